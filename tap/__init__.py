@@ -1,0 +1,1 @@
+"""multicam-tap: lets a live multi-camera shoot write its own history."""

@@ -1,0 +1,114 @@
+"""The rows of ``journal.py``, private to it: an entry as SQLite stores it and gives it back, and the tap's id."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from tap.core.errors import JournalError
+from tap.core.model import Entry
+
+__all__ = [
+    "INSERT",
+    "KNOWN",
+    "SELECT",
+    "Kept",
+    "State",
+    "fields_of",
+    "keep_tap_id",
+    "kept_object",
+    "kept_of",
+    "row_of",
+    "tap_id_in",
+]
+
+State: TypeAlias = Literal["pending", "shipped", "dead"]
+"""Waiting for the ledger, taken by it, or set aside because it will never be taken."""
+
+_TAP_ID = re.compile(r"[0-9a-f]{12}")
+
+KNOWN = (
+    "SELECT 1 FROM entries WHERE key = ? AND op = ? AND session_key = ? AND version = ? AND revision = ? AND fields = ?"
+)
+INSERT = """
+    INSERT INTO entries (key, op, session_key, version, revision, fields, committed_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+"""Both take what ``row_of`` gives, ``KNOWN`` without the time."""
+
+SELECT = "SELECT seq, key, op, session_key, version, revision, fields, state, reason, committed_at FROM entries "
+"""What ``kept_of`` takes."""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An entry as the journal keeps it."""
+
+    seq: int
+    """Its place in the order in which entries were committed; never used twice."""
+    entry: Entry
+    state: State
+    reason: str | None
+    """Why the ledger refused it, where it is dead."""
+    committed_at: int
+    """Wall clock, ms."""
+
+
+def kept_object(kept: Kept) -> dict[str, Any]:
+    """An entry as ``journal ls --json`` prints it: the entry's shape, with ``seq``, ``state`` and any ``reason``."""
+    entry = kept.entry
+    said = {"key": entry.key, "op": entry.op, "sessionKey": entry.session_key, "version": entry.version}
+    revision = {"revision": entry.revision} if entry.revision else {}
+    reason = {} if kept.reason is None else {"reason": kept.reason}
+    return said | revision | {"fields": entry.fields, "seq": kept.seq, "state": kept.state} | reason
+
+
+def row_of(entry: Entry, now_ms: int) -> tuple[Any, ...]:
+    try:
+        text = msgspec.json.encode(entry.fields).decode()
+    except (TypeError, ValueError):
+        # Half a surrogate pair in a camera's name, say: one odd value must not hold up all that is behind it.
+        text = json.dumps(dict(entry.fields), default=str)
+    return entry.key, entry.op, entry.session_key, entry.version, entry.revision, text, now_ms
+
+
+def fields_of(text: str | bytes) -> dict[str, Any]:
+    try:
+        fields = msgspec.json.decode(text)
+    except ValueError:
+        fields = json.loads(text)
+    if not isinstance(fields, dict):
+        raise ValueError("no object")  # noqa: TRY004 - the same to callers as no JSON
+    return fields
+
+
+def kept_of(row: tuple[Any, ...]) -> Kept:
+    """A row of ``SELECT``; ``ValueError`` where its fields are no JSON object."""
+    seq, key, op, session_key, version, revision, text, state, reason, committed_at = row
+    entry = Entry(key, op, session_key, version, fields_of(text), revision)
+    return Kept(seq, entry, state, reason, committed_at)
+
+
+def tap_id_in(file: Path) -> str | None:
+    try:
+        text = file.read_text(errors="replace").strip()
+    except OSError:
+        return None
+    return text if _TAP_ID.fullmatch(text) else None
+
+
+def keep_tap_id(file: Path, tap_id: str) -> None:
+    new = file.with_name(file.name + ".new")
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(tap_id + "\n")
+            stream.flush()
+            os.fsync(descriptor)
+        new.replace(file)
+    except OSError as error:
+        hint = "give the tap's user the right to write the state directory"
+        raise JournalError(f"cannot be written: {error.strerror}", where=str(file), hint=hint) from None

@@ -1,0 +1,230 @@
+"""The parts of ``tape.py``, private to it: the place where reading stands, and the keys of one line.
+
+What is wrong with a line is a ``ValueError`` in words; what is wrong with a header, a ``TapeInvalid``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn, get_args
+
+import msgspec
+import orjson
+
+from tap.core.errors import TapeInvalid
+from tap.core.model import Closed, Frame, Opened, Policy, SessionPolicy, Stamp
+
+__all__ = [
+    "Place",
+    "TapeHeader",
+    "data_keys",
+    "header_line",
+    "iso",
+    "milliseconds",
+    "parsed",
+    "payload",
+    "read_header",
+    "shown",
+    "wall_of",
+]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FARTHEST_MS = 10**14
+"""3,000 years: beyond it a ``t`` is damage, and would hold the clock of every later line."""
+_MEND = "mend the header, or leave the key out"
+
+
+class TapeHeader(msgspec.Struct, frozen=True):
+    """What a tape says of itself; all of it is optional."""
+
+    dialect: str | None = None
+    started_at: int | None = None
+    """Wall clock at ``t`` = 0, in ms."""
+    venue: str | None = None
+    policy: Policy | None = None
+    tap: str | None = None
+    """The id of the tap that recorded it."""
+    continues: bool = False
+    """It is the next segment of the run that recorded the tape before it: the connection went on."""
+
+
+class Place:
+    """Where reading stands: the clock and the connection, carried from tape to tape."""
+
+    def __init__(self) -> None:
+        self.shift = 0
+        """From a tape's ``t`` (ms) to the ``mono`` of the history."""
+        self._last: Stamp | None = None
+        self._joint = False
+        self._connection = 0
+        self._ordinal = 0
+        self._unopened = True
+        self._open = False
+
+    def next_tape(self, header: TapeHeader) -> Closed | None:
+        """Go on with another tape; what has to be said before its items."""
+        self._joint = self._last is not None
+        if header.continues:
+            return None
+        stopped = Closed(self._last, self._connection, "tap stopped") if self._open and self._last else None
+        self._unopened, self._open = True, False
+        return stopped
+
+    def stamp(self, t: int, wall: int) -> Stamp:
+        last = self._last
+        if self._joint and last is not None:
+            self.shift = last.mono + max(0, wall - last.wall) - t
+            self._joint = False
+        mono = t + self.shift
+        self._last = Stamp(wall, mono if last is None else max(mono, last.mono))
+        return self._last
+
+    def frame(self, data: bytes, stamp: Stamp, binary: bool) -> Frame:
+        if self._unopened:
+            self._next_connection()
+        # Also after a close: if that was a greeting, the machine has a connection open again.
+        self._open = True
+        self._ordinal += 1
+        return Frame(data, stamp, self._connection, self._ordinal, binary)
+
+    def opened(self, stamp: Stamp, reason: str | None) -> Opened:
+        self._next_connection()
+        self._open = True
+        return Opened(stamp, self._connection, reason)
+
+    def closed(self, stamp: Stamp, reason: str | None, heard: int | None) -> Closed:
+        if self._unopened:
+            self._next_connection()
+        self._open = False
+        return Closed(stamp, self._connection, reason, heard)
+
+    def _next_connection(self) -> None:
+        self._connection += 1
+        self._ordinal = 0
+        self._unopened = False
+
+
+class _HeaderLine(msgspec.Struct, rename="camel"):
+    tape: int
+    dialect: str | None = None
+    started_at: str | None = None
+    venue: str | None = None
+    policy: Policy | str | None = None
+    tap: str | None = None
+    continues: bool = False
+
+
+def read_header(said: dict[str, Any], where: str) -> TapeHeader:
+    version = said["tape"]
+    if isinstance(version, int) and not isinstance(version, bool) and version != 1:
+        hint = "upgrade multicam-tap to read it"
+        raise TapeInvalid(f"a tape of version {version}, written by a newer version", where=where, hint=hint)
+    try:
+        line = msgspec.convert(said, _HeaderLine)
+    except msgspec.ValidationError as error:
+        what, _, key = str(error).partition(" - at `$.")
+        raise TapeInvalid(f'"{key.rstrip("`")}" of the header: {what}', where=where, hint=_MEND) from None
+    started_at = None if line.started_at is None else wall_of(line.started_at)
+    if line.started_at is not None and started_at is None:
+        what = f'"startedAt" of the header: Expected an ISO 8601 time, got {shown(line.started_at)}'
+        raise TapeInvalid(what, where=where, hint=_MEND)
+    policy = _policy(line.policy, where)
+    return TapeHeader(line.dialect, started_at, line.venue, policy, line.tap, line.continues)
+
+
+def _policy(said: Policy | str | None, where: str) -> Policy | None:
+    if not isinstance(said, str):
+        return said
+    for name in get_args(SessionPolicy):
+        if said == name:
+            return Policy(session=name)
+    expected = ", ".join(get_args(SessionPolicy))
+    what = f'"policy" of the header: Expected an object or one of {expected}, got {shown(said)}'
+    raise TapeInvalid(what, where=where, hint=_MEND)
+
+
+def header_line(header: TapeHeader) -> dict[str, Any]:
+    line: dict[str, Any] = {"tape": 1}
+    started_at = None if header.started_at is None else iso(header.started_at)
+    policy = None if header.policy is None else msgspec.to_builtins(header.policy)
+    said = {"dialect": header.dialect, "startedAt": started_at, "venue": header.venue, "policy": policy}
+    line |= {key: value for key, value in (said | {"tap": header.tap}).items() if value is not None}
+    return line | {"continues": True} if header.continues else line
+
+
+def parsed(line: bytes) -> dict[str, Any]:
+    """A line as an object; ``ValueError`` says what it is instead."""
+    try:
+        said = orjson.loads(line)
+    except ValueError:
+        said = _parsed_slowly(line)
+    if not isinstance(said, dict):
+        raise ValueError("no JSON object")  # noqa: TRY004 - all that is wrong with a line is a ValueError
+    return said
+
+
+def _parsed_slowly(line: bytes) -> object:
+    """For what servers do send and orjson refuses: a lone half of a surrogate pair, written as an escape."""
+    if b"\\u" not in line:
+        raise ValueError("no JSON")
+    try:
+        return json.loads(line, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise ValueError("no JSON") from None
+
+
+def _no_constant(_: str = "") -> NoReturn:
+    raise ValueError
+
+
+def payload(said: dict[str, Any]) -> tuple[bytes, bool]:
+    data = said.get("data")
+    if isinstance(data, str):
+        return data.encode(errors="surrogatepass"), False
+    packed = said.get("data64")
+    if not isinstance(packed, str):
+        raise ValueError("neither data (a string) nor data64 nor event")  # noqa: TRY004
+    try:
+        return base64.b64decode(packed, validate=True), True
+    except (binascii.Error, ValueError):
+        raise ValueError("no readable data64 (base64)") from None
+
+
+def data_keys(data: bytes, binary: bool) -> dict[str, str]:
+    if not binary:
+        try:
+            return {"data": data.decode()}
+        except UnicodeDecodeError:
+            pass
+    return {"data64": base64.b64encode(data).decode()}
+
+
+def milliseconds(seconds: object) -> int | None:
+    """Seconds as whole milliseconds; None where it is no usable number."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return None
+    return round(seconds * 1000) if abs(seconds) * 1000 <= _FARTHEST_MS else None
+
+
+def wall_of(text: object) -> int | None:
+    """ISO 8601 as wall ms, without an offset in UTC; None where it cannot be read."""
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def iso(wall: int) -> str:
+    at = _EPOCH + timedelta(milliseconds=wall)
+    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def shown(value: object) -> str:
+    return repr(value)[:80]

@@ -1,0 +1,35 @@
+"""Where dialects come from: the built-in mapping files, and a venue's own."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from tap.core.errors import MappingInvalid
+from tap.core.mapping import Dialect, parse_mapping
+
+__all__ = ["BUILT_IN", "load_dialect"]
+
+BUILT_IN = {"multicam/1": "multicam-1.toml"}
+"""Names of the built-in dialects, and their files in ``tap/core/dialects``."""
+
+
+def load_dialect(name: str) -> Dialect:
+    """The dialect of this name, or from the mapping file at this path.
+
+    Raises :class:`MappingInvalid` where there is none, or where the file has a mistake.
+    """
+    if name in BUILT_IN:
+        built_in = resources.files("tap.core") / "dialects" / BUILT_IN[name]
+        return parse_mapping(built_in.read_text("utf-8"), BUILT_IN[name])
+    path = Path(name)
+    try:
+        return parse_mapping(path.read_text("utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        known = ", ".join(BUILT_IN)
+        raise MappingInvalid(
+            f"cannot be read as a mapping file: {reason}",
+            where=name,
+            hint=f"give a file, or one of the built-in dialects: {known}",
+        ) from None

@@ -1,0 +1,383 @@
+"""The journal: an outbox on the venue's disk, in which entries wait for the ledger and the machine's state is kept.
+
+SQLite with a write-ahead log and ``synchronous=FULL``: once ``append`` returns, entries and checkpoint are on the disk,
+together or not at all. One service owns a journal (a lock that dies with its process); the command line may read it
+and add to it meanwhile. Whatever goes wrong is a ``JournalError``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from tap.adapters._journal_rows import (
+    INSERT,
+    KNOWN,
+    SELECT,
+    Kept,
+    State,
+    fields_of,
+    keep_tap_id,
+    kept_object,
+    kept_of,
+    row_of,
+    tap_id_in,
+)
+from tap.adapters._journal_schema import (
+    Lock,
+    beside,
+    connect,
+    errors_in_words,
+    identity,
+    make_directory,
+    make_file,
+    move_aside,
+    nothing_yet,
+    prepare,
+    refuse_foreign,
+    transaction,
+)
+from tap.adapters._journal_writer import JournalWriter
+from tap.core.errors import JournalDamaged
+from tap.core.model import Entry, Op
+
+__all__ = ["Journal", "JournalWriter", "Kept", "State", "kept_object"]
+
+_PAGE = 1_000
+"""Rows a transaction deletes and a page reads at most: some milliseconds, so that nobody waits long."""
+_IN_STATE: dict[State | None, str] = {
+    # Literals, since SQLite uses no partial index for a parameter; named, since without statistics it may choose ill.
+    None: "WHERE true",
+    "pending": "INDEXED BY entries_pending WHERE state = 'pending'",
+    "shipped": "WHERE state = 'shipped'",
+    "dead": "INDEXED BY entries_dead WHERE state = 'dead'",
+}
+_IN_SESSION = "INDEXED BY entries_by_session WHERE session_key = :session"
+
+
+class Journal:
+    """One journal file; used by one thread at a time. Made by ``Journal.open``.
+
+    ``moved_aside`` names the files that were found damaged and given another name (owner only; nothing is deleted),
+    ``commits`` counts the transactions of this connection.
+    """
+
+    def __init__(self, path: Path, *, owner: bool, readonly: bool) -> None:
+        self.path = path
+        self.moved_aside: list[Path] = []
+        self.commits = 0
+        self._readonly = readonly
+        self._lock: Lock | None = None
+        if not readonly:
+            make_directory(path.parent)
+        if owner:
+            self._lock = Lock(path.with_suffix(".lock"))
+        try:
+            self._db = self._connected()
+        except BaseException:
+            self._release()
+            raise
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, owner: bool = False, readonly: bool = False) -> Journal:
+        """Open the journal at ``path`` (``…/journal.db``), made if missing unless ``readonly``.
+
+        ``owner`` is for the service: it keeps every other service away, and moves a damaged file aside to begin anew.
+        Raises ``JournalBusy`` (another service owns it), ``JournalVersion`` (written by a newer tap; it is not
+        touched), ``JournalDamaged`` (for who does not own it) or ``JournalError``.
+        """
+        if owner and readonly:
+            raise ValueError("who only reads cannot own a journal")
+        return cls(Path(path), owner=owner, readonly=readonly)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and let go of the lock; more than once does no harm."""
+        self._db.close()
+        self._release()
+
+    # ------------------------------------------------------------------------------------------ what is recorded
+
+    def append(self, entries: Iterable[Entry], checkpoint: bytes | None, now_ms: int) -> int:
+        """Keep entries and the machine's checkpoint, in one transaction, on the disk. How many entries were new.
+
+        An entry that is kept already, byte for byte, is not kept twice, so a batch may be given again after an error.
+        The owner begins a new file where this one is damaged or gone, and keeps the batch there. Raises
+        ``JournalError`` (disk full, not writable, …), and then nothing of the batch was kept.
+        """
+        rows = [row_of(entry, now_ms) for entry in entries]
+        if not rows and checkpoint is None:
+            return 0
+        try:
+            return self._insert(rows, checkpoint)
+        except JournalDamaged:
+            if self._lock is None:
+                raise
+            self.moved_aside.append(move_aside(self.path))
+            self._reopen()
+            return self._insert(rows, checkpoint)
+
+    def checkpoint(self) -> bytes | None:
+        """The machine's state as it was committed last; None before the first."""
+        rows = self._all("SELECT data FROM checkpoint WHERE part = 'machine'")
+        return bytes(rows[0][0]) if rows else None
+
+    def tap_id(self) -> str:
+        """The id of this tap, 12 hex digits, made once for the state directory.
+
+        It stands in a file of its own too (``tap-id``), so that it outlives a journal that was moved aside.
+        """
+        file = self.path.with_name("tap-id")
+        known = tap_id_in(file)
+        if known is not None and self._meta("tap") == known:
+            return known
+        if self._readonly:
+            known = known or self._meta("tap")
+            if known is None:
+                raise nothing_yet(self.path)
+            return known
+        # Inside the transaction, so that two processes cannot make two.
+        with self._changing():
+            known = tap_id_in(file) or self._meta("tap") or os.urandom(6).hex()
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('tap', ?)", (known,))
+            keep_tap_id(file, known)
+        return known
+
+    # ------------------------------------------------------------------------------------------ on the way out
+
+    def pending(self, limit: int, after_seq: int = 0) -> list[Kept]:
+        """The next entries that the ledger has not taken, in order."""
+        sql = f"{SELECT}{_IN_STATE['pending']} AND seq > ? ORDER BY seq LIMIT ?"
+        return [self._kept(row) for row in self._all(sql, (after_seq, limit))]
+
+    def settle(self, results: Iterable[tuple[int, Literal["shipped", "dead"], str | None]], now_ms: int) -> None:
+        """Note what became of pending entries: (seq, state, reason). In one transaction."""
+        rows = [(state, reason, now_ms, seq) for seq, state, reason in results]
+        with self._changing():
+            # Only what still waits: a late answer does not undo what a person or another answer has settled.
+            self._db.executemany(
+                "UPDATE entries SET state = ?, reason = ?, settled_at = ? WHERE seq = ? AND state = 'pending'", rows
+            )
+
+    def retry_dead(self, seqs: Iterable[int] | None = None) -> int:
+        """Let entries that were set aside (all, where none are named) wait for the ledger again. How many did."""
+        update = "UPDATE entries SET state = 'pending', reason = NULL, settled_at = NULL WHERE state = 'dead'"
+        with self._changing():
+            if seqs is None:
+                return self._db.execute(update).rowcount
+            return self._db.executemany(update + " AND seq = ?", [(seq,) for seq in seqs]).rowcount
+
+    def depth(self) -> tuple[int, int | None]:
+        """How many entries wait for the ledger, and when (wall ms) the first of them was committed."""
+        oldest = self.pending(1)
+        return self.counts()["pending"], oldest[0].committed_at if oldest else None
+
+    # ------------------------------------------------------------------------------------------ reading
+
+    def entries(self, session_key: str | None = None, state: State | None = None, after: int = 0) -> Iterator[Kept]:
+        """The kept entries in order, read page by page; those added meanwhile come too."""
+        where = _IN_STATE[state]
+        if session_key is not None:
+            where = _IN_SESSION if state is None else _IN_SESSION + " AND state = :state"
+        sql = f"{SELECT}{where} AND seq > :after ORDER BY seq LIMIT {_PAGE}"
+        while rows := self._all(sql, {"session": session_key, "state": state, "after": after}):
+            for row in rows:
+                yield self._kept(row)
+            after = rows[-1][0]
+
+    def session_entries(self, session_key: str) -> Iterator[Kept]:
+        """All that is kept of one session, in order."""
+        return self.entries(session_key)
+
+    def sessions(self, venue_prefix: str | None = None) -> Iterator[str]:
+        """The keys of the kept sessions, newest first by source time; those whose key starts with the prefix."""
+        prefix = venue_prefix or ""
+        rows = self._all(
+            "SELECT session_key FROM entries INDEXED BY entries_of_sessions WHERE op = 'session'"
+            " AND substr(session_key, 1, length(?1)) = ?1 GROUP BY session_key ORDER BY min(version) DESC, session_key",
+            (prefix,),
+        )
+        return (key for (key,) in rows)
+
+    def counts(self, session_key: str | None = None) -> dict[State, int]:
+        """How many entries are pending, shipped and dead: of the whole journal, or of one session."""
+        if session_key is None:
+            rows = self._all("SELECT state, n FROM tally")
+        else:
+            rows = self._all("SELECT state, count(*) FROM entries WHERE session_key = ? GROUP BY state", (session_key,))
+        known = dict(rows)
+        return {state: known.get(state, 0) for state in get_args(State)}
+
+    def verify(self) -> list[str]:
+        """What is wrong with the file, in words; an empty list where nothing is. Takes seconds for a large one."""
+        problems: list[str] = []
+        try:
+            found = self._all("PRAGMA integrity_check(100)")
+            problems += [f"the file: {text}" for (text,) in found if text != "ok"]
+            problems += self._odd_entries()
+            problems += self._odd_checkpoint()
+            counted = dict(self._all("SELECT state, count(*) FROM entries GROUP BY state"))
+            problems += [
+                f"the tally of {state} says {n}, there are {counted.get(state, 0)}"
+                for state, n in self.counts().items()
+                if n != counted.get(state, 0)
+            ]
+        except JournalDamaged as error:
+            problems.append(f"the file: {error.what}")
+        return problems
+
+    # ------------------------------------------------------------------------------------------ what goes
+
+    def prune(self, before_ms: int, limit: int | None = None) -> int:
+        """Delete entries that the ledger took before ``before_ms``, at most ``limit``; how many went.
+
+        Pending and dead ones stay. Works in pages, so that other processes never wait long for their turn; on the
+        writer's thread use a ``limit``, and call again while it deletes that many.
+        """
+        where = "state = 'shipped' AND settled_at < ? ORDER BY settled_at"
+        return self._delete(where, (before_ms,), limit)
+
+    def forget(self, session_key: str) -> int:
+        """Delete every entry of a session, its traces in the file included; how many went."""
+        with self._reading():
+            self._db.execute("PRAGMA secure_delete = ON").fetchall()
+        gone = self._delete("session_key = ? ORDER BY seq", (session_key,), None)
+        with self._reading():
+            self._db.execute("PRAGMA secure_delete = OFF").fetchall()
+            # The log still has what the pages held.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return gone
+
+    # ------------------------------------------------------------------------------------------ inside
+
+    def _connected(self, *, again: bool = True) -> sqlite3.Connection:
+        path = self.path
+        if self._readonly and not path.exists():
+            raise nothing_yet(path)
+        if not self._readonly:
+            make_file(path)
+        db: sqlite3.Connection | None = None
+        try:
+            refuse_foreign(path)
+            with errors_in_words(path):
+                db = connect(path, readonly=self._readonly)
+                prepare(db, path, readonly=self._readonly)
+                # The places that every run needs, looked at before it relies on them.
+                for sql in ("SELECT data FROM checkpoint", "SELECT * FROM tally", "SELECT max(seq) FROM entries"):
+                    db.execute(sql).fetchall()
+        except BaseException as error:
+            begin_anew = again and self._lock is not None and isinstance(error, JournalDamaged)
+            if begin_anew:
+                self.moved_aside.append(move_aside(path))
+            # Only now: SQLite tidies up a file as it closes it, but not one that was moved meanwhile.
+            if db is not None:
+                db.close()
+            if not begin_anew:
+                raise
+            return self._connected(again=False)
+        self._identity, self._log = identity(path), identity(beside(path, "-wal"))
+        return db
+
+    def _reopen(self) -> None:
+        """Leave a file that is no longer the one at the path."""
+        if self._lock is not None:
+            if self._log is not None and identity(beside(self.path, "-wal")) == self._log:
+                # Else the log of the file that is gone would be taken for the log of the one that is there now.
+                self.moved_aside.append(beside(move_aside(self.path, log_only=True), "-wal"))
+            if not self._lock.in_place:
+                self._release()
+                make_directory(self.path.parent)
+                self._lock = Lock(self.path.with_suffix(".lock"))
+        self._db.close()
+        self._db = self._connected()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        if identity(self.path) != self._identity:
+            self._reopen()
+        with errors_in_words(self.path):
+            yield
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with self._reading():
+            with transaction(self._db):
+                yield
+            self.commits += 1
+
+    def _all(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[Any]:
+        # Whole pages at once: a cursor left open would hold the log of the writer.
+        with self._reading():
+            return self._db.execute(sql, parameters).fetchall()
+
+    def _insert(self, rows: list[tuple[Any, ...]], checkpoint: bytes | None) -> int:
+        inserted = 0
+        with self._changing():
+            for row in rows:
+                if self._db.execute(KNOWN, row[:-1]).fetchone() is None:
+                    self._db.execute(INSERT, row)
+                    inserted += 1
+            if checkpoint is not None:
+                self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES ('machine', ?)", (checkpoint,))
+        return inserted
+
+    def _delete(self, where: str, parameters: tuple[Any, ...], limit: int | None) -> int:
+        # The words come from the two callers above, the values are bound.
+        sql = f"DELETE FROM entries WHERE seq IN (SELECT seq FROM entries WHERE {where} LIMIT ?)"  # noqa: S608
+        gone = 0
+        while (page := _PAGE if limit is None else min(_PAGE, limit - gone)) > 0:
+            with self._changing():
+                deleted = self._db.execute(sql, (*parameters, page)).rowcount
+            with self._reading():
+                # As a script: execute() takes one step of it only, and each step frees one page.
+                self._db.executescript(f"PRAGMA incremental_vacuum({_PAGE})")
+            gone += deleted
+            if deleted < page:
+                break
+        return gone
+
+    def _meta(self, name: str) -> str | None:
+        rows = self._all("SELECT value FROM meta WHERE name = ?", (name,))
+        return str(rows[0][0]) if rows else None
+
+    def _kept(self, row: tuple[Any, ...]) -> Kept:
+        try:
+            return kept_of(row)
+        except ValueError:
+            hint = "see 'multicam-tap journal verify'"
+            raise JournalDamaged(f"entry {row[0]} cannot be read", where=str(self.path), hint=hint) from None
+
+    def _odd_entries(self) -> Iterator[str]:
+        after = 0
+        sql = "SELECT seq, key, op, fields FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
+        while rows := self._all(sql, (after, _PAGE)):
+            for seq, key, op, text in rows:
+                if op not in get_args(Op):
+                    yield f"entry {seq} ({key}): no op {op!r}"
+                try:
+                    fields_of(text)
+                except ValueError:
+                    yield f"entry {seq} ({key}): its fields are no JSON object"
+            after = rows[-1][0]
+
+    def _odd_checkpoint(self) -> Iterator[str]:
+        checkpoint = self.checkpoint()
+        try:
+            if checkpoint is not None:
+                json.loads(checkpoint)
+        except ValueError:
+            yield "the checkpoint is no JSON"

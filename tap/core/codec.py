@@ -1,0 +1,141 @@
+"""How values are written and read: times, ids, keys, JSON.
+
+All of it is pure and total: what cannot be read gives None, never an exception.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, unquote
+
+import orjson
+
+from tap.core.model import Entry
+
+__all__ = [
+    "canonical",
+    "entry_json",
+    "iso",
+    "key_part",
+    "parse_id",
+    "parse_time",
+    "session_key",
+    "sub_key",
+    "venue_of",
+]
+
+MAX_ID = 16_384
+"""Characters of the longest id that is believed. OBS scene names of 10 KB are real; a megabyte is garbage."""
+
+MAX_KEY = 120
+"""Bytes of the longest part of a key; a longer one becomes a prefix and its SHA-256."""
+
+MAX_VENUE = 40
+"""Bytes of a venue's name, percent-encoded, so that it stands whole in every key."""
+
+_EARLIEST = 946_684_800_000  # 2000-01-01
+_LATEST = 4_102_444_800_000  # 2100-01-01
+_SECONDS_BELOW = 100_000_000_000
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
+
+
+def parse_id(value: object) -> str | None:
+    """An id as a string. Strings and numbers are ids (``5`` is ``"5"``, and so is ``5.0``); nothing else is."""
+    if isinstance(value, str):
+        return value if 0 < len(value) <= MAX_ID else None
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float) and value == value and abs(value) < 1e15:
+        return str(int(value)) if value.is_integer() else repr(value)
+    return None
+
+
+def parse_time(value: object) -> int | None:
+    """A time as whole Unix ms: ms, seconds (below 1e11), or ISO 8601 (UTC where it names no offset).
+
+    None where it cannot be read or lies outside 2000 to 2100.
+    """
+    ms: int | None = None
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float)):
+        # NaN fails both comparisons.
+        if not _EARLIEST / 1000 <= value < _LATEST:
+            return None
+        ms = round(value * 1000) if value < _SECONDS_BELOW else round(value)
+    elif isinstance(value, str) and _ISO.match(value) and len(value) <= 40:
+        ms = _parse_iso(value)
+    return ms if ms is not None and _EARLIEST <= ms < _LATEST else None
+
+
+def _parse_iso(text: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        whole = moment.replace(microsecond=0)
+        return int(whole.timestamp()) * 1000 + moment.microsecond // 1000
+    except (ValueError, OverflowError):
+        return None
+
+
+def iso(ms: int) -> str:
+    """``ms`` since 1970 as ISO 8601 in UTC, to the millisecond."""
+    whole, rest = divmod(ms, 1000)
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+def canonical(value: object) -> bytes:
+    """JSON with sorted keys and no spaces: the same bytes for the same value."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def key_part(text: str, limit: int = MAX_KEY) -> str:
+    """``text`` percent-encoded, so that no ``/`` or ``@`` of it is mistaken for ours; bounded by ``limit`` bytes."""
+    # A lone surrogate cannot come out of JSON that orjson took, but may out of other sources.
+    encoded = quote(text[: MAX_ID + 1], safe="", errors="surrogatepass")
+    if len(encoded) <= limit:
+        return encoded
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    head = encoded[: limit - len(digest) - 1]
+    # Never leave half of a "%C3" behind.
+    cut = head.rfind("%", len(head) - 2)
+    return f"{head if cut < 0 else head[:cut]}~{digest}"
+
+
+def session_key(venue: str, session_id: str | None, started_at: int | None) -> str:
+    """The key of a session: ``venue/id``, ``venue/id@startedAt`` or, without an id, ``venue/@startedAt``."""
+    begin = f"{key_part(venue, MAX_VENUE)}/"
+    if session_id is None:
+        return f"{begin}@{started_at}"
+    end = "" if started_at is None else f"@{started_at}"
+    return begin + key_part(session_id, MAX_KEY - len(begin) - len(end)) + end
+
+
+def sub_key(session: str, *parts: str | int) -> str:
+    """A key inside ``session``: its parts are encoded and bounded each."""
+    return "/".join([session, *(key_part(str(part)) for part in parts)])
+
+
+def venue_of(key: str) -> str:
+    """The venue that a key belongs to."""
+    return unquote(key.split("/", 1)[0])
+
+
+def entry_json(entry: Entry) -> bytes:
+    """One entry as compact JSON, in the order ``key, op, sessionKey, version, revision?, fields``."""
+    out: dict[str, Any] = {
+        "key": entry.key,
+        "op": entry.op,
+        "sessionKey": entry.session_key,
+        "version": entry.version,
+    }
+    if entry.revision:
+        out["revision"] = entry.revision
+    out["fields"] = entry.fields
+    return orjson.dumps(out)

@@ -1,0 +1,334 @@
+"""The words of the tap: what comes in (source items), what it says (observations), what goes out (entries).
+
+Everything here is plain data. Times are whole milliseconds; ``wall`` and ``at`` count from 1970 (UTC), ``mono`` is a
+clock that never goes back and has no meaning but its differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+__all__ = [
+    "UNSET",
+    "Alive",
+    "CameraInfo",
+    "CameraLeft",
+    "CameraTold",
+    "Closed",
+    "Cut",
+    "Entry",
+    "Frame",
+    "Hello",
+    "HoldInfo",
+    "HoldOn",
+    "ModeChanged",
+    "MusicMoment",
+    "Observation",
+    "Op",
+    "Opened",
+    "Policy",
+    "Recording",
+    "Release",
+    "SessionEnded",
+    "SessionInfo",
+    "SessionStarted",
+    "SessionUpdated",
+    "Snapshot",
+    "SourceItem",
+    "Stamp",
+    "StillCaptured",
+    "StillFailed",
+    "StillRequested",
+    "StillUploaded",
+    "Told",
+    "UnsetType",
+]
+
+# ---------------------------------------------------------------------------------------------- what comes in
+
+
+class Stamp(Struct, frozen=True):
+    """When the tap itself saw something: its own wall clock, and a clock that never goes back."""
+
+    wall: int
+    mono: int
+
+
+class Frame(Struct, frozen=True):
+    """One received WebSocket message."""
+
+    data: bytes
+    stamp: Stamp
+    connection: int = 0
+    """Which connection of this source it came on, from 1."""
+    ordinal: int = 0
+    """Its place among the frames of that connection, from 1."""
+    binary: bool = False
+
+
+class Opened(Struct, frozen=True):
+    """A connection to the server stands."""
+
+    stamp: Stamp
+    connection: int = 0
+    reason: str | None = None
+
+
+class Closed(Struct, frozen=True):
+    """A connection is gone, or control frames were lost on it."""
+
+    stamp: Stamp
+    connection: int = 0
+    reason: str | None = None
+    heard: int | None = None
+    """``mono`` of the last frame heard before, where the source knows it (tapes leave telemetry out)."""
+
+
+class Alive(Struct, frozen=True):
+    """Time goes on and the tap is there; nothing was received."""
+
+    stamp: Stamp
+    heard: int | None = None
+
+
+SourceItem: TypeAlias = Frame | Opened | Closed | Alive
+
+# ---------------------------------------------------------------------------------------------- what a frame says
+#
+# UNSET: nothing was said (missing or ill-typed). None: the server said that there is none.
+
+
+class Told(Struct, frozen=True):
+    """The envelope: by which frame, and when, something was told."""
+
+    stamp: Stamp
+    at: int | None = None
+    """The server's clock, where the frame has a readable time."""
+    seq: int | None = None
+    type: str = ""
+    """The frame's type, as the server names it."""
+
+
+class CameraInfo(Struct, frozen=True):
+    """What a frame says of one camera; only ``id`` is sure."""
+
+    id: str
+    name: str | None | UnsetType = UNSET
+    role: str | None | UnsetType = UNSET
+    device: str | None | UnsetType = UNSET
+    lens: str | None | UnsetType = UNSET
+    placement: dict[str, Any] | None | UnsetType = UNSET
+    online: bool | UnsetType = UNSET
+
+
+class SessionInfo(Struct, frozen=True):
+    """What a frame says of the session."""
+
+    id: str | None = None
+    title: str | None | UnsetType = UNSET
+    notes: str | None | UnsetType = UNSET
+    started_at: int | None = None
+
+
+class HoldInfo(Struct, frozen=True):
+    """What a snapshot says of the hold."""
+
+    active: bool
+    by: str | None = None
+
+
+class Hello(Struct, frozen=True):
+    """A server greets: a lifetime of it begins or goes on."""
+
+    told: Told
+    server: str | None = None
+    version: str | None = None
+    boot: str | None = None
+
+
+class Snapshot(Struct, frozen=True):
+    """The whole truth at one moment, as far as the server says it."""
+
+    told: Told
+    mode: str | None | UnsetType = UNSET
+    session: SessionInfo | None | UnsetType = UNSET
+    program: str | None | UnsetType = UNSET
+    hold: HoldInfo | None | UnsetType = UNSET
+    cameras: tuple[CameraInfo, ...] | None | UnsetType = UNSET
+    recording: bool | UnsetType = UNSET
+
+
+class SessionStarted(Struct, frozen=True):
+    told: Told
+    session: SessionInfo
+
+
+class SessionUpdated(Struct, frozen=True):
+    told: Told
+    session: SessionInfo
+
+
+class SessionEnded(Struct, frozen=True):
+    told: Told
+    session_id: str | None = None
+    reason: str | None = None
+
+
+class CameraTold(Struct, frozen=True):
+    """A camera joined, or something about it changed."""
+
+    told: Told
+    camera: CameraInfo
+
+
+class CameraLeft(Struct, frozen=True):
+    told: Told
+    camera_id: str
+    reason: str | None = None
+
+
+class Cut(Struct, frozen=True):
+    """The program changed, told as such. ``to`` is None where program turned to nothing."""
+
+    told: Told
+    to: str | None
+    from_: str | None | UnsetType = UNSET
+    cut_id: str | None = None
+    trigger: str | None = None
+    transition: str | None = None
+    duration_ms: int | None = None
+
+
+class HoldOn(Struct, frozen=True):
+    told: Told
+    camera_id: str | None = None
+    hold_id: str | None = None
+    by: str | None = None
+    reason: str | None = None
+
+
+class Release(Struct, frozen=True):
+    told: Told
+    hold_id: str | None = None
+    by: str | None = None
+
+
+class ModeChanged(Struct, frozen=True):
+    told: Told
+    to: str | None
+    from_: str | None | UnsetType = UNSET
+
+
+class StillRequested(Struct, frozen=True):
+    told: Told
+    still_id: str | None = None
+    camera_ids: tuple[str, ...] = ()
+    by: str | None = None
+
+
+class StillCaptured(Struct, frozen=True):
+    told: Told
+    camera_id: str
+    still_id: str | None = None
+    taken_at: int | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+class StillUploaded(Struct, frozen=True):
+    told: Told
+    camera_id: str
+    still_id: str | None = None
+    taken_at: int | None = None
+    storage_key: str | None = None
+    url: str | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+
+
+class StillFailed(Struct, frozen=True):
+    told: Told
+    camera_id: str
+    still_id: str | None = None
+    reason: str | None = None
+
+
+class MusicMoment(Struct, frozen=True):
+    told: Told
+    moment_id: str | None = None
+    kind: str | None = None
+    confidence: float | None = None
+    at: int | None = None
+
+
+class Recording(Struct, frozen=True):
+    """The recorder runs or does not; ``path`` is the file, once it is known."""
+
+    told: Told
+    active: bool
+    path: str | None = None
+    started_at: int | None = None
+
+
+Observation: TypeAlias = (
+    Hello
+    | Snapshot
+    | SessionStarted
+    | SessionUpdated
+    | SessionEnded
+    | CameraTold
+    | CameraLeft
+    | Cut
+    | HoldOn
+    | Release
+    | ModeChanged
+    | StillRequested
+    | StillCaptured
+    | StillUploaded
+    | StillFailed
+    | MusicMoment
+    | Recording
+)
+
+# ---------------------------------------------------------------------------------------------- what goes out
+
+Op: TypeAlias = Literal["session", "camera", "event", "still"]
+
+
+class Entry(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One idempotent write to the ledger (``ledger.md``): its JSON is ``{key, op, sessionKey, version, revision?, fields}``."""
+
+    key: str
+    op: Op
+    session_key: str
+    version: int
+    """Source time in ms, raised above the row's last version; orders the versions of one row."""
+    fields: Mapping[str, Any]
+    """The row's columns; never null."""
+    revision: int = 0
+    """0 is live; a repaired history has a higher one. Left out of the JSON at 0."""
+
+
+# ---------------------------------------------------------------------------------------------- how to infer
+
+SessionPolicy: TypeAlias = Literal["frames", "mode", "program", "record"]
+
+
+class Policy(Struct, frozen=True, rename="camel"):
+    """What a venue may decide about inference. Stands in a tape's header, so that a replay decides alike."""
+
+    session: SessionPolicy = "frames"
+    """What makes a session where the server has no session frames."""
+    grace_ms: int = 5_000
+    """A camera that is away for less than this leaves no trace."""
+    settle_ms: int = 2_000
+    """How long an explicit change stands against snapshots that nothing orders."""
+    idle_ms: int = 30 * 60_000
+    """How long the server may be out of sight before its session counts as over."""
+    unchanged_ms: int = 4 * 3_600_000
+    """How long a session by ``program`` lasts without a change."""
+    clock_step_ms: int = field(default=10_000)
+    """A server time further back than this is a clock that was set, never an old snapshot."""

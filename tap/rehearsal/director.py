@@ -1,0 +1,460 @@
+"""The one who runs a rehearsed shoot: each method is something that happens on the server, and the frames it makes.
+
+Virtual time only moves in ``advance`` and ``quiet``; what was put off (an upload, a camera's return, the periodic
+``state``) happens while it moves. Nothing here reads a clock, so a seed gives the same shoot everywhere.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+from msgspec import structs
+
+from tap.rehearsal.wire import Wire, camera_fields, encode, session_fields, state_fields
+from tap.rehearsal.world import (
+    STRIDE,
+    Accept,
+    Camera,
+    Clock,
+    Drop,
+    Fact,
+    Hold,
+    Plan,
+    Send,
+    Session,
+    Step,
+    World,
+    dice,
+)
+
+__all__ = ["Director"]
+
+_NAMES = (
+    ("Anna’s iPhone", "host"),
+    ("Zoë — Pixel 9", "guest"),
+    ("カメラ三", "wide"),
+    ("Kamera Ü", "detail"),
+    ("🎥 Dach", "crowd"),
+    ("كاميرا المسرح", "stage"),
+    ("Backstage", "roaming"),
+    ("Steadicam <2>", "roaming"),
+)
+_DEVICES = ("iPhone 15 Pro", "iPhone 13", "Pixel 9", "Galaxy S24", "iPad Pro")
+_LENSES = ("wide", "ultrawide", "tele")
+_SIDES = ("left", "right", "front", "balcony", "desk", "door")
+_TITLES = ("Spring lookbook", "Séance d’automne", "Album cover “Nacht”", "撮影会", "Evening set")
+
+
+class Director:
+    """Makes the script of one shoot, step by step."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.rng = dice(plan.seed, "script")
+        self.wire = Wire(plan)
+        self.steps: list[Step] = []
+        self.now = 0
+        self.dark = False
+        self.roster: dict[str, Camera] = {}
+        self._queue: list[tuple[int, int, Callable[[], None]]] = []
+        self._order = 0
+        self._counts: dict[str, int] = {}
+        self._prefix = plan.id_prefix or f"shoot-{self.rng.getrandbits(24):06x}"
+        self._lists_offline = self.rng.random() < 0.5
+        self._boots = 0
+        self._last: dict[str, tuple[str, bool, int]] = {}
+        self.world = World(
+            clock=Clock(start=plan.start_wall_ms, offset=self.rng.randint(-400, 900)), boot=self._new_boot()
+        )
+
+    # ------------------------------------------------------------------------------------------ time
+
+    def advance(self, ms: int) -> None:
+        """Lets time go by, and with it whatever was put off till then."""
+        end = self.now + ms
+        while self._queue and self._queue[0][0] <= end:
+            due, _, happens = heapq.heappop(self._queue)
+            self.now = max(self.now, due)
+            happens()
+        self.now = max(self.now, end)
+
+    def quiet(self, ms: int) -> None:
+        """Lets time go by in which nothing at all happens; what was put off waits until after."""
+        self.now += ms
+
+    def later(self, ms: int, happens: Callable[[], None]) -> None:
+        """Puts something off."""
+        self._order += 1
+        heapq.heappush(self._queue, (self.now + ms, self._order, happens))
+
+    def soon(self, ms: int) -> int:
+        """A delay that has to stay below one of the tap's own times (grace, settle), however slowly it is played."""
+        return max(1, int(ms * min(1.0, self.plan.pace)))
+
+    def between(self, low: int, high: int) -> int:
+        """A time in ms, by chance."""
+        return self.rng.randint(low, high)
+
+    @property
+    def clock(self) -> int:
+        """What the server's clock shows now, in Unix ms."""
+        return self.world.clock.at(self.now)
+
+    def keep_telling(self) -> None:
+        """The periodic ``state``: every one to five seconds, from now on."""
+        self.state()
+        self.later(self.between(1000, 5000), self.keep_telling)
+
+    # ------------------------------------------------------------------------------------------ frames
+
+    def emit(self, kind: str, fields: dict[str, Any], fact: Fact | None = None, *, keep: bool = False) -> None:
+        """Sends one explicit frame. ``keep`` spares it what would make its order unsure."""
+        frame, facts = self._frame(kind, fields, fact, keep=keep)
+        self._send(encode(self.wire.dress(frame)), facts)
+        if self.wire.repeats():
+            self.repeat(self.between(3, 200))
+
+    def repeat(self, ms: int) -> None:
+        """Sends the last message once more, word for word."""
+        last = next(step for step in reversed(self.steps) if isinstance(step, Send))
+        self.quiet(ms)
+        self.steps.append(structs.replace(last, at=self.now, world=self.world))
+
+    def change(self, kind: str, fields: dict[str, Any], fact: Fact | None = None, *, keep: bool = False) -> None:
+        """Sends an explicit frame and the ``state`` that follows each change, at times as one batch."""
+        if self.wire.batches() and not keep:
+            parts = (self._frame(kind, fields, fact), self._frame("state", *self._telling()))
+            self._send(encode([self.wire.dress(frame) for frame, _ in parts]), tuple(f for _, fs in parts for f in fs))
+            return
+        self.emit(kind, fields, fact, keep=keep)
+        self.quiet(self.between(8, 60))
+        self.state(keep=keep)
+
+    def state(self, *, keep: bool = False) -> None:
+        """Sends the whole truth of this moment."""
+        frame, facts = self._frame("state", *self._telling(), keep=keep)
+        self._send(encode(self.wire.dress(frame)), facts)
+
+    def withhold(self) -> dict[str, Any]:
+        """A ``state`` that is made now and may be delivered later, when it is stale."""
+        frame, _ = self._frame("state", state_fields(self.world), keep=True)
+        return frame
+
+    def deliver(self, frame: dict[str, Any]) -> None:
+        """Sends a frame that tells nothing true (any more)."""
+        self._send(encode(self.wire.dress(frame)), ())
+
+    def say(self, data: str | bytes, facts: tuple[Fact, ...] = ()) -> None:
+        """Sends exactly this."""
+        self._send(data, facts)
+
+    def _telling(self) -> tuple[dict[str, Any], Fact]:
+        return state_fields(self.world), Fact(kind="state", world=self.world)
+
+    def _frame(
+        self, kind: str, fields: dict[str, Any], fact: Fact | None = None, *, keep: bool = False
+    ) -> tuple[dict[str, Any], tuple[Fact, ...]]:
+        self.world = structs.replace(self.world, seq=self.world.seq + STRIDE)
+        frame: dict[str, Any] = {"type": kind, "ts": self.clock, "seq": self.world.seq, **fields}
+        if not keep:
+            frame = self.wire.strip(frame)
+        if fact is None:
+            return frame, ()
+        self._last[fact.kind] = (self.world.boot, "seq" in frame, self.clock)
+        if fact.at:  # it has a time of its own, which its frame carries in any case
+            return frame, (fact,)
+        return frame, (structs.replace(fact, at=self.clock, timed="ts" in frame),)
+
+    def _send(self, data: str | bytes, facts: tuple[Fact, ...]) -> None:
+        self.steps.append(Send(at=self.now, data=data, ts=self.clock, facts=facts, world=self.world))
+
+    def ordered(self, *kinds: str) -> bool:
+        """Whether a snapshot of now is surely newer than the last frames of these kinds, also for who reads ``ts``."""
+        known = [self._last[kind] for kind in kinds if kind in self._last]
+        return all((boot == self.world.boot and numbered) or at <= self.clock for boot, numbered, at in known)
+
+    def set(self, **changes: Any) -> None:
+        """Changes the world without telling anybody."""
+        self.world = structs.replace(self.world, **changes)
+
+    def number(self, of: str) -> int:
+        """The next number of something, from 1."""
+        self._counts[of] = self._counts.get(of, 0) + 1
+        return self._counts[of]
+
+    # ------------------------------------------------------------------------------------------ the connection
+
+    def accept(self) -> None:
+        """Connections are taken from now on."""
+        self.dark = False
+        self.steps.append(Accept(at=self.now, world=self.world))
+
+    def blackout(self, why: Literal["network", "restart"], during: Callable[[], None]) -> None:
+        """Drops every connection, with quiet around it, so that it is plain which side of it a frame was on."""
+        self.quiet(1200)
+        self.steps.append(Drop(at=self.now, why=why, world=self.world))
+        self.dark = True
+        during()
+        self.accept()
+        self.quiet(1500)
+
+    def reboot(self) -> None:
+        """Another lifetime of the server: ``seq`` and cut ids start anew."""
+        self._counts.pop("cut", None)
+        self.set(boot=self._new_boot(), seq=0)
+
+    def _new_boot(self) -> str:
+        self._boots += 1
+        return f"boot-{self._boots}-{self.rng.getrandbits(32):08x}"
+
+    # ------------------------------------------------------------------------------------------ cameras
+
+    @property
+    def present(self) -> list[str]:
+        """The ids of the cameras that are there."""
+        return [camera.id for camera in self.world.cameras if camera.online is not False]
+
+    def new_camera(self) -> Camera:
+        """A camera that nobody has heard of yet; many have no placement at first."""
+        n = len(self.roster) + 1
+        name, role = _NAMES[(n - 1 + self.plan.seed) % len(_NAMES)]
+        ident = str(n) if "other_dialect" in self.plan.faults and n % 2 else f"cam-{n}"
+        camera = Camera(
+            id=ident,
+            name=name if n <= len(_NAMES) else f"{name} {n}",
+            role=role,
+            device=self.rng.choice(_DEVICES),
+            lens=self.rng.choice(_LENSES),
+            placement=self.new_place() if self.rng.random() < 0.6 else None,
+            online=True,
+            battery=round(self.rng.uniform(0.2, 1.0), 2),
+        )
+        self.roster[camera.id] = camera
+        return camera
+
+    def new_place(self) -> dict[str, Any]:
+        """Where a camera stands."""
+        return {
+            "label": self.rng.choice(_SIDES),
+            "azimuth_deg": self.between(0, 359),
+            "height_m": round(self.rng.uniform(0.5, 2.5), 2),
+        }
+
+    def put(self, camera: Camera) -> None:
+        """The world has this camera now, as described; nobody is told."""
+        self.roster[camera.id] = camera
+        others = tuple(known for known in self.world.cameras if known.id != camera.id)
+        self.set(cameras=(*others, camera))
+
+    def take(self, camera_id: str) -> None:
+        """The world has this camera no more (or lists it as offline); nobody is told."""
+        left = tuple(camera for camera in self.world.cameras if camera.id != camera_id)
+        if self._lists_offline and self.world.session is not None:
+            left = (*left, structs.replace(self.roster[camera_id], online=False))
+        self.set(cameras=left)
+
+    def join(self, camera: Camera, *, told: Camera | None = None) -> None:
+        """A camera is there; ``told`` is what the frame says of it, where that is less."""
+        said = told or camera
+        self.put(camera)
+        self.change("camera_joined", {"camera": camera_fields(said)}, Fact(kind="camera", info=said))
+
+    def leave(self, camera_id: str) -> None:
+        """A camera goes away."""
+        self.take(camera_id)
+        fields = {"camera_id": camera_id, "reason": self.rng.choice(("network", "app_closed", "battery"))}
+        self.change("camera_left", fields, Fact(kind="left", camera=camera_id))
+
+    def describe(self, camera: Camera) -> None:
+        """Something about a camera is known better now."""
+        self.put(camera)
+        self.change("camera_updated", {"camera": camera_fields(camera)}, Fact(kind="camera", info=camera))
+
+    # ------------------------------------------------------------------------------------------ what people do
+
+    def start(self, *, silent: bool = False) -> None:
+        """Start Shoot is pressed; ``silent``: only a ``state`` tells it."""
+        n = self.number("session")
+        session = Session(
+            id=f"{self._prefix}-{n}", title=self.rng.choice(_TITLES), notes="first look", started_at=self.clock
+        )
+        here = tuple(camera for camera in self.world.cameras if camera.online is not False)
+        self.set(session=session, cameras=here)
+        if silent:
+            self.state(keep=True)
+        else:
+            fact = Fact(kind="started", session=session)
+            self.change("session_started", {"session": session_fields(session)}, fact, keep=True)
+
+    def end(self, *, silent: bool = False) -> None:
+        """The shoot is ended; ``silent``: only a ``state`` tells it."""
+        session = self.world.session
+        assert session is not None  # noqa: S101 (only a running session is ended)
+        self.set(session=None)
+        if silent:
+            self.state(keep=True)
+            return
+        reason = self.rng.choice(("operator", "schedule"))
+        fact = Fact(kind="ended", session_id=session.id, reason=reason)
+        self.change("session_ended", {"session_id": session.id, "reason": reason}, fact, keep=True)
+
+    def retitle(self) -> None:
+        """Somebody edits the session's title."""
+        session = self.world.session
+        assert session is not None  # noqa: S101 (only a running session has a title)
+        edited = structs.replace(session, title=f"{session.title} ({self.between(2, 9)})", notes="edited")
+        self.set(session=edited)
+        self.change("session_updated", {"session": session_fields(edited)}, Fact(kind="updated", session=edited))
+
+    def other_camera(self) -> str | None:
+        """A camera that is there and not live."""
+        others = [camera for camera in self.present if camera != self.world.program]
+        return self.rng.choice(others) if others else None
+
+    def cut(self, to: str | None = None, *, trigger: str | None = None, keep: bool = False, tell: bool = True) -> bool:
+        """Cuts to a camera; False where there is none to cut to. ``tell`` False: only a ``state`` tells it."""
+        target = to or self.other_camera()
+        if target is None:
+            return False
+        before = self.world.program
+        self.set(program=target, preview=self.rng.choice(self.present or [target]))
+        if not tell:
+            self.state(keep=True)
+            return True
+        by = trigger or self.rng.choice(("operator", "operator", "ai"))
+        length = self.between(4, 30) * 40 if self.rng.random() < 0.25 else None
+        fields: dict[str, Any] = {"to": target, "from": before, "trigger": by}
+        if self.rng.random() < 0.8:
+            fields["cut_id"] = f"cut-{self.number('cut')}"
+        fields["transition"] = "cut" if length is None else "dissolve"
+        if length is not None:
+            fields["duration_ms"] = length
+        fact = Fact(kind="cut", camera=target, trigger=by, transition=fields["transition"], duration_ms=length)
+        self.change("cut", fields, fact, keep=keep)
+        return True
+
+    def black(self) -> None:
+        """Program turns to nothing, which is no cut."""
+        before = self.world.program
+        self.set(program=None)
+        fields = {"to": None, "from": before, "trigger": "operator", "transition": "cut"}
+        self.change("cut", fields, Fact(kind="cut", camera=None))
+
+    def hold(self, *, keep: bool = False, tell: bool = True) -> None:
+        """The program camera is held."""
+        camera = self.world.program
+        if camera is None:
+            return
+        by = self.rng.choice(("operator", "ghost"))
+        self.set(hold=Hold(camera=camera, by=by, since=self.clock))
+        if not tell:
+            self.state(keep=True)
+            return
+        fields = {"camera_id": camera, "by": by, "reason": "speech"}
+        self.change("hold", fields, Fact(kind="hold", camera=camera), keep=keep)
+
+    def release(self, *, keep: bool = False, tell: bool = True) -> None:
+        """The hold ends."""
+        if self.world.hold is None:
+            return
+        self.set(hold=None)
+        if tell:
+            self.change("release", {"by": "operator"}, Fact(kind="release"), keep=keep)
+        else:
+            self.state(keep=True)
+
+    def mode(self, to: str, *, keep: bool = False, tell: bool = True) -> None:
+        """The mode turns."""
+        before = self.world.mode
+        if to == before:
+            return
+        self.set(mode=to)
+        if tell:
+            self.change("mode_changed", {"from": before, "to": to}, Fact(kind="mode", mode=to), keep=keep)
+        else:
+            self.state(keep=True)
+
+    def other_mode(self) -> str:
+        """A working mode that is not on."""
+        return self.rng.choice([mode for mode in ("photoshoot", "performance") if mode != self.world.mode])
+
+    def propose(self, outcome: Literal["approved", "rejected", "expired"]) -> None:
+        """Ghost mode proposes a cut; only an approved one is followed by a real one."""
+        target = self.other_camera()
+        if target is None:
+            return
+        pending = f"pending-{self.number('pending')}"
+        self.emit("pending_cut", {"pending_id": pending, "to": target, "expires_at": self.clock + 4000})
+        self.advance(self.between(500, 2500))
+        self.emit("pending_cut_resolved", {"pending_id": pending, "outcome": outcome})
+        self.quiet(self.between(5, 40))
+        if outcome == "approved" and target in self.present and target != self.world.program:
+            self.cut(target, trigger="ghost_approved")
+
+    def music(self) -> None:
+        """The server heard something in the music."""
+        at = self.clock - self.between(0, 120)
+        moment = f"moment-{self.number('moment')}"
+        kind = self.rng.choice(("drop", "phrase", "beat"))
+        fields = {"moment_id": moment, "kind": kind, "confidence": round(self.rng.uniform(0.5, 1), 3), "at": at}
+        self.emit("music_moment", fields, Fact(kind="music", at=at, moment=moment))
+
+    # ------------------------------------------------------------------------------------------ stills
+
+    def ask(self, cameras: Iterable[str]) -> str:
+        """Somebody asks for a still; returns its id."""
+        still = f"still-{self._prefix[-6:]}-{self.number('still')}"
+        wanted = tuple(cameras)
+        fields = {"still_id": still, "camera_ids": list(wanted), "by": "operator"}
+        self.emit("still_requested", fields, Fact(kind="asked", still_id=still, camera_ids=wanted))
+        return still
+
+    def capture(self, still: str | None, camera: str) -> None:
+        """A camera took it, a moment ago."""
+        taken = self.clock - self.between(5, 90)
+        fields: dict[str, Any] = {"still_id": still, "camera_id": camera, "taken_at": taken}
+        fields |= {"width": 4032, "height": 3024}
+        if still is None:
+            del fields["still_id"]
+        self.emit("still_captured", fields, Fact(kind="captured", at=taken, still_id=still, camera=camera))
+
+    def upload(self, still: str, camera: str) -> None:
+        """The file is safe."""
+        digest = f"{self.rng.getrandbits(256):064x}"
+        key = f"stills/{still}/{camera}.jpg"
+        fields = {
+            "still_id": still,
+            "camera_id": camera,
+            "storage_key": key,
+            "url": f"https://media.invalid/{key}?X-Signature={digest[:24]}",
+            "bytes": self.between(900_000, 6_000_000),
+            "sha256": digest,
+        }
+        fact = Fact(kind="uploaded", still_id=still, camera=camera, storage_key=key, sha256=digest)
+        self.emit("still_uploaded", fields, fact)
+
+    def fail(self, still: str, camera: str) -> None:
+        """A camera could not take it."""
+        reason = self.rng.choice(("timeout", "storage_full"))
+        fields = {"still_id": still, "camera_id": camera, "reason": reason}
+        self.emit("still_failed", fields, Fact(kind="failed", still_id=still, camera=camera, reason=reason))
+
+    def still(self, *, slow: bool = False) -> None:
+        """A still from one to three cameras in the usual way: some fail, some never come. ``slow``: seconds later."""
+        here = self.present
+        if not here:
+            return
+        cameras = self.rng.sample(here, min(len(here), self.between(1, 3)))
+        still = self.ask(cameras)
+        for camera in cameras:
+            luck = self.rng.random()
+            wait = self.between(2500, 4500) if slow else self.between(150, 900)
+            if luck < 0.12:
+                self.later(wait, lambda camera=camera: self.fail(still, camera))  # type: ignore[misc]
+            elif luck < 0.9:
+                self.later(wait, lambda camera=camera: self.capture(still, camera))  # type: ignore[misc]
+                if luck < 0.75:
+                    wait += self.between(300, 3000)
+                    self.later(wait, lambda camera=camera: self.upload(still, camera))  # type: ignore[misc]

@@ -1,0 +1,109 @@
+"""A shoot played without sockets, on virtual time: what a tap would hear, the tape it would record, and the truth."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+
+from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up, truth_of
+from tap.rehearsal.wire import Between, Telemetry, encode, greeting, iso
+from tap.rehearsal.world import STRIDE, Accept, Drop, Plan, Send, Shoot, World, dice
+
+__all__ = ["perform", "shoot_to_tape", "tape_lines", "truth_of_shoot"]
+
+_ALIVE_MS = 5000
+
+
+def perform(shoot: Shoot, *, telemetry: bool = False) -> Iterator[Item]:
+    """What one tap hears that is back the moment it may be: a few ms of latency on each message, none lost."""
+    stage = _Stage(shoot.plan)
+    noise = Telemetry(shoot.plan)
+    for step in shoot.steps:
+        if telemetry:
+            yield from stage.noise(noise, step.at)
+        match step:
+            case Accept():
+                yield from stage.accept(step)
+            case Drop():
+                stage.connected = False
+                yield Down(wall=stage.wall(step.at), now=step.at, why=step.why)
+            case Send():
+                yield stage.send(step)
+        stage.world = step.world
+
+
+class _Stage:
+    """Where a performance stands: the receiver's clock, and whether anybody is there."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.connected = False
+        self.world: World | None = None
+        self._plan = plan
+        self._latency = dice(plan.seed, "latency")
+        self._between = Between(STRIDE)
+        self._wall = 0
+
+    def wall(self, now: int) -> int:
+        """When something sent at a virtual time arrives, by the receiver's clock; messages do not overtake."""
+        self._wall = max(self._wall, self._plan.start_wall_ms + now + self._latency.randint(1, 9))
+        return self._wall
+
+    def accept(self, step: Accept) -> Iterator[Item]:
+        self.connected = True
+        yield Up(wall=self.wall(step.at), now=step.at)
+        for data, ts, fact in greeting(self._plan, step.world, step.at, self._between):
+            yield Heard(wall=self.wall(step.at), now=step.at, ts=ts, data=data, facts=(fact,))
+
+    def send(self, step: Send) -> Item:
+        if not self.connected:
+            return Missed(now=step.at, facts=step.facts, world=step.world)
+        return Heard(wall=self.wall(step.at), now=step.at, ts=step.ts, data=step.data, facts=step.facts)
+
+    def noise(self, telemetry: Telemetry, until: int) -> Iterator[Item]:
+        for now, write in telemetry.until(until):
+            if self.connected and self.world is not None:
+                data = write(self.world, self._between.seq(self.world))
+                yield Heard(wall=self.wall(now), now=now, ts=self.world.clock.at(now), data=data, telemetry=True)
+
+
+def truth_of_shoot(shoot: Shoot, *, venue: str = "rehearsal") -> Truth:
+    """The truth of a shoot as ``shoot_to_tape`` records it."""
+    return truth_of(shoot.plan, perform(shoot), venue=venue)
+
+
+def shoot_to_tape(
+    shoot: Shoot, *, venue: str = "rehearsal", tap: str | None = "rehearsal-tap", telemetry: bool = False
+) -> Iterator[str]:
+    """The tape that a tap would have recorded of this shoot, line by line; the same bytes for the same plan."""
+    yield from tape_lines(perform(shoot, telemetry=telemetry), shoot.plan.start_wall_ms, venue=venue, tap=tap)
+
+
+def tape_lines(items: Iterable[Item], started_at: int, *, venue: str, tap: str | None = None) -> Iterator[str]:
+    """What was performed, as a tape: header, connections, frames, and an ``alive`` every five seconds."""
+    header = {"tape": 1, "dialect": "multicam/1", "startedAt": iso(started_at), "venue": venue}
+    yield encode(header if tap is None else {**header, "tap": tap}) + "\n"
+    alive = started_at + _ALIVE_MS
+    for item in items:
+        if isinstance(item, Missed):
+            continue
+        while alive <= item.wall:
+            yield _line(alive, started_at, {"event": "alive"})
+            alive += _ALIVE_MS
+        yield _line(item.wall, started_at, _what(item))
+
+
+def _what(item: Up | Down | Heard) -> dict[str, str]:
+    match item:
+        case Up():
+            return {"event": "open"}
+        case Down(why=why):
+            return {"event": "close", "reason": why}
+        case Heard(data=bytes() as data):
+            return {"dir": "in", "data64": base64.b64encode(data).decode()}
+        case Heard(data=str() as text):
+            return {"dir": "in", "data": text}
+    raise AssertionError(item)  # a message is text or bytes
+
+
+def _line(wall: int, started_at: int, what: dict[str, str]) -> str:
+    return encode({"t": (wall - started_at) / 1000, "wall": iso(wall), **what}) + "\n"

@@ -1,0 +1,380 @@
+"""``simulate``: a multicam-server to rehearse with. It plays a planned shoot to whoever connects, on loopback only.
+
+Every client gets the same frames; a new one first gets ``hello`` and ``state``. Connections drop where the plan says
+so, and new ones are refused (503) until it lets them in again. Times in frames are *virtual* server time: they start
+when the script starts and run ``speed`` times as fast as the clock on the wall. What was really sent, and what went
+by while nobody was connected, is kept, so that the truth is that of this very performance.
+
+At a speed above 1 the tap's own times (grace 5 s, settle 2 s) do not shrink: plan with ``pace=speed``, and no camera
+is away for long, while flaps and stale states stay below them anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
+from pathlib import Path
+
+from msgspec import Struct
+from websockets.asyncio.server import Server, ServerConnection, broadcast
+from websockets.asyncio.server import serve as websocket_server
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from tap.core.errors import TapError
+from tap.rehearsal.performance import tape_lines
+from tap.rehearsal.shoot import plan_shoot
+from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up, truth_of
+from tap.rehearsal.wire import Between, Telemetry, greeting
+from tap.rehearsal.world import STRIDE, Accept, Drop, Send, Shoot, World
+
+__all__ = ["Rehearsal", "SimulatorOptions", "run_simulator", "serve"]
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_PATIENCE_S = 60.0
+_LOG = logging.getLogger("tap.rehearsal.server")
+_LOG.addHandler(logging.NullHandler())
+_LOG.propagate = False  # clients that come and go are what a rehearsal is made of
+_TICK_S = 0.005
+"""How often telemetry goes out while the script waits."""
+
+
+class Rehearsal:
+    """One performance of a shoot over real sockets."""
+
+    def __init__(
+        self,
+        shoot: Shoot | Callable[[int], Shoot],
+        *,
+        speed: float = 1.0,
+        clients: int = 1,
+        wait_for_client: bool = True,
+        patient: bool = False,
+    ) -> None:
+        """``shoot`` may be a function of the wall clock (Unix ms) at which the first client comes.
+
+        ``patient``: time stands still (a minute at most) while fewer than ``clients`` are there and could be.
+        """
+        if speed <= 0:
+            raise TapError(f"speed is {speed:g}", hint="it has to be above 0")
+        self.items: list[Item] = []
+        """What was sent and what was missed, in order; telemetry aside."""
+        self.received_from_clients = 0
+        """Data frames that ever came from a client. A passive tap leaves it at 0."""
+        self.telemetry_sent = 0
+        self._make = shoot
+        self._shoot: Shoot | None = None
+        self._speed = speed
+        self._clients = clients
+        self._waits = wait_for_client
+        self._patient = patient
+        self._there: set[ServerConnection] = set()
+        self._arrival = asyncio.Event()
+        self._open = True
+        self._world: World | None = None
+        self._now = 0
+        self._origin: float | None = None
+        self._between = Between(STRIDE)
+
+    @property
+    def shoot(self) -> Shoot:
+        """The shoot that is played; made, where it is not yet, as of now."""
+        if self._shoot is None:
+            self._shoot = self._make(_wall()) if callable(self._make) else self._make
+        return self._shoot
+
+    @property
+    def world(self) -> World:
+        """What is true on the server now."""
+        return self._world or self.shoot.steps[0].world
+
+    # ------------------------------------------------------------------------------------------ clients
+
+    def admit(self, connection: ServerConnection, request: Request, path: str) -> Response | None:
+        """Refuses who asks for another path, and everybody during a blackout."""
+        if request.path.partition("?")[0] != path:
+            return connection.respond(HTTPStatus.NOT_FOUND, "no such path\n")
+        if not self._open:
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "the server is away\n")
+        return None
+
+    async def attend(self, connection: ServerConnection) -> None:
+        """Greets a client, then counts whatever it says; it should say nothing."""
+        if not self._open:
+            await connection.close(1013)
+            return
+        self._greet(connection)
+        try:
+            async for _ in connection:
+                self.received_from_clients += 1
+        except ConnectionClosed:
+            pass
+        finally:
+            self._leave(connection)
+
+    def _greet(self, connection: ServerConnection) -> None:
+        first = not self._there
+        if first:
+            self.items.append(Up(wall=_wall(), now=self._now))
+        for data, ts, fact in greeting(self.shoot.plan, self.world, self._virtual(), self._between):
+            broadcast([connection], data)
+            if first:
+                self.items.append(Heard(wall=_wall(), now=self._now, ts=ts, data=data, facts=(fact,)))
+        self._there.add(connection)
+        self._arrival.set()
+
+    def _leave(self, connection: ServerConnection) -> None:
+        if connection in self._there:
+            self._there.discard(connection)
+            if not self._there:
+                self.items.append(Down(wall=_wall(), now=self._now, why="client gone"))
+
+    # ------------------------------------------------------------------------------------------ the play
+
+    async def play(self) -> None:
+        """Plays the script to its end, then closes every connection with 1001 once all has been sent."""
+        if self._waits:
+            await self._gather(None)
+        steps, telemetry = self.shoot.steps, Telemetry(self.shoot.plan)
+        self._origin = time.monotonic()
+        for step in steps:
+            await self._until(step.at, telemetry)
+            if self._patient and self._open:
+                await self._pause()
+            await self._do(step)
+        await self.close()
+
+    async def close(self) -> None:
+        """Sends what is still to be sent, and says goodbye."""
+        self._open = False
+        there, self._there = self._there, set()
+        if there:
+            self.items.append(Down(wall=_wall(), now=self._now, why="server closes"))
+        await asyncio.gather(*(connection.close(1001, "the rehearsal is over") for connection in there))
+
+    def truth(self, *, venue: str = "rehearsal") -> Truth:
+        """The truth of what has been performed so far."""
+        return truth_of(self.shoot.plan, self.items, venue=venue)
+
+    async def _do(self, step: Send | Drop | Accept) -> None:
+        self._world, self._now = step.world, step.at
+        match step:
+            case Accept():
+                self._open = True
+            case Drop():
+                await self._drop(step)
+            case Send():
+                self._send(step)
+
+    def _send(self, step: Send) -> None:
+        if not self._there:
+            self.items.append(Missed(now=step.at, facts=step.facts, world=step.world))
+            return
+        broadcast(self._there, step.data)
+        self.items.append(Heard(wall=_wall(), now=step.at, ts=step.ts, data=step.data, facts=step.facts))
+
+    async def _drop(self, step: Drop) -> None:
+        """A restart says 1012; a network that fails says nothing. Either way what was sent before arrives."""
+        self._open = False
+        there, self._there = self._there, set()
+        if there:
+            self.items.append(Down(wall=_wall(), now=step.at, why=step.why))
+        if step.why == "restart":
+            await asyncio.gather(*(connection.close(1012, "restart") for connection in there))
+            return
+        for connection in there:
+            connection.transport.close()
+
+    # ------------------------------------------------------------------------------------------ time
+
+    def _virtual(self) -> int:
+        """Virtual time now, never before the last step nor more than real time allows."""
+        if self._origin is None:
+            return 0
+        return max(self._now, int((time.monotonic() - self._origin) * 1000 * self._speed))
+
+    async def _until(self, at: int, telemetry: Telemetry) -> None:
+        """Waits for a moment of the script, with telemetry meanwhile."""
+        assert self._origin is not None  # noqa: S101 (play() sets it)
+        while True:
+            left = self._origin + at / 1000 / self._speed - time.monotonic()
+            self._noise(telemetry, at if left <= 0 else min(at, self._virtual()))
+            if left <= 0:
+                break
+            await asyncio.sleep(min(left, _TICK_S) if self.shoot.plan.telemetry_rate else left)
+        await asyncio.sleep(0)  # a script that is late must not keep clients from being heard
+
+    def _noise(self, telemetry: Telemetry, until: int) -> None:
+        for _, write in telemetry.until(until):
+            if self._there:
+                broadcast(self._there, write(self.world, self._between.seq(self.world)))
+                self.telemetry_sent += 1
+
+    async def _pause(self) -> None:
+        """Stops the virtual clock until everybody is back."""
+        assert self._origin is not None  # noqa: S101 (play() sets it)
+        since = time.monotonic()
+        if len(self._there) < self._clients:
+            await self._gather(_PATIENCE_S)
+            self._origin += time.monotonic() - since
+
+    async def _gather(self, patience_s: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                while len(self._there) < self._clients:
+                    self._arrival.clear()
+                    await self._arrival.wait()
+
+
+def _wall() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    shoot: Shoot | Callable[[int], Shoot],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    speed: float = 1.0,
+    path: str = "/ws/control",
+    clients: int = 1,
+    wait_for_client: bool = True,
+    patient: bool = False,
+) -> AsyncIterator[tuple[Rehearsal, int]]:
+    """A server that is ready to play a shoot; gives the rehearsal and the real port. ``await rehearsal.play()`` plays.
+
+    Raises TapError for an address that is not loopback, or cannot be bound.
+    """
+    if host not in _LOOPBACK:
+        raise TapError(f"a rehearsal does not listen on {host}", hint=f"loopback only: {', '.join(_LOOPBACK)}")
+    rehearsal = Rehearsal(shoot, speed=speed, clients=clients, wait_for_client=wait_for_client, patient=patient)
+
+    def admit(connection: ServerConnection, request: Request) -> Response | None:
+        return rehearsal.admit(connection, request, path)
+
+    server = await _listen(rehearsal, admit, host, port)
+    try:
+        yield rehearsal, next(iter(server.sockets)).getsockname()[1]
+        await rehearsal.close()
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def _listen(
+    rehearsal: Rehearsal, admit: Callable[[ServerConnection, Request], Response | None], host: str, port: int
+) -> Server:
+    try:
+        return await websocket_server(
+            rehearsal.attend,
+            host,
+            port,
+            process_request=admit,
+            compression=None,
+            logger=_LOG,
+            ping_interval=None,  # a client that is busy or frozen is for the tap's tests to judge, not for us
+            close_timeout=2,
+            max_size=2**20,
+        )
+    except OSError as error:
+        raise TapError(f"cannot listen on {host}:{port}: {error}", hint="choose another port, or 0 for any") from None
+
+
+# ---------------------------------------------------------------------------------------------- the command
+
+
+class SimulatorOptions(Struct, frozen=True, kw_only=True):
+    """What ``multicam-tap simulate`` can be asked for."""
+
+    cameras: int = 5
+    seed: int = 1
+    speed: float = 1.0
+    length_s: float = 120.0
+    faults: tuple[str, ...] = ()
+    sessions: int = 1
+    telemetry_rate: float = 40.0
+    host: str = "127.0.0.1"
+    port: int = 0
+    path: str = "/ws/control"
+    truth: Path | None = None
+    tape: Path | None = None
+    venue: str = "rehearsal"
+    id_prefix: str | None = None
+    start_wall_ms: int | None = None
+    """Where the server's clock starts; None: at the wall clock of the first client's arrival."""
+    clients: int = 1
+    wait_for_client: bool = True
+    patient: bool = False
+    on_ready: Callable[[int], None] | None = None
+    """Called with the real port once clients may connect."""
+
+
+async def run_simulator(options: SimulatorOptions) -> int:
+    """Plays one shoot to its end, or until SIGTERM or SIGINT; then writes truth and tape, where asked. Returns 0.
+
+    Raises TapError for options that cannot be, before anything listens.
+    """
+    now = options.start_wall_ms
+
+    def shoot(arrival: int) -> Shoot:
+        return plan_shoot(
+            options.seed,
+            cameras=options.cameras,
+            length_s=options.length_s,
+            faults=options.faults,
+            sessions=options.sessions,
+            telemetry_rate=options.telemetry_rate,
+            id_prefix=options.id_prefix,
+            start_wall_ms=arrival if now is None else now,
+            pace=options.speed,
+        )
+
+    shoot(0)  # what is wrong with the options has to be known now, not when somebody comes
+    async with serve(
+        shoot,
+        host=options.host,
+        port=options.port,
+        speed=options.speed,
+        path=options.path,
+        clients=options.clients,
+        wait_for_client=options.wait_for_client,
+        patient=options.patient,
+    ) as (rehearsal, port):
+        if options.on_ready is not None:
+            options.on_ready(port)
+        await _play_until_stopped(rehearsal)
+    _write(rehearsal, options)
+    return 0
+
+
+async def _play_until_stopped(rehearsal: Rehearsal) -> None:
+    loop = asyncio.get_running_loop()
+    playing = asyncio.ensure_future(rehearsal.play())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, playing.cancel)
+    try:
+        await asyncio.wait([playing])
+        if not playing.cancelled():
+            playing.result()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        playing.cancel()
+
+
+def _write(rehearsal: Rehearsal, options: SimulatorOptions) -> None:
+    try:
+        if options.truth is not None:
+            options.truth.write_text("".join(rehearsal.truth(venue=options.venue).lines()), encoding="utf-8")
+        if options.tape is not None:
+            started = next((item.wall for item in rehearsal.items if isinstance(item, Up)), _wall())
+            lines = tape_lines(rehearsal.items, started, venue=options.venue)
+            options.tape.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise TapError(f"cannot write: {error.strerror}", where=str(error.filename)) from None

@@ -1,0 +1,199 @@
+"""The words of a rehearsal: the server's world, what a frame tells of it, and the script of a shoot.
+
+Everything here is plain data on *virtual* time: ``now`` counts milliseconds from the start of the shoot. What the
+server's own clock shows at that moment is for ``Clock`` to say, and times that stand in frames are always that.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+__all__ = [
+    "STRIDE",
+    "Accept",
+    "Camera",
+    "Clock",
+    "Drop",
+    "Fact",
+    "FactKind",
+    "Hold",
+    "Plan",
+    "Send",
+    "Session",
+    "Shoot",
+    "Step",
+    "World",
+    "dice",
+]
+
+STRIDE = 10_000
+"""How far ``seq`` moves with each scripted frame: telemetry and greetings, which nobody plans, fit in between."""
+
+
+def dice(seed: int, name: str) -> Random:
+    """A source of chance for one purpose, the same for a seed on every machine."""
+    return Random(f"multicam-rehearsal/{seed}/{name}")  # noqa: S311 (a rehearsal has to be repeatable, not secret)
+
+
+class Clock(Struct, frozen=True):
+    """The server's clock: where it started, how far it is off (ms), how fast it drifts (parts per million)."""
+
+    start: int
+    offset: int = 0
+    ppm: int = 0
+
+    def at(self, now: int) -> int:
+        """Server time in Unix ms at a moment of virtual time."""
+        return self.start + self.offset + now + now * self.ppm // 1_000_000
+
+
+class Camera(Struct, frozen=True, omit_defaults=True):
+    """A camera as a frame describes it; None says nothing about that field."""
+
+    id: str
+    name: str | None = None
+    role: str | None = None
+    device: str | None = None
+    lens: str | None = None
+    placement: dict[str, Any] | None = None
+    online: bool | None = None
+    battery: float | None = None
+
+
+class Session(Struct, frozen=True):
+    """A shoot as the server knows it; ``started_at`` by the server's clock."""
+
+    id: str
+    title: str
+    notes: str
+    started_at: int
+
+
+class Hold(Struct, frozen=True):
+    """The program camera is held."""
+
+    camera: str
+    by: str
+    since: int
+
+
+class World(Struct, frozen=True):
+    """Everything that is true on the server at one moment."""
+
+    clock: Clock
+    boot: str
+    seq: int = 0
+    mode: str = "idle"
+    session: Session | None = None
+    program: str | None = None
+    preview: str | None = None
+    hold: Hold | None = None
+    cameras: tuple[Camera, ...] = ()
+
+
+FactKind: TypeAlias = Literal[
+    "hello",
+    "state",
+    "started",
+    "updated",
+    "ended",
+    "camera",
+    "left",
+    "cut",
+    "hold",
+    "release",
+    "mode",
+    "asked",
+    "captured",
+    "uploaded",
+    "failed",
+    "music",
+]
+
+
+class Fact(Struct, frozen=True, kw_only=True):
+    """What one frame really tells, known here without having to read the frame.
+
+    A stale, late or unreadable frame tells nothing and has no fact.
+    """
+
+    kind: FactKind
+    at: int = 0
+    """When it happened, by the server's clock."""
+    timed: bool = True
+    """Whether the frame carries that time. If not, a tap can only take its own."""
+    world: World | None = None
+    session: Session | None = None
+    session_id: str | None = None
+    info: Camera | None = None
+    camera: str | None = None
+    trigger: str | None = None
+    transition: str | None = None
+    duration_ms: int | None = None
+    mode: str | None = None
+    still_id: str | None = None
+    camera_ids: tuple[str, ...] = ()
+    reason: str | None = None
+    moment: str | None = None
+    storage_key: str | None = None
+    sha256: str | None = None
+
+
+class Send(Struct, frozen=True):
+    """One message to whoever is connected."""
+
+    at: int
+    data: str | bytes
+    ts: int
+    """The server's clock when it was sent, whether the message says so or not."""
+    facts: tuple[Fact, ...]
+    world: World
+
+
+class Drop(Struct, frozen=True):
+    """Every connection is lost, and new ones are refused from here on."""
+
+    at: int
+    why: Literal["network", "restart"]
+    world: World
+
+
+class Accept(Struct, frozen=True):
+    """Connections are taken (again)."""
+
+    at: int
+    world: World
+
+
+Step: TypeAlias = Send | Drop | Accept
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a shoot was planned from: the same plan gives the same shoot."""
+
+    seed: int
+    cameras: int = 5
+    length_s: float = 120.0
+    faults: frozenset[str] = frozenset()
+    sessions: int = 1
+    telemetry_rate: float = 0.0
+    """Telemetry frames a virtual second."""
+    id_prefix: str | None = None
+    start_wall_ms: int = 1_795_000_000_000
+    pace: float = 1.0
+    """How many virtual seconds pass in a second of the tap's clock: the ``speed`` it will be played at."""
+
+
+class Shoot(Struct, frozen=True):
+    """A planned shoot: its script, in order of virtual time."""
+
+    plan: Plan
+    steps: tuple[Step, ...]
+
+    @property
+    def ends(self) -> int:
+        """The virtual time of the last step, in ms."""
+        return self.steps[-1].at
