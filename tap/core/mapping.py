@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import orjson
@@ -152,7 +153,7 @@ _READERS: Mapping[str, _Reader] = {
 class _Emit(NamedTuple):
     """An observation that a rule can emit: its fields with the kind of each, and those it says nothing without."""
 
-    make: type[Any]
+    make: Callable[..., Any]
     fields: Mapping[str, str]
     needs: tuple[str, ...] = ()
 
@@ -175,7 +176,8 @@ EMITS: Mapping[str, _Emit] = {
     "session_started": _Emit(model.SessionStarted, {"session": "session"}, ("session",)),
     "session_updated": _Emit(model.SessionUpdated, {"session": "session"}, ("session",)),
     "session_ended": _Emit(model.SessionEnded, {"session_id": "id", "reason": "text"}),
-    "camera": _Emit(model.CameraTold, {"camera": "camera"}, ("camera",)),
+    "camera_joined": _Emit(model.CameraTold, {"camera": "camera"}, ("camera",)),
+    "camera_updated": _Emit(partial(model.CameraTold, joined=False), {"camera": "camera"}, ("camera",)),
     "camera_left": _Emit(model.CameraLeft, {"camera_id": "id", "reason": "text"}, ("camera_id",)),
     "cut": _Emit(
         model.Cut,
@@ -195,9 +197,7 @@ EMITS: Mapping[str, _Emit] = {
         ("camera_id",),
     ),
     "still_failed": _Emit(model.StillFailed, {**_STILL, "reason": "text"}, ("camera_id",)),
-    "music_moment": _Emit(
-        model.MusicMoment, {"moment_id": "id", "kind": "word", "confidence": "number", "at": "time"}
-    ),
+    "music_moment": _Emit(model.MusicMoment, {"moment_id": "id", "kind": "word", "confidence": "number", "at": "time"}),
     "recording": _Emit(model.Recording, {"active": "flag", "path": "text", "started_at": "time"}, ("active",)),
 }
 
@@ -382,9 +382,7 @@ class Dialect:
                 first = first or label
         return first, scopes
 
-    def _read_typed(
-        self, kind: str, scopes: tuple[dict[str, Any], ...], item: dict[str, Any], frame: Frame
-    ) -> Reading:
+    def _read_typed(self, kind: str, scopes: tuple[dict[str, Any], ...], item: dict[str, Any], frame: Frame) -> Reading:
         plan = self._plan
         label = kind[:200]
         if kind in plan.ignore:
@@ -526,7 +524,7 @@ class _Compiler:
             raise self._fail("language", f"this multicam-tap reads mapping language {LANGUAGE}", "upgrade it")
         name = self._raw.get("dialect")
         if not isinstance(name, str) or not name:
-            raise self._fail("dialect", "a name is expected, for example dialect = \"my-server/1\"")
+            raise self._fail("dialect", 'a name is expected, for example dialect = "my-server/1"')
         frame = self._table(self._raw.get("frame", {}), "[frame]")
         self._only(frame, self._FRAME, "[frame]")
         for shape, kinds in _SHAPES.items():
@@ -581,7 +579,7 @@ class _Compiler:
 
     def _rule(self, number: int, table: dict[str, Any]) -> tuple[tuple[str, ...], _Rule]:
         emit = table.get("emit")
-        if emit not in EMITS:
+        if not isinstance(emit, str) or emit not in EMITS:
             known = ", ".join(EMITS)
             raise self._fail(f"rule {number}: emit", f"{emit!r} cannot be emitted", f"one of: {known}")
         place = f"rule {number} ({emit})"
@@ -609,7 +607,7 @@ class _Compiler:
             return None
         values = wanted if isinstance(wanted, list) else [wanted]
         if not values or not all(isinstance(value, (str, int, float, bool)) for value in values):
-            raise self._fail(place, "a value, a list of values, or \"*\" is expected")
+            raise self._fail(place, 'a value, a list of values, or "*" is expected')
         return frozenset(_label(value) for value in values)
 
     # ------------------------------------------------------------------ fields
@@ -670,7 +668,7 @@ class _Compiler:
         """Alternative paths; a name in snake_case finds its camelCase form too."""
         items = [spec] if isinstance(spec, str) else spec
         if not isinstance(items, list):
-            raise self._fail(place, "a path or a list of paths is expected, for example [\"camera_id\", \"camera.id\"]")
+            raise self._fail(place, 'a path or a list of paths is expected, for example ["camera_id", "camera.id"]')
         paths: dict[_Path, None] = {}
         for item in items:
             path = self._path(item, place)
@@ -680,7 +678,7 @@ class _Compiler:
 
     def _path(self, item: Any, place: str) -> _Path:
         if not isinstance(item, str) or not item:
-            raise self._fail(place, f"{item!r} is no path", "names joined by dots, for example \"camera.id\"")
+            raise self._fail(place, f"{item!r} is no path", 'names joined by dots, for example "camera.id"')
         return () if item == "." else tuple(item.split("."))
 
     def _words(self, table: dict[str, Any], key: str, place: str | None = None) -> tuple[str, ...]:

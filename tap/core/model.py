@@ -116,11 +116,11 @@ class CameraInfo(Struct, frozen=True):
     """What a frame says of one camera; only ``id`` is sure."""
 
     id: str
-    name: str | None | UnsetType = UNSET
-    role: str | None | UnsetType = UNSET
-    device: str | None | UnsetType = UNSET
-    lens: str | None | UnsetType = UNSET
-    placement: dict[str, Any] | None | UnsetType = UNSET
+    name: str | UnsetType | None = UNSET
+    role: str | UnsetType | None = UNSET
+    device: str | UnsetType | None = UNSET
+    lens: str | UnsetType | None = UNSET
+    placement: dict[str, Any] | UnsetType | None = UNSET
     online: bool | UnsetType = UNSET
 
 
@@ -128,8 +128,8 @@ class SessionInfo(Struct, frozen=True):
     """What a frame says of the session."""
 
     id: str | None = None
-    title: str | None | UnsetType = UNSET
-    notes: str | None | UnsetType = UNSET
+    title: str | UnsetType | None = UNSET
+    notes: str | UnsetType | None = UNSET
     started_at: int | None = None
 
 
@@ -153,11 +153,11 @@ class Snapshot(Struct, frozen=True):
     """The whole truth at one moment, as far as the server says it."""
 
     told: Told
-    mode: str | None | UnsetType = UNSET
-    session: SessionInfo | None | UnsetType = UNSET
-    program: str | None | UnsetType = UNSET
-    hold: HoldInfo | None | UnsetType = UNSET
-    cameras: tuple[CameraInfo, ...] | None | UnsetType = UNSET
+    mode: str | UnsetType | None = UNSET
+    session: SessionInfo | UnsetType | None = UNSET
+    program: str | UnsetType | None = UNSET
+    hold: HoldInfo | UnsetType | None = UNSET
+    cameras: tuple[CameraInfo, ...] | UnsetType | None = UNSET
     recording: bool | UnsetType = UNSET
 
 
@@ -182,6 +182,8 @@ class CameraTold(Struct, frozen=True):
 
     told: Told
     camera: CameraInfo
+    joined: bool = True
+    """False: something about it changed, which does not say that it is there."""
 
 
 class CameraLeft(Struct, frozen=True):
@@ -195,7 +197,7 @@ class Cut(Struct, frozen=True):
 
     told: Told
     to: str | None
-    from_: str | None | UnsetType = UNSET
+    from_: str | UnsetType | None = UNSET
     cut_id: str | None = None
     trigger: str | None = None
     transition: str | None = None
@@ -219,7 +221,7 @@ class Release(Struct, frozen=True):
 class ModeChanged(Struct, frozen=True):
     told: Told
     to: str | None
-    from_: str | None | UnsetType = UNSET
+    from_: str | UnsetType | None = UNSET
 
 
 class StillRequested(Struct, frozen=True):

@@ -2,3 +2,180 @@
 
 The same pipeline serves the live service and a replay; that is why both give the same entries.
 """
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct, field
+
+from tap.core.errors import JournalDamaged
+from tap.core.machine import Machine
+from tap.core.mapping import Dialect, Reading, Verdict
+from tap.core.model import Alive, Closed, Entry, Frame, Opened, Policy, SourceItem, Stamp
+from tap.core.redact import redact_text
+from tap.core.state import State, decode_state, encode_state
+
+__all__ = ["Pipeline", "Sample", "Tally"]
+
+_TYPES_KEPT = 100
+_SAMPLES_KEPT = 50
+_SAMPLE_CHARS = 300
+_DRIFT_MS = 10_000
+
+
+class Sample(Struct, frozen=True):
+    """A frame that could not be used, and why; for the operator."""
+
+    verdict: Verdict
+    type: str
+    reason: str
+    text: str
+    """The beginning of the frame, without secrets."""
+
+
+class Tally(Struct):
+    """Counts of what came and what became of it, since this pipeline was made."""
+
+    frames: int = 0
+    telemetry: int = 0
+    mapped: int = 0
+    quiet: int = 0
+    incomplete: int = 0
+    unreadable: int = 0
+    observations: int = 0
+    entries: int = 0
+    unknown: dict[str, int] = field(default_factory=dict)
+    """Types that the dialect does not know; further ones than the first hundred count under ``…``."""
+    samples: list[Sample] = field(default_factory=list)
+    """One for each reason and type, the first fifty."""
+    drift_ms: int | None = None
+    """How far the server's clock was off when that was first noticed (server − tap)."""
+
+
+class Pipeline:
+    """One venue's way from received messages to entries.
+
+    ``checkpoint``: what :meth:`checkpoint` gave before a restart; raises :class:`JournalDamaged` where it cannot be read.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        venue: str,
+        tap: str,
+        policy: Policy | None = None,
+        checkpoint: bytes | None = None,
+    ) -> None:
+        self.dialect = dialect
+        self.tally = Tally()
+        state = _read_checkpoint(checkpoint)
+        policy = Policy(session=dialect.policy) if policy is None else policy
+        self._machine = Machine(dialect, tap=tap, policy=policy, venue=venue, state=state)
+        self._sampled: set[tuple[str, str]] = set()
+
+    @property
+    def state(self) -> State:
+        """What is known now; for those who show it."""
+        return self._machine.state
+
+    def resume(self, wall: int) -> Stamp:
+        """This run begins at ``wall`` (ms). Gives the stamp from which its clock goes on.
+
+        After a restart the tap was away: what follows is heard after a loss.
+        """
+        state = self._machine.state
+        if not state.wall:
+            return Stamp(wall, 0)
+        stamp = Stamp(wall, state.mono + max(0, wall - state.wall))
+        last = Stamp(state.wall, state.mono)
+        self._machine.closed(last, cause="tap restart")
+        return stamp
+
+    def feed(self, item: SourceItem) -> list[Entry]:
+        """What this item adds to the history. Never raises for anything that a server can send."""
+        machine = self._machine
+        if isinstance(item, Frame):
+            entries = self._frame(item)
+        elif isinstance(item, Opened):
+            entries = machine.opened(item.stamp)
+        elif isinstance(item, Closed):
+            cause = "tap restart" if item.reason == "tap stopped" else "connection"
+            entries = machine.closed(item.stamp, cause=cause, heard=item.heard)
+        else:
+            entries = self._alive(item)
+        self.tally.entries += len(entries)
+        return entries
+
+    def deadline(self) -> int | None:
+        """``mono`` (ms) at which an :class:`Alive` is due if nothing comes before."""
+        return self._machine.next_deadline
+
+    def checkpoint(self) -> bytes:
+        """All that is needed to go on after a restart, as JSON."""
+        return encode_state(self._machine.state)
+
+    def _alive(self, item: Alive) -> list[Entry]:
+        if item.heard is not None:
+            self._machine.state.heard = max(self._machine.state.heard, min(item.heard, item.stamp.mono))
+        return self._machine.tick(item.stamp)
+
+    def _frame(self, frame: Frame) -> list[Entry]:
+        tally = self.tally
+        tally.frames += 1
+        if not frame.binary and self.dialect.is_telemetry(frame.data):
+            tally.telemetry += 1
+            return self._machine.heard(frame.stamp)
+        entries: list[Entry] = []
+        for reading in self.dialect.read(frame):
+            self._count(reading, frame)
+            for observation in reading.observations:
+                tally.observations += 1
+                if observation.told.at is not None and tally.drift_ms is None:
+                    drift = observation.told.at - frame.stamp.wall
+                    tally.drift_ms = drift if abs(drift) > _DRIFT_MS else None
+                entries += self._machine.step(observation)
+        return entries + self._machine.heard(frame.stamp)
+
+    def _count(self, reading: Reading, frame: Frame) -> None:
+        tally = self.tally
+        match reading.verdict:
+            case Verdict.MAPPED:
+                tally.mapped += 1
+                return
+            case Verdict.IGNORED:
+                tally.telemetry += 1
+                return
+            case Verdict.QUIET:
+                tally.quiet += 1
+                return
+            case Verdict.UNKNOWN:
+                name = reading.type if reading.type in tally.unknown or len(tally.unknown) < _TYPES_KEPT else "…"
+                tally.unknown[name] = tally.unknown.get(name, 0) + 1
+                self._sample(reading, frame, "the dialect does not know this type")
+            case Verdict.INCOMPLETE:
+                tally.incomplete += 1
+                self._sample(reading, frame, reading.reason or "incomplete")
+            case Verdict.UNREADABLE:
+                tally.unreadable += 1
+                self._sample(reading, frame, reading.reason or "unreadable")
+
+    def _sample(self, reading: Reading, frame: Frame, reason: str) -> None:
+        known = (reading.type, reason.split(":", maxsplit=1)[0])
+        if known in self._sampled or len(self._sampled) >= _SAMPLES_KEPT:
+            return
+        self._sampled.add(known)
+        text = redact_text(frame.data[:_SAMPLE_CHARS].decode("utf-8", "replace"))
+        self.tally.samples.append(Sample(reading.verdict, reading.type, reason, text))
+
+
+def _read_checkpoint(checkpoint: bytes | None) -> State | None:
+    if checkpoint is None:
+        return None
+    try:
+        return decode_state(checkpoint)
+    except msgspec.MsgspecError as error:
+        raise JournalDamaged(
+            f"the checkpoint in the journal cannot be read: {error}",
+            hint="the tap starts anew: the session that runs shows again with the server's next snapshot",
+        ) from None

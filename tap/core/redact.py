@@ -30,7 +30,10 @@ _PATTERNS = (
     (re.compile(r"\b(basic)\s+[A-Za-z0-9+/]{12,}={0,2}", re.IGNORECASE), rf"\1 {REDACTED}"),
     (re.compile(r"\beyJ[\w\-]{8,}\.[\w\-]{4,}\.[\w\-]*"), REDACTED),
     # In text that could not be parsed, and in notes: name=value, name: value, "name":"value".
-    (re.compile(rf"((?:{_NAMES})\w*[\"']?\s*[=:]\s*)(\"(?:[^\"\\]|\\.)*\"?|[^\s,;&}}\"']+)", re.IGNORECASE), rf"\1{REDACTED}"),
+    (
+        re.compile(rf"((?:{_NAMES})\w*[\"']?\s*[=:]\s*)(\"(?:[^\"\\]|\\.)*\"?|[^\s,;&}}\"']+)", re.IGNORECASE),
+        rf"\1{REDACTED}",
+    ),
 )
 
 

@@ -1,0 +1,422 @@
+"""The live source: one connection to multicam-server after another, for ever, each frame stamped and handed on.
+
+It listens and nothing else: no data frame ever leaves it, only pings, pongs and the goodbye of the WebSocket protocol.
+It never makes the server wait: frames go from the read callback straight to ``on_item``, with no queue between that
+could fill up. Proxies from the environment are not asked: the server stands in the venue's own network, and the
+control traffic of a shoot is not for a machine that somebody set up for web pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, NamedTuple
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import ClientProtocol
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidMessage,
+    InvalidStatus,
+    InvalidURI,
+)
+from websockets.frames import BINARY, CONT, TEXT, CloseCode
+from websockets.frames import Frame as Message
+from websockets.http11 import Response
+from websockets.protocol import Event
+
+from tap.core.errors import ServerError
+from tap.core.model import Closed, Frame, Opened, SourceItem, Stamp
+from tap.core.redact import redact_text
+
+__all__ = ["MAX_FRAME", "Clock", "Disposition", "Retry", "ServerSocket", "Timing", "disposition"]
+
+MAX_FRAME = 32 * 2**20
+"""Bytes of the largest frame that is taken. A state with every still of a long shoot is some MB; beyond this it is no
+control traffic, and would only fill the memory of a small machine."""
+
+_WORDS = 300
+"""Characters of the longest reason: a server may put a page of its own into one."""
+
+# At DEBUG websockets writes the request's headers, and with them the token. The root logger's level must not reach it.
+_LOG = logging.getLogger("tap.adapters.socket.websockets")
+_LOG.setLevel(logging.WARNING)
+
+
+class Clock:
+    """The tap's own time: wall ms, and mono ms that go on from ``start`` (what ``Pipeline.resume`` gave)."""
+
+    def __init__(self, start: Stamp | None = None) -> None:
+        self._origin = time.monotonic_ns() - (0 if start is None else start.mono) * 1_000_000
+
+    def stamp(self) -> Stamp:
+        """Now. ``mono`` never goes back, whatever happens to the wall clock."""
+        return Stamp(time.time_ns() // 1_000_000, (time.monotonic_ns() - self._origin) // 1_000_000)
+
+
+class Timing(NamedTuple):
+    """How patient the socket is; seconds. The answer is due before the next ping: ``answer_within <= ping_every``."""
+
+    ping_every: float = 15.0
+    answer_within: float = 15.0
+    open_timeout: float = 10.0
+    close_timeout: float = 1.0
+    """How long a goodbye may take. Short, since SIGTERM waits for it."""
+    first_delay: float = 0.25
+    longest_delay: float = 15.0
+
+    def faster(self, factor: float) -> Timing:
+        """All of it shorter by ``factor``, for rehearsals."""
+        return Timing(*(seconds / factor for seconds in self))
+
+
+# ---------------------------------------------------------------------------------------------- what to do next
+
+
+class Retry(Enum):
+    """When to try again after a connection ended or none came about."""
+
+    SOON = "soon"
+    """Backing off from attempt to attempt, anew once a connection gave a frame."""
+    BACKED_OFF = "backed off"
+    """Backing off even though frames came: what ended it may well come again at once."""
+    SLOWLY = "slowly"
+    """At the longest delay: somebody has to mend something first."""
+
+
+class Disposition(NamedTuple):
+    """What follows from an error: when to try again, and what to tell people."""
+
+    retry: Retry
+    words: str
+
+
+class _SilentError(Exception):
+    """A ping was not answered in time, nor did a whole frame come instead."""
+
+
+_CLOSE_CODES = {
+    1000: "the server said goodbye",
+    1001: "the server goes away",
+    1002: "the server complains about the protocol",
+    1003: "the server does not take this kind of client",
+    1007: "the server complains about text that is no UTF-8",
+    1008: "the server refuses this client",
+    1009: "the server complains about a large frame",
+    1011: "the server failed inside",
+    1012: "the server restarts",
+    1013: "the server is busy, try later",
+    1014: "a gateway on the way failed",
+}
+_FOR_GOOD = (1003, 1008, 3000, 3003)
+"""Close codes by which a server refuses a client, rather than losing it."""
+
+_STATUS = {
+    401: "wants a token, or another one: see TAP_SERVER_TOKEN",
+    403: "refuses this client: see TAP_SERVER_TOKEN",
+    404: "knows no such path: see TAP_SERVER_URL",
+    407: "is a proxy that wants a password: see TAP_SERVER_URL",
+    426: "wants another protocol than WebSocket: see TAP_SERVER_URL",
+    429: "has had too many requests",
+    502: "is a gateway whose server is away",
+    503: "is away for now",
+    504: "is a gateway whose server does not answer",
+}
+
+
+def disposition(error: BaseException) -> Disposition:
+    """What an error of the connection, or of the attempt to make one, means. Pure; never says to give up."""
+    judge = next(judge for kind, judge in _JUDGES if isinstance(error, kind))
+    retry, words = judge(error)
+    return Disposition(retry, redact_text(words)[:_WORDS])
+
+
+def _closed(error: ConnectionClosed) -> tuple[Retry, str]:
+    if error.rcvd is not None and (error.sent is None or error.rcvd_then_sent):
+        code, reason = error.rcvd.code, error.rcvd.reason
+        words = _CLOSE_CODES.get(code, "the server closed the connection")
+        retry = Retry.SLOWLY if code in _FOR_GOOD else Retry.SOON
+        return retry, f"{words} ({code}{': ' if reason else ''}{reason})"
+    if error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG:
+        return Retry.BACKED_OFF, f"the server sent a frame beyond the limit: {error.sent.reason}"
+    if error.sent is not None:
+        return Retry.BACKED_OFF, f"what the server sent is no WebSocket ({error.sent.code}: {error.sent.reason})"
+    return Retry.SOON, "the connection broke without a goodbye"
+
+
+def _refused(response: Response) -> tuple[Retry, str]:
+    status = response.status_code
+    known = _STATUS.get(status)
+    if known is None and "html" in response.headers.get("Content-Type", ""):
+        known = "answers with a web page, not with a WebSocket: see TAP_SERVER_URL"
+    words = known or response.reason_phrase or "does not take a WebSocket"
+    # What a gateway says while its server starts is soon over; what is wrong with address or token is not.
+    return Retry.SOON if status >= 500 else Retry.SLOWLY, f"the server {words} (HTTP {status})"
+
+
+def _no_answer(error: InvalidMessage) -> tuple[Retry, str]:
+    if isinstance(error.__cause__, EOFError):
+        return Retry.SOON, "the connection ended before the server answered"
+    return Retry.SLOWLY, "what listens there speaks no HTTP: see TAP_SERVER_URL"
+
+
+def _untrusted(error: ssl.SSLCertVerificationError) -> tuple[Retry, str]:
+    return Retry.SLOWLY, f"the server's certificate cannot be trusted: {error.verify_message}"
+
+
+_JUDGES: tuple[tuple[type[BaseException], Callable[[Any], tuple[Retry, str]]], ...] = (
+    # The first that fits, so what is special stands before what is general.
+    (_SilentError, lambda error: (Retry.SOON, str(error))),
+    (ConnectionClosed, _closed),
+    (InvalidStatus, lambda error: _refused(error.response)),
+    (InvalidMessage, _no_answer),
+    (InvalidHandshake, lambda error: (Retry.SLOWLY, f"what listens there is no WebSocket server: {error}")),
+    (InvalidURI, lambda error: (Retry.SLOWLY, f"the server's address leads nowhere: {error}")),
+    (TimeoutError, lambda _: (Retry.SOON, "the server does not answer")),
+    (ssl.SSLCertVerificationError, _untrusted),
+    (ssl.SSLError, lambda error: (Retry.SLOWLY, f"no secure connection: {error.reason or error}")),
+    (ConnectionRefusedError, lambda _: (Retry.SOON, "nothing listens there (connection refused)")),
+    (socket.gaierror, lambda error: (Retry.SOON, f"the server's name cannot be resolved: {error.strerror}")),
+    (BaseException, lambda error: (Retry.SOON, f"cannot connect: {error}")),
+)
+
+
+def _delay(attempt: int, timing: Timing, jitter: float) -> float:
+    """Seconds before an attempt: doubling up to the longest, and spread over its second half by ``jitter`` (0 to 1)."""
+    # The exponent is bounded, since a server may be away for a year.
+    full = min(timing.longest_delay, timing.first_delay * 2.0 ** min(attempt, 32))
+    return full * (0.5 + 0.5 * jitter)
+
+
+# ---------------------------------------------------------------------------------------------- the connections
+
+
+class ServerSocket:
+    """Listens to one server, reconnecting for ever. ``run`` it; cancel that to stop.
+
+    ``on_item`` is called from the read callback with ``Opened``, ``Frame`` and ``Closed``, and has to be quick; what it
+    raises ends ``run``. ``on_change`` is told when a connection stands (None) and, in words, why there is none, once
+    for each reason and not at each attempt. ``token`` is sent as a bearer token, and shown nowhere.
+
+    Raises ``ServerError`` where ``url`` is no address of a WebSocket.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        on_item: Callable[[SourceItem], None],
+        clock: Clock,
+        *,
+        token: str | None = None,
+        compression: bool = False,
+        timing: Timing | None = None,
+        max_frame: int = MAX_FRAME,
+        on_change: Callable[[str | None], None] | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.shown = redact_text(url)
+        """The address as it may be shown: without userinfo and query."""
+        self.connected = False
+        self.connection = 0
+        """How many connections there were, the present one included."""
+        self.frames = 0
+        self.heard: Stamp | None = None
+        """When the last frame was received."""
+        self.problem: str | None = "not connected yet"
+        """Why there is no connection, in words; None while one stands."""
+        self.too_big = 0
+        """How many connections a frame beyond the limit has cost."""
+        self._url = url
+        self._on_item = on_item
+        self._on_change = on_change
+        self._clock = clock
+        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._compression = "deflate" if compression else None
+        self._timing = timing or Timing()
+        self._max_frame = max_frame
+        self._jitter = jitter
+        self._ordinal = 0
+        self._failure: BaseException | None = None
+        self._connect()
+
+    async def run(self) -> None:
+        """Connect, listen, and connect again, until cancelled; then say goodbye, and tell ``on_item`` so."""
+        try:
+            await self._for_ever()
+        finally:
+            self._lost("tap stopped")
+
+    async def _for_ever(self) -> None:
+        attempt = 0
+        while True:
+            frames_before = self.frames
+            verdict = disposition(await self._listen())
+            if self._failure is not None:
+                raise self._failure
+            self._lost(verdict.words)
+            self.too_big += verdict.retry is Retry.BACKED_OFF
+            if verdict.retry is Retry.SOON and self.frames > frames_before:
+                attempt = 0
+            await asyncio.sleep(_delay(32 if verdict.retry is Retry.SLOWLY else attempt, self._timing, self._jitter()))
+            attempt += 1
+
+    def _connect(self) -> connect:
+        try:
+            return connect(
+                self._url,
+                additional_headers=self._headers,
+                user_agent_header="multicam-tap",
+                compression=self._compression,
+                proxy=None,
+                open_timeout=self._timing.open_timeout,
+                close_timeout=self._timing.close_timeout,
+                ping_interval=None,  # ours counts frames as answers: see _keep_alive
+                max_size=self._max_frame,
+                max_queue=None,  # nothing is queued: see _Connection
+                logger=_LOG,
+                create_connection=self._made,  # type: ignore[arg-type]  # "a wrapper or a subclass", says its page
+            )
+        except (InvalidURI, ValueError) as error:
+            what = redact_text(f"is no address of a WebSocket: {error}")
+            raise ServerError(what, where=self.shown, hint="for example ws://127.0.0.1:9404/ws/control") from None
+
+    def _made(self, protocol: ClientProtocol, **options: Any) -> _Connection:
+        return _Connection(protocol, self, **options)
+
+    async def _listen(self) -> BaseException:
+        """One connection from its beginning to its end; why it ended, or did not come about."""
+        try:
+            connection = await self._connect()
+        except (OSError, InvalidHandshake, InvalidURI, ValueError) as error:
+            return error
+        silent = asyncio.create_task(self._keep_alive(connection))
+        try:
+            await connection.wait_closed()
+        except asyncio.CancelledError:
+            await connection.close(CloseCode.GOING_AWAY)
+            raise
+        finally:
+            silent.cancel()
+            (why,) = await asyncio.gather(silent, return_exceptions=True)
+        return why if isinstance(why, _SilentError) else connection.close_exc
+
+    async def _keep_alive(self, connection: _Connection | ClientConnection) -> None:
+        """Ping; where neither an answer nor a whole frame came in time, the line is dead, whatever TCP believes."""
+        assert isinstance(connection, _Connection)  # noqa: S101 - what _made gave
+        timing = self._timing
+        while True:
+            heard = connection.heard
+            # Nobody waits for single answers, and a server that gives none must not make them pile up.
+            connection.pending_pings.clear()
+            await connection.ping()
+            await asyncio.sleep(timing.answer_within)
+            if connection.heard == heard:
+                # Perhaps it was us who stood still, and the answer waits in the kernel: read before judging.
+                await asyncio.sleep(timing.answer_within / 100)
+            if connection.heard == heard:
+                connection.transport.abort()
+                raise _SilentError(f"nothing was heard for {timing.answer_within:g} s, not even an answer to a ping")
+            await asyncio.sleep(timing.ping_every - timing.answer_within)
+
+    # ------------------------------------------------------------------------------------------ what happens on it
+
+    def opened(self) -> bool:
+        """A handshake was completed; called before any of its frames. False where nobody wants them."""
+        self.connected, self.problem = True, None
+        self.connection += 1
+        self._ordinal = 0
+        self._changed()
+        return self._give(Opened(self._clock.stamp(), self.connection))
+
+    def received(self, data: bytes, binary: bool) -> bool:
+        """A whole frame was received. False where nobody wants more."""
+        stamp = self._clock.stamp()
+        self.frames += 1
+        self._ordinal += 1
+        self.heard = stamp
+        return self._give(Frame(data, stamp, self.connection, self._ordinal, binary))
+
+    def _lost(self, words: str) -> None:
+        changed = self.problem != words
+        self.problem = words
+        if self.connected:
+            self.connected = False
+            heard = None if self.heard is None else self.heard.mono
+            self._give(Closed(self._clock.stamp(), self.connection, words, heard))
+        if changed:
+            self._changed()
+
+    def _changed(self) -> None:
+        if self._on_change is not None:
+            self._on_change(self.problem)
+
+    def _give(self, item: SourceItem) -> bool:
+        try:
+            self._on_item(item)
+        except Exception as error:  # noqa: BLE001 - the event loop would swallow it here; run() raises it
+            self._failure = self._failure or error
+            return False
+        return True
+
+
+class _Connection(ClientConnection):
+    """A connection whose frames go to the socket at once.
+
+    ``recv`` would put each into a queue and wake a task for it, which costs more than all the rest of the tap, and
+    stops reading where the task is late.
+    """
+
+    def __init__(self, protocol: ClientProtocol, owner: ServerSocket, **options: Any) -> None:
+        super().__init__(protocol, **options)
+        self.heard = 0
+        """WebSocket messages that came whole, answers to pings included."""
+        self._owner = owner
+        # No list of parts: a server may send empty ones for ever, and the limit counts bytes.
+        self._begun = bytearray()
+        self._binary = False
+        self._ending = False
+
+    def process_event(self, event: Event) -> None:
+        if isinstance(event, Message):
+            self._message(event)
+            return
+        super().process_event(event)
+        # The first frames may stand in the same packet: the connection is open before they are read.
+        if self.protocol.handshake_exc is None and not self._owner.opened():
+            self.transport.abort()
+
+    def _message(self, event: Message) -> None:
+        opcode = event.opcode
+        if opcode is TEXT or opcode is BINARY:
+            self._binary = opcode is BINARY
+            if event.fin:
+                self._whole(bytes(event.data))
+            else:
+                self._begun = bytearray(event.data)
+        elif opcode is CONT:
+            self._begun += event.data
+            if event.fin:
+                data, self._begun = bytes(self._begun), bytearray()
+                self._whole(data)
+        else:
+            self.heard += 1
+            super().process_event(event)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._ending and self.protocol.close_expected():
+            # websockets waits for the server to hang up; one that goes on sending a frame beyond the limit does not.
+            self._ending = True
+            self.loop.call_later(self.close_timeout or 0, self.transport.abort)
+
+    def _whole(self, data: bytes) -> None:
+        self.heard += 1
+        if not self._owner.received(data, self._binary):
+            self.transport.abort()

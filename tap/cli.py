@@ -1,0 +1,400 @@
+"""The command line: one function a command, which reads its arguments, calls what does the work, and prints.
+
+What a command needs is imported inside it: ``multicam-tap enabled`` runs before every start of the service, and must
+not wait for the libraries of the others. Exit codes: 0 done, 1 no or failed, 2 usage, 78 settings.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tap.core.errors import SettingsInvalid, TapError
+
+if TYPE_CHECKING:
+    from tap.adapters.journal import Journal, Kept
+    from tap.core.merge import Row
+    from tap.service.config import Settings
+
+__all__ = ["cli", "main"]
+
+_FAILED, _SETTINGS, _CANNOT_TELL = 1, 78, 255
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+# ---------------------------------------------------------------------------------------------- the ways out
+
+
+class _Commands(click.Group):
+    """Turns what went wrong into its line and its exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except SettingsInvalid as error:
+            _complain(*error.problems)
+            ctx.exit(_SETTINGS)
+        except TapError as error:
+            _complain(str(error))
+            ctx.exit(_FAILED)
+        except BrokenPipeError:
+            # Whoever read has enough (| head); what is still buffered must not complain at the exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            ctx.exit(0)
+        return result
+
+
+def _complain(*lines: str) -> None:
+    from tap.history.words import plain  # noqa: PLC0415
+
+    for line in lines:
+        click.echo(plain(line), err=True)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="multicam-tap", prog_name="multicam-tap")
+def cli() -> None:
+    """Lets a live multi-camera shoot write its own history.
+
+    A passive tap on multicam-server's control WebSocket. The service takes its settings from TAP_* variables.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a name shows question marks, and the rest.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # both are text streams of files
+
+
+def main() -> None:
+    """The command ``multicam-tap``."""
+    cli(prog_name="multicam-tap")
+
+
+# ---------------------------------------------------------------------------------------------- what commands share
+
+
+def _settings(*names: str) -> Settings:
+    """These settings from the environment, and the defaults of all others.
+
+    So that who only looks is not stopped by what only the service needs. Raises ``SettingsInvalid``.
+    """
+    from tap.service.config import load_settings  # noqa: PLC0415
+
+    return load_settings({name: os.environ[name] for name in names if name in os.environ})
+
+
+def _in_state_dir(command: _Command) -> _Command:
+    return click.option(
+        "--state-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Where the journal is.  [default: TAP_STATE_DIR]",
+    )(command)
+
+
+def _as_json(command: _Command) -> _Command:
+    return click.option("--json", "as_json", is_flag=True, help="JSON: one object a line, or one object.")(command)
+
+
+@contextmanager
+def _journal(state_dir: Path | None, *, readonly: bool = True) -> Iterator[Journal]:
+    from tap.adapters.journal import Journal  # noqa: PLC0415
+
+    path = _journal_path(state_dir)
+    with Journal.open(path, readonly=readonly) as journal:
+        yield journal
+
+
+def _journal_path(state_dir: Path | None) -> Path:
+    if state_dir is not None:
+        return state_dir / "journal.db"
+    return _settings("TAP_STATE_DIR", "STATE_DIRECTORY").journal_path
+
+
+def _print_json(line: bytes) -> None:
+    """A line of JSON: to a file as it is, to a terminal without what could harm it."""
+    if sys.stdout.isatty():
+        from tap.history.words import plain_json  # noqa: PLC0415
+
+        line = plain_json(line.decode()).encode()
+    sys.stdout.buffer.write(line + b"\n")
+
+
+def _print_objects(objects: Iterable[dict[str, Any]]) -> None:
+    import orjson  # noqa: PLC0415
+
+    for said in objects:
+        _print_json(orjson.dumps(said))
+
+
+# ---------------------------------------------------------------------------------------------- the service
+
+
+@cli.command()
+def run() -> None:
+    """Run the service. All settings come from TAP_* variables."""
+    from tap.service.config import load_settings  # noqa: PLC0415
+    from tap.service.daemon import run as run_service  # noqa: PLC0415
+
+    sys.exit(run_service(load_settings(os.environ)))
+
+
+@cli.command()
+def enabled() -> None:
+    """Tell whether the venue is switched on: exit code 0 on, 1 off, 255 cannot tell.
+
+    For ExecCondition= of systemd, where 1 to 254 skip the unit without a word.
+    """
+    try:
+        on = _settings("TAP_ENABLED").enabled
+    except Exception as error:  # noqa: BLE001 - whatever it is, "off" would be a lie
+        _complain(*(error.problems if isinstance(error, SettingsInvalid) else [str(error)]))
+        sys.exit(_CANNOT_TELL)
+    click.echo("on" if on else "off")
+    sys.exit(0 if on else _FAILED)
+
+
+# ---------------------------------------------------------------------------------------------- tapes
+
+
+@cli.command()
+@click.argument("tapes", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TAPE...")
+@click.option("--dialect", help="Read the frames so, whatever the tapes say: a built-in dialect or a mapping file.")
+@click.option("--to-journal", is_flag=True, help="Also keep the entries in the journal of the state directory.")
+@_in_state_dir
+@_as_json
+def replay(tapes: tuple[Path, ...], dialect: str | None, to_journal: bool, state_dir: Path | None, as_json: bool) -> None:
+    """Print the entries that tapes give, in order. Several tapes are one history, in the order of time."""
+    from tap.core.codec import entry_json  # noqa: PLC0415
+    from tap.history.listing import entry_line  # noqa: PLC0415
+    from tap.service.replay import Replay, keep  # noqa: PLC0415
+
+    def show(entry: Entry) -> None:
+        if as_json:
+            _print_json(entry_json(entry))
+        else:
+            click.echo(entry_line(entry))
+
+    with Replay(tapes, dialect=dialect, venue=lambda: _settings("TAP_VENUE").venue) as replayed:
+        entries = _with_progress(replayed)
+        if to_journal:
+            with _journal(state_dir, readonly=False) as journal:
+                total, new = keep(journal, entries, _until_nobody_reads(show))
+            _complain(f"{total} entries, {new} of them new to the journal")
+        else:
+            for entry in entries:
+                show(entry)
+        sys.stdout.flush()
+        _complain(*replayed.remarks())
+
+
+def _until_nobody_reads(show: Callable[[Entry], None]) -> Callable[[Entry], None]:
+    """As ``show``, but a reader who has enough does not stop what is done besides."""
+    gone = False
+
+    def show_if_read(entry: Entry) -> None:
+        nonlocal gone
+        try:
+            if not gone:
+                show(entry)
+        except BrokenPipeError:
+            gone = True
+            _hush()
+
+    return show_if_read
+
+
+def _with_progress(replayed: Replay) -> Iterator[Entry]:
+    """The entries, with a bar on a terminal's stderr, unless they are themselves to be seen there."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield from replayed
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("replaying", total=replayed.size or None)
+        for entry in replayed:
+            progress.update(task, completed=replayed.bytes_read)
+            yield entry
+
+
+@cli.command()
+@click.argument("url")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="TAPE", help="Where to; .gz packs.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so long.  [default: at Ctrl-C]")
+def record(url: str, output: Path, force: bool, seconds: float | None) -> None:
+    """Record a live server onto a tape: its frames without telemetry and secrets, its connects and drops."""
+    raise NotImplementedError
+
+
+# ---------------------------------------------------------------------------------------------- rehearsal
+
+
+class _WithFaults(click.Command):
+    """Lists the faults below its help; they are imported only for that."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from tap.rehearsal.faults import FAULTS  # noqa: PLC0415
+
+        with formatter.section("Faults (all: every one of these, huge aside)"):
+            formatter.write_dl([(name, fault.does) for name, fault in FAULTS.items()])
+
+
+@cli.command(cls=_WithFaults)
+@click.option("--cameras", default=5, show_default=True, help="How many cameras.")
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same shoot.")
+@click.option("--speed", default=1.0, show_default=True, help="How many times faster than real.")
+@click.option("--length", default=120.0, show_default=True, help="Seconds of the shoot's own time, at least.")
+@click.option("--sessions", default=1, show_default=True, help="How many sessions.")
+@click.option("--faults", multiple=True, metavar="NAME[,NAME...]", help="What goes wrong; names are below.")
+@click.option("--telemetry-rate", default=40.0, show_default=True, help="Telemetry frames a second of the shoot.")
+@click.option("--port", default=0, help="Where to listen, on this machine only.  [default: any free port]")
+@click.option("--path", default="/ws/control", show_default=True, help="The WebSocket's path.")
+@click.option("--venue", default="rehearsal", show_default=True, help="The venue that truth and tape name.")
+@click.option("--truth", type=click.Path(path_type=Path, dir_okay=False), help="Write what really happened here.")
+@click.option("--tape", type=click.Path(path_type=Path, dir_okay=False), help="Write the frames that were sent here.")
+@click.option("--clients", default=1, show_default=True, help="Wait for so many clients before the shoot begins.")
+@click.option("--no-wait", is_flag=True, help="Begin at once, whether anybody listens or not.")
+@click.option("--patient", is_flag=True, help="Stop the shoot's clock while a client that was there is not back.")
+@click.option("--tape-only", is_flag=True, help="Serve nobody: write truth and tape at once, and end.")
+def simulate(tape_only: bool, **options: Any) -> None:
+    """Be a multicam-server that plays a made-up shoot: to rehearse with, on this machine only.
+
+    Whatever TAP_* variables are set, they are dropped first, so that no rehearsal touches a real server or ledger.
+    """
+    for name in [name for name in os.environ if name.startswith("TAP_")]:
+        del os.environ[name]
+    from tap.rehearsal.simulator import SimulatorOptions, simulate_to_files, start_simulator  # noqa: PLC0415
+
+
+# ---------------------------------------------------------------------------------------------- what is kept
+
+
+@cli.group()
+def journal() -> None:
+    """Look into the journal: every entry that was written, in order."""
+
+
+@journal.command("ls")
+@click.option("--session", "session_key", metavar="KEY", help="Only of this session.")
+@click.option("--pending", "state", flag_value="pending", help="Only what waits for the ledger.")
+@click.option("--dead", "state", flag_value="dead", help="Only what the ledger refused.")
+@click.option("--limit", default=100, show_default=True, help="At most so many, the newest; 0: all. JSON has no limit.")
+@_in_state_dir
+@_as_json
+def journal_ls(session_key: str | None, state: State | None, limit: int, state_dir: Path | None, as_json: bool) -> None:
+    """List entries in the order in which they were written."""
+    from tap.adapters.journal import kept_object  # noqa: PLC0415
+    from tap.history.listing import entry_line  # noqa: PLC0415
+
+    with _journal(state_dir) as opened:
+        kept = opened.entries(session_key, state)
+        if as_json:
+            _print_objects(kept_object(one) for one in kept)
+            return
+        for one in deque(kept, maxlen=limit or None):
+            click.echo(f"{one.seq:>7}  {one.state:<7}  {entry_line(one.entry)}")
+
+
+@journal.command("show")
+@click.argument("which", metavar="SEQ|KEY")
+@_in_state_dir
+@_as_json
+def journal_show(which: str, state_dir: Path | None, as_json: bool) -> None:
+    """Show one entry whole, by its number, or every version of a row, by its key."""
+    from tap.adapters.journal import kept_object  # noqa: PLC0415
+
+    with _journal(state_dir) as opened:
+        found = [kept_object(one) for one in _kept(opened, which)]
+    if not found:
+        raise TapError("no such entry is kept", where=which, hint="see 'multicam-tap journal ls'")
+    if as_json:
+        _print_objects(found)
+    else:
+        _print_indented(found)
+
+
+def _kept(opened: Journal, which: str) -> Iterator[Kept]:
+    if which.isdecimal():
+        first = next(opened.entries(after=int(which) - 1), None)
+        return iter([first] if first is not None and first.seq == int(which) else [])
+    return (one for one in opened.entries() if one.entry.key == which)
+
+
+@journal.command("verify")
+@_in_state_dir
+@_as_json
+def journal_verify(state_dir: Path | None, as_json: bool) -> None:
+    """Check that the journal's file is whole. Exit code 1 where it is not."""
+    with _journal(state_dir) as opened:
+        problems = opened.verify()
+        counts = opened.counts()
+    if as_json:
+        _print_objects([{"ok": not problems, "problems": problems, "counts": counts}])
+    else:
+        _say(*problems or [f"whole: {', '.join(f'{number} {state}' for state, number in counts.items())}"])
+    sys.exit(_FAILED if problems else 0)
+
+
+@journal.command("prune")
+@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="[default: TAP_KEEP_DAYS]")
+@_in_state_dir
+@_as_json
+def journal_prune(older_than: float | None, state_dir: Path | None, as_json: bool) -> None:
+    """Delete old entries that the ledger has. What still waits for it, or was refused by it, stays."""
+    days = _settings("TAP_KEEP_DAYS").keep_days if older_than is None else older_than
+    with _journal(state_dir, readonly=False) as opened:
+        gone = opened.prune(round(time.time() * 1000 - days * 86_400_000))
+    if as_json:
+        _print_objects([{"pruned": gone}])
+    else:
+        _say(f"{gone} entries deleted")
+
+
+@cli.command()
+@click.option("--venue", help="Only of this venue.")
+@_in_state_dir
+@_as_json
+def sessions(venue: str | None, state_dir: Path | None, as_json: bool) -> None:
+    """List the sessions in the journal, newest first."""
+    from tap.core.codec import session_prefix
+    from tap.history.listing import row_object, session_line  # noqa: PLC0415
+
+    with _journal(state_dir) as opened:
+        rows = [_rows(opened, key)[key] for key in opened.sessions(prefix)]
+    if as_json:
+        _print_objects(row_object(row) for row in rows)
+    else:
+        _say(*(session_line(row) for row in rows) or ["no session is kept"])
+
+
+@cli.command()
+@click.argument("key")
+@_in_state_dir
+@_as_json
+def timeline(key: str, state_dir: Path | None, as_json: bool) -> None:
+    """Show one session: who was on air when, and what happened. 'multicam-tap sessions' lists the keys."""
+    from tap.history.timeline import timeline_json, timeline_of  # noqa: PLC0415
+
+    with _journal(state_dir) as opened:
+        rows = _rows(opened, key)
+    if not rows:
+        raise TapError("no session of this key is kept", where=key, hint="see 'multicam-tap sessions'")
+    shown = timeline_of(rows.values())
+    if as_json:
+        _print_json(timeline_json(shown))
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    from tap.history.screen import print_timeline  # noqa: PLC0415
+
+    print_timeline(shown, Console(highlight=False), _settings("TAP_TIMEZONE").zone)
+
+
+if __name__ == "__main__":
+    main()

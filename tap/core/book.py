@@ -1,0 +1,205 @@
+"""Writing entries: which session a thing belongs to, its key, its version, its columns.
+
+The machine decides what happened; the book knows how that is written. Columns come in the order of ``ledger.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tap.core.codec import sub_key
+from tap.core.model import CameraInfo, Entry, Op, Told
+from tap.core.state import Camera, RowState, Session, Side, State
+
+__all__ = ["Book", "side_fields", "told_at"]
+
+_RECENT = 64
+"""How many explicit frames are remembered to tell repeated ones: they are repeated soon or never."""
+
+
+def told_at(told: Told) -> int:
+    """The server's time of a frame, else when it was received."""
+    return told.stamp.wall if told.at is None else told.at
+
+
+def side_fields(side: Side) -> dict[str, Any]:
+    """What was on, as columns: absent where it is not known."""
+    fields = {"programCameraId": side.program_camera_id, "mode": side.mode, "hold": side.hold}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _present(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+class Book:
+    """Collects the entries of one step."""
+
+    def __init__(self, state: State, *, tap: str) -> None:
+        self.state = state
+        self.tap = tap
+        self.entries: list[Entry] = []
+
+    def take(self) -> list[Entry]:
+        """The entries since the last call."""
+        taken, self.entries = self.entries, []
+        return taken
+
+    # ------------------------------------------------------------------ rows
+
+    def row(
+        self, session: Session, op: Op, key: str, last: RowState | None, fields: dict[str, Any], at: int
+    ) -> RowState:
+        """Write a whole row, unless it would say what it said before. ``at``: its source time."""
+        fields = _present(fields)
+        if last is not None and last.fields == fields:
+            return last
+        version = at if last is None else max(at, last.version + 1)
+        self.entries.append(Entry(key, op, session.key, version, fields))
+        return RowState(version, fields)
+
+    def session_row(self, session: Session, source: dict[str, Any], at: int) -> None:
+        """Write the session as it is known now."""
+        mode = self.state.mode.value if self.state.mode.known else None
+        if session.row is not None and session.status != "live":
+            mode = session.row.fields.get("mode") if session.final is None else session.final.get("mode", mode)
+        session.row = self.row(
+            session,
+            "session",
+            session.key,
+            session.row,
+            {
+                "sessionId": session.id,
+                "sessionType": "photoshoot_performance",
+                "status": session.status,
+                "title": session.title,
+                "notes": session.notes,
+                "mode": mode,
+                "startedAt": session.started_at,
+                "startState": session.start,
+                "completedAt": session.completed_at,
+                "endReason": session.end_reason,
+                "finalState": session.final,
+                "media": list(session.media) or None,
+                "source": source,
+            },
+            at,
+        )
+
+    def camera_row(self, session: Session, camera: Camera, at: int, *, left_at: int | None = None) -> None:
+        """Write what is known of a camera in this session; ``at`` is when it was first seen, or what changed."""
+        info = camera.info
+        last = session.cameras.get(info.id)
+        online = camera.present
+        if camera.leaving is not None and left_at is None:
+            online = True  # within the grace time nothing has happened yet
+        status = None if online is None else ("online" if online else "offline")
+        if left_at is None and online is False and last is not None:
+            left_at = last.fields.get("leftAt")
+        session.cameras[info.id] = self.row(
+            session,
+            "camera",
+            sub_key(session.key, "camera", info.id),
+            last,
+            {
+                "cameraId": info.id,
+                "name": info.name or None,
+                "role": info.role or None,
+                "device": info.device or None,
+                "lens": info.lens or None,
+                "placement": info.placement or None,
+                "status": status,
+                "joinedAt": at if last is None else last.fields["joinedAt"],
+                "leftAt": None if online else left_at,
+            },
+            at,
+        )
+
+    # ------------------------------------------------------------------ events
+
+    def event(  # one argument a column: a dict would hide a misspelt one
+        self,
+        kind: str,
+        told: Told,
+        *,
+        key: str,
+        at: int | None = None,
+        session: Session | None = None,
+        again: bool = False,
+        camera_id: str | None = None,
+        from_camera_id: str | None = None,
+        trigger: str | None = None,
+        transition: str | None = None,
+        duration_ms: int | None = None,
+        still_key: str | None = None,
+        detail: dict[str, Any] | None = None,
+    ) -> None:
+        """Write one thing that happened, into ``session`` or the one that runs; without a session nothing is written.
+
+        ``again``: it was written before under this key, with less knowledge.
+        """
+        session = session or self.running()
+        if session is None:
+            return
+        when = told_at(told) if at is None else at
+        camera = self.info(camera_id)
+        from_camera = self.info(from_camera_id)
+        fields = {
+            "kind": kind,
+            "at": when,
+            "observedAt": told.stamp.wall,
+            "cameraId": camera_id,
+            "cameraName": (camera.name or None) if camera else None,
+            "role": (camera.role or None) if camera else None,
+            "fromCameraId": from_camera_id,
+            "fromCameraName": (from_camera.name or None) if from_camera else None,
+            "trigger": trigger,
+            "transition": transition,
+            "durationMs": duration_ms,
+            "stillKey": still_key,
+            "detail": detail or None,
+        }
+        self.entries.append(Entry(key, "event", session.key, when, _present(fields)))
+        if not again:
+            session.counts[kind] = session.counts.get(kind, 0) + 1
+
+    def event_key(self, kind: str, told: Told, *, own_id: str | None, subject: str | None) -> str:
+        """The key of an event within its session: by its own id and time, else time and camera, else receive time."""
+        session = self.running()
+        if session is None:
+            return ""
+        if own_id is not None:
+            # Ids may start anew with each boot; a server time tells such namesakes apart, else the boot does.
+            time = told.at if told.at is not None else f"b{self.state.boot}" if self.state.boot else None
+            parts: tuple[str | int, ...] = (own_id,) if time is None else (own_id, time)
+        else:
+            parts = (f"r{told.stamp.wall}" if told.at is None else told.at, *([] if subject is None else [subject]))
+        return sub_key(session.key, kind, *parts)
+
+    # ------------------------------------------------------------------ look-ups
+
+    def running(self) -> Session | None:
+        """The session that runs now, as far as is known."""
+        session = self.state.session
+        return session if session is not None and session.status == "live" else None
+
+    def info(self, camera_id: str | None) -> CameraInfo | None:
+        """What is known of a camera."""
+        if camera_id is None:
+            return None
+        camera = self.state.cameras.get(camera_id)
+        return None if camera is None else camera.info
+
+    def shown(self, at: int) -> None:
+        """A frame at ``at`` showed that the session runs."""
+        session = self.running()
+        if session is not None:
+            session.shown_at = at
+
+    def remember(self, ident: str) -> None:
+        """Keep an explicit frame's identity, to recognise it when it is told again."""
+        recent = self.state.recent
+        recent.pop(ident, None)
+        recent[ident] = 1
+        if len(recent) > _RECENT:
+            del recent[next(iter(recent))]

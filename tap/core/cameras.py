@@ -1,0 +1,172 @@
+"""Cameras: who is there, who left, and what is known of each (rule 2 of the design)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+import msgspec
+from msgspec import UNSET
+
+from tap.core.book import Book, told_at
+from tap.core.model import CameraInfo, CameraLeft, CameraTold, Policy, Told
+from tap.core.ordering import is_older_by_seq, is_stale, marked
+from tap.core.state import Camera, Connection, Leaving, Mark, Session
+
+__all__ = ["Cameras"]
+
+_MOST = 10_000
+"""Cameras that are remembered; a server that names more is not believed."""
+
+_TEXTS = ("name", "role", "device", "lens", "placement")
+
+
+class Cameras:
+    """The rules for cameras, and their rows."""
+
+    def __init__(self, book: Book, policy: Policy) -> None:
+        self._book = book
+        self._policy = policy
+
+    # ------------------------------------------------------------------ what frames say
+
+    def told(self, o: CameraTold, scope: str | None, connection: Connection | None) -> None:
+        """A camera joined, or something about it changed."""
+        camera = self._camera(o.camera.id)
+        if camera is None or is_older_by_seq(camera.mark, o.told, scope):
+            return
+        self._merge(camera, o.camera)
+        camera.mark = self._mark(camera, o.told, scope, connection)
+        if o.camera.online is False:
+            self._leave(camera, told_at(o.told), o.told)
+        elif o.joined or o.camera.online is True or camera.present is None:
+            self._arrive(camera, told_at(o.told))
+        self._row(camera, told_at(o.told))
+
+    def left(self, o: CameraLeft, scope: str | None, connection: Connection | None) -> None:
+        """A camera left: it counts once the grace time is over."""
+        camera = self._book.state.cameras.get(o.camera_id)
+        if camera is None or is_older_by_seq(camera.mark, o.told, scope):
+            return
+        camera.mark = self._mark(camera, o.told, scope, connection)
+        self._leave(camera, told_at(o.told), o.told)
+
+    def listed(self, infos: Iterable[CameraInfo], told: Told, scope: str | None, connection: Connection) -> None:
+        """A snapshot lists the cameras that are there; those that it lacks are away."""
+        at = told_at(told)
+        first = not connection.snapshot_seen
+        missing = {name for name, camera in self._book.state.cameras.items() if camera.present and not camera.leaving}
+        for info in infos:
+            missing.discard(info.id)
+            self._listed(info, told, scope, connection)
+        for name in sorted(missing):
+            camera = self._book.state.cameras[name]
+            if not self._stale(camera, told, scope, connection):
+                # After a loss nobody saw it leave: it is dated by the last frame that showed it, so that a tap
+                # that did see it outranks this one.
+                self._leave(camera, camera.shown_at if first and camera.shown_at else at, told)
+
+    def _listed(self, info: CameraInfo, told: Told, scope: str | None, connection: Connection) -> None:
+        camera = self._camera(info.id)
+        if camera is None:
+            return
+        at = told_at(told)
+        online = info.online is not False
+        there = bool(camera.present) and camera.leaving is None
+        differs = online != there or self._would_change(camera, info)
+        if differs and self._stale(camera, told, scope, connection):
+            return
+        if differs:
+            self._merge(camera, info)
+            if online and not there:
+                self._arrive(camera, at)
+            elif there and not online:
+                first = not connection.snapshot_seen
+                self._leave(camera, camera.shown_at if first and camera.shown_at else at, told)
+            elif camera.present is None:
+                camera.present = False
+            self._row(camera, at)
+        if online:
+            camera.shown_at = at
+
+    def on_program(self, camera_id: str | None, at: int) -> None:
+        """The camera that is live belongs to the session, whether or not it ever joined."""
+        session = self._book.running()
+        if camera_id is None or session is None or camera_id in session.cameras:
+            return
+        camera = self._camera(camera_id)
+        if camera is not None:
+            self._book.camera_row(session, camera, at)
+
+    def join_session(self, session: Session, at: int) -> None:
+        """Those present at the start belong to the session."""
+        for camera in self._book.state.cameras.values():
+            if camera.present or camera.info.id in session.cameras:
+                self._book.camera_row(session, camera, at)
+
+    # ------------------------------------------------------------------ the grace time
+
+    def deadlines(self) -> Iterator[tuple[int, Callable[[], None]]]:
+        """When a camera that went away counts as gone."""
+        for camera in self._book.state.cameras.values():
+            if camera.leaving is not None:
+                yield camera.leaving.deadline, partial(self._gone, camera)
+
+    def settle_leaving(self) -> None:
+        """The session ends: who is away now stays away."""
+        for camera in self._book.state.cameras.values():
+            if camera.leaving is not None:
+                self._gone(camera)
+
+    def online_in(self, session: Session) -> list[str]:
+        """The cameras of this session that are there."""
+        cameras = self._book.state.cameras
+        return sorted(name for name in session.cameras if (camera := cameras.get(name)) and camera.present)
+
+    def _gone(self, camera: Camera) -> None:
+        leaving, camera.leaving = camera.leaving, None
+        camera.present = False
+        session = self._book.running()
+        if leaving is not None and session is not None and camera.info.id in session.cameras:
+            self._book.camera_row(session, camera, leaving.at, left_at=leaving.at)
+
+    def _leave(self, camera: Camera, at: int, told: Told) -> None:
+        if camera.present and camera.leaving is None:
+            camera.leaving = Leaving(at, told.stamp.mono + self._policy.grace_ms)
+        elif camera.present is None:
+            camera.present = False
+
+    def _arrive(self, camera: Camera, at: int) -> None:
+        camera.present, camera.leaving, camera.shown_at = True, None, at
+
+    # ------------------------------------------------------------------ what is known of one
+
+    def _camera(self, camera_id: str) -> Camera | None:
+        cameras = self._book.state.cameras
+        camera = cameras.get(camera_id)
+        if camera is None and len(cameras) < _MOST:
+            camera = cameras[camera_id] = Camera(CameraInfo(camera_id))
+        return camera
+
+    @staticmethod
+    def _would_change(camera: Camera, info: CameraInfo) -> bool:
+        known = camera.info
+        return any((told := getattr(info, name)) is not UNSET and told != getattr(known, name) for name in _TEXTS)
+
+    @staticmethod
+    def _merge(camera: Camera, info: CameraInfo) -> None:
+        news = {name: told for name in _TEXTS if (told := getattr(info, name)) is not UNSET}
+        camera.info = msgspec.structs.replace(camera.info, **news)
+
+    def _row(self, camera: Camera, at: int) -> None:
+        session = self._book.running()
+        if session is not None and (camera.present or camera.info.id in session.cameras):
+            self._book.camera_row(session, camera, at)
+
+    def _stale(self, camera: Camera, told: Told, scope: str | None, connection: Connection) -> bool:
+        return is_stale(camera.mark, told, scope, connection=connection, policy=self._policy)
+
+    @staticmethod
+    def _mark(camera: Camera, told: Told, scope: str | None, connection: Connection | None) -> Mark:
+        number = 0 if connection is None else connection.number
+        return marked(camera.mark, told, scope, connection=number, explicit=True)

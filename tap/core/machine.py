@@ -1,0 +1,946 @@
+"""What happened? The state machine that turns observations into entries.
+
+Its policy for sessions is the table :data:`RULES`; the README's picture of it is printed from there. The machine is total:
+reality is never refused. It is pure: no clock (time comes with the observation), no I/O, no randomness, no logging.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from msgspec import UNSET
+
+from tap.core.book import Book, side_fields, told_at
+from tap.core.cameras import Cameras
+from tap.core.codec import session_key, sub_key
+from tap.core.mapping import Dialect
+from tap.core.model import (
+    CameraLeft,
+    CameraTold,
+    Cut,
+    Entry,
+    Hello,
+    HoldInfo,
+    HoldOn,
+    ModeChanged,
+    MusicMoment,
+    Observation,
+    Policy,
+    Recording,
+    Release,
+    SessionEnded,
+    SessionInfo,
+    SessionStarted,
+    SessionUpdated,
+    Snapshot,
+    Stamp,
+    StillCaptured,
+    StillFailed,
+    StillRequested,
+    StillUploaded,
+    Told,
+)
+from tap.core.ordering import is_newer_by_seq, is_older_by_seq, is_stale, marked, scope_of
+from tap.core.state import Aspect, Connection, Held, Live, PendingGap, Phase, Session, Side, State
+from tap.core.stills import Stills
+
+__all__ = ["RULES", "Machine", "Signal"]
+
+
+class Signal(StrEnum):
+    """What can befall a session."""
+
+    STARTED = "another starts"
+    """A frame says that a session starts which is not the known one."""
+    SAME = "snapshot: same"
+    OTHER = "snapshot: another"
+    NONE = "snapshot: none"
+    ENDED = "ended"
+    """A frame says that it is over."""
+    CHANGED = "explicit change"
+    """A cut, hold, release or mode change was told before any snapshot."""
+    LOST = "server lost"
+    HEARD = "server heard"
+    IDLE = "out of sight too long"
+
+
+class Do(StrEnum):
+    """What the machine does about it."""
+
+    START = "start"
+    RESUME = "resume"
+    COMPLETE = "complete"
+    UNSEEN = "interrupt (unseen)"
+    REPLACED = "interrupt (replaced)"
+    IDLED = "interrupt (idle)"
+    GO_BLIND = "remember what was on"
+    NOTE_GAP = "note gap"
+    TELL_GAP = "tell gap"
+
+
+RULES: Mapping[tuple[Phase, Signal], tuple[tuple[Do, ...], Phase]] = {
+    (Phase.WAITING, Signal.STARTED): ((Do.START,), Phase.LIVE),
+    (Phase.WAITING, Signal.OTHER): ((Do.START,), Phase.LIVE),
+    (Phase.LIVE, Signal.STARTED): ((Do.COMPLETE, Do.START), Phase.LIVE),
+    (Phase.LIVE, Signal.OTHER): ((Do.COMPLETE, Do.START), Phase.LIVE),
+    (Phase.LIVE, Signal.NONE): ((Do.COMPLETE,), Phase.WAITING),
+    (Phase.LIVE, Signal.ENDED): ((Do.COMPLETE,), Phase.WAITING),
+    (Phase.LIVE, Signal.LOST): ((Do.GO_BLIND,), Phase.BLIND),
+    (Phase.BLIND, Signal.IDLE): ((Do.IDLED,), Phase.IDLED),
+    (Phase.BLIND, Signal.HEARD): ((Do.NOTE_GAP,), Phase.RETURNING),
+    (Phase.IDLED, Signal.HEARD): ((Do.NOTE_GAP,), Phase.RETURNING),
+    (Phase.RETURNING, Signal.CHANGED): ((Do.TELL_GAP,), Phase.UNSURE),
+    (Phase.RETURNING, Signal.SAME): ((Do.TELL_GAP, Do.RESUME), Phase.LIVE),
+    (Phase.RETURNING, Signal.NONE): ((Do.TELL_GAP, Do.UNSEEN), Phase.WAITING),
+    (Phase.RETURNING, Signal.OTHER): ((Do.TELL_GAP, Do.REPLACED, Do.START), Phase.LIVE),
+    (Phase.RETURNING, Signal.STARTED): ((Do.TELL_GAP, Do.REPLACED, Do.START), Phase.LIVE),
+    (Phase.RETURNING, Signal.ENDED): ((Do.TELL_GAP, Do.COMPLETE), Phase.WAITING),
+    (Phase.RETURNING, Signal.LOST): ((Do.TELL_GAP, Do.GO_BLIND), Phase.BLIND),
+    (Phase.UNSURE, Signal.SAME): ((Do.RESUME,), Phase.LIVE),
+    (Phase.UNSURE, Signal.NONE): ((Do.UNSEEN,), Phase.WAITING),
+    (Phase.UNSURE, Signal.OTHER): ((Do.REPLACED, Do.START), Phase.LIVE),
+    (Phase.UNSURE, Signal.STARTED): ((Do.REPLACED, Do.START), Phase.LIVE),
+    (Phase.UNSURE, Signal.ENDED): ((Do.COMPLETE,), Phase.WAITING),
+    (Phase.UNSURE, Signal.LOST): ((Do.GO_BLIND,), Phase.BLIND),
+}
+"""The whole policy for sessions. A pair that is not here changes nothing."""
+
+_TRIGGERS = frozenset({"operator", "ai", "ghost_approved"})
+_MODE_STARTS = "photoshoot"
+_MODE_ENDS = frozenset({"idle", "rehearsal"})
+_ENDED_KEPT = 8
+"""Sessions that are over and can still show again, or get a late still."""
+_HISTORY_KEPT = 64
+_MEDIA_KEPT = 1_000
+
+
+class _Cause:
+    """What makes a signal: when, by which session, and what the new side of a gap is."""
+
+    def __init__(
+        self,
+        told: Told,
+        *,
+        info: SessionInfo | None = None,
+        by: str = "frames",
+        reason: str | None = None,
+        snapshot: dict[str, Any] | None = None,
+        first_sight: bool = False,
+        at: int | None = None,
+    ) -> None:
+        self.told = told
+        self.at = told_at(told) if at is None else at
+        self.info = info
+        self.by = by
+        self.reason = reason
+        self.snapshot = snapshot
+        self.first_sight = first_sight
+
+
+class Machine:
+    """One server's history as it unfolds.
+
+    ``step`` takes an observation and gives the entries that it causes; ``opened``, ``closed`` and ``tick`` tell it about
+    the connection and about time.
+    """
+
+    def __init__(self, dialect: Dialect, *, tap: str, policy: Policy, venue: str, state: State | None = None) -> None:
+        self.state = State() if state is None else state
+        self._dialect = dialect
+        self._policy = policy
+        self._venue = venue
+        self._book = Book(self.state, tap=tap)
+        self._cameras = Cameras(self._book, policy)
+        self._stills = Stills(self._book)
+        self._do: Mapping[Do, Callable[[_Cause], None]] = {
+            Do.START: self._start,
+            Do.RESUME: self._resume,
+            Do.COMPLETE: self._complete,
+            Do.UNSEEN: lambda cause: self._interrupt(cause, "unseen"),
+            Do.REPLACED: lambda cause: self._interrupt(cause, "replaced"),
+            Do.IDLED: lambda cause: self._interrupt(cause, "idle"),
+            Do.GO_BLIND: self._go_blind,
+            Do.NOTE_GAP: self._note_gap,
+            Do.TELL_GAP: self._tell_gap,
+        }
+        self._on: Mapping[type[Any], Callable[[Any], None]] = {
+            Hello: self._hello,
+            Snapshot: self._snapshot,
+            SessionStarted: self._session_started,
+            SessionUpdated: self._session_updated,
+            SessionEnded: self._session_ended,
+            CameraTold: self._camera_told,
+            CameraLeft: self._camera_left,
+            Cut: self._cut,
+            HoldOn: self._hold_on,
+            Release: self._release,
+            ModeChanged: self._mode_changed,
+            StillRequested: self._stills.requested,
+            StillCaptured: self._stills.captured,
+            StillUploaded: self._stills.uploaded,
+            StillFailed: self._stills.failed,
+            MusicMoment: self._music_moment,
+            Recording: self._recording,
+        }
+        self.next_deadline: int | None = None
+        self._set_deadline()
+
+    # ------------------------------------------------------------------ the source: connections and time
+
+    def opened(self, stamp: Stamp) -> list[Entry]:
+        """A connection stands; what was known before it is known no more for sure."""
+        self._pass(stamp)
+        self._connect(stamp, greeted=False)
+        return self._done()
+
+    def closed(self, stamp: Stamp, *, cause: str = "connection", heard: int | None = None) -> list[Entry]:
+        """The connection is gone. A frame that still comes, without another opening, belongs to it all the same."""
+        self._pass(stamp)
+        state = self.state
+        if heard is not None:
+            state.heard = max(state.heard, min(heard, stamp.mono))
+        if state.connection is not None and state.connection.open:
+            state.connection.open = False
+            state.cause = cause
+            # A gap that no snapshot told the new side of is told by the next loss.
+            if state.phase is Phase.RETURNING:
+                self._tell_gap(_Cause(Told(stamp)))
+                state.phase = Phase.UNSURE
+        return self._done()
+
+    def heard(self, stamp: Stamp) -> list[Entry]:
+        """A frame came that says nothing (telemetry): the server is there."""
+        self._pass(stamp)
+        self.state.heard = self.state.mono
+        return self._done()
+
+    def tick(self, stamp: Stamp) -> list[Entry]:
+        """Time went on."""
+        self._pass(stamp)
+        return self._done()
+
+    def step(self, observation: Observation) -> list[Entry]:
+        """What this observation adds to the history."""
+        told = observation.told
+        self._pass(told.stamp)
+        state = self.state
+        if isinstance(observation, Hello):
+            self._greet(observation)
+        # Only now: a greeting may have found out that the server had been away.
+        state.heard = state.mono
+        connection = state.connection or self._connect(told.stamp, greeted=True)
+        connection.frames += 1
+        if connection.first_at is None:
+            connection.first_at, connection.first_wall = told_at(told), told.stamp.wall
+            self._signal(Signal.HEARD, _Cause(told))
+        self._on[type(observation)](observation)
+        state.last_at = told_at(told)
+        if told.at is not None:
+            state.clock_offset = told.at - told.stamp.mono
+        return self._done()
+
+    def _done(self) -> list[Entry]:
+        self._set_deadline()
+        return self._book.take()
+
+    # ------------------------------------------------------------------ deadlines
+
+    def _set_deadline(self) -> None:
+        self.next_deadline = min((due for due, _ in self._deadlines()), default=None)
+
+    def _deadlines(self) -> list[tuple[int, Callable[[], None]]]:
+        found: list[tuple[int, Callable[[], None]]] = list(self._cameras.deadlines())
+        session = self._book.running()
+        if session is not None:
+            unseen_since = self._unseen_since()
+            if unseen_since is not None:
+                found.append((unseen_since + self._policy.idle_ms, self._idle))
+            if session.by == "program":
+                found.append((self.state.program_since[1] + self._policy.unchanged_ms, self._unchanged))
+        return found
+
+    def _unseen_since(self) -> int | None:
+        """Since when (``mono``) the server cannot be seen; None while it can. Quiet is not unseen."""
+        connection = self.state.connection
+        beat = self._dialect.heartbeat_ms
+        if connection is None or not connection.open:
+            return self.state.heard
+        return None if beat is None else self.state.heard + beat
+
+    def _pass(self, stamp: Stamp) -> None:
+        """Time goes on to ``stamp``: what was due before it happens first, in the order of its deadlines."""
+        while self.next_deadline is not None and self.next_deadline <= stamp.mono:
+            due, act = min(self._deadlines(), key=lambda item: item[0])
+            self.state.wall += max(0, due - self.state.mono)
+            self.state.mono = max(self.state.mono, due)
+            act()
+            self._set_deadline()
+        self.state.wall = stamp.wall
+        self.state.mono = max(self.state.mono, stamp.mono)
+
+    def _silence(self) -> Told:
+        """What a deadline is told by: nobody, at the deadline."""
+        return Told(Stamp(self.state.wall, self.state.mono))
+
+    def _idle(self) -> None:
+        self._lose()
+        self._signal(Signal.IDLE, _Cause(self._silence()))
+
+    def _unchanged(self) -> None:
+        cause = _Cause(self._silence(), reason="unchanged", at=self.state.program_since[0])
+        self._signal(Signal.ENDED, cause)
+
+    # ------------------------------------------------------------------ connections
+
+    def _greet(self, hello: Hello) -> None:
+        """A greeting without an ``open`` opens a connection too, and closes the one before."""
+        connection = self.state.connection
+        name = f"{hello.server}/{hello.version}/{hello.boot}/{hello.told.seq}/{hello.told.at}"
+        if connection is not None and connection.open and connection.greeted:
+            dated = hello.told.seq is not None or hello.told.at is not None
+            if connection.hello == name and (dated or connection.frames == 1):
+                return  # the same greeting once more
+        if connection is None or not connection.open or connection.greeted:
+            connection = self._connect(hello.told.stamp, greeted=True)
+        connection.greeted = True
+        connection.hello = name
+
+    def _connect(self, stamp: Stamp, *, greeted: bool) -> Connection:
+        state = self.state
+        if state.connection is not None:
+            self._lose()
+        state.connections += 1
+        state.connection = Connection(state.connections, greeted=greeted)
+        return state.connection
+
+    def _lose(self) -> None:
+        """From here on nothing is sure until it is told anew."""
+        state = self.state
+        self._signal(Signal.LOST, _Cause(self._silence()))
+        for aspect in (state.program, state.hold, state.mode, state.recording):
+            aspect.sure = False
+        state.held = None
+        self._program_history(Live(state.last_at, state.heard, None, known=False))
+        if state.connection is not None:
+            state.connection.first_at = None
+            state.connection.snapshot_seen = False
+
+    def _hello(self, o: Hello) -> None:
+        state = self.state
+        if state.connection is None:
+            return
+        if o.boot is not None:
+            if state.boot is not None and state.boot != o.boot and state.session is not None and state.session.gap:
+                state.session.gap.cause = "server restart"
+            state.connection.boot = state.boot = o.boot
+        state.server_version = o.version or state.server_version
+
+    # ------------------------------------------------------------------ the session: table and actions
+
+    def _signal(self, signal: Signal, cause: _Cause) -> None:
+        actions, phase = RULES.get((self.state.phase, signal), ((), self.state.phase))
+        # The phase first: what an action writes belongs to the session as the rule sees it.
+        self.state.phase = phase
+        for action in actions:
+            self._do[action](cause)
+
+    def _source(self) -> dict[str, Any]:
+        source = {"dialect": self._dialect.name, "mappingDigest": self._dialect.digest}
+        if self.state.server_version is not None:
+            source["serverVersion"] = self.state.server_version
+        return source
+
+    def _start(self, cause: _Cause) -> None:
+        state = self.state
+        info = cause.info or SessionInfo()
+        if cause.snapshot is not None and cause.by == "frames":
+            self._learn(cause.snapshot, cause.told)
+        started_at = cause.at if info.started_at is None else info.started_at
+        anew = info.id is None or self._dialect.ids_start_anew
+        key = session_key(self._venue, info.id, started_at if anew else None)
+        known = next((session for session in state.ended if session.key == key), None)
+        if known is not None:
+            state.ended.remove(known)
+            state.session = known
+            self._name(known, info)
+            self._resume(cause)
+            return
+        start = {"at": cause.at, **side_fields(self._side())}
+        session = Session(key, cause.by, info.id, started_at, start, shown_at=cause.at)
+        state.session = session
+        self._name(session, info)
+        self._book.session_row(session, self._source(), cause.at)
+        self._cameras.join_session(session, cause.at)
+        self._cameras.on_program(self._known_program(), cause.at)
+        if cause.first_sight:
+            self._first_sight(session, cause)
+
+    def _first_sight(self, session: Session, cause: _Cause) -> None:
+        """The session ran already: what came before is one gap, without an old side and without a length."""
+        connection = self.state.connection
+        if connection is None or connection.first_at is None:
+            return
+        gap = PendingGap(connection.first_at, connection.first_wall, -1, Side(), "first sight")
+        self._write_gap(session, gap, self._side(), cause.told)
+
+    def _name(self, session: Session, info: SessionInfo) -> None:
+        if session.id is None:
+            session.id = info.id
+        if info.title is not UNSET:
+            session.title = info.title or None
+        if info.notes is not UNSET:
+            session.notes = info.notes or None
+
+    def _resume(self, cause: _Cause) -> None:
+        """The same session shows again: it is never started twice."""
+        session = self.state.session
+        if session is None:
+            return
+        was_over = session.status != "live"
+        session.status, session.completed_at, session.end_reason, session.final = "live", None, None, None
+        session.shown_at = cause.at
+        if was_over:
+            if session.gap is not None:
+                session.gap = None
+            self._book.session_row(session, self._source(), cause.at)
+            self._cameras.join_session(session, cause.at)
+
+    def _complete(self, cause: _Cause) -> None:
+        session = self.state.session
+        if session is not None:
+            self._close(session, "complete", cause.reason, cause.at, self._side())
+
+    def _interrupt(self, cause: _Cause, reason: str) -> None:
+        """The end was not seen: the session is dated by the last frame that showed it."""
+        session = self.state.session
+        if session is None:
+            return
+        if session.status == "live":
+            before = self._side(sure_only=False)
+            self._close(session, "interrupted", reason, session.shown_at, before, keep=reason == "idle")
+        else:
+            # It was closed as idle before; the gap that ended it is counted now.
+            if session.final is not None:
+                session.final = {**session.final, **_gap_columns(session)}
+            self._book.session_row(session, self._source(), session.completed_at or session.shown_at)
+            self._retire(session)
+
+    def _close(
+        self, session: Session, status: str, reason: str | None, at: int, side: Side, *, keep: bool = False
+    ) -> None:
+        self._cameras.settle_leaving()
+        session.status, session.end_reason, session.completed_at = status, reason, at
+        session.final = {
+            **side_fields(side),
+            "camerasOnline": self._cameras.online_in(session),
+            "counts": dict(sorted(session.counts.items())),
+            **_gap_columns(session),
+        }
+        self._book.session_row(session, self._source(), at)
+        if not keep:
+            self._retire(session)
+
+    def _retire(self, session: Session) -> None:
+        self.state.session = None
+        self.state.ended.append(session)
+        del self.state.ended[:-_ENDED_KEPT]
+
+    # ------------------------------------------------------------------ gaps
+
+    def _go_blind(self, _cause: _Cause) -> None:
+        session = self.state.session
+        if session is not None:
+            session.before = self._side()
+            session.blind_since = self.state.heard
+
+    def _note_gap(self, cause: _Cause) -> None:
+        session = self.state.session
+        if session is None:
+            return
+        blind = max(0, cause.told.stamp.mono - session.blind_since)
+        session.gap = PendingGap(cause.at, cause.told.stamp.wall, blind, session.before or Side(), self.state.cause)
+
+    def _tell_gap(self, cause: _Cause) -> None:
+        session = self.state.session
+        if session is None or session.gap is None:
+            return
+        gap, session.gap = session.gap, None
+        told = cause.snapshot or {}
+        hold: HoldInfo | None = told.get("hold")
+        after = Side(told.get("program"), told.get("mode"), hold.active if hold is not None else None)
+        if "hold" in told and hold is None:
+            after.hold = False
+        self._write_gap(session, gap, after, cause.told)
+
+    def _write_gap(self, session: Session, gap: PendingGap, after: Side, told: Told) -> None:
+        first_sight = gap.blind_ms < 0
+        detail: dict[str, Any] = {"after": side_fields(after), "tap": self._book.tap, "cause": gap.cause}
+        if not first_sight:
+            detail["before"] = side_fields(gap.before)
+        session.gaps += 1
+        session.gap_ms += max(0, gap.blind_ms)
+        self._book.event(
+            "gap",
+            Told(Stamp(gap.observed, told.stamp.mono)),
+            key=sub_key(session.key, "gap", self._book.tap, gap.at),
+            at=gap.at,
+            session=session,
+            duration_ms=None if first_sight else gap.blind_ms,
+            detail=detail,
+        )
+
+    # ------------------------------------------------------------------ session frames
+
+    def _is_known(self, info: SessionInfo) -> bool:
+        """Whether the known session is the one that a frame speaks of."""
+        session = self.state.session
+        if session is None:
+            return False
+        if self._dialect.ids_start_anew and info.started_at is not None and info.started_at != session.started_at:
+            return False
+        return info.id is None or session.id is None or info.id == session.id
+
+    def _session_started(self, o: SessionStarted) -> None:
+        if self._session_repeated(o.told, f"started/{o.session.id}/{o.told.at}"):
+            return
+        self.state.frames_seen = True
+        if self._is_known(o.session):
+            self._rename(o.session, o.told)
+            if self.state.session is not None and self.state.session.status != "live":
+                self._resume(_Cause(o.told))
+        else:
+            self._signal(Signal.STARTED, _Cause(o.told, info=o.session))
+        self._book.shown(told_at(o.told))
+
+    def _session_updated(self, o: SessionUpdated) -> None:
+        if self._is_known(o.session):
+            self._rename(o.session, o.told)
+
+    def _rename(self, info: SessionInfo, told: Told) -> None:
+        session = self._book.running()
+        if session is not None:
+            self._name(session, info)
+            self._book.shown(told_at(told))
+            self._book.session_row(session, self._source(), told_at(told))
+
+    def _session_ended(self, o: SessionEnded) -> None:
+        if self._session_repeated(o.told, f"ended/{o.session_id}/{o.told.at}"):
+            return
+        self.state.frames_seen = True
+        session = self.state.session
+        if session is not None and (o.session_id is None or session.id is None or session.id == o.session_id):
+            self._signal(Signal.ENDED, _Cause(o.told, reason=o.reason))
+            return
+        # The end of one that was taken for interrupted: now it was seen.
+        for over in self.state.ended:
+            if o.session_id is not None and over.id == o.session_id and over.status == "interrupted":
+                over.status, over.end_reason, over.completed_at = "complete", o.reason, told_at(o.told)
+                self._book.session_row(over, self._source(), told_at(o.told))
+
+    def _session_repeated(self, told: Told, ident: str) -> bool:
+        state = self.state
+        scope = self._scope(told)
+        older = is_older_by_seq(state.session_mark, told, scope)
+        if not older and told.at is not None and ident in state.recent:
+            older = not is_newer_by_seq(state.session_mark, told, scope)
+        if not older:
+            self._book.remember(ident)
+            state.session_mark = self._mark(state.session_mark, told, explicit=True)
+        return older
+
+    # ------------------------------------------------------------------ snapshots
+
+    def _snapshot(self, o: Snapshot) -> None:
+        state = self.state
+        connection = state.connection
+        if connection is None:
+            return
+        told = self._fresh(o)
+        signal, cause = self._session_relation(o, told)
+        by_policy = cause.by != "frames" and signal is Signal.OTHER and not cause.first_sight
+        if signal is not None:
+            self._signal(signal, cause)
+        if signal is Signal.NONE or (signal is Signal.OTHER and not by_policy):
+            self._learn(told, o.told)
+        else:
+            self._tell(told, o.told)
+        if signal is Signal.SAME:
+            self._book.shown(told_at(o.told))
+            if cause.info is not None:
+                self._rename(cause.info, o.told)
+        if o.cameras is not UNSET:
+            self._cameras.listed(o.cameras or (), o.told, self._scope(o.told), connection)
+            self._cameras.on_program(self._known_program(), told_at(o.told))
+        connection.snapshot_seen = True
+
+    def _fresh(self, o: Snapshot) -> dict[str, Any]:
+        """What the snapshot says of program, hold, mode and recording, without what is stale in it."""
+        state = self.state
+        said = {"program": o.program, "hold": o.hold, "mode": o.mode, "recording": o.recording}
+        now: dict[str, Aspect] = {
+            "program": state.program,
+            "hold": state.hold,
+            "mode": state.mode,
+            "recording": state.recording,
+        }
+        fresh: dict[str, Any] = {}
+        for name, value in said.items():
+            if value is UNSET:
+                continue
+            aspect = now[name]
+            flat = _flat(name, value)
+            if aspect.known and aspect.value != flat and self._stale(aspect, o.told):
+                continue
+            fresh[name] = value
+        return fresh
+
+    def _stale(self, aspect: Aspect, told: Told) -> bool:
+        connection = self.state.connection
+        return connection is not None and is_stale(
+            aspect.mark, told, self._scope(told), connection=connection, policy=self._policy
+        )
+
+    def _session_relation(self, o: Snapshot, told: dict[str, Any]) -> tuple[Signal | None, _Cause]:
+        """What a snapshot means for the session: by its own word, or by the venue's policy."""
+        state = self.state
+        first = state.connection is not None and not state.connection.snapshot_seen
+        # Without a word on the session, a gap is told all the same.
+        seen = Signal.CHANGED if told else None
+        if o.session is not UNSET:
+            state.frames_seen = True
+            cause = _Cause(o.told, info=o.session, snapshot=told, first_sight=first)
+            if o.session is None:
+                signal = Signal.NONE
+            else:
+                signal = Signal.SAME if self._is_known(o.session) else Signal.OTHER
+            contradicts = signal is not (Signal.NONE if state.session is None else Signal.SAME)
+            if contradicts and self._stale(Aspect(mark=state.session_mark), o.told):
+                return seen, cause
+            state.session_mark = self._mark(state.session_mark, o.told, explicit=False)
+            return signal, cause
+        by = self._policy.session
+        cause = _Cause(o.told, snapshot=told, by=by, first_sight=first)
+        session = state.session
+        if by == "frames" or (state.frames_seen and (session is None or session.by == "frames")):
+            return seen, cause
+        return self._policy_relation(by, told, first) or seen, cause
+
+    def _policy_relation(self, by: str, told: dict[str, Any], first: bool) -> Signal | None:
+        """Whether the condition of a session by policy holds, going by a snapshot; None where it does not say."""
+        runs: bool | None = None
+        has_session = self.state.session is not None
+        if by == "mode" and told.get("mode") is not None:
+            runs = told["mode"] not in _MODE_ENDS if has_session else told["mode"] == _MODE_STARTS
+        elif by == "record" and "recording" in told:
+            runs = bool(told["recording"])
+        elif by == "program" and "program" in told:
+            runs = told["program"] is not None
+            # Only a change makes a session: what is live at first sight may have been so for days.
+            if not has_session and (first or not self._would_change(self.state.program, told["program"])):
+                runs = None
+        if runs is None:
+            return None
+        if has_session:
+            return Signal.SAME if runs else Signal.NONE
+        return Signal.OTHER if runs else None
+
+    @staticmethod
+    def _would_change(aspect: Aspect, value: Any) -> bool:
+        return aspect.known and aspect.sure and aspect.value != value
+
+    def _learn(self, told: dict[str, Any], by: Told) -> None:
+        """Take over what a snapshot says, without making events of it."""
+        state = self.state
+        if "program" in told:
+            self._set_program(told["program"], by, explicit=False)
+        if "mode" in told:
+            self._set(state.mode, told["mode"], by, explicit=False)
+        if "recording" in told:
+            self._set(state.recording, told["recording"], by, explicit=False)
+        if "hold" in told:
+            self._set(state.hold, _flat("hold", told["hold"]), by, explicit=False)
+            state.held = None
+
+    def _tell(self, told: dict[str, Any], by: Told) -> None:
+        """What a snapshot says that nobody told before becomes an event; what follows a loss only becomes known."""
+        state = self.state
+        if "mode" in told:
+            if self._would_change(state.mode, told["mode"]):
+                self._turn_mode(told["mode"], state.mode.value, by, inferred=True)
+            self._set(state.mode, told["mode"], by, explicit=False)
+        if "program" in told:
+            if self._would_change(state.program, told["program"]):
+                self._inferred_cut(told["program"], by)
+            else:
+                self._set_program(told["program"], by, explicit=False)
+        if "hold" in told:
+            self._tell_hold(told["hold"], by)
+        if "recording" in told:
+            self._set(state.recording, told["recording"], by, explicit=False)
+
+    def _tell_hold(self, hold: HoldInfo | None, by: Told) -> None:
+        aspect = self.state.hold
+        active = _flat("hold", hold)
+        if self._would_change(aspect, active):
+            if active:
+                o = HoldOn(by, by=hold.by if hold is not None else None)
+                self._turn_hold(o, inferred=True)
+            else:
+                self._turn_release(Release(by), inferred=True)
+        self._set(aspect, active, by, explicit=False)
+
+    # ------------------------------------------------------------------ aspects
+
+    def _scope(self, told: Told) -> str | None:
+        connection = self.state.connection
+        return None if connection is None else scope_of(self._dialect.seq_orders, connection, told)
+
+    def _mark(self, mark: Any, told: Told, *, explicit: bool) -> Any:
+        number = self.state.connection.number if self.state.connection is not None else 0
+        return marked(mark, told, self._scope(told), connection=number, explicit=explicit)
+
+    def _set(self, aspect: Aspect, value: Any, told: Told, *, explicit: bool) -> None:
+        aspect.mark = self._mark(aspect.mark, told, explicit=explicit)
+        aspect.value, aspect.known, aspect.sure = value, True, True
+
+    def _set_program(self, value: str | None, told: Told, *, explicit: bool) -> None:
+        program = self.state.program
+        if not (program.sure and program.value == value):
+            self._program_history(Live(told_at(told), told.stamp.mono, value, known=True))
+            self.state.program_since = (told_at(told), told.stamp.mono)
+        self._set(program, value, told, explicit=explicit)
+
+    def _program_history(self, change: Live) -> None:
+        history = self.state.history
+        history.append(change)
+        del history[:-_HISTORY_KEPT]
+
+    def _known_program(self) -> str | None:
+        program = self.state.program
+        return program.value if program.known and program.sure else None
+
+    def _side(self, *, sure_only: bool = True) -> Side:
+        state = self.state
+
+        def value(aspect: Aspect) -> Any:
+            return aspect.value if aspect.known and (aspect.sure or not sure_only) else None
+
+        return Side(value(state.program), value(state.mode), value(state.hold))
+
+    def _repeated(self, aspect: Aspect, told: Told, ident: str, *, own_id: bool) -> bool:
+        """Whether an explicit frame was told before: older by ``seq``, or the same frame once more."""
+        scope = self._scope(told)
+        if is_older_by_seq(aspect.mark, told, scope):
+            return True
+        nameless = not own_id and told.at is None
+        if nameless or ident not in self.state.recent:
+            return False
+        return own_id or not is_newer_by_seq(aspect.mark, told, scope)
+
+    def _explicit(self, aspect: Aspect, told: Told, ident: str, *, own_id: bool) -> bool:
+        """Take an explicit change: False where it was told before. What it changes is then for the caller."""
+        if self._repeated(aspect, told, ident, own_id=own_id):
+            return False
+        self._book.remember(ident)
+        self._signal(Signal.CHANGED, _Cause(told))
+        return True
+
+    # ------------------------------------------------------------------ cuts
+
+    def _cut(self, o: Cut) -> None:
+        program = self.state.program
+        ident = f"cut/{o.cut_id}/{o.told.at}/{o.to}"
+        if not self._explicit(program, o.told, ident, own_id=o.cut_id is not None):
+            return
+        if program.known and program.sure and program.value == o.to:
+            self._set(program, o.to, o.told, explicit=True)
+            return
+        self._start_by_program(o.told, o.to)
+        was = o.from_ if o.from_ is not UNSET else program.value if program.sure else None
+        self._set_program(o.to, o.told, explicit=True)
+        if o.to is not None:
+            self._cameras.on_program(o.to, told_at(o.told))
+            trigger = o.trigger if o.trigger in _TRIGGERS else "unknown"
+            self._book.event(
+                "cut",
+                o.told,
+                key=self._book.event_key("cut", o.told, own_id=o.cut_id, subject=o.to),
+                camera_id=o.to,
+                from_camera_id=was,
+                trigger=trigger,
+                transition=o.transition,
+                duration_ms=o.duration_ms if o.transition not in {None, "cut"} else None,
+                detail={"trigger": o.trigger} if o.trigger is not None and trigger == "unknown" else None,
+            )
+            self._book.shown(told_at(o.told))
+        self._end_by_program(o.told, o.to)
+
+    def _inferred_cut(self, to: str | None, told: Told) -> None:
+        """A snapshot tells a change that no cut told. Program turning to nothing is no cut."""
+        was = self.state.program.value
+        self._set_program(to, told, explicit=False)
+        if to is None:
+            return
+        self._cameras.on_program(to, told_at(told))
+        self._book.event(
+            "cut",
+            told,
+            key=self._book.event_key("cut", told, own_id=None, subject=to),
+            camera_id=to,
+            from_camera_id=was,
+            trigger="unknown",
+            detail={"inferred": True},
+        )
+        self._book.shown(told_at(told))
+
+    def _by_policy(self, policy: str) -> bool:
+        return self._policy.session == policy and not self.state.frames_seen
+
+    def _start_by_program(self, told: Told, to: str | None) -> None:
+        if self._by_policy("program") and self.state.session is None and to is not None:
+            self._signal(Signal.STARTED, _Cause(told, by="program"))
+
+    def _end_by_program(self, told: Told, to: str | None) -> None:
+        session = self.state.session
+        if session is not None and session.by == "program" and to is None:
+            self._signal(Signal.ENDED, _Cause(told))
+
+    # ------------------------------------------------------------------ holds
+
+    def _hold_on(self, o: HoldOn) -> None:
+        hold = self.state.hold
+        ident = f"hold/{o.hold_id}/{o.told.at}/{o.camera_id}"
+        if not self._explicit(hold, o.told, ident, own_id=o.hold_id is not None):
+            return
+        if not (hold.known and hold.sure and hold.value):
+            self._turn_hold(o)
+        self._set(hold, True, o.told, explicit=True)
+
+    def _turn_hold(self, o: HoldOn, *, inferred: bool = False) -> None:
+        at = told_at(o.told)
+        camera_id = o.camera_id if o.camera_id is not None else self._known_program()
+        self.state.held = Held(at, o.told.stamp.mono, o.told.at is not None, camera_id)
+        self._book.event(
+            "hold",
+            o.told,
+            key=self._book.event_key("hold", o.told, own_id=o.hold_id, subject=camera_id),
+            camera_id=camera_id,
+            detail=_detail(by=o.by, reason=o.reason, inferred=inferred or None),
+        )
+        self._book.shown(at)
+
+    def _release(self, o: Release) -> None:
+        hold = self.state.hold
+        ident = f"release/{o.hold_id}/{o.told.at}"
+        if not self._explicit(hold, o.told, ident, own_id=o.hold_id is not None):
+            return
+        if not (hold.known and hold.sure and not hold.value):
+            self._turn_release(o)
+        self._set(hold, False, o.told, explicit=True)
+
+    def _turn_release(self, o: Release, *, inferred: bool = False) -> None:
+        held, self.state.held = self.state.held, None
+        camera_id = held.camera_id if held is not None else None
+        self._book.event(
+            "release",
+            o.told,
+            key=self._book.event_key("release", o.told, own_id=o.hold_id, subject=None),
+            camera_id=camera_id,
+            duration_ms=None if held is None else _held_ms(held, o.told),
+            detail=_detail(by=o.by, inferred=inferred or None),
+        )
+        self._book.shown(told_at(o.told))
+
+    # ------------------------------------------------------------------ modes
+
+    def _mode_changed(self, o: ModeChanged) -> None:
+        mode = self.state.mode
+        if not self._explicit(mode, o.told, f"mode/{o.told.at}/{o.to}", own_id=False):
+            return
+        if mode.known and mode.sure and mode.value == o.to:
+            self._set(mode, o.to, o.told, explicit=True)
+            return
+        if self._by_policy("mode") and o.to == _MODE_STARTS and self.state.session is None:
+            self._signal(Signal.STARTED, _Cause(o.told, by="mode"))
+        was = o.from_ if o.from_ is not UNSET else mode.value if mode.sure else None
+        self._turn_mode(o.to, was, o.told)
+        self._set(mode, o.to, o.told, explicit=True)
+        session = self.state.session
+        if session is not None and session.by == "mode" and o.to in _MODE_ENDS:
+            self._signal(Signal.ENDED, _Cause(o.told))
+
+    def _turn_mode(self, to: str | None, was: str | None, told: Told, *, inferred: bool = False) -> None:
+        self._book.event(
+            "mode_change",
+            told,
+            key=self._book.event_key("mode_change", told, own_id=None, subject=to),
+            detail=_detail(to=to, inferred=inferred or None, **{"from": was}),
+        )
+        self._book.shown(told_at(told))
+        self.state.mode.value, self.state.mode.known = to, True
+        session = self._book.running()
+        if session is not None:
+            self._book.session_row(session, self._source(), told_at(told))
+
+    # ------------------------------------------------------------------ the rest
+
+    def _camera_told(self, o: CameraTold) -> None:
+        self._cameras.told(o, self._scope(o.told), self.state.connection)
+
+    def _camera_left(self, o: CameraLeft) -> None:
+        self._cameras.left(o, self._scope(o.told), self.state.connection)
+
+    def _music_moment(self, o: MusicMoment) -> None:
+        at = told_at(o.told) if o.at is None else o.at
+        ident = f"music/{o.moment_id}/{at}/{o.kind}"
+        if ident in self.state.recent:
+            return
+        self._book.remember(ident)
+        self._book.event(
+            "music_moment",
+            o.told,
+            key=self._book.event_key("music_moment", o.told, own_id=o.moment_id, subject=o.kind),
+            at=at,
+            detail=_detail(momentId=o.moment_id, kind=o.kind, confidence=o.confidence),
+        )
+
+    def _recording(self, o: Recording) -> None:
+        aspect = self.state.recording
+        ident = f"recording/{o.told.at}/{o.active}/{o.path}"
+        if not self._explicit(aspect, o.told, ident, own_id=False):
+            return
+        if o.active and self._by_policy("record") and self.state.session is None:
+            info = SessionInfo(started_at=o.started_at)
+            self._signal(Signal.STARTED, _Cause(o.told, by="record", info=info))
+        self._set(aspect, o.active, o.told, explicit=True)
+        session = self._book.running()
+        if session is not None and o.path is not None and o.path not in session.media:
+            session.media = [*session.media, o.path][-_MEDIA_KEPT:]
+            self._book.session_row(session, self._source(), told_at(o.told))
+        if session is not None and session.by == "record" and not o.active:
+            self._signal(Signal.ENDED, _Cause(o.told))
+
+
+def _flat(name: str, value: Any) -> Any:
+    """A hold is known by its flag alone; "no hold" is a flag that is down."""
+    if name != "hold":
+        return value
+    return value is not None and value.active
+
+
+def _gap_columns(session: Session) -> dict[str, Any]:
+    return {"gaps": session.gaps, "gapMs": session.gap_ms}
+
+
+def _held_ms(held: Held, told: Told) -> int | None:
+    """How long the hold lasted: by the server's clock where it told both ends, else by our own."""
+    if held.from_server and told.at is not None:
+        length = told.at - held.at
+        return length if length >= 0 else None
+    return max(0, told.stamp.mono - held.mono)
+
+
+def _detail(**parts: Any) -> dict[str, Any]:
+    return {name: value for name, value in parts.items() if value is not None}

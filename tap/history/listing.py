@@ -1,0 +1,79 @@
+"""Entries and sessions as lines of text, for a person who looks through many of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tap.core.codec import iso, venue_of
+from tap.core.merge import Row
+from tap.core.model import Entry
+from tap.history.words import plain
+
+__all__ = ["entry_line", "row_object", "session_line"]
+
+
+def entry_line(entry: Entry) -> str:
+    """One entry: its time (UTC, so that a line is the same everywhere), what it is of, what it says."""
+    fields = entry.fields
+    at = fields.get("at", entry.version)
+    said = _SAYS[entry.op](fields)
+    taken_back = "  (taken back)" if "retracted" in fields else ""
+    return plain(f"{iso(at)}  {entry.op:<7}  {said}{taken_back}  [{entry.session_key}]")
+
+
+def session_line(row: Row) -> str:
+    """One session: when it began, how it stands, its title and key."""
+    fields = row.fields
+    title = fields.get("title") or "(no title)"
+    return plain(f"{iso(fields.get('startedAt', row.version))}  {fields.get('status', '?'):<11}  {row.key}  {title}")
+
+
+def row_object(row: Row) -> dict[str, Any]:
+    """A row as the ledger has it: the columns of every row, then its own."""
+    common = {"sessionKey": row.session_key, "venue": venue_of(row.session_key), "version": row.version}
+    revision = {"revision": row.revision} if row.revision else {}
+    return {**common, **revision, **row.fields}
+
+
+def _named(fields: Mapping[str, Any], prefix: str = "camera") -> str:
+    """A camera's name, else its id."""
+    return str(fields.get(f"{prefix}Name") or fields.get(f"{prefix}Id") or "nothing")
+
+
+def _session(fields: Mapping[str, Any]) -> str:
+    reason = f" ({fields['endReason']})" if "endReason" in fields else ""
+    return f"{fields.get('status', '?')}{reason}  {fields.get('title', '')}".rstrip()
+
+
+def _camera(fields: Mapping[str, Any]) -> str:
+    words = (fields.get("name") or fields.get("cameraId"), fields.get("role"), fields.get("status"))
+    return "  ".join(str(word) for word in words if word)
+
+
+def _event(fields: Mapping[str, Any]) -> str:
+    detail = fields.get("detail", {})
+    says: Mapping[str, Callable[[], str]] = {
+        "cut": lambda: f"{_named(fields, 'fromCamera')} → {_named(fields)}  {fields.get('trigger', '')}",
+        "hold": lambda: _named(fields),
+        "release": lambda: f"after {fields['durationMs']} ms" if "durationMs" in fields else "",
+        "mode_change": lambda: f"{detail.get('from', '?')} → {detail.get('to', '?')}",
+        "still_marker": lambda: f"{detail.get('stillId', '')} of {', '.join(detail.get('cameraIds', []))}",
+        "still_capture": lambda: f"{detail.get('stillId', '')} by {_named(fields)}",
+        "gap": lambda: f"{fields['durationMs']} ms" if "durationMs" in fields else "first heard",
+        "music_moment": lambda: str(detail.get("kind", "")),
+    }
+    kind = fields["kind"]
+    return f"{kind:<13}  {says[kind]() if kind in says else ''}".rstrip()
+
+
+def _still(fields: Mapping[str, Any]) -> str:
+    return f"{fields['status']:<13}  {fields.get('stillId', '')} by {_named(fields)}"
+
+
+_SAYS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "session": _session,
+    "camera": _camera,
+    "event": _event,
+    "still": _still,
+}

@@ -1,0 +1,364 @@
+"""A timeline in the terminal: a lane for each camera, marks below, the events as a table, and the totals.
+
+Colour says nothing that a character does not say too, so the picture reads the same in a pipe.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import tzinfo
+from typing import Any
+
+from msgspec import Struct
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tap.history.timeline import Event, Lane, Span, StillMark, Timeline
+from tap.history.words import clock, day, lasting, plain, zone_name
+
+__all__ = ["print_timeline"]
+
+_COLOURS = ("bright_blue", "bright_green", "bright_yellow", "bright_magenta", "bright_cyan", "orange1", "pink1", "tan")
+_ON, _LEFT_HALF, _RIGHT_HALF = "█", "▌", "▐"
+_THERE, _BLIND, _HOLD = "·", "░", "━"
+_STILLS = {"uploaded": "◆", "captured": "◇", "requested": "○", "failed": "✕"}
+_MUSIC = "♪"
+_STATUS_COLOURS = {"live": "bold bright_red", "complete": "green", "interrupted": "yellow", "unknown": "dim"}
+_BLIND_STYLE = "red"
+_STEPS_MS = [
+    *(1000 * step for step in (1, 2, 5, 10, 15, 30)),
+    *(60_000 * step for step in (1, 2, 5, 10, 15, 30)),
+    *(3_600_000 * step for step in (1, 2, 3, 6, 12, 24)),
+]
+_LABEL_CELLS = 10
+"""Cells for the label of one tick of the clock, with some air."""
+
+
+def print_timeline(timeline: Timeline, console: Console, zone: tzinfo | None) -> None:
+    """Print the timeline as wide as the console is; ``zone`` is that of the times of day (None: the machine's)."""
+    view = _View(timeline, zone, console.width)
+    for line in (*view.heading(), Text(), *view.chart(), Text(), view.legend(), Text()):
+        console.print(line, no_wrap=True, crop=True, overflow="ellipsis")
+    console.print(view.events())
+    console.print()
+    console.print(view.cameras())
+    console.print(view.totals())
+
+
+class _Scale(Struct, frozen=True):
+    """From moments to cells: ``cells`` of them from ``start`` to ``end``."""
+
+    start: int
+    end: int
+    cells: int
+
+    def place(self, at: int) -> int:
+        """The cell of a moment; what lies outside goes to the nearest."""
+        length = max(1, self.end - self.start)
+        return min(self.cells - 1, max(0, (at - self.start) * self.cells // length))
+
+    def cover(self, span: Span) -> range:
+        """The cells of a span, one at least."""
+        first = self.place(span.start)
+        return range(first, max(first, self.place(span.end - 1)) + 1)
+
+
+class _View:
+    """Everything that is printed of one timeline."""
+
+    def __init__(self, timeline: Timeline, zone: tzinfo | None, width: int) -> None:
+        self._timeline = timeline
+        self._zone = zone
+        self._names = _names(timeline.lanes)
+        widest = max((cell_len(name) for name in self._names.values()), default=0)
+        self._label = min(max(widest, len("mode")), max(8, width // 4))
+        self._time = max((len(lasting(lane.on_air_ms)) for lane in timeline.lanes), default=0)
+        cells = max(10, width - self._label - self._time - 2)
+        self._scale = _Scale(timeline.start, timeline.end, cells)
+        self._colours = {lane.camera_id: _COLOURS[index % len(_COLOURS)] for index, lane in enumerate(timeline.lanes)}
+
+    # ------------------------------------------------------------------------------------------ what it is
+
+    def heading(self) -> Iterator[Text]:
+        timeline, zone = self._timeline, self._zone
+        yield Text(plain(timeline.title or timeline.session_key), style="bold")
+        status = Text(timeline.status, style=_STATUS_COLOURS.get(timeline.status, ""))
+        if timeline.end_reason is not None:
+            status.append(f" ({plain(timeline.end_reason)})", style="default")
+        yield Text(" · ").join([Text(plain(timeline.session_key)), status])
+        until = clock(timeline.end, zone) if timeline.status != "live" else f"{clock(timeline.end, zone)} so far"
+        when = f"{day(timeline.start, zone)} {clock(timeline.start, zone)} to {until} {zone_name(timeline.start, zone)}"
+        yield Text(f"{when} · {lasting(timeline.totals.length_ms)}")
+        if timeline.notes:
+            yield Text(plain(timeline.notes), style="italic")
+
+    # ------------------------------------------------------------------------------------------ the chart
+
+    def chart(self) -> Iterator[Text]:
+        yield from self._axis()
+        for lane in self._timeline.lanes:
+            time = Text(f" {lasting(lane.on_air_ms):>{self._time}}", style="" if lane.on_air_ms else "dim")
+            name = self._names[lane.camera_id]
+            yield self._row(name, self._lane(lane), style=self._colours[lane.camera_id]) + time
+        yield from self._marks()
+
+    def _row(self, name: str, cells: Text, style: str = "") -> Text:
+        return Text(_fitted(name, self._label), style=style) + Text(" ", style="default") + cells
+
+    def _axis(self) -> Iterator[Text]:
+        labels, line = [" "] * self._scale.cells, ["─"] * self._scale.cells
+        for at in _ticks(self._scale, self._zone):
+            place = self._scale.place(at)
+            line[place] = "┬"
+            text = clock(at, self._zone)
+            if place + len(text) <= self._scale.cells:
+                labels[place : place + len(text)] = text
+        yield self._row("", Text("".join(labels), style="dim"))
+        yield self._row("", Text("".join(line), style="dim"))
+
+    def _lane(self, lane: Lane) -> Text:
+        cells = [(" ", "")] * self._scale.cells
+        for index in self._scale.cover(self._presence(lane)):
+            cells[index] = (_THERE, "dim")
+        for span in self._timeline.unknown:
+            for index in self._scale.cover(span):
+                cells[index] = (_BLIND, _BLIND_STYLE)
+        colour = self._colours[lane.camera_id]
+        for index, character in _bars(lane.on_air, self._scale):
+            cells[index] = (character, colour)
+        for still in lane.stills:
+            index = self._scale.place(still.at)
+            style = f"bold black on {colour}" if cells[index][0] == _ON else f"bold {colour}"
+            cells[index] = (_STILLS.get(still.status, "?"), style)
+        return _assembled(cells)
+
+    def _presence(self, lane: Lane) -> Span:
+        timeline = self._timeline
+        since = timeline.start if lane.joined_at is None else max(lane.joined_at, timeline.start)
+        until = timeline.end if lane.left_at is None else min(lane.left_at, timeline.end)
+        return Span(start=since, end=max(since, until))
+
+    def _marks(self) -> Iterator[Text]:
+        """What is of no single camera; a line only where there is any."""
+        timeline, scale = self._timeline, self._scale
+        if timeline.modes:
+            yield self._row("mode", _words(timeline.modes, scale), style="dim")
+        if timeline.holds:
+            yield self._row("hold", _drawn(timeline.holds, scale, _HOLD, "bright_white"), style="dim")
+        gaps = [Span(start=timeline.start if gap.start is None else gap.start, end=gap.at) for gap in timeline.gaps]
+        if gaps:
+            yield self._row("gap", _drawn(gaps, scale, _BLIND, _BLIND_STYLE), style="dim")
+        music = [Span(start=event.at, end=event.at) for event in timeline.music]
+        if music:
+            yield self._row("music", _drawn(music, scale, _MUSIC, "bright_magenta"), style="dim")
+
+    def legend(self) -> Text:
+        """What the characters stand for: of those that occur."""
+        statuses = {still.status for still in self._timeline.stills}
+        known: list[tuple[str, str, Any]] = [
+            (_ON, "on air", any(lane.on_air for lane in self._timeline.lanes)),
+            (_THERE, "there", self._timeline.lanes),
+            (_BLIND, "not heard", self._timeline.gaps),
+            (_HOLD, "held", self._timeline.holds),
+            *((mark, f"still {status}", status in statuses) for status, mark in _STILLS.items()),
+            (_MUSIC, "music", self._timeline.music),
+        ]
+        return Text("   ".join(f"{mark} {says}" for mark, says, occurs in known if occurs), style="dim")
+
+    # ------------------------------------------------------------------------------------------ the tables
+
+    def events(self) -> Table:
+        table = _table("time", "event", "camera", "what")
+        timeline = self._timeline
+        marks = {still.key: still.status for still in timeline.stills}
+        for event in timeline.events:
+            told = _TELL.get(event.kind, _tell_other)(event, self)
+            still = marks.get(event.still_key or "")
+            told = ", ".join(part for part in (told, f"now {still}" if still else "") if part)
+            inferred = " (told by a state)" if (event.detail or {}).get("inferred") else ""
+            table.add_row(
+                clock(event.at, self._zone, fraction=True),
+                event.kind.replace("_", " "),
+                Text(self.camera(event.camera_id, event.camera_name), self._colours.get(event.camera_id or "", "")),
+                Text(told + inferred),
+            )
+        return table
+
+    def cameras(self) -> Table:
+        table = _table("camera", "role", "on air", "", "cuts", "stills")
+        for name in ("on air", "", "cuts"):
+            next(column for column in table.columns if column.header == name).justify = "right"
+        length = max(1, self._timeline.totals.length_ms)
+        for lane in self._timeline.lanes:
+            table.add_row(
+                Text(self._names[lane.camera_id], self._colours[lane.camera_id]),
+                Text(plain(lane.role or "")),
+                lasting(lane.on_air_ms),
+                f"{100 * lane.on_air_ms / length:.0f} %",
+                str(lane.cuts),
+                _by_status(lane.stills),
+            )
+        return table
+
+    def totals(self) -> Text:
+        totals = self._timeline.totals
+        parts = [_count(totals.cuts, "cut"), f"stills: {_by_status(self._timeline.stills) or 'none'}"]
+        if totals.holds or totals.hold_ms:
+            parts.append(f"{_count(totals.holds, 'hold')} ({lasting(totals.hold_ms)})")
+        if totals.gaps:
+            parts.append(f"{_count(totals.gaps, 'gap')} ({lasting(totals.gap_ms)} not heard)")
+        return Text(" · ".join(parts), style="bold")
+
+    # ------------------------------------------------------------------------------------------ names
+
+    def camera(self, camera: str | None, name: str | None = None) -> str:
+        """How a camera is called here; by what it was called then, where it has no lane."""
+        if camera is None:
+            return ""
+        return self._names.get(camera) or plain(name or camera)
+
+
+def _names(lanes: Iterable[Lane]) -> dict[str, str]:
+    """A name for each camera, with its id where two have the same."""
+    called = {lane.camera_id: lane.name or lane.camera_id for lane in lanes}
+    often = Counter(called.values())
+    return {camera: plain(f"{name} ({camera})" if often[name] > 1 else name) for camera, name in called.items()}
+
+
+# ---------------------------------------------------------------------------------------------- drawing
+
+
+def _fitted(text: str, cells: int) -> str:
+    """``text`` in so many cells exactly, with an ellipsis where it is too long."""
+    return set_cell_size(text, cells) if cell_len(text) <= cells else set_cell_size(text, cells - 1) + "…"
+
+
+def _assembled(cells: Iterable[tuple[str, str]]) -> Text:
+    text = Text()
+    for character, style in cells:
+        text.append(character, style=style)
+    return text
+
+
+def _bars(spans: Iterable[Span], scale: _Scale) -> Iterator[tuple[int, str]]:
+    """The cells in which a camera is on air; half a cell is the least that is drawn."""
+    fine = _Scale(scale.start, scale.end, scale.cells * 2)
+    halves = {half for span in spans for half in fine.cover(span)}
+    for index in sorted({half // 2 for half in halves}):
+        both = (2 * index in halves, 2 * index + 1 in halves)
+        yield index, _ON if all(both) else _LEFT_HALF if both[0] else _RIGHT_HALF
+
+
+def _drawn(spans: Iterable[Span], scale: _Scale, character: str, style: str) -> Text:
+    covered = {index for span in spans for index in scale.cover(span)}
+    return _assembled((character if index in covered else " ", style) for index in range(scale.cells))
+
+
+def _words(spans: Iterable[Span], scale: _Scale) -> Text:
+    """Each span by its name, as far as it fits between its beginning and its end."""
+    cells = [" "] * scale.cells
+    for span in spans:
+        covered = scale.cover(span)
+        text = f"│{plain(span.mode or '')}"
+        room = len(covered)
+        if cell_len(text) > room:
+            text = _fitted(text, room) if room > 2 else "│"
+        # One character a cell: what is wider would push the rest aside.
+        narrow = text if cell_len(text) == len(text) else "│"
+        cells[covered.start : covered.start + len(narrow)] = narrow
+    return Text("".join(cells)[: scale.cells], style="dim")
+
+
+def _ticks(scale: _Scale, zone: tzinfo | None) -> Iterator[int]:
+    """Round moments of the local clock, as many as have room for their label."""
+    length = max(1, scale.end - scale.start)
+    most = max(1, scale.cells // _LABEL_CELLS)
+    step = next((step for step in _STEPS_MS if length // step <= most - 1), _STEPS_MS[-1])
+    hours, minutes, seconds = (int(part) for part in clock(scale.start, zone).split(":"))
+    since_midnight = (hours * 3600 + minutes * 60 + seconds) * 1000 + scale.start % 1000
+    first = scale.start - since_midnight % step
+    at = first if first >= scale.start else first + step
+    while at <= scale.end:
+        yield at
+        at += step
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in ("time", "event", "on air", ""))
+    return table
+
+
+# ---------------------------------------------------------------------------------------------- telling
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _by_status(stills: Iterable[StillMark]) -> str:
+    statuses = [still.status for still in stills]
+    return ", ".join(f"{statuses.count(status)} {status}" for status in _STILLS if status in statuses)
+
+
+def _tell_cut(event: Event, view: _View) -> str:
+    origin = view.camera(event.from_camera_id, event.from_camera_name)
+    how = plain(event.transition or "")
+    if event.duration_ms:
+        how = f"{how} {lasting(event.duration_ms)}".strip()
+    parts = [f"from {origin}" if origin else "", plain(event.trigger or ""), how if how != "cut" else ""]
+    return ", ".join(part for part in parts if part)
+
+
+def _tell_release(event: Event, _: _View) -> str:
+    return "" if event.duration_ms is None else f"held for {lasting(event.duration_ms)}"
+
+
+def _tell_mode(event: Event, _: _View) -> str:
+    detail = event.detail or {}
+    return f"{plain(str(detail.get('from', '?')))} → {plain(str(detail.get('to', '?')))}"
+
+
+def _tell_marker(event: Event, view: _View) -> str:
+    asked = [view.camera(camera) for camera in (event.detail or {}).get("cameraIds", [])]
+    return f"asked of {', '.join(asked)}" if asked else ""
+
+
+def _tell_gap(event: Event, view: _View) -> str:
+    detail = event.detail or {}
+    before, after = detail.get("before") or {}, detail.get("after") or {}
+    changes = [
+        f"{says(before)} → {says(after)}" for says in _sides(view) if before and after and says(before) != says(after)
+    ]
+    heard = "first heard" if event.duration_ms is None else f"not heard for {lasting(event.duration_ms)}"
+    return "; ".join([heard, *changes])
+
+
+def _sides(view: _View) -> tuple[Callable[[dict[str, Any]], str], ...]:
+    """Program, mode and hold of one side of a gap, in words."""
+    return (
+        lambda side: view.camera(side.get("programCameraId")) or "nothing on air",
+        lambda side: plain(str(side.get("mode", "no mode"))),
+        lambda side: "held" if side.get("hold") else "not held",
+    )
+
+
+def _tell_other(event: Event, _: _View) -> str:
+    """What a kind says that has no words of its own here: the plain values of its detail."""
+    detail = event.detail or {}
+    return ", ".join(plain(f"{name} {value}") for name, value in detail.items() if isinstance(value, str | int | float))
+
+
+_TELL: dict[str, Callable[[Event, _View], str]] = {
+    "cut": _tell_cut,
+    "hold": lambda event, _: plain(str((event.detail or {}).get("reason", ""))),
+    "release": _tell_release,
+    "mode_change": _tell_mode,
+    "still_marker": _tell_marker,
+    "still_capture": lambda _event, _view: "",
+    "gap": _tell_gap,
+}

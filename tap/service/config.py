@@ -1,0 +1,387 @@
+"""Settings: the ``TAP_*`` environment variables, checked all at once before anything starts.
+
+``Settings`` is the table that the documentation is made from (``setting_docs``); a setting that is wrong is told with
+its name, what is wrong and what is allowed, and never with a secret in it. An empty variable counts as not set, since
+that is what a line without a value in systemd's environment file gives.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tap.core.codec import MAX_VENUE, key_part
+from tap.core.errors import SettingsInvalid
+from tap.core.model import Policy, SessionPolicy
+from tap.core.redact import redact_text
+
+__all__ = ["SettingDoc", "Settings", "load_settings", "setting_docs"]
+
+_PREFIX = "TAP_"
+_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
+_SECRETS = {"server_token": "server-token", "ingest_key": "ingest-key"}
+"""Settings that may stand in a file of their own, and the names of their systemd credentials."""
+_LONGEST_SECRET = 65_536
+_LONGEST_SHOWN = 80
+
+Address: TypeAlias = tuple[str, int]
+
+
+def _setting(default: Any, allowed: str, description: str, **more: Any) -> Any:
+    if default is not ...:
+        more["default"] = default
+    return Field(description=description, json_schema_extra={"allowed": allowed}, **more)
+
+
+class Settings(BaseSettings):
+    """What the service was told. Frozen; made by :func:`load_settings`."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    enabled: bool = _setting(True, "1 or 0", "The venue's switch: with 0, `run` says so and exits 0.")
+    venue: str = _setting(
+        "local", f"1 to {MAX_VENUE} bytes, percent-encoded", "The venue's name; it stands in every key of its history."
+    )
+    server_url: str = _setting(
+        "ws://127.0.0.1:9404/ws/control",
+        "ws://HOST[:PORT]/PATH or wss://…",
+        "Where multicam-server's control WebSocket is.",
+    )
+    server_token: SecretStr | None = _setting(
+        None,
+        "printable ASCII without spaces",
+        "Bearer token for the server, if it wants one. Also as a file named by `TAP_SERVER_TOKEN_FILE`, or as the"
+        " systemd credential `server-token`.",
+    )
+    dialect: str = _setting(
+        "multicam/1",
+        "the name of a built-in dialect, or the path of a mapping file",
+        "How the server's frames read: a built-in dialect, or a mapping file of the venue's own.",
+    )
+    state_dir: Path = _setting(
+        ...,
+        "a directory that may be written to",
+        "Journal and tapes. Unset: systemd's `$STATE_DIRECTORY`, else the user's own state directory.",
+        default_factory=lambda: Path(platformdirs.user_state_dir("multicam-tap", appauthor=False)),
+    )
+    convex_url: str | None = _setting(
+        None,
+        "https://…, or http:// on this machine",
+        "The Convex deployment that holds the ledger. Unset: the journal keeps everything.",
+    )
+    ingest_key: SecretStr | None = _setting(
+        None,
+        "printable ASCII without spaces",
+        "The venue's key for writing to the ledger. Also as a file named by `TAP_INGEST_KEY_FILE`, or as the systemd"
+        " credential `ingest-key`.",
+    )
+    ops_listen: str = _setting(
+        "127.0.0.1:9405", "HOST:PORT, or off", "Where health, metrics and the live page are served; `off`: nowhere."
+    )
+    timezone: str | None = _setting(
+        None,
+        "a name such as Europe/Berlin",
+        "The venue's time zone, for what people read and for timecode. Unset: the machine's.",
+    )
+    session_by: SessionPolicy | None = _setting(
+        None,
+        "frames, mode, program or record",
+        "What makes a session where the server has no session frames. Unset: as the dialect says.",
+    )
+    grace_seconds: float = _setting(
+        5.0, "seconds, 0 to 600", "A camera that is away for less than this leaves no trace.", ge=0, le=600
+    )
+    settle_seconds: float = _setting(
+        2.0,
+        "seconds, 0 to 60",
+        "How long a change that was told stands against snapshots that nothing orders.",
+        ge=0,
+        le=60,
+    )
+    idle_minutes: float = _setting(
+        30.0,
+        "minutes, 1 to 1440",
+        "How long the server may be out of sight before its session counts as over.",
+        ge=1,
+        le=1440,
+    )
+    compression: bool = _setting(
+        False, "on or off", "Ask the server for compressed frames. Costs time at both ends; only for thin lines."
+    )
+    keep_days: int = _setting(
+        30,
+        "days, 1 to 3650",
+        "How long the journal keeps entries that the ledger has; what it has not is kept for ever.",
+        ge=1,
+        le=3650,
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "debug, info, warning or error", "How much is logged."
+    )
+    log_format: Literal["auto", "json", "text"] = _setting(
+        "auto", "auto, json or text", "How it is logged to stderr; `auto`: text on a terminal, else JSON."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what ``load_settings`` gathered: a rehearsal must not see the real service's environment."""
+        return (init_settings,)
+
+    @field_validator("enabled", "compression", mode="before")
+    @classmethod
+    def _switch(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("venue")
+    @classmethod
+    def _in_keys(cls, value: str) -> str:
+        if value != value.strip() or not value.isprintable():
+            raise ValueError("has spaces around it, or characters that cannot be printed")
+        size = len(key_part(value, 10_000))
+        if not 0 < size <= MAX_VENUE:
+            raise ValueError(f"is {size} bytes long")
+        return value
+
+    @field_validator("server_url")
+    @classmethod
+    def _websocket(cls, value: str) -> str:
+        return _url(value, ("ws", "wss"))
+
+    @field_validator("convex_url")
+    @classmethod
+    def _secure(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        url = urlsplit(_url(value, ("https", "http")))
+        if url.scheme == "http" and not _LOOPBACK.fullmatch(url.hostname or ""):
+            raise ValueError("would send the key in the clear over the network")
+        if url.username or url.password or url.query:
+            raise ValueError("has a user, a password or a query in it")
+        return value.rstrip("/")
+
+    @field_validator("server_token", "ingest_key")
+    @classmethod
+    def _in_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        text = "x" if value is None else value.get_secret_value()
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("holds what cannot stand in a header")
+        return value
+
+    @field_validator("dialect")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("holds characters that cannot be printed")
+        return value
+
+    @field_validator("state_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        try:
+            value = value.expanduser().absolute()
+        except RuntimeError:
+            raise ValueError("names the home of somebody who has none") from None
+        if value.exists() and not value.is_dir():
+            raise ValueError("is there, and is no directory")
+        return value
+
+    @field_validator("ops_listen")
+    @classmethod
+    def _listenable(cls, value: str) -> str:
+        _address(value)
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ZoneInfo(value)
+            except (OSError, ValueError, KeyError):  # a name of a directory is an OSError, an unknown one a KeyError
+                raise ValueError("is no time zone that this machine knows") from None
+        return value
+
+    @property
+    def ops_address(self) -> Address | None:
+        """Where to serve health and metrics; None for nowhere."""
+        return _address(self.ops_listen)
+
+    @property
+    def journal_path(self) -> Path:
+        """The journal, in the state directory."""
+        return self.state_dir / "journal.db"
+
+    def policy(self, session_by: SessionPolicy) -> Policy:
+        """How to infer here; ``session_by`` is what the dialect says makes a session."""
+        return Policy(
+            session=self.session_by or session_by,
+            grace_ms=round(self.grace_seconds * 1000),
+            settle_ms=round(self.settle_seconds * 1000),
+            idle_ms=round(self.idle_minutes * 60_000),
+        )
+
+
+def _url(value: str, schemes: tuple[str, ...]) -> str:
+    if not value.isprintable() or " " in value:
+        raise ValueError("has spaces in it, or characters that cannot be printed")
+    scheme, host, port = _parts(value)
+    if scheme not in schemes:
+        raise ValueError(f"does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    if not host:
+        raise ValueError("names no host")
+    if port == 0:
+        raise ValueError("names port 0")
+    if "#" in value:
+        raise ValueError("has a fragment (#) in it")
+    return value
+
+
+def _parts(value: str) -> tuple[str, str | None, int | None]:
+    try:
+        url = urlsplit(value)
+        parts = url.scheme, url.hostname, url.port
+    except ValueError:
+        # Not its own words: they may quote the userinfo.
+        raise ValueError("is no URL: its host or port cannot be read") from None
+    return parts
+
+
+def _address(value: str) -> Address | None:
+    if value.lower() == "off":
+        return None
+    _, host, port = _parts(f"//{value}")
+    if not host or port is None or not re.fullmatch(r"[^/@?#\s]+", value):
+        raise ValueError("is no address to listen on")
+    return host, port
+
+
+# ---------------------------------------------------------------------------------------------- from the environment
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """The settings in ``environ``, and in the files that it names.
+
+    Raises ``SettingsInvalid`` with one line for everything that is wrong.
+    """
+    problems = list(_unknown(environ))
+    values = {name: environ[_variable(name)] for name in Settings.model_fields if environ.get(_variable(name))}
+    for name, credential in _SECRETS.items():
+        _take_secret(name, credential, environ, values, problems)
+    if "state_dir" not in values and environ.get("STATE_DIRECTORY"):
+        # systemd gives a list where the unit asks for several; ours is the first.
+        values["state_dir"] = environ["STATE_DIRECTORY"].split(":", 1)[0]
+    try:
+        settings = Settings(**values)  # type: ignore[arg-type]  # text, which it is for pydantic to turn into values
+    except ValidationError as error:
+        problems += [_problem(str(item["loc"][0]), item, values) for item in error.errors(include_url=False)]
+    else:
+        if not problems:
+            return settings
+    raise SettingsInvalid(problems)
+
+
+def _variable(name: str) -> str:
+    return _PREFIX + name.upper()
+
+
+def _known() -> list[str]:
+    return [_variable(name) for name in Settings.model_fields] + [f"{_variable(name)}_FILE" for name in _SECRETS]
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    known = _known()
+    lines = []
+    for name in sorted(environ):
+        if name.startswith(_PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            lines.append(f"{name}: there is no such setting → {hint}")
+    return lines
+
+
+def _take_secret(
+    name: str, credential: str, environ: Mapping[str, str], values: dict[str, str], problems: list[str]
+) -> None:
+    """A secret from the variable, the file that another names, or systemd's credential; the first that is there."""
+    variable = f"{_variable(name)}_FILE"
+    file = environ.get(variable)
+    if name in values:
+        if file:
+            problems.append(f"{variable}: {_variable(name)} is set too → keep one of the two")
+        return
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    place = Path(file) if file else Path(directory, credential) if directory else None
+    if place is None or (not file and not place.exists()):
+        return
+    try:
+        with place.open("rb") as opened:
+            values[name] = opened.read(_LONGEST_SECRET).decode("ascii").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it holds more than printable ASCII"
+        problems.append(
+            f"{variable if file else credential}: {place} cannot be read: {reason} → a file with the secret"
+        )
+    else:
+        if not values[name]:
+            del values[name]
+            problems.append(f"{variable if file else credential}: {place} is empty → a file with the secret")
+
+
+def _problem(name: str, error: Any, values: Mapping[str, str]) -> str:
+    field = Settings.model_fields[name]
+    extra = field.json_schema_extra
+    allowed = extra["allowed"] if isinstance(extra, dict) else ""
+    raised = error.get("ctx", {}).get("error")
+    what = "is not allowed" if raised is None else str(raised)
+    shown = "" if name in _SECRETS else f"{_shown(values.get(name, ''))!r} "
+    return f"{_variable(name)}: {shown}{what} → {allowed}"
+
+
+def _shown(value: str) -> str:
+    """A value in a complaint. What is no URL, but was meant as one, may hold a password all the same."""
+    return redact_text(value).partition("?")[0].rpartition("@")[2][:_LONGEST_SHOWN]
+
+
+# ---------------------------------------------------------------------------------------------- for the documentation
+
+
+class SettingDoc(NamedTuple):
+    """One setting, as the documentation tells it."""
+
+    variable: str
+    default: str
+    allowed: str
+    description: str
+
+
+def setting_docs() -> list[SettingDoc]:
+    """Every setting, in the order in which they are told."""
+    docs = []
+    for name, field in Settings.model_fields.items():
+        extra = field.json_schema_extra
+        allowed = str(extra["allowed"]) if isinstance(extra, dict) else ""
+        default = "" if field.default is None or field.default_factory else _shown_default(field.default)
+        docs.append(SettingDoc(_variable(name), default, allowed, field.description or ""))
+    return docs
+
+
+def _shown_default(value: object) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,155 @@
+"""``record``: a tape of a live server, with its connects and drops; without secrets, and without known telemetry.
+
+What the dialect knows to be telemetry is left out, as it is nowhere stored; when it was last heard stands in the
+``alive`` and ``close`` lines, so that a replay sees the same silences. With an unknown server nothing is known, so all
+of it is on the tape.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec import Struct
+
+from tap.adapters.socket import Clock, ServerSocket, Timing
+from tap.adapters.tape import TapeHeader, TapeWriter
+from tap.core.mapping import Dialect
+from tap.core.model import Alive, Closed, Frame, Opened, SourceItem
+from tap.core.redact import redact_bytes
+
+__all__ = ["Recorded", "record", "record_until_stopped"]
+
+_FLUSH_EVERY_S = 1.0
+_ALIVE_EVERY_MS = 5_000
+
+
+class Recorded(Struct):
+    """What a recording has got so far, and in the end."""
+
+    path: Path
+    frames: int = 0
+    """Frames on the tape."""
+    bytes: int = 0
+    """Of those frames, before anything was redacted."""
+    telemetry: int = 0
+    """Frames that were left out."""
+    connections: int = 0
+    seconds: float = 0.0
+    problem: str | None = None
+    """Why there is no connection, in words; None while one stands."""
+
+
+async def record(
+    url: str,
+    path: str | os.PathLike[str],
+    *,
+    dialect: Dialect,
+    token: str | None = None,
+    venue: str | None = None,
+    force: bool = False,
+    telemetry: bool = False,
+    stop_event: asyncio.Event | None = None,
+    duration: float | None = None,
+    on_progress: Callable[[Recorded], None] | None = None,
+    timing: Timing | None = None,
+) -> Recorded:
+    """Record until ``stop_event`` is set or ``duration`` seconds are over; what was recorded.
+
+    ``telemetry`` keeps known telemetry too. ``on_progress`` is called every second. Raises ``ServerError`` where
+    ``url`` is no address, and ``TapeInvalid`` where the tape cannot be made or written.
+    """
+    recorder = _Recorder(Path(path), dialect, telemetry=telemetry)
+    socket = ServerSocket(url, recorder.on_item, recorder.clock, token=token, timing=timing)
+    stop_event = asyncio.Event() if stop_event is None else stop_event
+    start = recorder.clock.stamp()
+    header = TapeHeader(dialect=dialect.name, started_at=start.wall, venue=venue)
+    with TapeWriter(path, header, start_mono=start.mono, force=force) as tape:
+        recorder.tape = tape
+        listening = asyncio.create_task(socket.run())
+        stopping = asyncio.create_task(stop_event.wait())
+        writing = asyncio.create_task(recorder.keep_up(socket, on_progress))
+        tasks = (listening, writing, stopping)
+        try:
+            await asyncio.wait(tasks, timeout=duration, return_when=asyncio.FIRST_COMPLETED)
+            recorder.look(socket)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
+    return recorder.recorded
+
+
+def record_until_stopped(url: str, path: str | os.PathLike[str], **options: object) -> Recorded:
+    """``record`` until Ctrl-C or SIGTERM, either of which ends the tape properly. Takes and raises what that does."""
+
+    async def body() -> Recorded:
+        stop_event = asyncio.Event()
+        with suppress(NotImplementedError):
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, stop_event.set)
+        return await record(url, path, stop_event=stop_event, **options)  # type: ignore[arg-type]  # as record checks
+
+    return asyncio.run(body())
+
+
+class _Recorder:
+    """Puts what the socket gives onto the tape."""
+
+    tape: TapeWriter
+
+    def __init__(self, path: Path, dialect: Dialect, *, telemetry: bool) -> None:
+        self.clock = Clock()
+        self.recorded = Recorded(path)
+        self._dialect = dialect
+        self._telemetry = telemetry
+        self._start = self.clock.stamp().mono
+        self._heard: int | None = None
+
+    def on_item(self, item: SourceItem) -> None:
+        if isinstance(item, Frame):
+            self._frame(item)
+        elif isinstance(item, Opened):
+            self.tape.opened(item)
+        elif isinstance(item, Closed):
+            self.tape.closed(item)
+            # A drop is what tapes are made for: it must not wait in a buffer.
+            self.tape.flush()
+
+    async def keep_up(self, socket: ServerSocket, on_progress: Callable[[Recorded], None] | None) -> None:
+        """Alive lines, flushes and progress."""
+        alive_at = self._start + _ALIVE_EVERY_MS
+        while True:
+            await asyncio.sleep(_FLUSH_EVERY_S)
+            now = self.clock.stamp()
+            if now.mono >= alive_at:
+                self.tape.alive(Alive(now, self._heard))
+                alive_at = now.mono + _ALIVE_EVERY_MS
+            self.tape.flush()
+            self.look(socket)
+            if on_progress is not None:
+                on_progress(self.recorded)
+
+    def look(self, socket: ServerSocket) -> None:
+        """Bring what is told of the recording up to date."""
+        recorded = self.recorded
+        recorded.seconds = (self.clock.stamp().mono - self._start) / 1000
+        recorded.connections = socket.connection
+        recorded.problem = socket.problem
+
+    def _frame(self, frame: Frame) -> None:
+        self._heard = frame.stamp.mono
+        if not self._telemetry and not frame.binary and self._dialect.is_telemetry(frame.data):
+            self.recorded.telemetry += 1
+            return
+        self.recorded.frames += 1
+        self.recorded.bytes += len(frame.data)
+        data = redact_bytes(frame.data) if frame.binary else self._dialect.clean(frame.data)
+        self.tape.frame(Frame(data, frame.stamp, frame.connection, frame.ordinal, frame.binary))

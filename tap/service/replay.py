@@ -1,0 +1,125 @@
+"""``replay``: tapes through the same pipeline as the live service, so that they give the same entries.
+
+What a tape gives depends on the tape alone: its header says venue, policy, tap and dialect; the last can be replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Self
+
+from tap.adapters.dialects import BUILT_IN, load_dialect
+from tap.adapters.journal import Journal
+from tap.adapters.tape import read_tapes
+from tap.core.errors import MappingInvalid
+from tap.core.mapping import Dialect, Verdict
+from tap.core.model import Entry
+from tap.core.pipeline import Pipeline
+
+__all__ = ["Replay", "into_journal"]
+
+_DEFAULT_DIALECT = "multicam/1"
+_DEFAULT_TAP = "tape"
+_BATCH = 1_000
+"""Entries a transaction: few enough that a service which writes at the same time never waits long."""
+
+
+class Replay:
+    """The entries of some tapes, in order; a context manager, and iterated once.
+
+    ``dialect`` replaces the one that the tapes name; ``venue`` is asked where they name none. Raises ``TapeInvalid``
+    or ``MappingInvalid``.
+    """
+
+    def __init__(
+        self, paths: Iterable[str | os.PathLike[str]], *, dialect: str | None, venue: Callable[[], str]
+    ) -> None:
+        self._tapes = read_tapes(paths)
+        header = self._tapes.header
+        try:
+            self._pipeline = Pipeline(
+                _dialect(dialect, header.dialect),
+                venue=venue() if header.venue is None else header.venue,
+                tap=_DEFAULT_TAP if header.tap is None else header.tap,
+                policy=header.policy,
+            )
+        except BaseException:
+            self._tapes.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tapes.close()
+
+    def __iter__(self) -> Iterator[Entry]:
+        for item in self._tapes:
+            yield from self._pipeline.feed(item)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all tapes on disk; 0 where that cannot be known."""
+        return self._tapes.size
+
+    @property
+    def bytes_read(self) -> int:
+        """How many of them have been read."""
+        return self._tapes.bytes_read
+
+    def remarks(self) -> list[str]:
+        """What could not be used, in a line for each kind: how much, and the first of it."""
+        tapes, tally = self._tapes, self._pipeline.tally
+        remarks = []
+        if tapes.bad_count:
+            place, why = tapes.bad_lines[0]
+            remarks.append(f"{_count(tapes.bad_count, 'line')} could not be read; the first: {place}: {why}")
+        remarks += [f"{path}: its end is torn; all before it was read" for path in tapes.torn]
+        for number, verdict, what in (
+            (tally.unreadable, Verdict.UNREADABLE, "could not be read"),
+            (tally.incomplete, Verdict.INCOMPLETE, "said nothing, since a part was missing"),
+            (sum(tally.unknown.values()), Verdict.UNKNOWN, "had a type that the dialect does not know"),
+        ):
+            if number:
+                remarks.append(f"{_count(number, 'frame')} {what}{self._first(verdict)}")
+        return remarks
+
+    def _first(self, verdict: Verdict) -> str:
+        sample = next((sample for sample in self._pipeline.tally.samples if sample.verdict is verdict), None)
+        if sample is None:
+            return ""
+        kind = f"{sample.type}: " if sample.type else ""
+        return f"; the first: {kind}{sample.reason}"
+
+
+def into_journal(journal: Journal, entries: Iterable[Entry]) -> Iterator[tuple[list[Entry], int]]:
+    """Keep entries in a journal, a batch at a time; gives each batch with the number of those that were new to it."""
+    batch: list[Entry] = []
+    for entry in entries:
+        batch.append(entry)
+        if len(batch) == _BATCH:
+            yield batch, journal.append(batch, None, _now())
+            batch = []
+    if batch:
+        yield batch, journal.append(batch, None, _now())
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _dialect(asked: str | None, recorded: str | None) -> Dialect:
+    if asked is None and recorded is not None and recorded not in BUILT_IN and not Path(recorded).is_file():
+        raise MappingInvalid(
+            "the tape was recorded with this dialect, which is not here",
+            where=recorded,
+            hint="give its mapping file, or another dialect, with --dialect",
+        )
+    return load_dialect(asked or recorded or _DEFAULT_DIALECT)
