@@ -4,10 +4,14 @@ What a command needs is imported inside it: ``multicam-tap enabled`` runs before
 not wait for the libraries of the others. Exit codes: 0 done, 1 no or failed, 2 usage, 78 settings.
 """
 
+# ruff: noqa: PLC0415
+
 from __future__ import annotations
 
 import os
 import sys
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,9 +22,13 @@ import click
 from tap.core.errors import SettingsInvalid, TapError
 
 if TYPE_CHECKING:
-    from tap.adapters.journal import Journal, Kept
+    from zoneinfo import ZoneInfo
+
+    from tap.adapters.journal import Journal, Kept, State
     from tap.core.merge import Row
+    from tap.core.model import Entry
     from tap.service.config import Settings
+    from tap.service.replay import Replay
 
 __all__ = ["cli", "main"]
 
@@ -44,14 +52,26 @@ class _Commands(click.Group):
             _complain(str(error))
             ctx.exit(_FAILED)
         except BrokenPipeError:
-            # Whoever read has enough (| head); what is still buffered must not complain at the exit either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            # Whoever read has enough (| head).
+            _hush()
             ctx.exit(0)
         return result
 
 
+def _hush() -> None:
+    """Nobody reads any more: what is still buffered must not complain at the exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _say(*lines: str) -> None:
+    """Lines that the caller has made harmless, at once, also into a pipe."""
+    for line in lines:
+        click.echo(line)
+    sys.stdout.flush()
+
+
 def _complain(*lines: str) -> None:
-    from tap.history.words import plain  # noqa: PLC0415
+    from tap.history.words import plain
 
     for line in lines:
         click.echo(plain(line), err=True)
@@ -82,7 +102,7 @@ def _settings(*names: str) -> Settings:
 
     So that who only looks is not stopped by what only the service needs. Raises ``SettingsInvalid``.
     """
-    from tap.service.config import load_settings  # noqa: PLC0415
+    from tap.service.config import load_settings
 
     return load_settings({name: os.environ[name] for name in names if name in os.environ})
 
@@ -101,7 +121,7 @@ def _as_json(command: _Command) -> _Command:
 
 @contextmanager
 def _journal(state_dir: Path | None, *, readonly: bool = True) -> Iterator[Journal]:
-    from tap.adapters.journal import Journal  # noqa: PLC0415
+    from tap.adapters.journal import Journal
 
     path = _journal_path(state_dir)
     with Journal.open(path, readonly=readonly) as journal:
@@ -117,14 +137,14 @@ def _journal_path(state_dir: Path | None) -> Path:
 def _print_json(line: bytes) -> None:
     """A line of JSON: to a file as it is, to a terminal without what could harm it."""
     if sys.stdout.isatty():
-        from tap.history.words import plain_json  # noqa: PLC0415
+        from tap.history.words import plain_json
 
         line = plain_json(line.decode()).encode()
     sys.stdout.buffer.write(line + b"\n")
 
 
 def _print_objects(objects: Iterable[dict[str, Any]]) -> None:
-    import orjson  # noqa: PLC0415
+    import orjson
 
     for said in objects:
         _print_json(orjson.dumps(said))
@@ -136,17 +156,17 @@ def _print_objects(objects: Iterable[dict[str, Any]]) -> None:
 @cli.command()
 def run() -> None:
     """Run the service. All settings come from TAP_* variables."""
-    from tap.service.config import load_settings  # noqa: PLC0415
-    from tap.service.daemon import run as run_service  # noqa: PLC0415
+    from tap.service.config import load_settings
+    from tap.service.daemon import run as run_service
 
     sys.exit(run_service(load_settings(os.environ)))
 
 
 @cli.command()
 def enabled() -> None:
-    """Tell whether the venue is switched on: exit code 0 on, 1 off, 255 cannot tell.
+    """Tell whether the venue is switched on.
 
-    For ExecCondition= of systemd, where 1 to 254 skip the unit without a word.
+    Exit code 0 on, 1 off, 255 cannot tell: for ExecCondition= of systemd, where 1 to 254 skip the unit without a word.
     """
     try:
         on = _settings("TAP_ENABLED").enabled
@@ -166,11 +186,15 @@ def enabled() -> None:
 @click.option("--to-journal", is_flag=True, help="Also keep the entries in the journal of the state directory.")
 @_in_state_dir
 @_as_json
-def replay(tapes: tuple[Path, ...], dialect: str | None, to_journal: bool, state_dir: Path | None, as_json: bool) -> None:
-    """Print the entries that tapes give, in order. Several tapes are one history, in the order of time."""
-    from tap.core.codec import entry_json  # noqa: PLC0415
-    from tap.history.listing import entry_line  # noqa: PLC0415
-    from tap.service.replay import Replay, keep  # noqa: PLC0415
+def replay(
+    tapes: tuple[Path, ...], dialect: str | None, to_journal: bool, state_dir: Path | None, as_json: bool
+) -> None:
+    """Print the entries that tapes give.
+
+    Several tapes are one history: name them in the order of time. What cannot be read is counted on stderr."""
+    from tap.core.codec import entry_json
+    from tap.history.listing import entry_line
+    from tap.service.replay import Replay, keep
 
     def show(entry: Entry) -> None:
         if as_json:
@@ -212,8 +236,8 @@ def _with_progress(replayed: Replay) -> Iterator[Entry]:
     if not sys.stderr.isatty() or sys.stdout.isatty():
         yield from replayed
         return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("replaying", total=replayed.size or None)
@@ -224,12 +248,59 @@ def _with_progress(replayed: Replay) -> Iterator[Entry]:
 
 @cli.command()
 @click.argument("url")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="TAPE", help="Where to; .gz packs.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="TAPE",
+    help="Where to; .gz packs.",
+)
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so long.  [default: at Ctrl-C]")
-def record(url: str, output: Path, force: bool, seconds: float | None) -> None:
-    """Record a live server onto a tape: its frames without telemetry and secrets, its connects and drops."""
-    raise NotImplementedError
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so long.  [default: at Ctrl-C]"
+)
+@click.option("--dialect", default="multicam/1", show_default=True, help="What tells telemetry from the rest.")
+@click.option("--with-token", is_flag=True, help="Send the server the token of TAP_SERVER_TOKEN.")
+def record(url: str, output: Path, *, force: bool, seconds: float | None, dialect: str, with_token: bool) -> None:
+    """Record a live server onto a tape.
+
+    Its frames without telemetry and secrets, its connects and drops; until Ctrl-C, or for --seconds."""
+    from tap.adapters.dialects import load_dialect
+    from tap.service.recording import record_until_stopped
+
+    token = _settings("TAP_SERVER_TOKEN", "TAP_SERVER_TOKEN_FILE", "CREDENTIALS_DIRECTORY").server_token
+    with _counter() as count:
+        recorded = record_until_stopped(
+            url,
+            output,
+            dialect=load_dialect(dialect),
+            token=token.get_secret_value() if with_token and token is not None else None,
+            venue=_settings("TAP_VENUE").venue if os.environ.get("TAP_VENUE") else None,
+            force=force,
+            duration=seconds,
+            on_progress=lambda now: count(f"{now.seconds:.0f} s, {now.frames} frames  {now.problem or ''}"),
+        )
+    if not recorded.connections:
+        raise TapError(f"nothing was recorded: {recorded.problem}", where=url, hint="is this the server's address?")
+    _complain(
+        f"{output}: {recorded.frames} frames in {recorded.seconds:.0f} s, {recorded.telemetry} left out as telemetry"
+    )
+
+
+@contextmanager
+def _counter() -> Iterator[Callable[[str], None]]:
+    """Shows a text that changes, on a terminal's stderr; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    from tap.history.words import plain
+
+    with Console(stderr=True).status("connecting") as status:
+        yield lambda text: status.update(Text(plain(text)))
 
 
 # ---------------------------------------------------------------------------------------------- rehearsal
@@ -238,8 +309,8 @@ def record(url: str, output: Path, force: bool, seconds: float | None) -> None:
 class _WithFaults(click.Command):
     """Lists the faults below its help; they are imported only for that."""
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from tap.rehearsal.faults import FAULTS  # noqa: PLC0415
+    def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        from tap.rehearsal.faults import FAULTS
 
         with formatter.section("Faults (all: every one of these, huge aside)"):
             formatter.write_dl([(name, fault.does) for name, fault in FAULTS.items()])
@@ -262,14 +333,30 @@ class _WithFaults(click.Command):
 @click.option("--no-wait", is_flag=True, help="Begin at once, whether anybody listens or not.")
 @click.option("--patient", is_flag=True, help="Stop the shoot's clock while a client that was there is not back.")
 @click.option("--tape-only", is_flag=True, help="Serve nobody: write truth and tape at once, and end.")
-def simulate(tape_only: bool, **options: Any) -> None:
-    """Be a multicam-server that plays a made-up shoot: to rehearse with, on this machine only.
+def simulate(tape_only: bool, length: float, no_wait: bool, **options: Any) -> None:
+    """Be a multicam-server, to rehearse with.
+
+    Plays a made-up shoot to whoever connects from this machine.
 
     Whatever TAP_* variables are set, they are dropped first, so that no rehearsal touches a real server or ledger.
     """
     for name in [name for name in os.environ if name.startswith("TAP_")]:
         del os.environ[name]
-    from tap.rehearsal.simulator import SimulatorOptions, simulate_to_files, start_simulator  # noqa: PLC0415
+    import asyncio
+
+    from tap.rehearsal.files import write_shoot
+    from tap.rehearsal.simulator import SimulatorOptions, run_simulator
+
+    asked = SimulatorOptions(
+        length_s=length,
+        wait_for_client=not no_wait,
+        on_ready=lambda port: _say(f"a rehearsal's multicam-server: ws://127.0.0.1:{port}{options['path']}"),
+        **options,
+    )
+    if tape_only:
+        write_shoot(asked)
+    else:
+        sys.exit(asyncio.run(run_simulator(asked)))
 
 
 # ---------------------------------------------------------------------------------------------- what is kept
@@ -277,28 +364,39 @@ def simulate(tape_only: bool, **options: Any) -> None:
 
 @cli.group()
 def journal() -> None:
-    """Look into the journal: every entry that was written, in order."""
+    """Look into the journal.
+
+    It keeps every entry that was written, in order."""
 
 
 @journal.command("ls")
 @click.option("--session", "session_key", metavar="KEY", help="Only of this session.")
 @click.option("--pending", "state", flag_value="pending", help="Only what waits for the ledger.")
 @click.option("--dead", "state", flag_value="dead", help="Only what the ledger refused.")
-@click.option("--limit", default=100, show_default=True, help="At most so many, the newest; 0: all. JSON has no limit.")
+@click.option(
+    "--limit",
+    default=100,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="At most so many, the newest; 0: all. JSON has no limit.",
+)
 @_in_state_dir
 @_as_json
 def journal_ls(session_key: str | None, state: State | None, limit: int, state_dir: Path | None, as_json: bool) -> None:
     """List entries in the order in which they were written."""
-    from tap.adapters.journal import kept_object  # noqa: PLC0415
-    from tap.history.listing import entry_line  # noqa: PLC0415
+    from tap.adapters.journal import kept_object
+    from tap.history.listing import entry_line
 
     with _journal(state_dir) as opened:
         kept = opened.entries(session_key, state)
         if as_json:
             _print_objects(kept_object(one) for one in kept)
             return
-        for one in deque(kept, maxlen=limit or None):
+        newest = deque(enumerate(kept, 1), maxlen=limit or None)
+        for _, one in newest:
             click.echo(f"{one.seq:>7}  {one.state:<7}  {entry_line(one.entry)}")
+        if newest and newest[0][0] > 1:
+            _complain(f"the newest {len(newest)} of {newest[-1][0]}; --limit 0 shows all")
 
 
 @journal.command("show")
@@ -307,7 +405,7 @@ def journal_ls(session_key: str | None, state: State | None, limit: int, state_d
 @_as_json
 def journal_show(which: str, state_dir: Path | None, as_json: bool) -> None:
     """Show one entry whole, by its number, or every version of a row, by its key."""
-    from tap.adapters.journal import kept_object  # noqa: PLC0415
+    from tap.adapters.journal import kept_object
 
     with _journal(state_dir) as opened:
         found = [kept_object(one) for one in _kept(opened, which)]
@@ -315,8 +413,11 @@ def journal_show(which: str, state_dir: Path | None, as_json: bool) -> None:
         raise TapError("no such entry is kept", where=which, hint="see 'multicam-tap journal ls'")
     if as_json:
         _print_objects(found)
-    else:
-        _print_indented(found)
+        return
+    import orjson
+
+    for said in found:
+        _print_json(orjson.dumps(said, option=orjson.OPT_INDENT_2))
 
 
 def _kept(opened: Journal, which: str) -> Iterator[Kept]:
@@ -362,15 +463,16 @@ def journal_prune(older_than: float | None, state_dir: Path | None, as_json: boo
 @_as_json
 def sessions(venue: str | None, state_dir: Path | None, as_json: bool) -> None:
     """List the sessions in the journal, newest first."""
-    from tap.core.codec import session_prefix
-    from tap.history.listing import row_object, session_line  # noqa: PLC0415
+    from tap.core.codec import MAX_VENUE, key_part
+    from tap.history.listing import row_object, session_line
 
+    prefix = None if venue is None else f"{key_part(venue, MAX_VENUE)}/"
     with _journal(state_dir) as opened:
         rows = [_rows(opened, key)[key] for key in opened.sessions(prefix)]
     if as_json:
         _print_objects(row_object(row) for row in rows)
     else:
-        _say(*(session_line(row) for row in rows) or ["no session is kept"])
+        _say(*[session_line(row) for row in rows] or ["no session is kept"])
 
 
 @cli.command()
@@ -378,8 +480,10 @@ def sessions(venue: str | None, state_dir: Path | None, as_json: bool) -> None:
 @_in_state_dir
 @_as_json
 def timeline(key: str, state_dir: Path | None, as_json: bool) -> None:
-    """Show one session: who was on air when, and what happened. 'multicam-tap sessions' lists the keys."""
-    from tap.history.timeline import timeline_json, timeline_of  # noqa: PLC0415
+    """Show one session in the terminal.
+
+    Who was on air when, and what happened. 'multicam-tap sessions' lists the keys."""
+    from tap.history.timeline import timeline_json, timeline_of
 
     with _journal(state_dir) as opened:
         rows = _rows(opened, key)
@@ -389,11 +493,25 @@ def timeline(key: str, state_dir: Path | None, as_json: bool) -> None:
     if as_json:
         _print_json(timeline_json(shown))
         return
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
-    from tap.history.screen import print_timeline  # noqa: PLC0415
+    from tap.history.screen import print_timeline
 
-    print_timeline(shown, Console(highlight=False), _settings("TAP_TIMEZONE").zone)
+    print_timeline(shown, Console(highlight=False), _zone())
+
+
+def _rows(opened: Journal, session_key: str) -> dict[str, Row]:
+    from tap.core.merge import fold
+
+    return fold(kept.entry for kept in opened.session_entries(session_key))
+
+
+def _zone() -> ZoneInfo | None:
+    """The venue's time zone; None for the machine's."""
+    from zoneinfo import ZoneInfo
+
+    name = _settings("TAP_TIMEZONE").timezone
+    return None if name is None else ZoneInfo(name)
 
 
 if __name__ == "__main__":

@@ -167,10 +167,6 @@ def _no_answer(error: InvalidMessage) -> tuple[Retry, str]:
     return Retry.SLOWLY, "what listens there speaks no HTTP: see TAP_SERVER_URL"
 
 
-def _untrusted(error: ssl.SSLCertVerificationError) -> tuple[Retry, str]:
-    return Retry.SLOWLY, f"the server's certificate cannot be trusted: {error.verify_message}"
-
-
 _JUDGES: tuple[tuple[type[BaseException], Callable[[Any], tuple[Retry, str]]], ...] = (
     # The first that fits, so what is special stands before what is general.
     (_SilentError, lambda error: (Retry.SOON, str(error))),
@@ -180,8 +176,7 @@ _JUDGES: tuple[tuple[type[BaseException], Callable[[Any], tuple[Retry, str]]], .
     (InvalidHandshake, lambda error: (Retry.SLOWLY, f"what listens there is no WebSocket server: {error}")),
     (InvalidURI, lambda error: (Retry.SLOWLY, f"the server's address leads nowhere: {error}")),
     (TimeoutError, lambda _: (Retry.SOON, "the server does not answer")),
-    (ssl.SSLCertVerificationError, _untrusted),
-    (ssl.SSLError, lambda error: (Retry.SLOWLY, f"no secure connection: {error.reason or error}")),
+    (ssl.SSLError, lambda error: (Retry.SLOWLY, f"no secure connection: {error.strerror or error}")),
     (ConnectionRefusedError, lambda _: (Retry.SOON, "nothing listens there (connection refused)")),
     (socket.gaierror, lambda error: (Retry.SOON, f"the server's name cannot be resolved: {error.strerror}")),
     (BaseException, lambda error: (Retry.SOON, f"cannot connect: {error}")),

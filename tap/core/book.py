@@ -60,9 +60,9 @@ class Book:
 
     def session_row(self, session: Session, source: dict[str, Any], at: int) -> None:
         """Write the session as it is known now."""
-        mode = self.state.mode.value if self.state.mode.known else None
-        if session.row is not None and session.status != "live":
-            mode = session.row.fields.get("mode") if session.final is None else session.final.get("mode", mode)
+        mode = self.state.mode.value if session.status == "live" else (session.final or {}).get("mode")
+        if mode is None and session.row is not None:
+            mode = session.row.fields.get("mode")
         session.row = self.row(
             session,
             "session",

@@ -27,6 +27,8 @@ class Cameras:
     def __init__(self, book: Book, policy: Policy) -> None:
         self._book = book
         self._policy = policy
+        # Only those on their way out, so that the work of a frame does not grow with the number of cameras.
+        self._leaving = {name: camera for name, camera in book.state.cameras.items() if camera.leaving is not None}
 
     # ------------------------------------------------------------------ what frames say
 
@@ -108,15 +110,14 @@ class Cameras:
 
     def deadlines(self) -> Iterator[tuple[int, Callable[[], None]]]:
         """When a camera that went away counts as gone."""
-        for camera in self._book.state.cameras.values():
+        for camera in self._leaving.values():
             if camera.leaving is not None:
                 yield camera.leaving.deadline, partial(self._gone, camera)
 
     def settle_leaving(self) -> None:
         """The session ends: who is away now stays away."""
-        for camera in self._book.state.cameras.values():
-            if camera.leaving is not None:
-                self._gone(camera)
+        for camera in list(self._leaving.values()):
+            self._gone(camera)
 
     def online_in(self, session: Session) -> list[str]:
         """The cameras of this session that are there."""
@@ -125,6 +126,7 @@ class Cameras:
 
     def _gone(self, camera: Camera) -> None:
         leaving, camera.leaving = camera.leaving, None
+        self._leaving.pop(camera.info.id, None)
         camera.present = False
         session = self._book.running()
         if leaving is not None and session is not None and camera.info.id in session.cameras:
@@ -133,11 +135,13 @@ class Cameras:
     def _leave(self, camera: Camera, at: int, told: Told) -> None:
         if camera.present and camera.leaving is None:
             camera.leaving = Leaving(at, told.stamp.mono + self._policy.grace_ms)
+            self._leaving[camera.info.id] = camera
         elif camera.present is None:
             camera.present = False
 
     def _arrive(self, camera: Camera, at: int) -> None:
         camera.present, camera.leaving, camera.shown_at = True, None, at
+        self._leaving.pop(camera.info.id, None)
 
     # ------------------------------------------------------------------ what is known of one
 

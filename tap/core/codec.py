@@ -50,7 +50,7 @@ def parse_id(value: object) -> str | None:
         return None
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, float) and value == value and abs(value) < 1e15:
+    if isinstance(value, float) and abs(value) < 1e15:
         return str(int(value)) if value.is_integer() else repr(value)
     return None
 
@@ -137,5 +137,7 @@ def entry_json(entry: Entry) -> bytes:
     }
     if entry.revision:
         out["revision"] = entry.revision
+    if entry.retracted is not None:
+        out["retracted"] = entry.retracted
     out["fields"] = entry.fields
     return orjson.dumps(out)

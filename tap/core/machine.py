@@ -1,7 +1,8 @@
 """What happened? The state machine that turns observations into entries.
 
-Its policy for sessions is the table :data:`RULES`; the README's picture of it is printed from there. The machine is total:
-reality is never refused. It is pure: no clock (time comes with the observation), no I/O, no randomness, no logging.
+Its policy for sessions is the table :data:`RULES`; the README's picture of it is printed from there. The machine is
+total: reality is never refused. It is pure: no clock (time comes with the observation), no I/O, no randomness, no
+logging.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from tap.core.model import (
     Told,
 )
 from tap.core.ordering import is_newer_by_seq, is_older_by_seq, is_stale, marked, scope_of
-from tap.core.state import Aspect, Connection, Held, Live, PendingGap, Phase, Session, Side, State
+from tap.core.state import Aspect, Connection, Held, Live, Mark, PendingGap, Phase, Session, Side, State
 from tap.core.stills import Stills
 
 __all__ = ["RULES", "Machine", "Signal"]
@@ -108,6 +109,9 @@ RULES: Mapping[tuple[Phase, Signal], tuple[tuple[Do, ...], Phase]] = {
 """The whole policy for sessions. A pair that is not here changes nothing."""
 
 _TRIGGERS = frozenset({"operator", "ai", "ghost_approved"})
+TAP_RESTART = "tap restart"
+"""Why the server was lost, where it was the tap that was away."""
+
 _MODE_STARTS = "photoshoot"
 _MODE_ENDS = frozenset({"idle", "rehearsal"})
 _ENDED_KEPT = 8
@@ -142,8 +146,8 @@ class _Cause:
 class Machine:
     """One server's history as it unfolds.
 
-    ``step`` takes an observation and gives the entries that it causes; ``opened``, ``closed`` and ``tick`` tell it about
-    the connection and about time.
+    ``step`` takes an observation and gives the entries that it causes; ``opened``, ``closed`` and ``tick`` tell it
+    about the connection and about time.
     """
 
     def __init__(self, dialect: Dialect, *, tap: str, policy: Policy, venue: str, state: State | None = None) -> None:
@@ -192,7 +196,7 @@ class Machine:
     def opened(self, stamp: Stamp) -> list[Entry]:
         """A connection stands; what was known before it is known no more for sure."""
         self._pass(stamp)
-        self._connect(stamp, greeted=False)
+        self._connect(greeted=False)
         return self._done()
 
     def closed(self, stamp: Stamp, *, cause: str = "connection", heard: int | None = None) -> list[Entry]:
@@ -230,13 +234,14 @@ class Machine:
             self._greet(observation)
         # Only now: a greeting may have found out that the server had been away.
         state.heard = state.mono
-        connection = state.connection or self._connect(told.stamp, greeted=True)
+        connection = state.connection
+        if connection is None or (not connection.open and state.cause == TAP_RESTART):
+            connection = self._connect(greeted=True)
         connection.frames += 1
         if connection.first_at is None:
             connection.first_at, connection.first_wall = told_at(told), told.stamp.wall
             self._signal(Signal.HEARD, _Cause(told))
         self._on[type(observation)](observation)
-        state.last_at = told_at(told)
         if told.at is not None:
             state.clock_offset = told.at - told.stamp.mono
         return self._done()
@@ -257,7 +262,7 @@ class Machine:
             unseen_since = self._unseen_since()
             if unseen_since is not None:
                 found.append((unseen_since + self._policy.idle_ms, self._idle))
-            if session.by == "program":
+            if session.by == "program" and self.state.phase is not Phase.BLIND:
                 found.append((self.state.program_since[1] + self._policy.unchanged_ms, self._unchanged))
         return found
 
@@ -303,11 +308,11 @@ class Machine:
             if connection.hello == name and (dated or connection.frames == 1):
                 return  # the same greeting once more
         if connection is None or not connection.open or connection.greeted:
-            connection = self._connect(hello.told.stamp, greeted=True)
+            connection = self._connect(greeted=True)
         connection.greeted = True
         connection.hello = name
 
-    def _connect(self, stamp: Stamp, *, greeted: bool) -> Connection:
+    def _connect(self, *, greeted: bool) -> Connection:
         state = self.state
         if state.connection is not None:
             self._lose()
@@ -322,7 +327,7 @@ class Machine:
         for aspect in (state.program, state.hold, state.mode, state.recording):
             aspect.sure = False
         state.held = None
-        self._program_history(Live(state.last_at, state.heard, None, known=False))
+        self._program_history(Live(None, state.heard, None, known=False))
         if state.connection is not None:
             state.connection.first_at = None
             state.connection.snapshot_seen = False
@@ -355,7 +360,7 @@ class Machine:
     def _start(self, cause: _Cause) -> None:
         state = self.state
         info = cause.info or SessionInfo()
-        if cause.snapshot is not None and cause.by == "frames":
+        if cause.snapshot is not None and (cause.by == "frames" or cause.first_sight):
             self._learn(cause.snapshot, cause.told)
         started_at = cause.at if info.started_at is None else info.started_at
         anew = info.id is None or self._dialect.ids_start_anew
@@ -402,8 +407,6 @@ class Machine:
         session.status, session.completed_at, session.end_reason, session.final = "live", None, None, None
         session.shown_at = cause.at
         if was_over:
-            if session.gap is not None:
-                session.gap = None
             self._book.session_row(session, self._source(), cause.at)
             self._cameras.join_session(session, cause.at)
 
@@ -449,7 +452,7 @@ class Machine:
 
     # ------------------------------------------------------------------ gaps
 
-    def _go_blind(self, _cause: _Cause) -> None:
+    def _go_blind(self, _: _Cause) -> None:
         session = self.state.session
         if session is not None:
             session.before = self._side()
@@ -515,7 +518,7 @@ class Machine:
         self._book.shown(told_at(o.told))
 
     def _session_updated(self, o: SessionUpdated) -> None:
-        if self._is_known(o.session):
+        if self._is_known(o.session) and not self._session_repeated(o.told, f"updated/{o.told.at}/{o.session}"):
             self._rename(o.session, o.told)
 
     def _rename(self, info: SessionInfo, told: Told) -> None:
@@ -591,15 +594,15 @@ class Machine:
                 continue
             aspect = now[name]
             flat = _flat(name, value)
-            if aspect.known and aspect.value != flat and self._stale(aspect, o.told):
+            if aspect.known and aspect.value != flat and self._stale(aspect.mark, o.told):
                 continue
             fresh[name] = value
         return fresh
 
-    def _stale(self, aspect: Aspect, told: Told) -> bool:
+    def _stale(self, mark: Mark | None, told: Told) -> bool:
         connection = self.state.connection
         return connection is not None and is_stale(
-            aspect.mark, told, self._scope(told), connection=connection, policy=self._policy
+            mark, told, self._scope(told), connection=connection, policy=self._policy
         )
 
     def _session_relation(self, o: Snapshot, told: dict[str, Any]) -> tuple[Signal | None, _Cause]:
@@ -608,24 +611,29 @@ class Machine:
         first = state.connection is not None and not state.connection.snapshot_seen
         # Without a word on the session, a gap is told all the same.
         seen = Signal.CHANGED if told else None
-        if o.session is not UNSET:
-            state.frames_seen = True
-            cause = _Cause(o.told, info=o.session, snapshot=told, first_sight=first)
-            if o.session is None:
-                signal = Signal.NONE
-            else:
-                signal = Signal.SAME if self._is_known(o.session) else Signal.OTHER
-            contradicts = signal is not (Signal.NONE if state.session is None else Signal.SAME)
-            if contradicts and self._stale(Aspect(mark=state.session_mark), o.told):
-                return seen, cause
-            state.session_mark = self._mark(state.session_mark, o.told, explicit=False)
-            return signal, cause
+        state.frames_seen = state.frames_seen or isinstance(o.session, SessionInfo)
         by = self._policy.session
-        cause = _Cause(o.told, snapshot=told, by=by, first_sight=first)
         session = state.session
+        if o.session is not UNSET and (state.frames_seen or by == "frames"):
+            return self._frames_relation(o.session, _Cause(o.told, info=o.session, snapshot=told, first_sight=first))
+        cause = _Cause(o.told, snapshot=told, by=by, first_sight=first)
         if by == "frames" or (state.frames_seen and (session is None or session.by == "frames")):
             return seen, cause
         return self._policy_relation(by, told, first) or seen, cause
+
+    def _frames_relation(self, info: SessionInfo | None, cause: _Cause) -> tuple[Signal | None, _Cause]:
+        """What a snapshot means for the session by its own word, unless that word is stale."""
+        state = self.state
+        signal = Signal.NONE
+        if info is not None:
+            signal = Signal.SAME if self._is_known(info) else Signal.OTHER
+        if self._stale(state.session_mark, cause.told):
+            # Stale it may still confirm, but neither contradict nor rename.
+            cause.info = None
+            agrees = signal is (Signal.NONE if state.session is None else Signal.SAME)
+            return (signal if agrees else Signal.CHANGED), cause
+        state.session_mark = self._mark(state.session_mark, cause.told, explicit=False)
+        return signal, cause
 
     def _policy_relation(self, by: str, told: dict[str, Any], first: bool) -> Signal | None:
         """Whether the condition of a session by policy holds, going by a snapshot; None where it does not say."""
@@ -697,7 +705,7 @@ class Machine:
         connection = self.state.connection
         return None if connection is None else scope_of(self._dialect.seq_orders, connection, told)
 
-    def _mark(self, mark: Any, told: Told, *, explicit: bool) -> Any:
+    def _mark(self, mark: Mark | None, told: Told, *, explicit: bool) -> Mark:
         number = self.state.connection.number if self.state.connection is not None else 0
         return marked(mark, told, self._scope(told), connection=number, explicit=explicit)
 
@@ -708,7 +716,7 @@ class Machine:
     def _set_program(self, value: str | None, told: Told, *, explicit: bool) -> None:
         program = self.state.program
         if not (program.sure and program.value == value):
-            self._program_history(Live(told_at(told), told.stamp.mono, value, known=True))
+            self._program_history(Live(told.at, told.stamp.mono, value, known=True))
             self.state.program_since = (told_at(told), told.stamp.mono)
         self._set(program, value, told, explicit=explicit)
 
@@ -734,6 +742,7 @@ class Machine:
         scope = self._scope(told)
         if is_older_by_seq(aspect.mark, told, scope):
             return True
+        ident = self._ident(ident, told)
         nameless = not own_id and told.at is None
         if nameless or ident not in self.state.recent:
             return False
@@ -743,9 +752,13 @@ class Machine:
         """Take an explicit change: False where it was told before. What it changes is then for the caller."""
         if self._repeated(aspect, told, ident, own_id=own_id):
             return False
-        self._book.remember(ident)
+        self._book.remember(self._ident(ident, told))
         self._signal(Signal.CHANGED, _Cause(told))
         return True
+
+    def _ident(self, ident: str, told: Told) -> str:
+        """Ids start anew with each boot: without a time, a frame is the same one only within its boot."""
+        return ident if told.at is not None else f"{ident}/{self.state.boot}"
 
     # ------------------------------------------------------------------ cuts
 

@@ -1,7 +1,7 @@
 """The declarative dialect: a TOML file that says how a server's frames read, and its compiled form.
 
-The language is small: ``when`` (fields match) → ``emit`` (an observation) with fields, each a list of alternative paths.
-``docs/dialects.md`` explains it with examples; the built-in ``multicam/1`` is such a file.
+The language is small: ``when`` (fields match) → ``emit`` (an observation) with fields, each a list of alternative
+paths. The built-in ``multicam/1`` is such a file, and an example.
 
 Reading is total: a frame that cannot be read gives a :class:`Reading` that says why, never an exception.
 """
@@ -106,7 +106,7 @@ def _time(value: Any) -> int | UnsetType:
 
 def _number(value: Any) -> float | UnsetType:
     good = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 2**53
-    return value if good else UNSET
+    return value + 0 if good else UNSET  # -0.0 is no number to Convex
 
 
 def _count(value: Any) -> int | UnsetType:
@@ -126,10 +126,16 @@ def _object(value: Any) -> dict[str, Any] | UnsetType:
     if not isinstance(value, dict):
         return UNSET
     return {
-        name: item
+        name: scalar
         for name, item in list(value.items())[:32]
-        if _PLAIN_NAME.fullmatch(name) and (isinstance(item, bool) or _text(item) is not UNSET)
+        if _PLAIN_NAME.fullmatch(name) and (scalar := _scalar(item)) is not UNSET
     }
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, (bool, str)):
+        return UNSET if isinstance(value, str) and len(value) > MAX_TEXT else value
+    return _number(value)
 
 
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -438,7 +444,9 @@ def _envelope(item: dict[str, Any], batch: _Path) -> dict[str, Any]:
 def _binary_reason(data: bytes) -> str:
     # A msgpack map (fixmap, map16, map32): what obs-websocket sends to a client that asked for it.
     if data[:1] and (0x80 <= data[0] <= 0x8F or data[0] in {0xDE, 0xDF}):
-        return "binary frame, by its looks msgpack: only JSON text frames are read (connect or record without the msgpack subprotocol)"
+        return (
+            "binary frame, by its looks msgpack: only JSON text is read (record again without the msgpack subprotocol)"
+        )
     return "binary frame: only JSON text frames are read"
 
 

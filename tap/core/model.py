@@ -301,7 +301,7 @@ Op: TypeAlias = Literal["session", "camera", "event", "still"]
 
 
 class Entry(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One idempotent write to the ledger (``ledger.md``): its JSON is ``{key, op, sessionKey, version, revision?, fields}``."""
+    """One idempotent write to the ledger; its JSON is ``{key, op, sessionKey, version, revision?, fields}``."""
 
     key: str
     op: Op
@@ -312,6 +312,8 @@ class Entry(Struct, frozen=True, rename="camel", omit_defaults=True):
     """The row's columns; never null."""
     revision: int = 0
     """0 is live; a repaired history has a higher one. Left out of the JSON at 0."""
+    retracted: Mapping[str, Any] | None = None
+    """``{at, reason}`` where a repaired history takes the row back; only with a revision."""
 
 
 # ---------------------------------------------------------------------------------------------- how to infer

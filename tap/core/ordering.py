@@ -9,7 +9,7 @@ from tap.core.mapping import SeqOrders
 from tap.core.model import Policy, Told
 from tap.core.state import Connection, Mark
 
-__all__ = ["is_older_by_seq", "is_stale", "marked", "scope_of"]
+__all__ = ["is_newer_by_seq", "is_older_by_seq", "is_stale", "marked", "scope_of"]
 
 
 def scope_of(orders: SeqOrders, connection: Connection, told: Told) -> str | None:
@@ -41,9 +41,9 @@ def is_newer_by_seq(mark: Mark | None, told: Told, scope: str | None) -> bool:
 def is_stale(mark: Mark | None, told: Told, scope: str | None, *, connection: Connection, policy: Policy) -> bool:
     """Whether a snapshot that contradicts what ``mark`` stands for was made before it.
 
-    By ``seq`` where it orders the two; only else by time, where a step of more than ``clock_step_ms`` is a clock that was
-    set; where neither orders them, an explicit change stands for the settle time. The first snapshot of a connection
-    is news to everything that was known before that connection.
+    By ``seq`` where it orders the two; only else by time, where a step of more than ``clock_step_ms`` is a clock that
+    was set; where neither orders them, an explicit change stands for the settle time. The first snapshot of a
+    connection is news to everything that was known before that connection.
     """
     if mark is None:
         return False

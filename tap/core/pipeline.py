@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct, field
 
 from tap.core.errors import JournalDamaged
-from tap.core.machine import Machine
+from tap.core.machine import TAP_RESTART, Machine
 from tap.core.mapping import Dialect, Reading, Verdict
 from tap.core.model import Alive, Closed, Entry, Frame, Opened, Policy, SourceItem, Stamp
 from tap.core.redact import redact_text
@@ -55,7 +55,8 @@ class Tally(Struct):
 class Pipeline:
     """One venue's way from received messages to entries.
 
-    ``checkpoint``: what :meth:`checkpoint` gave before a restart; raises :class:`JournalDamaged` where it cannot be read.
+    ``checkpoint``: what :meth:`checkpoint` gave before a restart; raises :class:`JournalDamaged` where it cannot be
+    read.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Pipeline:
             return Stamp(wall, 0)
         stamp = Stamp(wall, state.mono + max(0, wall - state.wall))
         last = Stamp(state.wall, state.mono)
-        self._machine.closed(last, cause="tap restart")
+        self._machine.closed(last, cause=TAP_RESTART)
         return stamp
 
     def feed(self, item: SourceItem) -> list[Entry]:
@@ -100,7 +101,7 @@ class Pipeline:
         elif isinstance(item, Opened):
             entries = machine.opened(item.stamp)
         elif isinstance(item, Closed):
-            cause = "tap restart" if item.reason == "tap stopped" else "connection"
+            cause = TAP_RESTART if item.reason == "tap stopped" else "connection"
             entries = machine.closed(item.stamp, cause=cause, heard=item.heard)
         else:
             entries = self._alive(item)

@@ -1,7 +1,7 @@
 """Secrets leave here: before a tape, before the machine, before a log.
 
-By key name (``token``, ``password`` …), by pattern (bearer tokens, ``key=value`` pairs, JSON web tokens), and the query and
-userinfo of every URL. Fields that the dialect maps keep their names' innocence: a ``storage_key`` is no secret.
+By key name (``token``, ``password`` …), by pattern (bearer tokens, ``key=value`` pairs, JSON web tokens), and the query
+and userinfo of every URL. Fields that the dialect maps keep their names' innocence: a ``storage_key`` is no secret.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["REDACTED", "redact_bytes", "redact_json", "redact_text"]
+__all__ = ["REDACTED", "redact_bytes", "redact_json", "redact_text", "suspect"]
 
 REDACTED = "[redacted]"
 

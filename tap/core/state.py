@@ -186,9 +186,9 @@ class Held(Struct):
 
 
 class Live(Struct, array_like=True):
-    """A change of the program, by the server's clock and by ours."""
+    """A change of the program, by the server's clock (where it said) and by ours."""
 
-    at: int
+    at: int | None
     mono: int
     camera_id: str | None
     known: bool
@@ -228,8 +228,6 @@ class State(Struct):
     """``mono`` of the last frame received."""
     clock_offset: int | None = None
     """The server's clock less ``mono``, as the last frame with a time told it."""
-    last_at: int = 0
-    """Time of the last frame that said something."""
 
 
 _encoder = msgspec.json.Encoder()

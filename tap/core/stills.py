@@ -153,7 +153,7 @@ class Stills:
             fields["status"] = status
         if RANK[fields["status"]] > RANK["failed"]:
             fields.pop("failReason", None)
-        moment, at = _moment(status, fields)
+        moment, at = _moment(status, fields, told)
         if moment > (still.moment if still is not None else -1):
             fields.update(self._live_then(told, at))
         ordered = {column: fields[column] for column in _COLUMNS if column in fields}
@@ -204,13 +204,13 @@ class Stills:
             del session.stills[next(done, next(iter(session.stills)))]
 
 
-def _moment(status: str, fields: dict[str, Any]) -> tuple[int, int]:
-    """The best known time of the moment itself, and how good it is: its capture, the request, the upload."""
+def _moment(status: str, fields: dict[str, Any], told: Told) -> tuple[int, int]:
+    """The best known time of the moment itself, and how good it is: its capture, the request, else this frame's."""
     if status in {"captured", "uploaded"} and "capturedAt" in fields:
         return 2, fields["capturedAt"]
     if status == "requested":
         return 1, fields["requestedAt"]
-    return (0, fields["uploadedAt"]) if status == "uploaded" else (-1, 0)
+    return 0, told_at(told)
 
 
 def program_at(state: State, told: Told, at: int) -> str | None:
@@ -226,8 +226,11 @@ def program_at(state: State, told: Told, at: int) -> str | None:
     mono = min(told.stamp.mono, at - offset)
     live: str | None = None
     for change in state.history:
-        same_clock = abs(change.at - change.mono - offset) < _CLOCK_SET_MS
-        if change.at > at if same_clock else change.mono > mono:
+        if change.at is not None and abs(change.at - change.mono - offset) < _CLOCK_SET_MS:
+            later = change.at > at
+        else:
+            later = change.mono > mono
+        if later:
             break
         live = change.camera_id if change.known else None
     return live

@@ -18,7 +18,7 @@ def entry_line(entry: Entry) -> str:
     fields = entry.fields
     at = fields.get("at", entry.version)
     said = _SAYS[entry.op](fields)
-    taken_back = "  (taken back)" if "retracted" in fields else ""
+    taken_back = "" if entry.retracted is None else "  (taken back)"
     return plain(f"{iso(at)}  {entry.op:<7}  {said}{taken_back}  [{entry.session_key}]")
 
 
@@ -26,14 +26,17 @@ def session_line(row: Row) -> str:
     """One session: when it began, how it stands, its title and key."""
     fields = row.fields
     title = fields.get("title") or "(no title)"
-    return plain(f"{iso(fields.get('startedAt', row.version))}  {fields.get('status', '?'):<11}  {row.key}  {title}")
+    started = iso(fields.get("startedAt", row.version))
+    taken_back = "" if row.retracted is None else "  (taken back)"
+    return plain(f"{started}  {fields.get('status', '?'):<11}  {row.key}  {title}{taken_back}")
 
 
 def row_object(row: Row) -> dict[str, Any]:
     """A row as the ledger has it: the columns of every row, then its own."""
     common = {"sessionKey": row.session_key, "venue": venue_of(row.session_key), "version": row.version}
     revision = {"revision": row.revision} if row.revision else {}
-    return {**common, **revision, **row.fields}
+    retracted = {} if row.retracted is None else {"retracted": row.retracted}
+    return {**common, **revision, **retracted, **row.fields}
 
 
 def _named(fields: Mapping[str, Any], prefix: str = "camera") -> str:

@@ -40,12 +40,20 @@ _LABEL_CELLS = 10
 def print_timeline(timeline: Timeline, console: Console, zone: tzinfo | None) -> None:
     """Print the timeline as wide as the console is; ``zone`` is that of the times of day (None: the machine's)."""
     view = _View(timeline, zone, console.width)
-    for line in (*view.heading(), Text(), *view.chart(), Text(), view.legend(), Text()):
-        console.print(line, no_wrap=True, crop=True, overflow="ellipsis")
+    for line in view.heading():
+        console.print(line, overflow="fold")
+    console.print()
+    for row in view.chart():
+        console.print(row, no_wrap=True, overflow="crop")
+    console.print()
+    for text in view.legend():
+        console.print(text, style="dim")
+    console.print()
     console.print(view.events())
     console.print()
     console.print(view.cameras())
-    console.print(view.totals())
+    for text in view.totals():
+        console.print(text, style="bold")
 
 
 class _Scale(Struct, frozen=True):
@@ -72,6 +80,7 @@ class _View:
     def __init__(self, timeline: Timeline, zone: tzinfo | None, width: int) -> None:
         self._timeline = timeline
         self._zone = zone
+        self._width = width
         self._names = _names(timeline.lanes)
         widest = max((cell_len(name) for name in self._names.values()), default=0)
         self._label = min(max(widest, len("mode")), max(8, width // 4))
@@ -155,7 +164,7 @@ class _View:
         if music:
             yield self._row("music", _drawn(music, scale, _MUSIC, "bright_magenta"), style="dim")
 
-    def legend(self) -> Text:
+    def legend(self) -> Iterator[str]:
         """What the characters stand for: of those that occur."""
         statuses = {still.status for still in self._timeline.stills}
         known: list[tuple[str, str, Any]] = [
@@ -166,7 +175,7 @@ class _View:
             *((mark, f"still {status}", status in statuses) for status, mark in _STILLS.items()),
             (_MUSIC, "music", self._timeline.music),
         ]
-        return Text("   ".join(f"{mark} {says}" for mark, says, occurs in known if occurs), style="dim")
+        yield from _lines((f"{mark} {says}" for mark, says, occurs in known if occurs), "   ", self._width)
 
     # ------------------------------------------------------------------------------------------ the tables
 
@@ -178,7 +187,8 @@ class _View:
             told = _TELL.get(event.kind, _tell_other)(event, self)
             still = marks.get(event.still_key or "")
             told = ", ".join(part for part in (told, f"now {still}" if still else "") if part)
-            inferred = " (told by a state)" if (event.detail or {}).get("inferred") else ""
+            by = "its upload" if event.kind == "still_capture" else "a state"
+            inferred = f" (told by {by})" if (event.detail or {}).get("inferred") else ""
             table.add_row(
                 clock(event.at, self._zone, fraction=True),
                 event.kind.replace("_", " "),
@@ -203,14 +213,14 @@ class _View:
             )
         return table
 
-    def totals(self) -> Text:
+    def totals(self) -> Iterator[str]:
         totals = self._timeline.totals
         parts = [_count(totals.cuts, "cut"), f"stills: {_by_status(self._timeline.stills) or 'none'}"]
         if totals.holds or totals.hold_ms:
             parts.append(f"{_count(totals.holds, 'hold')} ({lasting(totals.hold_ms)})")
         if totals.gaps:
             parts.append(f"{_count(totals.gaps, 'gap')} ({lasting(totals.gap_ms)} not heard)")
-        return Text(" · ".join(parts), style="bold")
+        return _lines(parts, " · ", self._width)
 
     # ------------------------------------------------------------------------------------------ names
 
@@ -241,6 +251,18 @@ def _assembled(cells: Iterable[tuple[str, str]]) -> Text:
     for character, style in cells:
         text.append(character, style=style)
     return text
+
+
+def _lines(items: Iterable[str], between: str, width: int) -> Iterator[str]:
+    """The items in lines that break between two of them."""
+    line = ""
+    for item in items:
+        if line and cell_len(line) + cell_len(between) + cell_len(item) > width:
+            yield line
+            line = item
+        else:
+            line = f"{line}{between}{item}" if line else item
+    yield line
 
 
 def _bars(spans: Iterable[Span], scale: _Scale) -> Iterator[tuple[int, str]]:
@@ -347,6 +369,13 @@ def _sides(view: _View) -> tuple[Callable[[dict[str, Any]], str], ...]:
     )
 
 
+def _tell_music(event: Event, _: _View) -> str:
+    detail = event.detail or {}
+    confidence = detail.get("confidence")
+    sure = f", {confidence:.0%} sure" if isinstance(confidence, int | float) else ""
+    return plain(str(detail.get("kind", ""))) + sure
+
+
 def _tell_other(event: Event, _: _View) -> str:
     """What a kind says that has no words of its own here: the plain values of its detail."""
     detail = event.detail or {}
@@ -361,4 +390,5 @@ _TELL: dict[str, Callable[[Event, _View], str]] = {
     "still_marker": _tell_marker,
     "still_capture": lambda _event, _view: "",
     "gap": _tell_gap,
+    "music_moment": _tell_music,
 }

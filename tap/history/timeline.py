@@ -31,11 +31,11 @@ _COVERED_MS = 1_000
 _STATE_KINDS = frozenset(("cut", "hold", "release", "mode_change"))
 
 
-class _Plain(Struct, kw_only=True, frozen=True, rename="camel", omit_defaults=True):
+class _Plain(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Words of the timeline's JSON: camelCase, and absent where nothing is known."""
 
 
-class Span(_Plain):
+class Span(_Plain, frozen=True, kw_only=True):
     """A time in which one thing held: a camera on air, a hold, a mode; or in which nothing is known."""
 
     start: int
@@ -51,7 +51,7 @@ class Span(_Plain):
         return self.end - self.start
 
 
-class StillMark(_Plain):
+class StillMark(_Plain, frozen=True, kw_only=True):
     """One still of one camera, at the moment it was taken (or asked for, or uploaded, where no more is known)."""
 
     key: str
@@ -62,7 +62,7 @@ class StillMark(_Plain):
     program_camera_id: str | None = None
 
 
-class Gap(_Plain):
+class Gap(_Plain, frozen=True, kw_only=True):
     """A time in which the tap did not hear the server; ``start`` is absent where it had never heard it before."""
 
     at: int
@@ -74,7 +74,7 @@ class Gap(_Plain):
     after: dict[str, Any] | None = None
 
 
-class Lane(_Plain):
+class Lane(_Plain, frozen=True, kw_only=True):
     """One camera: when it was there, when it was on air, its stills."""
 
     camera_id: str
@@ -90,7 +90,7 @@ class Lane(_Plain):
     stills: list[StillMark]
 
 
-class Event(_Plain):
+class Event(_Plain, frozen=True, kw_only=True):
     """One thing that happened, as the ledger tells it."""
 
     key: str
@@ -107,7 +107,7 @@ class Event(_Plain):
     detail: dict[str, Any] | None = None
 
 
-class Totals(_Plain):
+class Totals(_Plain, frozen=True, kw_only=True):
     """The session in numbers."""
 
     length_ms: int
@@ -126,7 +126,7 @@ class Totals(_Plain):
     """By kind."""
 
 
-class Timeline(_Plain):
+class Timeline(_Plain, frozen=True, kw_only=True):
     """One session. ``start`` and ``end`` bound everything that is drawn; stills may lie behind them."""
 
     session_key: str
@@ -158,7 +158,7 @@ def timeline_of(rows: Iterable[Row]) -> Timeline:
 
     Raises ``ValueError`` where there are no rows, or rows of more than one session.
     """
-    kept = [row for row in rows if "retracted" not in row.fields]
+    kept = [row for row in rows if row.retracted is None]
     keys = {row.session_key for row in kept}
     if len(keys) != 1:
         raise ValueError(f"rows of {len(keys)} sessions; a timeline is of one")

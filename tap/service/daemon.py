@@ -23,7 +23,7 @@ from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.socket import Clock, ServerSocket
 from tap.core.errors import JournalError
-from tap.core.mapping import Dialect
+from tap.core.mapping import Dialect, Verdict
 from tap.core.model import Entry
 from tap.core.pipeline import Pipeline
 from tap.service.config import Settings
@@ -35,7 +35,7 @@ __all__ = ["Service", "run"]
 _WATCH_EVERY_S = 1.0
 _PRUNE_EVERY_S = 3600.0
 _PRUNED_AT_ONCE = 1_000
-_COMMIT_WITHIN_S = 2.5
+_COMMIT_WITHIN_S = 2.0
 """For what is on its way at the end: with a goodbye of 1 s and the writer's own second, under the 5 s of a stop."""
 _DAY_MS = 86_400_000
 _SESSIONS_WATCHED = 100
@@ -230,7 +230,7 @@ class _Changes:
             self._types.add(name)
             _log.warning("the dialect does not know this type of frame", type=name, dialect=self._service.dialect.name)
         for sample in tally.samples[self._samples :]:
-            if sample.verdict != "unknown":
+            if sample.verdict is not Verdict.UNKNOWN:
                 _log.warning(
                     "a frame says nothing that can be used", type=sample.type, why=sample.reason, frame=sample.text
                 )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from tap.adapters.socket import Clock
-from tap.core.model import Alive, Closed, Entry, Frame, Opened, SourceItem
+from tap.core.model import Alive, Closed, Entry, Opened, SourceItem
 from tap.core.pipeline import Pipeline
 
 __all__ = ["SAVE_EVERY_S", "Ingest"]
@@ -67,9 +67,9 @@ class Ingest:
         else:
             if entries:
                 self._entries += entries
-        if not isinstance(item, Frame):
+        if isinstance(item, (Opened, Closed)):
             # That the server was there, or is gone, has to outlive a kill right now.
-            self._urgent = self._urgent or isinstance(item, Opened | Closed)
+            self._urgent = True
         if not self._turning:
             self._turning = True
             self._loop.call_soon(self._turn)

@@ -13,6 +13,7 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -87,7 +88,7 @@ async def record(
     return recorder.recorded
 
 
-def record_until_stopped(url: str, path: str | os.PathLike[str], **options: object) -> Recorded:
+def record_until_stopped(url: str, path: str | os.PathLike[str], **options: Any) -> Recorded:
     """``record`` until Ctrl-C or SIGTERM, either of which ends the tape properly. Takes and raises what that does."""
 
     async def body() -> Recorded:
@@ -95,7 +96,7 @@ def record_until_stopped(url: str, path: str | os.PathLike[str], **options: obje
         with suppress(NotImplementedError):
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop_event.set)
-        return await record(url, path, stop_event=stop_event, **options)  # type: ignore[arg-type]  # as record checks
+        return await record(url, path, stop_event=stop_event, **options)
 
     return asyncio.run(body())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -19,7 +20,7 @@ from tap.core.mapping import Dialect, Verdict
 from tap.core.model import Entry
 from tap.core.pipeline import Pipeline
 
-__all__ = ["Replay", "into_journal"]
+__all__ = ["Replay", "keep"]
 
 _DEFAULT_DIALECT = "multicam/1"
 _DEFAULT_TAP = "tape"
@@ -95,16 +96,15 @@ class Replay:
         return f"; the first: {kind}{sample.reason}"
 
 
-def into_journal(journal: Journal, entries: Iterable[Entry]) -> Iterator[tuple[list[Entry], int]]:
-    """Keep entries in a journal, a batch at a time; gives each batch with the number of those that were new to it."""
-    batch: list[Entry] = []
-    for entry in entries:
-        batch.append(entry)
-        if len(batch) == _BATCH:
-            yield batch, journal.append(batch, None, _now())
-            batch = []
-    if batch:
-        yield batch, journal.append(batch, None, _now())
+def keep(journal: Journal, entries: Iterable[Entry], show: Callable[[Entry], None]) -> tuple[int, int]:
+    """Keep entries in a journal, and show each once it is kept. How many there were, and how many were new to it."""
+    total = new = 0
+    rest = iter(entries)
+    while batch := list(islice(rest, _BATCH)):
+        total, new = total + len(batch), new + journal.append(batch, None, _now())
+        for entry in batch:
+            show(entry)
+    return total, new
 
 
 def _now() -> int:

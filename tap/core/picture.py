@@ -1,0 +1,17 @@
+"""The machine's table as a picture: what the README shows is printed from here, so it cannot say otherwise."""
+
+from __future__ import annotations
+
+from tap.core.machine import RULES
+from tap.core.state import Phase
+
+__all__ = ["state_diagram"]
+
+
+def state_diagram() -> str:
+    """The rules for sessions as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", f"    [*] --> {Phase.WAITING}"]
+    for (phase, signal), (actions, then) in RULES.items():
+        done = ", ".join(actions)
+        lines.append(f"    {phase} --> {then}: {signal} / {done}")
+    return "\n".join(lines)

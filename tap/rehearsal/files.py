@@ -1,0 +1,42 @@
+"""A made-up shoot straight into files: no server, no sockets, no waiting; the same bytes for the same options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tap.core.errors import TapError
+from tap.rehearsal.performance import shoot_to_tape, truth_of_shoot
+from tap.rehearsal.shoot import plan_shoot
+from tap.rehearsal.simulator import SimulatorOptions
+from tap.rehearsal.world import Plan
+
+__all__ = ["write_shoot"]
+
+
+def write_shoot(options: SimulatorOptions) -> None:
+    """Write tape and truth, where ``options`` name files for them. Raises TapError."""
+    start = Plan(seed=0).start_wall_ms if options.start_wall_ms is None else options.start_wall_ms
+    shoot = plan_shoot(
+        options.seed,
+        cameras=options.cameras,
+        length_s=options.length_s,
+        faults=options.faults,
+        sessions=options.sessions,
+        telemetry_rate=options.telemetry_rate,
+        id_prefix=options.id_prefix,
+        start_wall_ms=start,
+        pace=options.speed,
+    )
+    if options.tape is not None:
+        _write(options.tape, shoot_to_tape(shoot, venue=options.venue))
+    if options.truth is not None:
+        _write(options.truth, truth_of_shoot(shoot, venue=options.venue).lines())
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            file.writelines(lines)
+    except OSError as error:
+        raise TapError(f"cannot be written: {error.strerror}", where=str(path)) from None
