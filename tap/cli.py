@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cli", "main"]
 
-_FAILED, _SETTINGS, _CANNOT_TELL = 1, 78, 255
+FAILED, SETTINGS, CANNOT_TELL = 1, 78, 255
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 # ---------------------------------------------------------------------------------------------- the ways out
@@ -47,10 +47,10 @@ class _Commands(click.Group):
             sys.stdout.flush()
         except SettingsInvalid as error:
             _complain(*error.problems)
-            ctx.exit(_SETTINGS)
+            ctx.exit(SETTINGS)
         except TapError as error:
             _complain(str(error))
-            ctx.exit(_FAILED)
+            ctx.exit(FAILED)
         except BrokenPipeError:
             # Whoever read has enough (| head).
             _hush()
@@ -172,9 +172,9 @@ def enabled() -> None:
         on = _settings("TAP_ENABLED").enabled
     except Exception as error:  # noqa: BLE001 - whatever it is, "off" would be a lie
         _complain(*(error.problems if isinstance(error, SettingsInvalid) else [str(error)]))
-        sys.exit(_CANNOT_TELL)
+        sys.exit(CANNOT_TELL)
     click.echo("on" if on else "off")
-    sys.exit(0 if on else _FAILED)
+    sys.exit(0 if on else FAILED)
 
 
 # ---------------------------------------------------------------------------------------------- tapes
@@ -191,7 +191,8 @@ def replay(
 ) -> None:
     """Print the entries that tapes give.
 
-    Several tapes are one history: name them in the order of time. What cannot be read is counted on stderr."""
+    Several tapes are one history: name them in the order of time. What cannot be read is counted on stderr.
+    """
     from tap.core.codec import entry_json
     from tap.history.listing import entry_line
     from tap.service.replay import Replay, keep
@@ -265,24 +266,29 @@ def _with_progress(replayed: Replay) -> Iterator[Entry]:
 def record(url: str, output: Path, *, force: bool, seconds: float | None, dialect: str, with_token: bool) -> None:
     """Record a live server onto a tape.
 
-    Its frames without telemetry and secrets, its connects and drops; until Ctrl-C, or for --seconds."""
+    Its frames without telemetry and secrets, its connects and drops; until Ctrl-C, or for --seconds.
+    """
     from tap.adapters.dialects import load_dialect
+    from tap.core.redact import redact_text
     from tap.service.recording import record_until_stopped
 
-    token = _settings("TAP_SERVER_TOKEN", "TAP_SERVER_TOKEN_FILE", "CREDENTIALS_DIRECTORY").server_token
+    secrets = ("TAP_SERVER_TOKEN", "TAP_SERVER_TOKEN_FILE", "CREDENTIALS_DIRECTORY")
+    token = _settings(*secrets).server_token if with_token else None
     with _counter() as count:
         recorded = record_until_stopped(
             url,
             output,
             dialect=load_dialect(dialect),
-            token=token.get_secret_value() if with_token and token is not None else None,
+            token=None if token is None else token.get_secret_value(),
             venue=_settings("TAP_VENUE").venue if os.environ.get("TAP_VENUE") else None,
             force=force,
             duration=seconds,
             on_progress=lambda now: count(f"{now.seconds:.0f} s, {now.frames} frames  {now.problem or ''}"),
         )
     if not recorded.connections:
-        raise TapError(f"nothing was recorded: {recorded.problem}", where=url, hint="is this the server's address?")
+        raise TapError(
+            f"nothing was recorded: {recorded.problem}", where=redact_text(url), hint="is this the server's address?"
+        )
     _complain(
         f"{output}: {recorded.frames} frames in {recorded.seconds:.0f} s, {recorded.telemetry} left out as telemetry"
     )
@@ -366,7 +372,8 @@ def simulate(tape_only: bool, length: float, no_wait: bool, **options: Any) -> N
 def journal() -> None:
     """Look into the journal.
 
-    It keeps every entry that was written, in order."""
+    It keeps every entry that was written, in order.
+    """
 
 
 @journal.command("ls")
@@ -404,7 +411,10 @@ def journal_ls(session_key: str | None, state: State | None, limit: int, state_d
 @_in_state_dir
 @_as_json
 def journal_show(which: str, state_dir: Path | None, as_json: bool) -> None:
-    """Show one entry whole, by its number, or every version of a row, by its key."""
+    """Show one entry whole.
+
+    By its number, or every version of a row, by its key.
+    """
     from tap.adapters.journal import kept_object
 
     with _journal(state_dir) as opened:
@@ -439,7 +449,7 @@ def journal_verify(state_dir: Path | None, as_json: bool) -> None:
         _print_objects([{"ok": not problems, "problems": problems, "counts": counts}])
     else:
         _say(*problems or [f"whole: {', '.join(f'{number} {state}' for state, number in counts.items())}"])
-    sys.exit(_FAILED if problems else 0)
+    sys.exit(FAILED if problems else 0)
 
 
 @journal.command("prune")
@@ -482,7 +492,8 @@ def sessions(venue: str | None, state_dir: Path | None, as_json: bool) -> None:
 def timeline(key: str, state_dir: Path | None, as_json: bool) -> None:
     """Show one session in the terminal.
 
-    Who was on air when, and what happened. 'multicam-tap sessions' lists the keys."""
+    Who was on air when, and what happened. 'multicam-tap sessions' lists the keys.
+    """
     from tap.history.timeline import timeline_json, timeline_of
 
     with _journal(state_dir) as opened:

@@ -162,9 +162,9 @@ class Machine:
             Do.START: self._start,
             Do.RESUME: self._resume,
             Do.COMPLETE: self._complete,
-            Do.UNSEEN: lambda cause: self._interrupt(cause, "unseen"),
-            Do.REPLACED: lambda cause: self._interrupt(cause, "replaced"),
-            Do.IDLED: lambda cause: self._interrupt(cause, "idle"),
+            Do.UNSEEN: lambda _: self._interrupt("unseen"),
+            Do.REPLACED: lambda _: self._interrupt("replaced"),
+            Do.IDLED: lambda _: self._interrupt("idle"),
             Do.GO_BLIND: self._go_blind,
             Do.NOTE_GAP: self._note_gap,
             Do.TELL_GAP: self._tell_gap,
@@ -216,8 +216,14 @@ class Machine:
 
     def heard(self, stamp: Stamp) -> list[Entry]:
         """A frame came that says nothing (telemetry): the server is there."""
+        state = self.state
+        if self._dialect.heartbeat_ms is None and (self.next_deadline is None or stamp.mono < self.next_deadline):
+            # The way of nearly every frame: nothing is due, and hearing it moves no deadline.
+            state.wall = stamp.wall
+            state.heard = state.mono = max(state.mono, stamp.mono)
+            return []
         self._pass(stamp)
-        self.state.heard = self.state.mono
+        state.heard = state.mono
         return self._done()
 
     def tick(self, stamp: Stamp) -> list[Entry]:
@@ -278,6 +284,8 @@ class Machine:
         """Time goes on to ``stamp``: what was due before it happens first, in the order of its deadlines."""
         while self.next_deadline is not None and self.next_deadline <= stamp.mono:
             due, act = min(self._deadlines(), key=lambda item: item[0])
+            if due > stamp.mono:
+                break  # it moved on since it was set
             self.state.wall += max(0, due - self.state.mono)
             self.state.mono = max(self.state.mono, due)
             act()
@@ -415,7 +423,7 @@ class Machine:
         if session is not None:
             self._close(session, "complete", cause.reason, cause.at, self._side())
 
-    def _interrupt(self, cause: _Cause, reason: str) -> None:
+    def _interrupt(self, reason: str) -> None:
         """The end was not seen: the session is dated by the last frame that showed it."""
         session = self.state.session
         if session is None:

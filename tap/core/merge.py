@@ -6,8 +6,8 @@ one row:
 1. Only the entries of the highest ``revision`` count.
 2. Of those the greatest wins: by version (stills: by status first), then taken back, then number of fields, then
    canonical JSON. Events: not inferred beats inferred, then the same without ``observedAt``.
-3. Facts set once are never un-set: the least ``startedAt`` and ``joinedAt``, the ``startState`` of least ``at``, and what a
-   still knew of its times, sizes, hash, storage and program camera.
+3. Facts set once are never un-set: the least ``startedAt`` and ``joinedAt``, the ``startState`` of least ``at``, and
+   what a still knew of its times, sizes, hash, storage and program camera.
 4. Of events equal but for ``observedAt``, the least of it stands.
 """
 
@@ -53,12 +53,11 @@ class Row(Struct):
     retracted: Mapping[str, Any] | None = None
 
 
-class _Kept(Struct, order=True):
-    """A fact and where it came from; the greatest stands."""
+class _Kept(Struct):
+    """A fact and where it came from; that of greatest rank stands."""
 
-    rank: int
-    version: int
-    text: bytes
+    rank: tuple[int, int, bytes]
+    """Status, version, and, between equals, the canonical JSON."""
     fields: dict[str, Any]
 
 
@@ -117,8 +116,8 @@ def _note(cell: _Cell, entry: Entry) -> _Cell:
         for names in _FACTS:
             known = {name: entry.fields[name] for name in names if name in entry.fields}
             if known:
-                kept = _Kept(RANK.get(entry.fields["status"], 0), entry.version, canonical(known), known)
-                cell.facts[names] = max(kept, cell.facts.get(names, kept))
+                kept = _Kept((RANK.get(entry.fields["status"], 0), entry.version, canonical(known)), known)
+                cell.facts[names] = max(kept, cell.facts.get(names, kept), key=lambda fact: fact.rank)
     return cell
 
 

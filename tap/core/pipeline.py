@@ -74,6 +74,7 @@ class Pipeline:
         policy = Policy(session=dialect.policy) if policy is None else policy
         self._machine = Machine(dialect, tap=tap, policy=policy, venue=venue, state=state)
         self._sampled: set[tuple[str, str]] = set()
+        self._held: list[Entry] = []
 
     @property
     def state(self) -> State:
@@ -90,7 +91,8 @@ class Pipeline:
             return Stamp(wall, 0)
         stamp = Stamp(wall, state.mono + max(0, wall - state.wall))
         last = Stamp(state.wall, state.mono)
-        self._machine.closed(last, cause=TAP_RESTART)
+        # A gap that was pending is told by this loss; it is written with the first item of this run.
+        self._held = self._machine.closed(last, cause=TAP_RESTART)
         return stamp
 
     def feed(self, item: SourceItem) -> list[Entry]:
@@ -105,6 +107,8 @@ class Pipeline:
             entries = machine.closed(item.stamp, cause=cause, heard=item.heard)
         else:
             entries = self._alive(item)
+        if self._held:
+            entries, self._held = self._held + entries, []
         self.tally.entries += len(entries)
         return entries
 

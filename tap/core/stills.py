@@ -218,15 +218,16 @@ def program_at(state: State, told: Told, at: int) -> str | None:
 
     Compared by the server's clock, except with changes from before that clock was set: there by our own.
     """
+    by_server = told.at is not None or at != told.stamp.wall
     offset = told.stamp.wall - told.stamp.mono
     if told.at is not None:
         offset = told.at - told.stamp.mono
-    elif at != told.stamp.wall and state.clock_offset is not None:
+    elif by_server and state.clock_offset is not None:
         offset = state.clock_offset  # a frame without a time of its own that names one by the server's clock
     mono = min(told.stamp.mono, at - offset)
     live: str | None = None
     for change in state.history:
-        if change.at is not None and abs(change.at - change.mono - offset) < _CLOCK_SET_MS:
+        if by_server and change.at is not None and abs(change.at - change.mono - offset) < _CLOCK_SET_MS:
             later = change.at > at
         else:
             later = change.mono > mono

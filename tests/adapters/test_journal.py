@@ -219,7 +219,7 @@ class TestProcesses:
         last = 0
         for _ in range(5):
             child = process(APPEND, path)
-            time.sleep(random.uniform(0.02, 0.15))  # noqa: S311
+            time.sleep(random.uniform(0.02, 0.15))
             end(child)
             with Journal.open(path, owner=True) as journal:
                 n = int(journal.checkpoint() or b"0")

@@ -1,0 +1,82 @@
+# multicam-tap. On a machine with Python 3.11+ and Node 20+ every target does its own set-up; nothing else is needed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+READY := .venv/.ready
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+PYTEST := $(BIN)/python -m pytest
+# As many as a small machine has; the tests are mostly waiting for each other's sockets.
+WORKERS ?= 2
+
+.PHONY: help venv demo test test-python test-slow test-convex lint format pins clean
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(READY)  ## A virtual environment with everything pinned, and the command in it
+
+$(READY): requirements-dev.txt pyproject.toml
+	@python=""; \
+	for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        python="$$candidate"; break; \
+	    fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "multicam-tap needs Python 3.11 or newer, and found none: install python3.11, or say where it is (make PYTHON=/path/to/python)" >&2; \
+	    exit 1; \
+	fi; \
+	if [ ! -x $(BIN)/python ] || ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
+	    echo "making .venv with $$("$$python" --version)" >&2; \
+	    "$$python" -m venv --clear .venv || { \
+	        echo "that Python cannot make virtual environments: on Debian and Ubuntu, apt-get install python3-venv" >&2; \
+	        exit 1; \
+	    }; \
+	fi
+	@echo "installing what is pinned in requirements-dev.txt" >&2
+	@$(PIP) install -r requirements-dev.txt
+	@$(PIP) install --no-deps -e .
+	@touch $@
+
+demo: $(READY)  ## A simulated shoot, tapped live, its history shown and scored
+	@$(BIN)/python -m tap.rehearsal.demo
+
+# The ledger's own tests need Node; without its package there is nothing to test.
+CONVEX := $(if $(wildcard convex/package.json),test-convex)
+
+# pytest comes last, so that its closing lines close the output.
+test: lint $(CONVEX) test-python  ## What CI runs: lint, types, imports, tests with branch coverage
+
+test-python: $(READY)
+	@rm -f .coverage .coverage.*
+	$(PYTEST) -m "not slow" -n $(WORKERS) --cov --cov-report=term
+
+test-slow: $(READY)  ## The long tests: hundreds of seeds, many kills
+	$(PYTEST) -m slow -n $(WORKERS)
+
+test-convex:  ## The ledger's functions in convex/: types and tests
+	cd convex && npm ci --no-audit --no-fund --loglevel=error && npm run check
+
+lint: $(READY)  ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)  ## Formats the code and mends what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+pins: $(READY)  ## Compiles requirements*.txt anew from pyproject.toml
+	$(PIP) install uv
+	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	    --python-version 3.11 --upgrade pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	    --python-version 3.11 --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+
+clean:  ## Removes what the other targets made
+	rm -rf .venv .demo .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	find . -name __pycache__ -not -path '*/node_modules/*' -prune -exec rm -rf {} +

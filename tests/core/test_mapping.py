@@ -1,0 +1,204 @@
+"""The declarative dialect: what frames say through it, and what its mistakes are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tap.adapters.dialects import load_dialect
+from tap.core import model
+from tap.core.errors import MappingInvalid
+from tap.core.mapping import Verdict, parse_mapping
+from tap.core.model import UNSET, Frame, Stamp
+
+DIALECT = load_dialect("multicam/1")
+MINIMAL = 'dialect = "x/1"\n[[rule]]\nwhen.type = "go"\nemit = "cut"\nto = ["to"]\n'
+
+
+def read(value: Any, *, binary: bool = False) -> list[Any]:
+    data = value if isinstance(value, bytes) else orjson.dumps(value)
+    return DIALECT.read(Frame(data, Stamp(0, 0), binary=binary))
+
+
+def said(value: Any) -> Any:
+    (reading,) = read(value)
+    (observation,) = reading.observations
+    return observation
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "cut", "to": "c2", "cut_id": "k"},
+        {"type": "cut", "to": "c2", "cutId": "k"},
+        {"type": "cut", "toCameraId": "c2", "cutId": "k"},
+        {"type": "cut", "payload": {"to": "c2", "cut_id": "k"}},
+        {"event": "cut", "data": {"deviceId": "c2", "cutId": "k"}},
+        {"type": "Cut", "to": "c2", "cut_id": "k"},
+        {"type": "event", "event": "cut", "data": {"to": "c2", "cut_id": "k"}},
+        {"type": "message", "payload": {"type": "cut", "to": "c2", "cut_id": "k"}},
+    ],
+)
+def test_a_cut_reads_the_same_in_every_envelope_and_spelling(frame: dict[str, Any]) -> None:
+    """Snake and camel case, {event, data} and {type, payload}."""
+    cut = said(frame)
+    assert (cut.to, cut.cut_id) == ("c2", "k")
+
+
+@pytest.mark.parametrize(
+    "frame", [[{"type": "cut", "to": 5}] * 2, {"type": "batch", "events": [{"type": "cut", "to": 5}] * 2}]
+)
+def test_a_batch_gives_a_reading_an_object(frame: Any) -> None:
+    """As an array, and in an envelope; numbers are ids."""
+    readings = read(frame)
+    assert [reading.observations[0].to for reading in readings] == ["5", "5"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("c1", "c1"), (5, "5"), (5.0, "5"), (None, None), (True, UNSET), ([], UNSET), ({}, UNSET), ("", UNSET)],
+)
+def test_ids_are_strings_or_numbers(value: object, expected: object) -> None:
+    """Null is none; whatever else says nothing."""
+    assert said({"type": "state", "program": value, "mode": "idle"}).program == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        ({"type": "cut"}, Verdict.INCOMPLETE),
+        ({"type": "still_captured", "still_id": "x"}, Verdict.INCOMPLETE),
+        ({"type": "pose", "x": 1}, Verdict.IGNORED),
+        ({"x": 1, "type": "heroFeedOffer"}, Verdict.IGNORED),
+        ({"type": "pending_cut", "to": "c"}, Verdict.QUIET),
+        ({"type": "telepathy"}, Verdict.UNKNOWN),
+        ({}, Verdict.UNKNOWN),
+        ([7], Verdict.UNREADABLE),
+        (b"{", Verdict.UNREADABLE),
+    ],
+)
+def test_every_object_gets_a_verdict(body: Any, verdict: Verdict) -> None:
+    """Nothing is dropped without a word."""
+    assert [reading.verdict for reading in read(body)] == [verdict]
+
+
+def test_a_session_with_an_unreadable_id_says_nothing() -> None:
+    """It is not a session without an id."""
+    assert said({"type": "state", "session": {"id": [1]}, "mode": "idle"}).session is UNSET
+    assert said({"type": "state", "session": {"title": "x"}}).session == model.SessionInfo(title="x")
+
+
+def test_cameras_may_be_keyed_by_id_or_be_bare_ids() -> None:
+    """Whatever identity is known is enough."""
+    assert [c.id for c in said({"type": "state", "cameras": {"a": {"name": "A"}, "b": {}}}).cameras] == ["a", "b"]
+    assert [c.id for c in said({"type": "state", "cameras": ["a", 7, None, {"name": "no id"}]}).cameras] == ["a", "7"]
+
+
+def test_secrets_do_not_reach_an_observation() -> None:
+    """Redaction runs before the dialect maps; mapped fields lose only a URL's query and userinfo."""
+    upload = said(
+        {"type": "still_uploaded", "camera_id": "c", "storage_key": "token=abc", "url": "https://u:p@h/p.jpg?X-Sig=1"}
+    )
+    assert upload.storage_key == "token=abc"
+    assert upload.url == "https://h/p.jpg"
+
+
+@given(
+    st.dictionaries(st.sampled_from(["type", "event", "x", "t\\ype", "kind"]), st.sampled_from(["pose", "cut", "c", 1]))
+)
+def test_what_is_dropped_unparsed_would_be_ignored_parsed(frame: dict[str, Any]) -> None:
+    """A frame that merely looks like telemetry is never dropped."""
+    data = orjson.dumps(frame)
+    if DIALECT.is_telemetry(data):
+        kind, _ = DIALECT._type_and_scopes(orjson.loads(data))
+        assert kind in DIALECT._plan.ignore
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"type":"pose","type":"cut","to":"c2"}',
+        b'{"type":"pose","\\u0074ype":"cut","to":"c2"}',
+        b'{"type":"poses","to":"c2"}',
+        b'[{"type":"pose"},{"type":"cut","to":"c2"}]',
+        b'{"a":{"type":"pose"},"type":"cut","to":"c2"}',
+    ],
+)
+def test_look_alikes_of_telemetry_are_parsed(data: bytes) -> None:
+    """By the last of two keys, behind an escape, in a batch, or deeper down."""
+    assert not DIALECT.is_telemetry(data)
+
+
+def test_telemetry_is_recognised_by_its_first_bytes() -> None:
+    """With or without spaces, and whatever follows."""
+    assert DIALECT.is_telemetry(b'{"type":"pose","x":[1,2]}')
+    assert DIALECT.is_telemetry(b' { "type" : "heartbeat" }')
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('dialect = "x"\nlanguage = oops\n', ["x.toml", "line 2"]),
+        ('[[rule]]\nwhen.type = "a"\nemit = "cut"\nto = "x"', ["x.toml: dialect", "name"]),
+        (MINIMAL.replace('"cut"', '"cutt"'), ["rule 1: emit", "cutt", "still_requested"]),
+        (MINIMAL.replace("to = ", "too = "), ["rule 1 (cut)", "'too'", "transition"]),
+        (MINIMAL.replace('to = ["to"]', ""), ["rule 1 (cut): to", "says nothing without it"]),
+        (MINIMAL.replace('["to"]', "7"), ["rule 1 (cut): to", "a path or a list of paths"]),
+        (MINIMAL.replace('["to"]', '{from = ["to"], unit = "s"}'), ["rule 1 (cut): to.unit", "no unit here"]),
+        (MINIMAL.replace('when.type = "go"', "when = {}"), ["rule 1 (cut): when", "every frame"]),
+        (MINIMAL.replace('when.type = "go"', "when.type = [[]]"), ["when.type", "list of words"]),
+        (MINIMAL.replace('when.type = "go"', "when.kind = {}"), ["when.kind"]),
+        ('dialect = "x"\n', ["[[rule]]", "at least one"]),
+        ('dialect = "x"\nrules = 1\n', ["top level", "'rules'"]),
+        ('dialect = "x"\nlanguage = 2\n', ["language", "upgrade"]),
+        ('dialect = "x"\n[frame]\nseq_orders = "all"\n' + MINIMAL[16:], ["[frame] seq_orders", "boot"]),
+        ('dialect = "x"\n[frame]\nignore = ["go"]\n' + MINIMAL[16:], ["[frame] ignore", "'go'"]),
+        ('dialect = "x"\n[frame]\nheartbeat_seconds = -1\n' + MINIMAL[16:], ["heartbeat_seconds"]),
+        ('dialect = "x"\n[camera]\nnom = "a"\n' + MINIMAL[16:], ["[camera]", "'nom'"]),
+    ],
+)
+def test_a_mistake_in_a_mapping_names_its_place_and_what_was_expected(text: str, names: list[str]) -> None:
+    """File, rule and key; the line where the TOML itself is broken."""
+    with pytest.raises(MappingInvalid) as caught:
+        parse_mapping(text, "x.toml")
+    for name in names:
+        assert name in str(caught.value)
+
+
+def test_units_values_and_conditions() -> None:
+    """Seconds become ms, a server's words ours, and a rule asks for more than a type."""
+    dialect = parse_mapping(
+        """
+        dialect = "x/1"
+        [[rule]]
+        when = { op = 5, "d.kind" = ["take", "auto"] }
+        emit = "cut"
+        to = ["d.input"]
+        duration_ms = { from = ["d.rate"], unit = "s" }
+        trigger = { from = ["d.by"], values = { human = "operator", "" = "" } }
+        """,
+        "x.toml",
+    )
+    frame = Frame(b'{"op":5,"d":{"kind":"take","input":3,"rate":0.5,"by":"human"}}', Stamp(0, 0))
+    (reading,) = dialect.read(frame)
+    cut = reading.observations[0]
+    assert isinstance(cut, model.Cut)
+    assert (cut.to, cut.duration_ms, cut.trigger) == ("3", 500, "operator")
+    (other,) = dialect.read(Frame(b'{"op":5,"d":{"kind":"other"}}', Stamp(0, 0)))
+    assert other.verdict is Verdict.UNKNOWN
+
+
+def test_a_dialect_that_is_not_there_names_those_that_are() -> None:
+    """And says what to give instead."""
+    with pytest.raises(MappingInvalid, match=r"multicam/1"):
+        load_dialect("/nowhere/else.toml")
+
+
+def test_the_digest_tells_mappings_apart_and_comments_do_not() -> None:
+    """It is in every session row."""
+    assert parse_mapping(MINIMAL, "a").digest == parse_mapping("# hello\n" + MINIMAL, "b").digest
+    assert parse_mapping(MINIMAL, "a").digest != parse_mapping(MINIMAL.replace('"go"', '"stop"'), "a").digest

@@ -1,0 +1,223 @@
+"""Settings come from the environment, are told all at once where they are wrong, and never tell a secret."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from tap.core.errors import SettingsInvalid
+from tap.core.model import Policy
+from tap.service.config import Settings, load_settings, setting_docs
+
+
+def problems(**environ: str) -> list[str]:
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings(environ)
+    return caught.value.problems
+
+
+def test_nothing_needs_to_be_set() -> None:
+    """With an empty environment the tap listens to this machine's server, for the venue `local`."""
+    settings = load_settings({})
+    assert settings.enabled
+    assert settings.venue == "local"
+    assert settings.server_url == "ws://127.0.0.1:9404/ws/control"
+    assert settings.dialect == "multicam/1"
+    assert settings.ops_address == ("127.0.0.1", 9405)
+    assert settings.state_dir.is_absolute()
+    assert settings.policy("frames") == Policy()
+
+
+def test_every_setting_is_taken(tmp_path: Path) -> None:
+    """Each name of the table does what it says."""
+    settings = load_settings(
+        {
+            "TAP_ENABLED": "0",
+            "TAP_VENUE": "Halle Süd",
+            "TAP_SERVER_URL": "wss://cam.example/ws",
+            "TAP_SERVER_TOKEN": "t-1",
+            "TAP_DIALECT": "./mine.toml",
+            "TAP_STATE_DIR": str(tmp_path),
+            "TAP_CONVEX_URL": "https://happy-otter-1.convex.cloud/",
+            "TAP_INGEST_KEY": "k-1",
+            "TAP_OPS_LISTEN": "[::1]:80",
+            "TAP_TIMEZONE": "Europe/Berlin",
+            "TAP_SESSION_BY": "mode",
+            "TAP_GRACE_SECONDS": "0.5",
+            "TAP_SETTLE_SECONDS": "1",
+            "TAP_IDLE_MINUTES": "10",
+            "TAP_COMPRESSION": "ON",
+            "TAP_KEEP_DAYS": "7",
+            "TAP_LOG_LEVEL": "debug",
+            "TAP_LOG_FORMAT": "json",
+            "PATH": "/bin",
+        }
+    )
+    assert not settings.enabled
+    assert settings.venue == "Halle Süd"
+    assert settings.compression
+    assert settings.server_token is not None
+    assert settings.server_token.get_secret_value() == "t-1"
+    assert settings.convex_url == "https://happy-otter-1.convex.cloud"
+    assert settings.ops_address == ("::1", 80)
+    assert settings.journal_path == tmp_path / "journal.db"
+    assert settings.policy("frames") == Policy(session="mode", grace_ms=500, settle_ms=1000, idle_ms=600_000)
+    assert load_settings({"TAP_OPS_LISTEN": "OFF"}).ops_address is None
+    assert load_settings({"TAP_CONVEX_URL": "http://localhost:3210"}).convex_url == "http://localhost:3210"
+
+
+def test_wrong_ones_are_told_all_at_once() -> None:
+    """One line each: name, what is wrong, what is allowed."""
+    lines = problems(
+        TAP_ENABLED="maybe",
+        TAP_VENUE="ü" * 20,
+        TAP_SERVER_URL="http://127.0.0.1:9404/",
+        TAP_CONVEX_URL="http://convex.example",
+        TAP_OPS_LISTEN="everywhere",
+        TAP_TIMEZONE="Mars/Olympus",
+        TAP_SESSION_BY="feeling",
+        TAP_GRACE_SECONDS="nan",
+        TAP_KEEP_DAYS="0",
+        TAP_LOG_LEVEL="loud",
+        TAP_STATE_DIR="/dev/null",
+    )
+    assert len(lines) == 11
+    assert lines == [
+        "TAP_ENABLED: 'maybe' is not allowed → 1 or 0",
+        "TAP_VENUE: 'üüüüüüüüüüüüüüüüüüüü' is 120 bytes long → 1 to 40 bytes, percent-encoded",
+        "TAP_SERVER_URL: 'http://127.0.0.1:9404/' does not begin with ws:// or wss:// → ws://HOST[:PORT]/PATH or wss://…",
+        "TAP_STATE_DIR: '/dev/null' is there, and is no directory → a directory that may be written to",
+        "TAP_CONVEX_URL: 'http://convex.example' would send the key in the clear over the network"
+        " → https://…, or http:// on this machine",
+        "TAP_OPS_LISTEN: 'everywhere' is no address to listen on → HOST:PORT, or off",
+        "TAP_TIMEZONE: 'Mars/Olympus' is no time zone that this machine knows → a name such as Europe/Berlin",
+        "TAP_SESSION_BY: 'feeling' is not allowed → frames, mode, program or record",
+        "TAP_GRACE_SECONDS: 'nan' is not allowed → seconds, 0 to 600",
+        "TAP_KEEP_DAYS: '0' is not allowed → days, 1 to 3650",
+        "TAP_LOG_LEVEL: 'loud' is not allowed → debug, info, warning or error",
+    ]
+
+
+def test_a_name_that_is_none_is_told_with_the_nearest() -> None:
+    """A slip of the pen is not silently ignored."""
+    assert problems(TAP_SEVER_URL="ws://x/") == [
+        "TAP_SEVER_URL: there is no such setting → did you mean TAP_SERVER_URL?"
+    ]
+    (line,) = problems(TAP_QQQQQQQQQQ="1")
+    assert "known are TAP_ENABLED, " in line
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"TAP_SERVER_TOKEN": "hush hush"},
+        {"TAP_INGEST_KEY": "hush\nhush"},
+        {"TAP_INGEST_KEY": "hüsh-hush"},
+        {"TAP_SERVER_URL": "http://u:hush@host/?token=hush"},
+        {"TAP_SERVER_URL": "u:hush@host"},
+        {"TAP_SERVER_URL": "ws://u:hush@[host/"},
+        {"TAP_SERVER_URL": "ws://u:hush@host:99999/"},
+        {"TAP_SERVER_URL": "ws://u:hush@host/#hush"},
+        {"TAP_SERVER_URL": "ws://u:hush@ho\u2100st/"},
+        {"TAP_CONVEX_URL": "https://u:hush@host/"},
+        {"TAP_CONVEX_URL": "https://host/?key=hush"},
+    ],
+)
+def test_no_complaint_tells_a_secret(environ: dict[str, str]) -> None:
+    """Values of secrets are never quoted, URLs only without userinfo and query."""
+    (line,) = problems(**environ)
+    assert next(iter(environ)) in line
+    assert "hush" not in line
+
+
+@pytest.mark.parametrize(
+    "url", ["ws:///path", "ws://h:0/", "ws://h:port/", "ws://h/#here", "ws://h/a b", "ftp://h/", "ws://h/\x07"]
+)
+def test_addresses_that_cannot_be_are_refused(url: str) -> None:
+    """Before anything tries to connect to them."""
+    assert len(problems(TAP_SERVER_URL=url)) == 1
+
+
+@pytest.mark.parametrize("listen", ["9405", "host", "host:", ":9405", "a:b:c", "u@h:1", "h:1/x", "h:70000", "a b:1"])
+def test_places_to_listen_that_cannot_be_are_refused(listen: str) -> None:
+    assert len(problems(TAP_OPS_LISTEN=listen)) == 1
+
+
+def test_secrets_may_stand_in_files(tmp_path: Path) -> None:
+    """By `_FILE`, else as a systemd credential; a line end after them does not count."""
+    (tmp_path / "server-token").write_text("from-credential\n")
+    (tmp_path / "key").write_text("from-file\r\n")
+    settings = load_settings({"CREDENTIALS_DIRECTORY": str(tmp_path), "TAP_INGEST_KEY_FILE": str(tmp_path / "key")})
+    assert settings.server_token is not None
+    assert settings.server_token.get_secret_value() == "from-credential"
+    assert settings.ingest_key is not None
+    assert settings.ingest_key.get_secret_value() == "from-file"
+    assert "from-" not in repr(settings)
+
+    settings = load_settings({"CREDENTIALS_DIRECTORY": str(tmp_path), "TAP_SERVER_TOKEN": "from-environment"})
+    assert settings.server_token is not None
+    assert settings.server_token.get_secret_value() == "from-environment"
+    assert settings.ingest_key is None
+
+
+def test_files_of_secrets_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    """Missing, empty, binary, or besides the value itself."""
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    assert problems(TAP_SERVER_TOKEN_FILE=str(tmp_path / "empty"), TAP_INGEST_KEY_FILE=str(tmp_path / "none")) == [
+        f"TAP_SERVER_TOKEN_FILE: {tmp_path / 'empty'} is empty → a file with the secret",
+        f"TAP_INGEST_KEY_FILE: {tmp_path / 'none'} cannot be read: No such file or directory → a file with the secret",
+    ]
+    assert "more than printable ASCII" in problems(TAP_INGEST_KEY_FILE=str(tmp_path / "binary"))[0]
+    assert "keep one of the two" in problems(TAP_INGEST_KEY="a", TAP_INGEST_KEY_FILE=str(tmp_path / "none"))[0]
+    (tmp_path / "ingest-key").write_text("")
+    assert problems(CREDENTIALS_DIRECTORY=str(tmp_path))[0].startswith("ingest-key: ")
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    """As a line without a value in systemd's environment file."""
+    assert load_settings({"TAP_SERVER_TOKEN": "", "TAP_VENUE": "", "TAP_KEEP_DAYS": ""}) == load_settings({})
+
+
+def test_the_state_directory_is_systemds_where_it_gives_one(tmp_path: Path) -> None:
+    """TAP_STATE_DIR before $STATE_DIRECTORY, of which the first counts, before the user's own."""
+    given = {"STATE_DIRECTORY": f"{tmp_path}:/elsewhere"}
+    assert load_settings(given).state_dir == tmp_path
+    assert load_settings(given | {"TAP_STATE_DIR": "/srv/tap"}).state_dir == Path("/srv/tap")
+    assert load_settings({}).state_dir.name == "multicam-tap"
+    assert load_settings({"TAP_STATE_DIR": "here"}).state_dir == Path.cwd() / "here"
+    assert len(problems(TAP_STATE_DIR="~nobody-of-that-name/x")) == 1
+
+
+def test_the_real_environment_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rehearsal that passes its own mapping is safe from the venue's settings."""
+    monkeypatch.setenv("TAP_VENUE", "the-real-one")
+    assert load_settings({}).venue == "local"
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        load_settings({}).venue = "other"
+
+
+def test_every_setting_is_documented() -> None:
+    """Name, default, what is allowed and a sentence, for the README."""
+    docs = setting_docs()
+    assert [doc.variable for doc in docs] == [f"TAP_{name.upper()}" for name in Settings.model_fields]
+    assert all(doc.allowed and doc.description.endswith(".") for doc in docs)
+    defaults = {doc.variable: doc.default for doc in docs}
+    assert defaults["TAP_ENABLED"] == "1"
+    assert defaults["TAP_GRACE_SECONDS"] == "5"
+    assert defaults["TAP_STATE_DIR"] == ""
+
+
+@given(st.dictionaries(st.sampled_from([doc.variable for doc in setting_docs()]), st.text(max_size=30)))
+def test_no_text_breaks_it(environ: dict[str, str]) -> None:
+    """Whatever is set, there are settings, or a list of what is wrong."""
+    with suppress(SettingsInvalid):
+        assert load_settings(environ).venue

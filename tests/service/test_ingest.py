@@ -1,0 +1,186 @@
+"""The hot loop hands entries and checkpoints over together, keeps time in silence, and never stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from tap.adapters.dialects import load_dialect
+from tap.adapters.socket import Clock
+from tap.core.model import Alive, Closed, Entry, Frame, Opened, Policy, SourceItem
+from tap.core.pipeline import Pipeline
+from tap.service.ingest import SAVE_EVERY_S, Ingest
+
+
+def run(body: Coroutine[Any, Any, Any]) -> None:
+    asyncio.run(asyncio.wait_for(body, 30))
+
+
+class Keeper:
+    """What was submitted, and a way to wait for more of it."""
+
+    def __init__(self) -> None:
+        self.batches: list[tuple[list[Entry], bytes | None]] = []
+        self._news = asyncio.Event()
+
+    def submit(self, entries: Sequence[Entry], checkpoint: bytes | None) -> None:
+        self.batches.append((list(entries), checkpoint))
+        self._news.set()
+
+    async def until(self, enough: Callable[[], bool]) -> None:
+        while not enough():
+            self._news.clear()
+            await self._news.wait()
+
+    @property
+    def entries(self) -> list[Entry]:
+        return [entry for batch, _ in self.batches for entry in batch]
+
+
+class Desk:
+    """A pipeline with its ingest, and a server's part to play."""
+
+    def __init__(self, *, save_every: float = SAVE_EVERY_S, policy: Policy | None = None) -> None:
+        self.clock = Clock()
+        self.kept = Keeper()
+        self.pipeline = Pipeline(load_dialect("multicam/1"), venue="hall", tap="tap", policy=policy)
+        self.told: list[Entry] = []
+        self.ingest = Ingest(
+            self.pipeline, self.kept.submit, self.clock, on_entries=self.told.extend, save_every=save_every
+        )
+
+    def says(self, **fields: Any) -> None:
+        self.ingest.on_item(Frame(json.dumps(fields).encode(), self.clock.stamp(), 1))
+
+    def begins(self) -> None:
+        self.ingest.on_item(Opened(self.clock.stamp(), 1))
+        self.says(type="state", session={"id": "s1"}, program="c1", mode="performance", cameras=[{"id": "c1"}])
+
+
+def test_one_turn_is_one_submission() -> None:
+    """What comes in one turn of the loop goes together, with the checkpoint after it."""
+
+    async def body() -> None:
+        desk = Desk()
+        desk.begins()
+        for camera in ("c2", "c3", "c4"):
+            desk.says(type="cut", to=camera)
+        assert desk.kept.batches == []
+        await asyncio.sleep(0)
+        ((entries, checkpoint),) = desk.kept.batches
+        assert [entry.fields["kind"] for entry in entries if entry.op == "event"].count("cut") == 3
+        assert checkpoint == desk.pipeline.checkpoint()
+        assert desk.told == entries
+
+    run(body())
+
+
+def test_last_heard_is_saved_while_frames_come() -> None:
+    """Telemetry makes no entry, but a checkpoint now and then; without frames there is none."""
+
+    async def body() -> None:
+        desk = Desk(save_every=0.02)
+        for count in (1, 2, 3):
+            desk.says(type="pose", x=1)
+            assert desk.kept.batches[count - 1 :] == []
+            await desk.kept.until(lambda: len(desk.kept.batches) == count)  # noqa: B023
+        assert desk.kept.entries == []
+        await asyncio.sleep(0.1)
+        assert len(desk.kept.batches) == 3
+        assert SAVE_EVERY_S < 5
+
+    run(body())
+
+
+def test_connects_and_drops_are_saved_at_once() -> None:
+    """A kill right after a drop must not make it longer than it was."""
+
+    async def body() -> None:
+        desk = Desk()
+        for item in (Opened(desk.clock.stamp(), 1), Closed(desk.clock.stamp(), 1, "gone")):
+            before = len(desk.kept.batches)
+            desk.ingest.on_item(item)
+            await asyncio.sleep(0)
+            assert len(desk.kept.batches) == before + 1
+
+    run(body())
+
+
+def test_time_goes_on_in_silence() -> None:
+    """A camera that stays away is told after the grace time, though not a frame comes."""
+
+    async def body() -> None:
+        desk = Desk(policy=Policy(grace_ms=80))
+        desk.begins()
+        desk.says(type="camera_left", camera_id="c1")
+        await desk.kept.until(lambda: any(entry.fields.get("status") == "offline" for entry in desk.kept.entries))
+
+    run(body())
+
+
+def test_a_deadline_that_moves_away_wakes_nobody_for_nothing() -> None:
+    """A camera that comes back in time leaves no trace, and its timer does no harm."""
+
+    async def body() -> None:
+        desk = Desk(policy=Policy(grace_ms=60))
+        desk.begins()
+        desk.says(type="camera_left", camera_id="c1")
+        await asyncio.sleep(0.01)
+        desk.says(type="camera_joined", camera={"id": "c1"})
+        await asyncio.sleep(0.1)
+        assert not any(entry.fields.get("status") == "offline" for entry in desk.kept.entries)
+
+    run(body())
+
+
+class Stub(Pipeline):
+    """A pipeline with a bug: it fails on frames, and its deadline never goes away."""
+
+    ticks = 0
+
+    def feed(self, item: SourceItem) -> list[Entry]:
+        if isinstance(item, Alive):
+            self.ticks += 1
+            return []
+        raise ZeroDivisionError
+
+    def deadline(self) -> int | None:
+        return 0
+
+    def checkpoint(self) -> bytes:
+        return b"{}"
+
+
+def test_a_bug_in_the_pipeline_stops_nothing() -> None:
+    """It is counted, and what follows is taken; a deadline that stays does not eat the machine."""
+
+    async def body() -> None:
+        kept, clock = Keeper(), Clock()
+        stub = Stub(load_dialect("multicam/1"), venue="hall", tap="tap")
+        ingest = Ingest(stub, kept.submit, clock)
+        for _ in range(30):
+            ingest.on_item(Frame(b"{}", clock.stamp()))
+        assert ingest.slips == 30
+        await asyncio.sleep(0.1)
+        assert 1 <= stub.ticks <= 12
+        ingest.flush()
+        ticks = stub.ticks
+        await asyncio.sleep(0.05)
+        assert stub.ticks == ticks
+
+    run(body())
+
+
+def test_a_flush_hands_over_what_is_left() -> None:
+    """At the end nothing stays behind."""
+
+    async def body() -> None:
+        desk = Desk()
+        desk.begins()
+        desk.ingest.flush()
+        assert len(desk.kept.batches) == 1
+        assert desk.kept.entries
+
+    run(body())

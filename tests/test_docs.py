@@ -1,0 +1,112 @@
+"""What the documentation says is what the code does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from tap import cli
+from tap.service.config import setting_docs
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+
+
+def section(name: str) -> str:
+    """What stands between the markers of this name."""
+    _, _, rest = README.partition(f"<!-- {name}:begin -->\n")
+    inside, marker, _ = rest.partition(f"<!-- {name}:end -->")
+    assert marker, f"README.md has no section {name}"
+    return inside
+
+
+def settings_table() -> str:
+    lines = ["| variable | default | what it is | allowed |", "| --- | --- | --- | --- |"]
+    for doc in setting_docs():
+        default = f"`{doc.default}`" if doc.default else ""
+        lines.append(f"| `{doc.variable}` | {default} | {doc.description} | {doc.allowed} |")
+    return "\n".join(lines) + "\n"
+
+
+def commands(group: click.Group = cli.cli, path: str = "multicam-tap") -> Iterator[str]:
+    """The path of every command that does something."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        elif not command.hidden:
+            yield f"{path} {name}"
+
+
+def documented_commands() -> set[str]:
+    told = re.findall(r"^\| `(multicam-tap[^`]*)` \|", README, re.MULTILINE)
+    return {" ".join(re.findall(r"^(?:[a-z-]+ ?)+", line)[0].split()) for line in told}
+
+
+def test_every_setting_is_in_the_readme_as_the_code_has_it() -> None:
+    """On a difference, replace what stands between the markers by what this test expects."""
+    assert section("settings") == settings_table()
+
+
+def test_every_command_is_in_the_readme_and_no_other() -> None:
+    documented = {re.sub(r" -o$", "", line) for line in documented_commands()}
+    assert documented == set(commands())
+
+
+@pytest.mark.parametrize("command", sorted(commands()))
+def test_every_command_has_a_short_help(command: str) -> None:
+    """The list of commands shows whole sentences."""
+    found: click.Command = cli.cli
+    for name in command.split()[1:]:
+        assert isinstance(found, click.Group)
+        found = found.commands[name]
+    assert not found.get_short_help_str(60).endswith("...")
+
+
+def test_every_option_says_what_it_does() -> None:
+    for command in walk(cli.cli):
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert option.help, f"{command.name} {option.opts}"
+
+
+def walk(command: click.Command) -> Iterator[click.Command]:
+    yield command
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from walk(inner)
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+    assert told == {0, cli.FAILED, click.UsageError.exit_code, cli.SETTINGS}
+
+
+def test_every_target_that_the_readme_names_is_there() -> None:
+    for target in re.findall(r"`make ([a-z-]+)`", README):
+        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
+
+
+def test_every_setting_that_the_documentation_names_exists() -> None:
+    known = {doc.variable for doc in setting_docs()}
+    named = set(re.findall(r"\bTAP_[A-Z_]+[A-Z]\b", README + CHANGELOG))
+    assert {name.removesuffix("_FILE") for name in named} <= known
+
+
+def test_every_file_that_the_readme_links_to_is_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_changelog_begins_with_what_is_not_released() -> None:
+    headings = re.findall(r"^## (.*)$", CHANGELOG, re.MULTILINE)
+    assert headings[0] == "Unreleased"
+
+
+def test_the_readme_has_a_place_for_the_states() -> None:
+    assert section("states").strip()
