@@ -252,6 +252,22 @@ class Machine:
             state.clock_offset = told.at - told.stamp.mono
         return self._done()
 
+    def go_above(self, key: str, version: int) -> None:
+        """The ledger holds this row in a later version: what is written of it from now on goes above that.
+
+        Nothing is written for it now: the ledger's row may be another tap's, which knew better.
+        """
+        sessions = [*self.state.ended, *([self.state.session] if self.state.session is not None else [])]
+        for session in sessions:
+            if key != session.key and not key.startswith(f"{session.key}/"):
+                continue
+            rows = [session.row] if key == session.key else []
+            rows += [row for name, row in session.cameras.items() if sub_key(session.key, "camera", name) == key]
+            rows += [still.row for name, still in session.stills.items() if name == key]
+            for row in rows:
+                if row is not None:
+                    row.version = max(row.version, version)
+
     def _done(self) -> list[Entry]:
         self._set_deadline()
         return self._book.take()

@@ -112,6 +112,10 @@ class Pipeline:
         self.tally.entries += len(entries)
         return entries
 
+    def raise_version(self, key: str, version: int) -> None:
+        """The ledger answered ``stale``: it holds a later version of this row, and we go on above it."""
+        self._machine.go_above(key, version)
+
     def deadline(self) -> int | None:
         """``mono`` (ms) at which an :class:`Alive` is due if nothing comes before."""
         return self._machine.next_deadline

@@ -751,6 +751,17 @@ class TestTime:
         stage.say("session_updated", session={"id": "s1", "title": "Winter"}, ts=-3_600_000)
         assert stage.session()["title"] == "Winter"
 
+    def test_a_tap_that_lost_its_journal_goes_on_above_what_the_ledger_holds(self) -> None:
+        """Nothing is written for it; the next version is above."""
+        stage = Stage().shoot()
+        written = len(stage.entries)
+        for key in ("studio/s1", "studio/s1/camera/c1"):
+            stage.pipeline.raise_version(key, T0 + 9_000_000)
+        assert len(stage.entries) == written
+        stage.say("session_updated", session={"id": "s1", "title": "Winter"})
+        stage.say("camera_updated", camera={**ONE, "name": "Roof"})
+        assert [row.version for row in stage.rows.values() if row.op != "event"][:2] == [T0 + 9_000_001] * 2
+
     def test_music_moments_are_kept_where_the_server_has_them(self) -> None:
         """With their own time."""
         stage = Stage().shoot()

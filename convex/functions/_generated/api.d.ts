@@ -1,0 +1,62 @@
+/* eslint-disable */
+/**
+ * Generated `api` utility.
+ *
+ * THIS CODE IS AUTOMATICALLY GENERATED.
+ *
+ * To regenerate, run `npx convex dev`.
+ * @module
+ */
+
+import type {
+  ApiFromModules,
+  FilterApi,
+  FunctionReference,
+} from "convex/server";
+import type * as http from "../http.js";
+import type * as ledger_columns from "../ledger/columns.js";
+import type * as ledger_entries from "../ledger/entries.js";
+import type * as ledger_ingest from "../ledger/ingest.js";
+import type * as ledger_json from "../ledger/json.js";
+import type * as ledger_keys from "../ledger/keys.js";
+import type * as ledger_merge from "../ledger/merge.js";
+import type * as ledger_names from "../ledger/names.js";
+import type * as ledger_problems from "../ledger/problems.js";
+import type * as ledger_routes from "../ledger/routes.js";
+import type * as ledger_sessionKeys from "../ledger/sessionKeys.js";
+import type * as ledger_store from "../ledger/store.js";
+import type * as ledger_tables from "../ledger/tables.js";
+import type * as production from "../production.js";
+
+/**
+ * A utility for referencing Convex functions in your app's API.
+ *
+ * Usage:
+ * ```js
+ * const myFunctionReference = api.myModule.myFunction;
+ * ```
+ */
+declare const fullApi: ApiFromModules<{
+  http: typeof http;
+  "ledger/columns": typeof ledger_columns;
+  "ledger/entries": typeof ledger_entries;
+  "ledger/ingest": typeof ledger_ingest;
+  "ledger/json": typeof ledger_json;
+  "ledger/keys": typeof ledger_keys;
+  "ledger/merge": typeof ledger_merge;
+  "ledger/names": typeof ledger_names;
+  "ledger/problems": typeof ledger_problems;
+  "ledger/routes": typeof ledger_routes;
+  "ledger/sessionKeys": typeof ledger_sessionKeys;
+  "ledger/store": typeof ledger_store;
+  "ledger/tables": typeof ledger_tables;
+  production: typeof production;
+}>;
+export declare const api: FilterApi<
+  typeof fullApi,
+  FunctionReference<any, "public">
+>;
+export declare const internal: FilterApi<
+  typeof fullApi,
+  FunctionReference<any, "internal">
+>;

@@ -1,0 +1,6 @@
+import { defineSchema } from "convex/server";
+import { productionTables } from "./ledger/tables";
+
+export { productionTables };
+
+export default defineSchema({ ...productionTables }, { schemaValidation: true, strictTableNameTypes: true });
