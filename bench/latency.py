@@ -1,8 +1,8 @@
 """From a cut's arrival to its durable commit, under 1,000 frames a second. A report, not a test.
 
 ``python bench/latency.py [--seconds 20] [--rate 1000]`` starts a server on loopback and taps it with the service's own
-stages (journal at ``synchronous=FULL``); telemetry comes at the rate, and ten cuts a second. It prints how long each cut
-took from the frame's receipt by the tap to the end of its commit. Server and tap share one process here.
+stages (journal at ``synchronous=FULL``); telemetry comes at the rate, and ten cuts a second. It prints how long each
+cut took from the frame's receipt by the tap to the end of its commit. Server and tap share one process here.
 """
 
 from __future__ import annotations
