@@ -10,6 +10,7 @@ import click
 import pytest
 
 from tap import cli
+from tap.core.picture import state_diagram
 from tap.service.config import setting_docs
 
 ROOT = Path(__file__).parent.parent
@@ -108,5 +109,5 @@ def test_the_changelog_begins_with_what_is_not_released() -> None:
     assert headings[0] == "Unreleased"
 
 
-def test_the_readme_has_a_place_for_the_states() -> None:
-    assert section("states").strip()
+def test_the_picture_of_the_states_is_the_machines_table() -> None:
+    assert section("states") == f"```mermaid\n{state_diagram()}\n```\n"

@@ -55,9 +55,9 @@ class Signal(StrEnum):
 
     STARTED = "another starts"
     """A frame says that a session starts which is not the known one."""
-    SAME = "snapshot: same"
-    OTHER = "snapshot: another"
-    NONE = "snapshot: none"
+    SAME = "snapshot shows the same"
+    OTHER = "snapshot shows another"
+    NONE = "snapshot shows none"
     ENDED = "ended"
     """A frame says that it is over."""
     CHANGED = "explicit change"
