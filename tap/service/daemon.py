@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -29,6 +29,9 @@ from tap.core.pipeline import Pipeline
 from tap.service.config import Settings
 from tap.service.ingest import Ingest
 from tap.service.logs import configure_logs
+
+if TYPE_CHECKING:
+    from tap.service.publish import Publisher
 
 __all__ = ["Service", "run"]
 
@@ -64,6 +67,8 @@ class Service:
 
     socket: ServerSocket
     ingest: Ingest
+    publisher: Publisher | None = None
+    """None where no Convex is configured: the journal keeps."""
 
     def __init__(self, settings: Settings, dialect: Dialect, journal: Journal) -> None:
         self.settings = settings
@@ -97,7 +102,8 @@ class Service:
     async def _listen(self, on_ready: Callable[[Service], None] | None) -> None:
         settings = self.settings
         token = settings.server_token
-        self.ingest = Ingest(self.pipeline, self.writer.submit, self.clock, on_entries=self._changes.entries)
+        self.publisher = self._make_publisher()
+        self.ingest = Ingest(self.pipeline, self._submit, self.clock, on_entries=self._changes.entries)
         self.socket = ServerSocket(
             settings.server_url,
             self.ingest.on_item,
@@ -121,8 +127,29 @@ class Service:
                 raise end
 
     def _stages(self) -> list[Coroutine[Any, Any, None]]:
-        """What runs side by side; publishing to the ledger joins here."""
-        return [self.socket.run(), self._watch(), self._prune()]
+        """What runs side by side."""
+        stages = [self.socket.run(), self._watch(), self._prune()]
+        return stages if self.publisher is None else [*stages, self.publisher.run()]
+
+    def _submit(self, entries: Sequence[Entry], checkpoint: bytes | None) -> None:
+        """To the journal; once it is durable, the publisher hears of it."""
+        publisher = self.publisher if entries else None
+        self.writer.submit(entries, checkpoint, None if publisher is None else publisher.notify)
+
+    def _make_publisher(self) -> Publisher | None:
+        settings = self.settings
+        if settings.convex_url is None:
+            return None
+        # Only here: a venue without Convex does not pay for what speaks with it.
+        publish = importlib.import_module("tap.service.publish")
+        ledger = importlib.import_module("tap.adapters.ledger")
+        publisher: Publisher = publish.Publisher(
+            self.writer,
+            ledger.Ledger(settings.convex_url, settings.ingest_key),
+            venue=settings.venue,
+            on_stale=self.pipeline.raise_version,
+        )
+        return publisher
 
     def _say_hello(self) -> None:
         _log.info(
@@ -131,9 +158,8 @@ class Service:
             venue=self.settings.venue,
             dialect=self.dialect.name,
             journal=str(self.settings.journal_path),
+            ledger=self.settings.convex_url or "none (TAP_CONVEX_URL is not set): the journal keeps every entry",
         )
-        if self.settings.convex_url is not None:
-            _log.warning("this version does not publish yet: the journal keeps every entry", setting="TAP_CONVEX_URL")
 
     def _settle(self) -> bool:
         """Commit what was heard, and let go of the journal. False where something could not be kept."""
