@@ -112,6 +112,9 @@ _TRIGGERS = frozenset({"operator", "ai", "ghost_approved"})
 TAP_RESTART = "tap restart"
 """Why the server was lost, where it was the tap that was away."""
 
+_TOLD = frozenset({Phase.LIVE, Phase.UNSURE})
+"""Phases in which the program is known not to have changed, as long as the server can be seen."""
+
 _MODE_STARTS = "photoshoot"
 _MODE_ENDS = frozenset({"idle", "rehearsal"})
 _ENDED_KEPT = 8
@@ -284,7 +287,7 @@ class Machine:
             unseen_since = self._unseen_since()
             if unseen_since is not None:
                 found.append((unseen_since + self._policy.idle_ms, self._idle))
-            if session.by == "program" and self.state.phase is not Phase.BLIND:
+            if session.by == "program" and unseen_since is None and self.state.phase in _TOLD:
                 found.append((self.state.program_since[1] + self._policy.unchanged_ms, self._unchanged))
         return found
 

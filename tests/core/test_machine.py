@@ -239,6 +239,15 @@ class TestPolicies:
         session = stage.session(f"studio/@{T0 + 1000}")
         assert (session["status"], session["endReason"], session["completedAt"]) == ("complete", "unchanged", T0 + 1000)
 
+    def test_program_does_not_end_while_nobody_can_see_whether_it_changed(self) -> None:
+        """Only once the server is heard again."""
+        stage = Stage(Policy(session="program", idle_ms=10 * 3_600_000))
+        stage.state(session="-")
+        stage.later(1000).say("cut", to="c2")
+        stage.drop()
+        stage.wait(5 * 3_600_000)
+        assert stage.session(f"studio/@{T0 + 1000}")["status"] == "live"
+
     def test_snapshots_alone_make_sessions_by_policy(self) -> None:
         """A mode that turns in a snapshot is an inferred mode change in the session that it starts."""
         stage = Stage(Policy(session="mode"))
@@ -330,8 +339,14 @@ class TestCuts:
 
     @pytest.mark.parametrize(
         ("cut", "news"),
-        [({"seq": 100}, {"seq": 101}), ({"ts": 2000}, {"ts": 2001}), ({"ts": 20_000}, {"ts": 5000}), ({}, {})],
-        ids=["later seq", "later ts", "a clock that was set", "neither, after the settle time"],
+        [
+            ({"seq": 100}, {"seq": 101}),
+            ({"seq": 100}, {"seq": 100}),
+            ({"ts": 2000}, {"ts": 2001}),
+            ({"ts": 20_000}, {"ts": 5000}),
+            ({}, {}),
+        ],
+        ids=["later seq", "the same seq", "later ts", "a clock that was set", "neither, after the settle time"],
     )
     def test_a_snapshot_that_is_no_older_tells_a_change(self, cut: dict[str, int], news: dict[str, int]) -> None:
         """A time more than ten seconds back is a clock that was set, never an old snapshot."""
@@ -348,6 +363,14 @@ class TestCuts:
         stage.later(100).say("cut", to="c1", cut_id="k2", ts=2100)
         stage.later(100).say("cut", to="c2", cut_id="k1", ts=2000)
         stage.later(100).say("cut", to="c2", seq=3, ts=2050)
+        assert stage.cuts() == [("c1", "c2"), ("c2", "c1")]
+
+    def test_a_cut_that_is_told_again_by_its_id_is_a_duplicate_whatever_its_seq(self) -> None:
+        """A server that sends a backlog again numbers it anew."""
+        stage = Stage().shoot()
+        stage.say("cut", to="c2", cut_id="k1", ts=2000)
+        stage.say("cut", to="c1", cut_id="k2", ts=2001)
+        stage.later(50).say("cut", to="c2", cut_id="k1", ts=2000)
         assert stage.cuts() == [("c1", "c2"), ("c2", "c1")]
 
     def test_ids_that_start_anew_with_a_boot_are_other_cuts(self) -> None:
@@ -491,6 +514,15 @@ class TestGaps:
         stage.later(10).state(mode="idle")
         first, second = stage.events("gap")
         assert (first["detail"]["after"], second["detail"]["before"]) == ({}, {})
+
+    def test_a_gap_whose_new_side_never_came_is_told_when_the_line_drops_again(self) -> None:
+        """Not only once the server is back, which may be never."""
+        stage = Stage().shoot()
+        stage.drop()
+        stage.later(1000).connect()
+        assert not stage.events("gap")
+        stage.later(10).drop()
+        assert len(stage.events("gap")) == 1
 
     def test_a_new_greeting_on_an_open_connection_is_a_loss(self) -> None:
         """A server that restarted behind a proxy; a repeated greeting is none."""

@@ -1,0 +1,417 @@
+"""The way out: what the journal holds goes to the ledger, in order, for as long as it takes.
+
+A batch is asked for, sent, and settled by its answers; only then comes the next. Nothing counts as shipped that the
+ledger has not answered for, so whatever ends this (a kill, a timeout, an answer lost on the way) costs a repetition,
+which the ledger knows as one. What a failure means is for ``disposition`` to say; here it is only carried out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+import structlog
+from msgspec import Struct
+
+from tap.adapters.journal import Journal, JournalWriter, Kept
+from tap.adapters.ledger import (
+    MAX_ENTRIES,
+    Answer,
+    Disposition,
+    LedgerAway,
+    LedgerRefused,
+    disposition,
+)
+from tap.core.codec import venue_of
+from tap.core.errors import JournalError, LedgerError
+from tap.core.model import Entry
+
+__all__ = ["Pace", "Publisher", "Shipping", "Target"]
+
+_FEWEST = 10
+"""Entries a batch is never made smaller than for slowness alone."""
+_UNPROVEN = 10
+"""How many entries may fail in a row, nothing between them getting through, before it is the ledger's fault."""
+_MANY = 1_000
+_CLOSE_WITHIN_S = 1.0
+_SUSPECTED = (Disposition.NARROW, Disposition.QUARANTINE)
+
+_log = structlog.stdlib.get_logger(__name__)
+_T = TypeVar("_T")
+State: TypeAlias = Literal["idle", "shipping", "away", "blocked"]
+_Settled: TypeAlias = tuple[int, Literal["shipped", "dead"], str | None]
+
+
+class Target(Protocol):
+    """What entries are sent to: a ``Ledger``."""
+
+    shown: str
+
+    async def ingest(self, entries: Sequence[Entry]) -> list[Answer]:
+        """Write the first of the entries; see ``Ledger.ingest``."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class Pace(NamedTuple):
+    """How patient the publisher is; seconds."""
+
+    first_delay: float = 0.25
+    longest_delay: float = 15.0
+    longest_asked: float = 60.0
+    """The most that ``Retry-After`` may ask for."""
+    blocked_every: float = 60.0
+    look_every: float = 5.0
+    """How often the journal is looked into without news, for what the command line let wait again."""
+
+    def faster(self, factor: float) -> Pace:
+        """All of it shorter by ``factor``, for rehearsals."""
+        return Pace(*(seconds / factor for seconds in self))
+
+
+class Shipping(Struct):
+    """How publishing stands, for ``status`` and metrics. Times are wall ms."""
+
+    state: State = "idle"
+    """``away``: no answer, tried again and again; ``blocked``: somebody has to mend something, tried now and then."""
+    since: int = 0
+    reason: str | None = None
+    """Why it is away or blocked, and what to do about it."""
+    hint: str | None = None
+    last_success: int | None = None
+    waiting: int = 0
+    """Entries in the journal that the ledger has not answered for, as of the last look."""
+    applied: int = 0
+    duplicate: int = 0
+    stale: int = 0
+    dead: int = 0
+    """Entries set aside since the start."""
+    forgotten: int = 0
+    """Entries dropped because their session was forgotten."""
+    calls: int = 0
+    failures: int = 0
+
+    @property
+    def shipped(self) -> int:
+        """Entries that the ledger has, by its own answers."""
+        return self.applied + self.duplicate + self.stale
+
+
+class Publisher:
+    """Carries a journal's entries to a ledger. ``run`` it as a task, once; cancelling it loses nothing.
+
+    ``venue`` is the tap's own. ``on_stale`` is told of a row of which the ledger has a version above ours (its key and
+    that version): a tap that lost its journal has to go on above it, and ignores what is not above its own.
+    ``on_forgotten`` is told of a session whose entries were dropped from the journal. Both are called on the event
+    loop. ``now`` gives wall ms, ``jitter`` 0 to 1.
+    """
+
+    def __init__(
+        self,
+        writer: JournalWriter,
+        ledger: Target,
+        *,
+        venue: str,
+        on_stale: Callable[[str, int], object] | None = None,
+        on_forgotten: Callable[[str], object] | None = None,
+        pace: Pace | None = None,
+        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.shipping = Shipping(since=now())
+        self._writer = writer
+        self._ledger = ledger
+        self._venue = venue
+        self._on_stale = on_stale
+        self._on_forgotten = on_forgotten
+        self._pace = Pace() if pace is None else pace
+        self._now = now
+        self._jitter = jitter
+        self._size = MAX_ENTRIES
+        self._attempt = 0
+        """Calls that failed since one succeeded."""
+        self._unproven = 0
+        """Entries set aside since one got through."""
+        self._known = False
+        """The ledger has answered since the start."""
+        self._gone: set[str] = set()
+        """Sessions that were told to be forgotten."""
+        self._task: asyncio.Task[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._news = asyncio.Event()
+
+    def notify(self) -> None:
+        """There is something to send. From any thread, and cheap; also before ``run`` and after its end."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._news.set)
+
+    async def stop(self) -> None:
+        """End ``run``, whatever it waits for; at once but for a goodbye of at most a second."""
+        task = self._task
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def run(self) -> None:
+        """Ship for ever; ends only by being cancelled, and then lets go of the ledger."""
+        self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
+        try:
+            while True:
+                await self._turn_safely()
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_WITHIN_S):
+                    await self._ledger.close()
+
+    # ------------------------------------------------------------------------------------------ one batch
+
+    async def _turn_safely(self) -> None:
+        """One batch, or the wait for one, or the wait after a failure."""
+        try:
+            if not await self._turn():
+                await self._wait_for_news()
+        except JournalError as error:
+            self._stands("blocked", error)
+            await asyncio.sleep(self._pace.look_every)
+        except LedgerError as error:
+            await self._wait_for_ledger(error)
+
+    async def _turn(self) -> bool:
+        """Ship the next batch; False where there was none."""
+        # Before the look: what is committed from here on calls for another.
+        self._news.clear()
+        batch = await self._in_writer(self._look)
+        if not batch and self._known:
+            self._stands("idle")
+            return False
+        if batch and self._known and self.shipping.state == "idle":
+            self._stands("shipping")
+        # The first call is made without entries too: a wrong key is to be known before the shoot, not in it.
+        try:
+            await self._ship(batch)
+        except LedgerError as error:
+            self._attempt += 1
+            if disposition(error, attempt=self._attempt, entries=len(batch)) not in _SUSPECTED or not batch:
+                raise
+            await self._narrow(batch)
+        return True
+
+    def _look(self, journal: Journal) -> list[Kept]:
+        self.shipping.waiting = journal.counts()["pending"]
+        return journal.pending(self._size)
+
+    async def _ship(self, batch: Sequence[Kept]) -> None:
+        """Send a batch, in as many calls as its bytes need; each is settled before the next."""
+        rest = batch
+        while rest or not self._known:
+            rest = rest[await self._send(rest) :]
+
+    async def _send(self, entries: Sequence[Kept]) -> int:
+        """Send the first of the entries in one call, and settle them; how many."""
+        self.shipping.calls += 1
+        answers = await self._ledger.ingest([kept.entry for kept in entries])
+        answered = list(zip(entries, answers, strict=False))
+        foreign = next((kept for kept, answer in answered if self._locked_out(kept, answer)), None)
+        if foreign is not None:
+            # The entries are right and the key is not: they stay, and the others of the call come again with them.
+            words = f"says that this key is not for venue {self._venue}"
+            hint = "check TAP_VENUE, or take the key of this venue"
+            raise LedgerRefused("venue", words, where=self._ledger.shown, hint=hint)
+        self._succeeded(len(answered))
+        if answered:
+            await self._settle(answered)
+        return len(answered)
+
+    def _locked_out(self, kept: Kept, answer: Answer) -> bool:
+        return answer.code == "venue" and venue_of(kept.entry.session_key) == self._venue
+
+    async def _settle(self, answered: Sequence[tuple[Kept, Answer]]) -> None:
+        """Note the answers in the journal, then tell of them."""
+        settled: list[_Settled] = []
+        forgotten: dict[str, int] = {}
+        refused = []
+        for kept, answer in answered:
+            if answer.outcome != "rejected":
+                settled.append((kept.seq, "shipped", None))
+            elif answer.code == "forgotten":
+                forgotten[kept.entry.session_key] = 0
+            else:
+                settled.append((kept.seq, "dead", answer.words))
+                refused.append((kept, answer.words))
+
+        def settle(journal: Journal) -> None:
+            journal.settle(settled, self._now())
+            for session in forgotten:
+                forgotten[session] = journal.forget(session)
+
+        await self._in_writer(settle)
+        self._count(answered, forgotten)
+        self._tell_refused(refused)
+        self._tell_stale(answered)
+
+    # ------------------------------------------------------------------------------------------ the bad entry
+
+    async def _narrow(self, batch: Sequence[Kept]) -> None:
+        """Send a batch that failed in ever smaller parts, in order, and set aside what fails by itself.
+
+        An entry is only blamed once the ledger takes others and still not this one.
+        """
+        parts = [batch]
+        suspects: list[Kept] = []
+        while parts:
+            part = parts.pop()
+            try:
+                sent = await self._send(part)
+            except LedgerError as error:
+                match self._suspected(error, part):
+                    case Disposition.NARROW:
+                        half = len(part) // 2
+                        parts += [part[half:], part[:half]]
+                    case _:
+                        suspects.append(part[0])
+                        if self._unproven + len(suspects) >= _UNPROVEN:
+                            await self._find_witness(batch, suspects)
+                            await self._blame(suspects)
+            else:
+                if sent < len(part):
+                    parts.append(part[sent:])
+                await self._blame(suspects)
+                self._unproven = 0
+        if suspects:
+            # Nothing else was left to send: does it take anything at all?
+            await self._send([])
+            self._unproven += len(suspects)
+            await self._blame(suspects)
+
+    def _suspected(self, error: LedgerError, part: Sequence[Kept]) -> Disposition:
+        """Whether it is the entries; raises where it is not."""
+        # The attempts that patience asks for came before the narrowing.
+        verdict = disposition(error, attempt=_MANY, entries=len(part))
+        if verdict not in _SUSPECTED:
+            raise error
+        return verdict
+
+    async def _find_witness(self, batch: Sequence[Kept], suspects: Sequence[Kept]) -> None:
+        """The last of the batch gets through where the first ones did not; else the ledger fails on all of them."""
+        if batch[-1] not in suspects:
+            with suppress(LedgerError):
+                await self._send(batch[-1:])
+                self._unproven = 0
+                return
+        words, hint = "fails on every entry", "look into the deployment's logs ('npx convex logs')"
+        raise LedgerRefused("failing", words, where=self._ledger.shown, hint=hint)
+
+    async def _blame(self, suspects: list[Kept]) -> None:
+        """A last chance for each suspect, now that the ledger takes others; then set it aside. Empties the list."""
+        while suspects:
+            kept = suspects[0]
+            try:
+                await self._send([kept])
+            except LedgerError as error:
+                self._suspected(error, [kept])
+                reason = f"{getattr(error, 'code', 'failed')}: the ledger {error.what}, on this entry by itself"
+                await self._in_writer(self._burial(kept, reason))
+                self.shipping.dead += 1
+                self._tell_refused([(kept, reason)])
+            suspects.pop(0)
+
+    def _burial(self, kept: Kept, reason: str) -> Callable[[Journal], None]:
+        return lambda journal: journal.settle([(kept.seq, "dead", reason)], self._now())
+
+    # ------------------------------------------------------------------------------------------ waiting
+
+    async def _wait_for_news(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pace.look_every):
+                await self._news.wait()
+
+    async def _wait_for_ledger(self, error: LedgerError) -> None:
+        self.shipping.failures += 1
+        # A refusal that no entry could be blamed for is for somebody to mend.
+        blocked = isinstance(error, LedgerRefused)
+        if isinstance(error, LedgerAway) and error.code == "timeout":
+            # It may be slow rather than gone: a smaller batch may be done in time.
+            self._size = max(_FEWEST, self._size // 2)
+        self._stands("blocked" if blocked else "away", error)
+        await asyncio.sleep(self._pace.blocked_every if blocked else self._delay(error))
+
+    def _delay(self, error: LedgerError) -> float:
+        pace = self._pace
+        delay = min(pace.longest_delay, pace.first_delay * 2.0 ** min(max(self._attempt, 1) - 1, 30))
+        delay *= 0.5 + 0.5 * self._jitter()
+        asked = error.retry_after if isinstance(error, LedgerAway) else None
+        return delay if asked is None else max(delay, min(asked, pace.longest_asked))
+
+    async def _in_writer(self, function: Callable[[Journal], _T]) -> _T:
+        return await asyncio.wrap_future(self._writer.run_in_writer(function))
+
+    # ------------------------------------------------------------------------------------------ what is told
+
+    def _succeeded(self, entries: int) -> None:
+        shipping = self.shipping
+        shipping.last_success = self._now()
+        self._size = min(MAX_ENTRIES, self._size * 2)
+        if not self._known and shipping.state == "idle":
+            _log.info("the ledger takes entries", ledger=self._ledger.shown, waiting=shipping.waiting)
+        self._known = True
+        self._stands("shipping" if entries else "idle")
+        self._attempt = 0
+
+    def _stands(self, state: State, error: LedgerError | JournalError | None = None) -> None:
+        """Where things stand now; the log hears of a change for the worse or back, once."""
+        shipping, before = self.shipping, self.shipping.state
+        reason, hint = (None, None) if error is None else (error.what, error.hint)
+        ledger = self._ledger.shown
+        if error is None and before in ("away", "blocked"):
+            away = self._now() - shipping.since
+            event = "the ledger is back" if before == "away" else "publishing goes on"
+            _log.info(event, ledger=ledger, away_ms=away, failures=self._attempt, waiting=shipping.waiting)
+        elif state == "away" and before != "away":
+            _log.warning("the ledger is away; the journal keeps", ledger=ledger, why=reason)
+        elif state == "blocked" and (before != "blocked" or reason != shipping.reason):
+            _log.error("publishing is blocked; the journal keeps", ledger=ledger, why=reason, to_do=hint)
+        if state != before:
+            shipping.since = self._now()
+        shipping.state, shipping.reason, shipping.hint = state, reason, hint
+
+    def _count(self, answered: Sequence[tuple[Kept, Answer]], forgotten: dict[str, int]) -> None:
+        shipping = self.shipping
+        for _, answer in answered:
+            if answer.outcome == "applied":
+                shipping.applied += 1
+            elif answer.outcome == "duplicate":
+                shipping.duplicate += 1
+            elif answer.outcome == "stale":
+                shipping.stale += 1
+            elif answer.code != "forgotten":
+                shipping.dead += 1
+        for session, entries in forgotten.items():
+            shipping.forgotten += entries
+            if session not in self._gone:
+                self._gone.add(session)
+                _log.warning("the ledger was told to forget this session: so does the journal", session=session)
+            if self._on_forgotten is not None:
+                self._on_forgotten(session)
+
+    def _tell_refused(self, refused: Sequence[tuple[Kept, str]]) -> None:
+        if refused:
+            kept, reason = refused[0]
+            see = "multicam-tap journal ls --dead"
+            _log.warning("entries were set aside", entries=len(refused), first=kept.entry.key, why=reason, see=see)
+
+    def _tell_stale(self, answered: Sequence[tuple[Kept, Answer]]) -> None:
+        """Tell of rows whose newest entry of ours lies below what stands. Older ones are repetitions, and normal."""
+        if self._on_stale is None:
+            return
+        newest = {kept.entry.key: (kept.entry, answer) for kept, answer in answered}
+        for entry, answer in newest.values():
+            if answer.outcome == "stale" and answer.version is not None and answer.version > entry.version:
+                self._on_stale(entry.key, answer.version)
