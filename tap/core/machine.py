@@ -287,7 +287,9 @@ class Machine:
             unseen_since = self._unseen_since()
             if unseen_since is not None:
                 found.append((unseen_since + self._policy.idle_ms, self._idle))
-            if session.by == "program" and unseen_since is None and self.state.phase in _TOLD:
+            connection = self.state.connection
+            watched = connection is not None and connection.open and self.state.phase in _TOLD
+            if session.by == "program" and watched:
                 found.append((self.state.program_since[1] + self._policy.unchanged_ms, self._unchanged))
         return found
 
