@@ -35,8 +35,9 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
 class Book:
     """Collects the entries of one step."""
 
-    def __init__(self, state: State, *, tap: str) -> None:
+    def __init__(self, state: State, *, tap: str, clock_step_ms: int) -> None:
         self.state = state
+        self._clock_step_ms = clock_step_ms
         self.tap = tap
         self.entries: list[Entry] = []
 
@@ -60,9 +61,11 @@ class Book:
 
     def session_row(self, session: Session, source: dict[str, Any], at: int) -> None:
         """Write the session as it is known now."""
-        mode = self.state.mode.value if session.status == "live" else (session.final or {}).get("mode")
-        if mode is None and session.row is not None:
-            mode = session.row.fields.get("mode")
+        before = None if session.row is None else session.row.fields.get("mode")
+        if session.status == "live":
+            mode = self.state.mode.value if self.state.mode.known else before
+        else:
+            mode = (session.final or {}).get("mode", before)
         session.row = self.row(
             session,
             "session",
@@ -163,17 +166,20 @@ class Book:
         if not again:
             session.counts[kind] = session.counts.get(kind, 0) + 1
 
-    def event_key(self, kind: str, told: Told, *, own_id: str | None, subject: str | None) -> str:
+    def event_key(
+        self, kind: str, told: Told, *, own_id: str | None, subject: str | None, at: int | None = None
+    ) -> str:
         """The key of an event within its session: by its own id and time, else time and camera, else receive time."""
         session = self.running()
         if session is None:
             return ""
+        at = told.at if at is None else at
         if own_id is not None:
             # Ids may start anew with each boot; a server time tells such namesakes apart, else the boot does.
-            time = told.at if told.at is not None else f"b{self.state.boot}" if self.state.boot else None
+            time = at if at is not None else f"b{self.state.boot}" if self.state.boot else None
             parts: tuple[str | int, ...] = (own_id,) if time is None else (own_id, time)
         else:
-            parts = (f"r{told.stamp.wall}" if told.at is None else told.at, *([] if subject is None else [subject]))
+            parts = (f"r{told.stamp.wall}" if at is None else at, *([] if subject is None else [subject]))
         return sub_key(session.key, kind, *parts)
 
     # ------------------------------------------------------------------ look-ups
@@ -190,11 +196,17 @@ class Book:
         camera = self.state.cameras.get(camera_id)
         return None if camera is None else camera.info
 
-    def shown(self, at: int) -> None:
-        """A frame at ``at`` showed that the session runs."""
+    def shown(self, told: Told) -> None:
+        """This frame showed that the session runs."""
         session = self.running()
-        if session is not None:
-            session.shown_at = at
+        if session is None:
+            return
+        by_server = told.at is not None
+        behind = session.shown_at - told_at(told)
+        # An older frame that came late does not take it back; a clock that was set does, and so does another clock.
+        if by_server and session.shown_by_server and 0 < behind <= self._clock_step_ms:
+            return
+        session.shown_at, session.shown_by_server = told_at(told), by_server
 
     def remember(self, ident: str) -> None:
         """Keep an explicit frame's identity, to recognise it when it is told again."""

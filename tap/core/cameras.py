@@ -38,7 +38,7 @@ class Cameras:
         if camera is None or is_older_by_seq(camera.mark, o.told, scope):
             return
         self._merge(camera, o.camera)
-        camera.mark = self._mark(camera, o.told, scope, connection)
+        camera.mark = self._mark(camera, o.told, scope, connection, explicit=True)
         if o.camera.online is False:
             self._leave(camera, told_at(o.told), o.told)
         elif o.joined or o.camera.online is True or camera.present is None:
@@ -47,10 +47,10 @@ class Cameras:
 
     def left(self, o: CameraLeft, scope: str | None, connection: Connection | None) -> None:
         """A camera left: it counts once the grace time is over."""
-        camera = self._book.state.cameras.get(o.camera_id)
+        camera = self._camera(o.camera_id)
         if camera is None or is_older_by_seq(camera.mark, o.told, scope):
             return
-        camera.mark = self._mark(camera, o.told, scope, connection)
+        camera.mark = self._mark(camera, o.told, scope, connection, explicit=True)
         self._leave(camera, told_at(o.told), o.told)
 
     def listed(self, infos: Iterable[CameraInfo], told: Told, scope: str | None, connection: Connection) -> None:
@@ -66,6 +66,7 @@ class Cameras:
             if not self._stale(camera, told, scope, connection):
                 # After a loss nobody saw it leave: it is dated by the last frame that showed it, so that a tap
                 # that did see it outranks this one.
+                camera.mark = self._mark(camera, told, scope, connection, explicit=False)
                 self._leave(camera, camera.shown_at if first and camera.shown_at else at, told)
 
     def _listed(self, info: CameraInfo, told: Told, scope: str | None, connection: Connection) -> None:
@@ -79,6 +80,7 @@ class Cameras:
         if differs and self._stale(camera, told, scope, connection):
             return
         if differs:
+            camera.mark = self._mark(camera, told, scope, connection, explicit=False)
             self._merge(camera, info)
             if online and not there:
                 self._arrive(camera, at)
@@ -171,6 +173,6 @@ class Cameras:
         return is_stale(camera.mark, told, scope, connection=connection, policy=self._policy)
 
     @staticmethod
-    def _mark(camera: Camera, told: Told, scope: str | None, connection: Connection | None) -> Mark:
+    def _mark(camera: Camera, told: Told, scope: str | None, connection: Connection | None, *, explicit: bool) -> Mark:
         number = 0 if connection is None else connection.number
-        return marked(camera.mark, told, scope, connection=number, explicit=True)
+        return marked(camera.mark, told, scope, connection=number, explicit=explicit)

@@ -72,6 +72,7 @@ class Do(StrEnum):
 
     START = "start"
     RESUME = "resume"
+    GO_ON = "go on"
     COMPLETE = "complete"
     UNSEEN = "interrupt (unseen)"
     REPLACED = "interrupt (replaced)"
@@ -92,7 +93,7 @@ RULES: Mapping[tuple[Phase, Signal], tuple[tuple[Do, ...], Phase]] = {
     (Phase.BLIND, Signal.IDLE): ((Do.IDLED,), Phase.IDLED),
     (Phase.BLIND, Signal.HEARD): ((Do.NOTE_GAP,), Phase.RETURNING),
     (Phase.IDLED, Signal.HEARD): ((Do.NOTE_GAP,), Phase.RETURNING),
-    (Phase.RETURNING, Signal.CHANGED): ((Do.TELL_GAP,), Phase.UNSURE),
+    (Phase.RETURNING, Signal.CHANGED): ((Do.TELL_GAP, Do.GO_ON), Phase.UNSURE),
     (Phase.RETURNING, Signal.SAME): ((Do.TELL_GAP, Do.RESUME), Phase.LIVE),
     (Phase.RETURNING, Signal.NONE): ((Do.TELL_GAP, Do.UNSEEN), Phase.WAITING),
     (Phase.RETURNING, Signal.OTHER): ((Do.TELL_GAP, Do.REPLACED, Do.START), Phase.LIVE),
@@ -117,6 +118,7 @@ _TOLD = frozenset({Phase.LIVE, Phase.UNSURE})
 
 _MODE_STARTS = "photoshoot"
 _MODE_ENDS = frozenset({"idle", "rehearsal"})
+_CLOCK_SET_MS = 5_000
 _ENDED_KEPT = 8
 """Sessions that are over and can still show again, or get a late still."""
 _HISTORY_KEPT = 64
@@ -158,12 +160,13 @@ class Machine:
         self._dialect = dialect
         self._policy = policy
         self._venue = venue
-        self._book = Book(self.state, tap=tap)
+        self._book = Book(self.state, tap=tap, clock_step_ms=policy.clock_step_ms)
         self._cameras = Cameras(self._book, policy)
         self._stills = Stills(self._book)
         self._do: Mapping[Do, Callable[[_Cause], None]] = {
             Do.START: self._start,
             Do.RESUME: self._resume,
+            Do.GO_ON: self._go_on,
             Do.COMPLETE: self._complete,
             Do.UNSEEN: lambda _: self._interrupt("unseen"),
             Do.REPLACED: lambda _: self._interrupt("replaced"),
@@ -394,15 +397,20 @@ class Machine:
         started_at = cause.at if info.started_at is None else info.started_at
         anew = info.id is None or self._dialect.ids_start_anew
         key = session_key(self._venue, info.id, started_at if anew else None)
-        known = next((session for session in state.ended if session.key == key), None)
+        known = next(
+            (over for over in reversed(state.ended) if over.key == key or self._shows_again(over, cause)), None
+        )
         if known is not None:
             state.ended.remove(known)
             state.session = known
             self._name(known, info)
+            if cause.first_sight:
+                self._first_sight(known, cause)
             self._resume(cause)
             return
         start = {"at": cause.at, **side_fields(self._side())}
-        session = Session(key, cause.by, info.id, started_at, start, shown_at=cause.at)
+        told = info.started_at is not None
+        session = Session(key, cause.by, info.id, started_at, told, start, shown_at=cause.at)
         state.session = session
         self._name(session, info)
         self._book.session_row(session, self._source(), cause.at)
@@ -410,6 +418,13 @@ class Machine:
         self._cameras.on_program(self._known_program(), cause.at)
         if cause.first_sight:
             self._first_sight(session, cause)
+
+    def _shows_again(self, over: Session, cause: _Cause) -> bool:
+        """Whether a snapshot that does not say when its session began shows one that was over."""
+        info = cause.info
+        if info is None or cause.snapshot is None or info.id is None or info.started_at is not None:
+            return False
+        return self._dialect.ids_start_anew and over.id == info.id
 
     def _first_sight(self, session: Session, cause: _Cause) -> None:
         """The session ran already: what came before is one gap, without an old side and without a length."""
@@ -434,10 +449,15 @@ class Machine:
             return
         was_over = session.status != "live"
         session.status, session.completed_at, session.end_reason, session.final = "live", None, None, None
-        session.shown_at = cause.at
+        session.shown_at, session.shown_by_server = cause.at, cause.told.at is not None
         if was_over:
             self._book.session_row(session, self._source(), cause.at)
             self._cameras.join_session(session, cause.at)
+
+    def _go_on(self, cause: _Cause) -> None:
+        """A change that is told as such, before any snapshot, belongs to the session, also to one closed as idle."""
+        if cause.snapshot is None:
+            self._resume(cause)
 
     def _complete(self, cause: _Cause) -> None:
         session = self.state.session
@@ -530,7 +550,8 @@ class Machine:
         session = self.state.session
         if session is None:
             return False
-        if self._dialect.ids_start_anew and info.started_at is not None and info.started_at != session.started_at:
+        told_both = info.started_at is not None and session.start_told
+        if self._dialect.ids_start_anew and told_both and info.started_at != session.started_at:
             return False
         return info.id is None or session.id is None or info.id == session.id
 
@@ -544,7 +565,7 @@ class Machine:
                 self._resume(_Cause(o.told))
         else:
             self._signal(Signal.STARTED, _Cause(o.told, info=o.session))
-        self._book.shown(told_at(o.told))
+        self._book.shown(o.told)
 
     def _session_updated(self, o: SessionUpdated) -> None:
         if self._is_known(o.session) and not self._session_repeated(o.told, f"updated/{o.told.at}/{o.session}"):
@@ -554,7 +575,7 @@ class Machine:
         session = self._book.running()
         if session is not None:
             self._name(session, info)
-            self._book.shown(told_at(told))
+            self._book.shown(told)
             self._book.session_row(session, self._source(), told_at(told))
 
     def _session_ended(self, o: SessionEnded) -> None:
@@ -592,6 +613,8 @@ class Machine:
         told = self._fresh(o)
         signal, cause = self._session_relation(o, told)
         by_policy = cause.by != "frames" and signal is Signal.OTHER and not cause.first_sight
+        if signal is Signal.NONE and cause.by != "frames" and state.phase is Phase.LIVE:
+            self._tell(told, o.told)  # the change that ends a session by policy belongs to it
         if signal is not None:
             self._signal(signal, cause)
         if signal is Signal.NONE or (signal is Signal.OTHER and not by_policy):
@@ -599,9 +622,12 @@ class Machine:
         else:
             self._tell(told, o.told)
         if signal is Signal.SAME:
-            self._book.shown(told_at(o.told))
+            self._book.shown(o.told)
             if cause.info is not None:
                 self._rename(cause.info, o.told)
+        running = self._book.running()
+        if running is not None and running.row is not None and running.row.fields.get("mode") != state.mode.value:
+            self._book.session_row(running, self._source(), told_at(o.told))
         if o.cameras is not UNSET:
             self._cameras.listed(o.cameras or (), o.told, self._scope(o.told), connection)
             self._cameras.on_program(self._known_program(), told_at(o.told))
@@ -697,8 +723,10 @@ class Machine:
         if "recording" in told:
             self._set(state.recording, told["recording"], by, explicit=False)
         if "hold" in told:
-            self._set(state.hold, _flat("hold", told["hold"]), by, explicit=False)
-            state.held = None
+            active = _flat("hold", told["hold"])
+            if not (active and state.hold.sure and state.hold.value):
+                state.held = None
+            self._set(state.hold, active, by, explicit=False)
 
     def _tell(self, told: dict[str, Any], by: Told) -> None:
         """What a snapshot says that nobody told before becomes an event; what follows a loss only becomes known."""
@@ -816,7 +844,7 @@ class Machine:
                 duration_ms=o.duration_ms if o.transition not in {None, "cut"} else None,
                 detail={"trigger": o.trigger} if o.trigger is not None and trigger == "unknown" else None,
             )
-            self._book.shown(told_at(o.told))
+            self._book.shown(o.told)
         self._end_by_program(o.told, o.to)
 
     def _inferred_cut(self, to: str | None, told: Told) -> None:
@@ -835,7 +863,7 @@ class Machine:
             trigger="unknown",
             detail={"inferred": True},
         )
-        self._book.shown(told_at(told))
+        self._book.shown(told)
 
     def _by_policy(self, policy: str) -> bool:
         return self._policy.session == policy and not self.state.frames_seen
@@ -871,7 +899,7 @@ class Machine:
             camera_id=camera_id,
             detail=_detail(by=o.by, reason=o.reason, inferred=inferred or None),
         )
-        self._book.shown(at)
+        self._book.shown(o.told)
 
     def _release(self, o: Release) -> None:
         hold = self.state.hold
@@ -893,7 +921,7 @@ class Machine:
             duration_ms=None if held is None else _held_ms(held, o.told),
             detail=_detail(by=o.by, inferred=inferred or None),
         )
-        self._book.shown(told_at(o.told))
+        self._book.shown(o.told)
 
     # ------------------------------------------------------------------ modes
 
@@ -920,7 +948,7 @@ class Machine:
             key=self._book.event_key("mode_change", told, own_id=None, subject=to),
             detail=_detail(to=to, inferred=inferred or None, **{"from": was}),
         )
-        self._book.shown(told_at(told))
+        self._book.shown(told)
         self.state.mode.value, self.state.mode.known = to, True
         session = self._book.running()
         if session is not None:
@@ -943,7 +971,7 @@ class Machine:
         self._book.event(
             "music_moment",
             o.told,
-            key=self._book.event_key("music_moment", o.told, own_id=o.moment_id, subject=o.kind),
+            key=self._book.event_key("music_moment", o.told, own_id=o.moment_id, subject=o.kind, at=o.at),
             at=at,
             detail=_detail(momentId=o.moment_id, kind=o.kind, confidence=o.confidence),
         )
@@ -978,10 +1006,12 @@ def _gap_columns(session: Session) -> dict[str, Any]:
 
 def _held_ms(held: Held, told: Told) -> int | None:
     """How long the hold lasted: by the server's clock where it told both ends, else by our own."""
+    ours = max(0, told.stamp.mono - held.mono)
     if held.from_server and told.at is not None:
         length = told.at - held.at
-        return length if length >= 0 else None
-    return max(0, told.stamp.mono - held.mono)
+        # Further apart than delays and drift explain: the server's clock was set meanwhile.
+        return length if length >= 0 and abs(length - ours) <= _CLOCK_SET_MS else ours
+    return ours
 
 
 def _detail(**parts: Any) -> dict[str, Any]:

@@ -244,10 +244,16 @@ class _Field(NamedTuple):
     def find(self, scopes: tuple[dict[str, Any], ...]) -> Any:
         """The first readable value along the alternatives; None where only an explicit null was found; else UNSET."""
         missing: Any = UNSET
+        stood = False
         for path in self.paths:
+            if path == () and stood:
+                continue  # the flat form is meant only where nothing stands at the other places
             for scope in scopes:
                 value = _at(scope, path)
+                stood = stood or value is not UNSET
                 if value is None:
+                    if self.name in _NULLABLE:
+                        return None
                     missing = None
                 elif value is not UNSET:
                     found = self._convert(value)
@@ -383,7 +389,7 @@ class Dialect:
             for path in plan.type:
                 value = _at(scope, path)
                 label = plan.fold(value) if isinstance(value, str) else _label(value) if value is not None else ""
-                if label in plan.known:
+                if label in plan.known or (label and label not in plan.wrappers):
                     return label, scopes
                 first = first or label
         return first, scopes
@@ -469,6 +475,7 @@ class _Plan(Struct):
     ids_start_anew: bool
     policy: model.SessionPolicy
     fold_types: bool
+    wrappers: frozenset[str]
     ignore: frozenset[str]
     ignore_raw: tuple[str, ...]
     known: frozenset[str]
@@ -513,7 +520,7 @@ class _Compiler:
 
     _TOP = ("dialect", "language", "about", "frame", "session", "camera", "hold", "rule")
     _FRAME = (
-        *("type", "body", "batch", "time", "seq", "seq_orders", "heartbeat_seconds", "ignore", "quiet"),
+        *("type", "body", "batch", "time", "seq", "seq_orders", "heartbeat_seconds", "ignore", "quiet", "wrappers"),
         *("fold_types", "ids_start_anew", "session_by"),
     )
 
@@ -562,6 +569,7 @@ class _Compiler:
             ids_start_anew=self._flag(frame, "ids_start_anew", False),
             policy=self._choice(frame, "session_by", ("frames", "mode", "program", "record"), "frames"),
             fold_types=fold_types,
+            wrappers=frozenset(fold(word) for word in self._words(frame, "wrappers")),
             ignore=ignore,
             ignore_raw=ignore_raw,
             known=frozenset(ignore | quiet | set(typed)),
@@ -634,7 +642,9 @@ class _Compiler:
             values = self._values(spec.get("values"), place)
             spec = spec.get("from", [])
         paths = self._paths(spec, place)
-        self._names.update(part for path in paths for part in path)
+        if kind in {"id", "ids", *_SHAPES, "cameras"} or name in {"storage_key", "sha256"}:
+            # Only these are spared by redaction; a title or a note may hold a password.
+            self._names.update(part for path in paths for part in path)
         return _Field(name, paths, self._reader(kind), factor, values)
 
     def _values(self, values: Any, place: str) -> Mapping[str, Any] | None:

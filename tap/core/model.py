@@ -318,14 +318,14 @@ class Entry(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 # ---------------------------------------------------------------------------------------------- how to infer
 
-SessionPolicy: TypeAlias = Literal["frames", "mode", "program", "record"]
+SessionPolicy: TypeAlias = Literal["dialect", "frames", "mode", "program", "record"]
 
 
 class Policy(Struct, frozen=True, rename="camel"):
     """What a venue may decide about inference. Stands in a tape's header, so that a replay decides alike."""
 
-    session: SessionPolicy = "frames"
-    """What makes a session where the server has no session frames."""
+    session: SessionPolicy = "dialect"
+    """What makes a session where the server has no session frames; ``dialect``: as the dialect says."""
     grace_ms: int = 5_000
     """A camera that is away for less than this leaves no trace."""
     settle_ms: int = 2_000

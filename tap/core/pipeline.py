@@ -71,7 +71,9 @@ class Pipeline:
         self.dialect = dialect
         self.tally = Tally()
         state = _read_checkpoint(checkpoint)
-        policy = Policy(session=dialect.policy) if policy is None else policy
+        policy = Policy() if policy is None else policy
+        if policy.session == "dialect":
+            policy = msgspec.structs.replace(policy, session=dialect.policy)
         self._machine = Machine(dialect, tap=tap, policy=policy, venue=venue, state=state)
         self._sampled: set[tuple[str, str]] = set()
         self._held: list[Entry] = []

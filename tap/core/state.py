@@ -135,12 +135,16 @@ class Session(Struct):
     """``frames``, or the policy that made it."""
     id: str | None
     started_at: int
+    start_told: bool
+    """False where ``started_at`` is only when it was first seen."""
     start: dict[str, Any]
     title: str | None = None
     notes: str | None = None
     status: str = "live"
     shown_at: int = 0
     """Time of the last frame that showed it."""
+    shown_by_server: bool = False
+    """Whether that time is the server's."""
     completed_at: int | None = None
     end_reason: str | None = None
     final: dict[str, Any] | None = None
@@ -149,6 +153,8 @@ class Session(Struct):
     stills: dict[str, Still] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     """Ids of its stills, with the time of the first mention."""
+    markers: dict[str, int] = field(default_factory=dict)
+    """Ids of the stills that were asked for, with the time of the request."""
     counts: dict[str, int] = field(default_factory=dict)
     gaps: int = 0
     gap_ms: int = 0

@@ -35,19 +35,18 @@ class Stills:
     def requested(self, o: StillRequested) -> None:
         """Somebody asked: a marker, and a row for each camera that was asked."""
         at = told_at(o.told)
-        session = self._asked_in(o.still_id) or self._book.running()
+        name = o.still_id if o.still_id is not None else f"@{at}"
+        session = self._asking(name, at)
         if session is None:
             return
-        name = o.still_id if o.still_id is not None else f"@{at}"
-        if f"marker/{session.key}/{name}" in self._book.state.recent:
-            return
-        self._book.remember(f"marker/{session.key}/{name}")
-        self._ask(session, name, at)
-        detail: dict[str, Any] = {"stillId": name, "cameraIds": list(o.camera_ids)}
-        if o.by is not None:
-            detail["by"] = o.by
-        key = sub_key(session.key, "still_marker", name)
-        self._book.event("still_marker", o.told, key=key, session=session, detail=detail)
+        if name not in session.markers:
+            _keep(session.markers, name, at)
+            _keep(session.asked, name, at)
+            detail: dict[str, Any] = {"stillId": name, "cameraIds": list(o.camera_ids)}
+            if o.by is not None:
+                detail["by"] = o.by
+            key = sub_key(session.key, "still_marker", name)
+            self._book.event("still_marker", o.told, key=key, session=session, detail=detail)
         for camera_id in o.camera_ids:
             self._move(session, name, camera_id, o.told, "requested", {"requestedAt": at}, anonymous=o.still_id is None)
 
@@ -91,6 +90,13 @@ class Stills:
         current = [] if state.session is None else [state.session]
         return current + state.ended[::-1]
 
+    def _asking(self, name: str, at: int) -> Session | None:
+        """The session that a request belongs to: the one that runs, unless an older one's request is only repeated."""
+        known, running = self._asked_in(name), self._book.running()
+        if known is None or known is running:
+            return running
+        return known if running is None or known.markers.get(name, at) == at else running
+
     def _asked_in(self, still_id: str | None) -> Session | None:
         """The session that knows this still: the one that asked for it, even if it is over."""
         if still_id is None:
@@ -103,8 +109,12 @@ class Stills:
             session = self._asked_in(still_id) or self._book.running()
             if session is None:
                 return None
-            self._ask(session, still_id, at)
+            _keep(session.asked, still_id, at)
             return session, still_id
+        ident = f"still/{before}/{camera_id}/{at}"
+        if ident in self._book.state.recent:
+            return None
+        self._book.remember(ident)
         for session in self._sessions():
             waiting = self._anonymous(session, camera_id, before)
             if waiting is not None:
@@ -120,11 +130,6 @@ class Stills:
                 name: str = fields["stillId"]
                 return name
         return None
-
-    def _ask(self, session: Session, name: str, at: int) -> None:
-        session.asked.setdefault(name, at)
-        if len(session.asked) > _MOST:
-            del session.asked[next(iter(session.asked))]
 
     # ------------------------------------------------------------------ rows and events
 
@@ -202,6 +207,12 @@ class Stills:
         if len(session.stills) > _MOST:
             done = (key for key, still in session.stills.items() if still.row.fields["status"] == "uploaded")
             del session.stills[next(done, next(iter(session.stills)))]
+
+
+def _keep(known: dict[str, int], name: str, at: int) -> None:
+    known.setdefault(name, at)
+    if len(known) > _MOST:
+        del known[next(iter(known))]
 
 
 def _moment(status: str, fields: dict[str, Any], told: Told) -> tuple[int, int]:

@@ -802,6 +802,134 @@ class TestTime:
         assert (moment["at"], moment["detail"]) == (T0 + 1900, {"momentId": "m", "kind": "drop", "confidence": 0.5})
 
 
+class TestHardCases:
+    def test_a_still_id_that_comes_again_belongs_to_the_session_that_asks(self) -> None:
+        """Ids may start anew with each session."""
+        stage = Stage().shoot()
+        stage.say("still_requested", still_id="1", camera_ids=["c1"])
+        stage.later(100).say("session_ended", session_id="s1")
+        stage.later(100).say("session_started", session={"id": "s2"})
+        stage.later(100).say("still_requested", still_id="1", camera_ids=["c2"])
+        stage.later(100).say("still_captured", still_id="1", camera_id="c2")
+        assert stage.rows["studio/s2/still/1/c2"].fields["status"] == "captured"
+        assert stage.still("1", "c1")["status"] == "requested"
+
+    def test_a_second_request_adds_the_cameras_that_the_first_lacked(self) -> None:
+        """And is no second marker."""
+        stage = Stage().shoot()
+        stage.say("still_requested", still_id="x", camera_ids=["c1"])
+        stage.later(10).say("still_requested", still_id="x", camera_ids=["c1", "c2"])
+        assert stage.still("x", "c2")["status"] == "requested"
+        assert len(stage.events("still_marker")) == 1
+
+    def test_a_repeated_upload_without_an_id_is_one_upload(self) -> None:
+        """It does not go to the next still that waits."""
+        stage = Stage().shoot()
+        stage.say("still_captured", camera_id="c1")
+        stage.later(1000).say("still_captured", camera_id="c1")
+        for _ in range(2):
+            stage.say("still_uploaded", camera_id="c1", ts=4000, storage_key="k")
+        statuses = sorted(row.fields["status"] for row in stage.rows.values() if row.op == "still")
+        assert statuses == ["captured", "uploaded"]
+
+    def test_a_late_snapshot_of_cameras_changes_nothing_that_a_newer_one_told(self) -> None:
+        """Neither presence nor a name."""
+        stage = Stage().shoot()
+        stage.state(seq=100, cameras=[{**ONE, "name": "New"}])
+        stage.later(10).state(seq=99, cameras=[ONE, TWO])
+        stage.wait(6000)
+        assert stage.camera("c1")["name"] == "New"  # type: ignore[index]
+        assert stage.camera("c2")["leftAt"] == T0 + 2000  # type: ignore[index]
+
+    @pytest.mark.parametrize("session", [{"id": [1]}, True, None, [], 1.5e300])
+    def test_an_unreadable_session_starts_none(self, session: object) -> None:
+        """Nothing is made of it."""
+        stage = Stage()
+        stage.idle_state()
+        stage.say("session_started", session=session)
+        assert not [row for row in stage.rows.values() if "@" in row.key or "c1" in row.key or row.key == "studio/1"]
+
+    @pytest.mark.parametrize(
+        "frame",
+        [{"type": "audit", "event": "cut", "camera_id": "c2"}, {"type": "log", "kind": "cut", "to": "c2"}],
+    )
+    def test_an_unknown_type_is_not_read_by_another_field(self, frame: dict[str, Any]) -> None:
+        """It is counted as unknown."""
+        stage = Stage().shoot()
+        _say(stage, frame, {})
+        assert not stage.cuts()
+        assert stage.pipeline.tally.unknown
+
+    def test_a_flat_camera_is_known_by_its_id_not_by_its_model(self) -> None:
+        """The event/data envelope puts its fields beside each other."""
+        stage = Stage().shoot()
+        _say(stage, {"event": "camera_joined", "data": {"id": "c9", "name": "Nine", "device": "iPhone"}}, {})
+        assert stage.camera("c9")["device"] == "iPhone"  # type: ignore[index]
+
+    def test_an_explicit_null_wins_over_another_field(self) -> None:
+        """Program turned to nothing."""
+        stage = Stage().shoot()
+        stage.say("cut", to=None, camera_id="c2")
+        assert not stage.cuts()
+
+    def test_a_cut_before_the_snapshot_is_not_lost_after_idle(self) -> None:
+        """A change that is told as such belongs to the session."""
+        stage = Stage().shoot()
+        stage.drop()
+        stage.wait(40 * 60_000)
+        stage.connect()
+        stage.say("cut", to="c2")
+        stage.later(10).state(program="c2", mode="idle")
+        assert stage.cuts() == [(None, "c2")]
+        assert stage.session()["status"] == "live"
+
+    def test_each_session_that_a_loss_touches_has_its_gap(self) -> None:
+        """A, then B, then A again: each return is one gap."""
+        stage = Stage().shoot()
+        for name in ("s2", "s1"):
+            stage.drop()
+            stage.later(1000).connect()
+            stage.later(10).state(session={"id": name})
+        gaps = [row.session_key for row in stage.rows.values() if row.fields.get("kind") == "gap"]
+        assert sorted(gaps) == ["studio/s1", "studio/s1", "studio/s2", "studio/s2"]
+
+    def test_a_session_row_tells_the_mode_that_a_snapshot_brought_back(self) -> None:
+        """Although no mode change is made of it."""
+        stage = Stage(Policy(session="mode"))
+        stage.state(session="-", mode="idle")
+        stage.later(1000).say("mode_changed", to="photoshoot")
+        stage.drop()
+        stage.later(1000).connect()
+        stage.state(session="-", mode="performance")
+        assert stage.session(f"studio/@{T0 + 1000}")["mode"] == "performance"
+        assert len(stage.events("mode_change")) == 1
+
+    def test_a_late_snapshot_does_not_take_back_when_the_session_was_last_shown(self) -> None:
+        """Its interruption is not before its last cut."""
+        stage = Stage().shoot()
+        stage.later(3000).say("cut", to="c2")
+        stage.later(10).state(seq=stage.seq - 1, ts=4100, mode="idle")
+        stage.drop()
+        stage.later(1000).connect()
+        stage.idle_state()
+        assert stage.session()["completedAt"] == T0 + 5000
+
+    @pytest.mark.parametrize("step", [-60_000, 3_600_000])
+    def test_a_clock_that_is_set_does_not_bend_the_length_of_a_hold(self, step: int) -> None:
+        """Then our own clock tells it."""
+        stage = Stage().shoot()
+        stage.say("hold", camera_id="c1")
+        stage.later(2000).say("release", ts=stage.now + step)
+        assert stage.events("release")[0]["durationMs"] == 2000
+
+    def test_two_music_moments_of_one_frame_are_two(self) -> None:
+        """By their own times."""
+        stage = Stage().shoot()
+        for at in (1900, 1950):
+            stage.say("music_moment", kind="beat", at=T0 + at, ts=2000)
+        assert len(stage.events("music_moment")) == 2
+
+
 def _say(stage: Stage, body: dict[str, Any], order: dict[str, int]) -> None:
     """A frame with exactly the order that is given."""
     frame = dict(body)
