@@ -6,12 +6,13 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 READY := .venv/.ready
+PACKAGES := convex/node_modules/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 PYTEST := $(BIN)/python -m pytest
 # As many as a small machine has; the tests are mostly waiting for each other's sockets.
 WORKERS ?= 2
 
-.PHONY: help venv demo test test-python test-slow test-convex lint format pins clean
+.PHONY: help venv demo evidence ledger test test-python test-slow test-convex lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,8 +42,23 @@ $(READY): requirements-dev.txt pyproject.toml
 	@$(PIP) install --no-deps -e .
 	@touch $@
 
-demo: $(READY)  ## A simulated shoot, tapped live, its history shown and scored
+demo: $(READY) ledger  ## A simulated shoot, tapped live, shown and scored from the local ledger
 	@$(BIN)/python -m tap.rehearsal.demo
+
+evidence: $(READY) ledger  ## Writes docs/evidence.md: what was checked, and read back from the local ledger
+	@$(BIN)/python docs/make_evidence.py
+
+# Where Node is missing, or the registry out of reach, what needs it says so itself, and the rest goes on.
+ledger:
+	@if node -e 'process.exit(+(parseInt(process.versions.node) < 20))' 2>/dev/null; then \
+	    $(MAKE) -s $(PACKAGES) \
+	        || echo "the packages of the local ledger could not be installed (npm ci in convex/)" >&2; \
+	fi
+
+$(PACKAGES): convex/package.json convex/package-lock.json
+	@echo "installing what is pinned in convex/package-lock.json" >&2
+	@cd convex && npm ci --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
 
 # The ledger's own tests need Node; without its package there is nothing to test.
 CONVEX := $(if $(wildcard convex/package.json),test-convex)
@@ -50,15 +66,15 @@ CONVEX := $(if $(wildcard convex/package.json),test-convex)
 # pytest comes last, so that its closing lines close the output.
 test: lint $(CONVEX) test-python  ## What CI runs: lint, types, imports, tests with branch coverage
 
-test-python: $(READY)
+test-python: $(READY) ledger
 	@rm -f .coverage .coverage.*
 	$(PYTEST) -m "not slow" -n $(WORKERS) --cov --cov-report=term
 
-test-slow: $(READY)  ## The long tests: hundreds of seeds, many kills
+test-slow: $(READY) ledger  ## The long tests: hundreds of seeds, many kills
 	$(PYTEST) -m slow -n $(WORKERS)
 
-test-convex:  ## The ledger's functions in convex/: types and tests
-	cd convex && npm ci --no-audit --no-fund --loglevel=error && npm run check
+test-convex: $(PACKAGES)  ## The ledger's functions in convex/: types, generated code, bundle and tests
+	cd convex && npm run check
 
 lint: $(READY)  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
@@ -78,5 +94,5 @@ pins: $(READY)  ## Compiles requirements*.txt anew from pyproject.toml
 	    --python-version 3.11 --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
 
 clean:  ## Removes what the other targets made
-	rm -rf .venv .demo .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf .venv .demo convex/node_modules .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	find . -name __pycache__ -not -path '*/node_modules/*' -prune -exec rm -rf {} +

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,15 +25,21 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tap.adapters.journal import Journal, Kept, State
+    from tap.adapters.ledger import Ledger
     from tap.core.merge import Row
     from tap.core.model import Entry
+    from tap.service.check import Finding
     from tap.service.config import Settings
+    from tap.service.forget import Forgotten, Known
     from tap.service.replay import Replay
 
 __all__ = ["cli", "main"]
 
 FAILED, SETTINGS, CANNOT_TELL = 1, 78, 255
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_T = TypeVar("_T")
+_LEDGER_SETTINGS = ("TAP_CONVEX_URL", "TAP_INGEST_KEY", "TAP_INGEST_KEY_FILE", "CREDENTIALS_DIRECTORY")
+_REJECTED_SHOWN = 20
 
 # ---------------------------------------------------------------------------------------------- the ways out
 
@@ -134,6 +140,30 @@ def _journal_path(state_dir: Path | None) -> Path:
     return _settings("TAP_STATE_DIR", "STATE_DIRECTORY").journal_path
 
 
+def _from_ledger(command: _Command) -> _Command:
+    return click.option(
+        "--ledger", "from_ledger", is_flag=True, help="Read from the ledger (TAP_CONVEX_URL), not from the journal."
+    )(command)
+
+
+def _with_ledger(use: Callable[[Ledger], Awaitable[_T]]) -> _T:
+    """What ``use`` gives of the ledger that the settings name. Raises ``SettingsInvalid`` where they name none."""
+    import asyncio
+
+    from tap.adapters.ledger import Ledger
+
+    settings = _settings(*_LEDGER_SETTINGS)
+    url, key = settings.convex_url, settings.ingest_key
+    if url is None:
+        raise SettingsInvalid(["TAP_CONVEX_URL: is not set → the deployment that holds the ledger"])
+
+    async def body() -> _T:
+        async with Ledger(url, key) as ledger:
+            return await use(ledger)
+
+    return asyncio.run(body())
+
+
 def _print_json(line: bytes) -> None:
     """A line of JSON: to a file as it is, to a terminal without what could harm it."""
     if sys.stdout.isatty():
@@ -177,6 +207,119 @@ def enabled() -> None:
     sys.exit(0 if on else FAILED)
 
 
+@cli.command()
+@_as_json
+def check(as_json: bool) -> None:
+    """Try everything once: settings, server, journal, Convex, key.
+
+    A line for each: what was tried, what was found, what to do. It changes nothing and may run beside the service.
+    Exit code 1 where something failed.
+    """
+    import asyncio
+
+    from tap.service.check import check as findings
+    from tap.service.config import load_settings
+
+    settings = load_settings(os.environ)
+    failed = False
+
+    async def tell() -> None:
+        nonlocal failed
+        async for finding in findings(settings):
+            failed = failed or finding.result == "failed"
+            _print_finding(finding, as_json=as_json)
+            sys.stdout.flush()
+
+    asyncio.run(tell())
+    sys.exit(FAILED if failed else 0)
+
+
+def _print_finding(finding: Finding, *, as_json: bool) -> None:
+    from tap.history.words import plain
+
+    if as_json:
+        from msgspec import json
+
+        _print_json(json.encode(finding))
+        return
+    to_do = "" if finding.to_do is None else f" → {finding.to_do}"
+    click.echo(plain(f"{finding.result:<6}  {finding.tried:<8}  {finding.found}{to_do}"))
+
+
+@cli.group("key")
+def keys() -> None:
+    """Make keys for the ledger."""
+
+
+@keys.command("new")
+@click.argument("venue")
+def key_new(venue: str) -> None:
+    """Make an ingest key for a venue, shown once.
+
+    On stdout the key, and the command that configures a deployment with its digest; nothing keeps the key.
+    """
+    from tap.service.config import load_settings
+    from tap.service.keys import ROTATION, new_key
+
+    if not venue:
+        raise click.BadParameter("a venue has a name", param_hint="VENUE")
+    # Whatever the environment says: the rules of the setting are those of the name.
+    made, line = new_key(load_settings({"TAP_VENUE": venue}).venue)
+    _say(made, line)
+    _complain(
+        "The first line is the key: it is shown this once. Give it to the tap as TAP_INGEST_KEY, or in a file of mode"
+        " 0600 named by TAP_INGEST_KEY_FILE.",
+        "The second line is run where the deployment is; it holds the key's digest, and is no secret.",
+        *ROTATION.splitlines(),
+    )
+
+
+@cli.command()
+@click.argument("session_key", metavar="KEY")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_in_state_dir
+def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
+    """Remove a shoot from ledger and journals, for good.
+
+    For a consent that is withdrawn. The ledger refuses the session ever after. Needs the deployment's admin key in
+    TAP_ADMIN_KEY, or in a file named by TAP_ADMIN_KEY_FILE. With TAP_INGEST_KEY it looks first what the ledger has.
+    """
+    import asyncio
+
+    from tap.service.forget import admin_key, look_up
+    from tap.service.forget import forget as forget_session
+
+    settings = _settings("TAP_STATE_DIR", "STATE_DIRECTORY", *_LEDGER_SETTINGS)
+    if state_dir is not None:
+        settings = settings.model_copy(update={"state_dir": state_dir})
+    admin = None if settings.convex_url is None else admin_key(os.environ)
+    known = asyncio.run(look_up(settings, session_key))
+    _complain(_known_words(session_key, known))
+    if not yes:
+        click.confirm("Remove it for good?", abort=True, err=True)
+    gone = asyncio.run(forget_session(settings, session_key, admin))
+    _say(_gone_words(gone))
+    if gone.remains:
+        _complain(
+            *(f"{path}: was moved aside, is not whole, and may still hold it" for path in gone.remains),
+            "→ delete these files (each with what stands beside it under the same name)",
+        )
+        sys.exit(FAILED)
+
+
+def _known_words(session_key: str, known: Known) -> str:
+    ledger = {None: "the ledger was not asked", True: "it is in the ledger", False: "it is not in the ledger"}
+    parts = (known.title, known.status, f"{known.entries} entries in the journal", ledger[known.in_ledger])
+    return f"{session_key}: {', '.join(part for part in parts if part)}"
+
+
+def _gone_words(gone: Forgotten) -> str:
+    ledger = "no Convex is configured"
+    if gone.rows is not None:
+        ledger = f"the ledger has forgotten it ({gone.rows} rows deleted)"
+    return f"{ledger}; {gone.entries} entries deleted from the journal"
+
+
 # ---------------------------------------------------------------------------------------------- tapes
 
 
@@ -184,15 +327,25 @@ def enabled() -> None:
 @click.argument("tapes", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TAPE...")
 @click.option("--dialect", help="Read the frames so, whatever the tapes say: a built-in dialect or a mapping file.")
 @click.option("--to-journal", is_flag=True, help="Also keep the entries in the journal of the state directory.")
+@click.option("--to-ledger", is_flag=True, help="Also write the entries to the ledger (TAP_CONVEX_URL).")
 @_in_state_dir
 @_as_json
 def replay(
-    tapes: tuple[Path, ...], dialect: str | None, to_journal: bool, state_dir: Path | None, as_json: bool
+    tapes: tuple[Path, ...],
+    *,
+    dialect: str | None,
+    to_journal: bool,
+    to_ledger: bool,
+    state_dir: Path | None,
+    as_json: bool,
 ) -> None:
     """Print the entries that tapes give.
 
-    Several tapes are one history: name them in the order of time. What cannot be read is counted on stderr.
+    Several tapes are one history: name them in the order of time. What cannot be read is counted on stderr. With
+    --to-ledger the exit code is 1 where the ledger rejected any.
     """
+    if to_journal and to_ledger:
+        raise click.UsageError("--to-journal or --to-ledger, one at a time")
     from tap.core.codec import entry_json
     from tap.history.listing import entry_line
     from tap.service.replay import Replay, keep
@@ -203,17 +356,35 @@ def replay(
         else:
             click.echo(entry_line(entry))
 
+    rejected = False
     with Replay(tapes, dialect=dialect, venue=lambda: _settings("TAP_VENUE").venue) as replayed:
         entries = _with_progress(replayed)
         if to_journal:
             with _journal(state_dir, readonly=False) as journal:
                 total, new = keep(journal, entries, _until_nobody_reads(show))
             _complain(f"{total} entries, {new} of them new to the journal")
+        elif to_ledger:
+            rejected = _deliver(entries, _until_nobody_reads(show))
         else:
             for entry in entries:
                 show(entry)
         sys.stdout.flush()
         _complain(*replayed.remarks())
+    if rejected:
+        sys.exit(FAILED)
+
+
+def _deliver(entries: Iterable[Entry], show: Callable[[Entry], None]) -> bool:
+    """Write entries to the ledger, and tell what it answered; whether it rejected any."""
+    from tap.service.deliver import deliver
+
+    delivered = _with_ledger(lambda ledger: deliver(ledger, entries, show))
+    rejected = delivered.rejected
+    _complain(*(f"rejected: {answer.key}: {answer.words}" for answer in rejected[:_REJECTED_SHOWN]))
+    if len(rejected) > _REJECTED_SHOWN:
+        _complain(f"… and {len(rejected) - _REJECTED_SHOWN} more")
+    _complain(f"the ledger's answers: {delivered.words()}")
+    return bool(rejected)
 
 
 def _until_nobody_reads(show: Callable[[Entry], None]) -> Callable[[Entry], None]:
@@ -401,7 +572,7 @@ def journal_ls(session_key: str | None, state: State | None, limit: int, state_d
             return
         newest = deque(enumerate(kept, 1), maxlen=limit or None)
         for _, one in newest:
-            click.echo(f"{one.seq:>7}  {one.state:<7}  {entry_line(one.entry)}")
+            click.echo(f"{one.seq:>7}  {one.state:<7}  {entry_line(one.entry, one.reason)}")
         if newest and newest[0][0] > 1:
             _complain(f"the newest {len(newest)} of {newest[-1][0]}; --limit 0 shows all")
 
@@ -437,6 +608,30 @@ def _kept(opened: Journal, which: str) -> Iterator[Kept]:
     return (one for one in opened.entries() if one.entry.key == which)
 
 
+@journal.command("retry")
+@click.argument("seqs", nargs=-1, type=click.IntRange(min=1), metavar="[SEQ...]")
+@_in_state_dir
+@_as_json
+def journal_retry(seqs: tuple[int, ...], state_dir: Path | None, as_json: bool) -> None:
+    """Let entries that were set aside wait for the ledger again.
+
+    All of them, or those of these numbers ('journal ls --dead' shows them). A running service sends them in some
+    seconds.
+    """
+    with _journal(state_dir):
+        pass  # where there is none, none shall be made
+    with _journal(state_dir, readonly=False) as opened:
+        waiting = opened.retry_dead(seqs or None)
+    if as_json:
+        _print_objects([{"retried": waiting}])
+    else:
+        _say(f"{waiting} entries wait for the ledger again")
+    if waiting < len(set(seqs)):
+        raise TapError(
+            f"{len(set(seqs)) - waiting} of these were not set aside", hint="see 'multicam-tap journal ls --dead'"
+        )
+
+
 @journal.command("verify")
 @_in_state_dir
 @_as_json
@@ -469,38 +664,57 @@ def journal_prune(older_than: float | None, state_dir: Path | None, as_json: boo
 
 @cli.command()
 @click.option("--venue", help="Only of this venue.")
+@_from_ledger
 @_in_state_dir
 @_as_json
-def sessions(venue: str | None, state_dir: Path | None, as_json: bool) -> None:
-    """List the sessions in the journal, newest first."""
-    from tap.core.codec import MAX_VENUE, key_part
+def sessions(venue: str | None, *, from_ledger: bool, state_dir: Path | None, as_json: bool) -> None:
+    """List the sessions in the journal or ledger, newest first.
+
+    From the ledger those of the key's venue; a key that only reads will do.
+    """
     from tap.history.listing import row_object, session_line
 
-    prefix = None if venue is None else f"{key_part(venue, MAX_VENUE)}/"
-    with _journal(state_dir) as opened:
-        rows = [_rows(opened, key)[key] for key in opened.sessions(prefix)]
+    rows = _ledger_sessions(venue) if from_ledger else _kept_sessions(venue, state_dir)
     if as_json:
         _print_objects(row_object(row) for row in rows)
     else:
         _say(*[session_line(row) for row in rows] or ["no session is kept"])
 
 
+def _kept_sessions(venue: str | None, state_dir: Path | None) -> list[Row]:
+    from tap.core.codec import MAX_VENUE, key_part
+
+    prefix = None if venue is None else f"{key_part(venue, MAX_VENUE)}/"
+    with _journal(state_dir) as opened:
+        return [_rows(opened, key)[key] for key in opened.sessions(prefix)]
+
+
+def _ledger_sessions(venue: str | None) -> list[Row]:
+    async def ask(ledger: Ledger) -> list[Row]:
+        return [row async for row in ledger.sessions(venue)]
+
+    return _with_ledger(ask)
+
+
 @cli.command()
 @click.argument("key")
+@_from_ledger
 @_in_state_dir
 @_as_json
-def timeline(key: str, state_dir: Path | None, as_json: bool) -> None:
+def timeline(key: str, *, from_ledger: bool, state_dir: Path | None, as_json: bool) -> None:
     """Show one session in the terminal.
 
     Who was on air when, and what happened. 'multicam-tap sessions' lists the keys.
     """
     from tap.history.timeline import timeline_json, timeline_of
 
-    with _journal(state_dir) as opened:
-        rows = _rows(opened, key)
+    rows = _with_ledger(lambda ledger: ledger.timeline(key)) if from_ledger else _kept_rows(key, state_dir)
     if not rows:
-        raise TapError("no session of this key is kept", where=key, hint="see 'multicam-tap sessions'")
-    shown = timeline_of(rows.values())
+        hint = f"see 'multicam-tap sessions{' --ledger' if from_ledger else ''}'"
+        raise TapError("no session of this key is kept", where=key, hint=hint)
+    if all(row.retracted is not None for row in rows):
+        raise TapError("this session was taken back, or forgotten", where=key)
+    shown = timeline_of(rows)
     if as_json:
         _print_json(timeline_json(shown))
         return
@@ -509,6 +723,11 @@ def timeline(key: str, state_dir: Path | None, as_json: bool) -> None:
     from tap.history.screen import print_timeline
 
     print_timeline(shown, Console(highlight=False), _zone())
+
+
+def _kept_rows(session_key: str, state_dir: Path | None) -> list[Row]:
+    with _journal(state_dir) as opened:
+        return list(_rows(opened, session_key).values())
 
 
 def _rows(opened: Journal, session_key: str) -> dict[str, Row]:

@@ -96,7 +96,8 @@ def test_every_target_that_the_readme_names_is_there() -> None:
 def test_every_setting_that_the_documentation_names_exists() -> None:
     known = {doc.variable for doc in setting_docs()}
     named = set(re.findall(r"\bTAP_[A-Z_]+[A-Z]\b", README + CHANGELOG))
-    assert {name.removesuffix("_FILE") for name in named} <= known
+    # The admin key is no setting: only one command knows it.
+    assert {name.removesuffix("_FILE") for name in named} <= known | {"TAP_ADMIN_KEY"}
 
 
 def test_every_file_that_the_readme_links_to_is_there() -> None:
@@ -111,3 +112,20 @@ def test_the_changelog_begins_with_what_is_not_released() -> None:
 
 def test_the_picture_of_the_states_is_the_machines_table() -> None:
     assert section("states") == f"```mermaid\n{state_diagram()}\n```\n"
+
+
+@pytest.mark.parametrize("words", ["It is no Convex", "Read back from ", "Against the truth of the shoot: "])
+def test_the_readme_shows_what_the_demo_says(words: str) -> None:
+    """Its fixed words; the numbers are those of one run."""
+    assert words in README
+    assert words in (ROOT / "tap/rehearsal/demo.py").read_text("utf-8")
+
+
+def test_every_log_line_that_the_readme_explains_is_in_the_code() -> None:
+    _, _, rest = README.partition("### When the ledger does not take it\n")
+    table = rest.partition("\n\n## ")[0]
+    told = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
+    code = (ROOT / "tap/service/publish.py").read_text("utf-8")
+    assert len(told) == 4
+    for line in told:
+        assert line in code, line

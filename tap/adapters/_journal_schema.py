@@ -35,7 +35,7 @@ _APPLICATION_ID = 0x6D635470  # "mcTp": tells our files from other SQLite databa
 _BUSY_TIMEOUT_S = 5.0
 _COMPANIONS = ("-wal", "-shm", "-journal")
 _ALL = ("", *_COMPANIONS)
-_VERIFY = "see what is left of it with 'multicam-tap journal verify'"
+_DAMAGED = "the next 'multicam-tap run' moves it aside, keeps it, and begins a new one"
 
 _FIRST = (
     """CREATE TABLE entries (
@@ -96,7 +96,7 @@ class Lock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._descriptor)
-            hint = "another tap owns this journal: see 'multicam-tap status'"
+            hint = "another tap owns this journal: stop it, or give this one a TAP_STATE_DIR of its own"
             raise JournalBusy("is in use", where=str(path.with_suffix(".db")), hint=hint) from None
         status = os.fstat(self._descriptor)
         self._identity = (status.st_dev, status.st_ino)
@@ -154,7 +154,7 @@ def refuse_foreign(path: Path) -> None:
     if path.stat().st_size == 0:
         # SQLite would delete the log of a database that it finds empty.
         if log.exists() and log.stat().st_size:
-            raise JournalDamaged("is empty, but its log is not", where=str(path), hint=_VERIFY)
+            raise JournalDamaged("is empty, but its log is not", where=str(path), hint=_DAMAGED)
         return
     # Without a log, nobody has it open, and SQLite need not put its own files beside it to read it.
     with errors_in_words(path), _brief(path, "mode=ro" if log.exists() else "immutable=1") as probe:
@@ -261,7 +261,7 @@ def _in_words(error: sqlite3.Error, path: Path) -> JournalError:
     # A schema with a hole in it, though SQLite finds the file in order.
     incomplete = primary == sqlite3.SQLITE_ERROR and str(error).startswith("no such")
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or incomplete:
-        return JournalDamaged(f"is damaged ({error})", where=str(path), hint=_VERIFY)
+        return JournalDamaged(f"is damaged ({error})", where=str(path), hint=_DAMAGED)
     what, hint = _WORDS.get(primary, ("cannot be used", None))
     return JournalError(f"{what} ({error})", where=str(path), hint=hint)
 

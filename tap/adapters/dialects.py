@@ -22,6 +22,8 @@ def load_dialect(name: str) -> Dialect:
     if name in BUILT_IN:
         built_in = resources.files("tap.core") / "dialects" / BUILT_IN[name]
         return parse_mapping(built_in.read_text("utf-8"), BUILT_IN[name])
+    if name == "obs":
+        raise MappingInvalid("this version does not speak obs-websocket yet", where=name, hint="upgrade multicam-tap")
     path = Path(name)
     try:
         return parse_mapping(path.read_text("utf-8"), str(path))

@@ -233,7 +233,7 @@ class Journal:
                 if n != counted.get(state, 0)
             ]
         except JournalDamaged as error:
-            problems.append(f"the file: {error.what}")
+            problems.append(str(error))
         return problems
 
     # ------------------------------------------------------------------------------------------ what goes

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
@@ -228,7 +229,8 @@ class ServerSocket:
         """Why there is no connection, in words; None while one stands."""
         self.too_big = 0
         """How many connections a frame beyond the limit has cost."""
-        self._url = url
+        # A token takes the place of what the URL says of who we are: two of them would be none.
+        self._url = url if token is None else _without_userinfo(url)
         self._on_item = on_item
         self._on_change = on_change
         self._clock = clock
@@ -415,3 +417,8 @@ class _Connection(ClientConnection):
         self.heard += 1
         if not self._owner.received(data, self._binary):
             self.transport.abort()
+
+
+def _without_userinfo(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

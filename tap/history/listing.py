@@ -13,13 +13,17 @@ from tap.history.words import plain
 __all__ = ["entry_line", "row_object", "session_line"]
 
 
-def entry_line(entry: Entry) -> str:
-    """One entry: its time (UTC, so that a line is the same everywhere), what it is of, what it says."""
+def entry_line(entry: Entry, refused: str | None = None) -> str:
+    """One entry: its time (UTC, so that a line is the same everywhere), what it is of, what it says.
+
+    ``refused``: why the ledger did not take it.
+    """
     fields = entry.fields
     at = fields.get("at", entry.version)
     said = _SAYS[entry.op](fields)
     taken_back = "" if entry.retracted is None else "  (taken back)"
-    return plain(f"{iso(at)}  {entry.op:<7}  {said}{taken_back}  [{entry.session_key}]")
+    why = "" if refused is None else f"  refused: {refused}"
+    return plain(f"{iso(at)}  {entry.op:<7}  {said}{taken_back}  [{entry.session_key}]{why}")
 
 
 def session_line(row: Row) -> str:

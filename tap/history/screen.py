@@ -102,7 +102,7 @@ class _View:
         when = f"{day(timeline.start, zone)} {clock(timeline.start, zone)} to {until} {zone_name(timeline.start, zone)}"
         yield Text(f"{when} · {lasting(timeline.totals.length_ms)}")
         if timeline.notes:
-            yield Text(plain(timeline.notes), style="italic")
+            yield Text(f"notes: {plain(timeline.notes)}", style="italic")
 
     # ------------------------------------------------------------------------------------------ the chart
 

@@ -1,12 +1,16 @@
-"""``make demo``: a made-up shoot, tapped live by the real service, shown and scored.
+"""``make demo``: a made-up shoot, tapped live by the real service, shown and scored from the ledger.
 
-It does what a person would do by hand: it starts ``multicam-tap simulate`` and ``multicam-tap run`` beside it, and in
-the end ``multicam-tap timeline``. Every inherited ``TAP_*`` variable is dropped, so that nobody's real server, state
-or ledger is ever touched. All it writes is in ``.demo``.
+It does what a person would do by hand: it makes a key with ``multicam-tap key new``, starts the local ledger of
+``convex/``, ``multicam-tap simulate`` and ``multicam-tap run`` beside it, and reads back with ``multicam-tap timeline
+--ledger``. Without Node there is no local ledger, and the journal alone tells. Every inherited ``TAP_*`` and
+``PRODUCTION_*`` variable is dropped, so that nobody's real server, state or ledger is ever touched. All it writes is
+in ``.demo``.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
 import shutil
@@ -15,12 +19,17 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import SecretStr
 
 from tap.adapters.journal import Journal
+from tap.adapters.ledger import Ledger
 from tap.core.errors import JournalError, TapError
+from tap.core.merge import Row, fold
 from tap.core.model import Entry
 from tap.rehearsal.score import score
 from tap.rehearsal.truth import read_truth
@@ -33,40 +42,42 @@ _SHOOT = (
     *("--seed", "7", "--cameras", "5", "--length", "100", "--speed", "4", "--venue", _VENUE, "--patient"),
     *("--faults", "told_thrice,flap,still_disorder,reconnect"),
 )
+_START = Path(__file__).parents[2] / "convex" / "local" / "start.mjs"
+_NODE = 20
 _PATIENCE_S = 100.0
 """Longer than the shoot by far, and under the two minutes that a demo may take."""
 _LAST_S = 5.0
-"""For what was sent last to be heard and kept."""
+"""For what was sent last to be heard, kept and shipped."""
 _QUIT_S = 10.0
 _LOOK_EVERY_S = 0.2
 
 
+class _Place(NamedTuple):
+    """A ledger to write to, and the file that holds the key."""
+
+    url: str
+    key_file: Path
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"TAP_CONVEX_URL": self.url, "TAP_INGEST_KEY_FILE": str(self.key_file)}
+
+
 def main() -> int:
     """Play, tap, show and score; the exit code: 0 where the history is the truth."""
+    # Not only Ctrl-C: whatever ends this nicely ends what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     shutil.rmtree(_PLACE, ignore_errors=True)
     _PLACE.mkdir(mode=0o700)
-    state, truth, tape = _PLACE / "state", _PLACE / "truth.jsonl", _PLACE / "shoot.tape"
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("TAP_")}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("TAP_", "PRODUCTION_"))}
+    missing = _missing()
     try:
-        with _started("simulate", *_SHOOT, "--truth", truth, "--tape", tape, environ=environ) as server:
-            url = _url_told_by(server)
-            _say(f"A made-up shoot plays on {url}; the tap listens and writes its history. About half a minute…")
-            settings = {
-                "TAP_SERVER_URL": url,
-                "TAP_VENUE": _VENUE,
-                "TAP_STATE_DIR": str(state),
-                "TAP_OPS_LISTEN": "off",
-            }
-            with _started("run", environ=environ | settings) as tap:
-                _watch(server, tap, state)
-                _end(tap)
-        entries = _entries(state)
-        sessions = list(dict.fromkeys(entry.session_key for entry in entries))
-        for key in sessions:
-            _say("")
-            shown = _command("timeline", key, "--state-dir", state)
-            subprocess.run(shown, check=True, env=environ)  # noqa: S603 - our own command
-        return _judge(truth, entries, sessions)
+        with nullcontext() if missing else _local_ledger(environ) as ledger:
+            if ledger is None:
+                _say(f"{missing}: so there is no local ledger, and the journal alone tells.")
+            else:
+                _say(f"The local ledger is {ledger.url}. It is no Convex: the same functions on convex-test.")
+            return _perform(environ, ledger)
     except (TapError, subprocess.CalledProcessError) as error:
         _say(f"the demo has failed: {error} → what the tap said is in {_PLACE / 'run.log'}")
         return 1
@@ -74,29 +85,125 @@ def main() -> int:
         return 130
 
 
-def _judge(truth: Path, entries: list[Entry], sessions: list[str]) -> int:
-    result = score(read_truth(truth.read_text("utf-8").splitlines()), entries)
-    events = sum(kind.matched + kind.missed for kind in result.kinds.values())
-    rows = ", ".join(f"{number} {table}" for table, number in sorted(result.rows.items()))
-    verdict = "nothing missed, nothing made up" if result.perfect else f"{len(result.differences)} differences"
-    _say("", f"Against the truth: {events} events, {rows}: F1 {result.f1:.3f}, {verdict}.")
-    _say(*(f"  {difference}" for difference in result.differences[:10]))
+def _perform(environ: dict[str, str], ledger: _Place | None) -> int:
+    state, truth, tape = _PLACE / "state", _PLACE / "truth.jsonl", _PLACE / "shoot.tape"
+    with _started("simulate", *_SHOOT, "--truth", truth, "--tape", tape, environ=environ) as server:
+        url = _url_told_by(server)
+        _say(f"A made-up shoot plays on {url}; the tap listens and writes its history. About half a minute…")
+        settings = {
+            "TAP_SERVER_URL": url,
+            "TAP_VENUE": _VENUE,
+            "TAP_STATE_DIR": str(state),
+            "TAP_OPS_LISTEN": "off",
+            **({} if ledger is None else ledger.settings),
+        }
+        with _started("run", environ=environ | settings) as tap:
+            _watch(server, tap, state, shipping=ledger is not None)
+            _end(tap)
+    rows = list(fold(_entries(state)).values()) if ledger is None else asyncio.run(_read_back(ledger))
+    for session in (row.key for row in rows if row.op == "session"):
+        _say("")
+        where = ("--state-dir", state) if ledger is None else ("--ledger",)
+        shown = environ | ({} if ledger is None else ledger.settings)
+        subprocess.run(_command("timeline", session, *where), check=True, env=shown)  # noqa: S603 - our own command
+        _hint(session)
+    return _judge(truth, rows, "the journal" if ledger is None else "the ledger")
+
+
+def _hint(session: str) -> None:
     state = f"--state-dir {_PLACE / 'state'}"
     command = Path(sys.executable).with_name("multicam-tap")
     command = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
     _say(
         "",
         "To look further:",
-        f"  {command} timeline {sessions[0] if sessions else 'KEY'} {state}",
-        f"  {command} sessions {state}",
+        f"  {command} timeline {session} {state}",
         f"  {command} journal ls {state}",
         f"  {command} replay {_PLACE / 'shoot.tape'} --json",
         f"  {command} simulate --help",
     )
+
+
+def _judge(truth: Path, rows: list[Row], where: str) -> int:
+    """Say what was read back, and how near it comes to what really happened."""
+    _say("", f"Read back from {where}:")
+    _say(*(f"  {line}" for line in _proofs(rows)))
+    result = score(read_truth(truth.read_text("utf-8").splitlines()), [_as_entry(row) for row in rows])
+    events = sum(kind.matched + kind.missed for kind in result.kinds.values())
+    compared = ", ".join(f"{number} {table}" for table, number in sorted(result.rows.items()))
+    verdict = "nothing missed, nothing made up" if result.perfect else f"{len(result.differences)} differences"
+    _say(f"Against the truth of the shoot: {events} events, {compared}: F1 {result.f1:.3f}, {verdict}.")
+    _say(*(f"  {difference}" for difference in result.differences[:10]))
     return 0 if result.perfect else 1
 
 
-# ---------------------------------------------------------------------------------------------- the two processes
+def _proofs(rows: Iterable[Row]) -> Iterator[str]:
+    """The session, its cameras, cuts and stills, as they were read."""
+    by_op: dict[str, list[Mapping[str, Any]]] = {"session": [], "camera": [], "event": [], "still": []}
+    for row in rows:
+        by_op[row.op].append(row.fields | {"sessionKey": row.session_key})
+    for session in by_op["session"]:
+        yield f"session   {session['sessionKey']}  {session['status']}"
+    yield f"cameras   {len(by_op['camera'])}"
+    yield f"cuts      {sum(event['kind'] == 'cut' for event in by_op['event'])}, among {len(by_op['event'])} events"
+    stills = Counter(str(still["status"]) for still in by_op["still"])
+    yield f"stills    {len(by_op['still'])}: {', '.join(f'{number} {status}' for status, number in stills.items())}"
+
+
+def _as_entry(row: Row) -> dict[str, Any]:
+    """A row as the entry that would make it."""
+    common = {"key": row.key, "op": row.op, "sessionKey": row.session_key, "version": row.version}
+    return {**common, "revision": row.revision, "fields": row.fields}
+
+
+# ---------------------------------------------------------------------------------------------- the local ledger
+
+
+def _missing() -> str | None:
+    """Why there can be no local ledger; None where there can."""
+    node = shutil.which("node")
+    if node is None:
+        return f"Node {_NODE} or newer is missing"
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+    found = re.match(r"v(\d+)", said)
+    if found is None or int(found[1]) < _NODE:
+        return f"Node is {said.strip() or 'broken'}, and {_NODE} or newer is needed"
+    if not (_START.parents[1] / "node_modules" / "tsx").is_dir():
+        return f"the packages in {_START.parents[1]} are missing (npm ci)"
+    return None
+
+
+@contextmanager
+def _local_ledger(environ: dict[str, str]) -> Iterator[_Place]:
+    """The local ledger on a free port, with a key made for this run; it knows only the key's digest."""
+    made = subprocess.run(  # noqa: S603 - our own command
+        _command("key", "new", _VENUE), env=environ, capture_output=True, text=True, check=True
+    )
+    key, line = made.stdout.splitlines()
+    key_file = _PLACE / "ingest-key"
+    key_file.touch(mode=0o600)
+    key_file.write_text(key)
+    granted = line.partition('"')[2].rstrip('"')
+    command = ["node", str(_START), "--data", str((_PLACE / "ledger.jsonl").absolute())]
+    # Twice, so that it ends with us whatever happens: also where nobody is left to stop it.
+    command += ["--parent-pid", str(os.getpid()), "--exit-with-stdin"]
+    with _running(command, "ledger", environ | {"PRODUCTION_INGEST_KEYS": granted}) as node:
+        said = node.stdout.readline() if node.stdout is not None else ""
+        if not said:
+            raise TapError("the local ledger did not start", hint=f"see {_PLACE / 'ledger.log'}")
+        yield _Place(json.loads(said)["url"], key_file)
+        # In order: it writes its snapshot.
+        _ask_to_end(node)
+
+
+async def _read_back(place: _Place) -> list[Row]:
+    """Every row of every session that the ledger has."""
+    async with Ledger(place.url, SecretStr(place.key_file.read_text())) as ledger:
+        sessions = [row.key async for row in ledger.sessions(_VENUE)]
+        return [row for key in reversed(sessions) for row in await ledger.timeline(key)]
+
+
+# ---------------------------------------------------------------------------------------------- the processes
 
 
 def _command(*arguments: str | Path) -> list[str]:
@@ -105,23 +212,26 @@ def _command(*arguments: str | Path) -> list[str]:
 
 @contextmanager
 def _started(name: str, *arguments: str | Path, environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A command of ours that runs, with what it says on stderr in a file; it is ended, whatever happens."""
+    """A command of ours that runs."""
+    with _running(_command(name, *arguments), name, environ) as process:
+        yield process
+
+
+@contextmanager
+def _running(command: list[str], name: str, environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A process, with what it says on stderr in a file; it is ended, whatever happens."""
     with (_PLACE / f"{name}.log").open("w") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            _command(name, *arguments),
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
+        process = subprocess.Popen(  # noqa: S603 - our own commands
+            command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
         )
         try:
             yield process
         finally:
             process.kill()
             process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
 
 
 def _url_told_by(server: subprocess.Popen[str]) -> str:
@@ -134,24 +244,28 @@ def _url_told_by(server: subprocess.Popen[str]) -> str:
 
 def _end(tap: subprocess.Popen[str]) -> None:
     """Stop the tap as systemd would."""
-    tap.send_signal(signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        tap.wait(_QUIT_S)
+    _ask_to_end(tap)
     if tap.returncode != 0:
         raise TapError(f"the tap has ended with {tap.returncode}")
+
+
+def _ask_to_end(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_QUIT_S)
 
 
 # ---------------------------------------------------------------------------------------------- meanwhile
 
 
-def _watch(server: subprocess.Popen[str], tap: subprocess.Popen[str], state: Path) -> None:
-    """Until the shoot is over, and told; on a terminal with what the journal has by then."""
+def _watch(server: subprocess.Popen[str], tap: subprocess.Popen[str], state: Path, *, shipping: bool) -> None:
+    """Until the shoot is over, told and, where it can be, shipped; on a terminal with what the journal has by then."""
     until = time.monotonic() + _PATIENCE_S
     over: float | None = None
     counts: Counter[str] = Counter()
     live: set[str] = set()
     last = 0
-    while over is None or (live and time.monotonic() < over + _LAST_S):
+    while over is None or ((live or (shipping and _waiting(state))) and time.monotonic() < over + _LAST_S):
         if over is None and server.poll() is not None:
             over = time.monotonic()
         if time.monotonic() > until:
@@ -179,6 +293,11 @@ def _since(state: Path, seq: int) -> list[tuple[int, Entry]]:
             return [(kept.seq, kept.entry) for kept in journal.entries(after=seq)]
     except JournalError:
         return []  # the tap has only just begun
+
+
+def _waiting(state: Path) -> int:
+    with Journal.open(state / "journal.db", readonly=True) as journal:
+        return journal.counts()["pending"]
 
 
 def _entries(state: Path) -> list[Entry]:

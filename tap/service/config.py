@@ -308,7 +308,9 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
     known = _known()
     lines = []
     for name in sorted(environ):
-        if name.startswith(_PREFIX) and name not in known:
+        if name.startswith("TAP_ADMIN_KEY"):
+            lines.append(f"{name}: the service must never hold the key that deletes → set it only for 'forget'")
+        elif name.startswith(_PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
             lines.append(f"{name}: there is no such setting → {hint}")

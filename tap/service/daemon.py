@@ -22,7 +22,7 @@ import structlog
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.socket import Clock, ServerSocket
-from tap.core.errors import JournalError
+from tap.core.errors import JournalError, MappingInvalid, SettingsInvalid
 from tap.core.mapping import Dialect, Verdict
 from tap.core.model import Entry
 from tap.core.pipeline import Pipeline
@@ -49,14 +49,17 @@ _log = structlog.stdlib.get_logger(__name__)
 def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None) -> int:
     """Run the service until SIGTERM or SIGINT; the exit code. 0 where all that was heard is kept.
 
-    ``on_ready`` is called on the event loop once the service listens. Raises ``MappingInvalid`` for a dialect with a
-    mistake and ``JournalError`` for a journal that cannot be had.
+    ``on_ready`` is called on the event loop once the service listens. Raises ``SettingsInvalid`` for a dialect with
+    a mistake and ``JournalError`` for a journal that cannot be had.
     """
     configure_logs(settings.log_level, settings.log_format)
     if not settings.enabled:
         _log.info("this venue is switched off", venue=settings.venue, setting="TAP_ENABLED")
         return 0
-    dialect = load_dialect(settings.dialect)
+    try:
+        dialect = load_dialect(settings.dialect)
+    except MappingInvalid as error:
+        raise SettingsInvalid([f"TAP_DIALECT: {error}"]) from None
     service = Service(settings, dialect, Journal.open(settings.journal_path, owner=True))
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(service.run(on_ready))

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import structlog
@@ -183,6 +185,12 @@ class Publisher:
             await asyncio.sleep(self._pace.look_every)
         except LedgerError as error:
             await self._wait_for_ledger(error)
+        except Exception as error:  # noqa: BLE001 - a slip of ours out here must not end the recording
+            # Not its words: they may quote what was sent, and with it the key.
+            *_, last = traceback.extract_tb(error.__traceback__)
+            words = f"a bug of the tap: {type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+            self._stands("blocked", LedgerError(words, hint="restart the tap, and report it"))
+            await asyncio.sleep(self._pace.blocked_every)
 
     async def _turn(self) -> bool:
         """Ship the next batch; False where there was none."""

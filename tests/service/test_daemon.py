@@ -25,7 +25,7 @@ from websockets.asyncio.server import serve as websocket_server
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, Kept
-from tap.core.errors import JournalBusy, JournalError, MappingInvalid
+from tap.core.errors import JournalBusy, JournalError, SettingsInvalid
 from tap.core.model import Entry
 from tap.rehearsal.score import score
 from tap.rehearsal.shoot import plan_shoot
@@ -124,7 +124,7 @@ def test_a_venue_that_is_switched_off(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_a_dialect_that_is_none_touches_nothing(tmp_path: Path) -> None:
     """The mistake is told before a journal is made."""
-    with pytest.raises(MappingInvalid):
+    with pytest.raises(SettingsInvalid):
         daemon.run(settings(tmp_path, TAP_DIALECT="no/such/file.toml"))
     assert list(tmp_path.iterdir()) == []
 

@@ -1,0 +1,674 @@
+"""The ledger: Convex's documented HTTP API, as an async client that can neither hang nor be heard.
+
+The ``convex`` package supplies how values are written; its own clients are not used: one freezes the whole process
+while Convex is away, the other can be neither cancelled nor given a deadline.
+Every call here ends by a deadline, can be cancelled, and reuses its connection; what takes long (encoding, decoding,
+name look-up, the imports) happens on other threads, so that nobody on the event loop waits for a ledger.
+
+What goes wrong is a ``LedgerAway`` (maybe later) or a ``LedgerRefused`` (as it is: never); ``disposition`` says what to
+do. The key stands in request bodies and nowhere else: in no exception, log or ``repr``. An answer that nobody meant to
+be read (a bare server error, a page of some proxy) may quote what was sent, so its text is never kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import json
+import re
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self, cast, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+import orjson
+
+from tap.core.codec import entry_json, sub_key
+from tap.core.errors import LedgerError, LedgerRejected, LedgerUnavailable
+from tap.core.merge import Row
+from tap.core.model import Entry, Op
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+    from aiohttp.abc import AbstractResolver
+
+__all__ = [
+    "MAX_BYTES",
+    "MAX_ENTRIES",
+    "Answer",
+    "Disposition",
+    "Ledger",
+    "LedgerAway",
+    "LedgerRefused",
+    "Outcome",
+    "Ping",
+    "Secret",
+    "disposition",
+]
+
+MAX_ENTRIES = 300
+"""Entries a call: the ledger takes 500, and far fewer index reads than a Convex mutation may make."""
+MAX_BYTES = 700_000
+"""Bytes of JSON a call: what the ledger does in well under the second of CPU that a mutation has."""
+
+_DEADLINE_S = 15.0
+_KEEP_ALIVE_S = 30.0
+_MAX_ANSWER = 32 * 2**20
+_READ_AT_ONCE = 256 * 1024
+_SMALL = 16 * 1024
+"""Bytes of an answer that is decoded on the spot: under a millisecond."""
+_WORDS = 300
+_PAGE = 100
+_TRIES = 3
+"""How often a bare server error may come before the entries themselves are suspected."""
+_FUNCTION_FAILED = 560
+"""The status by which Convex may tell that a function threw; the body is as with 200."""
+_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
+_REQUEST = re.compile(r"\[Request ID: ([0-9a-f]{1,32})\]")
+
+
+class Secret(Protocol):
+    """What holds a key without showing it, such as pydantic's ``SecretStr``."""
+
+    def get_secret_value(self) -> str:
+        """The key itself."""
+        ...
+
+
+Outcome = Literal["applied", "duplicate", "stale", "rejected"]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What became of one entry."""
+
+    key: str
+    outcome: Outcome
+    code: str | None = None
+    """Why it was rejected, for programs."""
+    reason: str | None = None
+    field: str | None = None
+    version: int | None = None
+    """Of a ``stale`` one: the version that stands."""
+
+    @property
+    def words(self) -> str:
+        """Why it was rejected, in one line that names the field."""
+        said = ": ".join(part for part in (self.code, self.reason) if part)
+        return said if self.field is None else f"{said} ({self.field})"
+
+
+class Ping(NamedTuple):
+    """How the ledger answered when asked whether it would take entries."""
+
+    code: str
+    """``ok``, or what is wrong: ``unreachable``, ``timeout``, ``garbage``, ``no_function``, ``key_wrong`` …"""
+    words: str
+    hint: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """It would."""
+        return self.code == "ok"
+
+
+# ---------------------------------------------------------------------------------------------- what goes wrong
+
+
+class LedgerAway(LedgerUnavailable):
+    """No answer, or none that counts. What was sent may have been written all the same.
+
+    ``retry_after``: seconds that the other side asked us to wait.
+    """
+
+    def __init__(
+        self, code: str, what: str, *, where: str, hint: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.code = code
+        self.retry_after = retry_after
+
+
+class LedgerRefused(LedgerRejected):
+    """A call was refused whole, and would be again; nothing of it was written."""
+
+    def __init__(self, code: str, what: str, *, where: str, hint: str | None = None) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.code = code
+
+
+class Disposition(Enum):
+    """What to do after a call that failed."""
+
+    RETRY = "retry"
+    """The same again, backing off, for ever."""
+    NARROW = "narrow"
+    """Something in the batch: halve it."""
+    QUARANTINE = "quarantine"
+    """It is this one entry."""
+    BLOCKED = "blocked"
+    """Somebody has to mend something that is no entry: say so, and try again now and then."""
+
+
+_NEW_KEY = "make a key with 'multicam-tap key new', configure its line on the deployment, and set TAP_INGEST_KEY"
+_BLOCKING: Mapping[str, tuple[str, str]] = {
+    "key_missing": ("asks for a key, and there is none", _NEW_KEY),
+    "key_wrong": ("does not know this key", _NEW_KEY),
+    "venue": ("says that this key is for another venue", "check TAP_VENUE, or take the key of this venue"),
+    "key": ("does not take this session's key", "check TAP_VENUE"),
+    "no_function": ("has no such function", "deploy the functions in convex/ there, or check TAP_CONVEX_URL"),
+    "failing": ("fails on every entry", "look into the deployment's logs ('npx convex logs')"),
+    "http_401": ("wants another login than ours (HTTP 401)", "check TAP_CONVEX_URL"),
+    "http_403": ("does not let us in (HTTP 403)", "check TAP_CONVEX_URL, and any proxy on the way"),
+    "http_404": ("is no Convex deployment, or one that is gone (HTTP 404)", "check TAP_CONVEX_URL"),
+}
+"""Codes for which no entry can be blamed: what is said of the ledger, and what to do."""
+
+
+def disposition(error: LedgerError, *, attempt: int = 1, entries: int = 2) -> Disposition:
+    """What to do after a batch of so many ``entries`` failed, this being the ``attempt``-th time. Pure.
+
+    A bare server error may be a deployment that restarts, or one entry on which a function fails: it is retried a
+    few times before the entries are suspected.
+    """
+    code = getattr(error, "code", "")
+    if isinstance(error, LedgerUnavailable) and not (code == "server_error" and attempt >= _TRIES):
+        return Disposition.RETRY
+    if code in _BLOCKING or code.startswith("http_"):
+        return Disposition.BLOCKED
+    return Disposition.NARROW if entries > 1 else Disposition.QUARANTINE
+
+
+# ---------------------------------------------------------------------------------------------- the client
+
+
+class Ledger:
+    """A Convex deployment with our functions on it. An async context manager; one event loop's.
+
+    ``url`` is https, or http on this machine; ``key`` writes or reads one venue; ``deadline`` (s) is for each call.
+    Raises ``LedgerError`` for a URL that is not allowed. What calls raises ``LedgerAway`` or ``LedgerRefused``.
+    """
+
+    def __init__(self, url: str, key: Secret | None, *, deadline: float = _DEADLINE_S) -> None:
+        self.shown = _shown(url)
+        """The address without anything secret in it."""
+        self.deadline = deadline
+        self._base = url.rstrip("/")
+        self._key = key
+        self._http: ClientSession | None = None
+        self._opening = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"Ledger({self.shown!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the connection; more than once does no harm, and the next call opens another."""
+        http, self._http = self._http, None
+        if http is not None:
+            await http.close()
+
+    # ------------------------------------------------------------------------------------------ writing
+
+    async def ingest(self, entries: Sequence[Entry]) -> list[Answer]:
+        """Write the first of these entries, as many as fit into one call; their answers, in order.
+
+        At least one is taken, so whoever has more calls again with the rest. An entry that Convex's own values cannot
+        carry is answered ``rejected`` here. Without entries it only asks whether the key may write.
+        """
+        async with self._deadline():
+            packed = await asyncio.to_thread(_pack, entries[:MAX_ENTRIES], self._secret())
+            answers: Iterable[Answer] = ()
+            if packed.sent or not entries:
+                value = await self._post("mutation", "production:ingest", packed.body)
+                answers = self._answers(value, packed.sent)
+        told = iter(answers)
+        return [packed.refused.get(at) or next(told) for at in range(packed.taken)]
+
+    async def mutation(self, path: str, args: Mapping[str, Any]) -> Any:
+        """Call a mutation with our key among its arguments; its value, whole numbers as ``int``."""
+        return await self._call("mutation", path, {"accessKey": self._secret(), **args})
+
+    async def forget(self, admin_key: Secret, session_key: str) -> int:
+        """Remove a shoot; how many rows went. With a key that the service never holds. Again after a failure."""
+        deleted: int = 0
+        while True:
+            args = {"adminKey": admin_key.get_secret_value(), "sessionKey": session_key}
+            said = await self._call("mutation", "production:forgetSession", args)
+            if not isinstance(said, dict) or not isinstance(said.get("deleted"), int):
+                raise self._garbage()
+            deleted += int(said["deleted"])
+            if said.get("done") is True:
+                return deleted
+            if not said["deleted"]:
+                raise self._garbage()
+
+    async def ping(self, venue: str | None = None) -> Ping:
+        """Ask whether entries (of ``venue``) would be taken; writes nothing, and raises nothing."""
+        try:
+            await self.ingest([])
+            if venue is not None:
+                page = {"numItems": 1, "cursor": None}
+                await self.query("production:listSessions", {"venue": venue, "paginationOpts": page})
+        except (LedgerAway, LedgerRefused) as error:
+            return Ping(error.code, str(error.what), error.hint)
+        return Ping("ok", "takes entries")
+
+    # ------------------------------------------------------------------------------------------ reading
+
+    async def query(self, path: str, args: Mapping[str, Any]) -> Any:
+        """Call a query with our key among its arguments; its value, whole numbers as ``int``."""
+        return await self._call("query", path, {"accessKey": self._secret(), **args})
+
+    async def sessions(self, venue: str | None = None) -> AsyncIterator[Row]:
+        """The sessions of the key's venue, newest first, read page by page as they are asked for."""
+        args = {} if venue is None else {"venue": venue}
+        async for shown in self._pages("production:listSessions", args):
+            yield self._row("session", shown)
+
+    async def session(self, session_key: str) -> Row | None:
+        """One session's row; None where there is none. Of a forgotten one little more than ``retracted``."""
+        shown = await self.query("production:getSession", {"sessionKey": session_key})
+        return None if shown is None else self._row("session", shown)
+
+    async def timeline(self, session_key: str) -> list[Row]:
+        """All rows of one session: its own, its cameras, its events by time, its stills; every page of them."""
+        session = await self.session(session_key)
+        rows = [] if session is None else [session]
+        for op, path in _LISTS:
+            rows += [self._row(op, shown) async for shown in self._pages(path, {"sessionKey": session_key})]
+        return rows
+
+    async def _pages(self, path: str, args: Mapping[str, Any]) -> AsyncIterator[Any]:
+        cursor: str | None = None
+        while True:
+            page = {"numItems": _PAGE, "cursor": cursor}
+            said = await self.query(path, {**args, "paginationOpts": page})
+            if not isinstance(said, dict) or not isinstance(said.get("page"), list):
+                raise self._garbage()
+            for shown in said["page"]:
+                yield shown
+            if said.get("isDone") is True:
+                return
+            if said.get("continueCursor") in (None, cursor):
+                raise self._garbage()
+            cursor = said["continueCursor"]
+
+    # ------------------------------------------------------------------------------------------ one call
+
+    async def _call(self, kind: str, path: str, args: Mapping[str, Any]) -> Any:
+        async with self._deadline():
+            try:
+                body = await asyncio.to_thread(_body, path, args)
+            except (ValueError, TypeError, RecursionError):
+                # Not its own words: they may quote a value.
+                words = "these arguments are nothing that Convex can carry"
+                raise LedgerRefused("arguments", words, where=self.shown) from None
+            return await self._post(kind, path, body)
+
+    async def _post(self, kind: str, path: str, body: bytes) -> Any:
+        http = self._http or await self._open()
+        request = http.post(f"{self._base}/api/{kind}", data=body, headers=_HEADERS, allow_redirects=False)
+        async with request as response:
+            data = await self._read(response)
+        if response.status not in (200, _FUNCTION_FAILED):
+            raise _by_status(response.status, response.headers.get("Retry-After"), self.shown)
+        decode = partial(_decode, data)
+        try:
+            return decode() if len(data) <= _SMALL else await asyncio.to_thread(decode)
+        except (ValueError, RecursionError):
+            raise self._garbage() from None
+        except _NoValueError as error:
+            raise self._no_value(path, error.said) from None
+
+    async def _read(self, response: ClientResponse) -> bytes:
+        parts, size = [], 0
+        async for part in response.content.iter_chunked(_READ_AT_ONCE):
+            parts.append(part)
+            size += len(part)
+            if size > _MAX_ANSWER:
+                raise self._garbage()
+        return b"".join(parts)
+
+    async def _open(self) -> ClientSession:
+        async with self._opening:
+            if self._http is None:
+                aiohttp = await asyncio.to_thread(_vendors)
+                names = cast("AbstractResolver", _Names())
+                self._http = aiohttp.ClientSession(
+                    connector=aiohttp.TCPConnector(limit=4, keepalive_timeout=_KEEP_ALIVE_S, resolver=names),
+                    timeout=aiohttp.ClientTimeout(total=None),
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                )
+            return self._http
+
+    @contextlib.asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        """Ends what runs in it in time, and turns what others raise in it into an error of ours."""
+        try:
+            async with asyncio.timeout(self.deadline):
+                yield
+        except LedgerError:
+            raise
+        except TimeoutError:
+            words = f"does not answer within {self.deadline:g} s"
+            raise LedgerAway("timeout", words, where=self.shown, hint=_NET) from None
+        except Exception as error:
+            if not isinstance(error, OSError) and not _is_clients(error):
+                raise
+            raise LedgerAway("unreachable", _in_words(error), where=self.shown, hint=_NET) from None
+
+    def _secret(self) -> str | None:
+        return None if self._key is None else self._key.get_secret_value()
+
+    # ------------------------------------------------------------------------------------------ what came back
+
+    def _no_value(self, path: str, said: Mapping[str, Any]) -> LedgerError:
+        if "errorData" in said:
+            thrown = said["errorData"]
+            data = thrown if isinstance(thrown, dict) else {}
+            code, reason = self._clean(data.get("code")) or "thrown", self._clean(data.get("reason"))
+            words, hint = _BLOCKING.get(code, (f"refused the call: {code}", None))
+            return LedgerRefused(code, f"{words}: {reason}" if reason else words, where=self.shown, hint=hint)
+        message = str(said.get("errorMessage"))
+        if "Could not find public function" in message:
+            words, hint = _BLOCKING["no_function"]
+            return LedgerRefused("no_function", f"{words}: {path}", where=self.shown, hint=hint)
+        # The id finds the failure in the deployment's own log; the text may quote the key.
+        request = _REQUEST.match(message)
+        named = "" if request is None else f" (request {request[1]})"
+        return LedgerAway("server_error", f"failed inside{named}", where=self.shown, hint=_BLOCKING["failing"][1])
+
+    def _answers(self, value: Any, sent: Sequence[str]) -> list[Answer]:
+        if not isinstance(value, list) or len(value) != len(sent):
+            raise self._garbage()
+        return [self._answer(said, key) for said, key in zip(value, sent, strict=True)]
+
+    def _answer(self, said: Any, key: str) -> Answer:
+        if not isinstance(said, dict) or said.get("outcome") not in get_args(Outcome):
+            raise self._garbage()
+        # An answer for another entry must settle nothing. (The ledger cuts keys that are too long to be any.)
+        if said.get("key", key) != key and said["key"] != key[:1000]:
+            raise self._garbage()
+        code, reason, field = (self._clean(said.get(name)) or None for name in ("code", "reason", "field"))
+        version = said.get("version")
+        return Answer(key, said["outcome"], code, reason, field, version if isinstance(version, int) else None)
+
+    def _row(self, op: Op, shown: Any) -> Row:
+        try:
+            fields = dict(shown)
+            session_key = fields.pop("sessionKey")
+            fields.pop("venue", None)
+            version, revision = fields.pop("version", 0), fields.pop("revision", 0)
+            retracted = fields.pop("retracted", None)
+            key = _KEYS[op](session_key, fields)
+        except (TypeError, ValueError, KeyError):
+            raise self._garbage() from None
+        return Row(key, op, session_key, version, revision, fields, retracted)
+
+    def _clean(self, text: Any) -> str:
+        """Words of the other side, bounded, and without the key should it be among them."""
+        words = text if isinstance(text, str) else ""
+        key = self._secret()
+        return (words.replace(key, "[key]") if key else words)[:_WORDS]
+
+    def _garbage(self) -> LedgerAway:
+        return LedgerAway(
+            "garbage", "answers what no Convex would", where=self.shown, hint="check TAP_CONVEX_URL, and the network"
+        )
+
+
+_NET = "check the network and TAP_CONVEX_URL; nothing is lost meanwhile"
+_HEADERS = {"Content-Type": "application/json", "User-Agent": "multicam-tap"}
+_LISTS: tuple[tuple[Op, str], ...] = (
+    ("camera", "production:listCameras"),
+    ("event", "production:listDirectorEvents"),
+    ("still", "production:listStills"),
+)
+_KEYS: Mapping[Op, Callable[[str, dict[str, Any]], str]] = {
+    "session": lambda session, _: session,
+    "camera": lambda session, fields: sub_key(session, "camera", fields["cameraId"]),
+    "event": lambda _, fields: str(fields.pop("eventKey")),
+    "still": lambda _, fields: str(fields.pop("stillKey")),
+}
+
+
+def _shown(url: str) -> str:
+    """The address as people may see it. Raises ``LedgerError`` where it is none that a key may be sent to."""
+    hint = "https://…, or http:// on this machine"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        # Not its own words: they may quote the userinfo.
+        raise LedgerError("is no URL", where="the ledger's address", hint=hint) from None
+    shown = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{'' if port is None else f':{port}'}"
+    if not host or parts.scheme not in ("https", "http"):
+        raise LedgerError("is no web address", where="the ledger's address", hint=hint)
+    if parts.scheme == "http" and not _LOOPBACK.fullmatch(host):
+        raise LedgerError("would send the key in the clear over the network", where=shown, hint=hint)
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise LedgerError("has a user, a password, a query or a fragment in it", where=shown, hint=hint)
+    return shown
+
+
+# ---------------------------------------------------------------------------------------------- what others raise
+
+
+def _by_status(status: int, retry_after: str | None, where: str) -> LedgerError:
+    if status in (408, 425, 429) or status >= 500 or status < 400:
+        words = "sends us elsewhere" if 300 <= status < 400 else "cannot answer now"
+        wait = _seconds(retry_after, datetime.now(UTC))
+        return LedgerAway(f"http_{status}", f"{words} (HTTP {status})", where=where, hint=_NET, retry_after=wait)
+    if status in (400, 413):
+        return LedgerRefused("too_large" if status == 413 else "bad_call", f"refused it (HTTP {status})", where=where)
+    words, hint = _BLOCKING.get(f"http_{status}", (f"is no Convex (HTTP {status})", "check TAP_CONVEX_URL"))
+    return LedgerRefused(f"http_{status}", words, where=where, hint=hint)
+
+
+def _seconds(retry_after: str | None, now: datetime) -> float | None:
+    """What ``Retry-After`` asks for: seconds, or a date. None where it says nothing that can be read."""
+    if retry_after is None:
+        return None
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after).astimezone(UTC) - now).total_seconds())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _is_clients(error: Exception) -> bool:
+    aiohttp = sys.modules.get("aiohttp")
+    return aiohttp is not None and isinstance(error, aiohttp.ClientError)
+
+
+def _in_words(error: Exception) -> str:
+    """What happened to a connection. The client's own words hold addresses, and are not for people."""
+    cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
+    for kinds, words in _CAUSES:
+        if isinstance(cause, kinds):
+            return words
+    name = type(cause).__name__
+    if "Payload" in name or "Incomplete" in name:
+        return "sent only half an answer"
+    return "broke the connection" if "Disconnected" in name else f"cannot be reached ({name})"
+
+
+_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
+    (ConnectionRefusedError, "refuses the connection: nothing listens there"),
+    (socket.gaierror, "has a name that is not known here: is the network up?"),
+    (ssl.SSLCertVerificationError, "has a certificate that is not trusted here"),
+    (ssl.SSLError, "does not speak TLS as we do"),
+    (ConnectionResetError, "broke the connection"),
+    (BrokenPipeError, "broke the connection"),
+)
+
+
+# ---------------------------------------------------------------------------------------------- values on the wire
+
+
+class _Packed(NamedTuple):
+    """A batch as it goes out."""
+
+    body: bytes
+    sent: list[str]
+    """The keys of the entries in it."""
+    refused: dict[int, Answer]
+    """Those that cannot even be sent, by their place."""
+    taken: int
+    """Entries that are answered by this call, from the first on."""
+
+
+def _pack(entries: Sequence[Entry], key: str | None) -> _Packed:
+    parts: list[bytes] = []
+    sent: list[str] = []
+    refused: dict[int, Answer] = {}
+    size = taken = 0
+    for entry in entries:
+        encoded = _encode(entry)
+        if isinstance(encoded, Answer):
+            refused[taken] = encoded
+        else:
+            size += len(encoded)
+            if parts and size > MAX_BYTES:
+                break
+            parts.append(encoded)
+            sent.append(entry.key)
+        taken += 1
+    access = b"" if key is None else b'"accessKey":' + orjson.dumps(key) + b","
+    head = b'{"path":"production:ingest","format":"convex_encoded_json","args":{'
+    return _Packed(head + access + b'"entries":[' + b",".join(parts) + b"]}}", sent, refused, taken)
+
+
+def _encode(entry: Entry) -> bytes | Answer:
+    """One entry as Convex takes it, or why it never will."""
+    try:
+        plain = entry_json(entry)
+        if len(plain) > MAX_BYTES:
+            return Answer(entry.key, "rejected", "size", f"{len(plain)} bytes are more than a call may have", "fields")
+        encoded = orjson.dumps(_convex().convex_to_json(orjson.loads(plain)))
+    except (ValueError, TypeError, RecursionError) as error:
+        return Answer(entry.key, "rejected", "encoding", f"Convex cannot carry this: {error}"[:_WORDS], "fields")
+    return encoded
+
+
+def _body(path: str, args: Mapping[str, Any]) -> bytes:
+    said = {"path": path, "format": "convex_encoded_json", "args": _convex().convex_to_json(dict(args))}
+    return orjson.dumps(said)
+
+
+class _NoValueError(Exception):
+    """The call failed, and this is what was said of it."""
+
+    def __init__(self, said: Mapping[str, Any]) -> None:
+        super().__init__("no value")
+        self.said = said
+
+
+def _decode(data: bytes) -> Any:
+    """The value in an answer. ``ValueError`` where it is none, ``_NoValueError`` where the call failed."""
+    # A bare integer is nothing that Convex writes, but harmless; its codec would refuse the whole answer for it.
+    said = json.loads(data, parse_int=float)
+    if not isinstance(said, dict):
+        raise ValueError("no answer")  # noqa: TRY004 - the same to callers as no JSON
+    from_json = _convex().json_to_convex
+    if said.get("status") == "success" and "value" in said:
+        return _whole(from_json(said["value"]))
+    if said.get("status") == "error":
+        if "errorData" in said:
+            said = said | {"errorData": _whole(from_json(said["errorData"]))}
+        raise _NoValueError(said)
+    raise ValueError("no answer")
+
+
+def _whole(value: Any) -> Any:
+    """Whole numbers as ``int``: Convex has only floats, our rows have both, and JSON shows them alike."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _whole(item) for name, item in value.items()}
+    return value
+
+
+# ---------------------------------------------------------------------------------------------- the libraries
+
+
+def _vendors() -> Any:
+    """aiohttp, and the other library with it: a third of a second, which a venue without Convex never pays."""
+    _convex()
+    return importlib.import_module("aiohttp")
+
+
+_importing = threading.Lock()
+
+
+def _convex() -> Any:
+    """The convex package, without the logger that it installs: that writes to stdout, which belongs to the commands."""
+    loaded = sys.modules.get("convex")
+    if loaded is not None and hasattr(loaded, "ConvexError"):
+        return loaded
+    with _importing:
+        native: Any = importlib.import_module("_convex")
+        kept, native.init_logging = native.init_logging, lambda: None
+        try:
+            return importlib.import_module("convex")
+        finally:
+            native.init_logging = kept
+
+
+class _Names:
+    """Looks names up, each on a thread that nobody waits for.
+
+    A look-up without a network takes as long as it likes, and the loop's own threads are joined at the end of the
+    process: SIGTERM would wait for it.
+    """
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[dict[str, Any]]:
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[list[Any]] = loop.create_future()
+
+        def look_up() -> None:
+            try:
+                infos = socket.getaddrinfo(host, port, socket.AddressFamily(family), socket.SOCK_STREAM)
+                tell = partial(_tell, found, infos, None)
+            except (OSError, UnicodeError) as error:
+                tell = partial(_tell, found, [], error if isinstance(error, OSError) else OSError("no such name"))
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(tell)
+
+        threading.Thread(target=look_up, name="ledger-name", daemon=True).start()
+        return [
+            {"hostname": host, "host": at[0], "port": at[1], "family": kind, "proto": proto, "flags": _NUMERIC}
+            for kind, _, proto, _, at in await found
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+_NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+
+
+def _tell(found: asyncio.Future[list[Any]], infos: list[Any], error: OSError | None) -> None:
+    if found.done():
+        return
+    if error is None:
+        found.set_result(infos)
+    else:
+        found.set_exception(error)

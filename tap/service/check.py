@@ -1,0 +1,254 @@
+"""``check``: everything that a shoot will need, tried once, with what to do about each thing that does not work.
+
+It changes nothing: the journal is only read, the ledger is asked with no entries, and the server hears what it hears
+from any tap, which is nothing. So it may run beside the service, and as another user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
+
+from tap.adapters.dialects import load_dialect
+from tap.adapters.journal import Journal
+from tap.adapters.ledger import Ledger, LedgerAway, LedgerRefused, Ping
+from tap.adapters.socket import Clock, ServerSocket, Timing
+from tap.core.errors import JournalError, MappingInvalid, ServerError
+from tap.core.mapping import Dialect, Verdict
+from tap.core.model import Frame, SourceItem
+from tap.service.config import Settings
+
+__all__ = ["Finding", "check"]
+
+Result: TypeAlias = Literal["ok", "note", "failed"]
+
+_CONNECT_WITHIN_S = 8.0
+_LISTEN_S = 3.0
+"""A state comes with the connection, and telemetry many times a second."""
+_LEDGER_WITHIN_S = 8.0
+_MEGABYTE = 1_000_000
+_DISK_FULL, _DISK_LOW = 100 * _MEGABYTE, 1000 * _MEGABYTE
+_VERIFIED = 100 * _MEGABYTE
+"""Bytes of the largest journal that is read through here: some seconds."""
+_TYPES_NAMED = 5
+_KEY_CODES = ("key_missing", "key_wrong", "venue", "key")
+
+
+class Finding(Struct, frozen=True, omit_defaults=True):
+    """What was tried, what was found, and what to do. A ``note`` is nothing that stops a shoot."""
+
+    tried: str
+    result: Result
+    found: str
+    to_do: str | None = field(default=None, name="toDo")
+
+
+async def check(settings: Settings) -> AsyncIterator[Finding]:
+    """Try one thing after the other. ``settings`` were read already, which is the first of them."""
+    yield _settings(settings)
+    try:
+        dialect = load_dialect(settings.dialect)
+    except MappingInvalid as error:
+        yield Finding("dialect", "failed", _at(error.where, error.what), error.hint)
+    else:
+        yield await _server(settings, dialect)
+    yield await asyncio.to_thread(_journal, settings.journal_path)
+    yield _disk(settings.state_dir)
+    async for finding in _ledger(settings):
+        yield finding
+
+
+def _at(where: str | None, what: str) -> str:
+    return what if where is None else f"{where}: {what}"
+
+
+def _settings(settings: Settings) -> Finding:
+    found = f"venue {settings.venue}, dialect {settings.dialect}, state in {settings.state_dir}"
+    if not settings.enabled:
+        return Finding("settings", "note", f"{found}; the venue is switched off", "set TAP_ENABLED=1 to record here")
+    return Finding("settings", "ok", found)
+
+
+# ---------------------------------------------------------------------------------------------- the server
+
+
+class _Heard:
+    """What comes from the server while it is listened to, and how much of it the dialect understands."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.frames = 0
+        self.telemetry = 0
+        self.verdicts: Counter[Verdict] = Counter()
+        self.unknown: Counter[str] = Counter()
+        self.dated = False
+        """Some frame that says something told the server's own time."""
+        self.first = asyncio.Event()
+        self._dialect = dialect
+
+    def on_item(self, item: SourceItem) -> None:
+        if not isinstance(item, Frame):
+            return
+        self.frames += 1
+        self.first.set()
+        if not item.binary and self._dialect.is_telemetry(item.data):
+            self.telemetry += 1
+            return
+        for reading in self._dialect.read(item):
+            self.verdicts[reading.verdict] += 1
+            if reading.verdict is Verdict.UNKNOWN:
+                self.unknown[reading.type] += 1
+            self.dated = self.dated or any(observation.told.at is not None for observation in reading.observations)
+
+    @property
+    def understood(self) -> int:
+        return self.verdicts[Verdict.MAPPED] + self.verdicts[Verdict.QUIET]
+
+    def words(self) -> str:
+        verdicts = self.verdicts
+        ignored = self.telemetry + verdicts[Verdict.IGNORED]
+        unread = verdicts[Verdict.UNREADABLE] + verdicts[Verdict.INCOMPLETE]
+        parts = [
+            (self.understood, "understood"),
+            (ignored, "telemetry"),
+            (sum(self.unknown.values()), f"of unknown types ({self._types()})"),
+            (unread, "that say nothing readable"),
+        ]
+        told = ", ".join(f"{number} {what}" for number, what in parts if number)
+        return f"{self.frames} frame{'' if self.frames == 1 else 's'}: {told or 'empty ones'}"
+
+    def _types(self) -> str:
+        named = [name or "without one" for name, _ in self.unknown.most_common(_TYPES_NAMED)]
+        return ", ".join([*named, "…"] if len(self.unknown) > _TYPES_NAMED else named)
+
+
+async def _server(settings: Settings, dialect: Dialect) -> Finding:
+    heard = _Heard(dialect)
+    token = None if settings.server_token is None else settings.server_token.get_secret_value()
+    timing = Timing(open_timeout=_CONNECT_WITHIN_S, close_timeout=0.5)
+    try:
+        socket = ServerSocket(settings.server_url, heard.on_item, Clock(), token=token, timing=timing)
+    except ServerError as error:
+        return Finding("server", "failed", _at(error.where, error.what), error.hint)
+    listening = asyncio.create_task(socket.run())
+    try:
+        await asyncio.wait_for(heard.first.wait(), _CONNECT_WITHIN_S)
+        await asyncio.sleep(_LISTEN_S)
+    except TimeoutError:
+        pass
+    finally:
+        problem, connections = socket.problem, socket.connection
+        listening.cancel()
+        await asyncio.wait([listening])
+    return _judged(heard, socket.shown, problem, connections, dialect.name)
+
+
+def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, dialect: str) -> Finding:
+    if not connections:
+        to_do = "start multicam-server, or check TAP_SERVER_URL and the network"
+        return Finding("server", "failed", f"{shown}: no connection: {problem}", to_do)
+    if not heard.frames:
+        what = "a connection, but not one frame" if problem is None else f"a connection, then: {problem}"
+        return Finding("server", "failed", f"{shown}: {what}", "is this the path of its control WebSocket?")
+    found = f"{shown}: {heard.words()}"
+    to_do = f"'multicam-tap record {shown} -o first.tape.gz' keeps what it says; TAP_DIALECT takes a mapping for it"
+    if not heard.understood and not heard.telemetry:
+        return Finding("server", "failed", f"{found}; {dialect} understands nothing of it", to_do)
+    if heard.unknown:
+        return Finding("server", "note", found, to_do)
+    if heard.understood and not heard.dated:
+        # ledger.md promises that this is told: without times of the server's, keys come from the receiver's clock.
+        return Finding("server", "note", f"{found}; none tells the server's time, so two taps make two histories")
+    return Finding("server", "ok", found)
+
+
+# ---------------------------------------------------------------------------------------------- this machine
+
+
+def _journal(path: Path) -> Finding:
+    if not path.exists():
+        return _place(path)
+    if not os.access(path, os.W_OK):
+        return Finding("journal", "failed", f"{path}: may not be written to", "run this as the tap's user, or chown it")
+    try:
+        with Journal.open(path, readonly=True) as journal:
+            counts = journal.counts()
+            whole = path.stat().st_size <= _VERIFIED
+            problems = journal.verify() if whole else []
+    except JournalError as error:
+        return Finding("journal", "failed", _at(error.where, error.what), error.hint)
+    if problems:
+        to_do = "see 'multicam-tap journal verify'; the service moves a damaged journal aside and begins a new one"
+        return Finding("journal", "failed", f"{path}: {problems[0]}", to_do)
+    words = "whole" if whole else "opens (too large to be read through here)"
+    found = f"{path}: {words}; {counts['pending']} entries wait, {counts['shipped']} are in the ledger"
+    if counts["dead"]:
+        to_do = "see 'multicam-tap journal ls --dead'"
+        return Finding("journal", "note", f"{found}, {counts['dead']} are set aside", to_do)
+    return Finding("journal", "ok", found)
+
+
+def _place(path: Path) -> Finding:
+    """Whether a journal could be made; making it here might give it to the wrong user."""
+    place = _existing(path.parent)
+    if not os.access(place, os.W_OK | os.X_OK):
+        to_do = "run this as the tap's user, or set TAP_STATE_DIR"
+        return Finding("journal", "failed", f"{path}: not there, and {place} may not be written to", to_do)
+    return Finding("journal", "ok", f"{path}: not there yet; 'run' makes it")
+
+
+def _existing(path: Path) -> Path:
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+def _disk(path: Path) -> Finding:
+    place = _existing(path)
+    free = shutil.disk_usage(place).free
+    size = f"{free / 1e9:.1f} GB" if free >= _DISK_LOW else f"{free / _MEGABYTE:.0f} MB"
+    found = f"{size} free for {path}"
+    if free >= _DISK_LOW:
+        return Finding("disk", "ok", found)
+    return Finding("disk", "failed" if free < _DISK_FULL else "note", found, "make room before the shoot")
+
+
+# ---------------------------------------------------------------------------------------------- the ledger
+
+
+async def _ledger(settings: Settings) -> AsyncIterator[Finding]:
+    if settings.convex_url is None:
+        to_do = "set TAP_CONVEX_URL later, and all of it is sent"
+        yield Finding("convex", "ok", "none is configured: the journal keeps everything", to_do)
+        return
+    async with Ledger(settings.convex_url, settings.ingest_key, deadline=_LEDGER_WITHIN_S) as ledger:
+        ping = await ledger.ping(settings.venue)
+        if ping.code in _KEY_CODES:
+            yield Finding("convex", "ok", f"{ledger.shown}: it answers, and our functions are there")
+            yield await _wrong_key(ledger, ping, settings.venue)
+        elif ping.ok:
+            yield Finding("convex", "ok", f"{ledger.shown}: it answers, and our functions are there")
+            yield Finding("key", "ok", f"it writes and reads venue {settings.venue}")
+        else:
+            yield Finding("convex", "failed", f"{ledger.shown}: {ping.words}", ping.hint)
+            yield Finding("key", "note", "could not be tried")
+
+
+async def _wrong_key(ledger: Ledger, ping: Ping, venue: str) -> Finding:
+    if ping.code == "key_wrong" and await _reads(ledger, venue):
+        words = f"it only reads venue {venue}; the tap needs one that writes"
+        return Finding("key", "failed", words, ping.hint)
+    return Finding("key", "failed", f"the ledger {ping.words}", ping.hint)
+
+
+async def _reads(ledger: Ledger, venue: str) -> bool:
+    page = {"numItems": 1, "cursor": None}
+    try:
+        await ledger.query("production:listSessions", {"venue": venue, "paginationOpts": page})
+    except (LedgerAway, LedgerRefused):
+        return False
+    return True

@@ -1,0 +1,168 @@
+"""``forget``: a shoot removed everywhere (consent withdrawn). The one thing that deletes.
+
+The ledger goes first: once it has forgotten a session, it refuses every later entry of it, on which a running tap
+drops its own copies. Whatever stops this halfway, it can be run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import SecretStr
+
+from tap.adapters.journal import Journal
+from tap.adapters.ledger import Ledger, LedgerRefused
+from tap.core.errors import JournalError, SettingsInvalid, TapError
+from tap.core.merge import Row, fold
+from tap.service.config import Settings
+
+__all__ = ["Forgotten", "Known", "admin_key", "forget", "look_up"]
+
+_LONGEST = 4096
+
+
+class Known(NamedTuple):
+    """What is known of a session before it is forgotten."""
+
+    title: str | None
+    status: str | None
+    entries: int
+    """In the journal."""
+    in_ledger: bool | None
+    """None where the ledger was not asked: there is none, or no key that reads."""
+
+
+class Forgotten(NamedTuple):
+    """What went, and what could not."""
+
+    rows: int | None
+    """Rows of the ledger; None without one."""
+    entries: int
+    remains: list[Path]
+    """Files that may still hold something of it, and that only a person can judge."""
+
+
+def admin_key(environ: Mapping[str, str]) -> SecretStr:
+    """The key that may forget, from its variable or file.
+
+    It is no setting: the service must never hold it, and refuses to start with it. Raises ``SettingsInvalid``.
+    """
+    key, file = environ.get("TAP_ADMIN_KEY"), environ.get("TAP_ADMIN_KEY_FILE")
+    if key and file:
+        raise SettingsInvalid(["TAP_ADMIN_KEY_FILE: TAP_ADMIN_KEY is set too → keep one of the two"])
+    if file:
+        key = _read(Path(file))
+    if not key:
+        hint = "only for this command, or a file named by TAP_ADMIN_KEY_FILE; the deployment knows its digest"
+        raise SettingsInvalid([f"TAP_ADMIN_KEY: is not set → {hint} (PRODUCTION_ADMIN_KEYS)"])
+    if not key.isascii() or not key.isprintable():
+        raise SettingsInvalid(["TAP_ADMIN_KEY: holds more than printable ASCII → the key alone"])
+    return SecretStr(key)
+
+
+def _read(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            key = opened.read(_LONGEST).decode("ascii").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it holds more than printable ASCII"
+        raise SettingsInvalid([f"TAP_ADMIN_KEY_FILE: {file} cannot be read: {reason} → a file with the key"]) from None
+    if not key:
+        raise SettingsInvalid([f"TAP_ADMIN_KEY_FILE: {file} is empty → a file with the key"])
+    return key
+
+
+async def look_up(settings: Settings, session_key: str) -> Known:
+    """What journal and ledger know of a session.
+
+    Raises ``TapError`` for one that is live, and for one that neither knows: a typing mistake would be for ever.
+    """
+    kept = _kept(settings.journal_path, session_key)
+    row = kept.get(session_key)
+    in_ledger: bool | None = None
+    if settings.convex_url is not None and settings.ingest_key is not None:
+        async with Ledger(settings.convex_url, settings.ingest_key) as ledger:
+            shown = await ledger.session(session_key)
+        in_ledger = shown is not None
+        # The ledger may have what other taps saw, the journal what is not sent yet: live in one of them is live.
+        if shown is not None and (row is None or _status(shown) == "live"):
+            row = shown
+    status = None if row is None else _status(row)
+    if status == "live":
+        hint = "end it first; one that nobody saw end is closed when the tap runs again"
+        raise TapError("this session is live", where=session_key, hint=hint)
+    if not kept and in_ledger is False:
+        raise TapError("neither journal nor ledger knows it", where=session_key, hint="see 'multicam-tap sessions'")
+    if not kept and settings.convex_url is None and not _aside(settings.state_dir):
+        raise TapError("the journal does not know it", where=session_key, hint="see 'multicam-tap sessions'")
+    title = None if row is None else row.fields.get("title")
+    return Known(title, status, _count(settings.journal_path, session_key), in_ledger)
+
+
+def _status(row: Row) -> str | None:
+    return "forgotten" if row.retracted is not None else row.fields.get("status")
+
+
+def _kept(path: Path, session_key: str) -> dict[str, Row]:
+    if not path.exists():
+        return {}
+    with Journal.open(path, readonly=True) as journal:
+        return fold(kept.entry for kept in journal.session_entries(session_key))
+
+
+def _count(path: Path, session_key: str) -> int:
+    if not path.exists():
+        return 0
+    with Journal.open(path, readonly=True) as journal:
+        return sum(journal.counts(session_key).values())
+
+
+async def forget(settings: Settings, session_key: str, admin: SecretStr | None) -> Forgotten:
+    """Remove a session from the ledger (with ``admin``; None leaves it out), the journal and those moved aside.
+
+    Raises ``LedgerError`` before anything here was touched, and ``JournalError``.
+    """
+    rows = None
+    if settings.convex_url is not None and admin is not None:
+        rows = await _forget_rows(settings.convex_url, session_key, admin)
+    entries = 0
+    if settings.journal_path.exists():
+        with Journal.open(settings.journal_path) as journal:
+            entries = journal.forget(session_key)
+    # The flight recorder's tapes go here, once there are any: they hold the frames that all of this was made of.
+    remains = [path for path in _aside(settings.state_dir) if not _clean(path, session_key)]
+    return Forgotten(rows, entries, remains)
+
+
+async def _forget_rows(url: str, session_key: str, admin: SecretStr) -> int:
+    async with Ledger(url, None) as ledger:
+        try:
+            return await ledger.forget(admin, session_key)
+        except LedgerRefused as error:
+            if error.code not in ("key_wrong", "key_missing", "venue"):
+                raise
+            hint = "check TAP_ADMIN_KEY, and PRODUCTION_ADMIN_KEYS on the deployment; nothing was removed"
+            raise TapError("does not let this admin key forget it", where=error.where, hint=hint) from None
+
+
+def _aside(state_dir: Path) -> list[Path]:
+    """What the service has moved aside: damaged journals with what belongs to them, and checkpoints."""
+    return sorted([*state_dir.glob("journal.damaged-*"), *state_dir.glob("checkpoint-unreadable-*.json")])
+
+
+def _clean(path: Path, session_key: str) -> bool:
+    """Whether a file that was moved aside is surely without the session, by now."""
+    if path.suffix == ".json":
+        return session_key.encode() not in path.read_bytes()
+    if path.suffix != ".db":
+        # A log or index without its journal; one that has it went with that.
+        return path.with_name(path.name.rpartition("-")[0]).exists() or not path.exists()
+    try:
+        with Journal.open(path) as journal:
+            journal.forget(session_key)
+            # What is not whole may hold it where no query leads.
+            return not journal.verify()
+    except JournalError:
+        return False

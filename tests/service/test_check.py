@@ -1,0 +1,252 @@
+"""``check`` finds what is wrong before the shoot, says what to do, and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from tap.adapters.journal import Journal
+from tap.core.model import Entry
+from tap.service import check as checking
+from tap.service.check import Finding, check
+from tap.service.config import load_settings
+from tests.contract.stub import Stub, page, says, status, stubbed, throws
+
+NOW = 1_795_000_000_000
+NOBODY = "ws://127.0.0.1:1/"
+SECRET = "the-key-that-nobody-may-see"
+NO_FUNCTION = {"status": "error", "errorMessage": "Could not find public function for 'production:ingest'. Did you"}
+HELLO = {"type": "hello", "ts": NOW, "boot_id": "b"}
+STATE = {"type": "state", "ts": NOW, "mode": "photoshoot", "session": None, "program": "a", "cameras": []}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_LISTEN_S", 0.1)
+    monkeypatch.setattr(checking, "_CONNECT_WITHIN_S", 1.0)
+
+
+def go(body: Coroutine[Any, Any, dict[str, Finding]]) -> dict[str, Finding]:
+    return asyncio.run(asyncio.wait_for(body, 30))
+
+
+async def find(tmp_path: Path, **settings: str) -> dict[str, Finding]:
+    """What is found, by what was tried."""
+    given = {"TAP_SERVER_URL": NOBODY, "TAP_STATE_DIR": str(tmp_path / "state")}
+    given |= {f"TAP_{name.upper()}": value for name, value in settings.items()}
+    findings = [finding async for finding in check(load_settings(given))]
+    assert SECRET not in repr(findings)
+    assert all(finding.to_do for finding in findings if finding.result == "failed")
+    return {finding.tried: finding for finding in findings}
+
+
+@asynccontextmanager
+async def server(*frames: dict[str, Any]) -> AsyncIterator[str]:
+    """A server that says these frames to whoever comes, then nothing."""
+
+    async def handler(connection: ServerConnection) -> None:
+        for frame in frames:
+            await connection.send(orjson.dumps(frame).decode())
+        await connection.wait_closed()
+
+    async with serve(handler, "127.0.0.1", 0) as served:
+        yield f"ws://127.0.0.1:{next(iter(served.sockets)).getsockname()[1]}/"
+
+
+def heard(tmp_path: Path, *frames: dict[str, Any], **settings: str) -> Finding:
+    async def body() -> dict[str, Finding]:
+        async with server(*frames) as url:
+            return await find(tmp_path, server_url=url, **settings)
+
+    return go(body())["server"]
+
+
+def answered(tmp_path: Path, *faults: Any) -> dict[str, Finding]:
+    """What is found of a ledger that answers so."""
+
+    async def body() -> dict[str, Finding]:
+        async with stubbed() as (stub, url):
+            stub.faults += faults
+            return await find(tmp_path, convex_url=url, ingest_key=SECRET, venue="hall")
+
+    return go(body())
+
+
+# ---------------------------------------------------------------------------------------------- the server
+
+
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    found = go(find(tmp_path))["server"]
+    assert found.result == "failed"
+    assert "nothing listens there" in found.found
+    assert "TAP_SERVER_URL" in str(found.to_do)
+
+
+def test_a_server_that_is_understood(tmp_path: Path) -> None:
+    found = heard(tmp_path, HELLO, STATE, {"type": "pose", "camera_id": "a"})
+    assert found.result == "ok"
+    assert found.found.endswith("3 frames: 2 understood, 1 telemetry")
+
+
+def test_a_type_that_the_dialect_does_not_know_is_named(tmp_path: Path) -> None:
+    found = heard(tmp_path, HELLO, STATE, *({"type": f"novelty{number}"} for number in range(7)))
+    assert found.result == "note"
+    assert "7 of unknown types (novelty0, novelty1, novelty2, novelty3, novelty4, …)" in found.found
+    assert "multicam-tap record ws://" in str(found.to_do)
+
+
+def test_a_server_of_which_nothing_is_understood(tmp_path: Path) -> None:
+    found = heard(tmp_path, {"op": 0}, {"event": "x"})
+    assert found.result == "failed"
+    assert "multicam/1 understands nothing of it" in found.found
+
+
+def test_a_server_that_says_nothing(tmp_path: Path) -> None:
+    found = heard(tmp_path)
+    assert found.result == "failed"
+    assert "a connection, but not one frame" in found.found
+
+
+def test_a_server_without_a_clock_makes_keys_of_the_receivers(tmp_path: Path) -> None:
+    found = heard(tmp_path, {"type": "state", "mode": "photoshoot", "program": "a", "cameras": []})
+    assert found.result == "note"
+    assert "two taps make two histories" in found.found
+
+
+def test_a_dialect_that_is_none_is_told_and_the_rest_is_still_tried(tmp_path: Path) -> None:
+    found = go(find(tmp_path, dialect="nonsense/1"))
+    assert found["dialect"].result == "failed"
+    assert list(found) == ["settings", "dialect", "journal", "disk", "convex"]
+
+
+def test_a_venue_that_is_switched_off_is_noted(tmp_path: Path) -> None:
+    assert go(find(tmp_path, enabled="0"))["settings"].result == "note"
+
+
+# ---------------------------------------------------------------------------------------------- this machine
+
+
+def entry() -> Entry:
+    return Entry("v/s", "session", "v/s", NOW, {"status": "live", "startedAt": NOW})
+
+
+def test_a_journal_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
+    found = go(find(tmp_path))["journal"]
+    assert found.result == "ok"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_journal_is_read_through(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "journal.db"
+    with Journal.open(path, owner=True) as journal:
+        journal.append([entry()], b"{}", NOW)
+        # Beside a running service.
+        found = go(find(tmp_path))["journal"]
+        assert found.result == "ok"
+        assert "whole; 1 entries wait, 0 are in the ledger" in found.found
+        journal.settle([(1, "dead", "type: no number (at)")], NOW)
+    found = go(find(tmp_path))["journal"]
+    assert found.result == "note"
+    assert "1 are set aside" in found.found
+    assert "journal ls --dead" in str(found.to_do)
+
+
+def test_a_damaged_journal_stays_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "journal.db"
+    with Journal.open(path) as journal:
+        journal.append([entry()], b"{}", NOW)
+    content = path.read_bytes()
+    damaged = content[:4096] + os.urandom(len(content) - 4096)
+    path.write_bytes(damaged)
+    assert go(find(tmp_path))["journal"].result == "failed"
+    assert path.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_place_that_may_not_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: bool) -> None:
+    if made:
+        Journal.open(tmp_path / "state" / "journal.db").close()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    found = go(find(tmp_path))["journal"]
+    assert found.result == "failed"
+    assert "may not be written to" in found.found
+
+
+@pytest.mark.parametrize(("free", "result"), [(50_000_000, "failed"), (500_000_000, "note"), (5_000_000_000, "ok")])
+def test_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, result: str) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    assert go(find(tmp_path))["disk"].result == result
+
+
+# ---------------------------------------------------------------------------------------------- the ledger
+
+
+def test_without_convex_the_journal_keeps_and_that_is_no_failure(tmp_path: Path) -> None:
+    found = go(find(tmp_path))
+    assert found["convex"].result == "ok"
+    assert "the journal keeps" in found["convex"].found
+    assert "key" not in found
+
+
+def test_a_ledger_that_is_not_there(tmp_path: Path) -> None:
+    found = go(find(tmp_path, convex_url="http://127.0.0.1:1", ingest_key=SECRET))
+    assert found["convex"].result == "failed"
+    assert "nothing listens there" in found["convex"].found
+    assert (found["key"].result, found["key"].found) == ("note", "could not be tried")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (page(), "answers what no Convex would"),
+        (status(404), "is no Convex deployment"),
+        (says(NO_FUNCTION), "has no such function"),
+        (says({"status": "error", "errorMessage": f"Server Error: {SECRET}"}), "failed inside"),
+    ],
+)
+def test_what_answers_is_no_ledger(tmp_path: Path, fault: Any, words: str) -> None:
+    found = answered(tmp_path, fault)
+    assert found["convex"].result == "failed"
+    assert words in found["convex"].found
+
+
+def test_a_key_that_the_ledger_does_not_know(tmp_path: Path) -> None:
+    wrong = throws({"code": "key_wrong", "reason": "none"})
+    found = answered(tmp_path, wrong, wrong)
+    assert (found["convex"].result, found["key"].result) == ("ok", "failed")
+    assert "does not know this key" in found["key"].found
+    assert "key new" in str(found["key"].to_do)
+
+
+def test_a_key_of_another_venue(tmp_path: Path) -> None:
+    found = answered(tmp_path, says({"status": "success", "value": []}), throws({"code": "venue", "reason": "other"}))
+    assert (found["convex"].result, found["key"].result) == ("ok", "failed")
+    assert "TAP_VENUE" in str(found["key"].to_do)
+
+
+def test_a_key_that_only_reads(tmp_path: Path) -> None:
+    read = says({"status": "success", "value": {"page": [], "isDone": True, "continueCursor": ""}})
+    found = answered(tmp_path, throws({"code": "key_wrong", "reason": "none"}), read)
+    assert found["key"].result == "failed"
+    assert "only reads venue hall" in found["key"].found
+
+
+def test_nothing_is_written(tmp_path: Path) -> None:
+    async def body() -> dict[str, Finding]:
+        async with stubbed() as (stub, url):
+            found = await find(tmp_path, convex_url=url, ingest_key=SECRET)
+            assert isinstance(stub, Stub)
+            assert not stub.keys
+            return found
+
+    go(body())

@@ -1,0 +1,69 @@
+"""Entries of tapes go into the ledger in order, whatever a call takes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from tap.adapters.ledger import MAX_ENTRIES, Answer, LedgerAway, LedgerRefused
+from tap.core.errors import LedgerError
+from tap.core.model import Entry
+from tap.service import deliver as delivering
+from tap.service.deliver import Delivered, deliver
+
+ENTRIES = [Entry(f"v/s/{number}", "event", "v/s", 1, {"kind": "cut"}) for number in range(2 * MAX_ENTRIES + 7)]
+AWAY = LedgerAway("timeout", "does not answer", where="here")
+
+
+class Target:
+    """Takes at most so many entries a call, after these failures."""
+
+    def __init__(self, most: int, *failures: LedgerError) -> None:
+        self.most = most
+        self.failures = list(failures)
+        self.taken: list[Entry] = []
+
+    async def ingest(self, entries: Sequence[Entry]) -> list[Answer]:
+        if self.failures:
+            raise self.failures.pop(0)
+        taken = entries[: self.most]
+        self.taken += taken
+        return [Answer(entry.key, "applied") for entry in taken]
+
+
+def delivered_to(target: Target) -> tuple[Delivered, list[Entry]]:
+    shown: list[Entry] = []
+    return asyncio.run(deliver(target, ENTRIES, shown.append)), shown
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivering, "_FIRST_DELAY_S", 0.001)
+
+
+@pytest.mark.parametrize("most", [1000, 300, 7, 1])
+def test_every_entry_goes_once_and_in_order(most: int) -> None:
+    target = Target(most)
+    delivered, shown = delivered_to(target)
+    assert target.taken == shown == ENTRIES
+    assert delivered.words() == f"{len(ENTRIES)} applied, 0 duplicate, 0 stale, 0 rejected"
+
+
+def test_a_ledger_that_is_away_for_a_moment_is_waited_for() -> None:
+    target = Target(1000, AWAY, AWAY, AWAY)
+    delivered_to(target)
+    assert target.taken == ENTRIES
+
+
+def test_one_that_stays_away_is_not_waited_for_for_ever() -> None:
+    with pytest.raises(LedgerAway):
+        delivered_to(Target(1000, *[AWAY] * 10))
+
+
+def test_a_refusal_is_not_tried_again() -> None:
+    target = Target(1000, LedgerRefused("key_wrong", "does not know this key", where="here"))
+    with pytest.raises(LedgerRefused):
+        delivered_to(target)
+    assert not target.taken
