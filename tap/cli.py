@@ -113,6 +113,10 @@ def _settings(*names: str) -> Settings:
     return load_settings({name: os.environ[name] for name in names if name in os.environ})
 
 
+_POLICY = ("TAP_SESSION_BY", "TAP_GRACE_SECONDS", "TAP_SETTLE_SECONDS", "TAP_IDLE_MINUTES")
+"""How a venue infers: what its tapes say of it, so that a replay decides alike."""
+
+
 def _in_state_dir(command: _Command) -> _Command:
     return click.option(
         "--state-dir",
@@ -452,6 +456,7 @@ def record(url: str, output: Path, *, force: bool, seconds: float | None, dialec
             dialect=load_dialect(dialect),
             token=None if token is None else token.get_secret_value(),
             venue=_settings("TAP_VENUE").venue if os.environ.get("TAP_VENUE") else None,
+            policy=_settings(*_POLICY).policy() if any(os.environ.get(name) for name in _POLICY) else None,
             force=force,
             duration=seconds,
             on_progress=lambda now: count(f"{now.seconds:.0f} s, {now.frames} frames  {now.problem or ''}"),
@@ -501,7 +506,7 @@ class _WithFaults(click.Command):
 @click.option("--sessions", default=1, show_default=True, help="How many sessions.")
 @click.option("--faults", multiple=True, metavar="NAME[,NAME...]", help="What goes wrong; names are below.")
 @click.option("--telemetry-rate", default=40.0, show_default=True, help="Telemetry frames a second of the shoot.")
-@click.option("--port", default=0, help="Where to listen, on this machine only.  [default: any free port]")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Where to listen, on this machine only.  [default: any free port]")
 @click.option("--path", default="/ws/control", show_default=True, help="The WebSocket's path.")
 @click.option("--venue", default="rehearsal", show_default=True, help="The venue that truth and tape name.")
 @click.option("--truth", type=click.Path(path_type=Path, dir_okay=False), help="Write what really happened here.")

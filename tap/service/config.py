@@ -227,10 +227,10 @@ class Settings(BaseSettings):
         """The journal, in the state directory."""
         return self.state_dir / "journal.db"
 
-    def policy(self, session_by: SessionPolicy) -> Policy:
-        """How to infer here; ``session_by`` is what the dialect says makes a session."""
+    def policy(self) -> Policy:
+        """How to infer here; what makes a session is for the dialect to say, unless the venue does."""
         return Policy(
-            session=self.session_by or session_by,
+            session=self.session_by or "dialect",
             grace_ms=round(self.grace_seconds * 1000),
             settle_ms=round(self.settle_seconds * 1000),
             idle_ms=round(self.idle_minutes * 60_000),

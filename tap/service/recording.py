@@ -20,7 +20,7 @@ from msgspec import Struct
 from tap.adapters.socket import Clock, ServerSocket, Timing
 from tap.adapters.tape import TapeHeader, TapeWriter
 from tap.core.mapping import Dialect
-from tap.core.model import Alive, Closed, Frame, Opened, SourceItem
+from tap.core.model import Alive, Closed, Frame, Opened, Policy, SourceItem
 from tap.core.redact import redact_bytes
 
 __all__ = ["Recorded", "record", "record_until_stopped"]
@@ -52,6 +52,7 @@ async def record(
     dialect: Dialect,
     token: str | None = None,
     venue: str | None = None,
+    policy: Policy | None = None,
     force: bool = False,
     telemetry: bool = False,
     stop_event: asyncio.Event | None = None,
@@ -68,7 +69,7 @@ async def record(
     socket = ServerSocket(url, recorder.on_item, recorder.clock, token=token, timing=timing)
     stop_event = asyncio.Event() if stop_event is None else stop_event
     start = recorder.clock.stamp()
-    header = TapeHeader(dialect=dialect.name, started_at=start.wall, venue=venue)
+    header = TapeHeader(dialect=dialect.name, started_at=start.wall, venue=venue, policy=policy)
     with TapeWriter(path, header, start_mono=start.mono, force=force) as tape:
         recorder.tape = tape
         listening = asyncio.create_task(socket.run())

@@ -30,7 +30,7 @@ def test_nothing_needs_to_be_set() -> None:
     assert settings.dialect == "multicam/1"
     assert settings.ops_address == ("127.0.0.1", 9405)
     assert settings.state_dir.is_absolute()
-    assert settings.policy("frames") == Policy()
+    assert settings.policy() == Policy()
 
 
 def test_every_setting_is_taken(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
     assert settings.convex_url == "https://happy-otter-1.convex.cloud"
     assert settings.ops_address == ("::1", 80)
     assert settings.journal_path == tmp_path / "journal.db"
-    assert settings.policy("frames") == Policy(session="mode", grace_ms=500, settle_ms=1000, idle_ms=600_000)
+    assert settings.policy() == Policy(session="mode", grace_ms=500, settle_ms=1000, idle_ms=600_000)
     assert load_settings({"TAP_OPS_LISTEN": "OFF"}).ops_address is None
     assert load_settings({"TAP_CONVEX_URL": "http://localhost:3210"}).convex_url == "http://localhost:3210"
 
