@@ -506,7 +506,12 @@ class _WithFaults(click.Command):
 @click.option("--sessions", default=1, show_default=True, help="How many sessions.")
 @click.option("--faults", multiple=True, metavar="NAME[,NAME...]", help="What goes wrong; names are below.")
 @click.option("--telemetry-rate", default=40.0, show_default=True, help="Telemetry frames a second of the shoot.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Where to listen, on this machine only.  [default: any free port]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    help="Where to listen, on this machine only.  [default: any free port]",
+)
 @click.option("--path", default="/ws/control", show_default=True, help="The WebSocket's path.")
 @click.option("--venue", default="rehearsal", show_default=True, help="The venue that truth and tape name.")
 @click.option("--truth", type=click.Path(path_type=Path, dir_okay=False), help="Write what really happened here.")
