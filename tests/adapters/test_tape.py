@@ -255,7 +255,7 @@ class TestNoTape:
             (
                 '{"tape":1,"policy":"vibes"}\n',
                 ":1",
-                '"policy" of the header: Expected an object or one of frames, mode',
+                '"policy" of the header: Expected an object or one of dialect, frames, mode',
             ),
             ('{"tape":1,"policy":7}\n', ":1", '"policy" of the header: Expected `str | object | null`'),
         ],
