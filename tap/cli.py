@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -40,6 +40,10 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _T = TypeVar("_T")
 _LEDGER_SETTINGS = ("TAP_CONVEX_URL", "TAP_INGEST_KEY", "TAP_INGEST_KEY_FILE", "CREDENTIALS_DIRECTORY")
 _REJECTED_SHOWN = 20
+FORMATS = ("edl", "fcp7xml", "otio", "webvtt", "csv", "jsonl")
+RATE_NAMES = ("23.976", "24", "25", "29.97", "29.97df", "30", "50", "59.94", "59.94df", "60")
+_MEDIA_HELP = "Link clips to files: a path with {name}, {camera}, {reel}, {role}, {venue}, {date}; or 'recorded'."
+_START_HELP = "The first frame's timecode: the time of day at the venue, or zero."
 
 # ---------------------------------------------------------------------------------------------- the ways out
 
@@ -85,11 +89,18 @@ def _complain(*lines: str) -> None:
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="multicam-tap", prog_name="multicam-tap")
-def cli() -> None:
+@click.option("--installed", metavar="VENUE", help="As the installed service of this venue: its settings, state, keys.")
+def cli(installed: str | None) -> None:
     """Lets a live multi-camera shoot write its own history.
 
     A passive tap on multicam-server's control WebSocket. The service takes its settings from TAP_* variables.
     """
+    if installed is not None:
+        from tap.service.unit import Places, venue_environment
+
+        given = venue_environment(Places(installed), os.environ)
+        os.environ.clear()
+        os.environ.update(given)
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a name shows question marks, and the rest.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # both are text streams of files
@@ -248,6 +259,37 @@ def _print_finding(finding: Finding, *, as_json: bool) -> None:
         return
     to_do = "" if finding.to_do is None else f" → {finding.to_do}"
     click.echo(plain(f"{finding.result:<6}  {finding.tried:<8}  {finding.found}{to_do}"))
+
+
+@cli.command()
+@click.argument("venue")
+@click.option("--print", "only_print", is_flag=True, help="Write nothing: show what would be written, and where.")
+@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default="/", help="Into this tree instead.")
+def install(venue: str, *, only_print: bool, root: Path) -> None:
+    """Make a venue a service of systemd.
+
+    Writes the unit, and the venue's environment file unless there is one; starts nothing. Run it again after each
+    upgrade. Needs root.
+    """
+    from tap.service.unit import Places, command_path, install, shown
+
+    places, command = Places(venue, root.absolute()), command_path(sys.argv[0])
+    if only_print:
+        lines, remarks = shown(places, command)
+        _say(*lines)
+        _complain(*remarks)
+    else:
+        _say(*install(places, command))
+
+
+@cli.command()
+@click.argument("venue")
+@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default="/", help="From this tree instead.")
+def uninstall(venue: str, root: Path) -> None:
+    """Stop a venue's service and remove it; its data stays. Needs root."""
+    from tap.service.unit import Places, uninstall
+
+    _say(*uninstall(Places(venue, root.absolute())))
 
 
 @cli.group("key")
@@ -506,6 +548,7 @@ class _WithFaults(click.Command):
 @click.option("--sessions", default=1, show_default=True, help="How many sessions.")
 @click.option("--faults", multiple=True, metavar="NAME[,NAME...]", help="What goes wrong; names are below.")
 @click.option("--telemetry-rate", default=40.0, show_default=True, help="Telemetry frames a second of the shoot.")
+@click.option("--style", help="Speak as a made-up server: nested, snapshots or numeric.  [default: multicam/1]")
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
@@ -718,13 +761,7 @@ def timeline(key: str, *, from_ledger: bool, state_dir: Path | None, as_json: bo
     """
     from tap.history.timeline import timeline_json, timeline_of
 
-    rows = _with_ledger(lambda ledger: ledger.timeline(key)) if from_ledger else _kept_rows(key, state_dir)
-    if not rows:
-        hint = f"see 'multicam-tap sessions{' --ledger' if from_ledger else ''}'"
-        raise TapError("no session of this key is kept", where=key, hint=hint)
-    if all(row.retracted is not None for row in rows):
-        raise TapError("this session was taken back, or forgotten", where=key)
-    shown = timeline_of(rows)
+    shown = timeline_of(_rows_of(key, from_ledger=from_ledger, state_dir=state_dir))
     if as_json:
         _print_json(timeline_json(shown))
         return
@@ -733,6 +770,58 @@ def timeline(key: str, *, from_ledger: bool, state_dir: Path | None, as_json: bo
     from tap.history.screen import print_timeline
 
     print_timeline(shown, Console(highlight=False), _zone())
+
+
+@cli.command()
+@click.argument("key")
+@click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: as the file's name ends.")
+@click.option("--fps", type=click.Choice(RATE_NAMES), default="25", show_default=True, help="Frame rate.")
+@click.option("--start", type=click.Choice(("tod", "zero")), default="tod", show_default=True, help=_START_HELP)
+@click.option("--media", metavar="PATTERN", help=_MEDIA_HELP)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write; '-': stdout.")
+@click.option("--force", is_flag=True, help="Write over files that are there.")
+@_from_ledger
+@_in_state_dir
+def export(
+    key: str,
+    format_name: str | None,
+    fps: str,
+    start: Literal["tod", "zero"],
+    media: str | None,
+    output: Path,
+    force: bool,
+    from_ledger: bool,
+    state_dir: Path | None,
+) -> None:
+    """Write one session for an editing system, or as a table.
+
+    edl (CMX3600), fcp7xml, otio (OpenTimelineIO), webvtt (chapters), csv, jsonl.
+    """
+    from tap.history.export import RATES, export, format_of, write
+
+    chosen = format_name or format_of(output)
+    if chosen is None:
+        raise click.UsageError(f"what format {output} is to be cannot be told: add --format {'|'.join(FORMATS)}")
+    rows = _rows_of(key, from_ledger=from_ledger, state_dir=state_dir)
+    made = export(rows, chosen, rate=RATES[fps], zone=_zone(), start=start, media=media)
+    if output == Path("-"):
+        sys.stdout.write(made.files[""])
+        return
+    for path in write(made, output, force=force):
+        _say(str(path))
+    for note in made.notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def _rows_of(key: str, *, from_ledger: bool, state_dir: Path | None) -> list[Row]:
+    """The rows of one session that is there."""
+    rows = _with_ledger(lambda ledger: ledger.timeline(key)) if from_ledger else _kept_rows(key, state_dir)
+    if not rows:
+        hint = f"see 'multicam-tap sessions{' --ledger' if from_ledger else ''}'"
+        raise TapError("no session of this key is kept", where=key, hint=hint)
+    if all(row.retracted is not None for row in rows):
+        raise TapError("this session was taken back, or forgotten", where=key)
+    return rows
 
 
 def _kept_rows(session_key: str, state_dir: Path | None) -> list[Row]:

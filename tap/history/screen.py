@@ -5,8 +5,7 @@ Colour says nothing that a character does not say too, so the picture reads the 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 from typing import Any
 
@@ -16,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tap.history.timeline import Event, Lane, Span, StillMark, Timeline
+from tap.history.telling import camera_names, tell
+from tap.history.timeline import Lane, Span, StillMark, Timeline
 from tap.history.words import clock, day, lasting, plain, zone_name
 
 __all__ = ["print_timeline"]
@@ -81,7 +81,7 @@ class _View:
         self._timeline = timeline
         self._zone = zone
         self._width = width
-        self._names = _names(timeline.lanes)
+        self._names = camera_names(timeline.lanes)
         widest = max((cell_len(name) for name in self._names.values()), default=0)
         self._label = min(max(widest, len("mode")), max(8, width // 4))
         self._time = max((len(lasting(lane.on_air_ms)) for lane in timeline.lanes), default=0)
@@ -184,16 +184,13 @@ class _View:
         timeline = self._timeline
         marks = {still.key: still.status for still in timeline.stills}
         for event in timeline.events:
-            told = _TELL.get(event.kind, _tell_other)(event, self)
             still = marks.get(event.still_key or "")
-            told = ", ".join(part for part in (told, f"now {still}" if still else "") if part)
-            by = "its upload" if event.kind == "still_capture" else "a state"
-            inferred = f" (told by {by})" if (event.detail or {}).get("inferred") else ""
+            told = ", ".join(part for part in (f"now {still}" if still else "", tell(event, self.camera)) if part)
             table.add_row(
                 clock(event.at, self._zone, fraction=True),
                 event.kind.replace("_", " "),
                 Text(self.camera(event.camera_id, event.camera_name), self._colours.get(event.camera_id or "", "")),
-                Text(told + inferred),
+                Text(told),
             )
         return table
 
@@ -229,13 +226,6 @@ class _View:
         if camera is None:
             return ""
         return self._names.get(camera) or plain(name or camera)
-
-
-def _names(lanes: Iterable[Lane]) -> dict[str, str]:
-    """A name for each camera, with its id where two have the same."""
-    called = {lane.camera_id: lane.name or lane.camera_id for lane in lanes}
-    often = Counter(called.values())
-    return {camera: plain(f"{name} ({camera})" if often[name] > 1 else name) for camera, name in called.items()}
 
 
 # ---------------------------------------------------------------------------------------------- drawing
@@ -325,70 +315,3 @@ def _count(number: int, what: str) -> str:
 def _by_status(stills: Iterable[StillMark]) -> str:
     statuses = [still.status for still in stills]
     return ", ".join(f"{statuses.count(status)} {status}" for status in _STILLS if status in statuses)
-
-
-def _tell_cut(event: Event, view: _View) -> str:
-    origin = view.camera(event.from_camera_id, event.from_camera_name)
-    how = plain(event.transition or "")
-    if event.duration_ms:
-        how = f"{how} {lasting(event.duration_ms)}".strip()
-    parts = [f"from {origin}" if origin else "", plain(event.trigger or ""), how if how != "cut" else ""]
-    return ", ".join(part for part in parts if part)
-
-
-def _tell_release(event: Event, _: _View) -> str:
-    return "" if event.duration_ms is None else f"held for {lasting(event.duration_ms)}"
-
-
-def _tell_mode(event: Event, _: _View) -> str:
-    detail = event.detail or {}
-    return f"{plain(str(detail.get('from', '?')))} → {plain(str(detail.get('to', '?')))}"
-
-
-def _tell_marker(event: Event, view: _View) -> str:
-    asked = [view.camera(camera) for camera in (event.detail or {}).get("cameraIds", [])]
-    return f"asked of {', '.join(asked)}" if asked else ""
-
-
-def _tell_gap(event: Event, view: _View) -> str:
-    detail = event.detail or {}
-    before, after = detail.get("before") or {}, detail.get("after") or {}
-    changes = [
-        f"{says(before)} → {says(after)}" for says in _sides(view) if before and after and says(before) != says(after)
-    ]
-    heard = "first heard" if event.duration_ms is None else f"not heard for {lasting(event.duration_ms)}"
-    return "; ".join([heard, *changes])
-
-
-def _sides(view: _View) -> tuple[Callable[[dict[str, Any]], str], ...]:
-    """Program, mode and hold of one side of a gap, in words."""
-    return (
-        lambda side: view.camera(side.get("programCameraId")) or "nothing on air",
-        lambda side: plain(str(side.get("mode", "no mode"))),
-        lambda side: "held" if side.get("hold") else "not held",
-    )
-
-
-def _tell_music(event: Event, _: _View) -> str:
-    detail = event.detail or {}
-    confidence = detail.get("confidence")
-    sure = f", {confidence:.0%} sure" if isinstance(confidence, int | float) else ""
-    return plain(str(detail.get("kind", ""))) + sure
-
-
-def _tell_other(event: Event, _: _View) -> str:
-    """What a kind says that has no words of its own here: the plain values of its detail."""
-    detail = event.detail or {}
-    return ", ".join(plain(f"{name} {value}") for name, value in detail.items() if isinstance(value, str | int | float))
-
-
-_TELL: dict[str, Callable[[Event, _View], str]] = {
-    "cut": _tell_cut,
-    "hold": lambda event, _: plain(str((event.detail or {}).get("reason", ""))),
-    "release": _tell_release,
-    "mode_change": _tell_mode,
-    "still_marker": _tell_marker,
-    "still_capture": lambda _event, _view: "",
-    "gap": _tell_gap,
-    "music_moment": _tell_music,
-}

@@ -60,6 +60,12 @@ class StillMark(_Plain, frozen=True, kw_only=True):
     camera_id: str | None = None
     still_id: str | None = None
     program_camera_id: str | None = None
+    requested_at: int | None = None
+    captured_at: int | None = None
+    uploaded_at: int | None = None
+    storage_key: str | None = None
+    url: str | None = None
+    fail_reason: str | None = None
 
 
 class Gap(_Plain, frozen=True, kw_only=True):
@@ -80,6 +86,7 @@ class Lane(_Plain, frozen=True, kw_only=True):
     camera_id: str
     name: str | None = None
     role: str | None = None
+    device: str | None = None
     status: str | None = None
     joined_at: int | None = None
     left_at: int | None = None
@@ -142,6 +149,8 @@ class Timeline(_Plain, frozen=True, kw_only=True):
     started_at: int | None = None
     completed_at: int | None = None
     end_reason: str | None = None
+    media: list[str] = []
+    """Files that the server recorded, as it named them."""
     lanes: list[Lane]
     unknown: list[Span]
     holds: list[Span]
@@ -241,6 +250,7 @@ class _Builder:
             start=self._start,
             end=self._end,
             **{_snake(name): self._session.get(name) for name in _SESSION_COLUMNS},
+            media=self._session.get("media", []),
             lanes=lanes,
             unknown=unknown,
             holds=holds,
@@ -336,6 +346,7 @@ class _Builder:
             camera_id=camera,
             name=row.get("name"),
             role=row.get("role"),
+            device=row.get("device"),
             status=row.get("status"),
             joined_at=row.get("joinedAt"),
             left_at=row.get("leftAt"),
@@ -373,6 +384,10 @@ _EVENT_COLUMNS = (
     *("cameraId", "cameraName", "fromCameraId", "fromCameraName", "trigger", "transition", "durationMs"),
     *("stillKey", "detail"),
 )
+_STILL_COLUMNS = (
+    *("cameraId", "stillId", "programCameraId", "requestedAt", "capturedAt", "uploadedAt"),
+    *("storageKey", "url", "failReason"),
+)
 
 
 def _snake(name: str) -> str:
@@ -392,9 +407,7 @@ def _still(row: Row) -> StillMark:
         key=row.key,
         at=next((at for at in times if at is not None), row.version),
         status=fields["status"],
-        camera_id=fields.get("cameraId"),
-        still_id=fields.get("stillId"),
-        program_camera_id=fields.get("programCameraId"),
+        **{_snake(name): fields.get(name) for name in _STILL_COLUMNS},
     )
 
 

@@ -1,0 +1,104 @@
+"""What events say, in words that are the same on a terminal and on a page, and what cameras are called there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+from tap.history.timeline import Event, Lane
+from tap.history.words import lasting, plain
+
+__all__ = ["Naming", "camera_names", "tell"]
+
+
+class Naming(Protocol):
+    """What a camera is called; by ``name``, what it was called then, where nothing else is known of it."""
+
+    def __call__(self, camera: str | None, name: str | None = None, /) -> str: ...
+
+
+def camera_names(lanes: Iterable[Lane]) -> dict[str, str]:
+    """A name for each camera, with its id where two have the same."""
+    called = {lane.camera_id: lane.name or lane.camera_id for lane in lanes}
+    often = Counter(called.values())
+    return {camera: plain(f"{name} ({camera})" if often[name] > 1 else name) for camera, name in called.items()}
+
+
+def tell(event: Event, camera: Naming) -> str:
+    """What an event says beside its time, its kind and its camera; empty where that is all."""
+    told = _TELL.get(event.kind, _other)(event, camera)
+    by = "its upload" if event.kind == "still_capture" else "a state"
+    inferred = f"told by {by}" if (event.detail or {}).get("inferred") else ""
+    return ", ".join(part for part in (told, inferred) if part)
+
+
+def _cut(event: Event, camera: Naming) -> str:
+    origin = camera(event.from_camera_id, event.from_camera_name)
+    how = plain(event.transition or "")
+    if event.duration_ms:
+        how = f"{how} {lasting(event.duration_ms)}".strip()
+    parts = [f"from {origin}" if origin else "", plain(event.trigger or ""), how if how != "cut" else ""]
+    return ", ".join(part for part in parts if part)
+
+
+def _hold(event: Event, _: Naming) -> str:
+    return plain(str((event.detail or {}).get("reason", "")))
+
+
+def _release(event: Event, _: Naming) -> str:
+    return "" if event.duration_ms is None else f"held for {lasting(event.duration_ms)}"
+
+
+def _mode(event: Event, _: Naming) -> str:
+    detail = event.detail or {}
+    return f"{plain(str(detail.get('from', '?')))} → {plain(str(detail.get('to', '?')))}"
+
+
+def _marker(event: Event, camera: Naming) -> str:
+    asked = [camera(one) for one in (event.detail or {}).get("cameraIds", [])]
+    return f"asked of {', '.join(asked)}" if asked else ""
+
+
+def _gap(event: Event, camera: Naming) -> str:
+    detail = event.detail or {}
+    before, after = detail.get("before") or {}, detail.get("after") or {}
+    changes = [
+        f"{says(before)} → {says(after)}" for says in _sides(camera) if before and after and says(before) != says(after)
+    ]
+    heard = "first heard" if event.duration_ms is None else f"not heard for {lasting(event.duration_ms)}"
+    return "; ".join([heard, *changes])
+
+
+def _sides(camera: Naming) -> tuple[Callable[[dict[str, Any]], str], ...]:
+    """Program, mode and hold of one side of a gap, in words."""
+    return (
+        lambda side: camera(side.get("programCameraId")) or "nothing on air",
+        lambda side: plain(str(side.get("mode", "no mode"))),
+        lambda side: "held" if side.get("hold") else "not held",
+    )
+
+
+def _music(event: Event, _: Naming) -> str:
+    detail = event.detail or {}
+    confidence = detail.get("confidence")
+    sure = f", {confidence:.0%} sure" if isinstance(confidence, int | float) else ""
+    return plain(str(detail.get("kind", ""))) + sure
+
+
+def _other(event: Event, _: Naming) -> str:
+    """What a kind says that has no words of its own here: the plain values of its detail."""
+    detail = event.detail or {}
+    return ", ".join(plain(f"{name} {value}") for name, value in detail.items() if isinstance(value, str | int | float))
+
+
+_TELL: dict[str, Callable[[Event, Naming], str]] = {
+    "cut": _cut,
+    "hold": _hold,
+    "release": _release,
+    "mode_change": _mode,
+    "still_marker": _marker,
+    "still_capture": lambda _event, _camera: "",
+    "gap": _gap,
+    "music_moment": _music,
+}
