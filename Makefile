@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 # As many as a small machine has; the tests are mostly waiting for each other's sockets.
 WORKERS ?= 2
 
-.PHONY: help venv demo evidence ledger test test-python test-slow test-convex lint format pins clean
+.PHONY: help venue-env venv demo evidence ledger test test-python test-slow test-convex lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ lint: $(READY)  ## ruff, mypy, import-linter
 format: $(READY)  ## Formats the code and mends what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+venue-env: $(READY)  ## Writes systemd/venue.env.example from the settings
+	@$(BIN)/python -m tap.service.venuefile >systemd/venue.env.example
 
 pins: $(READY)  ## Compiles requirements*.txt anew from pyproject.toml
 	$(PIP) install uv

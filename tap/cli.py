@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
     from tap.adapters.journal import Journal, Kept, State
     from tap.adapters.ledger import Ledger
+    from tap.api import History
     from tap.core.merge import Row
     from tap.core.model import Entry
+    from tap.core.status import Report
+    from tap.history.asking import Asked
     from tap.service.check import Finding
     from tap.service.config import Settings
     from tap.service.forget import Forgotten, Known
@@ -39,8 +42,18 @@ FAILED, SETTINGS, CANNOT_TELL = 1, 78, 255
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _T = TypeVar("_T")
 _LEDGER_SETTINGS = ("TAP_CONVEX_URL", "TAP_INGEST_KEY", "TAP_INGEST_KEY_FILE", "CREDENTIALS_DIRECTORY")
+_STATUS_SETTINGS = (
+    "TAP_VENUE",
+    "TAP_OPS_LISTEN",
+    "TAP_OPS_TOKEN",
+    "TAP_OPS_TOKEN_FILE",
+    "TAP_STATE_DIR",
+    "STATE_DIRECTORY",
+    "CREDENTIALS_DIRECTORY",
+)
 _REJECTED_SHOWN = 20
 FORMATS = ("edl", "fcp7xml", "otio", "webvtt", "csv", "jsonl")
+KINDS = ("cut", "hold", "mode", "still", "gap", "music")
 RATE_NAMES = ("23.976", "24", "25", "29.97", "29.97df", "30", "50", "59.94", "59.94df", "60")
 _MEDIA_HELP = "Link clips to files: a path with {name}, {camera}, {reel}, {role}, {venue}, {date}; or 'recorded'."
 _START_HELP = "The first frame's timecode: the time of day at the venue, or zero."
@@ -290,6 +303,46 @@ def uninstall(venue: str, root: Path) -> None:
     from tap.service.unit import Places, uninstall
 
     _say(*uninstall(Places(venue, root.absolute())))
+
+
+@cli.command()
+@click.option("--url", metavar="URL", help="Where the tap is looked at.  [default: TAP_OPS_LISTEN]")
+@click.option("--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
+@_in_state_dir
+@_as_json
+def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: bool) -> None:
+    """Tell how the running tap stands.
+
+    Health, the session, and for each session what was kept, delivered and set aside, and which stills never arrived.
+    Where no tap can be asked, its journal tells. Exit code 0 where all is well, 1 where not, or where none runs.
+    """
+    from msgspec import json
+    from rich.console import Console
+
+    from tap.history.status import status_lines, status_screen, watch_status
+    from tap.service.status import report, report_from
+
+    settings = _settings(*_STATUS_SETTINGS)
+    if state_dir is not None:
+        settings = settings.model_copy(update={"state_dir": state_dir})
+    venue = settings.venue if os.environ.get("TAP_VENUE") else None
+
+    def ask() -> Report:
+        return report(settings, venue=venue) if url is None else report_from(url, settings)
+
+    if watch and not as_json:
+        sys.exit(0 if watch_status(ask, Console(highlight=False), _zone()) else FAILED)
+    while True:
+        found = ask()
+        if as_json:
+            _print_json(json.encode(found))
+            sys.stdout.flush()
+        else:
+            _complain(*status_lines(found))
+            Console(highlight=False).print(status_screen(found, _zone(), time.time_ns() // 1_000_000))
+        if not watch:
+            sys.exit(0 if found.ok else FAILED)
+        time.sleep(1)
 
 
 @cli.group("key")
@@ -715,50 +768,119 @@ def journal_prune(older_than: float | None, state_dir: Path | None, as_json: boo
         _say(f"{gone} entries deleted")
 
 
+def _asked_when(command: _Command) -> _Command:
+    command = click.option("--until", help="… and not later than this.")(command)
+    return click.option("--since", help="Not earlier than: yesterday, monday, '3 days', 14:30, 2026-11-21 …")(command)
+
+
 @cli.command()
 @click.option("--venue", help="Only of this venue.")
+@_asked_when
+@click.option("--status", type=click.Choice(("live", "complete", "interrupted")), help="Only those that stand so.")
+@click.option("--title", help="Only those with this in their title.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many.")
 @_from_ledger
 @_in_state_dir
 @_as_json
-def sessions(venue: str | None, *, from_ledger: bool, state_dir: Path | None, as_json: bool) -> None:
+def sessions(
+    limit: int | None, *, from_ledger: bool, state_dir: Path | None, as_json: bool, **filters: str | None
+) -> None:
     """List the sessions in the journal or ledger, newest first.
 
     From the ledger those of the key's venue; a key that only reads will do.
     """
+    from itertools import islice
+
     from tap.history.listing import row_object, session_line
 
-    rows = _ledger_sessions(venue) if from_ledger else _kept_sessions(venue, state_dir)
-    if as_json:
-        _print_objects(row_object(row) for row in rows)
-    else:
-        _say(*[session_line(row) for row in rows] or ["no session is kept"])
+    with _history(from_ledger=from_ledger, state_dir=state_dir) as history:
+        rows = islice(history.session_rows(_asked(**filters)), limit)
+        if as_json:
+            _print_objects(row_object(row) for row in rows)
+        elif sys.stdout.isatty():
+            _print_table("sessions_table", rows)
+        else:
+            _say(*[session_line(row) for row in rows] or ["no session is kept"])
 
 
-def _kept_sessions(venue: str | None, state_dir: Path | None) -> list[Row]:
-    from tap.core.codec import MAX_VENUE, key_part
+def _asked(since: str | None, until: str | None, **others: str | None) -> Asked:
+    """What the options ask; moments are those of the venue's time zone."""
+    from datetime import UTC, datetime
 
-    prefix = None if venue is None else f"{key_part(venue, MAX_VENUE)}/"
-    with _journal(state_dir) as opened:
-        return [_rows(opened, key)[key] for key in opened.sessions(prefix)]
+    from tap.history.asking import Asked, ms_of_moment
+
+    now = datetime.now(UTC).astimezone(_zone())
+    try:
+        return Asked(
+            since=None if since is None else ms_of_moment(since, now),
+            until=None if until is None else ms_of_moment(until, now, end=True),
+            **others,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
-def _ledger_sessions(venue: str | None) -> list[Row]:
-    async def ask(ledger: Ledger) -> list[Row]:
-        return [row async for row in ledger.sessions(venue)]
+@contextmanager
+def _history(*, from_ledger: bool, state_dir: Path | None) -> Iterator[History]:
+    """The history in the journal, or in the ledger that the settings name."""
+    from tap.api import open_journal, open_ledger
 
-    return _with_ledger(ask)
+    if not from_ledger:
+        with open_journal(_journal_path(state_dir)) as history:
+            yield history
+        return
+    settings = _settings(*_LEDGER_SETTINGS)
+    if settings.convex_url is None:
+        raise SettingsInvalid(["TAP_CONVEX_URL: is not set → the deployment that holds the ledger"])
+    key = settings.ingest_key
+    with open_ledger(settings.convex_url, None if key is None else key.get_secret_value()) as history:
+        yield history
+
+
+def _print_table(name: str, *arguments: Any) -> None:
+    """One of the tables of ``tap.history.tables``, as wide as the terminal."""
+    from rich.console import Console
+
+    from tap.history import tables
+
+    table = getattr(tables, name)(*arguments, _zone())
+    Console(highlight=False).print(table if table.row_count else "nothing is kept that was asked for")
 
 
 @cli.command()
-@click.argument("key")
+@click.argument("key", required=False)
+@click.option("--venue", help="Without KEY: only of this venue.")
+@_asked_when
+@click.option("--camera", help="Only what this camera did: its id, or a part of its name.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this kind; may be repeated.")
 @_from_ledger
 @_in_state_dir
 @_as_json
-def timeline(key: str, *, from_ledger: bool, state_dir: Path | None, as_json: bool) -> None:
-    """Show one session in the terminal.
+def timeline(
+    key: str | None,
+    camera: str | None,
+    kinds: tuple[str, ...],
+    *,
+    from_ledger: bool,
+    state_dir: Path | None,
+    as_json: bool,
+    **filters: str | None,
+) -> None:
+    """Show a session in the terminal: who was on air when, and what happened.
 
-    Who was on air when, and what happened. 'multicam-tap sessions' lists the keys.
+    Without KEY: the newest. With --camera, --kind, --since, --until or --venue: a table of the events asked for, of
+    the session KEY or of all sessions. 'multicam-tap sessions' lists the keys.
     """
+    if camera is not None or kinds or any(filters.values()):
+        with _history(from_ledger=from_ledger, state_dir=state_dir) as history:
+            found = history.find(_asked(**filters), key=key, camera=camera, kinds=kinds)
+            if as_json:
+                from tap.history.tables import event_object
+
+                _print_objects(event_object(one, event) for one, events in found for event in events)
+            else:
+                _print_table("events_table", found)
+        return
     from tap.history.timeline import timeline_json, timeline_of
 
     shown = timeline_of(_rows_of(key, from_ledger=from_ledger, state_dir=state_dir))
@@ -813,26 +935,21 @@ def export(
         click.echo(f"note: {note}", err=True)
 
 
-def _rows_of(key: str, *, from_ledger: bool, state_dir: Path | None) -> list[Row]:
-    """The rows of one session that is there."""
-    rows = _with_ledger(lambda ledger: ledger.timeline(key)) if from_ledger else _kept_rows(key, state_dir)
+def _rows_of(key: str | None, *, from_ledger: bool, state_dir: Path | None) -> list[Row]:
+    """The rows of one session that is there; of the newest where none is named."""
+    with _history(from_ledger=from_ledger, state_dir=state_dir) as history:
+        if key is None:
+            newest = next(iter(history.sessions()), None)
+            if newest is None:
+                raise TapError("no session is kept", hint="see 'multicam-tap journal ls'")
+            key = newest.key
+        rows = history.rows(key)
     if not rows:
         hint = f"see 'multicam-tap sessions{' --ledger' if from_ledger else ''}'"
         raise TapError("no session of this key is kept", where=key, hint=hint)
     if all(row.retracted is not None for row in rows):
         raise TapError("this session was taken back, or forgotten", where=key)
     return rows
-
-
-def _kept_rows(session_key: str, state_dir: Path | None) -> list[Row]:
-    with _journal(state_dir) as opened:
-        return list(_rows(opened, session_key).values())
-
-
-def _rows(opened: Journal, session_key: str) -> dict[str, Row]:
-    from tap.core.merge import fold
-
-    return fold(kept.entry for kept in opened.session_entries(session_key))
 
 
 def _zone() -> ZoneInfo | None:

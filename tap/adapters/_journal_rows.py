@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -17,12 +18,14 @@ __all__ = [
     "INSERT",
     "KNOWN",
     "SELECT",
+    "SELECT_1",
     "Kept",
     "State",
     "fields_of",
     "keep_tap_id",
     "kept_object",
     "kept_of",
+    "raised",
     "row_of",
     "tap_id_in",
 ]
@@ -32,16 +35,21 @@ State: TypeAlias = Literal["pending", "shipped", "dead"]
 
 _TAP_ID = re.compile(r"[0-9a-f]{12}")
 
-KNOWN = (
-    "SELECT 1 FROM entries WHERE key = ? AND op = ? AND session_key = ? AND version = ? AND revision = ? AND fields = ?"
-)
+KNOWN = """
+    SELECT 1 FROM entries WHERE key = ? AND op = ? AND session_key = ? AND version = ? AND revision = ? AND fields = ?
+    AND retracted IS ?"""
 INSERT = """
-    INSERT INTO entries (key, op, session_key, version, revision, fields, committed_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+    INSERT INTO entries (key, op, session_key, version, revision, fields, retracted, committed_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 """Both take what ``row_of`` gives, ``KNOWN`` without the time."""
 
-SELECT = "SELECT seq, key, op, session_key, version, revision, fields, state, reason, committed_at FROM entries "
+SELECT = (
+    "SELECT seq, key, op, session_key, version, revision, fields, retracted, state, reason, committed_at FROM entries "
+)
 """What ``kept_of`` takes."""
+
+SELECT_1 = SELECT.replace("retracted", "NULL")
+"""The same of a journal of version 1, which who only reads must not migrate."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -61,18 +69,29 @@ def kept_object(kept: Kept) -> dict[str, Any]:
     """An entry as ``journal ls --json`` prints it: the entry's shape, with ``seq``, ``state`` and any ``reason``."""
     entry = kept.entry
     said = {"key": entry.key, "op": entry.op, "sessionKey": entry.session_key, "version": entry.version}
-    revision = {"revision": entry.revision} if entry.revision else {}
+    said |= {"revision": entry.revision} if entry.revision else {}
+    said |= {} if entry.retracted is None else {"retracted": entry.retracted}
     reason = {} if kept.reason is None else {"reason": kept.reason}
-    return said | revision | {"fields": entry.fields, "seq": kept.seq, "state": kept.state} | reason
+    return said | {"fields": entry.fields, "seq": kept.seq, "state": kept.state} | reason
 
 
 def row_of(entry: Entry, now_ms: int) -> tuple[Any, ...]:
+    retracted = None if entry.retracted is None else _text(entry.retracted)
+    text = _text(entry.fields)
+    return entry.key, entry.op, entry.session_key, entry.version, entry.revision, text, retracted, now_ms
+
+
+def _text(fields: Mapping[str, Any]) -> str:
     try:
-        text = msgspec.json.encode(entry.fields).decode()
+        return msgspec.json.encode(fields).decode()
     except (TypeError, ValueError):
         # Half a surrogate pair in a camera's name, say: one odd value must not hold up all that is behind it.
-        text = json.dumps(dict(entry.fields), default=str)
-    return entry.key, entry.op, entry.session_key, entry.version, entry.revision, text, now_ms
+        return json.dumps(dict(fields), default=str)
+
+
+def raised(row: tuple[Any, ...], revision: int) -> tuple[Any, ...]:
+    """What ``row_of`` gave, at this revision at least."""
+    return (*row[:4], max(row[4], revision), *row[5:])
 
 
 def fields_of(text: str | bytes) -> dict[str, Any]:
@@ -87,8 +106,9 @@ def fields_of(text: str | bytes) -> dict[str, Any]:
 
 def kept_of(row: tuple[Any, ...]) -> Kept:
     """A row of ``SELECT``; ``ValueError`` where its fields are no JSON object."""
-    seq, key, op, session_key, version, revision, text, state, reason, committed_at = row
-    entry = Entry(key, op, session_key, version, fields_of(text), revision)
+    seq, key, op, session_key, version, revision, text, back, state, reason, committed_at = row
+    retracted = None if back is None else fields_of(back)
+    entry = Entry(key, op, session_key, version, fields_of(text), revision, retracted)
     return Kept(seq, entry, state, reason, committed_at)
 
 

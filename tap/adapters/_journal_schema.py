@@ -22,6 +22,7 @@ __all__ = [
     "connect",
     "errors_in_words",
     "identity",
+    "is_locked",
     "make_directory",
     "make_file",
     "move_aside",
@@ -29,6 +30,7 @@ __all__ = [
     "prepare",
     "refuse_foreign",
     "transaction",
+    "version_of",
 ]
 
 _APPLICATION_ID = 0x6D635470  # "mcTp": tells our files from other SQLite databases
@@ -75,7 +77,13 @@ _FIRST = (
     END""",
 )
 
-_MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_SECOND = (
+    # What a repaired history takes back: {at, reason}.
+    "ALTER TABLE entries ADD COLUMN retracted TEXT",
+    "CREATE INDEX entries_revised ON entries (session_key, revision) WHERE revision > 0",
+)
+
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
 """What makes version n + 1 of version n. The next change of the schema is one more line here."""
 
 VERSION = len(_MIGRATIONS)
@@ -109,6 +117,17 @@ class Lock:
     def release(self) -> None:
         with suppress(OSError):
             os.close(self._descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds this lock. It only looks: to try the lock would keep away a service that starts."""
+    try:
+        status = path.stat()
+        held = Path("/proc/locks").read_text("ascii", "replace").splitlines()
+    except OSError:
+        return False
+    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    return any("FLOCK" in line and place in line.split() for line in held)
 
 
 def beside(path: Path, end: str) -> Path:
@@ -281,6 +300,11 @@ def _brief(path: Path, option: str) -> Iterator[sqlite3.Connection]:
         yield connection
     finally:
         connection.close()
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """By which version of the schema this journal is made."""
+    return _pragma(connection, "user_version")
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -50,6 +50,8 @@ class TapeHeader(msgspec.Struct, frozen=True):
     """The id of the tap that recorded it."""
     continues: bool = False
     """It is the next segment of the run that recorded the tape before it: the connection went on."""
+    lost: int = 0
+    """So many frames were heard between the tape before it and this one, and could not be recorded."""
 
 
 class Place:
@@ -116,6 +118,7 @@ class _HeaderLine(msgspec.Struct, rename="camel"):
     policy: Policy | str | None = None
     tap: str | None = None
     continues: bool = False
+    lost: int = 0
 
 
 def read_header(said: dict[str, Any], where: str) -> TapeHeader:
@@ -127,13 +130,14 @@ def read_header(said: dict[str, Any], where: str) -> TapeHeader:
         line = msgspec.convert(said, _HeaderLine)
     except msgspec.ValidationError as error:
         what, _, key = str(error).partition(" - at `$.")
-        raise TapeInvalid(f'"{key.rstrip("`")}" of the header: {what}', where=where, hint=_MEND) from None
+        hint = f"known there: {', '.join(Policy.__struct_encode_fields__)}" if "unknown field" in what else _MEND
+        raise TapeInvalid(f'"{key.rstrip("`")}" of the header: {what}', where=where, hint=hint) from None
     started_at = None if line.started_at is None else wall_of(line.started_at)
     if line.started_at is not None and started_at is None:
         what = f'"startedAt" of the header: Expected an ISO 8601 time, got {shown(line.started_at)}'
         raise TapeInvalid(what, where=where, hint=_MEND)
     policy = _policy(line.policy, where)
-    return TapeHeader(line.dialect, started_at, line.venue, policy, line.tap, line.continues)
+    return TapeHeader(line.dialect, started_at, line.venue, policy, line.tap, line.continues, line.lost)
 
 
 def _policy(said: Policy | str | None, where: str) -> Policy | None:
@@ -153,7 +157,8 @@ def header_line(header: TapeHeader) -> dict[str, Any]:
     policy = None if header.policy is None else msgspec.to_builtins(header.policy)
     said = {"dialect": header.dialect, "startedAt": started_at, "venue": header.venue, "policy": policy}
     line |= {key: value for key, value in (said | {"tap": header.tap}).items() if value is not None}
-    return line | {"continues": True} if header.continues else line
+    line |= {"continues": True} if header.continues else {}
+    return line | ({"lost": header.lost} if header.lost else {})
 
 
 def parsed(line: bytes) -> dict[str, Any]:

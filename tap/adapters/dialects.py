@@ -7,11 +7,12 @@ from pathlib import Path
 
 from tap.core.errors import MappingInvalid
 from tap.core.mapping import Dialect, parse_mapping
+from tap.core.obs import ObsDialect
 
 __all__ = ["BUILT_IN", "load_dialect"]
 
-BUILT_IN = {"multicam/1": "multicam-1.toml"}
-"""Names of the built-in dialects, and their files in ``tap/core/dialects``."""
+BUILT_IN = {"multicam/1": "multicam-1.toml", "obs": ""}
+"""Names of the built-in dialects, and their files in ``tap/core/dialects``; OBS takes more than a file."""
 
 
 def load_dialect(name: str) -> Dialect:
@@ -19,11 +20,11 @@ def load_dialect(name: str) -> Dialect:
 
     Raises :class:`MappingInvalid` where there is none, or where the file has a mistake.
     """
-    if name in BUILT_IN:
-        built_in = resources.files("tap.core") / "dialects" / BUILT_IN[name]
-        return parse_mapping(built_in.read_text("utf-8"), BUILT_IN[name])
     if name == "obs":
-        raise MappingInvalid("this version does not speak obs-websocket yet", where=name, hint="upgrade multicam-tap")
+        return ObsDialect()
+    if name in BUILT_IN:
+        file = BUILT_IN[name]
+        return parse_mapping((resources.files("tap.core") / "dialects" / file).read_text("utf-8"), file)
     path = Path(name)
     try:
         return parse_mapping(path.read_text("utf-8"), str(path))

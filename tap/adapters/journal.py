@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -19,12 +19,14 @@ from tap.adapters._journal_rows import (
     INSERT,
     KNOWN,
     SELECT,
+    SELECT_1,
     Kept,
     State,
     fields_of,
     keep_tap_id,
     kept_object,
     kept_of,
+    raised,
     row_of,
     tap_id_in,
 )
@@ -34,6 +36,7 @@ from tap.adapters._journal_schema import (
     connect,
     errors_in_words,
     identity,
+    is_locked,
     make_directory,
     make_file,
     move_aside,
@@ -41,6 +44,7 @@ from tap.adapters._journal_schema import (
     prepare,
     refuse_foreign,
     transaction,
+    version_of,
 )
 from tap.adapters._journal_writer import JournalWriter
 from tap.core.errors import JournalDamaged
@@ -58,6 +62,9 @@ _IN_STATE: dict[State | None, str] = {
     "dead": "INDEXED BY entries_dead WHERE state = 'dead'",
 }
 _IN_SESSION = "INDEXED BY entries_by_session WHERE session_key = :session"
+_REVISION = (
+    "SELECT coalesce(max(revision), 0) FROM entries INDEXED BY entries_revised WHERE session_key = ? AND revision > 0"
+)
 
 
 class Journal:
@@ -72,6 +79,9 @@ class Journal:
         self.moved_aside: list[Path] = []
         self.commits = 0
         self._readonly = readonly
+        self._select = SELECT
+        self._highest = 0
+        """The highest ``seq`` that was seen here, by who may ask for it again."""
         self._lock: Lock | None = None
         if not readonly:
             make_directory(path.parent)
@@ -101,6 +111,11 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @staticmethod
+    def is_owned(path: str | os.PathLike[str]) -> bool:
+        """Whether a service owns the journal at ``path`` now; False also where the machine does not tell."""
+        return is_locked(Path(path).with_suffix(".lock"))
+
     def close(self) -> None:
         """Close the file and let go of the lock; more than once does no harm."""
         self._db.close()
@@ -112,6 +127,7 @@ class Journal:
         """Keep entries and the machine's checkpoint, in one transaction, on the disk. How many entries were new.
 
         An entry that is kept already, byte for byte, is not kept twice, so a batch may be given again after an error.
+        What the owner adds to a session that was repaired is kept at the repair's revision, or nobody would see it.
         The owner begins a new file where this one is damaged or gone, and keeps the batch there. Raises
         ``JournalError`` (disk full, not writable, …), and then nothing of the batch was kept.
         """
@@ -121,11 +137,21 @@ class Journal:
         try:
             return self._insert(rows, checkpoint)
         except JournalDamaged:
-            if self._lock is None:
+            if not self.begin_anew():
                 raise
-            self.moved_aside.append(move_aside(self.path))
-            self._reopen()
             return self._insert(rows, checkpoint)
+
+    def begin_anew(self) -> bool:
+        """Move this file aside, since it is damaged, and begin another; False for who does not own it.
+
+        What the other keeps has numbers above all that were seen here: an answer of the ledger that is still on its way
+        must not settle an entry that it is not for.
+        """
+        if self._lock is None:
+            return False
+        self.moved_aside.append(move_aside(self.path))
+        self._reopen()
+        return True
 
     def checkpoint(self) -> bytes | None:
         """The machine's state as it was committed last; None before the first."""
@@ -157,7 +183,7 @@ class Journal:
 
     def pending(self, limit: int, after_seq: int = 0) -> list[Kept]:
         """The next entries that the ledger has not taken, in order."""
-        sql = f"{SELECT}{_IN_STATE['pending']} AND seq > ? ORDER BY seq LIMIT ?"
+        sql = f"{self._select}{_IN_STATE['pending']} AND seq > ? ORDER BY seq LIMIT ?"
         return [self._kept(row) for row in self._all(sql, (after_seq, limit))]
 
     def settle(self, results: Iterable[tuple[int, Literal["shipped", "dead"], str | None]], now_ms: int) -> None:
@@ -184,13 +210,17 @@ class Journal:
 
     # ------------------------------------------------------------------------------------------ reading
 
-    def entries(self, session_key: str | None = None, state: State | None = None, after: int = 0) -> Iterator[Kept]:
+    def entries(
+        self, session_key: str | None = None, state: State | None = None, after: int = 0, op: Op | None = None
+    ) -> Iterator[Kept]:
         """The kept entries in order, read page by page; those added meanwhile come too."""
         where = _IN_STATE[state]
         if session_key is not None:
             where = _IN_SESSION if state is None else _IN_SESSION + " AND state = :state"
-        sql = f"{SELECT}{where} AND seq > :after ORDER BY seq LIMIT {_PAGE}"
-        while rows := self._all(sql, {"session": session_key, "state": state, "after": after}):
+        if op is not None:
+            where += " AND op = :op"
+        sql = f"{self._select}{where} AND seq > :after ORDER BY seq LIMIT {_PAGE}"
+        while rows := self._all(sql, {"session": session_key, "state": state, "after": after, "op": op}):
             for row in rows:
                 yield self._kept(row)
             after = rows[-1][0]
@@ -198,6 +228,30 @@ class Journal:
     def session_entries(self, session_key: str) -> Iterator[Kept]:
         """All that is kept of one session, in order."""
         return self.entries(session_key)
+
+    def session_rows(self, venue_prefix: str | None = None) -> Iterator[Kept]:
+        """Of each session the entries of its own row, session by session, however many events there are.
+
+        ``venue_prefix``: only of sessions whose key starts with it.
+        """
+        sql = (
+            f"{self._select}INDEXED BY entries_of_sessions WHERE op = 'session' AND session_key > :key"
+            f" AND substr(session_key, 1, length(:prefix)) = :prefix ORDER BY session_key, version LIMIT {_PAGE}"
+        )
+        rest = (
+            f"{self._select}INDEXED BY entries_of_sessions WHERE op = 'session' AND session_key = :key ORDER BY version"
+        )
+        key, prefix = "", venue_prefix or ""
+        while rows := [self._kept(row) for row in self._all(sql, {"key": key, "prefix": prefix})]:
+            key = rows[-1].entry.session_key
+            # The page's last session may go on behind it: it is read whole.
+            yield from (kept for kept in rows if kept.entry.session_key != key)
+            yield from (self._kept(row) for row in self._all(rest, {"key": key}))
+
+    def last_entry(self, session_key: str) -> Kept | None:
+        """What was kept last of one session."""
+        rows = self._all(f"{self._select}{_IN_SESSION} ORDER BY seq DESC LIMIT 1", {"session": session_key})
+        return self._kept(rows[0]) if rows else None
 
     def sessions(self, venue_prefix: str | None = None) -> Iterator[str]:
         """The keys of the kept sessions, newest first by source time; those whose key starts with the prefix."""
@@ -236,6 +290,38 @@ class Journal:
             problems.append(str(error))
         return problems
 
+    def revision(self, session_key: str) -> int:
+        """The highest revision that this session was repaired to; 0: never."""
+        if self._select is SELECT_1:
+            return 0
+        return int(self._all(_REVISION, (session_key,))[0][0])
+
+    @property
+    def size(self) -> int:
+        """Bytes that the kept entries take, without the log beside the file."""
+        with self._reading():
+            pages, free, page = (
+                int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return (pages - free) * page
+
+    # ------------------------------------------------------------------------------------------ what is repaired
+
+    def repair(self, entries: Sequence[Entry], seen: Mapping[str, int], now_ms: int) -> bool:
+        """Keep the entries of a repaired history, unless one of its sessions has got more since they were made.
+
+        ``seen``: for each session the highest ``seq`` that the repair knows. False: nothing was kept, look again.
+        """
+        with self._changing():
+            for session_key, seq in seen.items():
+                last = self._db.execute("SELECT max(seq) FROM entries WHERE session_key = ?", (session_key,))
+                if (last.fetchone()[0] or 0) > seq:
+                    return False
+            for entry in entries:
+                self._db.execute(INSERT, row_of(entry, now_ms))
+        return True
+
     # ------------------------------------------------------------------------------------------ what goes
 
     def prune(self, before_ms: int, limit: int | None = None) -> int:
@@ -246,6 +332,12 @@ class Journal:
         """
         where = "state = 'shipped' AND settled_at < ? ORDER BY settled_at"
         return self._delete(where, (before_ms,), limit)
+
+    def shrink(self, to_bytes: int, limit: int) -> int:
+        """Where the journal is larger, delete at most ``limit`` entries that the ledger has, the oldest first."""
+        if self.size <= to_bytes:
+            return 0
+        return self._delete("state = 'shipped' ORDER BY settled_at", (), limit)
 
     def forget(self, session_key: str) -> int:
         """Delete every entry of a session, its traces in the file included; how many went."""
@@ -272,6 +364,7 @@ class Journal:
             with errors_in_words(path):
                 db = connect(path, readonly=self._readonly)
                 prepare(db, path, readonly=self._readonly)
+                self._select = SELECT if version_of(db) > 1 else SELECT_1
                 # The places that every run needs, looked at before it relies on them.
                 for sql in ("SELECT data FROM checkpoint", "SELECT * FROM tally", "SELECT max(seq) FROM entries"):
                     db.execute(sql).fetchall()
@@ -300,6 +393,12 @@ class Journal:
                 self._lock = Lock(self.path.with_suffix(".lock"))
         self._db.close()
         self._db = self._connected()
+        if self._lock is not None:
+            with self._changing():
+                number = (self._highest,)
+                self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'entries' AND seq < ?", number)
+                known = "SELECT 1 FROM sqlite_sequence WHERE name = 'entries'"
+                self._db.execute(f"INSERT INTO sqlite_sequence SELECT 'entries', ? WHERE NOT EXISTS ({known})", number)
 
     def _release(self) -> None:
         if self._lock is not None:
@@ -327,13 +426,20 @@ class Journal:
     def _insert(self, rows: list[tuple[Any, ...]], checkpoint: bytes | None) -> int:
         inserted = 0
         with self._changing():
-            for row in rows:
+            for row in self._at_its_revision(rows):
                 if self._db.execute(KNOWN, row[:-1]).fetchone() is None:
-                    self._db.execute(INSERT, row)
+                    self._highest = max(self._highest, self._db.execute(INSERT, row).lastrowid or 0)
                     inserted += 1
             if checkpoint is not None:
                 self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES ('machine', ?)", (checkpoint,))
         return inserted
+
+    def _at_its_revision(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        if self._lock is None:
+            return rows
+        sessions = {row[2] for row in rows}
+        repaired = {key: self._db.execute(_REVISION, (key,)).fetchone()[0] for key in sessions}
+        return [raised(row, repaired[row[2]]) if repaired[row[2]] else row for row in rows]
 
     def _delete(self, where: str, parameters: tuple[Any, ...], limit: int | None) -> int:
         # The words come from the two callers above, the values are bound.
@@ -355,6 +461,7 @@ class Journal:
         return str(rows[0][0]) if rows else None
 
     def _kept(self, row: tuple[Any, ...]) -> Kept:
+        self._highest = max(self._highest, row[0])
         try:
             return kept_of(row)
         except ValueError:

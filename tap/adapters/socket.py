@@ -1,6 +1,8 @@
 """The live source: one connection to multicam-server after another, for ever, each frame stamped and handed on.
 
-It listens and nothing else: no data frame ever leaves it, only pings, pongs and the goodbye of the WebSocket protocol.
+It listens and nothing else: no data frame ever leaves it, only pings, pongs and the goodbye of the WebSocket protocol,
+and what the handshake of a dialect has to say (OBS tells nothing to who does not identify and ask; multicam/1 has
+none).
 It never makes the server wait: frames go from the read callback straight to ``on_item``, with no queue between that
 could fill up. Proxies from the environment are not asked: the server stands in the venue's own network, and the
 control traffic of a shoot is not for a machine that somebody set up for web pages.
@@ -31,10 +33,12 @@ from websockets.exceptions import (
 from websockets.frames import BINARY, CONT, TEXT, CloseCode
 from websockets.frames import Frame as Message
 from websockets.http11 import Response
-from websockets.protocol import Event
+from websockets.protocol import Event, State
 
-from tap.core.errors import ServerError
-from tap.core.model import Closed, Frame, Opened, SourceItem, Stamp
+from tap.core.errors import HandshakeRefused, ServerError
+from tap.core.mapping import Dialect
+from tap.core.model import Closed, Frame, Opened, Sent, SourceItem, Stamp
+from tap.core.protocols import Handshake, Speaking
 from tap.core.redact import redact_text
 
 __all__ = ["MAX_FRAME", "Clock", "Disposition", "Retry", "ServerSocket", "Timing", "disposition"]
@@ -42,6 +46,9 @@ __all__ = ["MAX_FRAME", "Clock", "Disposition", "Retry", "ServerSocket", "Timing
 MAX_FRAME = 32 * 2**20
 """Bytes of the largest frame that is taken. A state with every still of a long shoot is some MB; beyond this it is no
 control traffic, and would only fill the memory of a small machine."""
+
+_ASK_AGAIN_S = 1.0
+"""How often a handshake is asked whether it has something to say."""
 
 _WORDS = 300
 """Characters of the longest reason: a server may put a page of its own into one."""
@@ -176,6 +183,7 @@ _JUDGES: tuple[tuple[type[BaseException], Callable[[Any], tuple[Retry, str]]], .
     (InvalidMessage, _no_answer),
     (InvalidHandshake, lambda error: (Retry.SLOWLY, f"what listens there is no WebSocket server: {error}")),
     (InvalidURI, lambda error: (Retry.SLOWLY, f"the server's address leads nowhere: {error}")),
+    (ServerError, lambda error: (Retry.SLOWLY, error.what)),
     (TimeoutError, lambda _: (Retry.SOON, "the server does not answer")),
     (ssl.SSLError, lambda error: (Retry.SLOWLY, f"no secure connection: {error.strerror or error}")),
     (ConnectionRefusedError, lambda _: (Retry.SOON, "nothing listens there (connection refused)")),
@@ -201,6 +209,9 @@ class ServerSocket:
     raises ends ``run``. ``on_change`` is told when a connection stands (None) and, in words, why there is none, once
     for each reason and not at each attempt. ``token`` is sent as a bearer token, and shown nowhere.
 
+    Where ``dialect`` has a handshake, ``token`` is the password for that instead, and a connection that does not get
+    through it is none: nothing of it is handed on. ``on_sent`` is told each frame that was sent.
+
     Raises ``ServerError`` where ``url`` is no address of a WebSocket.
     """
 
@@ -211,9 +222,11 @@ class ServerSocket:
         clock: Clock,
         *,
         token: str | None = None,
+        dialect: Dialect | None = None,
         compression: bool = False,
         timing: Timing | None = None,
         max_frame: int = MAX_FRAME,
+        on_sent: Callable[[Sent], None] | None = None,
         on_change: Callable[[str | None], None] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -227,6 +240,10 @@ class ServerSocket:
         """When the last frame was received."""
         self.problem: str | None = "not connected yet"
         """Why there is no connection, in words; None while one stands."""
+        self.remark: str | None = None
+        """What people should know of the server although it can be listened to."""
+        self.refused = False
+        """Somebody has to mend something (address, token) before there can be a connection again."""
         self.too_big = 0
         """How many connections a frame beyond the limit has cost."""
         # A token takes the place of what the URL says of who we are: two of them would be none.
@@ -234,7 +251,15 @@ class ServerSocket:
         self._on_item = on_item
         self._on_change = on_change
         self._clock = clock
-        self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._speaking = _speaking(dialect)
+        self._password = token
+        # A password is no bearer token: it must not go over the line as it is.
+        self._headers = {} if token is None or self._speaking else {"Authorization": f"Bearer {token}"}
+        self._on_sent = on_sent
+        self._handshake: Handshake | None = None
+        self._let_in = asyncio.Event()
+        self._early: list[SourceItem | Sent] = []
+        self._refusal: ServerError | None = None
         self._compression = "deflate" if compression else None
         self._timing = timing or Timing()
         self._max_frame = max_frame
@@ -242,6 +267,11 @@ class ServerSocket:
         self._ordinal = 0
         self._failure: BaseException | None = None
         self._connect()
+
+    @property
+    def frames_here(self) -> int:
+        """Frames that came on the present connection, or on the last one."""
+        return self._ordinal
 
     async def run(self) -> None:
         """Connect, listen, and connect again, until cancelled; then say goodbye, and tell ``on_item`` so."""
@@ -254,9 +284,10 @@ class ServerSocket:
         attempt = 0
         while True:
             frames_before = self.frames
-            verdict = disposition(await self._listen())
+            verdict = self._verdict(await self._listen())
             if self._failure is not None:
                 raise self._failure
+            self.refused = verdict.retry is Retry.SLOWLY
             self._lost(verdict.words)
             self.too_big += verdict.retry is Retry.BACKED_OFF
             if verdict.retry is Retry.SOON and self.frames > frames_before:
@@ -287,12 +318,20 @@ class ServerSocket:
     def _made(self, protocol: ClientProtocol, **options: Any) -> _Connection:
         return _Connection(protocol, self, **options)
 
+    def _verdict(self, error: BaseException) -> Disposition:
+        refusal, self._refusal = self._refusal, None
+        code = error.rcvd.code if isinstance(error, ConnectionClosed) and error.rcvd is not None else 0
+        if refusal is None and self._speaking is not None and code in self._speaking.refusals:
+            refusal = HandshakeRefused(f"{self._speaking.refusals[code]} ({code})")
+        return disposition(error if refusal is None else refusal)
+
     async def _listen(self) -> BaseException:
         """One connection from its beginning to its end; why it ended, or did not come about."""
         try:
             connection = await self._connect()
         except (OSError, InvalidHandshake, InvalidURI, ValueError) as error:
             return error
+        speaking = asyncio.create_task(self._speak(connection))
         silent = asyncio.create_task(self._keep_alive(connection))
         try:
             await connection.wait_closed()
@@ -301,7 +340,8 @@ class ServerSocket:
             raise
         finally:
             silent.cancel()
-            (why,) = await asyncio.gather(silent, return_exceptions=True)
+            speaking.cancel()
+            why, _ = await asyncio.gather(silent, speaking, return_exceptions=True)
         return why if isinstance(why, _SilentError) else connection.close_exc
 
     async def _keep_alive(self, connection: _Connection | ClientConnection) -> None:
@@ -322,25 +362,100 @@ class ServerSocket:
                 raise _SilentError(f"nothing was heard for {timing.answer_within:g} s, not even an answer to a ping")
             await asyncio.sleep(timing.ping_every - timing.answer_within)
 
+    async def _speak(self, connection: _Connection | ClientConnection) -> None:
+        """What a handshake does without being asked: give up on a server that stays silent, and ask again."""
+        assert isinstance(connection, _Connection)  # noqa: S101 - what _made gave
+        handshake = self._handshake
+        if handshake is None:
+            return
+        try:
+            await asyncio.wait_for(self._let_in.wait(), self._timing.open_timeout)
+        except TimeoutError:
+            self._refusal = handshake.overdue()
+            connection.transport.abort()
+            return
+        while True:
+            await asyncio.sleep(_ASK_AGAIN_S)
+            self._send(connection, handshake.tick())
+            self._remark(handshake.remark)
+
     # ------------------------------------------------------------------------------------------ what happens on it
 
     def opened(self) -> bool:
         """A handshake was completed; called before any of its frames. False where nobody wants them."""
-        self.connected, self.problem = True, None
         self.connection += 1
         self._ordinal = 0
-        self._changed()
-        return self._give(Opened(self._clock.stamp(), self.connection))
+        opened = Opened(self._clock.stamp(), self.connection)
+        if self._speaking is None:
+            self._stands()
+            return self._give(opened)
+        self._handshake = self._speaking.handshake(self._password)
+        self._let_in.clear()
+        self._early = [opened]
+        return True
 
-    def received(self, data: bytes, binary: bool) -> bool:
+    def received(self, data: bytes, binary: bool, connection: _Connection) -> bool:
         """A whole frame was received. False where nobody wants more."""
         stamp = self._clock.stamp()
-        self.frames += 1
         self._ordinal += 1
         self.heard = stamp
-        return self._give(Frame(data, stamp, self.connection, self._ordinal, binary))
+        frame = Frame(data, stamp, self.connection, self._ordinal, binary)
+        handshake = self._handshake
+        if handshake is None:
+            self.frames += 1
+            return self._give(frame)
+        wanted = self._hand_on(frame)
+        if not binary:
+            try:
+                answers = handshake.received(data)
+            except HandshakeRefused as error:
+                self._refusal = error
+                return False
+            if handshake.done and not self._let_in.is_set():
+                wanted = self._enter(handshake)
+            self._send(connection, answers)
+        return wanted
+
+    def _enter(self, handshake: Handshake) -> bool:
+        """The server has let us in: what was said up to here is handed on."""
+        self._let_in.set()
+        self.remark = handshake.remark
+        self._stands()
+        early, self._early = self._early, []
+        wanted = [self._hand_on(item) for item in early]
+        return all(wanted)
+
+    def _hand_on(self, item: SourceItem | Sent) -> bool:
+        if not self._let_in.is_set():
+            self._early.append(item)
+            return True
+        if isinstance(item, Sent):
+            if self._on_sent is not None:
+                self._on_sent(item)
+            return True
+        self.frames += isinstance(item, Frame)
+        return self._give(item)
+
+    def _send(self, connection: _Connection, frames: list[bytes]) -> None:
+        for data in frames:
+            connection.say(data)
+            self._hand_on(Sent(data, self._clock.stamp()))
+
+    def _remark(self, remark: str | None) -> None:
+        if remark != self.remark:
+            self.remark = remark
+            self._changed()
+
+    def _stands(self) -> None:
+        self.connected, self.problem = True, None
+        self._changed()
 
     def _lost(self, words: str) -> None:
+        if self._handshake is not None:
+            # One that did not get through the handshake was none.
+            self.connection -= not self._let_in.is_set()
+            self._handshake = None
+            self._early.clear()
         changed = self.problem != words
         self.problem = words
         if self.connected:
@@ -415,8 +530,18 @@ class _Connection(ClientConnection):
 
     def _whole(self, data: bytes) -> None:
         self.heard += 1
-        if not self._owner.received(data, self._binary):
+        if not self._owner.received(data, self._binary, self):
             self.transport.abort()
+
+    def say(self, data: bytes) -> None:
+        """Send a text frame at once. Where the line is just breaking, the end of it is told as always."""
+        if self.protocol.state is State.OPEN:
+            self.protocol.send_text(data)
+            self.send_data()
+
+
+def _speaking(dialect: object) -> Speaking | None:
+    return dialect if isinstance(dialect, Speaking) else None
 
 
 def _without_userinfo(url: str) -> str:

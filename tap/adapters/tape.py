@@ -17,7 +17,7 @@ import gzip
 import os
 import stat
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +50,10 @@ _LONGEST_LINE = 256 * 2**20
 """A frame of 32 MB in which every byte is escaped still fits; a file without line ends must not fill the memory."""
 _EVENTS = ("open", "close", "alive")
 _LOOKS_LIKE = 'a tape is JSON lines such as {"t":0.5,"wall":"2026-01-31T12:00:00Z","dir":"in","data":"…"}'
+
+
+class TapeEmpty(TapeInvalid):
+    """Nothing came to be written onto it: what a kill leaves as a tape begins."""
 
 
 class TapeReader:
@@ -150,11 +154,16 @@ class TapeReader:
         """Take the header; the first line, where it is none, is left to be read as the others."""
         number, line = next(self._numbered, (0, b""))
         if not line:
-            self._refuse("has no line that can be read" if self.torn else "is empty", hint=_LOOKS_LIKE)
+            raise TapeEmpty(
+                "has no line that can be read" if self.torn else "is empty", where=str(self.path), hint=_LOOKS_LIKE
+            )
         line = line.removeprefix(b"\xef\xbb\xbf")
         try:
             said = parsed(line)
         except ValueError as error:
+            if line.startswith(b'{"tape":') and not line.endswith(b"\n"):
+                where = f"{self.path}:{number}"
+                raise TapeEmpty(f"is no tape: the line is {error}", where=where, hint=_LOOKS_LIKE) from None
             self._refuse(f"is no tape: the line is {error}", number, _LOOKS_LIKE)
         if "tape" in said:
             self.header = read_header(said, f"{self.path}:{number}")
@@ -240,10 +249,15 @@ class Tapes:
     Where a tape does not say that it continues the one before, the tap had stopped in between: a connection that was
     open is closed then (``tap stopped``). ``header`` is what the tapes say together.
 
+    A tape on which nothing came to be written is passed over, and named among the torn ones, where others stand beside
+    it. ``on_tape`` is told of each tape's header before its items are given; then the headers may differ.
+
     Raises ``TapeInvalid`` as ``TapeReader`` does, and on opening where two headers contradict each other.
     """
 
-    def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
+    def __init__(
+        self, paths: Iterable[str | os.PathLike[str]], *, on_tape: Callable[[TapeHeader], None] | None = None
+    ) -> None:
         self.bad_lines: list[tuple[str, str]] = []
         """(file:line, what is wrong), the first 100 of each tape."""
         self.bad_count = 0
@@ -252,6 +266,7 @@ class Tapes:
         self.size = 0
         self._place = Place()
         self._paths = [Path(path) for path in paths]
+        self._on_tape = on_tape
         self._done = 0
         self._reader: TapeReader | None = None
         self.header = TapeHeader()
@@ -290,15 +305,25 @@ class Tapes:
         The first tape stays open, so that a pipe can be read too.
         """
         given: dict[str, Path] = {}
+        empty: TapeInvalid | None = None
         for path in self._paths:
-            reader = TapeReader(path, place=self._place)
+            try:
+                reader = TapeReader(path, place=self._place)
+            except TapeEmpty as error:
+                empty = empty or error
+                self.torn.append(path)
+                continue
             self.size += reader.size
             if self._reader is None:
                 self._reader = reader
                 self.header = reader.header
             else:
                 reader.close()
-            self._agree(path, reader.header, given)
+            if self._on_tape is None:
+                self._agree(path, reader.header, given)
+        if empty is not None and self._reader is None:
+            raise empty
+        self._paths = [path for path in self._paths if path not in self.torn]
 
     def _agree(self, path: Path, header: TapeHeader, given: dict[str, Path]) -> None:
         for name in ("dialect", "venue", "tap", "policy"):
@@ -320,6 +345,8 @@ class Tapes:
             stopped = self._place.next_tape(reader.header) if index else None
             if stopped is not None:
                 yield stopped
+            if self._on_tape is not None:
+                self._on_tape(reader.header)
             with reader:
                 yield from reader
             self._add_up(reader)

@@ -52,6 +52,8 @@ class Cameras:
             return
         camera.mark = self._mark(camera, o.told, scope, connection, explicit=True)
         self._leave(camera, told_at(o.told), o.told)
+        if o.for_good:
+            self._gone(camera)
 
     def listed(self, infos: Iterable[CameraInfo], told: Told, scope: str | None, connection: Connection) -> None:
         """A snapshot lists the cameras that are there; those that it lacks are away."""

@@ -9,6 +9,7 @@
     │   ├── JournalDamaged        SQLite says that the file is not whole
     │   └── JournalVersion        written by another version of the tap
     ├── ServerError               the server cannot be reached or is none    (exit 1)
+    │   └── HandshakeRefused      it will not have us, or we it, as things are set
     └── LedgerError               Convex, as the rest of the tap sees it
         ├── LedgerUnavailable     maybe later: retry for ever
         └── LedgerRejected        never: set the entry aside
@@ -19,6 +20,7 @@ Foreign errors (sqlite3, websockets, aiohttp) stop at the adapter that knows the
 from __future__ import annotations
 
 __all__ = [
+    "HandshakeRefused",
     "JournalBusy",
     "JournalDamaged",
     "JournalError",
@@ -85,6 +87,10 @@ class JournalVersion(JournalError):
 
 class ServerError(TapError):
     """The server cannot be reached, refuses, or does not speak the dialect."""
+
+
+class HandshakeRefused(ServerError):
+    """The server cannot be listened to as it is: somebody has to change a setting, here or there."""
 
 
 class LedgerError(TapError):

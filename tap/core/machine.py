@@ -833,10 +833,12 @@ class Machine:
         if o.to is not None:
             self._cameras.on_program(o.to, told_at(o.told))
             trigger = o.trigger if o.trigger in _TRIGGERS else "unknown"
+            begun = o.told if o.at is None else Told(Stamp(o.at, o.told.stamp.mono), o.told.at)
             self._book.event(
                 "cut",
                 o.told,
-                key=self._book.event_key("cut", o.told, own_id=o.cut_id, subject=o.to),
+                key=self._book.event_key("cut", begun, own_id=o.cut_id, subject=o.to),
+                at=told_at(begun),
                 camera_id=o.to,
                 from_camera_id=was,
                 trigger=trigger,

@@ -7,11 +7,12 @@ clock that never goes back and has no meaning but its differences.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 __all__ = [
+    "FRAMES_LOST",
     "UNSET",
     "Alive",
     "CameraInfo",
@@ -32,6 +33,7 @@ __all__ = [
     "Policy",
     "Recording",
     "Release",
+    "Sent",
     "SessionEnded",
     "SessionInfo",
     "SessionStarted",
@@ -94,7 +96,17 @@ class Alive(Struct, frozen=True):
     heard: int | None = None
 
 
+class Sent(Struct, frozen=True):
+    """A text frame that the tap sent: of a handshake, never more. It says nothing of the shoot; tapes keep it."""
+
+    data: bytes
+    stamp: Stamp
+
+
 SourceItem: TypeAlias = Frame | Opened | Closed | Alive
+
+FRAMES_LOST = "frames lost"
+"""The reason of a ``Closed`` by which the tap says that it let control frames go, though the connection stood."""
 
 # ---------------------------------------------------------------------------------------------- what a frame says
 #
@@ -190,6 +202,8 @@ class CameraLeft(Struct, frozen=True):
     told: Told
     camera_id: str
     reason: str | None = None
+    for_good: bool = False
+    """It is known that it will not be back: no grace time."""
 
 
 class Cut(Struct, frozen=True):
@@ -202,6 +216,8 @@ class Cut(Struct, frozen=True):
     trigger: str | None = None
     transition: str | None = None
     duration_ms: int | None = None
+    at: int | None = None
+    """When it began, by our own clock, where that was before the frame that tells it."""
 
 
 class HoldOn(Struct, frozen=True):
@@ -318,21 +334,25 @@ class Entry(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 # ---------------------------------------------------------------------------------------------- how to infer
 
-SessionPolicy: TypeAlias = Literal["dialect", "frames", "mode", "program", "record"]
+SessionPolicy: TypeAlias = Literal["dialect", "frames", "mode", "program", "record", "stream"]
 
 
-class Policy(Struct, frozen=True, rename="camel"):
+_Ms: TypeAlias = Annotated[int, Meta(ge=0, le=31_536_000_000)]
+"""A length of time; at most a year, since longer ones are mistakes."""
+
+
+class Policy(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """What a venue may decide about inference. Stands in a tape's header, so that a replay decides alike."""
 
     session: SessionPolicy = "dialect"
     """What makes a session where the server has no session frames; ``dialect``: as the dialect says."""
-    grace_ms: int = 5_000
+    grace_ms: _Ms = 5_000
     """A camera that is away for less than this leaves no trace."""
-    settle_ms: int = 2_000
+    settle_ms: _Ms = 2_000
     """How long an explicit change stands against snapshots that nothing orders."""
-    idle_ms: int = 30 * 60_000
+    idle_ms: _Ms = 30 * 60_000
     """How long the server may be out of sight before its session counts as over."""
-    unchanged_ms: int = 4 * 3_600_000
+    unchanged_ms: _Ms = 4 * 3_600_000
     """How long a session by ``program`` lasts without a change."""
-    clock_step_ms: int = field(default=10_000)
+    clock_step_ms: _Ms = 10_000
     """A server time further back than this is a clock that was set, never an old snapshot."""

@@ -5,13 +5,27 @@ The same pipeline serves the live service and a replay; that is why both give th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec import Struct, field
 
 from tap.core.errors import JournalDamaged
 from tap.core.machine import TAP_RESTART, Machine
 from tap.core.mapping import Dialect, Reading, Verdict
-from tap.core.model import Alive, Closed, Entry, Frame, Opened, Policy, SourceItem, Stamp
+from tap.core.model import (
+    FRAMES_LOST,
+    Alive,
+    Closed,
+    Entry,
+    Frame,
+    Observation,
+    Opened,
+    Policy,
+    SourceItem,
+    Stamp,
+)
+from tap.core.protocols import Reader, Remembering
 from tap.core.redact import redact_text
 from tap.core.state import State, decode_state, encode_state
 
@@ -21,6 +35,17 @@ _TYPES_KEPT = 100
 _SAMPLES_KEPT = 50
 _SAMPLE_CHARS = 300
 _DRIFT_MS = 10_000
+_CAUSES = {"tap stopped": TAP_RESTART, FRAMES_LOST: "overflow"}
+"""What makes a gap, by why its connection was closed; without an entry, the connection itself."""
+_SAYS = {
+    Verdict.IGNORED: 0,
+    Verdict.UNREADABLE: 1,
+    Verdict.UNKNOWN: 2,
+    Verdict.QUIET: 3,
+    Verdict.INCOMPLETE: 4,
+    Verdict.MAPPED: 5,
+}
+"""How much a verdict says of a frame."""
 
 
 class Sample(Struct, frozen=True):
@@ -44,6 +69,8 @@ class Tally(Struct):
     unreadable: int = 0
     observations: int = 0
     entries: int = 0
+    said: dict[str, int] = field(default_factory=dict)
+    """Observations by what they are: ``Cut``, ``Snapshot`` …"""
     unknown: dict[str, int] = field(default_factory=dict)
     """Types that the dialect does not know; further ones than the first hundred count under ``…``."""
     samples: list[Sample] = field(default_factory=list)
@@ -70,11 +97,19 @@ class Pipeline:
     ) -> None:
         self.dialect = dialect
         self.tally = Tally()
+        self.verdict = Verdict.IGNORED
+        """What became of the last frame; of a batch, of that part of it that says most."""
+        self.kind = ""
+        """The type of what the verdict is of, as the server names it."""
         state = _read_checkpoint(checkpoint)
         policy = Policy() if policy is None else policy
         if policy.session == "dialect":
             policy = msgspec.structs.replace(policy, session=dialect.policy)
         self._machine = Machine(dialect, tap=tap, policy=policy, venue=venue, state=state)
+        self._reader: Reader | None = None
+        if isinstance(dialect, Remembering):
+            self._reader = dialect.reader(policy, self._machine.state.reader)
+            self._machine.state.reader = self._reader.state
         self._sampled: set[tuple[str, str]] = set()
         self._held: list[Entry] = []
 
@@ -93,22 +128,24 @@ class Pipeline:
             return Stamp(wall, 0)
         stamp = Stamp(wall, state.mono + max(0, wall - state.wall))
         last = Stamp(state.wall, state.mono)
-        # A gap that was pending is told by this loss; it is written with the first item of this run.
-        self._held = self._machine.closed(last, cause=TAP_RESTART)
+        # What was held back was heard before; and a gap that was pending is told by this loss. Both are written with
+        # the first item of this run.
+        held = [] if self._reader is None else self._steps(self._reader.closed(last))
+        self._held = held + self._machine.closed(last, cause=TAP_RESTART)
         return stamp
 
     def feed(self, item: SourceItem) -> list[Entry]:
         """What this item adds to the history. Never raises for anything that a server can send."""
-        machine = self._machine
+        entries = [] if self._reader is None else self._remembered(self._reader, item)
         if isinstance(item, Frame):
-            entries = self._frame(item)
+            entries += self._frame(item)
         elif isinstance(item, Opened):
-            entries = machine.opened(item.stamp)
+            entries += self._machine.opened(item.stamp)
         elif isinstance(item, Closed):
-            cause = TAP_RESTART if item.reason == "tap stopped" else "connection"
-            entries = machine.closed(item.stamp, cause=cause, heard=item.heard)
+            cause = _CAUSES.get(item.reason or "", "connection")
+            entries += self._machine.closed(item.stamp, cause=cause, heard=item.heard)
         else:
-            entries = self._alive(item)
+            entries += self._alive(item)
         if self._held:
             entries, self._held = self._held + entries, []
         self.tally.entries += len(entries)
@@ -120,11 +157,34 @@ class Pipeline:
 
     def deadline(self) -> int | None:
         """``mono`` (ms) at which an :class:`Alive` is due if nothing comes before."""
-        return self._machine.next_deadline
+        due = None if self._reader is None else self._reader.due
+        ours = self._machine.next_deadline
+        return ours if due is None else due.mono if ours is None else min(due.mono, ours)
 
     def checkpoint(self) -> bytes:
         """All that is needed to go on after a restart, as JSON."""
         return encode_state(self._machine.state)
+
+    def _remembered(self, reader: Reader, item: SourceItem) -> list[Entry]:
+        """What a reader held back, and what it makes of the source itself: all of it comes before ``item``."""
+        entries: list[Entry] = []
+        while (due := reader.due) is not None and due.mono <= item.stamp.mono:
+            # Deadlines before it first, as they would have come had nothing been held back.
+            entries += self._machine.tick(due)
+            entries += self._steps(reader.release(due.mono))
+            entries += self._machine.tick(due)
+        if isinstance(item, Opened):
+            entries += self._steps(reader.opened(item.stamp))
+        elif isinstance(item, Closed):
+            entries += self._steps(reader.closed(item.stamp))
+        return entries
+
+    def _steps(self, observations: Iterable[Observation]) -> list[Entry]:
+        entries: list[Entry] = []
+        for observation in observations:
+            self.tally.observations += 1
+            entries += self._machine.step(observation)
+        return entries
 
     def _alive(self, item: Alive) -> list[Entry]:
         if item.heard is not None:
@@ -134,14 +194,19 @@ class Pipeline:
     def _frame(self, frame: Frame) -> list[Entry]:
         tally = self.tally
         tally.frames += 1
+        self.verdict = Verdict.IGNORED
         if not frame.binary and self.dialect.is_telemetry(frame.data):
             tally.telemetry += 1
             return self._machine.heard(frame.stamp)
         entries: list[Entry] = []
-        for reading in self.dialect.read(frame):
+        for reading in self.dialect.read(frame) if self._reader is None else self._reader.read(frame):
             self._count(reading, frame)
+            if _SAYS[reading.verdict] > _SAYS[self.verdict]:
+                self.verdict, self.kind = reading.verdict, reading.type
             for observation in reading.observations:
                 tally.observations += 1
+                said = type(observation).__name__
+                tally.said[said] = tally.said.get(said, 0) + 1
                 if observation.told.at is not None and tally.drift_ms is None:
                     drift = observation.told.at - frame.stamp.wall
                     tally.drift_ms = drift if abs(drift) > _DRIFT_MS else None

@@ -232,6 +232,8 @@ class State(Struct):
     mono: int = 0
     heard: int = 0
     """``mono`` of the last frame received."""
+    reader: Any = None
+    """What a dialect with a memory of its own remembers."""
     clock_offset: int | None = None
     """The server's clock less ``mono``, as the last frame with a time told it."""
 

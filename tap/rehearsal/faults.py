@@ -223,55 +223,58 @@ def replaced(why: Any) -> Act:
     return act
 
 
+def session_kept(d: Director) -> None:
+    """The session keeps its id; cameras find back to the server one by one, within the grace time."""
+    away: list[Camera] = []
+
+    def during() -> None:
+        d.quiet(d.between(1000, 5000))
+        d.reboot()
+        d.set(hold=None)
+        if d.plan.pace >= 1 and d.rng.random() < 0.6:
+            away.extend(camera for camera in d.world.cameras if camera.online and d.rng.random() < 0.5)
+            d.set(cameras=tuple(camera for camera in d.world.cameras if camera not in away))
+        if d.rng.random() < 0.4:
+            d.set(program=None)
+
+    d.blackout("restart", during)
+    for camera in away:
+        d.quiet(d.between(30, 200))
+        d.join(camera)
+    if len(d.present) > 0:
+        d.cut()
+
+
+def session_lost(d: Director) -> None:
+    """The server knows of no session any more."""
+
+    def during() -> None:
+        d.quiet(d.between(1000, 5000))
+        d.reboot()
+        d.set(hold=None, session=None, mode="idle", program=d.rng.choice((None, d.world.program)))
+
+    d.blackout("restart", during)
+
+
+def session_found(d: Director) -> None:
+    """The server comes back without the session, then finds it again: it is live once more."""
+    session: Session | None = d.world.session
+
+    def during() -> None:
+        d.quiet(d.between(1000, 3000))
+        d.reboot()
+        d.set(hold=None, session=None)
+
+    d.blackout("restart", during)
+    d.state(keep=True)
+    d.quiet(d.between(800, 2000))
+    d.set(session=session)
+    d.state(keep=True)
+    d.quiet(500)
+
+
 def restart(d: Director) -> list[Act]:
-    def kept(d: Director) -> None:
-        """The session keeps its id; cameras find back to the server one by one, within the grace time."""
-        away: list[Camera] = []
-
-        def during() -> None:
-            d.quiet(d.between(1000, 5000))
-            d.reboot()
-            d.set(hold=None)
-            if d.plan.pace >= 1 and d.rng.random() < 0.6:
-                away.extend(camera for camera in d.world.cameras if camera.online and d.rng.random() < 0.5)
-                d.set(cameras=tuple(camera for camera in d.world.cameras if camera not in away))
-            if d.rng.random() < 0.4:
-                d.set(program=None)
-
-        d.blackout("restart", during)
-        for camera in away:
-            d.quiet(d.between(30, 200))
-            d.join(camera)
-        if len(d.present) > 0:
-            d.cut()
-
-    def lost(d: Director) -> None:
-        """The server knows of no session any more."""
-
-        def during() -> None:
-            d.quiet(d.between(1000, 5000))
-            d.reboot()
-            d.set(hold=None, session=None, mode="idle", program=d.rng.choice((None, d.world.program)))
-
-        d.blackout("restart", during)
-
-    def found(d: Director) -> None:
-        """The server comes back without the session, then finds it again: it is live once more."""
-        session: Session | None = d.world.session
-
-        def during() -> None:
-            d.quiet(d.between(1000, 3000))
-            d.reboot()
-            d.set(hold=None, session=None)
-
-        d.blackout("restart", during)
-        d.state(keep=True)
-        d.quiet(d.between(800, 2000))
-        d.set(session=session)
-        d.state(keep=True)
-        d.quiet(500)
-
-    return [d.rng.choice((kept, kept, lost, found, replaced("restart")))]
+    return [d.rng.choice((session_kept, session_kept, session_lost, session_found, replaced("restart")))]
 
 
 # ---------------------------------------------------------------------------------------------- cameras
@@ -480,6 +483,11 @@ FAULTS: dict[str, Fault] = {
     "stale_state": Fault("states made before a change come after it: with seq, only ts, or neither", stale_state),
     "reconnect": Fault("the connection is lost, and things happen before it is back", reconnect),
     "restart": Fault("the server starts anew in mid-shoot: session kept, lost, found again or replaced", restart),
+    "restart_kept": Fault("the same, the session always kept", lambda _: [session_kept], in_all=False),
+    "restart_lost": Fault("the same, the session always lost", lambda _: [session_lost], in_all=False),
+    "restart_replaced": Fault(
+        "the same, another session always in its place", lambda _: [replaced("restart")], in_all=False
+    ),
     "flap": Fault("cameras are away for less than five seconds", flap),
     "late_join": Fault("cameras join late: by id alone, unannounced, or live before they ever joined", late_join),
     "ghost_program": Fault("program names a camera that never joins", ghost_program),

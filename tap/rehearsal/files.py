@@ -9,6 +9,7 @@ from tap.core.errors import TapError
 from tap.rehearsal.performance import shoot_to_tape, truth_of_shoot
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import SimulatorOptions
+from tap.rehearsal.styles import restyled
 from tap.rehearsal.world import Plan
 
 __all__ = ["write_shoot"]
@@ -28,6 +29,8 @@ def write_shoot(options: SimulatorOptions) -> None:
         start_wall_ms=start,
         pace=options.speed,
     )
+    if options.style is not None:
+        shoot = restyled(shoot, options.style)
     if options.tape is not None:
         _write(options.tape, shoot_to_tape(shoot, venue=options.venue))
     if options.truth is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 
+from tap.rehearsal.styles import greeted, said
 from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up, truth_of
-from tap.rehearsal.wire import Between, Telemetry, encode, greeting, iso
-from tap.rehearsal.world import STRIDE, Accept, Drop, Plan, Send, Shoot, World, dice
+from tap.rehearsal.wire import Between, Telemetry, encode, iso
+from tap.rehearsal.world import STRIDE, Accept, Drop, Send, Shoot, World, dice
 
 __all__ = ["perform", "shoot_to_tape", "tape_lines", "truth_of_shoot"]
 
@@ -16,7 +17,7 @@ _ALIVE_MS = 5000
 
 def perform(shoot: Shoot, *, telemetry: bool = False) -> Iterator[Item]:
     """What one tap hears that is back the moment it may be: a few ms of latency on each message, none lost."""
-    stage = _Stage(shoot.plan)
+    stage = _Stage(shoot)
     noise = Telemetry(shoot.plan)
     for step in shoot.steps:
         if telemetry:
@@ -35,23 +36,23 @@ def perform(shoot: Shoot, *, telemetry: bool = False) -> Iterator[Item]:
 class _Stage:
     """Where a performance stands: the receiver's clock, and whether anybody is there."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, shoot: Shoot) -> None:
         self.connected = False
         self.world: World | None = None
-        self._plan = plan
-        self._latency = dice(plan.seed, "latency")
+        self._shoot = shoot
+        self._latency = dice(shoot.plan.seed, "latency")
         self._between = Between(STRIDE)
         self._wall = 0
 
     def wall(self, now: int) -> int:
         """When something sent at a virtual time arrives, by the receiver's clock; messages do not overtake."""
-        self._wall = max(self._wall, self._plan.start_wall_ms + now + self._latency.randint(1, 9))
+        self._wall = max(self._wall, self._shoot.plan.start_wall_ms + now + self._latency.randint(1, 9))
         return self._wall
 
     def accept(self, step: Accept) -> Iterator[Item]:
         self.connected = True
         yield Up(wall=self.wall(step.at), now=step.at)
-        for data, ts, fact in greeting(self._plan, step.world, step.at, self._between):
+        for data, ts, fact in greeted(self._shoot, step.world, step.at, self._between):
             yield Heard(wall=self.wall(step.at), now=step.at, ts=ts, data=data, facts=(fact,))
 
     def send(self, step: Send) -> Item:
@@ -62,7 +63,9 @@ class _Stage:
     def noise(self, telemetry: Telemetry, until: int) -> Iterator[Item]:
         for now, write in telemetry.until(until):
             if self.connected and self.world is not None:
-                data = write(self.world, self._between.seq(self.world))
+                data = said(self._shoot, write(self.world, self._between.seq(self.world)))
+                if data is None:
+                    continue
                 yield Heard(wall=self.wall(now), now=now, ts=self.world.clock.at(now), data=data, telemetry=True)
 
 

@@ -44,6 +44,10 @@ class Score(Struct):
     differences: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     """How many rows of the truth were compared, by table."""
+    missed: list[EventTruth] = field(default_factory=list)
+    """The events that are not told."""
+    extra: list[tuple[Mapping[str, Any], bool]] = field(default_factory=list)
+    """The entries of events that should not be there, and whether they tell one a second time."""
 
     @property
     def perfect(self) -> bool:
@@ -101,7 +105,8 @@ def _fold(entries: Iterable[Entry | _Json]) -> dict[str, list[_Json]]:
             kept[name] = plain
     rows: dict[str, list[_Json]] = defaultdict(list)
     for (op, _), plain in kept.items():
-        if "retracted" not in plain["fields"]:
+        # The ledger's rows tell it among their columns, entries beside them.
+        if plain.get("retracted") is None and "retracted" not in plain["fields"]:
             rows[op].append(plain)
     return rows
 
@@ -168,6 +173,7 @@ class _Events:
         for index, event in enumerate(wanted):
             if index not in found:
                 self._kind(event.kind).missed += 1
+                self._result.missed.append(event)
                 self._say(f"missed: {_name(event)}")
         matched = {told: wanted[want] for want, told in pairs}
         for index, entry in enumerate(self._told):
@@ -225,7 +231,9 @@ class _Events:
     def _extra(self, entry: _Json, matched: Iterable[EventTruth]) -> None:
         fields = entry["fields"]
         what = f"{fields['kind']} {fields.get('cameraId', '')} at {fields['at']} ({entry['key']})"
-        if any(self._same(event, entry) for event in matched):
+        doubled = any(self._same(event, entry) for event in matched)
+        self._result.extra.append((entry, doubled))
+        if doubled:
             self._kind(fields["kind"]).doubled += 1
             self._say(f"doubled: {what}")
             return

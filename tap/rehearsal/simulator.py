@@ -29,8 +29,9 @@ from websockets.http11 import Request, Response
 from tap.core.errors import TapError
 from tap.rehearsal.performance import tape_lines
 from tap.rehearsal.shoot import plan_shoot
+from tap.rehearsal.styles import greeted, restyled, said
 from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up, truth_of
-from tap.rehearsal.wire import Between, Telemetry, greeting
+from tap.rehearsal.wire import Between, Telemetry
 from tap.rehearsal.world import STRIDE, Accept, Drop, Send, Shoot, World
 
 __all__ = ["Rehearsal", "SimulatorOptions", "run_simulator", "serve"]
@@ -93,6 +94,11 @@ class Rehearsal:
         """What is true on the server now."""
         return self._world or self.shoot.steps[0].world
 
+    @property
+    def listeners(self) -> int:
+        """How many clients are connected, as far as the server knows."""
+        return len(self._there)
+
     # ------------------------------------------------------------------------------------------ clients
 
     def admit(self, connection: ServerConnection, request: Request, path: str) -> Response | None:
@@ -121,7 +127,7 @@ class Rehearsal:
         first = not self._there
         if first:
             self.items.append(Up(wall=_wall(), now=self._now))
-        for data, ts, fact in greeting(self.shoot.plan, self.world, self._virtual(), self._between):
+        for data, ts, fact in greeted(self.shoot, self.world, self._virtual(), self._between):
             broadcast([connection], data)
             if first:
                 self.items.append(Heard(wall=_wall(), now=self._now, ts=ts, data=data, facts=(fact,)))
@@ -211,8 +217,9 @@ class Rehearsal:
 
     def _noise(self, telemetry: Telemetry, until: int) -> None:
         for _, write in telemetry.until(until):
-            if self._there:
-                broadcast(self._there, write(self.world, self._between.seq(self.world)))
+            data = said(self.shoot, write(self.world, self._between.seq(self.world))) if self._there else None
+            if data is not None:
+                broadcast(self._there, data)
                 self.telemetry_sent += 1
 
     async def _pause(self) -> None:
@@ -297,6 +304,8 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
     speed: float = 1.0
     length_s: float = 120.0
     faults: tuple[str, ...] = ()
+    style: str | None = None
+    """Tell it as a made-up server does (a name of ``tap.rehearsal.styles``); None: multicam/1."""
     sessions: int = 1
     telemetry_rate: float = 40.0
     host: str = "127.0.0.1"
@@ -323,7 +332,7 @@ async def run_simulator(options: SimulatorOptions) -> int:
     now = options.start_wall_ms
 
     def shoot(arrival: int) -> Shoot:
-        return plan_shoot(
+        made = plan_shoot(
             options.seed,
             cameras=options.cameras,
             length_s=options.length_s,
@@ -334,6 +343,7 @@ async def run_simulator(options: SimulatorOptions) -> int:
             start_wall_ms=arrival if now is None else now,
             pace=options.speed,
         )
+        return made if options.style is None else restyled(made, options.style)
 
     shoot(0)  # what is wrong with the options has to be known now, not when somebody comes
     async with serve(

@@ -192,6 +192,8 @@ class Shoot(Struct, frozen=True):
 
     plan: Plan
     steps: tuple[Step, ...]
+    style: str = "multicam/1"
+    """Whose frames tell it: multicam/1's, or those of a made-up server (see ``tap.rehearsal.styles``)."""
 
     @property
     def ends(self) -> int:

@@ -133,7 +133,7 @@ async def _server(settings: Settings, dialect: Dialect) -> Finding:
     token = None if settings.server_token is None else settings.server_token.get_secret_value()
     timing = Timing(open_timeout=_CONNECT_WITHIN_S, close_timeout=0.5)
     try:
-        socket = ServerSocket(settings.server_url, heard.on_item, Clock(), token=token, timing=timing)
+        socket = ServerSocket(settings.server_url, heard.on_item, Clock(), token=token, dialect=dialect, timing=timing)
     except ServerError as error:
         return Finding("server", "failed", _at(error.where, error.what), error.hint)
     listening = asyncio.create_task(socket.run())
@@ -143,10 +143,15 @@ async def _server(settings: Settings, dialect: Dialect) -> Finding:
     except TimeoutError:
         pass
     finally:
-        problem, connections = socket.problem, socket.connection
+        problem, connections, remark = socket.problem, socket.connection, socket.remark
+        refused = socket.refused
         listening.cancel()
         await asyncio.wait([listening])
-    return _judged(heard, socket.shown, problem, connections, dialect.name)
+    if refused and not connections:
+        to_do = "see the words; nothing else here can be tried without it"
+        return Finding("server", "failed", f"{socket.shown}: {problem}", to_do)
+    finding = _judged(heard, socket.shown, problem, connections, dialect.name)
+    return finding if remark is None else Finding("server", "note", f"{finding.found}; {remark}", finding.to_do)
 
 
 def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, dialect: str) -> Finding:

@@ -1,13 +1,16 @@
 """Settings: the ``TAP_*`` environment variables, checked all at once before anything starts.
 
 ``Settings`` is the table that the documentation is made from (``setting_docs``); a setting that is wrong is told with
-its name, what is wrong and what is allowed, and never with a secret in it. An empty variable counts as not set, since
-that is what a line without a value in systemd's environment file gives.
+its name, what is wrong and what is allowed, and never with a secret in it; and with file and line, where the value
+stands in the environment file of systemd's unit. An empty variable counts as not set, since that is what a line without
+a value gives there.
 """
 
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,21 +19,24 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tap.adapters.private import make_private_directory
 from tap.core.codec import MAX_VENUE, key_part
 from tap.core.errors import SettingsInvalid
 from tap.core.model import Policy, SessionPolicy
 from tap.core.redact import redact_text
+from tap.service.envfile import EnvFile
+from tap.service.keys import KeyFile, SecretFileInvalid, read_secret
 
-__all__ = ["SettingDoc", "Settings", "load_settings", "setting_docs"]
+__all__ = ["SettingDoc", "Settings", "load_settings", "make_state_dir", "setting_docs"]
 
 _PREFIX = "TAP_"
 _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
-_SECRETS = {"server_token": "server-token", "ingest_key": "ingest-key"}
+_SECRETS = {"server_token": "server-token", "ingest_key": "ingest-key", "ops_token": "ops-token"}
 """Settings that may stand in a file of their own, and the names of their systemd credentials."""
-_LONGEST_SECRET = 65_536
+_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9])?")
 _LONGEST_SHOWN = 80
 
 Address: TypeAlias = tuple[str, int]
@@ -54,12 +60,12 @@ class Settings(BaseSettings):
     server_url: str = _setting(
         "ws://127.0.0.1:9404/ws/control",
         "ws://HOST[:PORT]/PATH or wss://…",
-        "Where multicam-server's control WebSocket is.",
+        "Where multicam-server's control WebSocket is. Unset with `TAP_DIALECT=obs`: `ws://127.0.0.1:4455`.",
     )
     server_token: SecretStr | None = _setting(
         None,
         "printable ASCII without spaces",
-        "Bearer token for the server, if it wants one. Also as a file named by `TAP_SERVER_TOKEN_FILE`, or as the"
+        "Bearer token for the server, if it wants one; OBS's password. Also as a file named by `TAP_SERVER_TOKEN_FILE`, or as the"
         " systemd credential `server-token`.",
     )
     dialect: str = _setting(
@@ -87,6 +93,19 @@ class Settings(BaseSettings):
     ops_listen: str = _setting(
         "127.0.0.1:9405", "HOST:PORT, or off", "Where health, metrics and the live page are served; `off`: nowhere."
     )
+    ops_token: SecretStr | None = _setting(
+        None,
+        "printable ASCII without spaces",
+        "What has to be shown to look at the service: a bearer token, or the password that a browser asks for. Needed"
+        " where it listens off loopback. Also as a file named by `TAP_OPS_TOKEN_FILE`, or as the systemd credential"
+        " `ops-token`.",
+    )
+    ops_hosts: str | None = _setting(
+        None,
+        "host names, commas between them",
+        "Further names by which the live page may be asked for; addresses, localhost and this machine's own name may"
+        " always.",
+    )
     timezone: str | None = _setting(
         None,
         "a name such as Europe/Berlin",
@@ -94,8 +113,8 @@ class Settings(BaseSettings):
     )
     session_by: SessionPolicy | None = _setting(
         None,
-        "frames, mode, program or record",
-        "What makes a session where the server has no session frames. Unset: as the dialect says.",
+        "frames, mode, program, record or stream",
+        "What makes a session where the server has no session frames; `stream` is for OBS. Unset: as the dialect says.",
     )
     grace_seconds: float = _setting(
         5.0, "seconds, 0 to 600", "A camera that is away for less than this leaves no trace.", ge=0, le=600
@@ -124,12 +143,43 @@ class Settings(BaseSettings):
         ge=1,
         le=3650,
     )
+    journal_megabytes: int = _setting(
+        2048,
+        "megabytes, 1 to 1000000",
+        "How large the journal may grow: beyond it, entries that the ledger has go earlier, what it has not stays, and"
+        " the state turns red.",
+        ge=1,
+        le=1_000_000,
+    )
+    tape_days: int = _setting(
+        30,
+        "days, 1 to 3650",
+        "How long the flight recorder keeps its tapes, and the journal their entries.",
+        ge=1,
+        le=3650,
+    )
+    tape_megabytes: int = _setting(
+        1024,
+        "megabytes, 0 to 1000000",
+        "How much disk the flight recorder's tapes may take, the oldest going first; `0`: no tapes.",
+        ge=0,
+        le=1_000_000,
+    )
+    memory_megabytes: int = _setting(
+        64,
+        "megabytes, 1 to 100000",
+        "How much may wait in memory for a disk that takes nothing, before frames are let go.",
+        ge=1,
+        le=100_000,
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "debug, info, warning or error", "How much is logged."
     )
     log_format: Literal["auto", "json", "text"] = _setting(
         "auto", "auto, json or text", "How it is logged to stderr; `auto`: text on a terminal, else JSON."
     )
+
+    _ingest_key_in_file: KeyFile | None = PrivateAttr(default=None)
 
     @classmethod
     def settings_customise_sources(
@@ -175,7 +225,7 @@ class Settings(BaseSettings):
             raise ValueError("has a user, a password or a query in it")
         return value.rstrip("/")
 
-    @field_validator("server_token", "ingest_key")
+    @field_validator("server_token", "ingest_key", "ops_token")
     @classmethod
     def _in_a_header(cls, value: SecretStr | None) -> SecretStr | None:
         text = "x" if value is None else value.get_secret_value()
@@ -207,6 +257,14 @@ class Settings(BaseSettings):
         _address(value)
         return value
 
+    @field_validator("ops_hosts")
+    @classmethod
+    def _names(cls, value: str | None) -> str | None:
+        for name in (value or "").split(","):
+            if value is not None and not _HOST_NAME.fullmatch(name.strip()):
+                raise ValueError("holds what is no host name")
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str | None) -> str | None:
@@ -223,9 +281,30 @@ class Settings(BaseSettings):
         return _address(self.ops_listen)
 
     @property
+    def ops_is_local(self) -> bool:
+        """Whether only this machine can reach it; true where it is served nowhere."""
+        address = self.ops_address
+        return address is None or _is_loopback(address[0])
+
+    @property
+    def ingest_key_in_file(self) -> KeyFile | None:
+        """The ingest key with the file that it was read from; None where it stands in the environment."""
+        return self._ingest_key_in_file
+
+    @property
     def journal_path(self) -> Path:
         """The journal, in the state directory."""
         return self.state_dir / "journal.db"
+
+    @property
+    def kept_days(self) -> int:
+        """How long the journal keeps what the ledger has: as long as the tapes of it, at least."""
+        return max(self.keep_days, self.tape_days if self.tape_megabytes else 0)
+
+    @property
+    def tapes_path(self) -> Path:
+        """The flight recorder's tapes, in the state directory."""
+        return self.state_dir / "tapes"
 
     def policy(self) -> Policy:
         """How to infer here; what makes a session is for the dialect to say, unless the venue does."""
@@ -262,6 +341,10 @@ def _parts(value: str) -> tuple[str, str | None, int | None]:
     return parts
 
 
+def _is_loopback(host: str) -> bool:
+    return _LOOPBACK.fullmatch(host.lower()) is not None
+
+
 def _address(value: str) -> Address | None:
     if value.lower() == "off":
         return None
@@ -279,70 +362,93 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
     Raises ``SettingsInvalid`` with one line for everything that is wrong.
     """
-    problems = list(_unknown(environ))
+    file = EnvFile.of(environ)
+    problems = [*file.problems(_PREFIX), *_unknown(environ, file)]
     values = {name: environ[_variable(name)] for name in Settings.model_fields if environ.get(_variable(name))}
-    for name, credential in _SECRETS.items():
-        _take_secret(name, credential, environ, values, problems)
+    places = {name: _take_secret(name, credential, environ, values) for name, credential in _SECRETS.items()}
+    problems += [file.at(_setting_of(place), environ) + place for place in places.values() if isinstance(place, str)]
     if "state_dir" not in values and environ.get("STATE_DIRECTORY"):
         # systemd gives a list where the unit asks for several; ours is the first.
         values["state_dir"] = environ["STATE_DIRECTORY"].split(":", 1)[0]
     try:
         settings = Settings(**values)  # type: ignore[arg-type]  # text, which it is for pydantic to turn into values
     except ValidationError as error:
-        problems += [_problem(str(item["loc"][0]), item, values) for item in error.errors(include_url=False)]
+        for item in error.errors(include_url=False):
+            name = str(item["loc"][0])
+            problems.append(file.at(_variable(name), environ) + _problem(name, item, values))
     else:
         if not problems:
+            place = places["ingest_key"]
+            if isinstance(place, Path) and settings.ingest_key is not None:
+                key, guarded = settings.ingest_key.get_secret_value(), not environ.get("TAP_INGEST_KEY_FILE")
+                settings._ingest_key_in_file = KeyFile(place, key, guarded=guarded)  # noqa: SLF001 - our own
             return settings
     raise SettingsInvalid(problems)
+
+
+def make_state_dir(settings: Settings) -> None:
+    """Make the state directory, for its owner alone, where there is none, and see that it can be written to.
+
+    Raises ``SettingsInvalid`` where that needs a person. A disk that is full or read-only for now is none of these cases.
+    """
+    path = settings.state_dir
+    try:
+        make_private_directory(path)
+        if os.statvfs(path).f_flag & os.ST_RDONLY:
+            return  # a disk that failed, or is still being checked: the journal is waited for
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EINTR, errno.EROFS):
+            return
+        what = f"TAP_STATE_DIR: '{path}' cannot be written to: {error.strerror}"
+        raise SettingsInvalid([f"{what} → a directory of the tap's user (see 'ls -ld'), or another one"]) from None
 
 
 def _variable(name: str) -> str:
     return _PREFIX + name.upper()
 
 
+def _setting_of(problem: str) -> str:
+    return problem.partition(":")[0]
+
+
 def _known() -> list[str]:
     return [_variable(name) for name in Settings.model_fields] + [f"{_variable(name)}_FILE" for name in _SECRETS]
 
 
-def _unknown(environ: Mapping[str, str]) -> list[str]:
+def _unknown(environ: Mapping[str, str], file: EnvFile) -> list[str]:
     known = _known()
     lines = []
     for name in sorted(environ):
         if name.startswith("TAP_ADMIN_KEY"):
-            lines.append(f"{name}: the service must never hold the key that deletes → set it only for 'forget'")
+            line = f"{name}: the service must never hold the key that deletes → set it only for 'forget'"
         elif name.startswith(_PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            lines.append(f"{name}: there is no such setting → {hint}")
+            line = f"{name}: there is no such setting → {hint}"
+        else:
+            continue
+        lines.append(file.at(name, environ) + line)
     return lines
 
 
-def _take_secret(
-    name: str, credential: str, environ: Mapping[str, str], values: dict[str, str], problems: list[str]
-) -> None:
-    """A secret from the variable, the file that another names, or systemd's credential; the first that is there."""
+def _take_secret(name: str, credential: str, environ: Mapping[str, str], values: dict[str, str]) -> Path | str | None:
+    """Put a secret that stands in a file among the values; the file, or what is wrong with it."""
     variable = f"{_variable(name)}_FILE"
     file = environ.get(variable)
     if name in values:
-        if file:
-            problems.append(f"{variable}: {_variable(name)} is set too → keep one of the two")
-        return
+        return f"{variable}: {_variable(name)} is set too → keep one of the two" if file else None
     directory = environ.get("CREDENTIALS_DIRECTORY")
     place = Path(file) if file else Path(directory, credential) if directory else None
     if place is None or (not file and not place.exists()):
-        return
+        return None
     try:
-        with place.open("rb") as opened:
-            values[name] = opened.read(_LONGEST_SECRET).decode("ascii").strip()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it holds more than printable ASCII"
-        problems.append(
-            f"{variable if file else credential}: {place} cannot be read: {reason} → a file with the secret"
-        )
-    else:
-        if not values[name]:
-            del values[name]
-            problems.append(f"{variable if file else credential}: {place} is empty → a file with the secret")
+        # What systemd passes on, it keeps from others by itself.
+        values[name] = read_secret(place, guarded=not file)
+    except SecretFileInvalid as error:
+        return f"{variable if file else credential}: {place} {error}"
+    return place
 
 
 def _problem(name: str, error: Any, values: Mapping[str, str]) -> str:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,26 +24,36 @@ import structlog
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.socket import Clock, ServerSocket
+from tap.adapters.tape import TapeHeader
 from tap.core.errors import JournalError, MappingInvalid, SettingsInvalid
-from tap.core.mapping import Dialect, Verdict
+from tap.core.mapping import Dialect
 from tap.core.model import Entry
 from tap.core.pipeline import Pipeline
-from tap.service.config import Settings
+from tap.service.changes import DAMAGED, Changes
+from tap.service.config import Settings, make_state_dir
+from tap.service.drift import Drift
+from tap.service.flight import FlightRecorder
+from tap.service.holdback import HoldBack
 from tap.service.ingest import Ingest
 from tap.service.logs import configure_logs
+from tap.service.look import JournalLook
+from tap.service.meters import Meters
+from tap.service.notify import Notifier, status_words
+from tap.service.opening import open_journal
+from tap.service.upkeep import Upkeep
 
 if TYPE_CHECKING:
+    from tap.service.ops.face import Face
     from tap.service.publish import Publisher
 
 __all__ = ["Service", "run"]
 
 _WATCH_EVERY_S = 1.0
-_PRUNE_EVERY_S = 3600.0
-_PRUNED_AT_ONCE = 1_000
+_PRUNE_EVERY_S = 60.0
 _COMMIT_WITHIN_S = 2.0
 """For what is on its way at the end: with a goodbye of 1 s and the writer's own second, under the 5 s of a stop."""
-_DAY_MS = 86_400_000
-_SESSIONS_WATCHED = 100
+_RECORD_WITHIN_S = 0.2
+_MEGABYTE = 10**6
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -51,7 +62,7 @@ def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None
     """Run the service until SIGTERM or SIGINT; the exit code. 0 where all that was heard is kept.
 
     ``on_ready`` is called on the event loop once the service listens. Raises ``SettingsInvalid`` for a dialect with
-    a mistake and ``JournalError`` for a journal that cannot be had.
+    a mistake and ``JournalError`` for a journal that waiting does not mend.
     """
     configure_logs(settings.log_level, settings.log_format)
     if not settings.enabled:
@@ -61,9 +72,18 @@ def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None
         dialect = load_dialect(settings.dialect)
     except MappingInvalid as error:
         raise SettingsInvalid([f"TAP_DIALECT: {error}"]) from None
-    service = Service(settings, dialect, Journal.open(settings.journal_path, owner=True))
+    make_state_dir(settings)
+    notifier, starts = Notifier.from_environment(os.environ), HoldBack.from_environment(os.environ)
+    if not starts.wait(notifier.status):
+        return 0
+    journal = open_journal(settings.journal_path, notifier)
+    if journal is None:
+        return 0
+    service = Service(settings, dialect, journal, notifier)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(service.run(on_ready))
+        code = runner.run(service.run(on_ready))
+    starts.end()
+    return code
 
 
 class Service:
@@ -73,8 +93,14 @@ class Service:
     ingest: Ingest
     publisher: Publisher | None = None
     """None where no Convex is configured: the journal keeps."""
+    face: Face | None = None
+    """Where the service is looked at; None where ``TAP_OPS_LISTEN`` is off."""
 
-    def __init__(self, settings: Settings, dialect: Dialect, journal: Journal) -> None:
+    def __init__(
+        self, settings: Settings, dialect: Dialect, journal: Journal, notifier: Notifier | None = None
+    ) -> None:
+        """``notifier``: where to tell how it goes; nowhere unless given."""
+        self._notifier = Notifier(None) if notifier is None else notifier
         self.settings = settings
         self.dialect = dialect
         self.journal = journal
@@ -84,9 +110,14 @@ class Service:
         except BaseException:
             journal.close()
             raise
+        self.flight = self._make_recorder()
         self.writer = JournalWriter(journal)
+        self.upkeep = Upkeep(self.writer, settings)
+        self.meters = Meters()
+        self.look = JournalLook(self.writer, settings.journal_path)
         self._stopping = asyncio.Event()
-        self._changes = _Changes(self)
+        self._changes = Changes(self)
+        self.drift = Drift(self.pipeline, path=settings.state_dir / "drift.json")
 
     def stop(self) -> None:
         """End in order; on the event loop's thread."""
@@ -107,24 +138,37 @@ class Service:
         settings = self.settings
         token = settings.server_token
         self.publisher = self._make_publisher()
-        self.ingest = Ingest(self.pipeline, self._submit, self.clock, on_entries=self._changes.entries)
+        self.ingest = Ingest(
+            self.pipeline,
+            self._submit,
+            self.clock,
+            on_entries=self._happened,
+            record=self.flight.on_item,
+            backlog=self.writer,
+            most_waiting=settings.memory_megabytes * _MEGABYTE * 3 // 4,
+        )
         self.socket = ServerSocket(
             settings.server_url,
             self.ingest.on_item,
             self.clock,
             token=None if token is None else token.get_secret_value(),
+            dialect=self.dialect,
             compression=settings.compression,
-            on_change=self._changes.connection,
+            on_sent=self.flight.on_item,
+            on_change=self._connection_changed,
         )
+        self.face = self._make_face()
         self._say_hello()
         stages = [asyncio.create_task(stage) for stage in self._stages()]
         stopping = asyncio.create_task(self._stopping.wait())
         # What was loaded stays: a full collection over it would hold the loop for tens of milliseconds.
         gc.collect()
         gc.freeze()
+        self._notifier.ready()
         if on_ready is not None:
             on_ready(self)
         await asyncio.wait([*stages, stopping], return_when=asyncio.FIRST_COMPLETED)
+        self._notifier.stopping()
         self._changes.silent = True
         for task in (*stages, stopping):
             task.cancel()
@@ -135,13 +179,32 @@ class Service:
 
     def _stages(self) -> list[Coroutine[Any, Any, None]]:
         """What runs side by side."""
-        stages = [self.socket.run(), self._watch(), self._prune()]
+        telling = self._notifier.keep_telling(lambda: status_words(self))
+        stages = [self.socket.run(), self._watch(), self._prune(), telling]
+        stages += [self.look.run(), self.meters.watch_loop(), self.flight.run(lambda: self.socket.heard)]
+        stages += [] if self.face is None else [self.face.run()]
         return stages if self.publisher is None else [*stages, self.publisher.run()]
 
     def _submit(self, entries: Sequence[Entry], checkpoint: bytes | None) -> None:
         """To the journal; once it is durable, the publisher hears of it."""
-        publisher = self.publisher if entries else None
-        self.writer.submit(entries, checkpoint, None if publisher is None else publisher.notify)
+        self.writer.submit(entries, checkpoint, partial(self._durable, self.ingest.first_read) if entries else None)
+
+    def _durable(self, first_read: float) -> None:
+        """On the journal's thread."""
+        self.meters.committed(first_read)
+        if self.publisher is not None:
+            self.publisher.notify()
+
+    def _happened(self, entries: Sequence[Entry]) -> None:
+        self._changes.entries(entries)
+        self.drift.entries(entries)
+        self.meters.entries(entries)
+        if self.face is not None:
+            self.face.happened(entries)
+
+    def _connection_changed(self, problem: str | None) -> None:
+        self._changes.connection(problem)
+        self.meters.connection(problem)
 
     def _make_publisher(self) -> Publisher | None:
         settings = self.settings
@@ -150,13 +213,38 @@ class Service:
         # Only here: a venue without Convex does not pay for what speaks with it.
         publish = importlib.import_module("tap.service.publish")
         ledger = importlib.import_module("tap.adapters.ledger")
+        key_file = settings.ingest_key_in_file
         publisher: Publisher = publish.Publisher(
             self.writer,
-            ledger.Ledger(settings.convex_url, settings.ingest_key),
+            ledger.Ledger(settings.convex_url, key_file or settings.ingest_key),
             venue=settings.venue,
+            read_key_again=None if key_file is None else key_file.read_again,
             on_stale=self.pipeline.raise_version,
+            on_delivered=self.meters.delivered,
         )
         return publisher
+
+    def _make_recorder(self) -> FlightRecorder:
+        settings = self.settings
+        header = TapeHeader(
+            dialect=self.dialect.name, venue=settings.venue, policy=settings.policy(), tap=self.journal.tap_id()
+        )
+        return FlightRecorder(
+            settings.tapes_path,
+            header,
+            self.clock,
+            clean=self.dialect.clean,
+            max_bytes=settings.tape_megabytes * _MEGABYTE,
+            max_days=settings.tape_days,
+            max_waiting=settings.memory_megabytes * _MEGABYTE // 4,
+        )
+
+    def _make_face(self) -> Face | None:
+        if self.settings.ops_address is None:
+            return None
+        # Only here: who is not looked at does not pay for the web server.
+        face: Face = importlib.import_module("tap.service.ops.face").Face(self)
+        return face
 
     def _say_hello(self) -> None:
         _log.info(
@@ -172,10 +260,15 @@ class Service:
         """Commit what was heard, and let go of the journal. False where something could not be kept."""
         if hasattr(self, "ingest"):
             self.ingest.flush()
+        self.flight.stop(0)
         kept = self.writer.stop(_COMMIT_WITHIN_S)
+        self.flight.stop(_RECORD_WITHIN_S)
         if not kept:
             _log.error(
-                "the end of the recording could not be kept", entries=self.writer.waiting, why=self.writer.failing
+                "the end of the recording could not be kept",
+                entries=self.writer.waiting,
+                why=self.writer.failing,
+                next_step="make the state directory writable, then see 'multicam-tap check'; these entries are lost",
             )
         # A disk that hangs would keep us here; the lock dies with the process in any case.
         closing = threading.Thread(target=self.journal.close, name="journal-close", daemon=True)
@@ -187,14 +280,19 @@ class Service:
     def _resumed(self) -> Pipeline:
         journal, settings = self.journal, self.settings
         for path in journal.moved_aside:
-            _log.warning("a damaged journal was moved aside, and a new one begun", file=str(path))
+            _log.warning("a damaged journal was moved aside, and a new one begun", file=str(path), next_step=DAMAGED)
         checkpoint = journal.checkpoint()
         try:
             return self._pipeline(checkpoint)
         except JournalError as error:
             aside = settings.state_dir / f"checkpoint-unreadable-{_wall()}.json"
             _keep(aside, checkpoint or b"")
-            _log.warning("the checkpoint was moved aside: the tap starts anew", why=error.what, file=str(aside))
+            _log.warning(
+                "the checkpoint was moved aside: the tap starts anew",
+                why=error.what,
+                file=str(aside),
+                next_step="nothing now: the session goes on with the server's next state; keep the file, and report it",
+            )
             return self._pipeline(None)
 
     def _pipeline(self, checkpoint: bytes | None) -> Pipeline:
@@ -212,84 +310,13 @@ class Service:
         while True:
             await asyncio.sleep(_WATCH_EVERY_S)
             self._changes.look()
+            self.drift.look(self.clock.stamp())
 
     async def _prune(self) -> None:
-        """Let go of what the ledger has had for long enough, a little at a time between commits."""
+        """Keep the journal within its bounds."""
         while True:
-            before = _wall() - self.settings.keep_days * _DAY_MS
-            gone = _PRUNED_AT_ONCE
-            try:
-                while gone == _PRUNED_AT_ONCE:
-                    pruning = self.writer.run_in_writer(lambda journal: journal.prune(before, _PRUNED_AT_ONCE))  # noqa: B023
-                    gone = await asyncio.wrap_future(pruning)
-            except JournalError as error:
-                _log.warning("old entries could not be pruned", why=str(error))
+            await self.upkeep.tidy()
             await asyncio.sleep(_PRUNE_EVERY_S)
-
-
-class _Changes:
-    """Tells the log what changed, each thing once; attempts and repetitions are for the counters."""
-
-    def __init__(self, service: Service) -> None:
-        self.silent = False
-        """The service ends: that its own connection goes is no news."""
-        self._service = service
-        self._failing: str | None = None
-        self._aside = len(service.journal.moved_aside)
-        self._types: set[str] = set()
-        self._samples = 0
-        self._drifted = False
-        self._sessions: dict[str, str] = {}
-
-    def connection(self, problem: str | None) -> None:
-        server = self._service.socket.shown
-        if problem is None:
-            _log.info("connected", server=server)
-        elif not self.silent:
-            _log.warning("not connected", server=server, why=problem)
-
-    def entries(self, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            if entry.op == "session":
-                self._session(entry)
-            elif entry.fields.get("kind") == "gap":
-                _log.warning("gap", session=entry.session_key, blind_ms=entry.fields.get("durationMs"))
-
-    def look(self) -> None:
-        """What changed since the last look."""
-        self._journal()
-        tally = self._service.pipeline.tally
-        for name in [name for name in tally.unknown if name not in self._types]:
-            self._types.add(name)
-            _log.warning("the dialect does not know this type of frame", type=name, dialect=self._service.dialect.name)
-        for sample in tally.samples[self._samples :]:
-            if sample.verdict is not Verdict.UNKNOWN:
-                _log.warning(
-                    "a frame says nothing that can be used", type=sample.type, why=sample.reason, frame=sample.text
-                )
-        self._samples = len(tally.samples)
-        if tally.drift_ms is not None and not self._drifted:
-            self._drifted = True
-            _log.warning("the server's clock and this machine's differ; times are the server's", ms=tally.drift_ms)
-
-    def _session(self, entry: Entry) -> None:
-        status = str(entry.fields.get("status"))
-        if self._sessions.pop(entry.session_key, None) != status:
-            _log.info("session", session=entry.session_key, status=status, title=entry.fields.get("title"))
-        self._sessions[entry.session_key] = status
-        while len(self._sessions) > _SESSIONS_WATCHED:
-            del self._sessions[next(iter(self._sessions))]
-
-    def _journal(self) -> None:
-        failing, waiting = self._service.writer.failing, self._service.writer.waiting
-        if failing is not None and self._failing is None:
-            _log.error("the journal cannot be written; entries wait in memory", why=failing, waiting=waiting)
-        elif failing is None and self._failing is not None:
-            _log.info("the journal can be written again")
-        self._failing = failing
-        for path in self._service.journal.moved_aside[self._aside :]:
-            self._aside += 1
-            _log.error("the journal was damaged: it was moved aside, and a new one begun", file=str(path))
 
 
 def _wall() -> int:

@@ -17,10 +17,9 @@ from tap.adapters.ledger import Ledger, LedgerRefused
 from tap.core.errors import JournalError, SettingsInvalid, TapError
 from tap.core.merge import Row, fold
 from tap.service.config import Settings
+from tap.service.keys import SecretFileInvalid, read_secret
 
 __all__ = ["Forgotten", "Known", "admin_key", "forget", "look_up"]
-
-_LONGEST = 4096
 
 
 class Known(NamedTuple):
@@ -64,14 +63,9 @@ def admin_key(environ: Mapping[str, str]) -> SecretStr:
 
 def _read(file: Path) -> str:
     try:
-        with file.open("rb") as opened:
-            key = opened.read(_LONGEST).decode("ascii").strip()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it holds more than printable ASCII"
-        raise SettingsInvalid([f"TAP_ADMIN_KEY_FILE: {file} cannot be read: {reason} → a file with the key"]) from None
-    if not key:
-        raise SettingsInvalid([f"TAP_ADMIN_KEY_FILE: {file} is empty → a file with the key"])
-    return key
+        return read_secret(file)
+    except SecretFileInvalid as error:
+        raise SettingsInvalid([f"TAP_ADMIN_KEY_FILE: {file} {error}"]) from None
 
 
 async def look_up(settings: Settings, session_key: str) -> Known:

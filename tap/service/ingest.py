@@ -2,34 +2,61 @@
 
 All of it runs on the event loop's thread and never waits. What one turn of the loop brings is handed over together,
 with one checkpoint: encoding that costs more than a frame does, and the writer groups its commits anyway.
+
+What waits in memory for a disk that takes nothing is bounded. Half way there telemetry is let go unread; at the bound,
+and only while the disk takes nothing, control frames too. That is a loss, and told as one: a gap, once frames are
+taken again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 
 from tap.adapters.socket import Clock
-from tap.core.model import Alive, Closed, Entry, Opened, SourceItem
+from tap.core.mapping import Verdict
+from tap.core.model import FRAMES_LOST, Alive, Closed, Entry, Frame, Opened, SourceItem
 from tap.core.pipeline import Pipeline
 
-__all__ = ["SAVE_EVERY_S", "Ingest"]
+__all__ = ["SAVE_EVERY_S", "Backlog", "Ingest"]
 
 SAVE_EVERY_S = 4.0
 """How old "last heard" on the disk may get while frames come; the design allows 5 s, the disk needs some of it."""
 
 _SOONEST_S = 0.01
 _SLIPS_LOGGED = 20
+_STALLED_S = 1.0
+"""How long the disk may be at one commit before it counts as taking nothing."""
+_LOOK_EVERY_S = 0.2
+"""How often a backlog that has grown is looked at again."""
 
 _log = structlog.stdlib.get_logger(__name__)
+
+
+class Backlog(Protocol):
+    """What waits for the disk: the journal's writer."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What it takes in memory."""
+        ...
+
+    @property
+    def stalled_for(self) -> float:
+        """Seconds for which the disk has taken nothing."""
+        ...
 
 
 class Ingest:
     """Takes source items, and submits entries with the checkpoint that belongs to them. Made on a running loop.
 
-    ``submit`` is the journal writer's; ``on_entries`` is told of entries as they are handed over, on the loop's thread.
+    ``submit`` is the journal writer's; ``on_entries`` is told of entries as they are handed over, ``record`` of every
+    item that is no telemetry (with what the dialect made of a frame, or None), both on the loop's thread. ``backlog``
+    may hold ``most_waiting`` bytes.
     """
 
     def __init__(
@@ -39,8 +66,17 @@ class Ingest:
         clock: Clock,
         *,
         on_entries: Callable[[Sequence[Entry]], None] | None = None,
+        record: Callable[[SourceItem, Verdict | None, str], None] | None = None,
+        backlog: Backlog | None = None,
+        most_waiting: int = 0,
         save_every: float = SAVE_EVERY_S,
     ) -> None:
+        self.dropped_telemetry = 0
+        """Frames of telemetry that were let go unread, since too much waited in memory."""
+        self.dropped_control = 0
+        """Other frames that were let go, since the disk took nothing and the memory was full. Each time is a gap."""
+        self.first_read = 0.0
+        """When (``time.monotonic``) the first item was taken in whose entries were handed over last, or are next."""
         self.slips = 0
         """Items on which the pipeline itself failed: a bug of ours, told in the log."""
         self._loop = asyncio.get_running_loop()
@@ -48,6 +84,15 @@ class Ingest:
         self._submit = submit
         self._clock = clock
         self._on_entries = on_entries
+        self._record = record
+        self._backlog = backlog
+        self._most_waiting = most_waiting
+        self._crowded = False
+        """Much waits for the disk: what can be let go is."""
+        self._blind = False
+        """Control frames are let go."""
+        self._connection: int | None = None
+        """The connection that is open, as the source tells it."""
         self._save_every = save_every
         self._entries: list[Entry] = []
         self._turning = False
@@ -60,19 +105,36 @@ class Ingest:
 
     def on_item(self, item: SourceItem) -> None:
         """What the source says next. Never raises."""
+        if self._crowded and self._let_go(item):
+            return
+        verdict: Verdict | None = None
         try:
             entries = self._pipeline.feed(item)
+            verdict = self._pipeline.verdict
         except Exception:  # noqa: BLE001 - one frame that we read wrongly must not cost those beside it
             self._slipped(item)
         else:
             if entries:
+                if not self._entries:
+                    self.first_read = time.monotonic()
                 self._entries += entries
-        if isinstance(item, (Opened, Closed)):
-            # That the server was there, or is gone, has to outlive a kill right now.
-            self._urgent = True
+        if not isinstance(item, Frame):
+            self._line(item)
+        elif verdict is not Verdict.IGNORED and self._record is not None:
+            self._record(item, verdict, self._pipeline.kind)
         if not self._turning:
             self._turning = True
             self._loop.call_soon(self._turn)
+
+    def _line(self, item: Opened | Closed | Alive) -> None:
+        """Something about the line itself, not what came on it."""
+        if isinstance(item, Alive):
+            return
+        # That the server was there, or is gone, has to outlive a kill right now.
+        self._urgent = True
+        self._connection = item.connection if isinstance(item, Opened) else None
+        if self._record is not None and item.reason != FRAMES_LOST:
+            self._record(item, None, "")
 
     def flush(self) -> None:
         """Hand over all that is not handed over yet, and let no timer go off any more."""
@@ -98,6 +160,73 @@ class Ingest:
         self._submit(entries, self._pipeline.checkpoint())
         if entries and self._on_entries is not None:
             self._on_entries(entries)
+        if not self._crowded:
+            self._look()
+
+    # ------------------------------------------------------------------------------------------ what is let go
+
+    def _look(self) -> None:
+        """How much waits: from here on some is let go, or no more is."""
+        backlog = self._backlog
+        if backlog is None:
+            return
+        waiting = backlog.waiting_bytes
+        if self._blind and waiting < self._most_waiting // 2:
+            self._see_again()
+        was, self._crowded = self._crowded, self._blind or waiting >= self._most_waiting // 2
+        if self._crowded:
+            self._loop.call_later(_LOOK_EVERY_S, self._look)
+            if not was:
+                _log.warning(
+                    "much waits for the disk: telemetry is let go",
+                    bytes=waiting,
+                    bound=self._most_waiting,
+                    next_step="look after the disk of the state directory before the memory is full",
+                )
+        elif was:
+            _log.info("the disk takes what waited: all is read again", telemetry_let_go=self.dropped_telemetry)
+
+    def _let_go(self, item: SourceItem) -> bool:
+        """Whether the pipeline does not get this, since too much waits."""
+        if isinstance(item, Frame):
+            if not item.binary and self._pipeline.dialect.is_telemetry(item.data):
+                self.dropped_telemetry += 1
+                return True
+            if not self._blind and self._is_full():
+                self._go_blind(item)
+            if self._blind:
+                self.dropped_control += 1
+                if self._record is not None:
+                    self._record(item, None, "")
+        elif self._blind:
+            self._line(item)
+        return self._blind and not isinstance(item, Alive)
+
+    def _is_full(self) -> bool:
+        backlog = self._backlog
+        if backlog is None or backlog.waiting_bytes < self._most_waiting:
+            return False
+        return backlog.stalled_for >= _STALLED_S
+
+    def _go_blind(self, frame: Frame) -> None:
+        _log.error(
+            "the disk takes nothing and the memory is full: frames are let go",
+            bound=self._most_waiting,
+            next_step="make room on the disk of the state directory, or mend it; a gap will tell what was lost",
+        )
+        self._entries += self._pipeline.feed(Closed(frame.stamp, frame.connection, FRAMES_LOST))
+        self._blind = True
+        self._save()
+
+    def _see_again(self) -> None:
+        """What comes now is heard after a loss, which the next frames tell as a gap."""
+        _log.info("frames are taken again", let_go=self.dropped_control)
+        self._blind = False
+        if self._connection is not None:
+            self._entries += self._pipeline.feed(Opened(self._clock.stamp(), self._connection))
+            self._save()
+
+    # ------------------------------------------------------------------------------------------ time
 
     def _aim(self) -> None:
         """Have the pipeline told of the time when something is due and nothing comes before."""
@@ -123,4 +252,8 @@ class Ingest:
     def _slipped(self, item: SourceItem) -> None:
         self.slips += 1
         if self.slips <= _SLIPS_LOGGED:
-            _log.exception("a bug of the tap: an item could not be taken in", item=type(item).__name__)
+            _log.exception(
+                "a bug of the tap: an item could not be taken in",
+                item=type(item).__name__,
+                next_step="report it, with this line; recording goes on with the next frame",
+            )

@@ -1,13 +1,20 @@
-"""Ingest keys: made here, shown once, and known to a deployment only by their digest."""
+"""Keys and tokens: ingest keys are made here, shown once, and known to a deployment only by their digest; all of them
+may stand in files, which are read here, and only where nobody else can read them."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
+import stat
+from pathlib import Path
 
 from tap.core.codec import MAX_VENUE, key_part
 
-__all__ = ["ROTATION", "digest", "new_key"]
+__all__ = ["ROTATION", "KeyFile", "SecretFileInvalid", "digest", "new_key", "read_secret"]
+
+_LONGEST = 65_536
+_A_FILE = "a file with the secret"
 
 _PREFIX = "tapkey_"
 """So that a person, and a scanner for leaked secrets, knows what it is."""
@@ -15,8 +22,9 @@ _PREFIX = "tapkey_"
 ROTATION = """\
 The line sets the whole variable. Where keys are configured already ('npx convex env get PRODUCTION_INGEST_KEYS'), keep
 them in it, with a space between: several keys may be valid at a time, for other venues and for this one.
-To change a key: add the new one's digest beside the old, give the tap the new key (TAP_INGEST_KEY or its file) and
-restart it, see 'multicam-tap check', then set the line again without the old digest."""
+To change a key: add the new one's digest beside the old, give the tap the new key (where it stands in a file, the tap
+takes it from there by itself; else restart it), see 'multicam-tap check', then set the line again without the old
+digest."""
 """What to know before the line that ``new_key`` gives is used."""
 
 
@@ -33,3 +41,61 @@ def new_key(venue: str) -> tuple[str, str]:
 def digest(key: str) -> str:
     """What a deployment knows of a key: its SHA-256 in hex."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+class SecretFileInvalid(Exception):
+    """A file that cannot be used for a secret: what is wrong with it, and what to do."""
+
+
+def read_secret(path: Path, *, guarded: bool = False) -> str:
+    """The secret in a file; spaces and line ends around it do not count.
+
+    Only its owner may have rights to the file; where that is root, a group may read it, so that a service's own group
+    can. ``guarded``: whoever put it there keeps it from others (systemd's credentials). Raises ``SecretFileInvalid``.
+    """
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            text = file.read(_LONGEST).decode("ascii").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it holds more than printable ASCII"
+        raise SecretFileInvalid(f"cannot be read: {reason} → {_A_FILE}") from None
+    if not guarded and _open_to_others(status):
+        mode = stat.S_IMODE(status.st_mode)
+        raise SecretFileInvalid(f"may be read or written by others (mode {mode:04o}) → chmod 600 {path}")
+    if not text:
+        raise SecretFileInvalid(f"is empty → {_A_FILE}")
+    return text
+
+
+def _open_to_others(status: os.stat_result) -> bool:
+    if not stat.S_ISREG(status.st_mode):
+        return False  # a pipe that a shell made: nobody finds it by name
+    return bool(status.st_mode & (0o037 if status.st_uid == 0 else 0o077))
+
+
+class KeyFile:
+    """A key that stands in a file, and may be put right there while the service runs."""
+
+    def __init__(self, path: Path, key: str, *, guarded: bool = False) -> None:
+        self.path = path
+        self._key = key
+        self._guarded = guarded
+
+    def __repr__(self) -> str:
+        return f"KeyFile({str(self.path)!r})"
+
+    def get_secret_value(self) -> str:
+        """The key as it was read last."""
+        return self._key
+
+    def read_again(self) -> bool:
+        """Whether another key stands there now, which is taken. A file that cannot be used changes nothing."""
+        try:
+            key = read_secret(self.path, guarded=self._guarded)
+        except SecretFileInvalid:
+            return False
+        changed = key != self._key and key.isprintable() and " " not in key
+        if changed:
+            self._key = key
+        return changed

@@ -1,45 +1,61 @@
-"""Logs: one line for a change, on stderr; JSON for machines, text for a terminal. No secret gets into one."""
+"""Logs: one line for a change, on stderr; JSON for machines, text for a terminal. No secret gets into one.
+
+Levels can be trusted: a warning or an error is something for somebody to look at, and says in ``next_step`` what to do;
+all else is ``info``. Under systemd each line is JSON behind the level's ``<N>``, which journald takes off and keeps as
+``PRIORITY``: ``journalctl -p warning`` shows what needs a hand, and ``-o cat`` gives pure JSON.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TextIO
 
 import structlog
 
+from tap.core.plain import plain, plain_json
 from tap.core.redact import redact_text
 
 __all__ = ["configure_logs"]
 
+_LONGEST = 2_000
+"""Characters of the longest value; journald breaks lines of 48 KB apart."""
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+"""The levels of syslog; all below is 7."""
+
 
 def configure_logs(
-    level: str = "info", style: Literal["auto", "json", "text"] = "auto", stream: TextIO | None = None
+    level: str = "info",
+    style: Literal["auto", "json", "text"] = "auto",
+    stream: TextIO | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> None:
     """Log from ``level`` on to ``stream`` (stderr); ``auto`` is text on a terminal, else JSON.
 
-    What libraries log by way of ``logging`` comes out in the same form.
+    What libraries log by way of ``logging`` comes out in the same form. ``environ`` tells whether journald listens.
     """
     stream = sys.stderr if stream is None else stream
     terminal = stream.isatty()
-    as_json = style == "json" or (style == "auto" and not terminal)
+    json_wanted = style == "json" or (style == "auto" and not terminal)
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _redacted,
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer(ensure_ascii=False)]
-        if as_json
-        else [structlog.dev.ConsoleRenderer(colors=terminal)]
+        [structlog.processors.EventRenamer("message"), _as_json]
+        if json_wanted
+        else [_harmless, structlog.dev.ConsoleRenderer(colors=terminal)]
     )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
     )
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(formatter)
+    handler.setFormatter(_ForJournald(formatter) if _goes_to_journald(stream, environ) else formatter)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, formatter.wrap_for_formatter],
@@ -48,14 +64,56 @@ def configure_logs(
     )
 
 
+class _ForJournald(logging.Formatter):
+    """Each line behind its level, as sd-daemon(3) has it."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._formatter = formatter
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"<{next((number for level, number in _PRIORITIES if record.levelno >= level), 7)}>"
+        return "\n".join(prefix + line for line in self._formatter.format(record).splitlines())
+
+
+def _goes_to_journald(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether this very stream is journald's: the variable is inherited by who writes elsewhere, too."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # no file behind it (io.UnsupportedOperation is both)
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
 def _redacted(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """The last resort: what a server or a library put into a text is not ours to know."""
-    return {name: _clean(value) for name, value in event.items()}
+    return {name: _clean(name, value) for name, value in event.items()}
 
 
-def _clean(value: Any) -> Any:
+def _clean(name: str, value: Any) -> Any:
     if isinstance(value, str):
-        return redact_text(value)
+        value = redact_text(value)
+        # The end of a trace says what happened.
+        return value if name == "exception" or len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [_clean(item) for item in value]
+        return [_clean(name, item) for item in value]
     return value
+
+
+_render = structlog.processors.JSONRenderer(ensure_ascii=False)
+
+
+def _as_json(logger: Any, method: str, event: structlog.typing.EventDict) -> str:
+    """JSON that harms no terminal on which a journal is read."""
+    rendered = _render(logger, method, event)
+    return plain_json(rendered if isinstance(rendered, str) else rendered.decode())
+
+
+def _harmless(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return {name: _shown(value, lines=name == "exception") for name, value in event.items()}
+
+
+def _shown(value: Any, *, lines: bool = False) -> Any:
+    if isinstance(value, str):
+        return "\n".join(map(plain, value.splitlines())) if lines else plain(value)
+    return [_shown(item) for item in value] if isinstance(value, list) else value

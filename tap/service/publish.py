@@ -40,6 +40,8 @@ _UNPROVEN = 10
 """How many entries may fail in a row, nothing between them getting through, before it is the ledger's fault."""
 _MANY = 1_000
 _CLOSE_WITHIN_S = 1.0
+_KEY_CODES = ("key_missing", "key_wrong", "venue")
+_LOOK = "see 'multicam-tap check'; nothing is lost meanwhile, and it is tried again by itself"
 _SUSPECTED = (Disposition.NARROW, Disposition.QUARANTINE)
 
 _log = structlog.stdlib.get_logger(__name__)
@@ -70,6 +72,8 @@ class Pace(NamedTuple):
     longest_asked: float = 60.0
     """The most that ``Retry-After`` may ask for."""
     blocked_every: float = 60.0
+    worrying: float = 60.0
+    """How long the ledger may be away before that is a warning."""
     look_every: float = 5.0
     """How often the journal is looked into without news, for what the command line let wait again."""
 
@@ -111,8 +115,10 @@ class Publisher:
 
     ``venue`` is the tap's own. ``on_stale`` is told of a row of which the ledger has a version above ours (its key and
     that version): a tap that lost its journal has to go on above it, and ignores what is not above its own.
-    ``on_forgotten`` is told of a session whose entries were dropped from the journal. Both are called on the event
-    loop. ``now`` gives wall ms, ``jitter`` 0 to 1.
+    ``on_forgotten`` is told of a session whose entries were dropped from the journal, ``on_delivered`` of entries that
+    the ledger has answered for. All are called on the event loop. ``now`` gives wall ms, ``jitter`` 0 to 1.
+    ``read_key_again`` looks into the key's file, and tells whether another key stands there; asked on a thread of its
+    own while the ledger does not take the key.
     """
 
     def __init__(
@@ -123,6 +129,8 @@ class Publisher:
         venue: str,
         on_stale: Callable[[str, int], object] | None = None,
         on_forgotten: Callable[[str], object] | None = None,
+        on_delivered: Callable[[list[Kept]], object] | None = None,
+        read_key_again: Callable[[], bool] | None = None,
         pace: Pace | None = None,
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         jitter: Callable[[], float] = random.random,
@@ -133,6 +141,8 @@ class Publisher:
         self._venue = venue
         self._on_stale = on_stale
         self._on_forgotten = on_forgotten
+        self._on_delivered = on_delivered
+        self._read_key_again = read_key_again
         self._pace = Pace() if pace is None else pace
         self._now = now
         self._jitter = jitter
@@ -143,6 +153,8 @@ class Publisher:
         """Entries set aside since one got through."""
         self._known = False
         """The ledger has answered since the start."""
+        self._worried = False
+        """That the ledger is away was told as a warning."""
         self._gone: set[str] = set()
         """Sessions that were told to be forgotten."""
         self._task: asyncio.Task[Any] | None = None
@@ -262,6 +274,8 @@ class Publisher:
 
         await self._in_writer(settle)
         self._count(answered, forgotten)
+        if self._on_delivered is not None:
+            self._on_delivered([kept for kept, answer in answered if answer.outcome != "rejected"])
         self._tell_refused(refused)
         self._tell_stale(answered)
 
@@ -349,7 +363,36 @@ class Publisher:
             # It may be slow rather than gone: a smaller batch may be done in time.
             self._size = max(_FEWEST, self._size // 2)
         self._stands("blocked" if blocked else "away", error)
-        await asyncio.sleep(self._pace.blocked_every if blocked else self._delay(error))
+        if blocked:
+            await self._wait_for_a_hand(error)
+        else:
+            self._worry()
+            await asyncio.sleep(self._delay(error))
+
+    async def _wait_for_a_hand(self, error: LedgerError) -> None:
+        """Until the next attempt; sooner where another key stands in the key's file."""
+        pace = self._pace
+        left = pace.blocked_every
+        read_again = self._read_key_again if getattr(error, "code", "") in _KEY_CODES else None
+        while left > 0:
+            await asyncio.sleep(min(left, pace.look_every))
+            left -= pace.look_every
+            if read_again is not None and await asyncio.to_thread(read_again):
+                _log.info("another ingest key was found in its file", ledger=self._ledger.shown)
+                return
+
+    def _worry(self) -> None:
+        """A ledger that stays away is for somebody to look at; once each time."""
+        away = self._now() - self.shipping.since
+        if not self._worried and away >= self._pace.worrying * 1000:
+            self._worried = True
+            _log.warning(
+                "the ledger stays away; the journal keeps",
+                ledger=self._ledger.shown,
+                why=self.shipping.reason,
+                away_ms=away,
+                next_step=self.shipping.hint,
+            )
 
     def _delay(self, error: LedgerError) -> float:
         pace = self._pace
@@ -376,18 +419,20 @@ class Publisher:
     def _stands(self, state: State, error: LedgerError | JournalError | None = None) -> None:
         """Where things stand now; the log hears of a change for the worse or back, once."""
         shipping, before = self.shipping, self.shipping.state
-        reason, hint = (None, None) if error is None else (error.what, error.hint)
+        reason, hint = (None, None) if error is None else (error.what, error.hint or _LOOK)
         ledger = self._ledger.shown
         if error is None and before in ("away", "blocked"):
             away = self._now() - shipping.since
             event = "the ledger is back" if before == "away" else "publishing goes on"
             _log.info(event, ledger=ledger, away_ms=away, failures=self._attempt, waiting=shipping.waiting)
         elif state == "away" and before != "away":
-            _log.warning("the ledger is away; the journal keeps", ledger=ledger, why=reason)
+            # Most such times end by themselves: see _worry.
+            _log.info("the ledger is away; the journal keeps", ledger=ledger, why=reason)
         elif state == "blocked" and (before != "blocked" or reason != shipping.reason):
-            _log.error("publishing is blocked; the journal keeps", ledger=ledger, why=reason, to_do=hint)
+            _log.error("publishing is blocked; the journal keeps", ledger=ledger, why=reason, next_step=hint)
         if state != before:
             shipping.since = self._now()
+            self._worried = False
         shipping.state, shipping.reason, shipping.hint = state, reason, hint
 
     def _count(self, answered: Sequence[tuple[Kept, Answer]], forgotten: dict[str, int]) -> None:
@@ -405,15 +450,24 @@ class Publisher:
             shipping.forgotten += entries
             if session not in self._gone:
                 self._gone.add(session)
-                _log.warning("the ledger was told to forget this session: so does the journal", session=session)
+                _log.warning(
+                    "the ledger was told to forget this session: so does the journal",
+                    session=session,
+                    next_step="'multicam-tap forget KEY' on this machine removes it from the tapes too",
+                )
             if self._on_forgotten is not None:
                 self._on_forgotten(session)
 
     def _tell_refused(self, refused: Sequence[tuple[Kept, str]]) -> None:
         if refused:
             kept, reason = refused[0]
-            see = "multicam-tap journal ls --dead"
-            _log.warning("entries were set aside", entries=len(refused), first=kept.entry.key, why=reason, see=see)
+            _log.warning(
+                "entries were set aside",
+                entries=len(refused),
+                first=kept.entry.key,
+                why=reason,
+                next_step="see 'multicam-tap journal ls --dead'; once it is mended, 'multicam-tap journal retry'",
+            )
 
     def _tell_stale(self, answered: Sequence[tuple[Kept, Answer]]) -> None:
         """Tell of rows whose newest entry of ours lies below what stands. Older ones are repetitions, and normal."""

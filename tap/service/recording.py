@@ -20,7 +20,7 @@ from msgspec import Struct
 from tap.adapters.socket import Clock, ServerSocket, Timing
 from tap.adapters.tape import TapeHeader, TapeWriter
 from tap.core.mapping import Dialect
-from tap.core.model import Alive, Closed, Frame, Opened, Policy, SourceItem
+from tap.core.model import Alive, Closed, Frame, Opened, Policy, Sent, SourceItem
 from tap.core.redact import redact_bytes
 
 __all__ = ["Recorded", "record", "record_until_stopped"]
@@ -66,7 +66,15 @@ async def record(
     ``url`` is no address, and ``TapeInvalid`` where the tape cannot be made or written.
     """
     recorder = _Recorder(Path(path), dialect, telemetry=telemetry)
-    socket = ServerSocket(url, recorder.on_item, recorder.clock, token=token, timing=timing)
+    socket = ServerSocket(
+        url,
+        recorder.on_item,
+        recorder.clock,
+        token=token,
+        dialect=dialect,
+        timing=timing,
+        on_sent=recorder.on_sent,
+    )
     stop_event = asyncio.Event() if stop_event is None else stop_event
     start = recorder.clock.stamp()
     header = TapeHeader(dialect=dialect.name, started_at=start.wall, venue=venue, policy=policy)
@@ -124,6 +132,9 @@ class _Recorder:
             self.tape.closed(item)
             # A drop is what tapes are made for: it must not wait in a buffer.
             self.tape.flush()
+
+    def on_sent(self, item: Sent) -> None:
+        self.tape.out(self._dialect.clean(item.data), item.stamp)
 
     async def keep_up(self, socket: ServerSocket, on_progress: Callable[[Recorded], None] | None) -> None:
         """Alive lines, flushes and progress."""

@@ -252,6 +252,8 @@ class TestNoTape:
             ('{"tape":1,"dialect":5}\n', ":1", '"dialect" of the header: Expected `str | null`, got `int`'),
             ('{"tape":1,"startedAt":"noon"}\n', ":1", '"startedAt" of the header: Expected an ISO 8601 time'),
             ('{"tape":1,"policy":{"graceMs":"x"}}\n', ":1", '"policy.graceMs" of the header: Expected `int`'),
+            ('{"tape":1,"policy":{"graceMs":-5}}\n', ":1", '"policy.graceMs" of the header: Expected `int` >= 0'),
+            ('{"tape":1,"policy":{"sesion":"mode"}}\n', ":1", "unknown field `sesion`"),
             (
                 '{"tape":1,"policy":"vibes"}\n',
                 ":1",
@@ -279,8 +281,11 @@ class TestNoTape:
 
 class TestHeader:
     def test_read(self, path: Path) -> None:
-        """The header tells dialect, venue, policy and tap; keys that it does not know are passed over."""
-        policy = {"session": "program", "graceMs": 1, "future": True}
+        """The header tells dialect, venue, policy and tap; keys that it does not know are passed over.
+
+        Not so in the policy: what it does not know there would change the history without a word.
+        """
+        policy = {"session": "program", "graceMs": 1}
         tape(path, HEADER | {"dialect": "obs", "venue": "v", "policy": policy, "tap": "abc", "later": [1]})
         with open_tape(path) as reader:
             assert reader.header == TapeHeader("obs", T0, "v", Policy(session="program", grace_ms=1), "abc")

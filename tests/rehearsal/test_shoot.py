@@ -21,7 +21,7 @@ from tap.rehearsal.faults import FAULTS, GARBAGE, parse_faults
 from tap.rehearsal.performance import perform, shoot_to_tape, truth_of_shoot
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.truth import Down, Heard, Truth, read_truth
-from tap.rehearsal.world import Drop, Send, Shoot
+from tap.rehearsal.world import Accept, Drop, Send, Shoot
 
 SEEDS = range(6)
 
@@ -120,12 +120,13 @@ def test_a_plan_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_an_unknown_fault_lists_those_that_exist() -> None:
-    """Names may be comma-separated, and ``all`` is all but the huge frame."""
+    """Names may be comma-separated, and ``all`` is all but the huge frame and the restarts of one kind."""
     with pytest.raises(TapError, match=r"gremlins → known: all, told_thrice, .*stale_state"):
         parse_faults(["flap,gremlins"])
     assert parse_faults(["flap, restart", "clock"]) == {"flap", "restart", "clock"}
-    assert parse_faults(["all"]) == FAULTS.keys() - {"huge"}
-    assert parse_faults(["all", "huge"]) == FAULTS.keys()
+    apart = {"huge", "restart_kept", "restart_lost", "restart_replaced"}
+    assert parse_faults(["all"]) == FAULTS.keys() - apart
+    assert parse_faults(["all", *apart]) == FAULTS.keys()
 
 
 # ---------------------------------------------------------------------------------------------- the tape
@@ -283,6 +284,22 @@ def _repeats(seed: int) -> bool:
     return late and any('"cut"' in text for text in again)
 
 
+def _restart_to(what: str) -> Callable[[int], bool]:
+    """Who is let in again is shown the same session as before, none, or another."""
+
+    def look(seed: int) -> bool:
+        steps = shoot(seed, f"restart_{what}").steps
+        was = next(step.world.session for step in steps if isinstance(step, Drop) and step.why == "restart")
+        boot = steps[0].world.boot
+        now = next(step.world.session for step in steps if isinstance(step, Accept) and step.world.boot != boot)
+        assert was is not None
+        return {"kept": now is not None and now.id == was.id, "lost": now is None}.get(
+            what, now is not None and now.id != was.id
+        )
+
+    return look
+
+
 def _huge(seed: int) -> bool:
     return any(len(line.get("data", "")) > 20_000_000 for line in tape(seed, "huge"))
 
@@ -293,6 +310,9 @@ SHOWS: dict[str, Callable[[int], bool]] = {
     "stale_state": _stale_state,
     "reconnect": _reconnect,
     "restart": _restart,
+    "restart_kept": _restart_to("kept"),
+    "restart_lost": _restart_to("lost"),
+    "restart_replaced": _restart_to("replaced"),
     "flap": _flap,
     "late_join": _late_join,
     "ghost_program": _ghost_program,

@@ -21,6 +21,12 @@ def problems(**environ: str) -> list[str]:
     return caught.value.problems
 
 
+def secret_file(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text, "latin-1")
+    path.chmod(mode)
+    return path
+
+
 def test_nothing_needs_to_be_set() -> None:
     """With an empty environment the tap listens to this machine's server, for the venue `local`."""
     settings = load_settings({})
@@ -151,7 +157,7 @@ def test_places_to_listen_that_cannot_be_are_refused(listen: str) -> None:
 def test_secrets_may_stand_in_files(tmp_path: Path) -> None:
     """By `_FILE`, else as a systemd credential; a line end after them does not count."""
     (tmp_path / "server-token").write_text("from-credential\n")
-    (tmp_path / "key").write_text("from-file\r\n")
+    secret_file(tmp_path / "key", "from-file\r\n")
     settings = load_settings({"CREDENTIALS_DIRECTORY": str(tmp_path), "TAP_INGEST_KEY_FILE": str(tmp_path / "key")})
     assert settings.server_token is not None
     assert settings.server_token.get_secret_value() == "from-credential"
@@ -167,8 +173,8 @@ def test_secrets_may_stand_in_files(tmp_path: Path) -> None:
 
 def test_files_of_secrets_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     """Missing, empty, binary, or besides the value itself."""
-    (tmp_path / "empty").write_text("\n")
-    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    secret_file(tmp_path / "empty", "\n")
+    secret_file(tmp_path / "binary", "\xff\xfe")
     assert problems(TAP_SERVER_TOKEN_FILE=str(tmp_path / "empty"), TAP_INGEST_KEY_FILE=str(tmp_path / "none")) == [
         f"TAP_SERVER_TOKEN_FILE: {tmp_path / 'empty'} is empty → a file with the secret",
         f"TAP_INGEST_KEY_FILE: {tmp_path / 'none'} cannot be read: No such file or directory → a file with the secret",

@@ -34,6 +34,7 @@ from tap.service.config import Settings, load_settings
 from tap.service.daemon import Service
 from tap.service.logs import configure_logs
 
+OPS_OFF = {"TAP_OPS_LISTEN": "off"}
 KILLS = 20
 SPEED = 20.0
 RUN = """
@@ -58,7 +59,7 @@ def settings(tmp_path: Path, url: str = "ws://127.0.0.1:1/", **more: str) -> Set
 
 
 def environment(tmp_path: Path, url: str, **more: str) -> dict[str, str]:
-    return {"TAP_STATE_DIR": str(tmp_path / "state"), "TAP_SERVER_URL": url, "TAP_LOG_FORMAT": "json"} | more
+    return {"TAP_STATE_DIR": str(tmp_path / "state"), "TAP_SERVER_URL": url, "TAP_LOG_FORMAT": "json", **OPS_OFF} | more
 
 
 def kept(tmp_path: Path) -> list[Kept]:

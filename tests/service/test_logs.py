@@ -1,14 +1,22 @@
-"""Logs are JSON for machines and text for people, and hold no secret."""
+"""Logs are JSON for machines and text for people, hold no secret, harm no terminal, and say what to do."""
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 import structlog
 
 from tap.service.logs import configure_logs
+
+ROOT = Path(__file__).parents[2]
+ALARMS = {"warning", "error", "exception", "critical"}
 
 
 class Terminal(io.StringIO):
@@ -21,12 +29,13 @@ def test_json_where_nobody_watches() -> None:
     stream = io.StringIO()
     configure_logs("info", "auto", stream)
     structlog.stdlib.get_logger("tap.x").info("connected", server="ws://h/", attempts=3)
-    logging.getLogger("somebody").warning("hm")
+    logging.getLogger("somebody").warning("hm", extra={"next_step": "look"})
     structlog.stdlib.get_logger("tap.x").debug("not this")
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [(line["message"], line["level"]) for line in lines] == [("connected", "info"), ("hm", "warning")]
     assert lines[0]["attempts"] == 3
     assert lines[0]["timestamp"].endswith("Z")
+    assert lines[1]["next_step"] == "look"
 
 
 def test_text_on_a_terminal() -> None:
@@ -51,3 +60,78 @@ def test_secrets_do_not_get_in() -> None:
     assert len(stream.getvalue().splitlines()) == 3
     assert "hush" not in stream.getvalue()
     assert "ValueError" in stream.getvalue()
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_no_name_harms_the_terminal_that_a_log_is_read_on(style: str) -> None:
+    """Neither controls (old and new ones), nor what turns the reading direction, nor a line end of its own."""
+    stream = Terminal()
+    configure_logs("info", style, stream)  # type: ignore[arg-type]
+    evil = "a\x1b]0;owned\x07\x9b31m\u202eb\u2066c\r\nlevel=error\u2028x"
+    log = structlog.stdlib.get_logger("tap.x")
+    log.info("session", title=evil, names=[evil])
+    try:
+        int(evil)
+    except ValueError:
+        log.exception("failed", next_step="none")
+    said = stream.getvalue()
+    for colour in ("\x1b[0m", "\x1b[1m", "\x1b[2m", *(f"\x1b[{n}m" for n in range(30, 48))):
+        said = said.replace(colour, "")
+    assert not [character for character in said if not character.isprintable() and character != "\n"]
+    if style == "json":
+        assert json.loads(said.splitlines()[0])["title"] == evil
+
+
+def test_a_value_of_a_megabyte_is_no_line_of_a_megabyte() -> None:
+    stream = io.StringIO()
+    configure_logs("info", "json", stream)
+    structlog.stdlib.get_logger("tap.x").info("session", title="x" * 1_000_000)
+    assert len(stream.getvalue()) < 3_000
+
+
+def test_journald_gets_the_level_with_each_line() -> None:
+    """Only where stderr is its own stream, and not where the variable was merely inherited."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w", buffering=1) as stream, os.fdopen(reading) as read:
+        status = os.fstat(writing)
+        configure_logs("debug", "auto", stream, {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"})
+        log = structlog.stdlib.get_logger("tap.x")
+        for level in ("debug", "info", "warning", "error", "critical"):
+            getattr(log, level)("so")
+        configure_logs("info", "json", stream, {"JOURNAL_STREAM": f"{status.st_dev}:1"})
+        log.info("so")
+        stream.close()
+        lines = read.read().splitlines()
+    assert [line[:4] for line in lines[:5]] == ["<7>{", "<6>{", "<4>{", "<3>{", "<2>{"]
+    assert lines[5].startswith("{")
+    assert [json.loads(line[3:])["level"] for line in lines[:5]] == ["debug", "info", "warning", "error", "critical"]
+
+
+# ---------------------------------------------------------------------------------------------- every call there is
+
+
+def alarms() -> Iterator[tuple[str, ast.Call]]:
+    """Every call by which the tap logs a warning or an error."""
+    for path in sorted((ROOT / "tap").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            logger = node.func.value
+            if isinstance(logger, ast.Name) and logger.id in ("_log", "log", "logger") and node.func.attr in ALARMS:
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", node
+
+
+def has_next_step(call: ast.Call) -> bool:
+    for keyword in call.keywords:
+        if keyword.arg == "next_step":
+            return not (isinstance(keyword.value, ast.Constant) and not keyword.value.value)
+        if keyword.arg == "extra" and isinstance(keyword.value, ast.Dict):  # what ``logging`` calls it
+            return any(isinstance(key, ast.Constant) and key.value == "next_step" for key in keyword.value.keys)
+    return False
+
+
+def test_every_warning_and_every_error_says_what_to_do() -> None:
+    """An engineer who reads only warnings is told with each what the next step is."""
+    found = list(alarms())
+    assert len(found) >= 10
+    assert [place for place, call in found if not has_next_step(call)] == []

@@ -19,6 +19,7 @@ from tap.adapters.journal import Journal, JournalWriter, Kept
 from tap.adapters.ledger import Answer, Ledger
 from tap.core.errors import JournalDamaged
 from tap.core.model import Entry
+from tap.service.keys import KeyFile
 from tap.service.publish import Pace, Publisher, Target
 from tests.adapters.test_ledger import NOW, event, session
 from tests.contract.local import ADMIN, Local, key_of, local_ledger
@@ -26,7 +27,7 @@ from tests.contract.stub import Stub, fails, half, hang, lost, page, status, stu
 
 SECRET = "the-key-that-nobody-may-see"
 KEY = SecretStr(SECRET)
-QUICK = Pace().faster(50)
+QUICK = Pace().faster(50)._replace(worrying=60.0)
 
 
 def run(body: Coroutine[Any, Any, Any]) -> None:
@@ -163,6 +164,61 @@ def test_the_log_tells_of_changes_and_never_the_key(tmp_path: Path) -> None:
     assert [log["event"] for log in logs] == ["the ledger is away; the journal keeps", "the ledger is back"]
     assert (logs[1]["waiting"], logs[1]["failures"]) == (7, 22)
     assert SECRET not in str(logs)
+
+
+def test_a_ledger_that_stays_away_is_a_warning_once(tmp_path: Path) -> None:
+    """Going away is none, since it mostly mends itself; staying away is, with what to do."""
+
+    async def body() -> None:
+        async with stubbed() as (stub, url):
+            stub.faults += [status(503)] * 30
+            pace = QUICK._replace(worrying=0.0)
+            async with venue_at(tmp_path, Ledger(url, KEY), event(1), pace=pace) as venue:
+                await venue.settled()
+                await until(lambda: venue.shipping.state == "idle")
+
+    with capture_logs() as logs:
+        run(body())
+    told = [(log["log_level"], log["event"]) for log in logs]
+    assert told[:2] == [
+        ("info", "the ledger is away; the journal keeps"),
+        ("warning", "the ledger stays away; the journal keeps"),
+    ]
+    assert [event for _, event in told[2:]] == ["the ledger is back"]
+    assert "nothing is lost" in logs[1]["next_step"]
+
+
+def test_a_key_that_is_put_right_in_its_file_is_taken_without_a_restart(tmp_path: Path) -> None:
+    """The file is looked into while the ledger does not take the key, and only then."""
+    file = tmp_path / "key"
+    file.write_text("wrong-key\n")
+    file.chmod(0o600)
+    key = KeyFile(file, "wrong-key")
+    looks = 0
+
+    def read_again() -> bool:
+        nonlocal looks
+        looks += 1
+        return key.read_again()
+
+    async def body() -> None:
+        with local_ledger(["v"], data=tmp_path / "ledger.jsonl") as local:
+            pace = QUICK._replace(blocked_every=3600.0)
+            ledger = Ledger(local.url, key)
+            async with venue_at(tmp_path, ledger, event(1), pace=pace, read_key_again=read_again) as venue:
+                await until(lambda: looks > 2)
+                assert venue.shipping.state == "blocked"
+                file.write_text(key_of("v").get_secret_value())
+                assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
+                before = looks
+                venue.submit(event(2))
+                await venue.settled()
+                assert looks == before
+
+    with capture_logs() as logs:
+        run(body())
+    assert key_of("v").get_secret_value() not in str(logs)
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == ["publishing is blocked; the journal keeps"]
 
 
 def test_waits_grow_to_a_cap_and_retry_after_is_honoured_to_another(tmp_path: Path) -> None:

@@ -1,0 +1,306 @@
+"""The history from Python: read-only, typed, from a ledger or from a journal.
+
+::
+
+    import tap
+
+    with tap.open_journal("/var/lib/multicam-tap/hall") as history:
+        for session in history.sessions(since="yesterday"):
+            timeline = history.timeline(session.key)
+            print(session.title, timeline.totals.cuts, "cuts")
+
+Nothing here writes. Whatever goes wrong is a :class:`TapError`, whose text says what, where, and what to do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+from zoneinfo import ZoneInfo
+
+import orjson
+from msgspec import Struct
+
+from tap.adapters.journal import Journal
+from tap.adapters.ledger import Ledger
+from tap.core.codec import venue_of
+from tap.core.errors import TapError
+from tap.core.merge import Row, fold
+from tap.history.asking import Asked, asked_events, ms_of_moment
+from tap.history.timeline import Event, Gap, Lane, Span, StillMark, Timeline, Totals, timeline_of
+
+__all__ = [
+    "Event",
+    "Gap",
+    "History",
+    "Lane",
+    "Row",
+    "Session",
+    "Span",
+    "StillMark",
+    "TapError",
+    "Timeline",
+    "Totals",
+    "asked_events",
+    "frame",
+    "open_journal",
+    "open_ledger",
+]
+
+_T = TypeVar("_T")
+_LONGEST_SESSION_MS = 7 * 86_400_000
+"""How far before a moment a session may have begun that still ran then: where reading on ends."""
+
+
+class Session(Struct, kw_only=True, frozen=True):
+    """One session, as its own row tells it. Times are Unix ms."""
+
+    key: str
+    venue: str
+    status: str
+    """``live``, ``complete`` or ``interrupted``."""
+    started_at: int
+    completed_at: int | None = None
+    session_id: str | None = None
+    title: str | None = None
+    end_reason: str | None = None
+    counts: dict[str, int] = {}
+    """Events by kind; known once the session is over."""
+    row: Row
+
+    @property
+    def started(self) -> datetime:
+        """When it began, in UTC."""
+        return datetime.fromtimestamp(self.started_at / 1000, UTC)
+
+    @property
+    def length_ms(self) -> int | None:
+        """Milliseconds; None while it runs."""
+        return None if self.completed_at is None else self.completed_at - self.started_at
+
+
+class History(ABC):
+    """Where sessions are read from; close it, or use it in a ``with``."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def sessions(
+        self,
+        *,
+        venue: str | None = None,
+        since: str | datetime | int | None = None,
+        until: str | datetime | int | None = None,
+        status: Literal["live", "complete", "interrupted"] | None = None,
+        title: str | None = None,
+        zone: ZoneInfo | None = None,
+    ) -> Iterator[Session]:
+        """The sessions asked for, newest first; those that were taken back or forgotten are left out.
+
+        A session fits where it ran at some time from ``since`` to ``until``: Unix ms, a datetime, or what a person
+        says ("yesterday", "3 days", "2026-11-21 14:30") in ``zone`` (None: the machine's). ``title``: a part of it, in
+        any case. Raises ``ValueError`` for a moment that is none.
+        """
+        now = datetime.now(UTC).astimezone(zone)
+        asked = Asked(venue=venue, since=_ms(since, now), until=_ms(until, now, end=True), status=status, title=title)
+        return (_session(row) for row in self.session_rows(asked) if row.retracted is None)
+
+    def session_rows(self, asked: Asked) -> Iterator[Row]:
+        """The rows of the sessions asked for, newest first, those that were taken back too."""
+        return (row for row in self._newest_first(asked) if asked.fits(row))
+
+    def timeline(self, key: str) -> Timeline:
+        """One session whole: lanes of cameras, what was on air, holds, modes, stills, gaps, events.
+
+        Raises ``TapError`` where there is none of this key, or it was taken back.
+        """
+        rows = self.rows(key)
+        if not rows:
+            raise TapError("no session of this key is kept", where=key, hint="sessions() lists the keys")
+        if all(row.retracted is not None for row in rows):
+            raise TapError("this session was taken back, or forgotten", where=key)
+        return timeline_of(rows)
+
+    def find(
+        self, asked: Asked, *, key: str | None = None, camera: str | None = None, kinds: Iterable[str] = ()
+    ) -> Iterator[tuple[Timeline, list[Event]]]:
+        """Events of one session, or of all that were asked for, newest session first; one session at a time.
+
+        ``camera`` and ``kinds`` as in :func:`asked_events`; ``asked.since`` and ``until`` bound the events too.
+        """
+        kinds = tuple(kinds)
+        known = (row.session_key for row in self.session_rows(asked) if row.retracted is None)
+        for found in known if key is None else (key,):
+            told = self.timeline(found)
+            events = [
+                event
+                for event in asked_events(told, camera=camera, kinds=kinds)
+                if (asked.since is None or event.at >= asked.since) and (asked.until is None or event.at < asked.until)
+            ]
+            if events:
+                yield told, events
+
+    @abstractmethod
+    def rows(self, key: str) -> list[Row]:
+        """All rows of one session as the ledger has them, those that were taken back too; empty where it is unknown."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of it."""
+
+    @abstractmethod
+    def _newest_first(self, asked: Asked) -> Iterable[Row]:
+        """Rows of sessions, newest first: at least those asked for."""
+
+
+def open_journal(path: str | os.PathLike[str]) -> History:
+    """The history in a journal: its file, or the state directory that it is in. It is only read.
+
+    Raises ``TapError`` where there is no journal, or it cannot be read.
+    """
+    place = Path(path)
+    return _OfJournal(Journal.open(place / "journal.db" if place.is_dir() else place, readonly=True))
+
+
+def open_ledger(url: str, key: str | None = None) -> History:
+    """The history in the ledger at ``url`` (https, or http on this machine), as far as ``key`` may read.
+
+    Works where an event loop runs too (a notebook). Raises ``TapError`` at the first question where the ledger cannot
+    be reached, or does not know the key.
+    """
+    return _OfLedger(url, None if key is None else _Key(key))
+
+
+def frame(events: Timeline | Iterable[Event], library: Literal["polars", "pandas"] | None = None) -> Any:
+    """Events as a data frame: of ``library``, else of polars or pandas, whichever is installed.
+
+    One line an event, in order; ``at`` is a time in UTC, ``detail`` is JSON. Raises ``TapError`` where there is no such
+    library.
+    """
+    told = list(events.events if isinstance(events, Timeline) else events)
+    columns: dict[str, list[Any]] = {
+        "key": [event.key for event in told],
+        "kind": [event.kind for event in told],
+        "at": [
+            datetime.fromtimestamp(event.at // 1000, UTC).replace(microsecond=event.at % 1000 * 1000) for event in told
+        ],
+        "at_ms": [event.at for event in told],
+        **{name: [getattr(event, name) for event in told] for name in _PLAIN},
+        "detail": [None if event.detail is None else orjson.dumps(event.detail).decode() for event in told],
+    }
+    name, module = _frames(library)
+    if name == "polars":
+        return module.DataFrame(columns, schema=_polars_schema(module))
+    return module.DataFrame(columns).astype({"at": "datetime64[ms, UTC]", "duration_ms": "Int64"})
+
+
+_PLAIN = (
+    *("camera_id", "camera_name", "from_camera_id", "from_camera_name", "trigger", "transition", "duration_ms"),
+    "still_key",
+)
+
+
+def _polars_schema(polars: Any) -> dict[str, Any]:
+    texts = dict.fromkeys(("key", "kind", "at", "at_ms", *_PLAIN, "detail"), polars.String)
+    return {**texts, "at": polars.Datetime("ms", "UTC"), "at_ms": polars.Int64, "duration_ms": polars.Int64}
+
+
+def _frames(library: str | None) -> tuple[str, Any]:
+    for name in ("polars", "pandas") if library is None else (library,):
+        try:
+            return name, importlib.import_module(name)
+        except ImportError:
+            continue
+    wanted = library or "polars or pandas"
+    raise TapError("there is no library for data frames", hint=f"install {wanted} beside multicam-tap")
+
+
+# ---------------------------------------------------------------------------------------------- where it comes from
+
+
+class _OfJournal(History):
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def rows(self, key: str) -> list[Row]:
+        return list(fold(kept.entry for kept in self._journal.session_entries(key)).values())
+
+    def close(self) -> None:
+        self._journal.close()
+
+    def _newest_first(self, asked: Asked) -> list[Row]:
+        rows = fold(kept.entry for kept in self._journal.session_rows(asked.prefix)).values()
+        return sorted(rows, key=lambda row: (-row.fields.get("startedAt", row.version), row.key))
+
+
+class _OfLedger(History):
+    """Asks on an event loop of its own thread, so that it works whatever the caller's thread does."""
+
+    def __init__(self, url: str, key: _Key | None) -> None:
+        portals = importlib.import_module("anyio.from_thread")
+        self._stack = ExitStack()
+        self._portal = self._stack.enter_context(portals.start_blocking_portal())
+        self._ledger = Ledger(url, key)
+
+    def rows(self, key: str) -> list[Row]:
+        return self._call(lambda: self._ledger.timeline(key))
+
+    def close(self) -> None:
+        self._call(self._ledger.close)
+        self._stack.close()
+
+    def _newest_first(self, asked: Asked) -> Iterator[Row]:
+        rows = self._ledger.sessions(asked.venue)
+
+        async def following() -> Row | None:
+            return await anext(rows, None)
+
+        while (row := self._call(following)) is not None:
+            if asked.since is not None and row.fields.get("startedAt", 0) < asked.since - _LONGEST_SESSION_MS:
+                return
+            yield row
+
+    def _call(self, question: Callable[[], Awaitable[_T]]) -> _T:
+        answer: _T = self._portal.call(question)
+        return answer
+
+
+class _Key:
+    """A key that shows itself to nobody but the ledger."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def get_secret_value(self) -> str:
+        return self._key
+
+
+def _session(row: Row) -> Session:
+    fields = row.fields
+    return Session(
+        key=row.session_key,
+        venue=venue_of(row.session_key),
+        status=fields.get("status", "unknown"),
+        started_at=fields.get("startedAt", row.version),
+        completed_at=fields.get("completedAt"),
+        session_id=fields.get("sessionId"),
+        title=fields.get("title"),
+        end_reason=fields.get("endReason"),
+        counts=dict(fields.get("finalState", {}).get("counts", {})),
+        row=row,
+    )
+
+
+def _ms(moment: str | datetime | int | None, now: datetime, *, end: bool = False) -> int | None:
+    if isinstance(moment, str):
+        return ms_of_moment(moment, now, end=end)
+    return round(moment.timestamp() * 1000) if isinstance(moment, datetime) else moment

@@ -1,0 +1,15 @@
+"""The declarative dialect: a TOML file that says how a server's frames read, and its compiled form.
+
+The language is small: ``when`` (fields match) → ``emit`` (an observation) with fields, each a list of alternative
+paths. The built-in ``multicam/1`` is such a file, and an example; ``docs/dialects.md`` is its page.
+
+    values      single values: ids, times, flags            paths      where in a frame something stands
+    language    what can be emitted, and its fields         fields     fields and rules, compiled
+    shapes      cameras, sessions, holds                    dialect    the compiled form, which reads frames
+    compiler    from the file's text to that
+"""
+
+from tap.core.mapping.compiler import parse_mapping
+from tap.core.mapping.dialect import Dialect, Reading, SeqOrders, Verdict
+
+__all__ = ["Dialect", "Reading", "SeqOrders", "Verdict", "parse_mapping"]

@@ -1,0 +1,285 @@
+"""The compiled form of a mapping file: how one server's frames read.
+
+Reading is total: a frame that cannot be read gives a :class:`Reading` that says why, never an exception.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import orjson
+from msgspec import UNSET, Struct
+
+from tap.core import model, redact
+from tap.core.mapping.fields import Field, Rule, Scopes
+from tap.core.mapping.language import EMITS, NOTHING, NULLABLE
+from tap.core.mapping.paths import Path, at
+from tap.core.mapping.values import MAX_LIST, label
+from tap.core.model import Frame, Observation, Told
+
+__all__ = ["Dialect", "Plan", "Reading", "SeqOrders", "Verdict", "fold_type"]
+
+SeqOrders: TypeAlias = Literal["boot", "connection", "type", "nothing"]
+
+
+class Verdict(StrEnum):
+    """What became of one object of a frame."""
+
+    MAPPED = "mapped"
+    """It said something."""
+    IGNORED = "ignored"
+    """Telemetry or signalling, by the dialect's own list."""
+    QUIET = "quiet"
+    """Known, and none of the history (a pending cut)."""
+    UNKNOWN = "unknown"
+    """A type that the dialect does not know."""
+    INCOMPLETE = "incomplete"
+    """A known type without what makes it say anything."""
+    UNREADABLE = "unreadable"
+    """No JSON object."""
+
+
+class Reading(NamedTuple):
+    """What one object of a frame says."""
+
+    verdict: Verdict
+    type: str
+    observations: tuple[Observation, ...] = ()
+    reason: str | None = None
+
+
+_IGNORED = Reading(Verdict.IGNORED, "")
+
+
+class Plan(Struct):
+    """A mapping file, compiled."""
+
+    name: str
+    digest: str
+    type: tuple[Path, ...]
+    type_key: bytes
+    body: tuple[Path, ...]
+    batch: tuple[Path, ...]
+    time: Field
+    seq: Field
+    seq_orders: SeqOrders
+    heartbeat_ms: int | None
+    ids_start_anew: bool
+    policy: model.SessionPolicy
+    fold_types: bool
+    wrappers: frozenset[str]
+    ignore: frozenset[str]
+    ignore_raw: tuple[str, ...]
+    known: frozenset[str]
+    rules: dict[str, tuple[Rule, ...]]
+    untyped: tuple[Rule, ...]
+    mapped_names: frozenset[str]
+
+    @property
+    def own_names(self) -> set[object]:
+        """Where an envelope's own type, number and id stand: none of that is said of its parts."""
+        return {"type", "event", "seq", "id", *(path[0] for path in (*self.type, *self.seq.paths) if path)}
+
+    @property
+    def time_names(self) -> set[object]:
+        """Where an envelope's time stands: that is."""
+        return {path[0] for path in self.time.paths if path}
+
+    def fold(self, name: str) -> str:
+        return fold_type(name) if self.fold_types else name
+
+
+_FOLD = re.compile(r"[_\-.:\s/]")
+
+
+def fold_type(name: str) -> str:
+    """``session_started``, ``sessionStarted`` and ``session.started`` as one word."""
+    return _FOLD.sub("", name).lower() if len(name) <= 200 else name
+
+
+def _telemetry_pattern(plan: Plan) -> re.Pattern[bytes] | None:
+    """Anchored: the type as the frame's first key, one of the ignored words, and the string's end."""
+    if not plan.ignore_raw or not plan.type or len(plan.type[0]) != 1:
+        return None
+    words = [f'"{re.escape(word)}"' for word in sorted(plan.ignore_raw)]
+    words += [word for word in sorted(plan.ignore_raw) if re.fullmatch(r"0|[1-9]\d{0,8}", word, re.ASCII)]
+    key = re.escape(str(plan.type[0][0]))
+    return re.compile(rf'\s*\{{\s*"{key}"\s*:\s*(?:{"|".join(words)})\s*[,}}]'.encode())
+
+
+class Dialect:
+    """How one server's frames read. Made by :func:`parse_mapping`; holds no state, so one serves many replays."""
+
+    emits: frozenset[str] = frozenset()
+    """What frames can tell by themselves, where that is known beforehand: the emits of the mapping's rules."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.name = plan.name
+        self.digest = plan.digest
+        self.seq_orders: SeqOrders = plan.seq_orders
+        self.heartbeat_ms = plan.heartbeat_ms
+        self.ids_start_anew = plan.ids_start_anew
+        self.policy = plan.policy
+        self.mapped_names = plan.mapped_names
+        self.emits = frozenset(rule.emit for rules in (*plan.rules.values(), plan.untyped) for rule in rules)
+        self._plan = plan
+        self._telemetry = _telemetry_pattern(plan)
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The types that are known, folded where the dialect folds them; those of the envelope's rules aside."""
+        return self._plan.known
+
+    @property
+    def ignored(self) -> frozenset[str]:
+        """The types that are known to be none of the history, by the dialect's own list."""
+        return self._plan.ignore
+
+    def is_telemetry(self, data: bytes) -> bool:
+        """Whether a raw frame is known telemetry, told by its first bytes alone.
+
+        True only where parsing it would say the same: the type stands first, once, and without escapes.
+        """
+        found = self._telemetry.match(data) if self._telemetry is not None else None
+        return found is not None and data.find(self._plan.type_key, found.end()) < 0 and b"\\" not in data
+
+    def read(self, frame: Frame) -> list[Reading]:
+        """What each object of ``frame`` says: one reading an object, more than one only in a batch."""
+        if self.is_telemetry(frame.data):
+            return [_IGNORED]
+        parsed = self._parse(frame)
+        if isinstance(parsed, Reading):
+            return [parsed]
+        if isinstance(parsed, dict):
+            return list(self._unwrap(parsed, frame))
+        if not isinstance(parsed, list):
+            return [Reading(Verdict.UNREADABLE, "", reason=f"no object but {type(parsed).__name__}")]
+        return [reading for item in parsed[:MAX_LIST] for reading in self._read_item(item, frame)]
+
+    def clean(self, data: bytes) -> bytes:
+        """A raw frame as a tape may keep it: without secrets, and read by this dialect just like the original."""
+        return redact.redact_bytes(data, self.mapped_names)
+
+    def _parse(self, frame: Frame) -> Any:
+        if frame.binary:
+            return Reading(Verdict.UNREADABLE, "", reason=_binary_reason(frame.data))
+        try:
+            parsed = orjson.loads(frame.data)
+        except ValueError as error:
+            return Reading(Verdict.UNREADABLE, "", reason=f"no JSON: {error}"[:200])
+        return redact.redact_json(parsed, self.mapped_names) if redact.suspect(frame.data) else parsed
+
+    def _read_item(self, item: Any, frame: Frame) -> Iterator[Reading]:
+        if isinstance(item, dict):
+            yield from self._unwrap(item, frame)
+        else:
+            yield Reading(Verdict.UNREADABLE, "", reason=f"in a batch: no object but {type(item).__name__}")
+
+    def _unwrap(self, item: dict[str, Any], frame: Frame) -> Iterator[Reading]:
+        """The object itself, or, where it is an envelope around a list of them, each of these."""
+        kind, scopes = self._type_and_scopes(item)
+        if kind not in self._plan.known:
+            for path in self._plan.batch:
+                inner = at(item, path)
+                if isinstance(inner, list):
+                    for part in inner[:MAX_LIST]:
+                        if isinstance(part, dict):
+                            yield self._read_object({**self._envelope(item, path), **part}, frame)
+                    return
+        yield self._read_typed(kind, scopes, item, frame)
+
+    def _envelope(self, item: dict[str, Any], batch: Path) -> dict[str, Any]:
+        """What a batch says for all of its parts (its time), but neither their type nor its own order."""
+        own = {batch[0], *self._plan.own_names}
+        return {
+            name: value
+            for name, value in item.items()
+            if name not in own and (name in self._plan.time_names or not isinstance(value, (dict, list)))
+        }
+
+    def _read_object(self, item: dict[str, Any], frame: Frame) -> Reading:
+        kind, scopes = self._type_and_scopes(item)
+        return self._read_typed(kind, scopes, item, frame)
+
+    def _type_and_scopes(self, item: dict[str, Any]) -> tuple[str, Scopes]:
+        plan = self._plan
+        scopes: Scopes = (item,)
+        for path in plan.body:
+            inner = at(item, path)
+            if isinstance(inner, dict):
+                scopes = (inner, item)
+                break
+        first = ""
+        for scope in reversed(scopes):
+            for path in plan.type:
+                value = at(scope, path)
+                kind = plan.fold(value) if isinstance(value, str) else label(value)
+                if kind in plan.known or (kind and kind not in plan.wrappers):
+                    return kind, scopes
+                first = first or kind
+        return first, scopes
+
+    def _read_typed(self, kind: str, scopes: Scopes, item: dict[str, Any], frame: Frame) -> Reading:
+        plan = self._plan
+        name = kind[:200]
+        if kind in plan.ignore:
+            return Reading(Verdict.IGNORED, name)
+        rules = [rule for rule in plan.rules.get(kind, plan.untyped) if rule.matches(scopes)]
+        if not rules:
+            return Reading(Verdict.QUIET if kind in plan.known else Verdict.UNKNOWN, name)
+        envelope = (item, *scopes[:-1])
+        told = Told(
+            stamp=frame.stamp,
+            at=_or_none(plan.time.find(envelope)),
+            seq=_or_none(plan.seq.find(envelope)),
+            type=name,
+        )
+        said = list(self._said(rules, scopes, told))
+        found = tuple(item for item in said if not isinstance(item, str))
+        reason = next((item for item in reversed(said) if isinstance(item, str)), None)
+        if found or reason is not None:
+            return Reading(Verdict.MAPPED if found else Verdict.INCOMPLETE, name, found, reason)
+        nothing = all(rule.emit == NOTHING for rule in rules)
+        return Reading(Verdict.IGNORED if nothing else Verdict.QUIET, name)
+
+    def _said(self, rules: list[Rule], scopes: Scopes, told: Told) -> Iterator[Observation | str]:
+        """What each rule makes of the object, or why it makes nothing of it."""
+        for rule in rules:
+            if rule.emit == NOTHING:
+                continue
+            parts = rule.parts(scopes)
+            if parts is None:
+                yield "there is no list at the path of 'each'"
+                continue
+            for part in parts:
+                yield self._emit(rule, part, told)
+
+    def _emit(self, rule: Rule, scopes: Scopes, told: Told) -> Observation | str:
+        emit = EMITS[rule.emit]
+        values: dict[str, Any] = {}
+        for spec in rule.fields:
+            value = spec.find(scopes)
+            if value is UNSET or (value is None and spec.name not in NULLABLE):
+                continue
+            values[spec.name] = round(value) if spec.name == "duration_ms" else value
+        for need in emit.needs:
+            if need not in values or (values[need] is None and need in {"session", "camera"}):
+                return f"'{need}' is missing or is no {emit.fields[need]}"
+        observation: Observation = emit.make(told=told, **values)
+        return observation
+
+
+def _or_none(value: Any) -> Any:
+    return None if value is UNSET else value
+
+
+def _binary_reason(data: bytes) -> str:
+    # A msgpack map (fixmap, map16, map32): what obs-websocket sends to a client that asked for it.
+    if data[:1] and (0x80 <= data[0] <= 0x8F or data[0] in {0xDE, 0xDF}):
+        return (
+            "binary frame, by its looks msgpack: only JSON text is read (record again without the msgpack subprotocol)"
+        )
+    return "binary frame: only JSON text frames are read"

@@ -1,0 +1,109 @@
+"""Reading objects: a camera, a list of them, a session, a hold, wherever they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import UNSET, UnsetType
+
+from tap.core import model
+from tap.core.codec import parse_id
+from tap.core.mapping.fields import Field
+from tap.core.mapping.language import NULLABLE
+from tap.core.mapping.values import MAX_LIST, Reader
+
+__all__ = ["flat_session_reader", "shape_readers"]
+
+
+def shape_readers(shapes: Mapping[str, tuple[Field, ...]]) -> dict[str, Reader]:
+    """A reader for each kind of object, by the fields that the mapping's tables give them."""
+    return {
+        "camera": _camera_reader(shapes["camera"]),
+        "cameras": _cameras_reader(shapes["camera"]),
+        "session": _session_reader(shapes["session"]),
+        "hold": _hold_reader(shapes["hold"]),
+    }
+
+
+def _shape(fields: tuple[Field, ...], value: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for spec in fields:
+        item = spec.find((value,))
+        if item is UNSET or (item is None and spec.name not in NULLABLE):
+            continue
+        found[spec.name] = item
+    return found
+
+
+def _camera_reader(fields: tuple[Field, ...]) -> Reader:
+    def read(value: Any) -> model.CameraInfo | UnsetType:
+        if isinstance(value, dict):
+            found = _shape(fields, value)
+            return model.CameraInfo(**found) if "id" in found else UNSET
+        bare = parse_id(value)
+        return UNSET if bare is None else model.CameraInfo(bare)
+
+    return read
+
+
+def _cameras_reader(fields: tuple[Field, ...]) -> Reader:
+    one = _camera_reader(fields)
+
+    def keyed(name: str, item: dict[str, Any]) -> model.CameraInfo:
+        """One of ``{"cam1": {"name": …}}``: its own id where it has one, else its key."""
+        return model.CameraInfo(**{"id": name, **_shape(fields, item)})
+
+    def read(value: Any) -> tuple[model.CameraInfo, ...] | UnsetType:
+        if isinstance(value, dict):
+            items = list(value.items())[:MAX_LIST]
+            told = (keyed(name, item) for name, item in items if isinstance(item, dict) and parse_id(name) is not None)
+            return tuple({camera.id: camera for camera in told}.values())
+        if not isinstance(value, list):
+            return UNSET
+        cameras = {camera.id: camera for item in value[:MAX_LIST] if (camera := one(item)) is not UNSET}
+        return tuple(cameras.values())
+
+    return read
+
+
+def _session_reader(fields: tuple[Field, ...]) -> Reader:
+    ids = next((spec for spec in fields if spec.name == "id"), None)
+
+    def read(value: Any) -> model.SessionInfo | UnsetType | None:
+        if isinstance(value, dict):
+            found = _shape(fields, value)
+            if "id" not in found and ids is not None and ids.stands(value):
+                # An id that is there and cannot be read is no session without an id: it says nothing. One that is
+                # the server's word for "none" says that there is none.
+                return None if ids.none and ids.find((value,)) is None else UNSET
+            return model.SessionInfo(**found)
+        bare = parse_id(value)
+        return UNSET if bare is None else model.SessionInfo(bare)
+
+    return read
+
+
+def flat_session_reader(fields: tuple[Field, ...]) -> Reader:
+    """A session whose fields stand in the snapshot itself: by its id alone can one tell whether there is one."""
+    ids = next((spec for spec in fields if spec.name == "id"), None)
+
+    def read(value: Any) -> model.SessionInfo | UnsetType | None:
+        found = UNSET if ids is None else ids.find((value,))
+        if found is UNSET or found is None:
+            return found
+        return model.SessionInfo(**_shape(fields, value))
+
+    return read
+
+
+def _hold_reader(fields: tuple[Field, ...]) -> Reader:
+    def read(value: Any) -> model.HoldInfo | UnsetType:
+        if isinstance(value, bool):
+            return model.HoldInfo(value)
+        if not isinstance(value, dict):
+            return UNSET
+        found = _shape(fields, value)
+        return model.HoldInfo(**found) if "active" in found else UNSET
+
+    return read

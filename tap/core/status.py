@@ -1,0 +1,241 @@
+"""What the running service tells of itself: the shape of ``/status.json``, for the page, the terminal and scripts.
+
+Times are Unix milliseconds; ``at`` and ``since`` of what is on air are the server's clock, all others the tap's own.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct, field
+
+__all__ = [
+    "CameraNow",
+    "Happening",
+    "Health",
+    "HealthState",
+    "HoldNow",
+    "JournalNow",
+    "KeptNow",
+    "LedgerNow",
+    "MissingStill",
+    "Now",
+    "ProgramNow",
+    "Report",
+    "Reason",
+    "ServerNow",
+    "SessionKept",
+    "SessionNow",
+    "Status",
+]
+
+HealthState: TypeAlias = Literal["ok", "degraded", "failing"]
+"""``degraded``: it delivers, and somebody should look; ``failing``: it does not hear, keep or deliver what happens."""
+
+
+class Reason(Struct, frozen=True, rename="camel"):
+    """One thing that is not as it should be."""
+
+    name: str
+    """A word for metrics and scripts; it does not change."""
+    state: HealthState
+    words: str
+    next_step: str
+
+
+class Health(Struct, frozen=True, rename="camel"):
+    """Whether a cut made now would be heard, kept and delivered; and if not, why."""
+
+    state: HealthState
+    reasons: list[Reason]
+    """The worst first."""
+
+
+class ServerNow(Struct, frozen=True, rename="camel"):
+    """The line to multicam-server."""
+
+    url: str
+    connected: bool
+    since: int
+    problem: str | None
+    connections: int
+    last_heard: int | None
+    version: str | None
+    clock_offset_ms: int | None
+    """How far the server's clock is off, where that was noticed."""
+    frames: int
+    unknown_types: dict[str, int]
+
+
+class JournalNow(Struct, frozen=True, rename="camel"):
+    """The outbox on the disk; counts as of ``looked_at``."""
+
+    path: str
+    problem: str | None
+    in_memory: int
+    """Entries that are not on the disk yet."""
+    pending: int
+    shipped: int
+    dead: int
+    oldest_pending: int | None
+    bytes: int | None
+    looked_at: int | None
+
+
+class LedgerNow(Struct, frozen=True, rename="camel"):
+    """The way to the ledger; ``state`` is ``none`` where none is configured."""
+
+    state: str
+    url: str | None
+    since: int | None
+    problem: str | None
+    last_success: int | None
+    waiting: int
+
+
+class CameraNow(Struct, frozen=True, rename="camel"):
+    """A camera that is known."""
+
+    id: str
+    name: str | None
+    role: str | None
+    online: bool | None
+
+
+class ProgramNow(Struct, frozen=True, rename="camel"):
+    """What is on air. ``camera_id`` is None where nothing is; ``sure`` is false after a loss, until told anew."""
+
+    camera_id: str | None
+    name: str | None
+    since: int
+    sure: bool
+
+
+class HoldNow(Struct, frozen=True, rename="camel"):
+    """The program is held."""
+
+    camera_id: str | None
+    since: int
+
+
+class SessionNow(Struct, frozen=True, rename="camel"):
+    """The session that runs, as far as is known."""
+
+    key: str
+    title: str | None
+    started_at: int
+    seen: bool
+    """False while the server is away: it runs on as far as is known."""
+    counts: dict[str, int]
+    gaps: int
+    gap_ms: int
+    stills: dict[str, int]
+    """How many stills stand where: requested, failed, captured, uploaded."""
+
+
+class Happening(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One thing that happened, as the live page draws it.
+
+    ``kind``: those of director events, and ``start``, ``end``, ``still`` (a row that moves on, told anew under its
+    ``key``) and ``program`` (the program turned to ``camera`` without a cut that could be told).
+    """
+
+    kind: str
+    key: str
+    at: int
+    camera: str | None = None
+    name: str | None = None
+    from_camera: str | None = None
+    from_name: str | None = None
+    words: str | None = None
+    duration_ms: float | None = None
+    status: str | None = None
+
+
+class MissingStill(Struct, frozen=True, rename="camel"):
+    """A still that was asked for and did not arrive."""
+
+    still_id: str | None
+    camera: str | None
+    status: str
+    asked_at: int | None
+    reason: str | None = None
+
+
+class SessionKept(Struct, frozen=True, rename="camel"):
+    """One session as the journal has it."""
+
+    key: str
+    title: str | None
+    status: str
+    started_at: int | None
+    last_entry: int
+    """When its last entry was committed."""
+    kept: int
+    shipped: int
+    waiting: int
+    dead: int
+    stills_missing: list[MissingStill]
+    left_live: bool
+    """Its row says ``live``, and no tap hears it any more."""
+
+
+class Now(Struct, frozen=True, rename="camel"):
+    """What changes from second to second."""
+
+    now: int
+    """The server's clock as far as it is known, else the tap's."""
+    wall: int
+    health: Health
+    server: ServerNow
+    journal: JournalNow
+    ledger: LedgerNow
+    waits_for: str | None
+    """Without a session: what would begin one."""
+    session: SessionNow | None
+    program: ProgramNow | None
+    """None where it was never told."""
+    hold: HoldNow | None
+    mode: str | None
+    cameras: list[CameraNow]
+    more_cameras: int
+
+
+class KeptNow(Struct, frozen=True, rename="camel"):
+    """What a journal says by itself, where no service can be asked."""
+
+    path: str
+    venue: str | None
+    pending: int
+    shipped: int
+    dead: int
+    last_heard: int | None
+    """When the server was last heard, as far as the checkpoint knows."""
+    session: str | None
+    """The title or key of the session that ran then."""
+
+
+class Status(Struct, frozen=True, rename="camel"):
+    """Everything."""
+
+    version: str
+    venue: str
+    dialect: str
+    timezone: str | None
+    pid: int
+    started_at: int
+    now: Now
+    sessions: list[SessionKept] = field(default_factory=list)
+
+
+class Report(Struct, frozen=True, rename="camel"):
+    """What ``multicam-tap status`` found: the service's own words, or the journal's."""
+
+    ok: bool
+    running: bool | None
+    """None: somebody owns the journal, and cannot be asked."""
+    why: str | None = None
+    """Why it is not ok, where that is not the service's own word, or why only the journal was read."""
+    status: Status | None = None
+    journal: KeptNow | None = None
+    sessions: list[SessionKept] = field(default_factory=list)

@@ -1,0 +1,143 @@
+"""What people ask of a history: when it was, which camera, what kind of thing; and which rows that means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from msgspec import Struct
+
+from tap.core.codec import MAX_VENUE, key_part, venue_of
+from tap.core.merge import Row
+from tap.history.timeline import Event, Timeline
+
+__all__ = ["KINDS", "Asked", "asked_events", "moment_of", "ms_of_moment"]
+
+KINDS: Mapping[str, frozenset[str]] = {
+    "cut": frozenset({"cut"}),
+    "hold": frozenset({"hold", "release"}),
+    "mode": frozenset({"mode_change"}),
+    "still": frozenset({"still_marker", "still_capture"}),
+    "gap": frozenset({"gap"}),
+    "music": frozenset({"music_moment"}),
+}
+"""The words for kinds of events, and the kinds that they mean."""
+
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGO = re.compile(r"(\d{1,4})\s*(m|min|h|d|w|minutes?|hours?|days?|weeks?)(?:\s+ago)?")
+_LATEST_YEAR = 2100
+
+
+class Asked(Struct, kw_only=True, frozen=True):
+    """Which sessions. Times are Unix ms; None asks nothing."""
+
+    venue: str | None = None
+    since: int | None = None
+    until: int | None = None
+    status: str | None = None
+    title: str | None = None
+    """Part of the title, in any case."""
+
+    @property
+    def prefix(self) -> str | None:
+        """What the keys begin with."""
+        return None if self.venue is None else f"{key_part(self.venue, MAX_VENUE)}/"
+
+    def fits(self, row: Row) -> bool:
+        """Whether a session's row is one of those asked for: any that ran at some time between the two moments."""
+        fields = row.fields
+        started = fields.get("startedAt", row.version)
+        over = fields.get("completedAt")
+        return (
+            (self.venue is None or venue_of(row.session_key) == self.venue)
+            and (self.since is None or over is None or over >= self.since)
+            and (self.until is None or started < self.until)
+            and (self.status is None or fields.get("status") == self.status)
+            and (self.title is None or self.title.casefold() in str(fields.get("title", "")).casefold())
+        )
+
+
+def asked_events(timeline: Timeline, *, camera: str | None = None, kinds: Iterable[str] = ()) -> list[Event]:
+    """The events of one session that are of one of these kinds (words of ``KINDS``), and of a camera.
+
+    ``camera`` is an id, or part of a name in any case. An event is a camera's where it is to it, from it, or by it.
+    """
+    wanted = frozenset[str]().union(*(KINDS[kind] for kind in kinds))
+    ids = None if camera is None else _ids(timeline, camera)
+    return [
+        event
+        for event in timeline.events
+        if (not wanted or event.kind in wanted) and (ids is None or not ids.isdisjoint(_cameras(event)))
+    ]
+
+
+def _ids(timeline: Timeline, camera: str) -> frozenset[str]:
+    if any(lane.camera_id == camera for lane in timeline.lanes):
+        return frozenset({camera})
+    part = camera.casefold()
+    return frozenset(lane.camera_id for lane in timeline.lanes if part in (lane.name or lane.camera_id).casefold())
+
+
+def _cameras(event: Event) -> set[str]:
+    detail: Mapping[str, Any] = event.detail or {}
+    asked = detail.get("cameraIds")
+    named = asked if isinstance(asked, list) else ()
+    return {camera for camera in (event.camera_id, event.from_camera_id, *named) if isinstance(camera, str)}
+
+
+def ms_of_moment(text: str, now: datetime, *, end: bool = False) -> int:
+    """The moment that a person means, in Unix ms; ``now`` has the venue's time zone.
+
+    ``now``, ``today``, ``yesterday``, ``monday`` (the last one), ``3 days``, ``90 min``, ``2026-11-21``,
+    ``2026-11-21 14:30``, ``14:30`` (today), or ISO 8601. ``end``: of a day its end. Raises ``ValueError``.
+    """
+    return round(moment_of(text, now, end=end).timestamp() * 1000)
+
+
+def moment_of(text: str, now: datetime, *, end: bool = False) -> datetime:
+    """As :func:`ms_of_moment`, as a time."""
+    said = " ".join(text.casefold().split())
+    ago = _AGO.fullmatch(said)
+    if said == "now":
+        return now
+    if ago is not None:
+        unit = next(name for name in _UNITS.values() if name.startswith(_UNITS.get(ago[2], ago[2])))
+        return (now.astimezone(UTC) - timedelta(**{unit: int(ago[1])})).astimezone(now.tzinfo)
+    day = _day(said, now)
+    if day is not None:
+        return _midnight(day, now.tzinfo, 1 if end else 0)
+    return _written(text.strip(), now, end=end)
+
+
+def _day(said: str, now: datetime) -> datetime | None:
+    if said in {"today", "yesterday"}:
+        return now - timedelta(days=said == "yesterday")
+    word = said.removeprefix("last ")
+    if word in _WEEKDAYS:
+        return now - timedelta(days=(now.weekday() - _WEEKDAYS.index(word)) % 7 or 7)
+    return None
+
+
+def _midnight(day: datetime, zone: tzinfo | None, days: int) -> datetime:
+    """By the calendar, not by 24 hours: days have 23 or 25 where clocks are set."""
+    date = day.date() + timedelta(days=days)
+    return datetime(date.year, date.month, date.day, tzinfo=zone)
+
+
+def _written(text: str, now: datetime, *, end: bool) -> datetime:
+    if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
+        text = f"{now.date().isoformat()}T{text.zfill(5) if text.count(':') == 1 else text.zfill(8)}"
+    moment: datetime | None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.year > _LATEST_YEAR:
+        known = "today, yesterday, monday, 3 days, 2 h, 14:30, 2026-11-21 or 2026-11-21 14:30"
+        raise ValueError(f"{text!r} is no moment that is understood → {known}")
+    if re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", text):
+        return _midnight(moment, now.tzinfo, 1 if end else 0)
+    return moment.replace(tzinfo=now.tzinfo) if moment.tzinfo is None else moment

@@ -1,0 +1,280 @@
+"""How the tap stands, on a terminal: the same as the live page tells, without colour as well as with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import tzinfo
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from tap.core.errors import TapError
+from tap.core.plain import plain
+from tap.core.status import Health, MissingStill, Now, Report, SessionKept, SessionNow, Status
+from tap.history.words import clock, day, lasting
+
+__all__ = ["status_lines", "status_screen", "watch_status"]
+
+_HEALTH = {
+    "ok": ("●", "green", "delivering"),
+    "degraded": ("▲", "yellow", "delivering, but look"),
+    "failing": ("■", "bold red", "NOT delivering"),
+}
+_LEDGER = {
+    "none": "none is configured: the journal keeps",
+    "idle": "has everything",
+    "shipping": "is taking entries",
+    "away": "is away",
+    "blocked": "blocked",
+}
+_STILLS_NAMED = 3
+_JUST_NOW_MS = 5_000
+_NAMED = 60
+
+
+def status_screen(report: Report, zone: tzinfo | None, now: int) -> RenderableType:
+    """All of it; ``now`` (Unix ms) dates what a journal says."""
+    return Group(*_parts(report, zone, now))
+
+
+def status_lines(report: Report) -> list[str]:
+    """What to tell on stderr besides: why the service could not be asked."""
+    return [] if report.why is None else [plain(report.why)]
+
+
+def watch_status(
+    ask: Callable[[], Report], console: Console, zone: tzinfo | None, *, pause: Callable[[float], None] = time.sleep
+) -> bool:
+    """Show how the tap stands until Ctrl-C, anew every second; whether all was well at the end.
+
+    Where nothing can be drawn over (a pipe, a dumb terminal), one picture follows the other.
+    """
+    ok = False
+    redraw = console.is_terminal and not console.is_dumb_terminal
+    live = Live(console=console, auto_refresh=False, screen=redraw, vertical_overflow="crop") if redraw else None
+    try:
+        if live is not None:
+            live.start()
+        while True:
+            ok, shown = _look(ask, zone)
+            if live is not None:
+                live.update(shown, refresh=True)
+            else:
+                console.print(shown)
+            pause(1.0)
+    except KeyboardInterrupt:
+        return ok
+    finally:
+        if live is not None:
+            live.stop()
+
+
+def _look(ask: Callable[[], Report], zone: tzinfo | None) -> tuple[bool, RenderableType]:
+    try:
+        report = ask()
+    except TapError as error:
+        return False, Text(plain(str(error)), style="bold red")
+    now = time.time_ns() // 1_000_000
+    lines = [Text(line, style="yellow") for line in status_lines(report)]
+    return report.ok, Group(*lines, status_screen(report, zone, now))
+
+
+def _parts(report: Report, zone: tzinfo | None, now: int) -> Iterator[RenderableType]:
+    if report.status is not None:
+        yield from _running(report.status, zone)
+        now = report.status.now.wall
+    elif report.journal is not None:
+        yield from _kept(report, zone, now)
+    if report.sessions:
+        yield Text()
+        yield _sessions(report.sessions, zone)
+        yield from _notes(report.sessions, zone)
+
+
+# ---------------------------------------------------------------------------------------------- the service
+
+
+def _running(status: Status, zone: tzinfo | None) -> Iterator[RenderableType]:
+    now = status.now
+    sign, style, words = _HEALTH[now.health.state]
+    head = Text(plain(status.venue), style="bold")
+    head.append(f"   {sign} {words}", style=style)
+    head.append(f"   multicam-tap {status.version}, up {lasting(now.wall - status.started_at)}", style="dim")
+    yield head
+    yield from _reasons(now.health)
+    yield Text()
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in _facts(status, zone):
+        table.add_row(name, text)
+    yield table
+
+
+def _reasons(health: Health) -> Iterator[RenderableType]:
+    for reason in health.reasons:
+        sign, style, _ = _HEALTH[reason.state]
+        text = Text(f"{sign} {plain(reason.words)}", style=style)
+        text.append(f" → {plain(reason.next_step)}", style="default")
+        yield Padding(text, (0, 0, 0, 2))
+
+
+def _facts(status: Status, zone: tzinfo | None) -> Iterator[tuple[str, Text]]:
+    now = status.now
+    if now.session is None:
+        yield "waiting", Text(f"a session begins when {now.waits_for}")
+        if now.program is not None and now.program.camera_id is not None:
+            yield "program", Text(_short(now.program.name))
+    else:
+        yield "on air", _on_air(now, zone)
+        yield "session", _session(now, now.session)
+    server, journal, ledger = now.server, now.journal, now.ledger
+    heard = f"last heard {_ago(server.last_heard, now.wall)}"
+    if server.connected:
+        words = f"connected for {lasting(now.wall - server.since)}, {heard}; {server.frames} frames"
+        yield "server", Text(words) + _quiet(server.url)
+    else:
+        yield "server", Text(f"away: {plain(server.problem or '')}; {heard}", style="red") + _quiet(server.url)
+    if server.unknown_types:
+        named = ", ".join(f"{plain(name)} ({count})" for name, count in list(server.unknown_types.items())[:5])
+        yield "", Text(f"types that the dialect does not know: {named}", style="yellow")
+    kept = f"{journal.pending + journal.shipped + journal.dead} entries kept"
+    more = [f"{journal.in_memory} in memory"] if journal.in_memory else []
+    more += [f"{journal.dead} set aside"] if journal.dead else []
+    yield "journal", Text(", ".join([kept, *more]), style="red" if journal.problem else "") + _quiet(journal.path)
+    words = _LEDGER.get(ledger.state, ledger.state)
+    if ledger.state != "none":
+        words += f", {ledger.waiting} waiting, last answer {_ago(ledger.last_success, now.wall)}"
+    yield "ledger", Text(words, style="red" if ledger.state in ("away", "blocked") else "") + _quiet(ledger.url)
+
+
+def _on_air(now: Now, zone: tzinfo | None) -> Text:
+    program = now.program
+    if program is None:
+        return Text("not told yet", style="yellow")
+    name = _short(program.name) or "nothing"
+    if now.session is not None and now.session.seen and program.sure:
+        text = Text(f" {name} ", style="bold white on red" if program.camera_id is not None else "bold")
+        text.append(f" for {lasting(now.now - program.since)}", style="default not bold")
+    else:
+        text = Text(f"{name}, when it was last told ({clock(program.since, zone)})", style="yellow")
+    if now.hold is not None:
+        text.append(f"   hold for {lasting(now.now - now.hold.since)}", style="bold")
+    return text
+
+
+def _session(now: Now, session: SessionNow) -> Text:
+    online = sum(camera.online is not False for camera in now.cameras)
+    counts = session.counts
+    asked = sum(session.stills.values())
+    parts = [
+        f"for {lasting(now.now - session.started_at)}",
+        "" if now.mode is None else plain(now.mode),
+        _count(counts.get("cut", 0), "cut"),
+        f"{session.stills.get('uploaded', 0)} of {_count(asked, 'still')} arrived" if asked else "",
+        f"{_count(session.gaps, 'gap')} ({lasting(session.gap_ms)})" if session.gaps else "no gaps",
+        f"{online} of {_count(len(now.cameras) + now.more_cameras, 'camera')} there",
+    ]
+    text = Text(_short(session.title or session.key), style="bold")
+    return text.append("  " + ", ".join(part for part in parts if part), style="default not bold")
+
+
+# ---------------------------------------------------------------------------------------------- the journal
+
+
+def _kept(report: Report, zone: tzinfo | None, now: int) -> Iterator[RenderableType]:
+    kept = report.journal
+    assert kept is not None  # noqa: S101 - asked only where there is one
+    head = Text(plain(kept.venue or "no venue yet"), style="bold")
+    if report.running is None:
+        head.append("   ? a tap owns this journal, and was not asked", style="yellow")
+    else:
+        head.append("   ■ no tap runs here", style="bold red")
+    yield head
+    yield Text()
+    heard = "never" if kept.last_heard is None else f"{_date(kept.last_heard, zone)}, {_ago(kept.last_heard, now)}"
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("server", f"last heard {heard}")
+    if kept.session is not None:
+        table.add_row("session", Text(f"{_short(kept.session)} ran then", style="yellow"))
+    waiting = f"{kept.pending} not in a ledger, {kept.shipped} in it, {kept.dead} set aside"
+    table.add_row("journal", Text(waiting) + _quiet(kept.path))
+    yield table
+
+
+# ---------------------------------------------------------------------------------------------- the sessions
+
+
+def _sessions(sessions: list[SessionKept], zone: tzinfo | None) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
+    table.add_column("began", no_wrap=True)
+    table.add_column("session", overflow="fold", ratio=1, min_width=12)
+    table.add_column("stands", no_wrap=True)
+    for name in ("kept", "ledger", "waiting", "aside"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in sessions:
+        live = one.status == "live" and not one.left_live
+        table.add_row(
+            "?" if one.started_at is None else _date(one.started_at, zone),
+            Text(_short(one.title or one.key)),
+            Text(plain(one.status), style="bold red" if live else "yellow" if one.left_live else ""),
+            *(str(number) for number in (one.kept, one.shipped, one.waiting)),
+            Text(str(one.dead), style="yellow" if one.dead else ""),
+        )
+    return table
+
+
+def _notes(sessions: list[SessionKept], zone: tzinfo | None) -> Iterator[Text]:
+    for one in sessions:
+        name = _short(one.title or one.key)
+        if one.left_live:
+            words = f"{name}: still says live, and nobody hears it; its last entry is of {_date(one.last_entry, zone)}"
+            step = "start the tap: it finds out how the session ended"
+            yield Text(f"▲ {words} → {step}", style="yellow")
+        if one.stills_missing:
+            named = ", ".join(_still(still) for still in one.stills_missing[:_STILLS_NAMED])
+            rest = len(one.stills_missing) - _STILLS_NAMED
+            more = f" and {rest} more" if rest > 0 else ""
+            number = _count(len(one.stills_missing), "still")
+            yield Text(f"▲ {name}: {number} asked for that never arrived: {named}{more}", style="yellow")
+        if one.dead:
+            see = "'multicam-tap journal ls --dead' says why"
+            yield Text(f"▲ {name}: {one.dead} of its entries were set aside → {see}", style="yellow")
+
+
+def _still(still: MissingStill) -> str:
+    camera = "" if still.camera is None else f" of {_short(still.camera)}"
+    why = "" if still.reason is None else f": {_short(still.reason)}"
+    return f"{_short(still.still_id or 'one')}{camera} ({plain(still.status)}{why})"
+
+
+# ---------------------------------------------------------------------------------------------- small words
+
+
+def _short(text: str | None) -> str:
+    shown = plain(text or "")
+    return shown if len(shown) <= _NAMED else shown[: _NAMED - 1] + "…"
+
+
+def _quiet(text: str | None) -> Text:
+    return Text("" if text is None else f"  {plain(text)}", style="dim")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _ago(at: int | None, now: int) -> str:
+    if at is None:
+        return "never"
+    return "just now" if now - at < _JUST_NOW_MS else f"{lasting(now - at)} ago"
+
+
+def _date(at: int, zone: tzinfo | None) -> str:
+    return f"{day(at, zone)} {clock(at, zone)[:5]}"

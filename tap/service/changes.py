@@ -1,0 +1,162 @@
+"""What the log is told of the running service: each change once. Attempts and repetitions are for the counters.
+
+A warning is for somebody to look at; what mends itself is ``info``. So a lost connection is a warning once it lasts, or
+at once where waiting does not help.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from tap.core.mapping import Verdict
+from tap.core.model import Entry
+
+if TYPE_CHECKING:
+    from tap.service.daemon import Service
+
+__all__ = ["DAMAGED", "Changes"]
+
+DAMAGED: Final = (
+    "keep the file, which holds what was not in the ledger yet, and look after the disk ('dmesg', free space)"
+)
+_AWAY_S = 30.0
+"""How long the server may be away before that is a warning: a restart of it is over by then."""
+_SESSIONS_WATCHED = 100
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class Changes:
+    """Compares the service with how it was, and logs the difference. On the event loop's thread."""
+
+    def __init__(self, service: Service) -> None:
+        self.silent = False
+        """The service ends: that its own connection goes is no news."""
+        self._service = service
+        self._failing: str | None = None
+        self._aside = len(service.journal.moved_aside)
+        self._types: set[str] = set()
+        self._samples = 0
+        self._drifted = False
+        self._sessions: dict[str, str] = {}
+        self._away_since: float | None = time.monotonic()
+        self._warned = False
+
+    def connection(self, problem: str | None) -> None:
+        """A connection stands (None), or there is none, and why."""
+        socket = self._service.socket
+        if problem is None:
+            remark = {} if socket.remark is None else {"remark": socket.remark}
+            _log.info("connected", server=socket.shown, **remark)
+            self._away_since, self._warned = None, False
+        elif not self.silent:
+            self._away_since = time.monotonic() if self._away_since is None else self._away_since
+            if socket.refused:
+                self._warned = True
+                _log.warning(
+                    "not connected",
+                    server=socket.shown,
+                    why=problem,
+                    next_step="mend what it says, then 'multicam-tap check'; it is tried again by itself",
+                )
+            else:
+                _log.info("not connected", server=socket.shown, why=problem)
+
+    def entries(self, entries: Sequence[Entry]) -> None:
+        """What was written into the history."""
+        for entry in entries:
+            if entry.op == "session":
+                self._session(entry)
+            elif entry.fields.get("kind") == "gap":
+                self._gap(entry)
+
+    def look(self) -> None:
+        """What changed since the last look."""
+        self._server()
+        self._journal()
+        self._frames()
+
+    def _server(self) -> None:
+        since, socket = self._away_since, self._service.socket
+        if since is None or self._warned or self.silent or time.monotonic() - since < _AWAY_S:
+            return
+        self._warned = True
+        _log.warning(
+            "the server stays away",
+            server=socket.shown,
+            why=socket.problem,
+            next_step="start multicam-server, or see 'multicam-tap check'; nothing to do where it is meant to be off",
+        )
+
+    def _frames(self) -> None:
+        tally, dialect = self._service.pipeline.tally, self._service.dialect.name
+        for name in [name for name in tally.unknown if name not in self._types]:
+            self._types.add(name)
+            _log.warning(
+                "the dialect does not know this type of frame",
+                type=name,
+                dialect=dialect,
+                next_step="'multicam-tap inspect' on the server's address suggests a rule for it; map or ignore it",
+            )
+        for sample in tally.samples[self._samples :]:
+            if sample.verdict is not Verdict.UNKNOWN:
+                _log.warning(
+                    "a frame says nothing that can be used",
+                    type=sample.type,
+                    why=sample.reason,
+                    frame=sample.text,
+                    next_step="'multicam-tap inspect' on the server's address shows such frames; mend the mapping",
+                )
+        self._samples = len(tally.samples)
+        if tally.drift_ms is not None and not self._drifted:
+            self._drifted = True
+            _log.warning(
+                "the server's clock and this machine's differ; times are the server's",
+                ms=tally.drift_ms,
+                next_step="set both clocks by NTP ('timedatectl set-ntp true')",
+            )
+
+    def _session(self, entry: Entry) -> None:
+        status = str(entry.fields.get("status"))
+        if self._sessions.pop(entry.session_key, None) != status:
+            _log.info("session", session=entry.session_key, status=status, title=entry.fields.get("title"))
+        self._sessions[entry.session_key] = status
+        while len(self._sessions) > _SESSIONS_WATCHED:
+            del self._sessions[next(iter(self._sessions))]
+
+    @staticmethod
+    def _gap(entry: Entry) -> None:
+        blind = entry.fields.get("durationMs")
+        if blind is None:
+            # A session that ran before the tap did: nobody was expected to see its beginning.
+            _log.info("gap", session=entry.session_key, why="the session ran already")
+            return
+        _log.warning(
+            "gap",
+            session=entry.session_key,
+            blind_ms=blind,
+            next_step="find out why server, network or tap were away; 'multicam-tap timeline' shows both sides of it",
+        )
+
+    def _journal(self) -> None:
+        failing, waiting = self._service.writer.failing, self._service.writer.waiting
+        if failing is not None and self._failing is None:
+            what, _, hint = failing.partition(" → ")
+            _log.error(
+                "the journal cannot be written; entries wait in memory",
+                why=what,
+                waiting=waiting,
+                next_step=hint or "see 'multicam-tap check'; it is tried again every 5 s",
+            )
+        elif failing is None and self._failing is not None:
+            _log.info("the journal can be written again")
+        self._failing = failing
+        for path in self._service.journal.moved_aside[self._aside :]:
+            self._aside += 1
+            _log.error(
+                "the journal was damaged: it was moved aside, and a new one begun", file=str(path), next_step=DAMAGED
+            )

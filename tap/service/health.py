@@ -1,0 +1,246 @@
+"""Health answers one question: would what happens now be heard, kept and delivered? And if not, what is to be done?
+
+``judge`` is pure: from numbers to words. The rules are a list, one function a part of the way; a rule that has nothing
+to say says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from tap.core.plain import plain
+from tap.core.status import Health, HealthState, Reason
+
+if TYPE_CHECKING:
+    from tap.service.daemon import Service
+
+__all__ = ["Health", "Numbers", "Reason", "health", "judge", "numbers_of"]
+
+RECONNECT_S = 15.0
+"""How long the server may be away, without a session, before that is red: restarts and cables."""
+FIRST_FRAME_S = 15.0
+"""How long a connection may stay without a frame; the state comes at once."""
+UNDERSTOOD_S = 30.0
+"""How long frames may come without one that the dialect understands."""
+LEDGER_AWAY_S = 30.0
+"""How long the ledger may be away before that is red, where it answered before."""
+BACKLOG_S = 120.0
+"""How old the oldest entry may get while the ledger takes what it is sent."""
+DISK_S = 10.0
+"""How long the disk may take for a commit."""
+LAG_S = 1.0
+_HEARTBEATS_MISSED = 3
+_SHOWN = 300
+
+
+class Numbers(Struct, frozen=True, kw_only=True):
+    """What health is judged by; ages in seconds."""
+
+    server: str = "the server"
+    connected: bool = True
+    connected_for: float = 0.0
+    """Since when the server has been there, or away."""
+    ever_connected: bool = True
+    problem: str | None = None
+    session: bool = False
+    """One runs, as far as is known."""
+    frames: int = 0
+    """Of the present connection."""
+    silent_for: float | None = None
+    """Since the last frame; None where there was none."""
+    heartbeat: float | None = None
+    """How often the dialect promises a frame."""
+    heard: int = 0
+    """Frames since the start."""
+    understood: int = 0
+    too_big: int = 0
+    slips: int = 0
+    dropped_control: int = 0
+    clock_off: float | None = None
+    dialect: str = ""
+    drift: dict[str, str] = field(default_factory=dict)
+    journal: str = "the journal"
+    journal_failing: str | None = None
+    in_memory: int = 0
+    commit_waits: float = 0.0
+    """How long the disk has been at what it was asked last."""
+    moved_aside: int = 0
+    recorder_failing: str | None = None
+    dead: int = 0
+    oldest_pending: float | None = None
+    ledger: str | None = None
+    """Its address; None where none is configured."""
+    ledger_state: str = "idle"
+    ledger_for: float = 0.0
+    ledger_reason: str | None = None
+    ledger_hint: str | None = None
+    ledger_answered: bool = True
+    """It has answered since the start."""
+    waiting: int = 0
+    lag: float = 0.0
+
+
+def health(service: Service) -> Health:
+    """How the service is now. Cheap: it reads what is counted anyway. On the loop's thread."""
+    return judge(numbers_of(service))
+
+
+def judge(numbers: Numbers) -> Health:
+    """State and reasons, the worst first."""
+    reasons = [reason for rule in _RULES for reason in rule(numbers)]
+    reasons.sort(key=lambda reason: reason.state != "failing")
+    return Health(reasons[0].state if reasons else "ok", reasons)
+
+
+def _reason(state: HealthState, name: str, words: str, next_step: str) -> Reason:
+    return Reason(name, state, plain(words)[:_SHOWN], plain(next_step)[:_SHOWN])
+
+
+# ---------------------------------------------------------------------------------------------- the rules
+
+
+def _server(n: Numbers) -> Iterable[Reason]:
+    if n.connected:
+        return
+    away = n.session or not n.ever_connected or n.connected_for >= RECONNECT_S
+    lost = " in the middle of a session" if n.session else ""
+    words = f"{n.server} is away{lost}: {n.problem or 'no connection'}"
+    step = "start multicam-server, or check TAP_SERVER_URL and the network; 'multicam-tap check' tries it"
+    yield _reason("failing" if away else "degraded", "server_away", words, step)
+
+
+def _silence(n: Numbers) -> Iterable[Reason]:
+    if not n.connected:
+        return
+    if not n.frames and n.connected_for >= FIRST_FRAME_S:
+        words = f"{n.server} has been connected for {n.connected_for:.0f} s, and not one frame came"
+        yield _reason("failing", "server_silent", words, "is TAP_SERVER_URL the path of its control WebSocket?")
+    elif n.heartbeat and n.silent_for is not None and n.silent_for > _HEARTBEATS_MISSED * n.heartbeat:
+        words = f"{n.server} stays silent for {n.silent_for:.0f} s, and promised a frame every {n.heartbeat:.0f} s"
+        yield _reason("failing", "server_silent", words, "see whether multicam-server hangs, or restart it")
+
+
+def _dialect(n: Numbers) -> Iterable[Reason]:
+    look = "'multicam-tap inspect' shows what the server says; TAP_DIALECT takes a mapping for it"
+    if n.heard and not n.understood and n.connected and n.connected_for >= UNDERSTOOD_S:
+        words = f"the dialect {n.dialect} understands none of {n.heard} frames"
+        yield _reason("failing", "nothing_understood", words, look)
+    for name, words in n.drift.items():
+        yield _reason("degraded", f"drift_{name}", words, look)
+
+
+def _frames(n: Numbers) -> Iterable[Reason]:
+    if n.dropped_control:
+        words = f"{n.dropped_control} control frames were dropped, since the machine could not keep up: a gap tells so"
+        yield _reason("degraded", "control_dropped", words, "see what else this machine is busy with")
+    if n.too_big:
+        words = f"{n.too_big} connections were lost to a frame beyond the limit"
+        yield _reason("degraded", "frame_too_big", words, "find out what multicam-server sends that is so large")
+    if n.slips:
+        words = f"{n.slips} frames could not be taken in: a bug of the tap"
+        yield _reason("degraded", "bug", words, "report it, with what the log says of it")
+    if n.clock_off is not None:
+        words = f"the server's clock and this machine's differ by {abs(n.clock_off):.0f} s"
+        yield _reason("degraded", "clock", words, "let both ask one time server (timedatectl set-ntp true)")
+    if n.lag >= LAG_S:
+        words = f"the tap was held up for {n.lag:.1f} s within the last minute"
+        yield _reason("degraded", "lag", words, "see what else this machine is busy with")
+
+
+def _journal(n: Numbers) -> Iterable[Reason]:
+    if n.journal_failing is not None:
+        words = f"the journal cannot be written ({n.journal_failing}); {n.in_memory} entries wait in memory"
+        step = (
+            f"free space or mend the disk of {n.journal}; what waits is written then, and lost if the tap ends before"
+        )
+        yield _reason("failing", "journal", words, step)
+    elif n.commit_waits >= DISK_S:
+        words = f"the disk has not answered for {n.commit_waits:.0f} s; {n.in_memory} entries wait in memory"
+        yield _reason("failing", "disk", words, f"look after the disk of {n.journal}")
+    if n.moved_aside:
+        words = "a damaged journal was moved aside, and a new one begun"
+        yield _reason("degraded", "journal_moved", words, f"keep the file beside {n.journal}, and look after the disk")
+    if n.recorder_failing is not None:
+        words = f"the flight recorder keeps no tape: {n.recorder_failing}"
+        yield _reason("degraded", "recorder", words, f"free space or mend the disk of {n.journal}")
+
+
+def _ledger(n: Numbers) -> Iterable[Reason]:
+    if n.ledger is None:
+        return
+    waiting = f"{n.waiting} entries wait in the journal"
+    if n.ledger_state == "blocked":
+        words = f"publishing is blocked: {n.ledger_reason or 'the ledger refuses'}; {waiting}"
+        yield _reason("failing", "ledger_blocked", words, n.ledger_hint or "'multicam-tap check' tries it")
+    elif n.ledger_state == "away":
+        red = n.ledger_for >= LEDGER_AWAY_S or not n.ledger_answered
+        words = f"the ledger is away: {n.ledger_reason or 'no answer'}; {waiting}"
+        step = n.ledger_hint or "check TAP_CONVEX_URL and the network; nothing is lost meanwhile"
+        yield _reason("failing" if red else "degraded", "ledger_away", words, step)
+    elif n.oldest_pending is not None and n.oldest_pending >= BACKLOG_S:
+        words = f"the ledger is behind: {waiting}, the oldest for {n.oldest_pending:.0f} s"
+        yield _reason(
+            "degraded", "ledger_behind", words, "wait while it catches up; see the deployment where it does not"
+        )
+    if n.dead:
+        words = f"{n.dead} entries were set aside, since the ledger refuses them"
+        yield _reason("degraded", "set_aside", words, "see 'multicam-tap journal ls --dead', then 'journal retry'")
+
+
+_RULES: tuple[Callable[[Numbers], Iterable[Reason]], ...] = (
+    _server,
+    _silence,
+    _dialect,
+    _journal,
+    _ledger,
+    _frames,
+)
+
+# ---------------------------------------------------------------------------------------------- from the service
+
+
+def numbers_of(service: Service) -> Numbers:
+    """What the service has counted. On the loop's thread."""
+    socket, tally, state, meters = service.socket, service.pipeline.tally, service.pipeline.state, service.meters
+    look = service.look
+    now = service.clock.stamp()
+    shipping = None if service.publisher is None else service.publisher.shipping
+    beat = service.dialect.heartbeat_ms
+    return Numbers(
+        server=socket.shown,
+        connected=socket.connected,
+        connected_for=max(0, now.wall - meters.server_since) / 1000,
+        ever_connected=meters.ever_connected,
+        problem=socket.problem,
+        session=state.session is not None and state.session.status == "live",
+        frames=socket.frames_here,
+        silent_for=None if socket.heard is None else (now.mono - socket.heard.mono) / 1000,
+        heartbeat=None if beat is None else beat / 1000,
+        heard=tally.frames,
+        understood=tally.mapped + tally.quiet + tally.telemetry,
+        too_big=socket.too_big,
+        slips=service.ingest.slips,
+        dropped_control=getattr(service.ingest, "dropped_control", 0),
+        clock_off=None if tally.drift_ms is None else tally.drift_ms / 1000,
+        dialect=service.dialect.name,
+        drift=dict(getattr(getattr(service, "drift", None), "alarms", {})),
+        journal=str(service.settings.journal_path),
+        journal_failing=service.writer.failing,
+        in_memory=service.writer.waiting,
+        commit_waits=look.outstanding_for(),
+        moved_aside=len(service.journal.moved_aside),
+        recorder_failing=getattr(getattr(service, "flight", None), "failing", None),
+        dead=look.counts["dead"],
+        oldest_pending=None if look.oldest_pending is None else max(0, now.wall - look.oldest_pending) / 1000,
+        ledger=service.settings.convex_url,
+        ledger_state="none" if shipping is None else shipping.state,
+        ledger_for=0.0 if shipping is None else max(0, now.wall - shipping.since) / 1000,
+        ledger_reason=None if shipping is None else shipping.reason,
+        ledger_hint=None if shipping is None else shipping.hint,
+        ledger_answered=shipping is not None and shipping.last_success is not None,
+        waiting=look.counts["pending"],
+        lag=meters.worst_lag,
+    )

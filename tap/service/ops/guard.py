@@ -1,0 +1,94 @@
+"""Who may look: by the name that the page is asked for, and by a token. Pure.
+
+A page of some other site must not read what this machine serves to itself: a browser sends the name that it was given,
+so that a name which is not ours (DNS rebinding) is refused, on loopback too. An address is nobody's name.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from typing import NamedTuple
+
+__all__ = ["HEADERS", "Guard", "Refusal"]
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "Server": "multicam-tap",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""What every answer carries: nothing from elsewhere, nothing inline, in nobody's frame, in nobody's cache."""
+
+_ALWAYS = ("localhost", "localhost.localdomain", "ip6-localhost")
+
+
+class Refusal(NamedTuple):
+    """Why a request is not answered."""
+
+    status: int
+    words: str
+
+
+class Guard:
+    """Judges requests. ``names`` may be asked for besides addresses and localhost; ``token`` has to be shown if set."""
+
+    def __init__(self, names: Iterable[str], token: str | None) -> None:
+        self._names = {_folded(name) for name in (*_ALWAYS, *names)}
+        self._token = None if token is None else token.encode()
+
+    def refusal(self, method: str, host: str | None, authorization: str | None) -> Refusal | None:
+        """None where the request may be answered."""
+        if not self._is_ours(host):
+            words = "this name is not one of this machine: ask by its address, or name it in TAP_OPS_HOSTS"
+            return Refusal(421, words)
+        if method != "GET":
+            return Refusal(405, "this can only be looked at: GET")
+        if self._token is not None and not _shows(authorization, self._token):
+            return Refusal(401, "a token is needed: TAP_OPS_TOKEN as a bearer token, or as the password")
+        return None
+
+    def _is_ours(self, host: str | None) -> bool:
+        name = _name_of(host or "")
+        if name is None:
+            return False
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return _folded(name) in self._names
+        return True
+
+
+def _folded(name: str) -> str:
+    return name.strip().rstrip(".").lower()
+
+
+def _name_of(host: str) -> str | None:
+    """The host of a ``Host`` header, without its port; None where it is none."""
+    if host.startswith("["):
+        name, bracket, rest = host[1:].partition("]")
+        return name if bracket and (not rest or rest[0] == ":") else None
+    name, _, port = host.partition(":")
+    return name if name and (not port or port.isdecimal()) else None
+
+
+def _shows(authorization: str | None, token: bytes) -> bool:
+    scheme, _, said = (authorization or "").partition(" ")
+    shown = said.strip().encode("utf-8", "replace")
+    if scheme.lower() == "basic":
+        try:
+            shown = base64.b64decode(shown, validate=True).partition(b":")[2]
+        except binascii.Error:
+            return False
+    elif scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(shown, token)

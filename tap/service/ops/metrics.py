@@ -1,0 +1,233 @@
+"""``/metrics``: what the service counts anyway, read when Prometheus asks, in a registry of its own.
+
+Names and labels are an interface: ``docs/alerts.yml`` and people's dashboards rely on them. Whatever a server can name
+(types of frames, kinds of events) is bounded before it becomes a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tap.service.health import health
+from tap.service.meters import Histogram
+from tap.service.ops.now import bounded_types, version
+
+if TYPE_CHECKING:
+    from tap.service.daemon import Service
+    from tap.service.ops.feed import Feed
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_PREFIX = "multicam_tap_"
+_KINDS = (
+    "cut",
+    "hold",
+    "release",
+    "mode_change",
+    "still_marker",
+    "still_capture",
+    "music_moment",
+    "gap",
+)
+_STATES = ("none", "idle", "shipping", "away", "blocked")
+_ALARMS = 20
+
+
+class Metrics:
+    """The exposition of one service."""
+
+    def __init__(self, service: Service, feed: Feed) -> None:
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(_Readings(service, feed))
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """All of it, in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class _Readings(Collector):
+    def __init__(self, service: Service, feed: Feed) -> None:
+        self._service = service
+        self._feed = feed
+
+    def describe(self) -> list[Metric]:
+        """Nothing: the registry must not collect before anything runs."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Read everything."""
+        yield from self._about()
+        yield from self._health()
+        yield from self._server()
+        yield from self._history()
+        yield from self._journal()
+        yield from self._ledger()
+        yield from self._recorder()
+        yield from self._itself()
+
+    # ------------------------------------------------------------------------------------------ part by part
+
+    def _about(self) -> Iterator[Metric]:
+        service = self._service
+        labels = {"version": version(), "venue": service.settings.venue, "dialect": service.dialect.name}
+        yield _gauges("build_info", "What runs here; always 1.", labels, {tuple(labels.values()): 1})
+
+    def _health(self) -> Iterator[Metric]:
+        now = health(self._service)
+        states = {state: float(state == now.state) for state in ("ok", "degraded", "failing")}
+        yield _by("health", "1 for how the tap stands: ok, degraded (look at it), failing.", "state", states)
+        reasons = {reason.name: 1.0 for reason in now.reasons}
+        yield _by("health_reason", "1 for each thing that is not as it should be.", "reason", reasons)
+
+    def _server(self) -> Iterator[Metric]:
+        service = self._service
+        socket, tally, state = service.socket, service.pipeline.tally, service.pipeline.state
+        yield _gauge("server_connected", "1 while multicam-server is connected.", socket.connected)
+        yield _counter("server_connections", "Connections to multicam-server since the start.", socket.connection)
+        heard = 0.0 if socket.heard is None else socket.heard.wall / 1000
+        yield _gauge("server_last_frame_timestamp_seconds", "When the last frame came; 0 before the first.", heard)
+        yield _counter("server_frames_too_big", "Connections lost to a frame beyond the limit.", socket.too_big)
+        offset = (tally.drift_ms or 0) / 1000
+        yield _gauge(
+            "server_clock_offset_seconds", "Server's clock less ours, where that is over 10 s; else 0.", offset
+        )
+        yield _counter("received_frames", "WebSocket messages received.", tally.frames)
+        classes = {
+            "telemetry": tally.telemetry,
+            "mapped": tally.mapped,
+            "quiet": tally.quiet,
+            "incomplete": tally.incomplete,
+            "unreadable": tally.unreadable,
+            "unknown": sum(tally.unknown.values()),
+        }
+        words = "What became of frames, and of the objects inside of batches, by class of their type."
+        yield _counters("frames", words, "class", classes)
+        words = "Frames of types that the dialect does not know: the first twenty types, the rest as other."
+        yield _counters("unmapped_frames", words, "type", bounded_types(tally.unknown))
+        dropped = {
+            "telemetry": getattr(service.ingest, "dropped_telemetry", 0),
+            "control": getattr(service.ingest, "dropped_control", 0),
+            "recorder": getattr(getattr(service, "flight", None), "dropped", 0),
+        }
+        yield _counters("dropped_frames", "Frames that were not taken in, or not recorded.", "what", dropped)
+        yield _gauge("session_live", "1 while a session runs, as far as is known.", _is_live(service))
+        yield _gauge("cameras", "Cameras that are there.", sum(one.present is True for one in state.cameras.values()))
+
+    def _history(self) -> Iterator[Metric]:
+        service = self._service
+        tally, events = service.pipeline.tally, service.meters.events
+        yield _counter("observations", "What frames said.", tally.observations)
+        yield _counter("entries", "Entries made for the ledger.", tally.entries)
+        by_kind = {kind: float(events[kind]) for kind in _KINDS if kind != "gap"}
+        yield _counters("events", "Director events made, by kind; gaps are counted by themselves.", "kind", by_kind)
+        yield _counter("gaps", "Gaps told in the history.", events["gap"])
+        yield _counter("bugs", "Frames that could not be taken in, by our own fault.", service.ingest.slips)
+        alarms = dict(getattr(getattr(service, "drift", None), "alarms", {}))
+        named = dict.fromkeys(list(alarms)[:_ALARMS], 1.0)
+        yield _by(
+            "drift_alarm", "1 for each way in which the server stopped speaking as its dialect says.", "alarm", named
+        )
+
+    def _journal(self) -> Iterator[Metric]:
+        service = self._service
+        look, writer, now = service.look, service.writer, service.clock.stamp().wall
+        yield _by(
+            "journal_entries",
+            "Entries in the journal, by state.",
+            "state",
+            {state: float(n) for state, n in look.counts.items()},
+        )
+        yield _gauge("journal_memory_entries", "Entries that are not on the disk yet.", writer.waiting)
+        yield _gauge("journal_failing", "1 while the journal cannot be written.", writer.failing is not None)
+        yield _gauge("journal_bytes", "Size of the journal and its log.", look.bytes or 0)
+        # Where no ledger is configured, entries do not wait for one.
+        oldest = None if service.publisher is None else look.oldest_pending
+        age = 0.0 if oldest is None else max(0, now - oldest) / 1000
+        yield _gauge("journal_oldest_pending_age_seconds", "Since when the oldest unshipped entry waits; 0: none.", age)
+        words = "From reading a frame that says something to its entries on the disk; one a commit."
+        yield _histogram("journal_commit_latency_seconds", words, service.meters.commit)
+
+    def _ledger(self) -> Iterator[Metric]:
+        service = self._service
+        shipping = None if service.publisher is None else service.publisher.shipping
+        stands = "none" if shipping is None else shipping.state
+        states = {state: float(state == stands) for state in _STATES}
+        yield _by("ledger_state", "1 for how publishing stands; none: no Convex is configured.", "state", states)
+        if shipping is None:
+            return
+        last = (shipping.last_success or 0) / 1000
+        yield _gauge("ledger_last_success_timestamp_seconds", "When the ledger answered last; 0: never.", last)
+        yield _counter("ledger_calls", "Calls made to the ledger.", shipping.calls)
+        yield _counter("ledger_call_failures", "Calls to the ledger that failed.", shipping.failures)
+        outcomes = {
+            "applied": shipping.applied,
+            "duplicate": shipping.duplicate,
+            "stale": shipping.stale,
+            "set_aside": shipping.dead,
+            "forgotten": shipping.forgotten,
+        }
+        yield _counters("ledger_entries", "Entries that the ledger answered for, by its answer.", "outcome", outcomes)
+        words = "From the commit of an entry to the ledger's answer for it."
+        yield _histogram("ledger_latency_seconds", words, service.meters.delivery)
+
+    def _recorder(self) -> Iterator[Metric]:
+        flight = getattr(self._service, "flight", None)
+        if flight is None:
+            return
+        yield _gauge("recorder_failing", "1 while the flight recorder cannot write.", flight.failing is not None)
+        yield _gauge("recorder_bytes", "Size of the tapes that are kept.", flight.bytes)
+        yield _gauge("recorder_segments", "Tape segments that are kept.", flight.segments)
+
+    def _itself(self) -> Iterator[Metric]:
+        meters, feed = self._service.meters, self._feed
+        yield _histogram("loop_lag_seconds", "By how much the event loop was late, twice a second.", meters.lag)
+        yield _gauge("loop_lag_worst_seconds", "The worst of the last minute.", meters.worst_lag)
+        yield _gauge("ops_clients", "Live pages that are open.", feed.clients)
+        yield _counter("ops_clients_dropped", "Live pages dropped, since they were too slow or too many.", feed.dropped)
+
+
+def _is_live(service: Service) -> bool:
+    session = service.pipeline.state.session
+    return session is not None and session.status == "live"
+
+
+# ---------------------------------------------------------------------------------------------- families
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(_PREFIX + name, words, value=float(value))
+
+
+def _counter(name: str, words: str, value: float) -> Metric:
+    return CounterMetricFamily(_PREFIX + name, words, value=float(value))
+
+
+def _by(name: str, words: str, label: str, values: Mapping[str, float]) -> Metric:
+    return _gauges(name, words, (label,), {(key,): value for key, value in values.items()})
+
+
+def _gauges(
+    name: str, words: str, labels: Mapping[str, str] | tuple[str, ...], values: Mapping[tuple[str, ...], float]
+) -> Metric:
+    family = GaugeMetricFamily(_PREFIX + name, words, labels=list(labels))
+    for key, value in values.items():
+        family.add_metric(list(key), float(value))
+    return family
+
+
+def _counters(name: str, words: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = CounterMetricFamily(_PREFIX + name, words, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], float(value))
+    return family
+
+
+def _histogram(name: str, words: str, histogram: Histogram) -> Metric:
+    return HistogramMetricFamily(_PREFIX + name, words, buckets=histogram.cumulative(), sum_value=histogram.sum)

@@ -1,0 +1,191 @@
+"""The service as it is this second, in the words of ``tap.core.status``. It only reads what is counted anyway."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from tap.core.state import Session, State
+from tap.core.status import (
+    CameraNow,
+    HoldNow,
+    JournalNow,
+    LedgerNow,
+    Now,
+    ProgramNow,
+    ServerNow,
+    SessionKept,
+    SessionNow,
+    Status,
+)
+from tap.service.health import health
+from tap.service.ops.board import shown, shown_id
+
+if TYPE_CHECKING:
+    from tap.service.daemon import Service
+
+__all__ = ["bounded_types", "now_of", "status_of", "version"]
+
+_CAMERAS = 48
+"""More than fit on any screen; a server may name thousands."""
+_TYPES = 20
+OTHER = "other"
+
+_WAITS = {
+    "frames": "multicam-server starts a session",
+    "mode": "multicam-server goes into the mode photoshoot",
+    "program": "the first cut",
+    "record": "the recorder runs",
+}
+
+
+def status_of(service: Service, sessions: list[SessionKept]) -> Status:
+    """Everything, with what the journal has of each session."""
+    settings = service.settings
+    return Status(
+        version=version(),
+        venue=settings.venue,
+        dialect=service.dialect.name,
+        timezone=settings.timezone,
+        pid=os.getpid(),
+        started_at=service.meters.started_at,
+        now=now_of(service),
+        sessions=sessions,
+    )
+
+
+def now_of(service: Service) -> Now:
+    """What changes from second to second. On the loop's thread."""
+    stamp, state = service.clock.stamp(), service.pipeline.state
+    session = state.session if state.session is not None and state.session.status == "live" else None
+    cameras = list(_cameras(state, session))
+    return Now(
+        now=stamp.wall if state.clock_offset is None else stamp.mono + state.clock_offset,
+        wall=stamp.wall,
+        health=health(service),
+        server=_server(service),
+        journal=_journal(service),
+        ledger=_ledger(service),
+        waits_for=None if session is not None else _waits_for(service),
+        session=None if session is None else _session(session, seen=service.socket.connected),
+        program=_program(state),
+        hold=None if state.held is None else HoldNow(shown_id(state.held.camera_id), state.held.at),
+        mode=shown(state.mode.value) if state.mode.known else None,
+        cameras=cameras[:_CAMERAS],
+        more_cameras=max(0, len(cameras) - _CAMERAS),
+    )
+
+
+def bounded_types(unknown: Mapping[str, int]) -> dict[str, int]:
+    """Counts of the first types that the dialect does not know, in words that harm nobody; the rest together."""
+    told: Counter[str] = Counter()
+    for index, (name, count) in enumerate(unknown.items()):
+        told[(shown(name[:60]) or "(none)") if index < _TYPES else OTHER] += count
+    return dict(told)
+
+
+def _server(service: Service) -> ServerNow:
+    socket, state, stamp = service.socket, service.pipeline.state, service.clock.stamp()
+    tally = service.pipeline.tally
+    # From the checkpoint too: after a restart the server was heard all the same.
+    last_heard = stamp.wall - (stamp.mono - state.heard) if state.wall and state.heard else None
+    return ServerNow(
+        url=socket.shown,
+        connected=socket.connected,
+        since=service.meters.server_since,
+        problem=socket.problem,
+        connections=socket.connection,
+        last_heard=last_heard,
+        version=shown(state.server_version),
+        clock_offset_ms=tally.drift_ms,
+        frames=tally.frames,
+        unknown_types=bounded_types(tally.unknown),
+    )
+
+
+def _journal(service: Service) -> JournalNow:
+    look, writer = service.look, service.writer
+    return JournalNow(
+        path=str(service.settings.journal_path),
+        problem=writer.failing,
+        in_memory=writer.waiting,
+        pending=look.counts["pending"],
+        shipped=look.counts["shipped"],
+        dead=look.counts["dead"],
+        oldest_pending=look.oldest_pending,
+        bytes=look.bytes,
+        looked_at=look.at,
+    )
+
+
+def _ledger(service: Service) -> LedgerNow:
+    if service.publisher is None:
+        return LedgerNow("none", None, None, None, None, 0)
+    shipping = service.publisher.shipping
+    return LedgerNow(
+        state=shipping.state,
+        url=service.settings.convex_url,
+        since=shipping.since,
+        problem=shown(shipping.reason),
+        last_success=shipping.last_success,
+        waiting=service.look.counts["pending"],
+    )
+
+
+def _waits_for(service: Service) -> str:
+    return _WAITS.get(service.settings.session_by or service.dialect.policy, _WAITS["frames"])
+
+
+def _session(session: Session, *, seen: bool) -> SessionNow:
+    return SessionNow(
+        key=session.key,
+        title=shown(session.title),
+        started_at=session.started_at,
+        seen=seen,
+        counts=dict(session.counts),
+        gaps=session.gaps,
+        gap_ms=session.gap_ms,
+        stills=dict(Counter(str(still.row.fields.get("status")) for still in session.stills.values())),
+    )
+
+
+def _program(state: State) -> ProgramNow | None:
+    program = state.program
+    if not program.known:
+        return None
+    camera = None if program.value is None else str(program.value)
+    known = None if camera is None else state.cameras.get(camera)
+    name = None if known is None else shown(known.info.name or None)
+    ident = shown_id(camera)
+    return ProgramNow(ident, name or ident, state.program_since[0], program.sure)
+
+
+def _cameras(state: State, session: Session | None) -> Iterable[CameraNow]:
+    """Those of the session, as its rows have them; without one, those that are there."""
+    if session is not None:
+        for ident, row in session.cameras.items():
+            status = row.fields.get("status")
+            yield CameraNow(
+                id=shown_id(ident) or "",
+                name=shown(row.fields.get("name")),
+                role=shown(row.fields.get("role")),
+                online=None if status is None else status == "online",
+            )
+        return
+    for ident, camera in state.cameras.items():
+        if camera.present is not False:
+            info = camera.info
+            yield CameraNow(shown_id(ident) or "", shown(info.name or None), shown(info.role or None), camera.present)
+
+
+@cache
+def version() -> str:
+    """Of the tap that runs."""
+    try:
+        return metadata.version("multicam-tap")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,71 @@
+"""What the journal has of its newest sessions: kept, delivered, set aside, and the stills that never arrived."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from tap.adapters.journal import Journal
+from tap.core.merge import Row, fold
+from tap.core.status import MissingStill, SessionKept
+
+__all__ = ["SHOWN", "sessions_in"]
+
+SHOWN = 10
+_PATIENCE_MS = 120_000
+"""How long a still of a session that runs may be on its way."""
+_MISSING_NAMED = 50
+_LONGEST = 200
+
+
+def sessions_in(journal: Journal, now: int, running: str | None, limit: int = SHOWN) -> list[SessionKept]:
+    """The newest sessions. ``running`` is the one that is heard now (its key), ``now`` wall ms.
+
+    Raises ``JournalError``.
+    """
+    return [_session(journal, key, now, running) for key in islice(journal.sessions(), limit)]
+
+
+def _session(journal: Journal, key: str, now: int, running: str | None) -> SessionKept:
+    rows = fold(kept.entry for kept in journal.entries(key, op="session"))
+    fields = rows[key].fields if key in rows else {}
+    counts = journal.counts(key)
+    last = journal.last_entry(key)
+    status = "forgotten" if not fields else str(fields.get("status"))
+    live = status == "live" and key == running
+    missing = _missing(journal, key, now if live else None)
+    return SessionKept(
+        key=key,
+        title=_text(fields.get("title")),
+        status=status,
+        started_at=fields.get("startedAt"),
+        last_entry=0 if last is None else last.committed_at,
+        kept=sum(counts.values()),
+        shipped=counts["shipped"],
+        waiting=counts["pending"],
+        dead=counts["dead"],
+        stills_missing=list(islice(missing, _MISSING_NAMED)),
+        left_live=status == "live" and not live,
+    )
+
+
+def _missing(journal: Journal, key: str, now: int | None) -> Iterator[MissingStill]:
+    """Stills that are not uploaded; of a session that runs (``now``) only those that had time for it."""
+    rows = fold(kept.entry for kept in journal.entries(key, op="still"))
+    for row in rows.values():
+        asked = row.fields.get("requestedAt", row.fields.get("capturedAt"))
+        late = now is None or asked is None or now - asked > _PATIENCE_MS
+        if row.fields.get("status") != "uploaded" and row.retracted is None and late:
+            yield _still(row, asked)
+
+
+def _still(row: Row, asked: int | None) -> MissingStill:
+    fields = row.fields
+    camera = _text(fields.get("cameraName") or fields.get("cameraId"))
+    return MissingStill(
+        _text(fields.get("stillId")), camera, str(fields.get("status")), asked, _text(fields.get("failReason"))
+    )
+
+
+def _text(value: object) -> str | None:
+    return value[:_LONGEST] if isinstance(value, str) else None

@@ -1,0 +1,138 @@
+"""What a ledger may do: die at any instant, lose its answers, send half of them, and choke on one entry."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+from tap.rehearsal.shoot import plan_shoot
+from tap.rehearsal.simulator import serve
+from tests.contract.local import local_ledger
+from tests.faults.desk import Desk
+from tests.faults.judge import judge, judge_committed
+from tests.faults.outcome import Outcome, together
+from tests.faults.rig import Rig
+from tests.faults.stage import (
+    House,
+    Performance,
+    Tap,
+    finish,
+    lone_tap,
+    look_until,
+    perform,
+    rows_of,
+    shipped,
+    workshop,
+)
+
+__all__ = ["half_answers", "killed", "lost_answers", "poison"]
+
+_RIG = Rig(patience=25)
+_A_SHOOT = 200
+_POISONED_AMONG = 1_000
+
+
+async def killed(count: int, seed: int) -> Outcome:
+    """``count`` kills of the ledger, each started anew on what it had kept; the shoot goes on meanwhile."""
+    rng = random.Random(seed)
+    return together([await _ledger_dies(min(20, count - at), seed + at, rng) for at in range(0, count, 20)])
+
+
+async def _ledger_dies(count: int, seed: int, rng: random.Random) -> Outcome:
+    outcome = Outcome()
+    shoot = plan_shoot(
+        seed, length_s=80 + 16 * count, pace=15, telemetry_rate=20, start_wall_ms=time.time_ns() // 1_000_000
+    )
+    with workshop() as place:
+        data, port = place / "ledger.jsonl", 0
+        async with serve(shoot, speed=15) as (rehearsal, server):
+            for life in range(count + 1):
+                with local_ledger(["venue"], port=port, data=data) as local:
+                    port = int(local.url.rpartition(":")[2])
+                    if not life:
+                        tap = Tap(place / "tap", f"ws://127.0.0.1:{server}/ws/control", local.url, "venue", _RIG)
+                        tap.start()
+                        playing = asyncio.create_task(rehearsal.play())
+                    else:
+                        outcome.recovered(await shipped(tap))
+                    if life < count:
+                        await asyncio.sleep(rng.choice((0.0, rng.random() * 0.2)))
+                        local.process.kill()
+                        outcome.tried += 1
+                        continue
+                    try:
+                        await playing
+                        await finish(tap, outcome)
+                    finally:
+                        tap.abandon()
+                    rows = await rows_of(local.url, "venue")
+    outcome.promise(rehearsal.received_from_clients == 0, "the tap has sent data frames")
+    outcome.add(judge(rehearsal.truth(venue="venue"), rehearsal.items, rows, exact=True))
+    outcome.add(judge_committed(tap.committed, rows))
+    return outcome
+
+
+async def lost_answers(count: int, seed: int) -> Outcome:
+    """``count`` answers that never come, to calls that were carried out."""
+    return await _spoilt("lost", count, seed)
+
+
+async def half_answers(count: int, seed: int) -> Outcome:
+    """``count`` answers of which half comes."""
+    return await _spoilt("half", count, seed)
+
+
+async def _spoilt(kind: str, count: int, seed: int) -> Outcome:
+    rng = random.Random(seed)
+    outcomes = []
+    with House() as house:
+        for at in range(0, count, _A_SHOOT):
+            share = min(_A_SHOOT, count - at)
+
+            async def drama(performance: Performance, share: int = share) -> None:
+                left, local = share, performance.local
+                await look_until(lambda: performance.heard, "a connection")
+                while left:
+                    times = min(left, rng.randint(1, 5))
+                    local.fault(kind, times=times, match="production:ingest")
+                    left -= times
+                    await look_until(lambda: not local.waiting(), "a call that could be spoilt")
+                    performance.outcome.tried += times
+                performance.outcome.recovered(await shipped(performance.tap))
+
+            length = 60 + 1.5 * share
+            outcomes.append(await perform(house, seed + at, drama, length_s=length, exact=True, rig=_RIG, speed=15))
+    return together(outcomes)
+
+
+async def poison(count: int, seed: int) -> Outcome:
+    """One entry among a thousand on which the ledger fails: it alone is set aside, with the reason."""
+    outcome, rng = Outcome(), random.Random(seed)
+    for _ in range(count):
+        with workshop() as place, local_ledger(["venue"]) as local:
+            async with Desk() as desk:
+                tap = Tap(place / "tap", desk.url, local.url, "venue", _RIG)
+                bad = rng.randrange(1, _POISONED_AMONG)
+                # Only the call that carries it: its id stands in its key.
+                local.fault("error", times=0, match=f"cut-{bad:05d}")
+                async with lone_tap(tap):
+                    await desk.listened()
+                    for _ in range(_POISONED_AMONG):
+                        await desk.cut()
+                    await look_until(lambda: tap.count("shipped") >= _POISONED_AMONG, "the rest to be delivered")
+                    since = time.monotonic()
+                    await look_until(lambda: not tap.count("pending"), "the one to be set aside")
+                    outcome.recovered((time.monotonic() - since) * 1000)
+                    outcome.promise(await tap.stop() == 0, "the tap did not end in order")
+                dead = [kept for kept in tap.kept() if kept.state == "dead"]
+                outcome.tried += 1
+                outcome.promise(
+                    len(dead) == 1 and f"cut-{bad:05d}" in dead[0].entry.key and bool(dead[0].reason),
+                    f"set aside: {[(kept.entry.key, kept.reason) for kept in dead]}, should be cut-{bad:05d}",
+                )
+                local.clear()
+                rows = await rows_of(local.url, "venue")
+                outcome.stalled(tap.longest_stall_ms)
+                outcome.add(desk.judge(rows, without={f"cut-{bad:05d}"}))
+    return outcome

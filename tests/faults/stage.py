@@ -1,0 +1,387 @@
+"""The stage: taps as processes, a ledger, and a simulator in this process, so that the truth is at hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, field
+
+from tap.adapters.journal import Journal, Kept
+from tap.core.errors import JournalError
+from tap.core.merge import Row
+from tap.rehearsal.shoot import plan_shoot
+from tap.rehearsal.simulator import Rehearsal, serve
+from tests.contract.local import Local, key_of, local_ledger
+from tests.faults.judge import Committed, Loss, judge, judge_committed
+from tests.faults.outcome import Outcome
+from tests.faults.rig import Offset, Rig, begin
+
+__all__ = ["House", "Performance", "Tap", "look_until", "perform", "rows_of", "workshop"]
+
+PATIENCE_S = 60.0
+"""For whatever comes within a second on a machine with nothing else to do."""
+_ROWS_OF_A_HOUSE = 2_500
+_SHIPPED_WITHIN_S = 90.0
+
+
+async def look_until(
+    enough: Callable[[], object], what: str | Callable[[], str], within: float = PATIENCE_S
+) -> float:
+    """Look again and again until it is so; how many ms that took. Raises ``TimeoutError``, which says what is missing."""
+    since = time.monotonic()
+    while not enough():
+        if time.monotonic() - since > within:
+            raise TimeoutError(f"not within {within:g} s: {what if isinstance(what, str) else what()}")
+        await asyncio.sleep(0.01)
+    return (time.monotonic() - since) * 1000
+
+
+@contextmanager
+def workshop(where: Path | None = None) -> Iterator[Path]:
+    """A folder for one round; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="tap-faults-", dir=where, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+# ---------------------------------------------------------------------------------------------- the tap
+
+
+class Tap:
+    """One tap: its state directory, and the processes that lived on it, one after another."""
+
+    def __init__(
+        self,
+        folder: Path,
+        server: str,
+        ledger: str | None,
+        venue: str,
+        rig: Rig | None = None,
+        offset: Offset | None = None,
+        **environ: str,
+    ) -> None:
+        self.folder = folder
+        self.log = folder.parent / f"{folder.name}.log"
+        self.committed: dict[str, Committed] = {}
+        """Every row that was ever seen on its disk."""
+        self.longest_stall_ms = 0.0
+        self.lives = 0
+        self.environ = {
+            "TAP_VENUE": venue,
+            "TAP_STATE_DIR": str(folder),
+            "TAP_SERVER_URL": server,
+            "TAP_OPS_LISTEN": "off",
+            "TAP_LOG_FORMAT": "json",
+            **({} if ledger is None else {"TAP_CONVEX_URL": ledger, "TAP_INGEST_KEY": key_of(venue).get_secret_value()}),
+            **environ,
+        }
+        self._rig = rig or Rig()
+        self._offset = offset
+        self._process: ForkServerProcess | None = None
+        self._seen = 0
+
+    def start(self) -> None:
+        self.lives += 1
+        self._process = begin(self.environ, self.log, self._rig, self._offset)
+
+    @property
+    def process(self) -> ForkServerProcess:
+        assert self._process is not None
+        return self._process
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
+    def lives_on(self) -> bool:
+        return self._process is not None and self._process.is_alive()
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    async def kill(self) -> None:
+        """Kill -9, and look at what it left."""
+        self.process.kill()
+        await self.ended()
+        self.look()
+
+    async def ended(self, within: float = PATIENCE_S) -> int:
+        """Its exit code, once it has ended."""
+        await look_until(lambda: self.process.exitcode is not None, "the tap's end", within)
+        code = self.process.exitcode
+        assert code is not None
+        return code
+
+    async def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        if self.lives_on:
+            self.signal(signal.SIGTERM)
+        code = await self.ended()
+        self.look()
+        return code
+
+    def abandon(self) -> None:
+        """Whatever it does now: it is not there any more."""
+        if self.lives_on:
+            self.process.kill()
+            self.process.join(10)
+
+    # ------------------------------------------------------------------------------------------ what is seen of it
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal.db"
+
+    def kept(self, after: int = 0) -> list[Kept]:
+        """What stands in its journal."""
+        try:
+            with Journal.open(self.journal, readonly=True) as journal:
+                return list(journal.entries(after=after))
+        except JournalError:
+            return []  # not made yet
+
+    def count(self, state: str) -> int:
+        """How many entries of the journal are in a state."""
+        try:
+            with Journal.open(self.journal, readonly=True) as journal:
+                return dict[Any, int](journal.counts()).get(state, 0)
+        except JournalError:
+            return 0
+
+    def look(self) -> None:
+        """Remember what is on the disk now: it has to reach the ledger, whatever comes."""
+        for kept in self.kept():
+            entry = kept.entry
+            before = self.committed.get(entry.key)
+            version = entry.version if before is None else max(entry.version, before.version)
+            self.committed[entry.key] = Committed(entry.op, version)
+            if entry.op == "event" and entry.fields.get("kind") != "gap":
+                waited = kept.committed_at - int(str(entry.fields.get("observedAt", kept.committed_at)))
+                self.longest_stall_ms = max(self.longest_stall_ms, float(waited))
+
+    def said(self) -> list[dict[str, Any]]:
+        """Its log so far, of all its lives; what is no JSON is a message too."""
+        if not self.log.exists():
+            return []
+        lines = []
+        for line in self.log.read_text(errors="replace").splitlines():
+            try:
+                said = json.loads(line)
+            except ValueError:
+                said = line
+            lines.append(said if isinstance(said, dict) else {"message": line, "level": "raw"})
+        return lines
+
+    def messages(self) -> list[str]:
+        return [str(line.get("message")) for line in self.said()]
+
+    def rss(self) -> int:
+        """Bytes of memory that it has."""
+        status = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii")
+        return int(status.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+# ---------------------------------------------------------------------------------------------- the ledger
+
+
+class House:
+    """Local ledgers, one at a time, each with many venues; a fresh one before the last gets slow with rows."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._local: Local | None = None
+        self._rows = 0
+
+    def __enter__(self) -> House:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def ledger(self) -> Local:
+        """One that has room for another shoot."""
+        if self._local is None or self._rows > _ROWS_OF_A_HOUSE:
+            self._stack.close()
+            self._local, self._rows = self._stack.enter_context(local_ledger(venues=400)), 0
+        return self._local
+
+    def took(self, rows: int) -> None:
+        self._rows += rows
+
+
+async def rows_of(url: str, venue: str) -> list[Row]:
+    """Every row that a ledger has of a venue."""
+    # Imported where it is used: the harness itself runs without Convex's client.
+    from tap.adapters.ledger import Ledger
+
+    async with Ledger(url, key_of(venue)) as ledger:
+        sessions = [row.key async for row in ledger.sessions()]
+        return [row for session in sessions for row in await ledger.timeline(session)]
+
+
+async def shipped(tap: Tap) -> float:
+    """Wait until the ledger has answered for all that the tap has kept; ms."""
+    return await look_until(
+        lambda: tap.journal.exists() and not tap.count("pending"), lambda: f"all shipped: {tap.messages()[-4:]}", _SHIPPED_WITHIN_S
+    )
+
+
+async def finish(tap: Tap, outcome: Outcome) -> None:
+    """Let a tap keep and ship all that it has, and end it in order."""
+    if tap.lives_on:
+        code = await tap.stop()
+        outcome.promise(code == 0, f"the tap ended with exit code {code}: {tap.messages()[-3:]}")
+    if "TAP_CONVEX_URL" in tap.environ and tap.count("pending"):
+        tap.start()
+        await shipped(tap)
+        await tap.stop()
+    outcome.promise(tap.count("dead") == 0, f"{tap.count('dead')} entries were set aside")
+    slips = [line for line in tap.said() if "bug of the tap" in str(line)]
+    outcome.promise(not slips, f"a bug of the tap: {slips[:2]}")
+    raw = [line["message"] for line in tap.said() if line.get("level") == "raw"]
+    outcome.promise(not raw, f"the tap said more than its log: {raw[-3:]}")
+    outcome.stalled(tap.longest_stall_ms)
+
+
+# ---------------------------------------------------------------------------------------------- one shoot
+
+
+class Performance(Struct):
+    """A shoot that is being played to taps."""
+
+    rehearsal: Rehearsal
+    playing: asyncio.Task[None]
+    taps: list[Tap]
+    local: Local
+    venue: str
+    folder: Path
+    outcome: Outcome = field(default_factory=Outcome)
+    losses: list[Loss] = field(default_factory=list)
+    """What the server's side does not see."""
+
+    @property
+    def tap(self) -> Tap:
+        return self.taps[0]
+
+    @property
+    def heard(self) -> bool:
+        """Somebody listens, or there is nothing to listen to any more."""
+        return self.rehearsal.listeners > 0 or self.playing.done()
+
+
+async def perform(
+    house: House,
+    seed: int,
+    drama: Callable[[Performance], Awaitable[None]] | None = None,
+    *,
+    faults: Iterable[str] = (),
+    length_s: float = 60.0,
+    speed: float = 20.0,
+    telemetry_rate: float = 40.0,
+    clients: int = 1,
+    exact: bool = False,
+    patient: bool = True,
+    rig: Rig | None = None,
+    offset: Offset | None = None,
+    environ: Mapping[str, str] | None = None,
+    between: Callable[[int, Performance], Awaitable[tuple[str, str]]] | None = None,
+    folder: Path | None = None,
+    server_off_ms: int = 0,
+) -> Outcome:
+    """Play one shoot to ``clients`` taps while ``drama`` happens to them; what came of it, read in the ledger.
+
+    ``exact``: nothing may differ from the truth at all. ``between`` is given the server's port, and gives the addresses
+    of server and ledger as the taps are to know them.
+    """
+    local = house.ledger()
+    venue = local.venue()
+    with workshop(folder) as place:
+        shoot = plan_shoot(
+            seed,
+            length_s=length_s,
+            faults=faults,
+            pace=speed,
+            telemetry_rate=telemetry_rate,
+            start_wall_ms=time.time_ns() // 1_000_000 + server_off_ms,
+        )
+        async with serve(shoot, speed=speed, clients=clients, patient=patient) as (rehearsal, port):
+            playing = asyncio.create_task(rehearsal.play())
+            performance = Performance(rehearsal, playing, [], local, venue, place)
+            server, ledger = f"ws://127.0.0.1:{port}/ws/control", local.url
+            if between is not None:
+                server, ledger = await between(port, performance)
+            performance.taps += [
+                Tap(place / f"tap-{number}", server, ledger, venue, rig, offset, **(environ or {}))
+                for number in range(clients)
+            ]
+            try:
+                return await _played(performance, drama, house, exact=exact)
+            finally:
+                playing.cancel()
+                await asyncio.gather(playing, return_exceptions=True)
+                for tap in performance.taps:
+                    tap.abandon()
+
+
+async def _played(
+    performance: Performance, drama: Callable[[Performance], Awaitable[None]] | None, house: House, *, exact: bool
+) -> Outcome:
+    outcome, rehearsal = performance.outcome, performance.rehearsal
+    for tap in performance.taps:
+        tap.start()
+    if drama is not None:
+        await drama(performance)
+    await performance.playing
+    for tap in performance.taps:
+        await _all_heard(tap)
+        await finish(tap, outcome)
+    outcome.promise(rehearsal.received_from_clients == 0, "a tap has sent data frames")
+    rows = await rows_of(performance.local.url, performance.venue)
+    house.took(len(rows))
+    outcome.promise(bool(rows), "nothing is in the ledger")
+    truth = rehearsal.truth(venue=performance.venue)
+    alone = len(performance.taps) == 1
+    outcome.add(judge(truth, rehearsal.items, rows, losses=performance.losses, exact=exact, gaps=alone))
+    for tap in performance.taps:
+        outcome.add(judge_committed(tap.committed, rows))
+    return outcome
+
+
+async def _all_heard(tap: Tap) -> None:
+    """The server has said goodbye; the tap, where it lives, has heard it once it says so."""
+    if tap.lives_on:
+        await look_until(
+            lambda: "not connected" in tap.messages()[-3:] or not tap.lives_on, lambda: f"the goodbye: {tap.messages()[-3:]}"
+        )
+
+
+@asynccontextmanager
+async def lone_tap(tap: Tap) -> AsyncIterator[Tap]:
+    """A tap that runs in here."""
+    tap.start()
+    try:
+        yield tap
+    finally:
+        tap.abandon()
+
+
+def spread(count: int, sizes: Sequence[int]) -> list[int]:
+    """So many tries over places of these sizes, the first ones first."""
+    given = []
+    for size in sizes:
+        given.append(min(size, count))
+        count -= given[-1]
+    return given
+
+

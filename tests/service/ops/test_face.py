@@ -1,0 +1,415 @@
+"""The ops face of a real tap: what it answers to whom, and that nobody who looks is in the recording's way."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tap.adapters.journal import Journal
+from tap.service.ops.feed import MOST_CLIENTS
+from tests.contract.local import key_of, local_ledger
+from tests.service.ops.rig import Server, Tap, eventually, server, started, tapped
+
+ALERTS = Path(__file__).parents[3] / "docs" / "alerts.yml"
+TOKEN = "hush-hush-hush"
+
+
+@pytest.fixture
+def venue(tmp_path: Path) -> Iterator[tuple[Server, Tap]]:
+    """A server, and a tap that listens to it."""
+    with server() as playing, tapped(playing.url, tmp_path / "state") as tap:
+        eventually(lambda: playing.listeners)
+        yield playing, tap
+
+
+def in_session(playing: Server, tap: Tap) -> None:
+    playing.start()
+    eventually(lambda: tap.now()["session"])
+
+
+# ---------------------------------------------------------------------------------------------- health
+
+
+def test_it_is_green_while_it_hears_keeps_and_delivers(venue: tuple[Server, Tap]) -> None:
+    _, tap = venue
+    status, said = eventually(lambda: found if (found := tap.health())[0] == 200 else None)
+    assert (said["state"], said["reasons"], said["venue"]) == ("ok", [], "studio-a")
+    answer = tap.get("/healthz", Accept="text/plain")
+    assert (answer.status, answer.body) == (200, b"ok\n")
+
+
+def test_without_a_server_it_is_red_and_says_what_to_do(tmp_path: Path) -> None:
+    """Alive, and not delivering."""
+    with tapped("ws://127.0.0.1:1/ws/control", tmp_path / "state") as tap:
+        eventually(lambda: "refused" in tap.reasons()["server_away"]["words"])
+        status, said = tap.health()
+        assert (status, said["state"]) == (503, "failing")
+        assert "TAP_SERVER_URL" in said["reasons"][0]["nextStep"]
+        text = tap.get("/healthz", Accept="text/plain")
+        assert (text.status, text.body.splitlines()[0]) == (503, b"failing")
+        assert tap.metric('multicam_tap_health{state="failing"}') == 1
+        assert tap.metric('multicam_tap_health_reason{reason="server_away"}') == 1
+
+
+def test_a_server_that_goes_in_a_session_is_red_at_once_and_green_when_it_is_back(tmp_path: Path) -> None:
+    with tapped("ws://127.0.0.1:1/", tmp_path / "other"):
+        pass  # two taps beside each other do no harm
+    with server() as playing, tapped(playing.url, tmp_path / "state") as tap:
+        eventually(lambda: playing.listeners)
+        in_session(playing, tap)
+        playing.drop()
+        eventually(lambda: tap.now()["server"]["connections"] == 2)
+        eventually(lambda: tap.health()[0] == 200)
+        assert tap.metric("multicam_tap_gaps_total") == 1
+    with started(playing.url, tmp_path / "state", TAP_OPS_LISTEN="127.0.0.1:0") as tap:
+        tap.url = eventually(lambda: tap.told("the live page is served"))["url"]
+        reason = eventually(lambda: tap.reasons().get("server_away"))
+        assert "in the middle of a session" in reason["words"]
+
+
+def test_a_ledger_that_is_away_is_red_with_its_reason_and_what_waits(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    more = {"TAP_CONVEX_URL": f"http://127.0.0.1:{port}", "TAP_INGEST_KEY": "x"}
+    with server() as playing, tapped(playing.url, tmp_path / "state", **more) as tap:
+        eventually(lambda: playing.listeners)
+        in_session(playing, tap)
+        reason = eventually(lambda: tap.reasons().get("ledger_away"))
+        assert reason["state"] == "failing"
+        assert tap.health()[0] == 503
+        assert eventually(lambda: tap.metric('multicam_tap_journal_entries{state="pending"}'))
+        assert tap.metric('multicam_tap_ledger_state{state="away"}') == 1
+        eventually(lambda: tap.metric("multicam_tap_journal_oldest_pending_age_seconds"))
+
+
+def test_what_the_ledger_has_is_counted_and_how_long_it_took(tmp_path: Path) -> None:
+    with local_ledger(["studio-a"]) as ledger, server() as playing:
+        key = key_of("studio-a").get_secret_value()
+        more = {"TAP_CONVEX_URL": ledger.url, "TAP_INGEST_KEY": key}
+        with tapped(playing.url, tmp_path / "state", **more) as tap:
+            eventually(lambda: playing.listeners)
+            in_session(playing, tap)
+            eventually(lambda: tap.metric('multicam_tap_journal_entries{state="shipped"}') == 4)
+            assert tap.metric('multicam_tap_ledger_entries_total{outcome="applied"}') == 4
+            assert tap.metric("multicam_tap_ledger_latency_seconds_count") == 4
+            assert tap.metric("multicam_tap_journal_commit_latency_seconds_count") >= 1
+            (session,) = eventually(
+                lambda: [one for one in tap.get("/status.json").json["sessions"] if one["shipped"] == 4]
+            )
+            assert (session["kept"], session["waiting"], session["dead"]) == (4, 0, 0)
+            assert key not in tap.get("/status.json").body.decode()
+
+
+# ---------------------------------------------------------------------------------------------- metrics
+
+
+def test_the_metrics_parse_and_count_what_came(venue: tuple[Server, Tap]) -> None:
+    playing, tap = venue
+    in_session(playing, tap)
+    for to in ("b", "c", "a"):
+        playing.cut(to)
+    playing.say({"type": "pose", "camera": "a"}, {"type": "telepathy"}, {"type": "cut"})
+    eventually(lambda: tap.metric('multicam_tap_events_total{kind="cut"}') == 3)
+    eventually(lambda: tap.metric('multicam_tap_frames_total{class="incomplete"}') == 1)
+    answer = tap.get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    families = list(text_string_to_metric_families(answer.body.decode()))
+    assert len({family.name for family in families}) == len(families)
+    for family in families:
+        assert family.documentation, family.name
+        assert family.name.startswith(("multicam_tap_", "process_")), family.name
+    assert tap.metric('multicam_tap_frames_total{class="telemetry"}') == 1
+    assert tap.metric('multicam_tap_frames_total{class="unknown"}') == 1
+    assert tap.metric('multicam_tap_unmapped_frames_total{type="telepathy"}') == 1
+    assert tap.metric("multicam_tap_session_live") == 1
+    assert tap.metric("multicam_tap_server_connected") == 1
+    assert tap.metric("multicam_tap_cameras") == 3
+
+
+def test_types_that_a_server_makes_up_do_not_become_labels_without_end(venue: tuple[Server, Tap]) -> None:
+    """Twenty have a label, the rest one together; no control character gets into one."""
+    playing, tap = venue
+    playing.say(*({"type": f"made-up-{n}\n\x1b[31m"} for n in range(60)))
+    eventually(lambda: tap.metric('multicam_tap_frames_total{class="unknown"}') == 60)
+    families = text_string_to_metric_families(tap.get("/metrics").body.decode())
+    unmapped = next(family for family in families if family.name == "multicam_tap_unmapped_frames")
+    labels = [sample.labels["type"] for sample in unmapped.samples]
+    assert len(labels) == 21
+    assert tap.metric('multicam_tap_unmapped_frames_total{type="other"}') == 40
+    assert all(label.isprintable() for label in labels)
+
+
+def test_the_alerts_speak_of_metrics_that_there_are(tmp_path: Path) -> None:
+    """Every name, label and value in docs/alerts.yml is one of /metrics."""
+    with local_ledger(["studio-a"]) as ledger, server() as playing:
+        more = {"TAP_CONVEX_URL": ledger.url, "TAP_INGEST_KEY": key_of("studio-a").get_secret_value()}
+        with tapped(playing.url, tmp_path / "state", **more) as tap:
+            families = list(text_string_to_metric_families(tap.get("/metrics").body.decode()))
+    samples = {sample.name for family in families for sample in family.samples}
+    # Series that only stand while there is something to tell.
+    samples |= {"multicam_tap_drift_alarm", "multicam_tap_unmapped_frames_total"}
+    told = ALERTS.read_text("utf-8")
+    expressions = " ".join(line for line in told.splitlines() if "multicam_tap_" in line or "process_" in line)
+    named = {word for word in _words(expressions) if word.startswith(("multicam_tap_", "process_"))}
+    assert len(named) > 10
+    assert named <= samples
+    for name, label, value in _matchers(expressions):
+        values = {sample.labels.get(label) for family in families for sample in family.samples if sample.name == name}
+        assert set(value.split("|")) <= values, (name, label, value)
+
+
+def _words(text: str) -> list[str]:
+    return "".join(character if character.isalnum() or character == "_" else " " for character in text).split()
+
+
+def _matchers(text: str) -> Iterator[tuple[str, str, str]]:
+    """Name, label and value of each ``name{label="value"}``."""
+    for part in text.split("{")[:-1]:
+        name = _words(part)[-1]
+        inside = text[text.index(part + "{") + len(part) + 1 :].partition("}")[0]
+        label, sign, value = inside.partition("=")
+        if sign and label != "job" and name.startswith("multicam_tap_"):
+            yield name, label, value.lstrip("~").strip('"')
+
+
+def test_promtool_takes_the_alerts() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed")
+    done = subprocess.run([promtool, "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# ---------------------------------------------------------------------------------------------- who may look
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:9405", "127.0.0.1.evil.example", "localhost.evil", "[::1", ""]
+)
+def test_a_name_that_is_not_ours_is_refused_on_loopback_too(venue: tuple[Server, Tap], host: str) -> None:
+    """A page of another site cannot read it by a name of its own that it points here."""
+    _, tap = venue
+    for path in ("/", "/status.json", "/events", "/metrics", "/healthz", "/nothing"):
+        answer = tap.get(path, Host=host)
+        assert answer.status in (400, 421), path
+        assert b"studio-a" not in answer.body
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:1234", "[::1]:80", "192.168.1.5", "LOCALHOST."])
+def test_addresses_and_localhost_may_be_asked_for(venue: tuple[Server, Tap], host: str) -> None:
+    _, tap = venue
+    assert tap.get("/", Host=host).status == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "NONSENSE"])
+def test_it_can_only_be_looked_at(venue: tuple[Server, Tap], method: str) -> None:
+    _, tap = venue
+    for path in ("/", "/healthz", "/events"):
+        assert tap.get(path, method=method).status == 405
+
+
+def test_every_answer_is_strict_about_where_things_come_from(venue: tuple[Server, Tap]) -> None:
+    """No script from elsewhere or inline, no frame, no cache, no guess at types; refusals too."""
+    _, tap = venue
+    for path, headers in (("/", {}), ("/page.js", {}), ("/status.json", {}), ("/none", {}), ("/", {"Host": "evil"})):
+        answer = tap.get(path, **headers)
+        policy = answer.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self';")
+        assert "unsafe" not in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "aiohttp" not in str(answer.headers)
+
+
+def test_the_page_asks_nobody_else_for_anything(venue: tuple[Server, Tap]) -> None:
+    _, tap = venue
+    for path in ("/", "/page.css", "/page.js", "/lanes.js"):
+        text = tap.get(path).body.decode().replace("http://www.w3.org/", "")
+        assert "http://" not in text
+        assert "https://" not in text
+        assert "innerHTML" not in text
+        assert "onclick" not in text
+
+
+def test_with_a_token_only_who_shows_it_may_look(tmp_path: Path) -> None:
+    """As a bearer token, or as a browser's password; a wrong one, or none, learns nothing."""
+    file = tmp_path / "token"
+    file.write_text(TOKEN + "\n")
+    file.chmod(0o600)
+    more = {"TAP_OPS_LISTEN": "0.0.0.0:0", "TAP_OPS_TOKEN_FILE": str(file)}
+    with server() as playing, tapped(playing.url, tmp_path / "state", **more) as tap:
+        tap.url = f"http://127.0.0.1:{urlsplit(tap.url).port}"
+        basic = base64.b64encode(f"anybody:{TOKEN}".encode()).decode()
+        for shown in (f"Bearer {TOKEN}", f"bearer {TOKEN}", f"Basic {basic}"):
+            assert tap.get("/status.json", Authorization=shown).status == 200, shown
+        wrong = base64.b64encode(b"anybody:wrong").decode()
+        for shown in ("", "Bearer wrong", f"Basic {wrong}", "Basic !!!", f"Digest {TOKEN}", f"Bearer {TOKEN}x", TOKEN):
+            for path in ("/", "/healthz", "/metrics", "/status.json", "/events"):
+                answer = tap.get(path, Authorization=shown)
+                assert answer.status == 401
+                assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+                assert b"studio-a" not in answer.body
+        assert tap.get("/", Authorization=f"Bearer {TOKEN}", Host="evil.example").status == 421
+        assert tap.stop() == 0
+        assert TOKEN not in json.dumps(tap.log)
+
+
+def test_off_loopback_without_a_token_it_does_not_start(tmp_path: Path) -> None:
+    """Exit code 78, and what to do."""
+    with started("ws://127.0.0.1:1/", tmp_path / "state", TAP_OPS_LISTEN="0.0.0.0:9405") as tap:
+        assert tap.process.wait(60) == 78
+    assert not (tmp_path / "state" / "journal.db").exists()
+
+
+def test_names_that_the_venue_allows_may_be_asked_for(tmp_path: Path) -> None:
+    with tapped("ws://127.0.0.1:1/", tmp_path / "state", TAP_OPS_HOSTS="tap.studio.lan, other.lan") as tap:
+        assert tap.get("/", Host="tap.studio.lan:80").status == 200
+        assert tap.get("/", Host="other.lan").status == 200
+        assert tap.get("/", Host="studio.lan").status == 421
+
+
+# ---------------------------------------------------------------------------------------------- off, and in use
+
+
+def test_switched_off_nothing_listens(tmp_path: Path) -> None:
+    with server() as playing, started(playing.url, tmp_path / "state", TAP_OPS_LISTEN="off") as tap:
+        eventually(lambda: tap.told("connected"))
+        playing.start()
+        eventually(lambda: tap.told("session"))
+        assert _listening(tap.process.pid) == []
+        assert "aiohttp" not in _mapped(tap.process.pid)
+        assert tap.stop() == 0
+        assert tap.told("the live page is served") is None
+
+
+def _listening(pid: int) -> list[str]:
+    """The process' own sockets that listen."""
+    mine = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    lines = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]
+    ]
+    return [line[1] for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in mine]
+
+
+def _mapped(pid: int) -> str:
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
+def test_an_address_in_use_is_told_with_who_has_it_and_the_shoot_is_recorded(tmp_path: Path) -> None:
+    """An error at once; the other tap is named; once it is gone, the page is served."""
+    with server() as playing, tapped(playing.url, tmp_path / "one", TAP_VENUE="studio-one") as one:
+        address = urlsplit(one.url).netloc
+        with started(playing.url, tmp_path / "two", TAP_OPS_LISTEN=address) as two:
+            said = eventually(lambda: two.told("health, metrics and the live page cannot be served; recording goes on"))
+            assert said["level"] == "error"
+            assert (said["address"], said["held_by"]) == (address, "the tap of venue studio-one")
+            assert "TAP_OPS_LISTEN" in said["to_do"]
+            eventually(lambda: playing.listeners == 2)
+            playing.start()
+            eventually(lambda: two.told("session"))
+            one.stop()
+            eventually(lambda: two.told("the live page is served"))
+            assert two.stop() == 0
+    with Journal.open(tmp_path / "two" / "journal.db", readonly=True) as journal:
+        assert sum(journal.counts().values()) == 4
+
+
+# ---------------------------------------------------------------------------------------------- never in the way
+
+
+def test_who_does_not_read_holds_up_nobody_and_is_dropped(venue: tuple[Server, Tap]) -> None:
+    """Pages that were opened and read nothing: every cut is on the disk all the same, and they are let go."""
+    playing, tap = venue
+    in_session(playing, tap)
+    address = urlsplit(tap.url)
+    idle = []
+    for _ in range(MOST_CLIENTS):
+        # Small, so that little fits between the two.
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.connect((address.hostname, address.port))
+        client.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        idle.append(client)
+    eventually(lambda: tap.metric("multicam_tap_ops_clients") == MOST_CLIENTS)
+    assert tap.get("/events").status == 503
+    for n in range(2_000):
+        playing.cut("bca"[n % 3])
+    eventually(lambda: tap.metric('multicam_tap_events_total{kind="cut"}') == 2_000)
+    eventually(lambda: tap.metric("multicam_tap_journal_memory_entries") == 0)
+    eventually(lambda: tap.metric("multicam_tap_ops_clients_dropped_total") > 1)
+    assert tap.health()[0] == 200
+    assert tap.metric("multicam_tap_gaps_total") == 0
+    for client in idle:
+        client.close()
+    eventually(lambda: tap.metric("multicam_tap_ops_clients") == 0)
+    begin = time.monotonic()
+    assert tap.stop() == 0
+    assert time.monotonic() - begin < 30
+
+
+def test_more_connections_than_it_takes_are_turned_away_and_it_still_records(venue: tuple[Server, Tap]) -> None:
+    playing, tap = venue
+    address = urlsplit(tap.url)
+    crowd = [socket.create_connection((address.hostname, address.port)) for _ in range(200)]
+    in_rush = [client for client in crowd if _is_closed(client)]
+    assert in_rush, "nobody was turned away"
+    playing.start()
+    eventually(lambda: tap.told("session"))
+    for client in crowd:
+        client.close()
+    eventually(lambda: _asked(tap))
+
+
+def _is_closed(client: socket.socket) -> bool:
+    client.settimeout(0.05)
+    try:
+        return client.recv(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def _asked(tap: Tap) -> bool:
+    try:
+        return tap.get("/healthz").status in (200, 503)
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n",
+        b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n",
+        b"nonsense\r\n\r\n",
+    ],
+)
+def test_nonsense_costs_nothing_and_fills_no_log(venue: tuple[Server, Tap], request_: bytes) -> None:
+    _, tap = venue
+    address = urlsplit(tap.url)
+    with socket.create_connection((address.hostname, address.port), timeout=60) as client:
+        client.sendall(request_)
+        client.shutdown(socket.SHUT_WR)
+        try:
+            answer = client.recv(65_536)
+        except ConnectionError:
+            answer = b""
+    assert b"root:" not in answer
+    eventually(lambda: tap.health()[0] == 200)
+    assert [line for line in tap.log if line["level"] in ("warning", "error")] == []

@@ -1,0 +1,269 @@
+"""Drift: told once, in words, when the traffic stops matching the dialect; never of a server that is just quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tap.core.model import Alive, Stamp
+from tap.service.drift import Drift
+from tests.core.stage import T0, Stage
+
+MINUTE, HOUR = 60_000, 3_600_000
+
+
+class Night:
+    """A stage and somebody who looks at it every ten seconds."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.stage = Stage()
+        self.path = path
+        self.drift = Drift(self.stage.pipeline, path=path)
+        self.drift.look(self.stage.stamp())
+
+    def passes(self, ms: int, *happenings: tuple[int, Callable[[Stage], Any]]) -> Night:
+        """Time goes by; each happening happens so often (ms)."""
+        stage = self.stage
+        end = stage.now + ms
+        due = {index: stage.now + every for index, (every, _) in enumerate(happenings)}
+        while stage.now < end:
+            stage.now += 10_000
+            for index, (every, happens) in enumerate(happenings):
+                while due[index] <= stage.now:
+                    self.drift.entries(happens(stage))
+                    due[index] += every
+            stage.feed(Alive(stage.stamp()))
+            self.drift.look(stage.stamp())
+        return self
+
+    def restart(self) -> Night:
+        """The tap starts anew."""
+        self.stage.restart_tap(5_000)
+        self.drift = Drift(self.stage.pipeline, path=self.path)
+        self.drift.look(self.stage.stamp())
+        return self
+
+    @property
+    def alarms(self) -> set[str]:
+        return set(self.drift.alarms)
+
+
+@pytest.fixture
+def log() -> Iterator[list[Any]]:
+    with capture_logs() as lines:
+        yield lines
+
+
+def state(stage: Stage) -> Any:
+    return stage.state()
+
+
+def idle(stage: Stage) -> Any:
+    return stage.idle_state()
+
+
+def unknown(stage: Stage) -> Any:
+    return stage.say("telepathy")
+
+
+def garbage(stage: Stage) -> Any:
+    return stage.raw(b"\x82\xa2op", binary=True)
+
+
+def incomplete(stage: Stage) -> Any:
+    return stage.say("cut")
+
+
+def music(stage: Stage) -> Any:
+    return stage.say("music_moment", kind="beat")
+
+
+def pose(stage: Stage) -> Any:
+    return stage.raw(b'{"type":"pose","x":1}')
+
+
+def other(stage: Stage) -> str:
+    return "c1" if stage.pipeline.state.program.value == "c2" else "c2"
+
+
+def switch(stage: Stage) -> Any:
+    return stage.state(program=other(stage))
+
+
+def cut(stage: Stage) -> Any:
+    to = other(stage)
+    return stage.say("cut", to=to) + stage.state(program=to)
+
+
+def silent_cut(stage: Stage) -> Any:
+    return stage.idle_state(program=other(stage))
+
+
+@pytest.mark.parametrize(
+    ("every", "alarm", "says"),
+    [
+        ([(5_000, state)], None, ""),
+        ([(5_000, idle)], None, ""),
+        ([(5_000, pose)], None, ""),
+        ([], None, ""),
+        ([(5_000, state), (60_000, unknown)], None, ""),
+        ([(5_000, state), (5_000, unknown)], "unknown", "are types that the dialect does not know (telepathy)"),
+        ([(30_000, unknown)], None, ""),
+        ([(10_000, unknown)], "unknown", "telepathy"),
+        ([(5_000, state), (10_000, garbage)], "unreadable", "msgpack"),
+        ([(5_000, state), (10_000, incomplete)], "incomplete", "'to' is missing"),
+        ([(20_000, switch)], "untold", "told by states alone"),
+        ([(20_000, cut)], None, ""),
+        ([(20_000, cut), (70_000, switch)], None, ""),
+    ],
+)
+def test_what_raises_an_alarm_within_ten_minutes(
+    every: list[tuple[int, Callable[[Stage], Any]]], alarm: str | None, says: str
+) -> None:
+    """A quarter of the control frames, and twenty; five untold cuts in a row. Telemetry and silence raise none."""
+    night = Night()
+    night.stage.shoot()
+    night.passes(10 * MINUTE, *every)
+    assert night.alarms == ({alarm} if alarm else set())
+    for words in night.drift.alarms.values():
+        assert says in words
+        assert "→" in words
+
+
+def test_an_alarm_is_told_once_and_once_more_when_it_is_over(log: list[Any]) -> None:
+    night = Night()
+    night.passes(10 * MINUTE, (10_000, unknown), (2_000, pose))
+    assert night.alarms == {"unknown"}
+    night.passes(10 * MINUTE, (2_000, pose))  # nothing says that it is over
+    assert night.alarms == {"unknown"}
+    night.passes(10 * MINUTE, (5_000, idle))
+    assert night.alarms == set()
+    told = [(line["log_level"], line["alarm"], "next_step" in line) for line in log]
+    assert told == [("warning", "unknown", True), ("info", "unknown", False)]
+
+
+def test_untold_cuts_are_over_with_the_first_that_a_frame_tells() -> None:
+    night = Night()
+    night.stage.shoot()
+    assert night.passes(5 * MINUTE, (20_000, switch)).alarms == {"untold"}
+    night.passes(20_000, (20_000, cut))
+    assert night.alarms == set()
+
+
+def test_states_that_vanish_while_other_frames_go_on() -> None:
+    """They came every five seconds; ten minutes without one, in which sixty other frames came."""
+    night = Night()
+    night.passes(20 * MINUTE, (5_000, idle), (5_000, music))
+    assert night.alarms == set()
+    night.passes(9 * MINUTE, (5_000, music))
+    assert night.alarms == set()
+    night.passes(2 * MINUTE, (5_000, music))
+    assert night.alarms == {"vanished"}
+    night.passes(20_000, (5_000, idle))
+    assert night.alarms == set()
+
+
+@pytest.mark.parametrize("others", [[], [(20_000, music)], [(1_000, pose)]])
+def test_states_that_stop_with_everything_else_are_a_quiet_night(others: list[Any]) -> None:
+    night = Night()
+    night.passes(20 * MINUTE, (5_000, idle))
+    night.passes(12 * HOUR, *others)
+    assert night.alarms == (set() if len(others) == 0 or others[0][1] is pose else {"vanished"})
+
+
+def test_states_that_only_greet_a_connection_cannot_vanish() -> None:
+    """However often the connection is lost."""
+    night = Night()
+
+    def reconnect(stage: Stage) -> Any:
+        stage.drop()
+        stage.connect()
+        return stage.idle_state()
+
+    night.passes(10 * MINUTE, (10_000, reconnect))
+    night.passes(HOUR, (5_000, music))
+    assert night.alarms == set()
+
+
+def test_a_day_of_cuts_without_a_session() -> None:
+    """Cuts in six different hours, over a day or more; a session ends it."""
+    night = Night()
+    night.stage.idle_state()
+    night.passes(5 * HOUR, (30 * MINUTE, silent_cut))
+    night.passes(18 * HOUR)
+    assert night.alarms == set()
+    night.passes(2 * HOUR, (30 * MINUTE, silent_cut))
+    assert night.alarms == {"sessionless"}
+    assert "TAP_SESSION_BY" in night.drift.alarms["sessionless"]
+    night.stage.state()
+    night.passes(10_000)
+    assert night.alarms == set()
+
+
+def test_a_server_that_is_idle_for_a_week_is_no_drift() -> None:
+    """It tells its state, restarts every night, and somebody rehearses for an hour."""
+    night = Night()
+
+    def restart(stage: Stage) -> Any:
+        stage.drop()
+        stage.connect(boot=f"b{stage.now}")
+        return stage.idle_state(program=f"c{stage.now % 7}")
+
+    night.stage.idle_state()
+    night.passes(30 * MINUTE, (10 * MINUTE, silent_cut))
+    night.passes(7 * 24 * HOUR, (5 * MINUTE, idle_as_is), (6 * HOUR, restart))
+    assert night.alarms == set()
+
+
+def idle_as_is(stage: Stage) -> Any:
+    return stage.idle_state(program=stage.pipeline.state.program.value)
+
+
+def test_hours_without_a_session_outlive_a_restart(tmp_path: Path) -> None:
+    """A tap that restarts every night still notices; without the file it only begins anew."""
+    night = Night(tmp_path / "drift.json")
+    night.stage.idle_state()
+    for _ in range(4):
+        night.passes(2 * HOUR, (30 * MINUTE, silent_cut)).passes(8 * HOUR).restart()
+        night.stage.open()
+        idle_as_is(night.stage)
+    assert night.passes(HOUR, (30 * MINUTE, silent_cut)).alarms == {"sessionless"}
+
+
+@pytest.mark.parametrize("kept", [b"", b"{", b'{"since":"noon"}', b"[]"])
+def test_a_file_that_cannot_be_read_is_no_file(tmp_path: Path, kept: bytes) -> None:
+    path = tmp_path / "drift.json"
+    path.write_bytes(kept)
+    night = Night(path)
+    night.stage.idle_state()
+    night.passes(HOUR, (30 * MINUTE, silent_cut))
+    assert path.read_bytes() != kept
+
+
+@pytest.mark.parametrize("during", [idle, state])
+def test_a_restart_raises_nothing(during: Callable[[Stage], Any]) -> None:
+    """Counting begins anew: the counters of the process before are no drop to zero."""
+    night = Night()
+    night.passes(30 * MINUTE, (5_000, during), (30_000, unknown))
+    night.restart()
+    night.stage.open()
+    during(night.stage)
+    night.passes(30 * MINUTE, (5_000, during), (30_000, unknown))
+    assert night.alarms == set()
+
+
+def test_looking_does_not_depend_on_how_often() -> None:
+    """Once a second or once a minute: the same alarm."""
+    for every in (1_000, 60_000):
+        stage = Stage()
+        drift = Drift(stage.pipeline)
+        for at in range(0, 10 * MINUTE, 1_000):
+            stage.now = at
+            stage.say("telepathy")
+            if at % every == 0:
+                drift.look(Stamp(T0 + at, at))
+        assert set(drift.alarms) == {"unknown"}

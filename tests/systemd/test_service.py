@@ -1,0 +1,268 @@
+"""The service under a real systemd, installed from its wheel and run by the unit as it is shipped."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+
+from tap.adapters.journal import Kept
+from tests.contract.local import Local, key_of
+from tests.systemd.machine import Machine, Venue
+
+LONG = ("--length", "3000", "--speed", "10", "--patient")
+"""A shoot that outlasts every test, without its longueurs."""
+
+
+def recording(venue: Venue) -> None:
+    """Started, and something of a session is kept."""
+    venue.start()
+    venue.until(lambda: "session " in venue.show("StatusText") and len(venue.entries()) > 1)
+
+
+def kinds(entries: list[Kept]) -> list[object]:
+    return [kept.entry.fields.get("kind") for kept in entries]
+
+
+# ---------------------------------------------------------------------------------------------- the unit itself
+
+
+def test_systemd_finds_nothing_to_say_against_the_unit(machine: Machine) -> None:
+    """``systemd-analyze verify`` is silent, of the template and of a venue."""
+    machine.tap("install", "hall-verified")
+    for unit in ("multicam-tap@.service", "multicam-tap@hall-verified.service"):
+        done = machine.run("systemd-analyze", "verify", unit)
+        assert done.stdout + done.stderr == "", unit
+
+
+def test_the_sandbox_is_tight(machine: Machine) -> None:
+    """``systemd-analyze security`` gives an exposure of 1.2 at most to the very file that is installed."""
+    machine.tap("install", "hall-tight")
+    done = machine.run(
+        "systemd-analyze", "security", "--offline=true", "/etc/systemd/system/multicam-tap@.service", check=False
+    )
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
+    assert found, done.stdout + done.stderr
+    assert float(found[1]) <= 1.2
+
+
+# ---------------------------------------------------------------------------------------------- starting
+
+
+def test_it_is_ready_once_it_listens_and_records_a_shoot(machine: Machine, rehearsal: Callable[..., str]) -> None:
+    """As a user of its own, without a key file, under exactly the settings of the unit; the state is its alone."""
+    venue = machine.venue("hall-a", TAP_SERVER_URL=rehearsal(*LONG))
+    recording(venue)
+    assert (venue.show("ActiveState"), venue.show("SubState")) == ("active", "running")
+    assert "no ledger: the journal keeps" in venue.show("StatusText")
+    assert venue.show("DropInPaths") == ""
+    assert venue.state.stat().st_mode & 0o777 == 0o700
+    assert venue.state.stat().st_uid >= 61184, "a dynamic user"
+    assert "hall-a/" in venue.tap("sessions")
+    venue.systemctl("stop")
+
+
+def test_it_is_ready_though_the_server_is_away(machine: Machine) -> None:
+    """A machine boots in any order; the server comes when it comes."""
+    venue = machine.venue("hall-early", TAP_SERVER_URL="ws://127.0.0.1:1/ws/control")
+    venue.start()
+    venue.until(lambda: venue.show("StatusText").startswith("does not hear ws://127.0.0.1:1/ws/control: "))
+    assert venue.show("ActiveState") == "active"
+    venue.systemctl("stop")
+
+
+def test_a_venue_that_is_switched_off_is_skipped_without_a_failure(machine: Machine) -> None:
+    """ExecCondition= asks 'multicam-tap enabled'; switched on again, the same unit runs."""
+    venue = machine.venue("hall-off", TAP_ENABLED="0")
+    venue.systemctl("start")
+    assert venue.show("ActiveState") == "inactive"
+    assert "Skipped due to 'exec-condition'" in venue.log()
+    venue.settings(TAP_ENABLED="1")
+    venue.start()
+    assert venue.show("ActiveState") == "active"
+    venue.systemctl("stop")
+
+
+def test_a_switch_that_cannot_be_read_fails_the_unit(machine: Machine) -> None:
+    """'Off' would be a lie: the failure is seen, and the log names the setting."""
+    venue = machine.venue("hall-maybe", TAP_ENABLED="perhaps")
+    assert venue.systemctl("start", check=False).returncode != 0
+    venue.until(lambda: venue.show("ActiveState") == "failed" or "TAP_ENABLED" in venue.log())
+    venue.systemctl("stop")
+
+
+def test_wrong_settings_are_told_and_not_tried_again(machine: Machine) -> None:
+    """Exit code 78 needs a person."""
+    venue = machine.venue("hall-wrong", TAP_SERVER_URL="http://127.0.0.1/", TAP_IDLE_MINUTES="soon")
+    assert venue.systemctl("start", check=False).returncode != 0
+    assert (venue.show("ActiveState"), venue.show("ExecMainStatus")) == ("failed", "78")
+    assert venue.show("NRestarts") == "0"
+    log = venue.log()
+    assert "TAP_SERVER_URL" in log
+    assert "TAP_IDLE_MINUTES" in log
+
+
+# ---------------------------------------------------------------------------------------------- keys
+
+
+def test_the_key_comes_as_a_credential(machine: Machine, rehearsal: Callable[..., str], ledger: Local) -> None:
+    """From a file that only root may read, to the service alone, and never into its environment."""
+    venue = machine.venue("hall-ledger", TAP_SERVER_URL=rehearsal(*LONG), TAP_CONVEX_URL=ledger.url)
+    key = key_of("hall-ledger").get_secret_value()
+    place = "/etc/credstore/multicam-tap.hall-ledger.ingest-key"
+    machine.run("install", "-m", "600", "/dev/stdin", place, given=f"{key}\n")
+    venue.start()
+    assert key.encode() not in (machine.root / f"proc/{venue.pid}/environ").read_bytes()
+    assert key not in venue.log()
+    venue.until(lambda: "hall-ledger/" in venue.tap("sessions", "--ledger"))
+    venue.systemctl("stop")
+
+
+def test_the_key_may_be_encrypted(machine: Machine, rehearsal: Callable[..., str], ledger: Local) -> None:
+    """As the comment in the unit shows it."""
+    venue = machine.venue("hall-sealed", TAP_SERVER_URL=rehearsal(*LONG), TAP_CONVEX_URL=ledger.url)
+    key = key_of("hall-sealed").get_secret_value()
+    machine.run("mkdir", "-p", "-m", "700", "/etc/credstore.encrypted")
+    place = "/etc/credstore.encrypted/multicam-tap.hall-sealed.ingest-key"
+    machine.run("systemd-creds", "encrypt", "--name=ingest-key", "-", place, given=key)
+    venue.drop_in(drop_in_of_the_comment(machine))
+    venue.start()
+    venue.until(lambda: "hall-sealed/" in venue.tap("sessions", "--ledger"))
+    venue.systemctl("stop")
+
+
+def drop_in_of_the_comment(machine: Machine) -> str:
+    """What the unit's comment tells to write."""
+    unit = (machine.root / "etc/systemd/system/multicam-tap@.service").read_text()
+    _, _, rest = unit.partition("#     [Service]\n")
+    lines = ["[Service]"]
+    for line in rest.splitlines():
+        if not line.startswith("#     "):
+            break
+        lines.append(line.removeprefix("#     "))
+    return "\n".join(lines) + "\n"
+
+
+# ---------------------------------------------------------------------------------------------- when it goes wrong
+
+
+def test_a_loop_that_hangs_is_killed_and_started_again(machine: Machine, rehearsal: Callable[..., str]) -> None:
+    """The watchdog: a stopped process gives no sign of life."""
+    venue = machine.venue("hall-hung", TAP_SERVER_URL=rehearsal(*LONG))
+    venue.drop_in("[Service]\nWatchdogSec=3s\nTimeoutAbortSec=1s\n")
+    recording(venue)
+    before = venue.pid
+    venue.kill("STOP")
+    venue.until(lambda: venue.show("ActiveState") == "active" and venue.pid not in {0, before})
+    assert "Watchdog timeout" in venue.log()
+    venue.systemctl("stop")
+
+
+def test_a_loop_that_turns_is_left_alone(machine: Machine) -> None:
+    """Though neither server nor ledger answer, for several times of the watchdog."""
+    venue = machine.venue(
+        "hall-alone", TAP_SERVER_URL="ws://127.0.0.1:1/", TAP_CONVEX_URL="http://127.0.0.1:1", TAP_INGEST_KEY="k"
+    )
+    venue.drop_in("[Service]\nWatchdogSec=3s\n")
+    venue.start()
+    before, fed = venue.pid, set[str]()
+    # A sign of life is a change of this stamp; five of them are more than seven seconds of a watchdog of three.
+    venue.until(lambda: fed.add(venue.show("WatchdogTimestampMonotonic")) or len(fed) > 5)
+    assert (venue.pid, venue.show("NRestarts")) == (before, "0")
+    venue.systemctl("stop")
+
+
+def test_a_kill_costs_a_second_and_a_gap(machine: Machine, rehearsal: Callable[..., str]) -> None:
+    """Nothing that was kept is lost or doubled, and the session goes on."""
+    venue = machine.venue("hall-killed", TAP_SERVER_URL=rehearsal(*LONG))
+    recording(venue)
+    before, kept = venue.pid, venue.entries()
+    venue.kill("KILL")
+    venue.until(lambda: venue.show("ActiveState") == "active" and venue.pid not in {0, before})
+    after = venue.until(lambda: found if "gap" in kinds(found := venue.entries()) else None)
+    assert after[: len(kept)] == kept
+    assert len({(kept.entry.key, kept.entry.version) for kept in after}) == len(after)
+    assert len(venue.tap("sessions", "--json").splitlines()) == 1
+    venue.systemctl("stop")
+
+
+def test_it_waits_longer_each_time_it_ends_at_once(machine: Machine) -> None:
+    """And says so; whoever stops it need not wait, and starts afresh."""
+    venue = machine.venue("hall-broken")
+    venue.start()
+    venue.systemctl("stop")
+    (venue.state / "journal.db").unlink()
+    (venue.state / "journal.db").mkdir()
+    venue.systemctl("start", check=False)
+    venue.until(lambda: venue.show("StatusText") == "waits 2 s before it starts: it ended several times in a row")
+    venue.systemctl("stop")
+    assert venue.show("ActiveState") in {"inactive", "failed"}
+    (venue.state / "journal.db").rmdir()
+    venue.start()
+    assert venue.show("ActiveState") == "active"
+    venue.systemctl("stop")
+
+
+def test_a_stop_keeps_all_that_was_heard(machine: Machine, rehearsal: Callable[..., str]) -> None:
+    """In the midst of a fast shoot, within its time; the journal is whole."""
+    venue = machine.venue("hall-stopped", TAP_SERVER_URL=rehearsal(*LONG, "--telemetry-rate", "100"))
+    recording(venue)
+    begun = time.monotonic()
+    venue.systemctl("stop")
+    assert time.monotonic() - begun < 30, "it is killed after 10 s, and this machine may be slow"
+    assert (venue.show("Result"), venue.show("ExecMainStatus")) == ("success", "0")
+    said = [json.loads(line) for line in venue.log().splitlines() if line.startswith("{")]
+    (stopped,) = [line for line in said if line["message"] == "stopped"]
+    assert stopped["entries"] == len(venue.entries())
+    assert venue.tap("journal", "verify").startswith("whole")
+    # What root has looked into is still the service's own.
+    venue.start()
+    venue.systemctl("stop")
+
+
+# ---------------------------------------------------------------------------------------------- several venues
+
+
+def test_two_venues_side_by_side(machine: Machine, rehearsal: Callable[..., str]) -> None:
+    """Each with its own user, port, state and history; neither sees the other's."""
+    venues = [machine.venue(name, TAP_SERVER_URL=rehearsal(*LONG, "--seed", name[-1])) for name in ("duo-1", "duo-2")]
+    for venue in venues:
+        recording(venue)
+    assert len({venue.state.stat().st_uid for venue in venues}) == 2
+    ports = [re.findall(r"^TAP_OPS_LISTEN=(.*)$", venue.file.read_text(), re.MULTILINE) for venue in venues]
+    assert ports[0] != ports[1]
+    for venue, other in (venues, venues[::-1]):
+        assert {kept.entry.session_key.split("/")[0] for kept in venue.entries()} == {venue.name}
+        inside = machine.root / f"proc/{venue.pid}/root/var/lib/private/multicam-tap"
+        assert [folder.name for folder in inside.iterdir()] == [venue.name]
+        assert other.show("ActiveState") == "active"
+    for venue in venues:
+        venue.systemctl("stop")
+
+
+def test_what_two_venues_both_claim_is_told_at_install(machine: Machine) -> None:
+    """With the setting, the other venue, and what to do."""
+    machine.venue("claims-1", TAP_OPS_LISTEN="127.0.0.1:9999")
+    second = machine.venue("claims-2", TAP_OPS_LISTEN="127.0.0.1:9999")
+    said = machine.tap("install", second.name).stdout
+    assert "TAP_OPS_LISTEN: port 9999 is that of venue claims-1 too → give each its own in its file" in said
+
+
+# ---------------------------------------------------------------------------------------------- the end of it
+
+
+def test_uninstall_stops_it_and_leaves_the_history(machine: Machine, rehearsal: Callable[..., str]) -> None:
+    """Unit and settings are gone, the data is where the last line says; a new install finds it again."""
+    venue = machine.venue("hall-gone", TAP_SERVER_URL=rehearsal(*LONG))
+    recording(venue)
+    machine.run("systemctl", "enable", venue.unit)
+    said = machine.tap("uninstall", venue.name).stdout
+    assert venue.show("ActiveState") == "inactive"
+    assert venue.show("UnitFileState") != "enabled"
+    assert not venue.file.exists()
+    assert "/var/lib/multicam-tap/hall-gone: left" in said.splitlines()[-1]
+    machine.tap("install", venue.name)
+    assert "hall-gone/" in venue.tap("sessions")
+    again = machine.tap("uninstall", "no-such-venue", check=False)
+    assert (again.returncode, "no such venue is installed" in again.stderr) == (1, True)

@@ -1,0 +1,215 @@
+"""The Python face: what ``import tap`` gives, from a real journal and from the local ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import tap
+from tap.adapters.journal import Journal
+from tap.cli import cli
+from tap.core.model import Entry
+from tap.rehearsal.files import write_shoot
+from tap.rehearsal.simulator import SimulatorOptions
+from tests.contract.local import key_of, local_ledger
+
+VENUE = "rehearsal"
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state directory with a rehearsed shoot in its journal, and the tape of it."""
+    directory = tmp_path_factory.mktemp("state")
+    write_shoot(SimulatorOptions(seed=3, length_s=120, tape=directory / "tape", venue=VENUE))
+    done = CliRunner().invoke(cli, ["replay", str(directory / "tape"), "--to-journal", "--state-dir", str(directory)])
+    assert done.exit_code == 0, done.output
+    return directory
+
+
+@pytest.fixture
+def history(state: Path) -> Iterator[tap.History]:
+    with tap.open_journal(state) as opened:
+        yield opened
+
+
+def test_the_package_costs_nothing_until_it_is_used() -> None:
+    """The service imports it too: reading what a history is must not cost it memory or time."""
+    code = (
+        "import sys, tap; before = 'tap.api' in sys.modules; tap.open_journal; print(before, 'tap.api' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False True\n"
+    assert set(tap.__all__) <= set(dir(tap))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = tap.nothing
+
+
+def test_sessions_and_their_timeline_are_plain_objects(history: tap.History) -> None:
+    """What the terminal shows, as values."""
+    [session] = history.sessions()
+    assert (session.status, session.venue) == ("complete", "rehearsal")
+    assert session.started == datetime.fromtimestamp(session.started_at / 1000, UTC)
+    timeline = history.timeline(session.key)
+    assert session.length_ms == timeline.totals.length_ms
+    assert session.counts["cut"] == timeline.totals.cuts > 5
+    assert [event.kind for event in timeline.events].count("cut") == timeline.totals.cuts
+    assert sum(lane.on_air_ms for lane in timeline.lanes) <= timeline.totals.length_ms
+
+
+def test_sessions_are_found_by_when_they_were(history: tap.History) -> None:
+    """In words, as a time, or in milliseconds."""
+    [session] = history.sessions()
+    after = session.started + timedelta(days=1)
+    assert list(history.sessions(since=after)) == []
+    assert list(history.sessions(until=session.started)) == []
+    assert len(list(history.sessions(since=session.started_at, until=after.isoformat()))) == 1
+    assert list(history.sessions(venue="elsewhere")) == []
+    with pytest.raises(ValueError, match="no moment that is understood"):
+        history.sessions(since="soon")
+
+
+def test_what_is_not_there_is_told(history: tap.History, tmp_path: Path) -> None:
+    """With what to do next."""
+    with pytest.raises(tap.TapError, match="no session of this key is kept"):
+        history.timeline("nowhere/1")
+    with pytest.raises(tap.TapError):
+        tap.open_journal(tmp_path / "none")
+
+
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+def test_a_timeline_is_a_data_frame(history: tap.History, library: str) -> None:
+    """One line an event, with a time that is one."""
+    [session] = history.sessions()
+    timeline = history.timeline(session.key)
+    frame = tap.frame(timeline, library)  # type: ignore[arg-type]
+    assert frame.shape == (len(timeline.events), 13)
+    assert list(frame["at_ms"]) == [event.at for event in timeline.events]
+    first = next(iter(frame["at"]))
+    assert int(first.timestamp() * 1000) == timeline.events[0].at
+    empty = tap.frame([], library)  # type: ignore[arg-type]
+    assert empty.shape == (0, 13)
+
+
+def test_without_a_library_for_frames_it_says_so(history: tap.History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And which would do."""
+    for name in ("polars", "pandas"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(tap.TapError, match="install polars or pandas"):
+        tap.frame([])
+
+
+def test_the_ledger_gives_what_the_journal_gives(state: Path, history: tap.History) -> None:
+    """The same timeline by another way, also inside a running event loop; the key shows itself nowhere."""
+    [session] = history.sessions()
+    secret = key_of(VENUE).get_secret_value()
+    with local_ledger([VENUE]) as local:
+        env = {"TAP_CONVEX_URL": local.url, "TAP_INGEST_KEY": secret, "TAP_VENUE": VENUE}
+        done = CliRunner().invoke(cli, ["replay", str(state / "tape"), "--to-ledger"], env=env)
+        assert done.exit_code == 0, done.output
+
+        async def inside() -> tap.Timeline:
+            with tap.open_ledger(local.url, secret) as there:
+                assert secret not in repr(vars(there))
+                [same] = there.sessions(since="400 weeks")
+                assert list(there.sessions(since="2099-01-01")) == []
+                return there.timeline(same.key)
+
+        assert asyncio.run(inside()) == history.timeline(session.key)
+        with tap.open_ledger(local.url, "no such key") as there, pytest.raises(tap.TapError, match="does not know"):
+            list(there.sessions())
+
+
+# ---------------------------------------------------------------------------------------------- on the command line
+
+
+def ask(state: Path, *arguments: str) -> list[dict[str, object]]:
+    done = CliRunner().invoke(cli, [*arguments, "--json", "--state-dir", str(state)])
+    assert done.exit_code == 0, done.output
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_timeline_takes_filters_that_people_think_in(state: Path, history: tap.History) -> None:
+    """By kind and camera, of one session or of all."""
+    [session] = history.sessions()
+    stills = ask(state, "timeline", session.key, "--kind", "still")
+    assert {event["kind"] for event in stills} == {"still_marker", "still_capture"}
+    assert ask(state, "timeline", "--kind", "still", "--venue", "rehearsal") == stills
+    camera = history.timeline(session.key).lanes[0]
+    cuts = ask(state, "timeline", "--kind", "cut", "--camera", (camera.name or "").upper())
+    assert all(camera.camera_id in (event["cameraId"], event.get("fromCameraId")) for event in cuts)
+    assert len(cuts) >= camera.cuts
+    assert ask(state, "timeline", "--kind", "cut", "--since", "2099-01-01") == []
+
+
+def test_sessions_take_filters_that_people_think_in(state: Path) -> None:
+    """And say what they do not understand."""
+    assert len(ask(state, "sessions", "--until", "now", "--status", "complete", "--limit", "5")) <= 1
+    assert ask(state, "sessions", "--status", "live") == []
+    assert ask(state, "sessions", "--title", "no such title") == []
+    done = CliRunner().invoke(cli, ["sessions", "--since", "soon", "--state-dir", str(state)])
+    assert done.exit_code == 2
+    assert "no moment that is understood → today, yesterday" in done.stderr
+
+
+def test_without_a_key_the_timeline_is_of_the_newest_session(state: Path, tmp_path: Path) -> None:
+    """Where there is one."""
+    done = CliRunner().invoke(cli, ["timeline", "--state-dir", str(state)])
+    assert "rehearsal/" in done.stdout
+    with Journal.open(tmp_path / "journal.db") as journal:
+        journal.append([], b"{}", 0)
+    done = CliRunner().invoke(cli, ["timeline", "--state-dir", str(tmp_path)])
+    assert (done.exit_code, done.stderr) == (1, "no session is kept → see 'multicam-tap journal ls'\n")
+
+
+# ---------------------------------------------------------------------------------------------- a long history
+
+
+def long_history(directory: Path, sessions: int, events: int) -> None:
+    """A journal of so many sessions, each of so many cuts."""
+    began = 1_700_000_000_000
+    with Journal.open(directory / "journal.db") as journal:
+        for number in range(sessions):
+            key, start = f"hall/shoot-{number:05d}", began + number * 3_600_000
+            row = {"sessionId": f"shoot-{number:05d}", "status": "live", "startedAt": start, "title": f"Shoot {number}"}
+            made = [Entry(key, "session", key, start, row)]
+            for event in range(events):
+                at = start + event * 1000
+                cut = {"kind": "cut", "at": at, "observedAt": at, "cameraId": f"cam-{event % 5}", "trigger": "operator"}
+                made.append(Entry(f"{key}/cut/{event}", "event", key, at, cut))
+            over = {**row, "status": "complete", "completedAt": start + events * 1000}
+            made.append(Entry(key, "session", key, start + events * 1000, over))
+            journal.append(made, None, start)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_history_of_a_thousand_sessions_and_a_million_events_stays_quick(tmp_path: Path) -> None:
+    """The newest sessions, one timeline, and yesterday's stills: each in well under two seconds, memory flat."""
+    long_history(tmp_path, 1_000, 1_000)
+    tracemalloc.start()
+    took = {}
+    with tap.open_journal(tmp_path) as history:
+        questions: dict[str, Callable[[], int]] = {
+            "sessions": lambda: len(list(history.sessions())),
+            "since": lambda: len(list(history.sessions(since=1_700_000_000_000 + 990 * 3_600_000))),
+            "timeline": lambda: len(history.timeline("hall/shoot-00500").events),
+        }
+        for name, question in questions.items():
+            began = time.perf_counter()
+            took[name] = (question(), time.perf_counter() - began)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    print({name: f"{seconds:.3f} s" for name, (_, seconds) in took.items()}, f"{peak / 2**20:.1f} MB")
+    assert {name: count for name, (count, _) in took.items()} == {"sessions": 1000, "since": 10, "timeline": 1000}
+    assert max(seconds for _, seconds in took.values()) < 2
+    assert peak < 32 * 2**20
