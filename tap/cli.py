@@ -518,6 +518,54 @@ def _with_progress(replayed: Replay) -> Iterator[Entry]:
 
 
 @cli.command()
+@click.option("--apply", "apply_it", is_flag=True, help="Repair the journal, and through it the ledger.")
+@click.option("--dialect", help="A built-in dialect or a mapping file.  [default: TAP_DIALECT]")
+@click.option("--session", "session_key", metavar="KEY", help="Only this session.")
+@_in_state_dir
+@_as_json
+def rederive(
+    *, apply_it: bool, dialect: str | None, session_key: str | None, state_dir: Path | None, as_json: bool
+) -> None:
+    """Read the venue's own tapes by today's dialect.
+
+    Shows what that changes: rows added (+), changed (~), no longer there (-). With --apply they go into the journal,
+    and from there into the ledger, under the same keys with a higher revision; nothing is deleted. Sessions that are
+    live are left out.
+    """
+    from msgspec import json
+
+    from tap.adapters.dialects import load_dialect
+    from tap.history.words import plain
+    from tap.service.rederive import lines
+    from tap.service.rederive import rederive as read_again
+
+    settings = _settings("TAP_STATE_DIR", "STATE_DIRECTORY", "TAP_DIALECT")
+    path = _journal_path(state_dir)
+    with _journal(state_dir, readonly=not apply_it) as opened, _counter() as count:
+        result = read_again(
+            path.parent / settings.tapes_path.name,
+            opened,
+            load_dialect(dialect or settings.dialect),
+            session=session_key,
+            apply=apply_it,
+            on_progress=lambda read, size: count(f"{read / 1e6:.0f} of {size / 1e6:.0f} MB of tape"),
+        )
+    if as_json:
+        for change in (change for changes in result.changes.values() for change in changes):
+            _print_json(json.encode(change))
+    else:
+        for line in lines(result, applied=apply_it):
+            click.echo(plain(line))
+    sys.stdout.flush()
+    _complain(*(f"left out: {key} {why}" for key, why in result.left_out.items()))
+    told = sum(map(len, result.changes.values()))
+    done = "repaired" if apply_it else "differ; --apply repairs them"
+    _complain(
+        f"{result.tapes} tapes, {result.sessions} sessions compared: {f'{told} rows {done}' if told else 'no difference'}"
+    )
+
+
+@cli.command()
 @click.argument("url")
 @click.option(
     "-o",
