@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 # As many as a small machine has; the tests are mostly waiting for each other's sockets.
 WORKERS ?= 2
 
-.PHONY: help venue-env venv demo evidence ledger test test-python test-slow test-convex lint format pins clean
+.PHONY: help venue-env venv demo evidence screenshots ledger test test-python test-slow test-convex lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ demo: $(READY) ledger  ## A simulated shoot, tapped live, shown and scored from 
 
 evidence: $(READY) ledger  ## Writes docs/evidence.md: what was checked, and read back from the local ledger
 	@$(BIN)/python docs/make_evidence.py
+
+screenshots: $(READY) ledger  ## Makes the pictures in docs/screenshots; needs chromium
+	@$(BIN)/python docs/make_screenshots.py
 
 # Where Node is missing, or the registry out of reach, what needs it says so itself, and the rest goes on.
 ledger:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tap.core.model import Entry
     from tap.core.status import Report
     from tap.history.asking import Asked
+    from tap.rehearsal.inspect import Inspection
     from tap.service.check import Finding
     from tap.service.config import Settings
     from tap.service.forget import Forgotten, Known
@@ -52,6 +53,7 @@ _STATUS_SETTINGS = (
     "CREDENTIALS_DIRECTORY",
 )
 _REJECTED_SHOWN = 20
+_NEAR_AMONG = 500
 FORMATS = ("edl", "fcp7xml", "otio", "webvtt", "csv", "jsonl")
 KINDS = ("cut", "hold", "mode", "still", "gap", "music")
 RATE_NAMES = ("23.976", "24", "25", "29.97", "29.97df", "30", "50", "59.94", "59.94df", "60")
@@ -238,22 +240,28 @@ def enabled() -> None:
 @cli.command()
 @_as_json
 def check(as_json: bool) -> None:
-    """Try everything once: settings, server, journal, Convex, key.
+    """Try everything once: settings, unit, server, clock, journal, disk, Convex, key.
 
     A line for each: what was tried, what was found, what to do. It changes nothing and may run beside the service.
-    Exit code 1 where something failed.
+    Exit code 1 where something failed, 78 where the settings are wrong.
     """
     import asyncio
 
     from tap.service.check import check as findings
+    from tap.service.check import wrong_settings
     from tap.service.config import load_settings
 
-    settings = load_settings(os.environ)
+    try:
+        settings = load_settings(os.environ)
+    except SettingsInvalid as error:
+        for wrong in wrong_settings(error.problems):
+            _print_finding(wrong, as_json=as_json)
+        sys.exit(SETTINGS)
     failed = False
 
     async def tell() -> None:
         nonlocal failed
-        async for finding in findings(settings):
+        async for finding in findings(settings, os.environ):
             failed = failed or finding.result == "failed"
             _print_finding(finding, as_json=as_json)
             sys.stdout.flush()
@@ -378,7 +386,7 @@ def key_new(venue: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_in_state_dir
 def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
-    """Remove a shoot from ledger and journals, for good.
+    """Remove a shoot from ledger, journals and tapes, for good.
 
     For a consent that is withdrawn. The ledger refuses the session ever after. Needs the deployment's admin key in
     TAP_ADMIN_KEY, or in a file named by TAP_ADMIN_KEY_FILE. With TAP_INGEST_KEY it looks first what the ledger has.
@@ -388,7 +396,7 @@ def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
     from tap.service.forget import admin_key, look_up
     from tap.service.forget import forget as forget_session
 
-    settings = _settings("TAP_STATE_DIR", "STATE_DIRECTORY", *_LEDGER_SETTINGS)
+    settings = _settings("TAP_STATE_DIR", "STATE_DIRECTORY", "TAP_DIALECT", *_LEDGER_SETTINGS)
     if state_dir is not None:
         settings = settings.model_copy(update={"state_dir": state_dir})
     admin = None if settings.convex_url is None else admin_key(os.environ)
@@ -416,7 +424,7 @@ def _gone_words(gone: Forgotten) -> str:
     ledger = "no Convex is configured"
     if gone.rows is not None:
         ledger = f"the ledger has forgotten it ({gone.rows} rows deleted)"
-    return f"{ledger}; {gone.entries} entries deleted from the journal"
+    return f"{ledger}; {gone.entries} entries deleted from the journal, {gone.frames} frames from the tapes"
 
 
 # ---------------------------------------------------------------------------------------------- tapes
@@ -558,11 +566,9 @@ def rederive(
             click.echo(plain(line))
     sys.stdout.flush()
     _complain(*(f"left out: {key} {why}" for key, why in result.left_out.items()))
-    told = sum(map(len, result.changes.values()))
-    done = "repaired" if apply_it else "differ; --apply repairs them"
-    _complain(
-        f"{result.tapes} tapes, {result.sessions} sessions compared: {f'{told} rows {done}' if told else 'no difference'}"
-    )
+    rows = sum(map(len, result.changes.values()))
+    told = f"{rows} rows {'repaired' if apply_it else 'differ; --apply repairs them'}" if rows else "no difference"
+    _complain(f"{result.tapes} tapes, {result.sessions} sessions compared: {told}")
 
 
 @cli.command()
@@ -611,6 +617,121 @@ def record(url: str, output: Path, *, force: bool, seconds: float | None, dialec
     _complain(
         f"{output}: {recorded.frames} frames in {recorded.seconds:.0f} s, {recorded.telemetry} left out as telemetry"
     )
+
+
+@cli.command("inspect")
+@click.argument("what", metavar="TAPE|URL")
+@click.option("--dialect", help="Look through this dialect.  [default: the tape's, else multicam/1]")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=60.0, help="Listen to a URL so long.")
+@click.option("--suggest", "suggests", is_flag=True, help="Draft a mapping file; its doubtful lines say why.")
+@click.option(
+    "--try", "tried", metavar="MAPPING", help="Show the entries that this mapping would give, beside today's."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the result here.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--with-token", is_flag=True, help="Send the server the token of TAP_SERVER_TOKEN.")
+@_as_json
+def inspect_(what: str, *, dialect: str | None, seconds: float, with_token: bool, **how: Any) -> None:
+    """Show what a server says, and what of it the dialect knows.
+
+    Of a tape, or of a live server (which is listened to for --seconds): its types with samples, what fields look like
+    by their behaviour, and, with --suggest, a mapping file drafted from that.
+    """
+    import tempfile
+
+    from tap.rehearsal.inspect import Inspection
+
+    with tempfile.TemporaryDirectory(prefix="multicam-tap-") as folder, _counter() as count:
+        path = Path(what)
+        if "://" in what:
+            path = Path(folder) / "live.jsonl"
+            _record_all(what, path, seconds=seconds, dialect=dialect, with_token=with_token, count=count)
+        shown = Inspection(
+            [path],
+            dialect=dialect,
+            source=_shown_url(what),
+            on_progress=lambda doing, done, size: count(f"{doing}: {100 * done / size:.0f} %" if size else doing),
+        )
+        result, remark = _inspected(shown, **how)
+    _write_result(result, how["output"], force=how["force"])
+    if remark:
+        _complain(remark)
+
+
+def _record_all(
+    url: str, path: Path, *, seconds: float, dialect: str | None, with_token: bool, count: Callable[[str], None]
+) -> None:
+    """A tape of all that a server says, telemetry too."""
+    from tap.adapters.dialects import load_dialect
+    from tap.service.recording import record_until_stopped
+
+    secrets = ("TAP_SERVER_TOKEN", "TAP_SERVER_TOKEN_FILE", "CREDENTIALS_DIRECTORY")
+    token = _settings(*secrets).server_token if with_token else None
+    recorded = record_until_stopped(
+        url,
+        path,
+        dialect=load_dialect(dialect or "multicam/1"),
+        token=None if token is None else token.get_secret_value(),
+        telemetry=True,
+        duration=seconds,
+        on_progress=lambda now: count(f"listening: {now.seconds:.0f} of {seconds:.0f} s, {now.frames} frames"),
+    )
+    if not recorded.connections:
+        raise TapError(
+            f"nothing was heard: {recorded.problem}", where=_shown_url(url), hint="is this the server's address?"
+        )
+
+
+def _shown_url(url: str) -> str:
+    from tap.core.redact import redact_text
+
+    return redact_text(url)
+
+
+def _inspected(shown: Inspection, *, suggests: bool, tried: str | None, as_json: bool, **_: Any) -> tuple[str, str]:
+    """The result as text, and a remark for people."""
+    import orjson
+    from msgspec import to_builtins
+
+    from tap.adapters.dialects import load_dialect
+    from tap.rehearsal.inspect.screen import print_report, print_trial
+
+    if suggests:
+        drafted = shown.suggestion()
+        doubts = f"{drafted.doubts} of its lines are doubtful" if drafted.doubts else "none of its lines is doubtful"
+        text = orjson.dumps({"mapping": drafted.text, "doubts": drafted.doubts}).decode() + "\n"
+        return (text if as_json else drafted.text), f"a mapping file was drafted; {doubts}"
+    found = shown.report() if tried is None else shown.trial(load_dialect(tried))
+    if as_json:
+        return orjson.dumps(to_builtins(found)).decode() + "\n", ""
+    return _rendered(print_report if tried is None else print_trial, found), ""
+
+
+def _rendered(show: Callable[[Any, Any], None], found: object) -> str:
+    """What is shown, as text; with colours where a terminal reads it."""
+    import io
+    import shutil
+
+    from rich.console import Console
+
+    out = io.StringIO()
+    width = shutil.get_terminal_size((160, 24)).columns if sys.stdout.isatty() else 160
+    show(found, Console(file=out, width=max(80, width), force_terminal=sys.stdout.isatty(), highlight=False))
+    return out.getvalue()
+
+
+def _write_result(text: str, output: Path | None, *, force: bool) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        with output.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        hint = "use --force to replace it, or name another file"
+        raise TapError("there already is such a file", where=str(output), hint=hint) from None
+    except OSError as error:
+        raise TapError(f"cannot be written: {error.strerror}", where=str(output)) from None
 
 
 @contextmanager
@@ -983,8 +1104,97 @@ def export(
         click.echo(f"note: {note}", err=True)
 
 
+@cli.command()
+@click.argument("key")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Where to; '-': stdout."
+)
+@click.option("--media", type=click.Path(path_type=Path), metavar="DIR", help="Show the stills in this folder.")
+@click.option("--fetch", is_flag=True, help="Fetch stills that DIR lacks from where they were uploaded to.")
+@click.option("--timezone", metavar="ZONE", help="The venue's, such as Europe/Berlin.  [default: TAP_TIMEZONE]")
+@click.option("--fps", type=click.Choice(RATE_NAMES), default="25", show_default=True, help="Frame rate of timecode.")
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+@_from_ledger
+@_in_state_dir
+def report(
+    key: str,
+    output: Path,
+    media: Path | None,
+    timezone: str | None,
+    fps: str,
+    *,
+    fetch: bool,
+    force: bool,
+    show: bool,
+    from_ledger: bool,
+    state_dir: Path | None,
+) -> None:
+    """Write a session as one page, with its timeline and numbers.
+
+    It is one HTML file that loads nothing from outside: for a browser, for paper, to be sent.
+    """
+    from tap.adapters.files import refuse_existing, write_whole
+    from tap.adapters.pictures import picture_files
+    from tap.history.export.rates import RATES
+    from tap.history.report import page, report_of
+    from tap.history.words import plain
+
+    to_stdout = output == Path("-")
+    if to_stdout and show:
+        raise click.UsageError("--open needs a file")
+    if not to_stdout:
+        refuse_existing(output, force=force)
+    zone = _zone(timezone)
+    files = [] if media is None else picture_files(media)
+    rows = _rows_of(key, from_ledger=from_ledger, state_dir=state_dir)
+    pictures = _pictures(rows, media, files, zone, fetch=fetch)
+    made = report_of(rows, zone=zone, rate=RATES[fps], pictures=pictures, made_at=round(time.time() * 1000))
+    content = page(made).encode()
+    if to_stdout:
+        sys.stdout.buffer.write(content)
+        return
+    write_whole(output, content, force=force)
+    _say(plain(str(output)))
+    if show:
+        import webbrowser
+
+        webbrowser.open(output.absolute().as_uri())
+
+
+def _pictures(
+    rows: list[Row], media: Path | None, files: list[str], zone: ZoneInfo | None, *, fetch: bool
+) -> dict[str, str]:
+    """The stills that can be shown, by their keys; what was found and what was left out is told on stderr."""
+    from tap.adapters.pictures import Album, read_picture
+    from tap.history.report import match_files, pictures_to_fetch
+    from tap.history.timeline import timeline_of
+
+    album, told = Album(), timeline_of(rows)
+    if media is not None:
+        matches = match_files(told, files, zone)
+        for key, name in matches.files.items():
+            album.add(key, read_picture(media / name))
+        _complain(f"{media}: {matches.words}")
+    if fetch:
+        import asyncio
+
+        from tap.adapters.web import fetch as fetch_all
+
+        fetched = asyncio.run(fetch_all(pictures_to_fetch(told, album.pictures)))
+        for key, content in fetched.contents.items():
+            album.add(key, content)
+        _complain(f"{len(fetched.contents)} stills fetched", *fetched.words())
+    _complain(*album.words())
+    return album.pictures
+
+
 def _rows_of(key: str | None, *, from_ledger: bool, state_dir: Path | None) -> list[Row]:
     """The rows of one session that is there; of the newest where none is named."""
+    from itertools import islice
+
+    from tap.history.listing import near_keys
+
     with _history(from_ledger=from_ledger, state_dir=state_dir) as history:
         if key is None:
             newest = next(iter(history.sessions()), None)
@@ -992,18 +1202,25 @@ def _rows_of(key: str | None, *, from_ledger: bool, state_dir: Path | None) -> l
                 raise TapError("no session is kept", hint="see 'multicam-tap journal ls'")
             key = newest.key
         rows = history.rows(key)
+        near = [] if rows else near_keys(key, (one.key for one in islice(history.sessions(), _NEAR_AMONG)))
     if not rows:
         hint = f"see 'multicam-tap sessions{' --ledger' if from_ledger else ''}'"
+        hint += f"; near it: {', '.join(near)}" if near else ""
         raise TapError("no session of this key is kept", where=key, hint=hint)
     if all(row.retracted is not None for row in rows):
         raise TapError("this session was taken back, or forgotten", where=key)
     return rows
 
 
-def _zone() -> ZoneInfo | None:
-    """The venue's time zone; None for the machine's."""
+def _zone(name: str | None = None) -> ZoneInfo | None:
+    """The time zone of this name, else the venue's; None for the machine's."""
     from zoneinfo import ZoneInfo
 
+    if name is not None:
+        try:
+            return ZoneInfo(name)
+        except (LookupError, ValueError, OSError):
+            raise click.BadParameter(f"{name!r} is no time zone; try Europe/Berlin", param_hint="--timezone") from None
     name = _settings("TAP_TIMEZONE").timezone
     return None if name is None else ZoneInfo(name)
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from tap.adapters.private import open_private
 from tap.core.errors import JournalError
 from tap.core.model import Entry
 
@@ -36,12 +37,13 @@ State: TypeAlias = Literal["pending", "shipped", "dead"]
 _TAP_ID = re.compile(r"[0-9a-f]{12}")
 
 KNOWN = """
-    SELECT 1 FROM entries WHERE key = ? AND op = ? AND session_key = ? AND version = ? AND revision = ? AND fields = ?
+    SELECT 1 FROM entries INDEXED BY entries_by_key WHERE key = ? AND op = ? AND session_key = ? AND version = ? AND revision = ? AND fields = ?
     AND retracted IS ?"""
 INSERT = """
     INSERT INTO entries (key, op, session_key, version, revision, fields, retracted, committed_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-"""Both take what ``row_of`` gives, ``KNOWN`` without the time."""
+"""Both take what ``row_of`` gives, ``KNOWN`` without the time. Its index is named: without statistics SQLite may take the
+one of the session, and read all of a long shoot for each new entry."""
 
 SELECT = (
     "SELECT seq, key, op, session_key, version, revision, fields, retracted, state, reason, committed_at FROM entries "
@@ -123,7 +125,7 @@ def tap_id_in(file: Path) -> str | None:
 def keep_tap_id(file: Path, tap_id: str) -> None:
     new = file.with_name(file.name + ".new")
     try:
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = open_private(new, os.O_WRONLY | os.O_TRUNC)
         with os.fdopen(descriptor, "w") as stream:
             stream.write(tap_id + "\n")
             stream.flush()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
 
+from tap.adapters.private import make_private_directory, open_private, tighten
 from tap.core.errors import JournalBusy, JournalDamaged, JournalError, JournalVersion
 
 __all__ = [
@@ -97,15 +98,20 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            self._descriptor = open_private(path, os.O_RDWR)
         except OSError as error:
             raise JournalError(f"cannot be locked: {error.strerror}", where=str(path), hint=_place_hint(path)) from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            who = _owner_in(self._descriptor)
             os.close(self._descriptor)
-            hint = "another tap owns this journal: stop it, or give this one a TAP_STATE_DIR of its own"
+            owner = who and f" (process {who}: 'ps -fp {who}')"
+            hint = f"another tap owns this journal{owner}: stop it, or give this one a TAP_STATE_DIR of its own"
             raise JournalBusy("is in use", where=str(path.with_suffix(".db")), hint=hint) from None
+        with suppress(OSError):  # a full disk takes no name, and needs none
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
         status = os.fstat(self._descriptor)
         self._identity = (status.st_dev, status.st_ino)
 
@@ -117,6 +123,15 @@ class Lock:
     def release(self) -> None:
         with suppress(OSError):
             os.close(self._descriptor)
+
+
+def _owner_in(descriptor: int) -> str:
+    """The process that says in the lock's file that it holds it; empty where nothing readable stands there."""
+    try:
+        said = os.pread(descriptor, 20, 0)
+    except OSError:
+        return ""
+    return said.decode() if said.isdigit() else ""
 
 
 def is_locked(path: Path) -> bool:
@@ -138,7 +153,7 @@ def beside(path: Path, end: str) -> Path:
 def make_directory(path: Path) -> None:
     """Make the state directory, for its owner alone, where there is none."""
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_directory(path)
     except OSError as error:
         raise JournalError(f"cannot be made: {error.strerror}", where=str(path), hint=_place_hint(path)) from None
 
@@ -147,10 +162,12 @@ def make_file(path: Path) -> None:
     """Make an empty journal, for its owner alone, where there is none."""
     try:
         # Never opened again but by SQLite: closing another descriptor of the file would drop SQLite's own locks.
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(open_private(path, os.O_WRONLY | os.O_EXCL))
     except FileExistsError:
         if not path.is_file():
             raise JournalError("is no file", where=str(path), hint=_place_hint(path)) from None
+        with suppress(OSError):
+            tighten(path)  # SQLite gives its own files beside it the same mode
     except OSError as error:
         raise JournalError(f"cannot be made: {error.strerror}", where=str(path), hint=_place_hint(path)) from None
 

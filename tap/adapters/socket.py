@@ -50,6 +50,9 @@ control traffic, and would only fill the memory of a small machine."""
 _ASK_AGAIN_S = 1.0
 """How often a handshake is asked whether it has something to say."""
 
+_MUCH = 64 * 1024
+"""Bytes read at once after which everybody else has a turn."""
+
 _WORDS = 300
 """Characters of the longest reason: a server may put a page of its own into one."""
 
@@ -527,6 +530,14 @@ class _Connection(ClientConnection):
             # websockets waits for the server to hang up; one that goes on sending a frame beyond the limit does not.
             self._ending = True
             self.loop.call_later(self.close_timeout or 0, self.transport.abort)
+        elif len(data) >= _MUCH:
+            # uvloop reads on for megabytes before it turns to anybody else: to commits, timers, the watchdog.
+            self.transport.pause_reading()
+            self.loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _whole(self, data: bytes) -> None:
         self.heard += 1

@@ -71,6 +71,8 @@ class TapeReader:
         self.bad_lines: list[tuple[int, str]] = []
         self.bad_count = 0
         self.torn = False
+        self.line = 0
+        """The number of the line that the last item stands on."""
         self.header = TapeHeader()
         self._place = Place() if place is None else place
         self._known_wall: tuple[int, int] | None = None
@@ -176,6 +178,7 @@ class TapeReader:
         for number, line in chain(self._first, self._numbered):
             item = self._item_of(number, line)
             if item is not None:
+                self.line = number
                 yield item
 
     def _item_of(self, number: int, line: bytes) -> SourceItem | None:
@@ -293,6 +296,11 @@ class Tapes:
         """Let go of the file that is open; more than once does no harm."""
         if self._reader is not None:
             self._reader.close()
+
+    @property
+    def place(self) -> tuple[Path, int]:
+        """On which tape the last item stands, and on which line; none before the first tape."""
+        return (Path(), 0) if self._reader is None else (self._reader.path, self._reader.line)
 
     @property
     def bytes_read(self) -> int:

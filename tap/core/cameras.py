@@ -15,8 +15,10 @@ from tap.core.state import Camera, Connection, Leaving, Mark, Session
 
 __all__ = ["Cameras"]
 
-_MOST = 10_000
-"""Cameras that are remembered; a server that names more is not believed."""
+_MOST = 1_000
+"""Cameras that are remembered; for another, one that is away and belongs to nothing that runs is forgotten."""
+_HEAVIEST = 4_000_000
+"""Characters that are remembered of all of them; what a server says beyond that is not taken."""
 
 _TEXTS = ("name", "role", "device", "lens", "placement")
 
@@ -27,6 +29,7 @@ class Cameras:
     def __init__(self, book: Book, policy: Policy) -> None:
         self._book = book
         self._policy = policy
+        self._weight = sum(_weight(camera.info) for camera in book.state.cameras.values())
         # Only those on their way out, so that the work of a frame does not grow with the number of cameras.
         self._leaving = {name: camera for name, camera in book.state.cameras.items() if camera.leaving is not None}
 
@@ -152,19 +155,39 @@ class Cameras:
     def _camera(self, camera_id: str) -> Camera | None:
         cameras = self._book.state.cameras
         camera = cameras.get(camera_id)
-        if camera is None and len(cameras) < _MOST:
+        if camera is None and self._has_room(len(camera_id)):
             camera = cameras[camera_id] = Camera(CameraInfo(camera_id))
+            self._weight += len(camera_id)
         return camera
+
+    def _has_room(self, weight: int) -> bool:
+        """Room for another camera; made by forgetting, so that a server with new ids every day is no trouble."""
+        cameras = self._book.state.cameras
+        while len(cameras) >= _MOST or self._weight + weight > _HEAVIEST:
+            gone = next((name for name, camera in cameras.items() if self._is_idle(name, camera)), None)
+            if gone is None:
+                return False
+            self._weight -= _weight(cameras.pop(gone).info)
+        return True
+
+    def _is_idle(self, name: str, camera: Camera) -> bool:
+        session = self._book.running()
+        program = self._book.state.program.value
+        away = not camera.present and camera.leaving is None and name != program
+        return away and (session is None or name not in session.cameras)
 
     @staticmethod
     def _would_change(camera: Camera, info: CameraInfo) -> bool:
         known = camera.info
         return any((told := getattr(info, name)) is not UNSET and told != getattr(known, name) for name in _TEXTS)
 
-    @staticmethod
-    def _merge(camera: Camera, info: CameraInfo) -> None:
+    def _merge(self, camera: Camera, info: CameraInfo) -> None:
         news = {name: told for name in _TEXTS if (told := getattr(info, name)) is not UNSET}
-        camera.info = msgspec.structs.replace(camera.info, **news)
+        changed = msgspec.structs.replace(camera.info, **news)
+        more = _weight(changed) - _weight(camera.info)
+        if more <= 0 or self._weight + more <= _HEAVIEST:
+            self._weight += more
+            camera.info = changed
 
     def _row(self, camera: Camera, at: int) -> None:
         session = self._book.running()
@@ -178,3 +201,9 @@ class Cameras:
     def _mark(camera: Camera, told: Told, scope: str | None, connection: Connection | None, *, explicit: bool) -> Mark:
         number = 0 if connection is None else connection.number
         return marked(camera.mark, told, scope, connection=number, explicit=explicit)
+
+
+def _weight(info: CameraInfo) -> int:
+    """How many characters are known of a camera."""
+    texts = (getattr(info, name) for name in _TEXTS)
+    return len(info.id) + sum(len(str(text)) for text in texts if text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tap.core.book import Book, told_at
-from tap.core.codec import sub_key
+from tap.core.codec import MAX_KEY, key_part, sub_key
 from tap.core.model import StillCaptured, StillFailed, StillRequested, StillUploaded, Told
 from tap.core.state import Session, State, Still
 
@@ -24,6 +24,8 @@ _CLOCK_SET_MS = 2_000
 
 _MOST = 1_000
 """Stills of one session whose rows can still change; the oldest uploaded ones are forgotten first."""
+_HEAVY = 2_000
+"""Characters of a still beyond which its session's stills are weighed, not only counted."""
 
 
 class Stills:
@@ -39,7 +41,7 @@ class Stills:
         session = self._asking(name, at)
         if session is None:
             return
-        if name not in session.markers:
+        if _brief(name) not in session.markers:
             _keep(session.markers, name, at)
             _keep(session.asked, name, at)
             detail: dict[str, Any] = {"stillId": name, "cameraIds": list(o.camera_ids)}
@@ -95,13 +97,13 @@ class Stills:
         known, running = self._asked_in(name), self._book.running()
         if known is None or known is running:
             return running
-        return known if running is None or known.markers.get(name, at) == at else running
+        return known if running is None or known.markers.get(_brief(name), at) == at else running
 
     def _asked_in(self, still_id: str | None) -> Session | None:
         """The session that knows this still: the one that asked for it, even if it is over."""
         if still_id is None:
             return None
-        return next((session for session in self._sessions() if still_id in session.asked), None)
+        return next((session for session in self._sessions() if _brief(still_id) in session.asked), None)
 
     def _place(self, still_id: str | None, camera_id: str, at: int, *, before: str) -> tuple[Session, str] | None:
         """The session and name of a still; None where there is no session that it could belong to."""
@@ -166,7 +168,7 @@ class Stills:
         if still is None:
             still = Still(row, anonymous=anonymous)
             session.stills[key] = still
-            self._bound(session)
+            self._bound(session, still)
         still.row = row
         still.moment = max(still.moment, moment)
         return still
@@ -203,14 +205,25 @@ class Stills:
         return {"programCameraId": camera_id, **({"programCameraName": name} if name else {})}
 
     @staticmethod
-    def _bound(session: Session) -> None:
-        if len(session.stills) > _MOST:
+    def _bound(session: Session, newest: Still) -> None:
+        weight = sum(map(_weight, session.stills.values())) if _weight(newest) > _HEAVY else 0
+        if len(session.stills) > _MOST or weight > _MOST * _HEAVY:
             done = (key for key, still in session.stills.items() if still.row.fields["status"] == "uploaded")
             del session.stills[next(done, next(iter(session.stills)))]
 
 
+def _brief(name: str) -> str:
+    """A still's name as it is remembered: a long one by its digest."""
+    return name if len(name) <= MAX_KEY else key_part(name)
+
+
+def _weight(still: Still) -> int:
+    """How many characters its row holds."""
+    return sum(len(value) for value in still.row.fields.values() if isinstance(value, str))
+
+
 def _keep(known: dict[str, int], name: str, at: int) -> None:
-    known.setdefault(name, at)
+    known.setdefault(_brief(name), at)
     if len(known) > _MOST:
         del known[next(iter(known))]
 

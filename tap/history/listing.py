@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import SequenceMatcher
 from typing import Any
 
 from tap.core.codec import iso, venue_of
@@ -10,7 +11,7 @@ from tap.core.merge import Row
 from tap.core.model import Entry
 from tap.history.words import plain
 
-__all__ = ["entry_line", "row_object", "session_line"]
+__all__ = ["entry_line", "near_keys", "row_object", "session_line"]
 
 
 def entry_line(entry: Entry, refused: str | None = None) -> str:
@@ -41,6 +42,23 @@ def row_object(row: Row) -> dict[str, Any]:
     revision = {"revision": row.revision} if row.revision else {}
     retracted = {} if row.retracted is None else {"retracted": row.retracted}
     return {**common, **revision, **retracted, **row.fields}
+
+
+_NEAR = 0.6
+_MOST_NEAR = 3
+
+
+def near_keys(wanted: str, keys: Iterable[str]) -> list[str]:
+    """The session keys that somebody may have meant: nearest first, a few at most."""
+    asked = wanted.casefold()
+
+    def nearness(key: str) -> float:
+        have = key.casefold()
+        # Mostly it is a part of the key: the id without the venue, or a beginning.
+        return 1.0 if asked and asked in have else SequenceMatcher(None, asked, have).ratio()
+
+    ranked = sorted(((nearness(key), key) for key in keys), key=lambda pair: -pair[0])
+    return [key for near, key in ranked[:_MOST_NEAR] if near >= _NEAR]
 
 
 def _named(fields: Mapping[str, Any], prefix: str = "camera") -> str:

@@ -158,8 +158,8 @@ def _on_air(now: Now, zone: tzinfo | None) -> Text:
         return Text("not told yet", style="yellow")
     name = _short(program.name) or "nothing"
     if now.session is not None and now.session.seen and program.sure:
-        text = Text(f" {name} ", style="bold white on red" if program.camera_id is not None else "bold")
-        text.append(f" for {lasting(now.now - program.since)}", style="default not bold")
+        text = Text().append(f" {name} ", style="bold white on red" if program.camera_id is not None else "bold")
+        text.append(f"  for {lasting(now.now - program.since)}")
     else:
         text = Text(f"{name}, when it was last told ({clock(program.since, zone)})", style="yellow")
     if now.hold is not None:
@@ -179,8 +179,8 @@ def _session(now: Now, session: SessionNow) -> Text:
         f"{_count(session.gaps, 'gap')} ({lasting(session.gap_ms)})" if session.gaps else "no gaps",
         f"{online} of {_count(len(now.cameras) + now.more_cameras, 'camera')} there",
     ]
-    text = Text(_short(session.title or session.key), style="bold")
-    return text.append("  " + ", ".join(part for part in parts if part), style="default not bold")
+    text = Text().append(_short(session.title or session.key), style="bold")
+    return text.append("  " + ", ".join(part for part in parts if part))
 
 
 # ---------------------------------------------------------------------------------------------- the journal

@@ -7,66 +7,60 @@ from any tap, which is nothing. So it may run beside the service, and as another
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Literal, TypeAlias
-
-from msgspec import Struct, field
+from collections.abc import AsyncIterator, Mapping
 
 from tap.adapters.dialects import load_dialect
-from tap.adapters.journal import Journal
 from tap.adapters.ledger import Ledger, LedgerAway, LedgerRefused, Ping
 from tap.adapters.socket import Clock, ServerSocket, Timing
-from tap.core.errors import JournalError, MappingInvalid, ServerError
+from tap.core.errors import MappingInvalid, ServerError
 from tap.core.mapping import Dialect, Verdict
 from tap.core.model import Frame, SourceItem
+from tap.service.check_machine import clock, disk, environment_file, journal, unit
 from tap.service.config import Settings
+from tap.service.finding import Finding, at
 
-__all__ = ["Finding", "check"]
-
-Result: TypeAlias = Literal["ok", "note", "failed"]
+__all__ = ["Finding", "check", "wrong_settings"]
 
 _CONNECT_WITHIN_S = 8.0
 _LISTEN_S = 3.0
 """A state comes with the connection, and telemetry many times a second."""
 _LEDGER_WITHIN_S = 8.0
-_MEGABYTE = 1_000_000
-_DISK_FULL, _DISK_LOW = 100 * _MEGABYTE, 1000 * _MEGABYTE
-_VERIFIED = 100 * _MEGABYTE
-"""Bytes of the largest journal that is read through here: some seconds."""
 _TYPES_NAMED = 5
 _KEY_CODES = ("key_missing", "key_wrong", "venue", "key")
 
 
-class Finding(Struct, frozen=True, omit_defaults=True):
-    """What was tried, what was found, and what to do. A ``note`` is nothing that stops a shoot."""
+async def check(settings: Settings, environ: Mapping[str, str] | None = None) -> AsyncIterator[Finding]:
+    """Try one thing after the other. ``settings`` were read already, which is the first of them.
 
-    tried: str
-    result: Result
-    found: str
-    to_do: str | None = field(default=None, name="toDo")
-
-
-async def check(settings: Settings) -> AsyncIterator[Finding]:
-    """Try one thing after the other. ``settings`` were read already, which is the first of them."""
+    ``environ``: the environment they came from, which tells about the unit; nothing of it is tried without.
+    """
     yield _settings(settings)
+    for finding in () if environ is None else await asyncio.to_thread(_systemd, settings.venue, environ):
+        yield finding
+    heard: _Heard | None = None
     try:
         dialect = load_dialect(settings.dialect)
     except MappingInvalid as error:
-        yield Finding("dialect", "failed", _at(error.where, error.what), error.hint)
+        yield Finding("dialect", "failed", at(error.where, error.what), error.hint)
     else:
-        yield await _server(settings, dialect)
-    yield await asyncio.to_thread(_journal, settings.journal_path)
-    yield _disk(settings.state_dir)
+        heard = _Heard(dialect)
+        yield await _server(settings, heard)
+    yield await asyncio.to_thread(clock, [] if heard is None else heard.offsets)
+    yield await asyncio.to_thread(journal, settings.journal_path)
+    yield disk(settings.state_dir)
     async for finding in _ledger(settings):
         yield finding
 
 
-def _at(where: str | None, what: str) -> str:
-    return what if where is None else f"{where}: {what}"
+def wrong_settings(problems: list[str]) -> list[Finding]:
+    """Findings of settings with which nothing else can be tried."""
+    parts = [problem.partition(" → ") for problem in problems]
+    return [Finding("settings", "failed", what, to_do or "mend it") for what, _, to_do in parts]
+
+
+def _systemd(venue: str, environ: Mapping[str, str]) -> list[Finding]:
+    return [found for found in (environment_file(environ), unit(venue, environ)) if found is not None]
 
 
 def _settings(settings: Settings) -> Finding:
@@ -87,24 +81,25 @@ class _Heard:
         self.telemetry = 0
         self.verdicts: Counter[Verdict] = Counter()
         self.unknown: Counter[str] = Counter()
-        self.dated = False
-        """Some frame that says something told the server's own time."""
+        self.offsets: list[int] = []
+        """Of the frames that say something and tell the server's own time: that less ours, in ms."""
         self.first = asyncio.Event()
-        self._dialect = dialect
+        self.dialect = dialect
 
     def on_item(self, item: SourceItem) -> None:
         if not isinstance(item, Frame):
             return
         self.frames += 1
         self.first.set()
-        if not item.binary and self._dialect.is_telemetry(item.data):
+        if not item.binary and self.dialect.is_telemetry(item.data):
             self.telemetry += 1
             return
-        for reading in self._dialect.read(item):
+        for reading in self.dialect.read(item):
             self.verdicts[reading.verdict] += 1
             if reading.verdict is Verdict.UNKNOWN:
                 self.unknown[reading.type] += 1
-            self.dated = self.dated or any(observation.told.at is not None for observation in reading.observations)
+            dated = (seen.told.at for seen in reading.observations if seen.told.at is not None)
+            self.offsets += [moment - item.stamp.wall for moment in dated]
 
     @property
     def understood(self) -> int:
@@ -128,14 +123,15 @@ class _Heard:
         return ", ".join([*named, "…"] if len(self.unknown) > _TYPES_NAMED else named)
 
 
-async def _server(settings: Settings, dialect: Dialect) -> Finding:
-    heard = _Heard(dialect)
+async def _server(settings: Settings, heard: _Heard) -> Finding:
     token = None if settings.server_token is None else settings.server_token.get_secret_value()
     timing = Timing(open_timeout=_CONNECT_WITHIN_S, close_timeout=0.5)
     try:
-        socket = ServerSocket(settings.server_url, heard.on_item, Clock(), token=token, dialect=dialect, timing=timing)
+        socket = ServerSocket(
+            settings.server_url, heard.on_item, Clock(), token=token, dialect=heard.dialect, timing=timing
+        )
     except ServerError as error:
-        return Finding("server", "failed", _at(error.where, error.what), error.hint)
+        return Finding("server", "failed", at(error.where, error.what), error.hint)
     listening = asyncio.create_task(socket.run())
     try:
         await asyncio.wait_for(heard.first.wait(), _CONNECT_WITHIN_S)
@@ -150,7 +146,7 @@ async def _server(settings: Settings, dialect: Dialect) -> Finding:
     if refused and not connections:
         to_do = "see the words; nothing else here can be tried without it"
         return Finding("server", "failed", f"{socket.shown}: {problem}", to_do)
-    finding = _judged(heard, socket.shown, problem, connections, dialect.name)
+    finding = _judged(heard, socket.shown, problem, connections, heard.dialect.name)
     return finding if remark is None else Finding("server", "note", f"{finding.found}; {remark}", finding.to_do)
 
 
@@ -167,59 +163,10 @@ def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, di
         return Finding("server", "failed", f"{found}; {dialect} understands nothing of it", to_do)
     if heard.unknown:
         return Finding("server", "note", found, to_do)
-    if heard.understood and not heard.dated:
+    if heard.understood and not heard.offsets:
         # ledger.md promises that this is told: without times of the server's, keys come from the receiver's clock.
         return Finding("server", "note", f"{found}; none tells the server's time, so two taps make two histories")
     return Finding("server", "ok", found)
-
-
-# ---------------------------------------------------------------------------------------------- this machine
-
-
-def _journal(path: Path) -> Finding:
-    if not path.exists():
-        return _place(path)
-    if not os.access(path, os.W_OK):
-        return Finding("journal", "failed", f"{path}: may not be written to", "run this as the tap's user, or chown it")
-    try:
-        with Journal.open(path, readonly=True) as journal:
-            counts = journal.counts()
-            whole = path.stat().st_size <= _VERIFIED
-            problems = journal.verify() if whole else []
-    except JournalError as error:
-        return Finding("journal", "failed", _at(error.where, error.what), error.hint)
-    if problems:
-        to_do = "see 'multicam-tap journal verify'; the service moves a damaged journal aside and begins a new one"
-        return Finding("journal", "failed", f"{path}: {problems[0]}", to_do)
-    words = "whole" if whole else "opens (too large to be read through here)"
-    found = f"{path}: {words}; {counts['pending']} entries wait, {counts['shipped']} are in the ledger"
-    if counts["dead"]:
-        to_do = "see 'multicam-tap journal ls --dead'"
-        return Finding("journal", "note", f"{found}, {counts['dead']} are set aside", to_do)
-    return Finding("journal", "ok", found)
-
-
-def _place(path: Path) -> Finding:
-    """Whether a journal could be made; making it here might give it to the wrong user."""
-    place = _existing(path.parent)
-    if not os.access(place, os.W_OK | os.X_OK):
-        to_do = "run this as the tap's user, or set TAP_STATE_DIR"
-        return Finding("journal", "failed", f"{path}: not there, and {place} may not be written to", to_do)
-    return Finding("journal", "ok", f"{path}: not there yet; 'run' makes it")
-
-
-def _existing(path: Path) -> Path:
-    return next(place for place in (path, *path.parents) if place.exists())
-
-
-def _disk(path: Path) -> Finding:
-    place = _existing(path)
-    free = shutil.disk_usage(place).free
-    size = f"{free / 1e9:.1f} GB" if free >= _DISK_LOW else f"{free / _MEGABYTE:.0f} MB"
-    found = f"{size} free for {path}"
-    if free >= _DISK_LOW:
-        return Finding("disk", "ok", found)
-    return Finding("disk", "failed" if free < _DISK_FULL else "note", found, "make room before the shoot")
 
 
 # ---------------------------------------------------------------------------------------------- the ledger

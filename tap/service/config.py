@@ -38,6 +38,7 @@ _SECRETS = {"server_token": "server-token", "ingest_key": "ingest-key", "ops_tok
 """Settings that may stand in a file of their own, and the names of their systemd credentials."""
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9])?")
 _LONGEST_SHOWN = 80
+_OBS_URL = "ws://127.0.0.1:4455"
 
 Address: TypeAlias = tuple[str, int]
 
@@ -370,6 +371,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     if "state_dir" not in values and environ.get("STATE_DIRECTORY"):
         # systemd gives a list where the unit asks for several; ours is the first.
         values["state_dir"] = environ["STATE_DIRECTORY"].split(":", 1)[0]
+    if "server_url" not in values and values.get("dialect") == "obs":
+        values["server_url"] = _OBS_URL
     try:
         settings = Settings(**values)  # type: ignore[arg-type]  # text, which it is for pydantic to turn into values
     except ValidationError as error:
@@ -389,7 +392,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 def make_state_dir(settings: Settings) -> None:
     """Make the state directory, for its owner alone, where there is none, and see that it can be written to.
 
-    Raises ``SettingsInvalid`` where that needs a person. A disk that is full or read-only for now is none of these cases.
+    Raises ``SettingsInvalid`` where that needs a person. A disk that is full or read-only for now is no such case.
     """
     path = settings.state_dir
     try:

@@ -23,6 +23,7 @@ import structlog
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
+from tap.adapters.private import open_private
 from tap.adapters.socket import Clock, ServerSocket
 from tap.adapters.tape import TapeHeader
 from tap.core.errors import JournalError, MappingInvalid, SettingsInvalid
@@ -326,7 +327,7 @@ def _wall() -> int:
 def _keep(path: Path, data: bytes) -> None:
     """A file of its own for what is set aside. That it cannot be made is no reason not to record."""
     with suppress(OSError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = open_private(path, os.O_WRONLY | os.O_TRUNC)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
 

@@ -27,6 +27,7 @@ from typing import TypeAlias
 import msgspec
 import structlog
 
+from tap.adapters.private import make_private_directory, open_private
 from tap.adapters.socket import Clock
 from tap.adapters.tape import TapeHeader, TapeWriter
 from tap.core.mapping import Verdict
@@ -145,8 +146,10 @@ class FlightRecorder:
                 self.sampled_out += 1
                 return
         if size > self._max_frame or (self.waiting_bytes and self.waiting_bytes + size > self._max_waiting):
-            self._lost += 1
-            self.dropped += 1
+            # Without a note that the tap was there nothing is missing; anything else is a loss.
+            if not isinstance(item, Alive):
+                self._lost += 1
+                self.dropped += 1
             return
         if self._lost:
             self._queue.put(_Lost(self._lost))
@@ -184,14 +187,13 @@ class FlightRecorder:
 
     def _next(self) -> list[_Job]:
         """What is to be written next; nothing, where nothing comes for a while."""
-        try:
-            jobs = [self._queue.get(timeout=_LOOK_EVERY_S)]
-            size = _size(jobs[0])
+        jobs: list[_Job] = []
+        size = 0
+        with suppress(queue.Empty):
+            jobs.append(self._queue.get(timeout=_LOOK_EVERY_S))
             while len(jobs) < _ITEMS_AT_ONCE and size < _BYTES_AT_ONCE:
-                jobs.append(self._queue.get_nowait())
                 size += _size(jobs[-1])
-        except queue.Empty:
-            return []
+                jobs.append(self._queue.get_nowait())
         return jobs
 
     def _write(self, jobs: list[SourceItem | Sent | _Lost]) -> None:
@@ -287,14 +289,15 @@ class _Shelf:
 
     def new(self) -> tuple[Path, int]:
         """Make the next segment's file; its path and descriptor, locked for as long as that is open."""
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_directory(self.directory)
         known = segments(self.directory)
         number = int(known[-1].name.partition("-")[0]) + 1 if known else 1
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         path = self.directory / f"{number:06d}-{stamp}.jsonl"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        descriptor = open_private(path, os.O_WRONLY | os.O_EXCL | os.O_APPEND)
         # Tells 'forget' that this one is being written.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.count += 1
         return path, descriptor
 
     def tidy(self, current: Path | None) -> None:
@@ -364,7 +367,7 @@ class _Writer:
                 segment = self._segment = self._begin(items[0].stamp)
             for item in items:
                 segment.add(item, self._clean)
-            segment.write()
+            self._shelf.bytes += segment.write()
         except BaseException:
             # What is on the disk by now is whole lines; the rest comes again, in a segment of its own.
             if segment is not None and not segment.size:
@@ -439,8 +442,8 @@ class _Segment:
         else:
             tape.alive(item)
 
-    def write(self) -> None:
-        """Hand the lines to the system. After an ``OSError`` the file ends with a whole line, if the disk lets it."""
+    def write(self) -> int:
+        """Hand the lines to the system; how many bytes. After an ``OSError`` the file ends with a whole line, if the disk lets it."""
         data = memoryview(self._lines.take())
         disk = os.fstatvfs(self._descriptor)
         reserve = min(_LARGEST_RESERVE, disk.f_blocks * disk.f_frsize // 20)
@@ -456,6 +459,7 @@ class _Segment:
             raise
         self.size += written
         self._dirty = True
+        return written
 
     def sync(self) -> None:
         """To the disk itself, now and then: a power cut costs some seconds, and no more."""

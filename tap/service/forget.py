@@ -17,6 +17,7 @@ from tap.adapters.ledger import Ledger, LedgerRefused
 from tap.core.errors import JournalError, SettingsInvalid, TapError
 from tap.core.merge import Row, fold
 from tap.service.config import Settings
+from tap.service.erase import Span, erase, spans_of
 from tap.service.keys import SecretFileInvalid, read_secret
 
 __all__ = ["Forgotten", "Known", "admin_key", "forget", "look_up"]
@@ -39,6 +40,8 @@ class Forgotten(NamedTuple):
     rows: int | None
     """Rows of the ledger; None without one."""
     entries: int
+    frames: int
+    """Of the flight recorder's tapes."""
     remains: list[Path]
     """Files that may still hold something of it, and that only a person can judge."""
 
@@ -114,20 +117,29 @@ def _count(path: Path, session_key: str) -> int:
 
 
 async def forget(settings: Settings, session_key: str, admin: SecretStr | None) -> Forgotten:
-    """Remove a session from the ledger (with ``admin``; None leaves it out), the journal and those moved aside.
+    """Remove a session from the ledger (with ``admin``; None leaves it out), tapes, journal and what was moved aside.
 
-    Raises ``LedgerError`` before anything here was touched, and ``JournalError``.
+    Raises ``LedgerError`` before anything here was touched, ``TapError`` where a tape cannot be rewritten, and
+    ``JournalError``.
     """
     rows = None
     if settings.convex_url is not None and admin is not None:
         rows = await _forget_rows(settings.convex_url, session_key, admin)
+    # The journal after the tapes: it knows when the session ran, also where this has to be run again.
+    frames = erase(settings.tapes_path, session_key, _spans(settings.journal_path, session_key), settings.dialect)
     entries = 0
     if settings.journal_path.exists():
         with Journal.open(settings.journal_path) as journal:
             entries = journal.forget(session_key)
-    # The flight recorder's tapes go here, once there are any: they hold the frames that all of this was made of.
     remains = [path for path in _aside(settings.state_dir) if not _clean(path, session_key)]
-    return Forgotten(rows, entries, remains)
+    return Forgotten(rows, entries, frames, remains)
+
+
+def _spans(path: Path, session_key: str) -> list[Span]:
+    if not path.exists():
+        return []
+    with Journal.open(path, readonly=True) as journal:
+        return spans_of(journal.session_entries(session_key))
 
 
 async def _forget_rows(url: str, session_key: str, admin: SecretStr) -> int:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -44,12 +44,15 @@ class HoldBack:
         if not seconds:
             return True
         words = f"waits {seconds:g} s before it starts: it ended several times in a row"
-        _log.warning("held back: the service ended several times in a row", seconds=seconds, next_step="see the log before")
-        tell(words)
-        if passed_unless_stopped(seconds):
-            return True
-        self.end()
-        return False
+        _log.warning(
+            "held back: the service ended several times in a row", seconds=seconds, next_step="see the log before"
+        )
+        with _signals_waiting():  # the usual end of the process would leave the count behind
+            tell(words)
+            if passed_unless_stopped(seconds):
+                return True
+            self.end()
+            return False
 
     def begin(self) -> float:
         """One more start; how many seconds to wait before it.
@@ -82,9 +85,14 @@ def _counted(file: Path) -> int:
 
 def passed_unless_stopped(seconds: float) -> bool:
     """Wait so long; False where SIGTERM or SIGINT came first. On the main thread, before any other is started."""
-    # A signal's usual end of the process would leave the count behind.
+    with _signals_waiting():
+        return signal.sigtimedwait(_SIGNALS, seconds) is None
+
+
+@contextmanager
+def _signals_waiting() -> Iterator[None]:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
-        return signal.sigtimedwait(_SIGNALS, seconds) is None
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -22,7 +22,8 @@ from msgspec import Struct
 
 import tap
 from tap.core.errors import TapError
-from tap.service.venuefile import environment_text, read_environment
+from tap.service.envfile import EnvFile, read_environment
+from tap.service.venuefile import environment_text
 
 __all__ = ["Places", "command_path", "install", "shown", "uninstall", "venue_environment"]
 
@@ -33,7 +34,7 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,25}[a-z0-9])?")
 """What systemd can make an account's name of, with "tap-" before it."""
 _HIDDEN: Final = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 - what the unit's sandbox hides
 _FIRST_PORT, _PORTS = 9405, 100
-_SECRETS: Final = {"TAP_INGEST_KEY": "ingest-key", "TAP_SERVER_TOKEN": "server-token"}
+_SECRETS: Final = {"TAP_INGEST_KEY": "ingest-key", "TAP_SERVER_TOKEN": "server-token", "TAP_OPS_TOKEN": "ops-token"}
 _SLOW_S: Final = 120
 
 
@@ -223,12 +224,13 @@ def install(places: Places, command: Path) -> list[str]:
     """
     _needs_root(places)
     _needs_systemd(places)
-    if (problem := obstacle(command)) is not None:
+    problem = obstacle(command)
+    if problem is not None and places.this_machine:
         raise problem
     plan = planned(places, command)
     said = [_write_unit(places.unit, plan.unit)]
     said.append(_write_environment(places.environment, plan))
-    said.extend(plan.remarks)
+    said.extend([*plan.remarks, *([] if problem is None else [str(problem)])])
     store = places.secret("ingest-key").parent
     try:
         store.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -327,7 +329,7 @@ def _next_steps(places: Places, plan: Plan) -> list[str]:
         f"  settings      edit {places.environment} (TAP_SERVER_URL first of all)",
         f"  key           with Convex: install -m 600 /dev/stdin {key}   (paste the key, Ctrl-D)",
         f"  try           multicam-tap --installed {venue} check",
-        f"  switch on     systemctl enable --now multicam-tap@{venue}",
+        f"  switch on     systemctl enable --now multicam-tap@{venue}   (after an upgrade: systemctl restart …)",
         f"  see it        systemctl status multicam-tap@{venue}; journalctl -u multicam-tap@{venue}",
         *live,
         f"  switch off    systemctl disable --now multicam-tap@{venue}",
@@ -358,8 +360,8 @@ def uninstall(places: Places) -> list[str]:
 def _stop(places: Places) -> list[str]:
     if not places.this_machine:
         return []
-    stopped = _systemctl("disable", "--now", places.service) is not None
-    if stopped:
+    if _systemctl("disable", "--now", places.service) is not None:
+        _systemctl("reset-failed", places.service)  # a venue that is gone is no failed one
         return [f"{places.service}: stopped and switched off"]
     return [f"{places.service}: could not be stopped by systemctl → see that it does not run"]
 
@@ -399,7 +401,7 @@ def venue_environment(places: Places, environ: Mapping[str, str]) -> dict[str, s
             given |= _secret(places, variable, credential)
     return kept | {
         "STATE_DIRECTORY": str(places.state),
-        "MULTICAM_TAP_ENV_FILE": str(places.environment),
+        EnvFile.VARIABLE: str(places.environment),
         **given,
     }
 

@@ -14,8 +14,8 @@ from tap.service.config import Settings
 
 __all__ = ["Upkeep"]
 
-_AT_ONCE = 1_000
-"""Entries a turn on the journal's thread, so that no commit waits long."""
+_AT_ONCE = 200
+"""Entries a turn on the journal's thread: few, so that no commit waits, and no more go than have to."""
 _DAY_MS = 86_400_000
 _MEGABYTE = 10**6
 

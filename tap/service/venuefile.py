@@ -1,4 +1,7 @@
-"""A venue's environment file, ``/etc/multicam-tap/VENUE.env``: made from the settings, and read as systemd does it."""
+"""The text of a venue's environment file, ``/etc/multicam-tap/VENUE.env``, made from the settings.
+
+As a program it writes that of ``systemd/venue.env.example``.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from tap.service.config import SettingDoc, setting_docs
-from tap.service.envfile import read_environment
 
-__all__ = ["environment_text", "read_environment"]
+__all__ = ["environment_text"]
 
 _WIDTH = 110
 _HEAD: Final = """\
@@ -23,6 +25,7 @@ _UNDER_SYSTEMD: Final = {
     "TAP_STATE_DIR": "Leave it unset here: the unit gives /var/lib/multicam-tap/VENUE, and lets the service write"
     " nowhere else.",
     "TAP_SERVER_TOKEN": "Better not here, but in /etc/credstore/multicam-tap.VENUE.server-token (mode 0600).",
+    "TAP_OPS_TOKEN": "Better not here, but in /etc/credstore/multicam-tap.VENUE.ops-token (mode 0600).",
     "TAP_INGEST_KEY": "Better not here, but in /etc/credstore/multicam-tap.VENUE.ingest-key (mode 0600).",
 }
 

@@ -49,6 +49,7 @@ class Desk:
         self.connections = 0
         self.clock_off_ms = clock_off_ms
         self.there: set[ServerConnection] = set()
+        self._first = 0
         self._seq = 0
         self._server: Server | None = None
 
@@ -120,9 +121,23 @@ class Desk:
     def state(self) -> None:
         self.say(self._state())
 
+    def count_from(self, number: int) -> None:
+        """The next cut is the so-and-so-many-th, so that it has no id of a desk before this one."""
+        self._first = number
+
+    @property
+    def queue(self) -> int:
+        """Bytes that wait on this side, of the client that has most of them."""
+        return max((one.transport.get_write_buffer_size() for one in self.there), default=0)
+
+    async def taken(self, at_most: int = 256 * 1024) -> None:
+        """Until no client has more than that to take."""
+        while self.queue > at_most:  # noqa: ASYNC110 - of any client
+            await asyncio.sleep(0.005)
+
     async def cut(self) -> Said:
         """The other camera goes live."""
-        said = Said(f"cut-{len(self.cuts):05d}", time.time_ns() / 1e6)
+        said = Said(f"cut-{self._first + len(self.cuts):05d}", time.time_ns() / 1e6)
         self.cuts.append(said)
         self.say({"type": "cut", "cut_id": said.cut_id, "to": f"cam-{len(self.cuts) % 2}", "trigger": "operator"})
         await asyncio.sleep(0)

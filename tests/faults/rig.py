@@ -7,6 +7,7 @@ lives, and how patient it is, so that what takes minutes at a venue takes second
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import functools
 import importlib
 import multiprocessing
@@ -36,7 +37,7 @@ class Rig(Struct, frozen=True):
     patience: float = 1.0
     """How many times shorter every wait of socket, publisher and ledger client is."""
     prune_every_s: float | None = None
-    """Prune that often, and everything that the ledger took more than a tenth of a second ago."""
+    """Prune and change tapes that often, and let a day last for 4 ms."""
     sync_ms: float = 0.0
     """What every commit takes longer."""
     namespace: str | None = None
@@ -75,6 +76,8 @@ def _live(environ: dict[str, str], log: str, rig: Rig, offset: Offset | None) ->
     for name in [name for name in os.environ if name.startswith("TAP_")]:
         del os.environ[name]
     os.environ.update(environ)
+    # Where it stands, if it ever hangs: kill -USR2.
+    faulthandler.register(signal.SIGUSR2, all_threads=True)
     # As a service manager starts it: the harness may have another idea of Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if rig.namespace is not None:
@@ -83,9 +86,9 @@ def _live(environ: dict[str, str], log: str, rig: Rig, offset: Offset | None) ->
         _set_clocks(offset)
     _hasten(rig.patience)
     if rig.prune_every_s is not None:
-        daemon = importlib.import_module("tap.service.daemon")
-        _put(daemon, "_PRUNE_EVERY_S", rig.prune_every_s)
-        _put(daemon, "_DAY_MS", 100)
+        _put(importlib.import_module("tap.service.daemon"), "_PRUNE_EVERY_S", rig.prune_every_s)
+        _put(importlib.import_module("tap.service.upkeep"), "_DAY_MS", 4)
+        _put(importlib.import_module("tap.service.flight"), "_SEGMENT_S", rig.prune_every_s)
     if rig.sync_ms:
         _slow_disk(rig.sync_ms / 1000)
     sys.argv = ["multicam-tap", "run"]

@@ -88,7 +88,7 @@ class _Invented:
         on_air, favour = self._ids[0], [3.0 / (index + 1.5) for index in range(len(self._ids))]
         times = sorted(self._random.randrange(500, max(501, self._length)) for _ in range(self._cuts))
         blind = list(self._blind)
-        for at, following in zip(times, [*times[1:], self._length], strict=True):
+        for at, following in pairwise([*times, self._length]):
             while blind and blind[0][1] <= at:
                 start, end = blind.pop(0)
                 after = self._random.choice(self._ids)

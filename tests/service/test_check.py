@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
+import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,8 +20,10 @@ from websockets.asyncio.server import ServerConnection, serve
 from tap.adapters.journal import Journal
 from tap.core.model import Entry
 from tap.service import check as checking
+from tap.service import check_machine
 from tap.service.check import Finding, check
 from tap.service.config import load_settings
+from tap.service.envfile import read_environment
 from tests.contract.stub import Stub, page, says, status, stubbed, throws
 
 NOW = 1_795_000_000_000
@@ -126,7 +130,7 @@ def test_a_server_without_a_clock_makes_keys_of_the_receivers(tmp_path: Path) ->
 def test_a_dialect_that_is_none_is_told_and_the_rest_is_still_tried(tmp_path: Path) -> None:
     found = go(find(tmp_path, dialect="nonsense/1"))
     assert found["dialect"].result == "failed"
-    assert list(found) == ["settings", "dialect", "journal", "disk", "convex"]
+    assert list(found) == ["settings", "dialect", "clock", "journal", "disk", "convex"]
 
 
 def test_a_venue_that_is_switched_off_is_noted(tmp_path: Path) -> None:
@@ -250,3 +254,118 @@ def test_nothing_is_written(tmp_path: Path) -> None:
             return found
 
     go(body())
+
+
+# ---------------------------------------------------------------------------------------------- clock, unit, file
+
+
+def test_a_server_whose_clock_is_off(tmp_path: Path) -> None:
+    """How far, by its frames, and that the history has its times."""
+    ago = time.time_ns() // 1_000_000 - 3_600_000
+
+    async def body() -> dict[str, Finding]:
+        async with server(HELLO | {"ts": ago}, STATE | {"ts": ago}) as url:
+            return await find(tmp_path, server_url=url)
+
+    found = go(body())["clock"]
+    assert found.result == "note"
+    assert re.search(r"the server's clock is 36\d\d\.\d s behind", found.found)
+    assert "times in the history are the server's" in found.found
+
+
+@pytest.mark.parametrize(
+    ("offsets", "result", "words"),
+    [
+        ([3, -5, 90_000], "ok", "the same as this machine's"),
+        ([1_500] * 3, "ok", "1.5 s ahead"),
+        ([2_500] * 3, "note", "2.5 s ahead"),
+    ],
+)
+def test_a_second_more_or_less_is_no_trouble(offsets: list[int], result: str, words: str) -> None:
+    found = check_machine.clock(offsets)
+    assert (found.result, words in found.found) == (result, True)
+
+
+@pytest.mark.parametrize(("said", "words"), [("yes", "set by NTP"), ("no", "not set by NTP"), (None, "cannot be told")])
+def test_whether_somebody_sets_this_machines_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None, words: str
+) -> None:
+    monkeypatch.setattr(check_machine, "_command", lambda *_: said)
+    found = check_machine.clock([])
+    assert words in found.found
+    assert found.result == ("note" if said == "no" else "ok")
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "words"),
+    [
+        ("LoadState=not-found\nUnitFileState=\nActiveState=inactive\nNRestarts=0", "note", "is not installed"),
+        ("LoadState=loaded\nUnitFileState=disabled\nActiveState=active\nNRestarts=0", "note", "active, disabled"),
+        ("LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nNRestarts=0", "ok", "active, enabled"),
+        ("LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nNRestarts=7", "note", "restarted 7 times"),
+        ("LoadState=loaded\nUnitFileState=enabled\nActiveState=failed\nResult=exit-code", "failed", "(exit-code)"),
+        ("LoadState=loaded\nUnitFileState=enabled\nActiveState=inactive\nNRestarts=0", "note", "inactive, enabled"),
+        ("LoadState=bad-setting\nUnitFileState=\nActiveState=inactive", "failed", "bad-setting"),
+        (None, "note", "systemd does not answer"),
+    ],
+)
+def test_how_the_unit_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str | None, result: str, words: str
+) -> None:
+    """Named as its environment file is, whatever the venue is called."""
+    monkeypatch.setattr(check_machine, "_SYSTEMD", tmp_path)
+    monkeypatch.setattr(check_machine, "_command", lambda *_: state)
+    found = check_machine.unit("Hall A", {"MULTICAM_TAP_ENV_FILE": "/etc/multicam-tap/hall-a.env"})
+    assert found is not None
+    assert found.found.startswith("multicam-tap@hall-a.service: ")
+    assert (found.result, words in found.found) == (result, True)
+    assert found.to_do or result == "ok"
+    monkeypatch.setattr(check_machine, "_SYSTEMD", tmp_path / "none")
+    assert check_machine.unit("hall", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "result"),
+    [
+        (0o644, "TAP_VENUE=a\n", "ok"),
+        (0o600, f"TAP_INGEST_KEY={SECRET}\n", "ok"),
+        (0o644, f"TAP_INGEST_KEY={SECRET}\n", "failed"),
+        (0o644, f"TAP_SERVER_URL=ws://u:{SECRET}@h/\n", "failed"),
+        (0o664, "TAP_VENUE=a\n", "failed"),
+    ],
+)
+def test_who_may_read_and_write_the_environment_file(tmp_path: Path, mode: int, text: str, result: str) -> None:
+    """Others may neither change it nor read a secret in it, which is not told here either."""
+    file = tmp_path / "hall.env"
+    file.write_text(text)
+    file.chmod(mode)
+    environ = read_environment(text) | {"MULTICAM_TAP_ENV_FILE": str(file)}
+    found = check_machine.environment_file(environ)
+    assert found is not None
+    assert found.result == result
+    assert SECRET not in repr(found)
+    assert found.to_do or result == "ok"
+
+
+def test_an_environment_file_that_is_not_there(tmp_path: Path) -> None:
+    found = check_machine.environment_file({"MULTICAM_TAP_ENV_FILE": str(tmp_path / "none.env")})
+    assert found is not None
+    assert found.result == "failed"
+    assert check_machine.environment_file({}) is None
+
+
+def test_a_journal_that_others_may_read_or_replace(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "journal.db"
+    Journal.open(path).close()
+    assert go(find(tmp_path))["journal"].result == "ok"
+    path.parent.chmod(0o777)
+    assert "others may write in" in go(find(tmp_path))["journal"].found
+    path.chmod(0o644)
+    found = go(find(tmp_path))["journal"]
+    assert (found.result, "others may read it" in found.found) == ("note", True)
+
+
+def test_wrong_settings_are_findings_too() -> None:
+    """One each, so that scripts read them like the rest."""
+    (found,) = checking.wrong_settings(["TAP_KEEP_DAYS: '0' is not allowed → days, 1 to 3650"])
+    assert found == Finding("settings", "failed", "TAP_KEEP_DAYS: '0' is not allowed", "days, 1 to 3650")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from pydantic import ValidationError
 
 from tap.core.errors import SettingsInvalid
 from tap.core.model import Policy
-from tap.service.config import Settings, load_settings, setting_docs
+from tap.service.config import Settings, load_settings, make_state_dir, setting_docs
+from tap.service.envfile import read_environment
 
 
 def problems(**environ: str) -> list[str]:
@@ -102,7 +104,7 @@ def test_wrong_ones_are_told_all_at_once() -> None:
         " → https://…, or http:// on this machine",
         "TAP_OPS_LISTEN: 'everywhere' is no address to listen on → HOST:PORT, or off",
         "TAP_TIMEZONE: 'Mars/Olympus' is no time zone that this machine knows → a name such as Europe/Berlin",
-        "TAP_SESSION_BY: 'feeling' is not allowed → frames, mode, program or record",
+        "TAP_SESSION_BY: 'feeling' is not allowed → frames, mode, program, record or stream",
         "TAP_GRACE_SECONDS: 'nan' is not allowed → seconds, 0 to 600",
         "TAP_KEEP_DAYS: '0' is not allowed → days, 1 to 3650",
         "TAP_LOG_LEVEL: 'loud' is not allowed → debug, info, warning or error",
@@ -183,6 +185,93 @@ def test_files_of_secrets_that_cannot_be_used_are_told(tmp_path: Path) -> None:
     assert "keep one of the two" in problems(TAP_INGEST_KEY="a", TAP_INGEST_KEY_FILE=str(tmp_path / "none"))[0]
     (tmp_path / "ingest-key").write_text("")
     assert problems(CREDENTIALS_DIRECTORY=str(tmp_path))[0].startswith("ingest-key: ")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o620, 0o660, 0o666, 0o777])
+def test_a_key_file_that_others_may_read_or_write_is_refused(tmp_path: Path, mode: int) -> None:
+    """With its mode, and the command that mends it; the key itself is not told."""
+    file = secret_file(tmp_path / "key", "hush", mode)
+    (line,) = problems(TAP_INGEST_KEY_FILE=str(file))
+    assert line == (
+        f"TAP_INGEST_KEY_FILE: {file} may be read or written by others (mode {mode:04o}) → chmod 600 {file}"
+    )
+
+
+def test_a_file_of_root_may_be_read_by_a_group(tmp_path: Path) -> None:
+    """So that a service with an account of its own can be given it; of anybody else's file nobody else may."""
+    file = secret_file(tmp_path / "key", "hush", 0o640)
+    if os.geteuid() == 0:
+        assert load_settings({"TAP_INGEST_KEY_FILE": str(file)}).ingest_key is not None
+        os.chown(file, 65534, 65534)
+    assert "mode 0640" in problems(TAP_INGEST_KEY_FILE=str(file))[0]
+
+
+def test_systemds_credentials_may_have_the_mode_that_systemd_gives_them(tmp_path: Path) -> None:
+    secret_file(tmp_path / "ingest-key", "hush", 0o440)
+    settings = load_settings({"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert settings.ingest_key is not None
+    assert settings.ingest_key_in_file is not None
+    assert "hush" not in repr(settings.ingest_key_in_file)
+
+
+ENV_FILE = """\
+# the venue of hall A
+TAP_VENUE="hall a"
+TAP_KEEP_DAYS=0
+TAP_SEVER_URL=ws://x/
+export TAP_DIALECT=obs
+
+TAP_INGEST_KEY_FILE=/nowhere
+TAP_GRACE_SECONDS=5 # seconds
+TAP_TIMEZONE=\\
+Mars/Olympus
+"""
+
+
+def env_file_of(tmp_path: Path, *, readable: bool) -> dict[str, str]:
+    """The environment that systemd makes of the file, and where the file is."""
+    given = read_environment(ENV_FILE)
+    if readable:
+        (tmp_path / "hall.env").write_text(ENV_FILE)
+    else:
+        (tmp_path / "environment").write_text(ENV_FILE)
+        given["CREDENTIALS_DIRECTORY"] = str(tmp_path)
+    return given | {"MULTICAM_TAP_ENV_FILE": str(tmp_path / "hall.env")}
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_what_is_wrong_in_an_environment_file_is_told_with_its_line(tmp_path: Path, readable: bool) -> None:
+    """Whether the service may read the file itself, or has a copy of it from systemd."""
+    file = tmp_path / "hall.env"
+    lines = problems(**env_file_of(tmp_path, readable=readable))
+    assert [line.partition(" ")[0] for line in lines] == [
+        f"{file}:5:",
+        f"{file}:4:",
+        f"{file}:7:",
+        f"{file}:9:",
+        f"{file}:8:",
+        f"{file}:3:",
+    ]
+    assert "'export'" in lines[0]
+    assert "TAP_SEVER_URL: there is no such setting → did you mean TAP_SERVER_URL?" in lines[1]
+    assert "TAP_GRACE_SECONDS: '5 # seconds' is not allowed" in lines[4]
+
+
+def test_a_value_that_stands_elsewhere_is_told_without_a_line(tmp_path: Path) -> None:
+    """A drop-in, or a shell, may have set another."""
+    given = env_file_of(tmp_path, readable=True) | {"TAP_KEEP_DAYS": "-1"}
+    (line,) = [line for line in problems(**given) if "KEEP_DAYS" in line]
+    assert line.startswith("TAP_KEEP_DAYS: '-1' ")
+
+
+def test_a_state_directory_that_cannot_be_is_a_wrong_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file" / "state", Path("/proc/state")):
+        with pytest.raises(SettingsInvalid) as caught:
+            make_state_dir(load_settings({"TAP_STATE_DIR": str(place)}))
+        (line,) = caught.value.problems
+        assert line.startswith(f"TAP_STATE_DIR: '{place}' cannot be written to: ")
+        assert "→ a directory of the tap's user" in line
 
 
 def test_an_empty_variable_is_not_set() -> None:

@@ -20,7 +20,7 @@ from tap.core.mapping.paths import Path, at
 from tap.core.mapping.values import MAX_LIST, label
 from tap.core.model import Frame, Observation, Told
 
-__all__ = ["Dialect", "Plan", "Reading", "SeqOrders", "Verdict", "fold_type"]
+__all__ = ["Dialect", "Plan", "Reading", "SeqOrders", "Verdict", "binary_reason", "fold_type"]
 
 SeqOrders: TypeAlias = Literal["boot", "connection", "type", "nothing"]
 
@@ -157,7 +157,7 @@ class Dialect:
             return list(self._unwrap(parsed, frame))
         if not isinstance(parsed, list):
             return [Reading(Verdict.UNREADABLE, "", reason=f"no object but {type(parsed).__name__}")]
-        return [reading for item in parsed[:MAX_LIST] for reading in self._read_item(item, frame)]
+        return [*(reading for item in parsed[:MAX_LIST] for reading in self._read_item(item, frame)), *_rest(parsed)]
 
     def clean(self, data: bytes) -> bytes:
         """A raw frame as a tape may keep it: without secrets, and read by this dialect just like the original."""
@@ -165,7 +165,7 @@ class Dialect:
 
     def _parse(self, frame: Frame) -> Any:
         if frame.binary:
-            return Reading(Verdict.UNREADABLE, "", reason=_binary_reason(frame.data))
+            return Reading(Verdict.UNREADABLE, "", reason=binary_reason(frame.data))
         try:
             parsed = orjson.loads(frame.data)
         except ValueError as error:
@@ -188,6 +188,7 @@ class Dialect:
                     for part in inner[:MAX_LIST]:
                         if isinstance(part, dict):
                             yield self._read_object({**self._envelope(item, path), **part}, frame)
+                    yield from _rest(inner)
                     return
         yield self._read_typed(kind, scopes, item, frame)
 
@@ -276,7 +277,14 @@ def _or_none(value: Any) -> Any:
     return None if value is UNSET else value
 
 
-def _binary_reason(data: bytes) -> str:
+def _rest(batch: list[Any]) -> Iterator[Reading]:
+    """What is behind the part of a batch that is read."""
+    if len(batch) > MAX_LIST:
+        yield Reading(Verdict.UNREADABLE, "", reason=f"a batch of {len(batch)}: the first {MAX_LIST} were read")
+
+
+def binary_reason(data: bytes) -> str:
+    """Why a binary frame cannot be read, and what to do."""
     # A msgpack map (fixmap, map16, map32): what obs-websocket sends to a client that asked for it.
     if data[:1] and (0x80 <= data[0] <= 0x8F or data[0] in {0xDE, 0xDF}):
         return (

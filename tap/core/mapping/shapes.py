@@ -11,7 +11,7 @@ from tap.core import model
 from tap.core.codec import parse_id
 from tap.core.mapping.fields import Field
 from tap.core.mapping.language import NULLABLE
-from tap.core.mapping.values import MAX_LIST, Reader
+from tap.core.mapping.values import MAX_CAMERAS, Reader
 
 __all__ = ["flat_session_reader", "shape_readers"]
 
@@ -55,13 +55,13 @@ def _cameras_reader(fields: tuple[Field, ...]) -> Reader:
         return model.CameraInfo(**{"id": name, **_shape(fields, item)})
 
     def read(value: Any) -> tuple[model.CameraInfo, ...] | UnsetType:
+        if not isinstance(value, (dict, list)) or len(value) > MAX_CAMERAS:
+            return UNSET
         if isinstance(value, dict):
-            items = list(value.items())[:MAX_LIST]
+            items = value.items()
             told = (keyed(name, item) for name, item in items if isinstance(item, dict) and parse_id(name) is not None)
             return tuple({camera.id: camera for camera in told}.values())
-        if not isinstance(value, list):
-            return UNSET
-        cameras = {camera.id: camera for item in value[:MAX_LIST] if (camera := one(item)) is not UNSET}
+        cameras = {camera.id: camera for item in value if (camera := one(item)) is not UNSET}
         return tuple(cameras.values())
 
     return read

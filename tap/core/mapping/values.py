@@ -13,14 +13,18 @@ from msgspec import UNSET, UnsetType
 
 from tap.core.codec import parse_id, parse_time
 
-__all__ = ["MAX_LIST", "READERS", "Reader", "label", "scaled"]
+__all__ = ["MAX_CAMERAS", "MAX_LIST", "READERS", "Reader", "label", "scaled"]
 
 Reader: TypeAlias = Callable[[Any], Any]
 
-MAX_TEXT = 65_536
+MAX_TEXT = 16_384
 """Characters of the longest text (title, name, notes) that is believed."""
 MAX_LIST = 10_000
-"""Items of the longest list (cameras, batch) that is read."""
+"""Items of the longest list (a batch) that is read."""
+MAX_CAMERAS = 1_000
+"""Items of the longest list of cameras that is believed. Of a longer one nothing is, or its rest were away."""
+_MAX_DETAIL = 500
+"""Characters of the longest text inside a small object, such as a placement."""
 
 
 def _text(value: Any) -> str | UnsetType:
@@ -42,9 +46,9 @@ def _id(value: Any) -> str | UnsetType:
 
 
 def _ids(value: Any) -> tuple[str, ...] | UnsetType:
-    if not isinstance(value, list):
+    if not isinstance(value, list) or len(value) > MAX_CAMERAS:
         return UNSET
-    return tuple(dict.fromkeys(found for item in value[:MAX_LIST] if (found := parse_id(item)) is not None))
+    return tuple(dict.fromkeys(found for item in value if (found := parse_id(item)) is not None))
 
 
 def _flag(value: Any) -> bool | UnsetType:
@@ -74,7 +78,7 @@ def _duration(value: Any) -> float | UnsetType:
 def _object(value: Any) -> dict[str, Any] | UnsetType:
     """A flat object of scalars, as ``placement`` is; a bare word is its label."""
     if isinstance(value, str):
-        return {"label": value} if len(value) <= MAX_TEXT else UNSET
+        return {"label": value} if len(value) <= _MAX_DETAIL else UNSET
     if not isinstance(value, dict):
         return UNSET
     return {
@@ -86,7 +90,7 @@ def _object(value: Any) -> dict[str, Any] | UnsetType:
 
 def _scalar(value: Any) -> Any:
     if isinstance(value, (bool, str)):
-        return UNSET if isinstance(value, str) and len(value) > MAX_TEXT else value
+        return UNSET if isinstance(value, str) and len(value) > _MAX_DETAIL else value
     return _number(value)
 
 

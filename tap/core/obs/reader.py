@@ -92,6 +92,7 @@ class ObsReader:
             "SceneNameChanged": self._scene_renamed,
             "CurrentSceneCollectionChanged": self._collection_changed,
             "ScreenshotSaved": self._screenshot,
+            "ExitStarted": self._exit,
             "GetSceneList": self._late_scenes,
             "GetStudioModeEnabled": self._late_answer,
             "GetRecordStatus": self._late_answer,
@@ -326,11 +327,17 @@ class ObsReader:
         self._transitions.current(message.data)
         yield from ()
 
-    def _exit_started(self, _message: Message, _stamp: Stamp) -> Iterator[Observation]:
+    def _exit_started(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         """OBS goes: what it takes down from here on, and took down just now, nobody did."""
         self.state.exiting = True
         self.state.removals.clear()
+        self._enqueue(message, stamp)
         yield from ()
+
+    def _exit(self, _item: Waiting, told: Told) -> Iterator[Observation]:
+        """No recording outlives OBS, and of its end it tells nothing more."""
+        if self.state.take is not None:
+            yield from self._end(told, "OBS exited")
 
     # ------------------------------------------------------------------ the program
 
@@ -400,8 +407,8 @@ class ObsReader:
         if take is not None:
             yield SessionStarted(told, SessionInfo(started_at=take.started_at))
 
-    def _end(self, told: Told) -> Iterator[Observation]:
-        yield SessionEnded(told)
+    def _end(self, told: Told, reason: str | None = None) -> Iterator[Observation]:
+        yield SessionEnded(told, reason=reason)
         self._outputs.ended()
         yield from self._anew(told)
 
@@ -482,6 +489,7 @@ class ObsReader:
 
     def _collection_changing(self, _message: Message, _stamp: Stamp) -> Iterator[Observation]:
         self.state.switching = True
+        self._transitions.forget()
         yield from ()
 
     def _collection_changed(self, _item: Waiting, told: Told) -> Iterator[Observation]:

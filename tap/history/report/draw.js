@@ -110,9 +110,6 @@ function visible(list, view) {
   return { wide, bins };
 }
 
-/** A texture needs some room to be one. */
-const textured = (paint, width) => (width < 9 ? { fill: paint.fill } : paint);
-
 /** Cuts too close to be seen apart: how much of each pixel was whose, from below. */
 function drawBins(painter, bins, theme, box) {
   for (const [bin, cameras] of bins) {
@@ -136,7 +133,7 @@ function drawProgram(painter, view, theme, row) {
     const paint = paintOf(theme, one.camera);
     // A sliver of the ground between two shots tells them apart whatever their colours are.
     const width = right - left - (right - left > 4 ? 1 : 0);
-    painter.rect(left, box.y, width, box.height, textured(paint, width));
+    painter.rect(left, box.y, width, box.height, paint);
     if (one.unsure) drawUnsure(painter, theme, left, right, box);
     const inside = Math.max(left, 0);
     const into = view.x(one.at + one.dissolve) - left;
@@ -146,8 +143,8 @@ function drawProgram(painter, view, theme, row) {
     if (room > 18) {
       const label = fitted(called(one.camera), room, (text) => painter.measure(text, 11, 600));
       if (label) {
-        // On a texture a name needs ground of its own.
-        if (paint.texture !== "plain") {
+        // On a band a name needs ground of its own.
+        if (paint.bands.length) {
           painter.rect(start - 3, row.y + row.height / 2 - 8, painter.measure(label, 11, 600) + 6, 16, { fill: paint.fill });
         }
         painter.text(start, row.y + row.height / 2, label, { fill: paint.ink, weight: 600 });
@@ -190,7 +187,7 @@ function drawLane(painter, view, theme, row, lane) {
   for (const { one, left: from, right } of wide) {
     const ramp = one.dissolve ? view.x(one.at + one.dissolve) - view.x(one.at) : 0;
     drawTail(painter, view, theme, one, box);
-    if (ramp < 3) painter.rect(from, box.y, right - from, box.height, textured(paint, right - from));
+    if (ramp < 3) painter.rect(from, box.y, right - from, box.height, paint);
     else {
       const start = view.x(one.at);
       const bottom = box.y + box.height;
@@ -217,7 +214,7 @@ function drawUnknown(painter, view, theme, body) {
     const [left, right] = [Math.max(0, view.x(one.at)), Math.min(view.width, view.x(one.end))];
     const width = Math.max(2, right - left);
     painter.rect(left, body.top, width, body.bottom - body.top, { fill: theme.gap, alpha: 0.1 });
-    painter.rect(left, body.top, width, body.bottom - body.top, { texture: "gap", over: theme.gap, alpha: 0.42 });
+    painter.rect(left, body.top, width, body.bottom - body.top, { hatch: theme.gap, alpha: 0.42 });
   }
 }
 

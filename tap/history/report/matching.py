@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from tap.history.timeline import Lane, StillMark, Timeline
 
-__all__ = ["Matches", "match_files"]
+__all__ = ["Matches", "match_files", "pictures_to_fetch"]
 
 _NEAR_MS = 2_000
 """A file's name tells seconds at best, and a camera's clock is not the server's."""
@@ -57,6 +57,15 @@ def match_files(timeline: Timeline, files: Iterable[str], zone: tzinfo | None = 
     ):
         _settle(found, candidates)
     return Matches(files=found, stills=len(stills))
+
+
+def pictures_to_fetch(timeline: Timeline, shown: Mapping[str, str]) -> dict[str, str]:
+    """Where the stills are that are not ``shown`` yet, by their keys: those that were uploaded and say where to."""
+    return {
+        still.key: still.url
+        for still in timeline.stills
+        if still.url and still.status == "uploaded" and still.key not in shown
+    }
 
 
 def _settle(found: dict[str, str], candidates: Mapping[str, Sequence[str]]) -> None:

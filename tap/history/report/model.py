@@ -246,8 +246,12 @@ def _status_words(timeline: Timeline, zone: tzinfo | None) -> str:
 
 def _when(timeline: Timeline, zone: tzinfo | None) -> str:
     first, last = _day(timeline.start, zone), _day(timeline.end, zone)
-    end = clock(timeline.end, zone) if first == last else f"{last}, {clock(timeline.end, zone)}"
-    return f"{first}, {clock(timeline.start, zone)} – {end}"
+    start, end = clock(timeline.start, zone), clock(timeline.end, zone)
+    before, after = zone_name(timeline.start, zone), zone_name(timeline.end, zone)
+    if before != after:
+        # Clocks were put forward or back meanwhile: without this an hour would seem missing, or twice there.
+        start, end = f"{start} {before}", f"{end} {after}"
+    return f"{first}, {start} – {end}" if first == last else f"{first}, {start} – {last}, {end}"
 
 
 def _day(ms: int, zone: tzinfo | None) -> str:
@@ -325,7 +329,7 @@ class _Packer:
             ],
             holds=[(self._since(one.start), one.length, self._place(one.camera_id)) for one in timeline.holds],
             gaps=self._gaps(),
-            kinds=[(kind, KINDS.get(kind, bounded(kind.replace("_", " "), 40))) for kind in self._kinds],
+            kinds=[(bounded(kind, 40), KINDS.get(kind, bounded(kind.replace("_", " "), 40))) for kind in self._kinds],
             words=list(self._words),
             events=events,
             stills=[self._still(still) for still in stills],

@@ -123,7 +123,7 @@ function drawLegend() {
     const painter = new SvgPainter(16, 12);
     if (mark === "gap") {
       painter.rect(0, 0, 16, 12, { fill: theme.gap, alpha: 0.12 });
-      painter.rect(0, 0, 16, 12, { texture: "gap", over: theme.gap, alpha: 0.6 });
+      painter.rect(0, 0, 16, 12, { hatch: theme.gap, alpha: 0.6 });
     } else if (mark === "hold") {
       painter.line([[1, 6], [15, 6]], { line: theme.hold, width: 3 });
       for (const x of [2, 14]) painter.line([[x, 2], [x, 10]], { line: theme.hold, width: 2 });

@@ -47,6 +47,7 @@ def page(report: Report) -> str:
             data=_embedded(structs.replace(report.data, themes=_themes())),
             policy=_POLICY.format(script=_digest(script), style=_digest(style)),
         )
+        .lstrip()
     )
 
 
@@ -125,8 +126,8 @@ def _environment() -> Environment:
 
 
 def _number(value: float) -> str:
-    """Thousands apart, one decimal where there is one: ``1 502``, ``8.4``."""
-    text = f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+    """Thousands apart, and one decimal where it is not whole: ``1 502``, ``8.4``."""
+    text = f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
     return text.replace(",", "\u202f")
 
 

@@ -1,5 +1,5 @@
 // Two ways to paint one picture: on a canvas for the screen, as SVG for paper.
-// A paint is {fill, texture, ink, alpha}; coordinates are CSS pixels.
+// A paint is {fill, bands, hatch, line, alpha}; coordinates are CSS pixels.
 
 function isDark() {
   const chosen = document.documentElement.dataset.theme;
@@ -9,11 +9,19 @@ function isDark() {
 const themeNow = () => shoot.themes[isDark() ? "dark" : "light"];
 const FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif";
 
+/** Where the light bands of a texture lie: from and how far, as parts of the height. */
+const BANDS = { plain: [], band: [[0.4, 0.2]], rails: [[0.17, 0.15], [0.68, 0.15]] };
+
 /** How a camera is painted. */
 function paintOf(theme, camera) {
   const { colour, texture } = shoot.cameras[camera];
   const [fill, ink] = theme.cameras[colour];
-  return { fill, ink, texture, over: theme.card };
+  return { fill, ink, bands: BANDS[texture], over: theme.card };
+}
+
+/** The bands of a paint in a box. */
+function bandsIn(paint, y, height) {
+  return (paint.bands ?? []).map(([from, part]) => [y + from * height, part * height]);
 }
 
 class CanvasPainter {
@@ -35,9 +43,14 @@ class CanvasPainter {
       this.ink.fillStyle = paint.fill;
       this.ink.fillRect(x, y, width, height);
     }
-    if (paint.texture && paint.texture !== "plain") {
-      this.ink.fillStyle = this.pattern(paint.texture, paint.over);
+    if (paint.hatch) {
+      this.ink.fillStyle = this.pattern(paint.hatch);
       this.ink.fillRect(x, y, width, height);
+    }
+    this.ink.globalAlpha = BAND;
+    for (const [top, high] of bandsIn(paint, y, height)) {
+      this.ink.fillStyle = paint.over;
+      this.ink.fillRect(x, top, width, high);
     }
     this.ink.globalAlpha = 1;
   }
@@ -48,10 +61,6 @@ class CanvasPainter {
     if (paint.fill) {
       this.ink.fillStyle = paint.fill;
       this.ink.fill();
-      if (paint.texture && paint.texture !== "plain") {
-        this.ink.fillStyle = this.pattern(paint.texture, paint.over);
-        this.ink.fill();
-      }
     }
     this.outline(paint);
   }
@@ -103,40 +112,34 @@ class CanvasPainter {
     this.ink.globalAlpha = 1;
   }
 
-  /** A texture's tile, made once for each colour. */
-  pattern(texture, colour) {
-    const key = texture + colour;
-    if (!this.patterns.has(key)) this.patterns.set(key, this.tile(texture, colour));
-    return this.patterns.get(key);
+  /** The tile of a hatching, made once for each colour. */
+  pattern(colour) {
+    if (!this.patterns.has(colour)) this.patterns.set(colour, this.tile(colour));
+    return this.patterns.get(colour);
   }
 
-  tile(texture, colour) {
-    const { size, alpha } = TILES[texture];
+  tile(colour) {
     const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = Math.round(size * this.ratio);
+    canvas.width = canvas.height = Math.round(HATCH * this.ratio);
     const ink = canvas.getContext("2d");
-    ink.scale(canvas.width / size, canvas.width / size);
-    ink.globalAlpha = alpha;
-    ink.fillStyle = ink.strokeStyle = colour;
-    if (texture === "dots") {
-      ink.arc(size / 2, size / 2, 1.4, 0, 7);
-      ink.fill();
-    } else {
-      ink.lineWidth = texture === "gap" ? 1.6 : 2.2;
-      for (const shift of [-size, 0, size]) {
-        ink.beginPath();
-        ink.moveTo(shift - 1, size + 1);
-        ink.lineTo(shift + size + 1, -1);
-        ink.stroke();
-      }
+    ink.scale(canvas.width / HATCH, canvas.width / HATCH);
+    ink.strokeStyle = colour;
+    ink.lineWidth = 1.6;
+    for (const shift of [-HATCH, 0, HATCH]) {
+      ink.beginPath();
+      ink.moveTo(shift - 1, HATCH + 1);
+      ink.lineTo(shift + HATCH + 1, -1);
+      ink.stroke();
     }
     const pattern = this.ink.createPattern(canvas, "repeat");
-    pattern.setTransform(new DOMMatrix().scale(size / canvas.width));
+    pattern.setTransform(new DOMMatrix().scale(HATCH / canvas.width));
     return pattern;
   }
 }
 
-const TILES = { stripes: { size: 7, alpha: 0.72 }, dots: { size: 6, alpha: 0.8 }, gap: { size: 7, alpha: 0.85 } };
+/** How far the lines of a hatching lie apart, and how light a band is. */
+const HATCH = 7;
+const BAND = 0.8;
 
 /** As much of a text as fits, with an ellipsis; nothing where not even two letters would. */
 function fitted(text, room, measure) {
@@ -175,13 +178,15 @@ class SvgPainter {
         "stroke-dasharray": paint.dash?.join(" "), opacity: alpha,
       });
     }
-    if (paint.texture && paint.texture !== "plain") {
-      this.make(name, { ...attributes, fill: this.pattern(paint.texture, paint.over), opacity: alpha });
-    }
+    if (paint.hatch) this.make(name, { ...attributes, fill: this.pattern(paint.hatch), opacity: alpha });
   }
 
   rect(x, y, width, height, paint) {
-    this.shape("rect", { x: round(x), y: round(y), width: round(width), height: round(height) }, paint);
+    const box = { x: round(x), y: round(y), width: round(width), height: round(height) };
+    this.shape("rect", box, paint);
+    for (const [top, high] of bandsIn(paint, y, height)) {
+      this.make("rect", { ...box, y: round(top), height: round(high), fill: paint.over, "fill-opacity": BAND });
+    }
   }
 
   polygon(points, paint) {
@@ -208,20 +213,15 @@ class SvgPainter {
     return this.ruler.measure(text, size, weight);
   }
 
-  pattern(texture, colour) {
-    const key = texture + colour;
-    if (!this.patterns.has(key)) this.patterns.set(key, this.tile(texture, colour));
-    return this.patterns.get(key);
+  pattern(colour) {
+    if (!this.patterns.has(colour)) this.patterns.set(colour, this.tile(colour));
+    return this.patterns.get(colour);
   }
 
-  tile(texture, colour) {
+  tile(colour) {
     const id = `p${strips.patterns++}`;
-    const { size, alpha } = TILES[texture];
-    const box = { width: size, height: size, patternUnits: "userSpaceOnUse" };
-    const pattern = this.make("pattern", { id, ...box, patternTransform: texture === "dots" ? undefined : "rotate(45)" });
-    const look = { fill: colour, "fill-opacity": alpha };
-    if (texture === "dots") this.make("circle", { cx: size / 2, cy: size / 2, r: 1.4, ...look }, pattern);
-    else this.make("rect", { width: texture === "gap" ? 1.6 : 2.2, height: size, ...look }, pattern);
+    const box = { width: HATCH * 0.7, height: HATCH, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" };
+    this.make("rect", { width: 1.6, height: HATCH, fill: colour }, this.make("pattern", { id, ...box }));
     return `url(#${id})`;
   }
 }

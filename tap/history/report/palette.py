@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 __all__ = ["COLOURS", "TEXTURES", "THEMES", "contrast", "ink_on", "looks"]
 
-TEXTURES = ("plain", "stripes", "dots")
+TEXTURES = ("plain", "band", "rails")
+"""Nothing, a light band through the middle, or two: to be seen on the narrowest block, and never taken for a gap."""
 
 _INKS = ("#ffffff", "#0f1218")
 
@@ -55,7 +56,7 @@ THEMES: Mapping[str, Mapping[str, str]] = {
 }
 
 COLOURS: Mapping[str, tuple[str, ...]] = {
-    "light": ("#415094", "#c14a00", "#068064", "#642b53", "#2e9ab7", "#920f0b", "#8b5edd", "#9c9047"),
+    "light": ("#415094", "#c14a00", "#068064", "#642b53", "#2e9ab7", "#920f0b", "#895bdb", "#9c9047"),
     "dark": ("#216ad5", "#f2851c", "#5fb398", "#955d84", "#75e1f7", "#c64a20", "#c68afe", "#e0df6b"),
 }
 """Blue, orange, green, plum, sky, red, violet, olive, each a little lighter in the dark."""

@@ -12,6 +12,7 @@ from itertools import pairwise
 from math import log2
 from typing import Any, NamedTuple
 
+from tap.core.codec import parse_time
 from tap.core.mapping.paths import Path, at, parse_path
 from tap.core.mapping.values import label
 from tap.rehearsal.inspect.walk import Body, is_scalar, part_of_path
@@ -68,8 +69,12 @@ class Envelope(NamedTuple):
             if not isinstance(item, dict):
                 continue
             inner = at(item, _path(self.batch)) if self.batch else None
-            parts = inner if isinstance(inner, list) else (item,)
-            yield from (self.said(part) for part in parts if isinstance(part, dict))
+            if not isinstance(inner, list):
+                yield self.said(item)
+                continue
+            # When a batch was sent is said of its parts too, where they do not say so themselves.
+            times = {name: value for name, value in item.items() if parse_time(value) is not None}
+            yield from (self.said({**times, **part}) for part in inner if isinstance(part, dict))
 
     def said(self, item: Body) -> Said:
         """One object, unwrapped."""

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
 from msgspec import Struct, field
 
 from tap.core.codec import parse_time
@@ -27,6 +28,7 @@ _MOST_FIELDS = 250
 _MOST_VALUES = 64
 _LONGEST_VALUE = 200
 _NEAR_MS = 600_000
+_PLAUSIBLE_MS = 366 * 86_400_000
 _EARLIEST_MS, _LATEST_MS = 946_684_800_000, 4_102_444_800_000
 _SAMPLE_CHARS = 240
 _OTHERS = "…"
@@ -34,13 +36,13 @@ _HEX = re.compile(r"[0-9a-fA-F]{32,128}")
 
 
 def clock_of(value: Any) -> tuple[int, str] | None:
-    """A value as a time in ms, and the unit that it is in: ``ms``, ``s``, ``us``, ``ns`` or ``iso``; None for no time."""
+    """A value as a time in ms, and its unit (``ms``, ``s``, ``us``, ``ns`` or ``iso``); None for no time."""
     if isinstance(value, bool):
         return None
     read = parse_time(value)
     if read is not None:
         return read, "iso" if isinstance(value, str) else "s" if abs(value) < 1e11 else "ms"
-    if isinstance(value, (int, float)):
+    if type(value) in {int, float}:
         for unit, factor in (("us", 1e3), ("ns", 1e6)):
             if _EARLIEST_MS <= value / factor < _LATEST_MS:
                 return int(value / factor), unit
@@ -151,7 +153,7 @@ class FieldStats(Struct):
     def _number(self, value: float) -> None:
         self.low = value if self.low is None else min(self.low, value)
         self.high = value if self.high is None else max(self.high, value)
-        self.fraction = self.fraction or (isinstance(value, float) and not value.is_integer())
+        self.fraction = self.fraction or value % 1 != 0
         if self.last_number is not None:
             self.grows += value > self.last_number
             self.shrinks += value < self.last_number
@@ -159,8 +161,8 @@ class FieldStats(Struct):
 
     def _time(self, value: Any, frame: Frame) -> None:
         found = clock_of(value)
-        if found is None:
-            return
+        if found is None or abs(found[0] - frame.stamp.wall) > _PLAUSIBLE_MS:
+            return  # a number that would be a time long ago is rather an id
         at, unit = found
         self.times += 1
         self.units[unit] += 1
@@ -260,7 +262,8 @@ class Survey:
             self._connection = frame.connection
             kind.greets += 1
         if not kind.sample:
-            kind.sample = redact_text(frame.data[: 2 * _SAMPLE_CHARS].decode("utf-8", "replace"))[:_SAMPLE_CHARS]
+            text = redact_text(orjson.dumps(one.whole).decode())
+            kind.sample = text if len(text) <= _SAMPLE_CHARS else f"{text[:_SAMPLE_CHARS]}…"
         for path, values in _values(walk(one.body, self.envelope.maps)).items():
             known = kind.fields.get(path)
             if known is None:

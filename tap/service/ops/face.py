@@ -44,6 +44,7 @@ __all__ = ["Face"]
 _TICK_S = 1.0
 _RETRY_S = 5.0
 _SEND_WITHIN_S = 10.0
+_SEND_BUFFER = 65_536
 _IDLE_S = 30.0
 _MOST_CONNECTIONS = 64
 _OVERVIEW_FOR_S = 5.0
@@ -156,7 +157,7 @@ class Face:
             address=f"{host}:{port}",
             why=why,
             held_by=holder,
-            next_step="give this venue a TAP_OPS_LISTEN of its own (each venue needs one), or off; tried again meanwhile",
+            next_step="give this venue a TAP_OPS_LISTEN of its own, or switch it off; it is tried again meanwhile",
         )
 
     def _runner(self) -> web.AppRunner:
@@ -231,6 +232,7 @@ class Face:
         client = self.feed.join()
         if client is None:
             return web.Response(status=503, text="too many pages are open: close one\n", headers={"Retry-After": "10"})
+        _keep_short(request)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         try:
             await response.prepare(request)
@@ -403,6 +405,14 @@ class _Full(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)  # noqa: S101 - of a stream
         transport.abort()
+
+
+def _keep_short(request: web.Request) -> None:
+    """Let the kernel buffer little for a page: what it has not read is of no use to it later."""
+    connection = None if request.transport is None else request.transport.get_extra_info("socket")
+    if connection is not None:
+        with suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
 
 
 def _abort(request: web.Request) -> None:

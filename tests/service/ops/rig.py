@@ -12,11 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 PATIENCE_S = 60.0
@@ -46,6 +48,8 @@ class Server:
         self.cameras: list[dict[str, Any]] = CAMERAS
         self.silent = False
         """Accept, and say nothing at all."""
+        self.refusing = False
+        """Answer that the server is away."""
         self._listening: set[ServerConnection] = set()
         self._ids = 0
 
@@ -60,13 +64,15 @@ class Server:
                 with suppress(ConnectionClosed):
                     connection.send(text)
 
-    def start(self, title: str = "Spring lookbook", ident: str = "s1") -> None:
-        self.session = {"id": ident, "title": title, "started_at": round(time.time() * 1000)}
+    def start(self, title: str = "Spring lookbook") -> None:
+        self._ids += 1
+        self.session = {"id": f"s{self._ids}", "title": title, "started_at": round(time.time() * 1000)}
         self.say({"type": "session_started", "session": self.session})
 
-    def end(self, ident: str = "s1") -> None:
+    def end(self) -> None:
+        if self.session is not None:
+            self.say({"type": "session_ended", "session_id": self.session["id"]})
         self.session = None
-        self.say({"type": "session_ended", "session_id": ident})
 
     def cut(self, to: str) -> None:
         self._ids += 1
@@ -77,6 +83,9 @@ class Server:
         """Lose everybody, as a server that restarts does."""
         for connection in list(self._listening):
             connection.close(1012)
+
+    def admit(self, connection: ServerConnection, _: Request) -> Response | None:
+        return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "away") if self.refusing else None
 
     def handle(self, connection: ServerConnection) -> None:
         if not self.silent:
@@ -96,6 +105,8 @@ class Server:
         try:
             for _ in connection:
                 raise AssertionError("the tap sent data")
+        except ConnectionClosed:
+            pass
         finally:
             self._listening.discard(connection)
 
@@ -104,7 +115,7 @@ class Server:
 def server() -> Iterator[Server]:
     """One on a free port."""
     made = Server()
-    with serve(made.handle, "127.0.0.1", 0, logger=_quiet) as running:
+    with serve(made.handle, "127.0.0.1", 0, logger=_quiet, process_request=made.admit) as running:
         thread = threading.Thread(target=running.serve_forever, daemon=True)
         thread.start()
         made.url = f"ws://127.0.0.1:{running.socket.getsockname()[1]}/ws/control"

@@ -1,0 +1,74 @@
+"""``inspect``: from frames that nobody has seen to a mapping file. By behaviour, and only then by name.
+
+walk       every value of a frame, with its path       witness   what explains what
+envelope   batches, type and body                      events    what each type is
+survey     types and fields, counted                   suggest   the mapping file (draft: its lines)
+states     the state frame, and what is what in it     trial     what a mapping would give
+analysis   all of it over a tape                       report, screen   as data, in the terminal
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tap.adapters.dialects import load_dialect
+from tap.adapters.tape import read_tapes
+from tap.core.errors import MappingInvalid
+from tap.core.mapping import Dialect
+from tap.rehearsal.inspect.analysis import Analysis, analyse
+from tap.rehearsal.inspect.report import Report, report_of
+from tap.rehearsal.inspect.suggest import Suggestion, suggest
+from tap.rehearsal.inspect.trial import Trial, try_dialects
+
+__all__ = ["Inspection"]
+
+_DEFAULT = "multicam/1"
+
+
+class Inspection:
+    """One or several tapes, as one history, looked at through a dialect.
+
+    ``dialect``: its name or file; None: the one that the tapes name, as far as it is here. Raises ``TapeInvalid``,
+    ``MappingInvalid``, and ``TapError`` where there is no frame.
+    """
+
+    def __init__(
+        self,
+        paths: list[Path],
+        *,
+        dialect: str | None = None,
+        source: str | None = None,
+        on_progress: Callable[[str, int, int], None] = lambda *_: None,
+    ) -> None:
+        self._paths = paths
+        self._progress = on_progress
+        self.dialect: Dialect = _dialect(paths, dialect)
+        self._found: Analysis = analyse(paths, self.dialect, on_progress)
+        if source is not None:
+            self._found.source = source
+
+    def report(self) -> Report:
+        """What was found."""
+        return report_of(self._found, self.dialect)
+
+    def suggestion(self, name: str = "my-server/1") -> Suggestion:
+        """A mapping file that calls itself ``name``."""
+        found = self._found
+        assert found.survey is not None  # noqa: S101 - an analysis that was made has one
+        return suggest(found.survey, found.roles, found.events, found.witness, name=name, source=found.source)
+
+    def trial(self, other: Dialect) -> Trial:
+        """What ``other`` would give, beside what the dialect gives."""
+        return try_dialects(self._paths, (self.dialect, other), self._progress)
+
+
+def _dialect(paths: list[Path], asked: str | None) -> Dialect:
+    if asked is not None:
+        return load_dialect(asked)
+    with read_tapes(paths) as tapes:
+        recorded = tapes.header.dialect
+    try:
+        return load_dialect(recorded or _DEFAULT)
+    except MappingInvalid:
+        return load_dialect(_DEFAULT)

@@ -1,0 +1,170 @@
+"""A tape, looked at three times: how it is wrapped, how its fields behave, and what explains what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+from msgspec import Struct, field
+
+from tap.adapters.tape import read_tapes
+from tap.core import redact
+from tap.core.errors import TapError
+from tap.core.mapping import Dialect
+from tap.core.mapping.dialect import binary_reason
+from tap.core.model import Frame, SourceItem
+from tap.rehearsal.inspect.envelope import Envelope, find_envelope
+from tap.rehearsal.inspect.events import EventRole, find_events
+from tap.rehearsal.inspect.states import StateRoles, find_state
+from tap.rehearsal.inspect.survey import Survey
+from tap.rehearsal.inspect.witness import Witness
+
+__all__ = ["Analysis", "analyse"]
+
+_SAMPLE_FRAMES = 3_000
+_SAMPLE_BYTES = 32 * 2**20
+_CHOSEN_BY_BEHAVIOUR = 3
+
+
+class Analysis(Struct):
+    """What was found on a tape."""
+
+    source: str
+    frames: int = 0
+    binary: int = 0
+    """Binary frames: of these nothing can be read."""
+    unreadable: int = 0
+    """Text that is no JSON."""
+    why: Counter[str] = field(default_factory=Counter)
+    """Why, in words, with how many."""
+    connections: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+    envelope: Envelope = field(default_factory=Envelope)
+    survey: Survey | None = None
+    roles: StateRoles | None = None
+    witness: Witness | None = None
+    events: list[EventRole] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    """Lines of the tape that could not be read."""
+
+
+def analyse(paths: list[Path], dialect: Dialect, on_progress: Callable[[str, int, int], None]) -> Analysis:
+    """Look at these tapes. ``on_progress`` is told what is done, and how many bytes of how many.
+
+    Raises ``TapeInvalid`` for what is no tape, and ``TapError`` where there is no frame on it.
+    """
+    found = Analysis(", ".join(path.name for path in paths))
+    found.envelope = find_envelope(_sample(paths))
+    survey = found.survey = Survey(found.envelope, dialect)
+    for frame, parsed in _frames(paths, "counting", on_progress, found):
+        survey.feed(frame, parsed)
+    if not found.frames:
+        raise TapError("there is no frame on it", where=found.source, hint="record for longer, while things happen")
+    found.roles = find_state(survey)
+    if found.roles is not None:
+        found.witness = _watch(paths, found, on_progress)
+        if _choose_program(found.roles, found.witness):
+            found.witness = _watch(paths, found, on_progress)
+    found.events = find_events(survey, found.roles, found.witness)
+    return found
+
+
+def _watch(paths: list[Path], found: Analysis, on_progress: Callable[[str, int, int], None]) -> Witness:
+    assert found.roles is not None  # noqa: S101 - asked by the callers
+    witness = Witness(found.envelope, found.roles)
+    for frame, parsed in _frames(paths, "comparing", on_progress):
+        for said in found.envelope.objects(parsed):
+            witness.feed(said, frame.connection)
+    return witness
+
+
+def _choose_program(roles: StateRoles, witness: Witness) -> bool:
+    """By behaviour: the field that changes as events told. Whether that is another than the one by name."""
+    shares = {
+        guess.path: witness.programs[guess.path] / witness.program_changes[guess.path]
+        for guess in roles.programs
+        if witness.program_changes[guess.path] >= _CHOSEN_BY_BEHAVIOUR
+    }
+    if not shares or max(shares.values()) < 0.5:
+        return False
+    named = {guess.path: guess.sure for guess in roles.programs}
+    best = max(shares, key=lambda path: (round(shares[path], 1), named[path]))
+    before = roles.program
+    roles.program = next(guess for guess in roles.programs if guess.path == best)
+    told = f"{shares[best]:.0%} of its changes were told by an event"
+    roles.program.sure = min(0.98, 0.5 + 0.5 * shares[best])
+    roles.program.why = f"{roles.program.why}, and {told}"
+    return before is not roles.program
+
+
+# ---------------------------------------------------------------------------------------------- reading
+
+
+def _sample(paths: list[Path]) -> list[Any]:
+    found = []
+    room = _SAMPLE_BYTES
+    with read_tapes(paths) as items:
+        for item in islice(_only_frames(items), _SAMPLE_FRAMES):
+            parsed = _parsed(item)
+            room -= len(item.data)
+            if not isinstance(parsed, str):
+                found.append(parsed)
+            if room < 0:
+                break
+    return found
+
+
+def _only_frames(items: Iterable[SourceItem]) -> Iterator[Frame]:
+    return (item for item in items if isinstance(item, Frame))
+
+
+def _frames(
+    paths: list[Path],
+    doing: str,
+    on_progress: Callable[[str, int, int], None],
+    counts: Analysis | None = None,
+) -> Iterator[tuple[Frame, Any]]:
+    """The frames that hold something, parsed and without secrets; ``counts`` is told of them all."""
+    first: int | None = None
+    with read_tapes(paths) as items:
+        for number, frame in enumerate(_only_frames(items)):
+            if number % 500 == 0:
+                on_progress(doing, items.bytes_read, items.size)
+            first = frame.stamp.mono if first is None else first
+            parsed = _parsed(frame)
+            if counts is not None:
+                _note(counts, frame, parsed, first)
+            if not isinstance(parsed, str):
+                yield frame, parsed
+        if counts is not None:
+            counts.remarks = [f"{place}: {why}" for place, why in items.bad_lines]
+            counts.remarks += [f"{path}: its end is torn; all before it was read" for path in items.torn]
+
+
+def _note(counts: Analysis, frame: Frame, parsed: Any, first: int) -> None:
+    counts.frames += 1
+    counts.bytes += len(frame.data)
+    counts.connections = max(counts.connections, frame.connection)
+    counts.seconds = (frame.stamp.mono - first) / 1000
+    if isinstance(parsed, str):
+        counts.binary += frame.binary
+        counts.unreadable += not frame.binary
+        counts.why[parsed] += 1
+
+
+def _parsed(frame: Frame) -> Any:
+    """The frame's content without its secrets; a text says why it has none."""
+    if frame.binary:
+        return binary_reason(frame.data)
+    try:
+        parsed = orjson.loads(frame.data)
+    except ValueError:
+        return "no JSON"
+    if not isinstance(parsed, (dict, list)):
+        return f"no object but {type(parsed).__name__}"
+    return redact.redact_json(parsed) if redact.suspect(frame.data) else parsed

@@ -1,0 +1,179 @@
+"""What was found, as plain data: for the screen, and as JSON for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct, field
+
+from tap.core.mapping import Dialect
+from tap.rehearsal.inspect.analysis import Analysis
+from tap.rehearsal.inspect.events import still_ids
+from tap.rehearsal.inspect.fit import find_seq, find_time
+from tap.rehearsal.inspect.states import StateRoles, refers
+from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
+
+__all__ = ["FieldFound", "Report", "TypeFound", "report_of"]
+
+_MOST_FIELDS = 400
+_TELLING = ("mapped", "incomplete", "unknown", "unreadable", "quiet", "ignored")
+"""Verdicts, those first that matter most."""
+
+
+class TypeFound(Struct, rename="camel"):
+    """One type of frame."""
+
+    name: str
+    count: int
+    per_second: float
+    bytes: int
+    """Of one, on average."""
+    biggest: int
+    dialect: str
+    """What the dialect makes of it: mapped, ignored, quiet, unknown, incomplete."""
+    says: list[str]
+    """What it tells through the dialect."""
+    looks_like: str | None
+    sure: float
+    why: str
+    sample: str
+    reason: str | None = None
+    """Why the dialect can make nothing of it."""
+
+
+class FieldFound(Struct, rename="camel"):
+    """What a field looks like, and by what."""
+
+    type: str
+    path: str
+    looks_like: str
+    sure: float
+    why: str
+
+
+class Report(Struct, rename="camel"):
+    """An inspection."""
+
+    source: str
+    dialect: str
+    seconds: float
+    frames: int
+    bytes: int
+    connections: int
+    binary: int
+    unreadable: int
+    why: dict[str, int]
+    known: float
+    """The share of what was said that the dialect knows, telemetry included."""
+    envelope: dict[str, str]
+    types: list[TypeFound]
+    fields: list[FieldFound]
+    remarks: list[str] = field(default_factory=list)
+
+
+def report_of(found: Analysis, dialect: Dialect) -> Report:
+    """The report of an analysis that was made with this dialect."""
+    survey = found.survey
+    assert survey is not None  # noqa: S101 - an analysis that was made has one
+    return Report(
+        source=found.source,
+        dialect=dialect.name,
+        seconds=found.seconds,
+        frames=found.frames,
+        bytes=found.bytes,
+        connections=found.connections,
+        binary=found.binary,
+        unreadable=found.unreadable,
+        why=dict(found.why),
+        known=survey.known,
+        envelope=dict(_envelope(found)),
+        types=sorted((_type(kind, found) for kind in survey.kinds.values()), key=lambda one: -one.count),
+        fields=list(_fields(found, survey))[:_MOST_FIELDS],
+        remarks=found.remarks,
+    )
+
+
+def _envelope(found: Analysis) -> Iterator[tuple[str, str]]:
+    envelope, survey = found.envelope, found.survey
+    yield "type", envelope.type or "none: frames are told apart by their keys"
+    if envelope.body is not None:
+        yield "body", envelope.body
+    if envelope.batch is not None:
+        yield "batch", envelope.batch
+    if survey is not None:
+        time, seq = find_time(survey), find_seq(survey)
+        if time is not None:
+            yield "time", f"{time.path} ({time.unit})"
+        if seq is not None:
+            yield "seq", seq.path
+
+
+def _type(kind: KindStats, found: Analysis) -> TypeFound:
+    roles = [role for role in found.events if role.kind == kind.name and role.emit is not None]
+    state = found.roles is not None and found.roles.kind == kind.name
+    looks = "snapshot" if state else " or ".join(str(role.emit) for role in roles) or None
+    sure = found.roles.cameras.sure if state and found.roles else roles[0].sure if roles else 0.0
+    return TypeFound(
+        name=kind.name,
+        count=kind.count,
+        per_second=kind.count / found.seconds if found.seconds else 0.0,
+        bytes=kind.bytes // max(1, kind.count),
+        biggest=kind.biggest,
+        dialect=next((verdict for verdict in _TELLING if kind.verdicts[verdict]), "unknown"),
+        says=sorted(kind.emits),
+        looks_like=looks,
+        sure=sure,
+        why="it lists the cameras" if state else roles[0].why if roles else "",
+        sample=kind.sample,
+        reason=kind.reason,
+    )
+
+
+def _fields(found: Analysis, survey: Survey) -> Iterator[FieldFound]:
+    roles = found.roles
+    if roles is not None:
+        yield from _state_fields(roles)
+    ignored = {role.kind for role in found.events if role.emit == "ignore"}
+    for kind in survey.kinds.values():
+        if kind.name not in ignored:
+            for stats in kind.fields.values():
+                looks = _looks(survey, kind, stats, roles)
+                if looks is not None:
+                    yield FieldFound(kind.name, stats.path, *looks)
+
+
+def _state_fields(roles: StateRoles) -> Iterator[FieldFound]:
+    yield FieldFound(roles.kind, roles.cameras.path, "cameras", roles.cameras.sure, roles.cameras.why)
+    for name, guess in (
+        ("program", roles.program),
+        ("session", roles.session),
+        ("mode", roles.mode),
+        ("hold", roles.hold),
+    ):
+        if guess is not None:
+            yield FieldFound(roles.kind, guess.path, name, guess.sure, guess.why)
+    for name, guess in roles.camera_fields.items():
+        yield FieldFound(roles.kind, f"{roles.items}.{guess.path}", f"camera's {name}", guess.sure, guess.why)
+
+
+def _looks(
+    survey: Survey, kind: KindStats, stats: FieldStats, roles: StateRoles | None
+) -> tuple[str, float, str] | None:
+    """What a field looks like by its behaviour alone."""
+    different = "many values" if stats.many else f"{len(stats.values)} value{'' if len(stats.values) == 1 else 's'}"
+    if roles is not None and refers(stats, roles.ids):
+        return "camera id", 0.9 if len(stats.values) > 1 else 0.6, f"{different}, all of them ids of cameras"
+    told = stats.values.keys()
+    if roles is not None and told & roles.session_values and stats.is_scalar:
+        return "session id", 0.9, f"{different}, the session's"
+    if stats.is_time:
+        near = stats.near / stats.times
+        return f"time ({stats.unit})", 0.6 + 0.35 * near, f"{near:.0%} within ten minutes of when it came"
+    if stats.is_flag:
+        sure = 0.95 if stats.kinds["flag"] else 0.6
+        return "flag", sure, f"turned {stats.changes} times" if not {"[", "{"} & set(stats.path) else "both values"
+    if any(stats is other for other in still_ids(survey, kind, frozenset() if roles is None else roles.ids)):
+        return "still id", 0.6, f"{different}, which stand in frames of other types too"
+    if stats.wordy and stats.kinds["text"] == stats.said and not stats.links:
+        return "name or text", 0.6, f"{different}, written for people"
+    return None

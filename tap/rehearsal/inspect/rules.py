@@ -1,0 +1,286 @@
+"""The rules of a drafted mapping: what each event says, and where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tap.rehearsal.inspect import words
+from tap.rehearsal.inspect.draft import Draft
+from tap.rehearsal.inspect.events import EventRole, still_ids
+from tap.rehearsal.inspect.fit import as_told, best, doubt_of, find_time
+from tap.rehearsal.inspect.states import Guess, StateRoles, none_words, refers
+from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
+from tap.rehearsal.inspect.walk import tokens
+from tap.rehearsal.inspect.witness import Witness
+
+__all__ = ["SURE", "Rules"]
+
+SURE = 0.75
+"""What is less sure than this has a remark."""
+_MODE_WORDS = "idle, rehearsal, photoshoot, performance or ghost"
+_SECONDS = frozenset({"s", "sec", "secs", "seconds"})
+_MILLIS = frozenset({"ms", "millis", "milliseconds"})
+_SECONDS_BELOW = 60
+_MEANINGS = {"trigger": words.TRIGGERS, "transition": words.TRANSITIONS}
+_MORE = {
+    "still_requested": ("by",),
+    "still_captured": ("taken_at", "width", "height"),
+    "still_uploaded": ("url", "sha256", "bytes", "storage_key"),
+    "still_failed": ("reason",),
+}
+
+
+class Rules:
+    """Writes rules into a draft."""
+
+    def __init__(self, draft: Draft, survey: Survey, roles: StateRoles | None, witness: Witness | None) -> None:
+        self._draft = draft
+        self._survey = survey
+        self._roles = roles
+        self._witness = witness
+        self._ids: frozenset[str] = frozenset() if roles is None else roles.ids
+        self._time = find_time(survey)
+
+    def when(self, kind: str, more: dict[str, Any] | None = None) -> None:
+        own: dict[str, Any] = {kind: "*"} if self._survey.envelope.type is None else {"type": kind}
+        every = {**own, **(more or {})}
+        if len(every) == 1:
+            ((name, value),) = every.items()
+            self._draft.put(f"when.{name}" if name.isidentifier() else "when", value if name.isidentifier() else every)
+        else:
+            self._draft.put("when", every)
+
+    def mode(self, kind: KindStats, name: str, guess: Guess | None) -> None:
+        if guess is None:
+            return
+        stats = kind.fields[guess.path]
+        if stats.kinds["number"]:
+            values = {value: f"mode-{value}" for value in sorted(stats.values)}
+            doubt = f"the modes are numbers: give each its word ({_MODE_WORDS})"
+            self._draft.put(name, {"from": [guess.path], "values": values}, doubt)
+        else:
+            self._draft.put(name, [guess.path], doubt_of(guess))
+
+    def reference(self, kind: KindStats, stats: FieldStats) -> Any:
+        """The id of a camera, with the ways in which the server says that there is none."""
+        outer = stats.path.rpartition(".")[0]
+        around = kind.fields.get(outer)
+        paths = [outer, stats.path] if around is not None and around.nulls else [stats.path]
+        none = none_words(stats, self._ids)
+        return {"from": paths, "none": [as_told(word, stats) for word in none]} if none else paths
+
+    def named(self, inside: dict[str, FieldStats], fields: tuple[str, ...], taken: set[str]) -> set[str]:
+        """The fields of these names, each with what its name and nature go with best."""
+        for name in fields:
+            path = best(inside, name, taken)
+            if path is not None:
+                taken.add(path)
+                self._draft.put(name, [path])
+        return taken
+
+    # ------------------------------------------------------------------ events
+
+    def rule(self, role: EventRole) -> None:
+        """The rule of an event."""
+        draft, kind = self._draft, self._survey.kinds[role.kind]
+        draft.table("[[rule]]")
+        if role.sure < SURE:
+            draft.doubt(f"taken for '{role.emit}' {role.why}")
+        split = role.split
+        more = None if split is None else {split.path: as_told(split.value, kind.fields[split.path])}
+        self.when(role.kind, more)
+        draft.put("emit", role.emit)
+        match role.emit:
+            case "hello":
+                self.named(self._inside(kind), ("server", "version", "boot"), taken=set())
+            case "session_started" | "session_updated" | "session_ended":
+                self._session_event(kind, role)
+            case "camera_joined" | "camera_updated" | "camera_left":
+                self._camera_event(kind, role)
+            case "cut":
+                self._cut(kind, role)
+            case "hold" | "release":
+                self._held(kind, role)
+            case "mode_changed":
+                self._moded(kind)
+            case "music_moment":
+                self._music(kind)
+            case _:
+                self._still(kind, role)
+
+    def _told_at(self, kind: KindStats, emit: str) -> str | None:
+        """Where an event says what the state showed after it."""
+        if self._witness is None:
+            return None
+        places = {
+            path: n for (name, change, path), n in self._witness.told.items() if (name, change) == (kind.name, emit)
+        }
+        return max(places, key=lambda path: (places[path], -len(path)), default=None)
+
+    def _refs(self, kind: KindStats, emit: str = "") -> list[FieldStats]:
+        """The fields that hold the id of one camera, the likeliest first."""
+        found = [s for s in kind.fields.values() if "[" not in s.path and "{" not in s.path and self._is_ref(s)]
+        first = self._told_at(kind, emit)
+        return sorted(found, key=lambda s: (s.path != first, not words.says(s.path, words.CAMERA), s.path.count(".")))
+
+    def _is_ref(self, stats: FieldStats) -> bool:
+        if not refers(stats, self._ids):
+            return False
+        # Small numbers are ids in name only, unless they stand where ids do.
+        short = all(len(value) <= 2 for value in self._ids)
+        leaf = "" if self._roles is None else self._roles.camera_id.rpartition(".")[2]
+        return (
+            not short
+            or stats.leaf == leaf
+            or words.says(stats.path, words.CAMERA | words.PROGRAM | {"to", "from", "was"})
+        )
+
+    def _inside(self, kind: KindStats) -> dict[str, FieldStats]:
+        """The fields by which an event says more, that of the frame's time aside."""
+        own = self._own_time()
+        return {path: s for path, s in kind.fields.items() if path != own and "[" not in path and "{" not in path}
+
+    def _own_time(self) -> str | None:
+        if self._time is None:
+            return None
+        body = self._survey.envelope.body
+        return self._time.path.removeprefix(f"{body}.") if body else self._time.path
+
+    def _session_event(self, kind: KindStats, role: EventRole) -> None:
+        draft, roles = self._draft, self._roles
+        known: frozenset[str] = frozenset() if roles is None else roles.session_values
+        found = [path for path, stats in kind.fields.items() if known & stats.values.keys()]
+        if role.emit == "session_ended":
+            if found:
+                draft.put("session_id", found[:1])
+            self.named(self._inside(kind), ("reason",), taken=set(found))
+            return
+        leaf = "" if roles is None else roles.session_id
+        whole = next((path for path in found if leaf and (path == leaf or path.endswith(f".{leaf}"))), None)
+        place = whole[: -len(leaf)].rstrip(".") or "." if whole else found[0] if found else "."
+        draft.put("session", [place], None if found else "no session id stands in it")
+
+    def _camera_event(self, kind: KindStats, role: EventRole) -> None:
+        refs = self._refs(kind, role.emit or "")
+        draft = self._draft
+        if role.emit == "camera_left":
+            draft.put("camera_id", [refs[0].path] if refs else ["id"], None if refs else "no camera's id stands in it")
+            self.named(self._inside(kind), ("reason",), taken={stats.path for stats in refs})
+            return
+        roles = self._roles
+        path = refs[0].path if refs else ""
+        leaf = "" if roles is None else roles.camera_id
+        whole = bool(leaf) and (path == leaf or path.endswith(f".{leaf}"))
+        place = (path[: -len(leaf)].rstrip(".") or ".") if whole else path or "."
+        draft.put("camera", [place], None if refs else "no camera's id stands in it")
+
+    def _cut(self, kind: KindStats, role: EventRole) -> None:
+        draft, refs = self._draft, self._refs(kind, role.emit or "")
+        taken: set[str] = set()
+        if not refs:
+            draft.put("to", ["to"], "no camera's id stands in it")
+        else:
+            to = next((s for s in refs if not words.says(s.path, words.FIELDS["from"])), refs[0])
+            sure = self._told_at(kind, "cut") == to.path or len(refs) == 1
+            draft.put("to", self.reference(kind, to), None if sure else "no state showed it to be on air afterwards")
+            taken.add(to.path)
+            was = self._was(kind, [s for s in refs if s is not to])
+            if was is not None:
+                draft.put("from", self.reference(kind, was))
+                taken.add(was.path)
+        inside = self._inside(kind)
+        self._own_id(kind, "cut_id", taken)
+        self._meaning(inside, "trigger", taken)
+        self._meaning(inside, "transition", taken)
+        self._duration(inside, taken)
+
+    def _was(self, kind: KindStats, refs: list[FieldStats]) -> FieldStats | None:
+        if not refs:
+            return None
+        told = {} if self._witness is None else self._witness.was
+        return max(
+            refs, key=lambda s: (told[kind.name, s.path] if told else 0, words.says(s.path, words.FIELDS["from"]))
+        )
+
+    def _own_id(self, kind: KindStats, name: str, taken: set[str]) -> None:
+        """An id of the event's own: another each time."""
+        for path, stats in self._inside(kind).items():
+            named = bool(words.says(stats.leaf, words.IDS[:-2])) or stats.leaf.lower().endswith("id")
+            own = stats.is_scalar and not stats.is_time and not self._is_ref(stats) and not stats.wordy
+            if path not in taken and named and own and (stats.many or len(stats.values) >= 0.7 * stats.said):
+                self._draft.put(name, [path])
+                taken.add(path)
+                return
+
+    def _meaning(self, inside: dict[str, FieldStats], name: str, taken: set[str]) -> None:
+        """A field with a few words, of which each stands for one of ours."""
+        fit = {p: s for p, s in inside.items() if s.is_scalar and not s.many and len(s.values) <= 12 and not s.fraction}
+        path = best(fit, name, taken)
+        if path is None:
+            return
+        taken.add(path)
+        meanings = _MEANINGS[name]
+        known = {value: words.meant(value, meanings) for value in sorted(fit[path].values)}
+        doubt = f"say which of {', '.join(meanings)} each stands for ('' is none of them)"
+        if all(value == ours for value, ours in known.items()):
+            self._draft.put(name, [path])
+        else:
+            values = {value: ours or "" for value, ours in known.items()}
+            self._draft.put(name, {"from": [path], "values": values}, None if all(values.values()) else doubt)
+
+    def _duration(self, inside: dict[str, FieldStats], taken: set[str]) -> None:
+        fit = {p: s for p, s in inside.items() if s.kinds["number"] == s.said > 0 and not s.is_time and not s.is_flag}
+        path = best(fit, "duration_ms", taken)
+        if path is None:
+            return
+        taken.add(path)
+        low, high = fit[path].low or 0, fit[path].high or 0
+        named = tokens(fit[path].leaf) & (_SECONDS | _MILLIS)
+        seconds = bool(named & _SECONDS) if named else high < _SECONDS_BELOW
+        doubt = None if named else f"by its size ({low:g} to {high:g}) it is in {'seconds' if seconds else 'ms'}"
+        self._draft.put("duration_ms", {"from": [path], "unit": "s"} if seconds else [path], doubt)
+
+    def _held(self, kind: KindStats, role: EventRole) -> None:
+        refs = self._refs(kind)
+        taken = {stats.path for stats in refs}
+        if refs and role.emit == "hold":
+            self._draft.put("camera_id", [refs[0].path])
+        self.named(self._inside(kind), ("by", "reason") if role.emit == "hold" else ("by",), taken=taken)
+
+    def _moded(self, kind: KindStats) -> None:
+        roles = self._roles
+        to = self._told_at(kind, "mode_changed")
+        path = to or best({p: s for p, s in self._inside(kind).items() if s.is_scalar and not s.is_time}, "mode", set())
+        if path is None or path not in kind.fields:
+            self._draft.put("to", ["to"], "no state showed what it says")
+            return
+        known = None if roles is None or roles.mode is None else self._survey.kinds[roles.kind].fields[roles.mode.path]
+        for name, stats in (("to", kind.fields[path]), ("from", self._was_mode(kind, path, known))):
+            if stats is not None:
+                self.mode(kind, name, Guess(stats.path, 1.0, ""))
+
+    def _was_mode(self, kind: KindStats, to: str, known: FieldStats | None) -> FieldStats | None:
+        if known is None:
+            return None
+        fit = [
+            s for p, s in self._inside(kind).items() if p != to and s.said and s.values.keys() <= known.values.keys()
+        ]
+        return next((stats for stats in fit if words.says(stats.path, words.FIELDS["from"])), None)
+
+    def _still(self, kind: KindStats, role: EventRole) -> None:
+        draft, refs = self._draft, self._refs(kind)
+        ids = still_ids(self._survey, kind, self._ids)
+        taken = {stats.path for stats in refs} | {stats.path for stats in ids}
+        if ids:
+            draft.put("still_id", [ids[0].path], None if len(ids) == 1 else f"or {ids[1].path}")
+        if role.emit == "still_requested":
+            lists = [s.path[:-2] for s in kind.fields.values() if s.path.endswith("[]") and refers(s, self._ids)]
+            draft.put("camera_ids", lists[:1]) if lists else None
+        else:
+            draft.put("camera_id", [refs[0].path] if refs else ["id"], None if refs else "no camera's id stands in it")
+        self.named(self._inside(kind), _MORE.get(role.emit or "", ()), taken=taken)
+
+    def _music(self, kind: KindStats) -> None:
+        taken: set[str] = set()
+        self._own_id(kind, "moment_id", taken)
+        self.named(self._inside(kind), ("kind", "confidence", "at"), taken=taken)

@@ -1,0 +1,213 @@
+"""What ``check`` finds on this machine: the journal, room for it, the clock, the unit of systemd and its file.
+
+Nothing is changed, and nothing here needs root; what this user may not see is said to be so.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+
+from tap.adapters.journal import Journal
+from tap.core.errors import JournalError
+from tap.core.redact import redact_text
+from tap.service.envfile import EnvFile
+from tap.service.finding import Finding, at
+
+__all__ = ["clock", "disk", "environment_file", "journal", "unit"]
+
+_MEGABYTE = 1_000_000
+_DISK_FULL, _DISK_LOW = 100 * _MEGABYTE, 1000 * _MEGABYTE
+_VERIFIED = 100 * _MEGABYTE
+"""Bytes of the largest journal that is read through here: some seconds."""
+_CLOCK_OFF_MS = 2_000
+_COMMAND_WITHIN_S = 5.0
+_SYSTEMD = Path("/run/systemd/system")
+_TEMPLATE = "multicam-tap@{}.service"
+_SECRET_VARIABLES = ("TAP_INGEST_KEY", "TAP_SERVER_TOKEN", "TAP_OPS_TOKEN")
+
+
+# ---------------------------------------------------------------------------------------------- journal and disk
+
+
+def journal(path: Path) -> Finding:
+    """Whether the journal is whole, or could be made."""
+    try:
+        there = path.exists()
+    except PermissionError:
+        return Finding("journal", "failed", f"{path}: may not be looked at", "run this as root or the tap's user")
+    if not there:
+        return _place(path)
+    if not os.access(path, os.W_OK):
+        return Finding("journal", "failed", f"{path}: may not be written to", "run this as the tap's user, or chown it")
+    try:
+        with Journal.open(path, readonly=True) as opened:
+            counts = opened.counts()
+            whole = path.stat().st_size <= _VERIFIED
+            problems = opened.verify() if whole else []
+    except JournalError as error:
+        return Finding("journal", "failed", at(error.where, error.what), error.hint)
+    if problems:
+        to_do = "see 'multicam-tap journal verify'; the service moves a damaged journal aside and begins a new one"
+        return Finding("journal", "failed", f"{path}: {problems[0]}", to_do)
+    words = "whole" if whole else "opens (too large to be read through here)"
+    found = f"{path}: {words}; {counts['pending']} entries wait, {counts['shipped']} are in the ledger"
+    if counts["dead"]:
+        to_do = "see 'multicam-tap journal ls --dead'"
+        return Finding("journal", "note", f"{found}, {counts['dead']} are set aside", to_do)
+    return _rights(path, found)
+
+
+def _rights(path: Path, found: str) -> Finding:
+    open_to_others = [place for place in (path.parent, path) if stat.S_IMODE(place.stat().st_mode) & 0o077]
+    if path in open_to_others:
+        return Finding("journal", "note", f"{found}; others may read it", f"chmod 600 {path}")
+    if open_to_others and path.parent.stat().st_mode & 0o022:
+        return Finding("journal", "failed", f"{found}; others may write in {path.parent}", f"chmod 700 {path.parent}")
+    return Finding("journal", "ok", found)
+
+
+def _place(path: Path) -> Finding:
+    """Whether a journal could be made; making it here might give it to the wrong user."""
+    place = _existing(path.parent)
+    if not os.access(place, os.W_OK | os.X_OK):
+        to_do = "run this as the tap's user, or set TAP_STATE_DIR"
+        return Finding("journal", "failed", f"{path}: not there, and {place} may not be written to", to_do)
+    return Finding("journal", "ok", f"{path}: not there yet; 'run' makes it")
+
+
+def _existing(path: Path) -> Path:
+    return next(place for place in (path, *path.parents) if _is_there(place))
+
+
+def _is_there(place: Path) -> bool:
+    try:
+        return place.exists()
+    except PermissionError:
+        return False
+
+
+def disk(path: Path) -> Finding:
+    """Room for journal and tapes."""
+    free = shutil.disk_usage(_existing(path)).free
+    size = f"{free / 1e9:.1f} GB" if free >= _DISK_LOW else f"{free / _MEGABYTE:.0f} MB"
+    found = f"{size} free for {path}"
+    if free >= _DISK_LOW:
+        return Finding("disk", "ok", found)
+    return Finding("disk", "failed" if free < _DISK_FULL else "note", found, "make room before the shoot")
+
+
+# ---------------------------------------------------------------------------------------------- the clock
+
+
+def clock(offsets: list[int]) -> Finding:
+    """This machine's clock against the server's (``offsets``: server less tap, ms), and whether somebody sets it."""
+    synchronized = _synchronized()
+    kept = {True: "set by NTP", False: "not set by NTP", None: "who sets it cannot be told here"}[synchronized]
+    to_do = "'timedatectl set-ntp true' here, and the same on the server"
+    if not offsets:
+        found = f"this machine's clock is {kept}; the server's was not heard"
+        return Finding("clock", "note" if synchronized is False else "ok", found, to_do if not synchronized else None)
+    off = round(median(offsets))
+    found = f"the server's clock is {_off(off)}; this machine's is {kept}"
+    if abs(off) <= _CLOCK_OFF_MS:
+        return Finding("clock", "ok", found)
+    return Finding("clock", "note", f"{found}; times in the history are the server's", to_do)
+
+
+def _off(ms: int) -> str:
+    if abs(ms) < 100:  # what a frame on its way may take
+        return "the same as this machine's"
+    return f"{abs(ms) / 1000:.1f} s {'ahead' if ms > 0 else 'behind'}"
+
+
+def _synchronized() -> bool | None:
+    """Whether something keeps the clock right; None where the machine does not tell."""
+    said = _command("timedatectl", "show", "--property=NTPSynchronized", "--value")
+    return {"yes": True, "no": False}.get((said or "").strip())
+
+
+# ---------------------------------------------------------------------------------------------- systemd
+
+
+def unit(venue: str, environ: Mapping[str, str]) -> Finding | None:
+    """The venue's unit: installed, switched on, running. None where there is no systemd."""
+    if not _SYSTEMD.is_dir():
+        return None
+    name = _TEMPLATE.format(_instance(venue, environ))
+    said = _command("systemctl", "show", name, "--property=LoadState,UnitFileState,ActiveState,NRestarts,Result")
+    state = dict(line.partition("=")[::2] for line in (said or "").splitlines())
+    if said is None or "LoadState" not in state:
+        return Finding("unit", "note", f"{name}: systemd does not answer", "see 'systemctl status'")
+    if state["LoadState"] == "not-found":
+        return Finding("unit", "note", f"{name}: is not installed", f"'multicam-tap install {venue}', as root")
+    if state["LoadState"] != "loaded":
+        return Finding("unit", "failed", f"{name}: {state['LoadState']}", f"see 'systemctl status {name}'")
+    return _standing(name, state)
+
+
+def _standing(name: str, state: Mapping[str, str]) -> Finding:
+    active, enabled = state.get("ActiveState", ""), state.get("UnitFileState", "")
+    found = f"{name}: {active}, {enabled or 'not enabled'}"
+    if active == "failed":
+        return Finding("unit", "failed", f"{found} ({state.get('Result')})", f"see 'journalctl -u {name} -p warning'")
+    if (restarts := state.get("NRestarts", "0")) != "0":
+        return Finding("unit", "note", f"{found}, restarted {restarts} times", f"see 'journalctl -u {name} -p warning'")
+    if not enabled.startswith("enabled"):
+        return Finding("unit", "note", found, f"'systemctl enable --now {name}' to have it at every boot")
+    return Finding("unit", "ok" if active == "active" else "note", found, None if active == "active" else "start it")
+
+
+def _instance(venue: str, environ: Mapping[str, str]) -> str:
+    """The unit's instance: what its environment file is called by, which need not be the venue's name."""
+    path = environ.get(EnvFile.VARIABLE)
+    return Path(path).stem if path else venue
+
+
+def environment_file(environ: Mapping[str, str]) -> Finding | None:
+    """Who may read and write the environment file of the unit; None where there is none."""
+    path = environ.get(EnvFile.VARIABLE)
+    if not path:
+        return None
+    place = Path(path)
+    try:
+        mode = stat.S_IMODE(place.stat().st_mode)
+    except FileNotFoundError:
+        return Finding("file", "failed", f"{path}: is not there", "'multicam-tap install VENUE' makes it")
+    except OSError as error:
+        return Finding("file", "note", f"{path}: cannot be looked at: {error.strerror}", "run this as root")
+    found = f"{path}: mode {mode:04o}"
+    if mode & 0o022:
+        return Finding("file", "failed", f"{found}: others may change it", f"chmod go-w {path}")
+    secret = _secrets_in(EnvFile.of(environ), environ)
+    if secret and mode & 0o044:
+        to_do = f"chmod 600 {path}, or put the secret into a file of its own (README.md, Secrets)"
+        return Finding("file", "failed", f"{found}: others may read {', '.join(secret)}", to_do)
+    return Finding("file", "ok", f"{found}; {', '.join(secret)} in it" if secret else f"{found}; no secret in it")
+
+
+def _secrets_in(file: EnvFile, environ: Mapping[str, str]) -> list[str]:
+    address = environ.get("TAP_SERVER_URL", "")
+    named = file.given(*_SECRET_VARIABLES)
+    return (
+        [*named, "TAP_SERVER_URL"] if file.at("TAP_SERVER_URL", environ) and redact_text(address) != address else named
+    )
+
+
+def _command(*words: str) -> str | None:
+    """What a program of the system says; None where it cannot be asked."""
+    program = shutil.which(words[0])
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words and a unit's name
+            [program, *words[1:]], capture_output=True, text=True, timeout=_COMMAND_WITHIN_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

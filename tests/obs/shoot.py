@@ -1,0 +1,422 @@
+"""A seeded shoot on a real OBS, tapped by the real service. Runs inside the namespace, as a process of its own::
+
+    python -m tests.obs.shoot --root DIR --seed 1
+
+An operator (another client, ``simpleobsws``) works for about two minutes: a late start of the tap in the middle of a
+fade with studio mode on, hard cuts, quick ones, fades, interrupted ones, a T-bar, takes in studio mode, scenes made,
+renamed and removed, a pause, a still, another scene collection, and a kill of OBS. What the operator did and what OBS
+told that client goes into ``DIR/log.json``; what the tap made of it stays in its journal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import orjson
+import simpleobsws
+from msgspec import Struct, field, to_builtins
+
+from tap.adapters.journal import Journal
+from tap.core.errors import JournalError
+from tests.obs.studio import PASSWORD, PORT, Studio
+
+__all__ = ["VENUE", "Log", "Operator", "play"]
+
+VENUE = "obs-hall"
+NAMES = (
+    *(
+        "Cam 1",
+        'Crane "4"',
+        "Wide Größe",
+        "Gäste 🎤",
+        "O'Brien \\ Ton/ü",
+        "相机二",
+        "Pult\t2",
+        "Бас & <b>",
+        "100 % %41",
+    ),
+    *("x" * 300, "Cam 1 ", "password: hunter2"),
+)
+COLOURS = (0xC83232, 0x32C832, 0x3232C8, 0xC8C832, 0xC832C8, 0x32C8C8, 0xE6E6E6, 0xFF8C1E, 0x787878)
+"""Far enough apart to be told in a compressed picture; the last is for what comes later."""
+_OTHER = "Anderswo"
+_EVENTS = 1111
+_HOTKEY = "OBSBasic.Screenshot"
+
+
+class Log(Struct):
+    """What the operator did, and what OBS told the operator's client. Times are wall ms."""
+
+    scenes: list[str] = field(default_factory=list)
+    """Those of the first collection, by name."""
+    colours: dict[str, str] = field(default_factory=dict)
+    """Which camera a picture shows: by colour (``rrggbb``), the name that its scene had first."""
+    names: dict[str, str] = field(default_factory=dict)
+    """First name by every name that a scene ever had."""
+    paths: list[str] = field(default_factory=list)
+    """The recordings, in order."""
+    actions: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
+    events: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
+    tap_started: int = 0
+    killed: int = 0
+    stills: int = 0
+
+
+def now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Operator:
+    """Drives OBS, and notes what happens."""
+
+    def __init__(self, log: Log, seed: int) -> None:
+        self.log = log
+        self.random = random.Random(seed)
+        self._client: Any = None
+        self._arrived = asyncio.Event()
+
+    async def connect(self) -> None:
+        """A connection of our own, however long OBS takes."""
+        parameters = simpleobsws.IdentificationParameters(eventSubscriptions=_EVENTS)
+        while True:
+            client = simpleobsws.WebSocketClient(
+                url=f"ws://127.0.0.1:{PORT}", password=PASSWORD, identification_parameters=parameters
+            )
+            with suppress(OSError, EOFError, Exception):
+                await client.connect()
+                if await client.wait_until_identified(timeout=20):
+                    break
+            await asyncio.sleep(0.2)
+        client.register_event_callback(self._event)
+        self._client = client
+
+    async def disconnect(self) -> None:
+        with suppress(Exception):
+            await self._client.disconnect()
+
+    async def _event(self, kind: str, data: Any) -> None:
+        self.log.events.append((now(), kind, data or {}))
+        self._arrived.set()
+
+    async def do(self, kind: str, **data: Any) -> Any:
+        """One request; its answer."""
+        self.log.actions.append((now(), kind, data))
+        answer = await self._client.call(simpleobsws.Request(kind, data), timeout=60)
+        if not answer.ok():
+            raise RuntimeError(f"{kind} {data}: {answer.requestStatus}")
+        return answer.responseData or {}
+
+    async def until(self, kind: str, since: int, **wanted: Any) -> dict[str, Any]:
+        """The first event of this kind after the ``since``-th that says so."""
+        end = time.monotonic() + 60
+        while True:
+            for _, name, data in self.log.events[since:]:
+                if name == kind and all(data.get(key) == value for key, value in wanted.items()):
+                    return data
+            self._arrived.clear()
+            if time.monotonic() > end:
+                raise TimeoutError(f"no {kind} {wanted}")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), 1)
+
+    async def record(self, kind: str, state: str) -> str | None:
+        """Start, stop, pause or resume the recording; its path, where that is told."""
+        since = len(self.log.events)
+        await self.do(kind)
+        said = await self.until("RecordStateChanged", since, outputState=f"OBS_WEBSOCKET_OUTPUT_{state}")
+        path: str | None = said.get("outputPath")
+        if path is not None and path not in self.log.paths:
+            self.log.paths.append(path)
+        return path
+
+    async def cut(self, scene: str) -> None:
+        """A change that is awaited, by whatever transition is set."""
+        since = len(self.log.events)
+        await self.do("SetCurrentProgramScene", sceneName=scene)
+        await self.until("CurrentProgramSceneChanged", since, sceneName=scene)
+
+    async def transition(self, name: str, ms: int | None = None) -> None:
+        await self.do("SetCurrentSceneTransition", transitionName=name)
+        if ms is not None:
+            await self.do("SetCurrentSceneTransitionDuration", transitionDuration=ms)
+
+    async def studio(self, on: bool) -> None:
+        since = len(self.log.events)
+        await self.do("SetStudioModeEnabled", studioModeEnabled=on)
+        await self.until("StudioModeStateChanged", since, studioModeEnabled=on)
+
+    async def preview(self, scene: str) -> None:
+        """Has to be awaited: OBS answers before it has done it, and would take what was there before."""
+        since = len(self.log.events)
+        await self.do("SetCurrentPreviewScene", sceneName=scene)
+        await self.until("CurrentPreviewSceneChanged", since, sceneName=scene)
+
+    async def take(self, scene: str) -> None:
+        """Preview, then transition, in studio mode."""
+        await self.preview(scene)
+        await self.beat()
+        since = len(self.log.events)
+        await self.do("TriggerStudioModeTransition")
+        await self.until("CurrentProgramSceneChanged", since, sceneName=scene)
+
+    async def beat(self, least: float = 0.5, most: float = 1.3) -> None:
+        """As long as a person takes."""
+        await asyncio.sleep(self.random.uniform(least, most))
+
+
+class Tap:
+    """The real service, as a process."""
+
+    def __init__(self, root: Path, ledger: dict[str, str]) -> None:
+        self._root = root
+        self._ledger = ledger
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def state(self) -> Path:
+        return self._root / "tap"
+
+    def start(self) -> None:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("TAP_")} | self._ledger
+        environ |= {"TAP_DIALECT": "obs", "TAP_SERVER_TOKEN": PASSWORD, "TAP_VENUE": VENUE}
+        environ |= {"TAP_STATE_DIR": str(self.state), "TAP_OPS_LISTEN": "off"}
+        with (self._root / "tap.log").open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", "tap.cli", "run"], env=environ, stderr=log)
+
+    async def stop(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return await asyncio.to_thread(self.process.wait, 30)
+
+    async def until(self, what: str, enough: Callable[[list[Any]], bool]) -> None:
+        """Wait for the journal to hold what was asked for."""
+        end = time.monotonic() + 60
+        while not enough(self.entries()):
+            if time.monotonic() > end:
+                raise TimeoutError(f"the journal never held {what}")
+            await asyncio.sleep(0.1)
+
+    def entries(self) -> list[Any]:
+        try:
+            with Journal.open(self.state / "journal.db", readonly=True) as journal:
+                return [kept.entry for kept in journal.entries()]
+        except (JournalError, OSError):
+            return []
+
+
+def sessions(entries: list[Any], status: str) -> int:
+    """How many sessions stand at this status."""
+    last = {entry.key: entry.fields["status"] for entry in entries if entry.op == "session"}
+    return sum(1 for value in last.values() if value == status)
+
+
+async def play(studio: Studio, tap: Tap, operator: Operator) -> None:
+    """The shoot, act by act."""
+    scenes = list(operator.log.scenes)
+    await operator.connect()
+    await _late_join(operator, tap, scenes)
+    await _cuts(operator, tap, scenes)
+    await _kill(operator, tap, studio, scenes)
+    await _pause_and_change(operator, tap, scenes)
+    await operator.disconnect()
+
+
+async def _late_join(operator: Operator, tap: Tap, scenes: list[str]) -> None:
+    """The recording runs, studio mode is on, and a long fade is half through when the tap comes."""
+    await operator.record("StartRecord", "STARTED")
+    await operator.beat()
+    await operator.transition("Cut")
+    await operator.cut(scenes[1])
+    await operator.beat()
+    await operator.studio(True)
+    await operator.transition("Fade", 15_000)
+    await operator.preview(scenes[2])
+    since = len(operator.log.events)
+    await operator.do("TriggerStudioModeTransition")
+    operator.log.tap_started = now()
+    tap.start()
+    await tap.until("the session", lambda entries: sessions(entries, "live") == 1)
+    await operator.until("CurrentProgramSceneChanged", since, sceneName=scenes[2])
+    await operator.transition("Fade", 400)
+    for scene in (scenes[3], scenes[0]):
+        await operator.take(scene)
+        await operator.beat()
+    # The preview is another scene than the program: leaving now tells a change that is none.
+    await operator.preview(scenes[1])
+    await operator.beat()
+    await operator.studio(False)
+    await operator.beat()
+    await operator.record("StopRecord", "STOPPED")
+    await operator.beat()
+
+
+async def _cuts(operator: Operator, tap: Tap, scenes: list[str]) -> None:
+    """Hard cuts, quick ones, fades, one that is interrupted, another scene, and a new name for it."""
+    log, draw = operator.log, operator.random
+    await operator.transition("Cut")
+    await operator.record("StartRecord", "STARTED")
+    on_air = scenes[0]
+    for _ in range(8):
+        await operator.beat()
+        on_air = draw.choice([scene for scene in scenes if scene != on_air])
+        await operator.cut(on_air)
+    await operator.beat()
+    for gap in (0.2, 0.12, 0.0):
+        first, second = draw.sample([scene for scene in scenes if scene != on_air], 2)
+        since = len(log.events)
+        await operator.do("SetCurrentProgramScene", sceneName=first)
+        await asyncio.sleep(gap)
+        await operator.do("SetCurrentProgramScene", sceneName=second)
+        await operator.until("CurrentProgramSceneChanged", since, sceneName=second)
+        on_air = second
+        await operator.beat()
+    log.stills += 1
+    since = len(log.events)
+    await operator.do("TriggerHotkeyByName", hotkeyName=_HOTKEY)
+    await operator.until("ScreenshotSaved", since)
+    for name, ms in (("Fade", draw.randint(300, 900)), ("Swipe Left", 500), ("Dip to Black", 700)):
+        await operator.transition(name, ms)
+        on_air = draw.choice([scene for scene in scenes if scene != on_air])
+        await operator.cut(on_air)
+        await operator.beat()
+    await operator.transition("Fade", 900)
+    first, second = draw.sample([scene for scene in scenes if scene != on_air], 2)
+    await operator.do("SetCurrentProgramScene", sceneName=first)
+    await asyncio.sleep(0.4)
+    await operator.cut(second)
+    await operator.beat()
+    await operator.studio(True)
+    await operator.take(next(scene for scene in scenes if scene != second))
+    await operator.beat()
+    await operator.studio(False)
+    await operator.transition("Cut")
+    await _another_scene(operator, scenes)
+    await operator.beat()
+    await operator.record("StopRecord", "STOPPED")
+    await tap.until("two whole sessions", lambda entries: sessions(entries, "complete") == 2)
+
+
+async def _another_scene(operator: Operator, scenes: list[str]) -> None:
+    log = operator.log
+    name, colour = f"Dach {operator.random.randint(10, 99)} 🏠", COLOURS[-1]
+    await operator.do("CreateScene", sceneName=name)
+    backwards = (colour & 0xFF) << 16 | colour & 0xFF00 | colour >> 16
+    settings = {"color": 0xFF000000 | backwards, "width": 640, "height": 360}
+    await operator.do(
+        "CreateInput", sceneName=name, inputName=f"{name} feed", inputKind="color_source_v3", inputSettings=settings
+    )
+    log.colours[f"{colour:06x}"] = log.names[name] = name
+    await operator.beat()
+    await operator.cut(name)
+    await operator.beat()
+    renamed = f'{name} "neu" ' + "ä" * 5_000
+    log.names[renamed] = name
+    since = len(log.events)
+    await operator.do("SetSceneName", sceneName=name, newSceneName=renamed)
+    await operator.until("SceneNameChanged", since)
+    await operator.beat()
+    await operator.cut(scenes[0])
+    await operator.beat()
+    await operator.cut(renamed)
+    await operator.beat()
+    since = len(log.events)
+    await operator.do("RemoveScene", sceneName=renamed)  # OBS puts another on air
+    await operator.until("CurrentProgramSceneChanged", since)
+    await operator.beat()
+    await operator.cut(scenes[0])
+
+
+async def _kill(operator: Operator, tap: Tap, studio: Studio, scenes: list[str]) -> None:
+    """OBS dies in the middle of a recording, and comes back."""
+    await operator.record("StartRecord", "STARTED")
+    for scene in (scenes[1], scenes[2], scenes[3]):
+        await operator.beat()
+        await operator.cut(scene)
+    await operator.beat(2.5, 3.0)  # a file that is torn off lacks its last moments
+    operator.log.killed = now()
+    studio.kill()
+    await operator.disconnect()
+    await asyncio.to_thread(studio.start)
+    await operator.connect()
+    await tap.until("the end of the session that nobody saw", lambda entries: sessions(entries, "interrupted") == 1)
+
+
+async def _pause_and_change(operator: Operator, tap: Tap, scenes: list[str]) -> None:
+    """A pause with a cut in it, another collection while the recording runs, and back."""
+    await operator.transition("Cut")
+    on_air = (await operator.do("GetSceneList"))["currentProgramSceneName"]
+    await operator.record("StartRecord", "STARTED")
+    others = [scene for scene in scenes if scene != on_air]
+    for scene in others[:4]:
+        await operator.beat()
+        await operator.cut(scene)
+    await operator.beat()
+    await operator.record("PauseRecord", "PAUSED")
+    await operator.beat()
+    await operator.cut(others[1])
+    await operator.beat()
+    await operator.record("ResumeRecord", "RESUMED")
+    for scene in (others[2], others[0], others[1]):
+        await operator.beat()
+        await operator.cut(scene)
+    await operator.beat()
+    since = len(operator.log.events)
+    await operator.do("SetCurrentSceneCollection", sceneCollectionName="Other")
+    await operator.until("CurrentSceneCollectionChanged", since)
+    await operator.beat(1.5, 2.0)
+    since = len(operator.log.events)
+    await operator.do("SetCurrentSceneCollection", sceneCollectionName="Shoot")
+    await operator.until("CurrentSceneCollectionChanged", since)
+    await operator.beat(1.5, 2.0)
+    await operator.record("StopRecord", "STOPPED")
+    await tap.until("three whole sessions", lambda entries: sessions(entries, "complete") == 3)
+
+
+def _collections(seed: int) -> tuple[dict[str, int], dict[str, dict[str, int]], Log]:
+    draw = random.Random(seed)
+    names, colours = draw.sample(NAMES, 5), draw.sample(COLOURS[:-1], 7)
+    scenes = dict(zip(names, colours, strict=False))
+    # One scene has a name that the first collection has too, and is another picture.
+    other = {names[0]: colours[5], _OTHER: colours[6]}
+    shown = {f"{colour:06x}": name for name, colour in [*scenes.items(), *other.items()]}
+    log = Log(scenes=names, colours=shown, names={name: name for name in [*names, _OTHER]})
+    return scenes, {"Other": other}, log
+
+
+async def _main(root: Path, seed: int) -> int:
+    scenes, others, log = _collections(seed)
+    with ExitStack() as stack:
+        studio = stack.enter_context(Studio(root, scenes, others=others))
+        tap = Tap(root, _ledger(stack))
+        operator = Operator(log, seed)
+        try:
+            await play(studio, tap, operator)
+            code = await tap.stop()
+        finally:
+            if tap.process is not None and tap.process.poll() is None:
+                tap.process.kill()
+            (root / "log.json").write_bytes(orjson.dumps(to_builtins(log)))
+    return code
+
+
+def _ledger(stack: ExitStack) -> dict[str, str]:
+    return {}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    given.root.mkdir(parents=True, exist_ok=True)
+    sys.exit(asyncio.run(_main(given.root, given.seed)))

@@ -1,0 +1,257 @@
+"""A real OBS to be tapped: Debian's, under Xvfb, in a network namespace that has nothing but loopback.
+
+This version of OBS listens on every address and looks for an update host; the namespace keeps it to itself. Whoever
+uses a :class:`Studio` has to be inside it: :func:`in_namespace` runs a command there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+__all__ = ["PASSWORD", "PORT", "Studio", "in_namespace", "missing"]
+
+PORT = 4455
+PASSWORD = "rehearsal-4455"
+WIDTH, HEIGHT, FPS = 320, 180, 30
+
+_PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "ffmpeg": "ffmpeg", "unshare": "util-linux", "ip": "iproute2"}
+_READY_S = 60.0
+_STOP_S = 30.0
+
+
+def missing() -> str | None:
+    """Why no OBS can be started here; None where it can."""
+    lacking = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
+    if lacking:
+        return f"not installed: {', '.join(lacking)} (apt-get install {' '.join(lacking)})"
+    tried = subprocess.run(in_namespace(["true"]), capture_output=True, text=True, check=False, timeout=60)
+    return None if tried.returncode == 0 else f"no network namespace can be made here: {tried.stderr.strip()[:200]}"
+
+
+def in_namespace(command: Sequence[str]) -> list[str]:
+    """``command`` where there is only loopback; without rights, in a user namespace."""
+    unshare = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
+    return [*unshare, "--", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *command]
+
+
+class Studio:
+    """OBS on ``ws://127.0.0.1:4455``; a context manager. ``scenes`` are names with their colours (0xRRGGBB)."""
+
+    def __init__(self, root: Path, scenes: dict[str, int], *, others: dict[str, dict[str, int]] | None = None) -> None:
+        self.root = root
+        self.recordings = root / "recordings"
+        self._obs: subprocess.Popen[bytes] | None = None
+        self._screen: subprocess.Popen[bytes] | None = None
+        self._config = root / "config" / "obs-studio"
+        self._seed({"Shoot": scenes, **(others or {})})
+
+    def __enter__(self) -> Studio:
+        self._show()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self._obs, self._screen):
+            if process is not None and process.poll() is None:
+                process.send_signal(signal.SIGINT if process is self._obs else signal.SIGTERM)
+                try:
+                    process.wait(_STOP_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait(_STOP_S)
+
+    def start(self) -> None:
+        """Start OBS, and wait until it listens."""
+        with (self.root / "obs.log").open("ab") as log:
+            self._obs = subprocess.Popen(
+                [
+                    *("obs", "--multi", "--disable-updater", "--disable-missing-files-check", "--minimize-to-tray"),
+                    *("--disable-shutdown-check", "--websocket_ipv4_only"),
+                ],
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        self._wait(self._listens, "OBS does not listen")
+
+    @property
+    def died(self) -> int | None:
+        """With what code OBS ended; None while it runs."""
+        return None if self._obs is None else self._obs.poll()
+
+    def kill(self) -> None:
+        """As the power does it: nothing is said, nothing is finished."""
+        assert self._obs is not None
+        self._obs.kill()
+        self._obs.wait(_STOP_S)
+
+    def stop(self) -> None:
+        """As a person does it."""
+        assert self._obs is not None
+        self._obs.send_signal(signal.SIGINT)
+        self._obs.wait(_STOP_S)
+
+    # ------------------------------------------------------------------ starting
+
+    def _environment(self) -> dict[str, str]:
+        environment = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+        return environment | {
+            "HOME": str(self.root / "home"),
+            "XDG_CONFIG_HOME": str(self.root / "config"),
+            "XDG_RUNTIME_DIR": str(self.root / "run"),
+            "DISPLAY": f":{self._display}",
+            "LC_ALL": "C.UTF-8",
+            "QT_QPA_PLATFORM": "xcb",
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+            "GALLIUM_DRIVER": "llvmpipe",
+            "LP_NUM_THREADS": "1",
+        }
+
+    def _show(self) -> None:
+        """An X server of our own, on a display that nobody has: the server itself picks it."""
+        reading, writing = os.pipe()
+        with (self.root / "xvfb.log").open("ab") as log:
+            self._screen = subprocess.Popen(
+                ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1024x600x24", "-nolisten", "tcp"],
+                pass_fds=[writing],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            self._display = int(pipe.readline())
+
+    def _listens(self) -> bool:
+        assert self._obs is not None
+        if self._obs.poll() is not None:
+            log = (self.root / "obs.log").read_text("utf-8", "replace")
+            raise RuntimeError(f"OBS ended with {self._obs.returncode}: {log[-2000:]}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", PORT)) == 0
+
+    @staticmethod
+    def _wait(condition: object, what: str) -> None:
+        assert callable(condition)
+        end = time.monotonic() + _READY_S
+        while not condition():
+            if time.monotonic() > end:
+                raise TimeoutError(what)
+            time.sleep(0.05)
+
+    # ------------------------------------------------------------------ settings
+
+    def _seed(self, collections: dict[str, dict[str, int]]) -> None:
+        for directory in (self.recordings, self.root / "home", self.root / "run"):
+            directory.mkdir(parents=True, exist_ok=True)
+        (self.root / "run").chmod(0o700)
+        profile = self._config / "basic" / "profiles" / "Shoot"
+        profile.mkdir(parents=True)
+        (self._config / "basic" / "scenes").mkdir(parents=True)
+        (self._config / "global.ini").write_text(_GLOBAL.format(port=PORT, password=PASSWORD), "utf-8")
+        settings = _PROFILE.format(width=WIDTH, height=HEIGHT, fps=FPS, recordings=self.recordings)
+        (profile / "basic.ini").write_text(settings, "utf-8")
+        for name, scenes in collections.items():
+            file = self._config / "basic" / "scenes" / f"{name}.json"
+            file.write_bytes(orjson.dumps(_collection(name, scenes)))
+
+
+_GLOBAL = """[General]
+FirstRun=true
+LastVersion=486539266
+InfoIncrement=1
+Pre19Defaults=false
+Pre21Defaults=false
+Pre23Defaults=false
+Pre24.1Defaults=false
+EnableAutoUpdates=false
+ConfirmOnExit=false
+HotkeyFocusType=NeverDisableHotkeys
+[Basic]
+Profile=Shoot
+ProfileDir=Shoot
+SceneCollection=Shoot
+SceneCollectionFile=Shoot
+[BasicWindow]
+SysTrayEnabled=false
+PreviewEnabled=false
+WarnBeforeStoppingRecord=false
+[OBSWebSocket]
+FirstLoad=false
+ServerEnabled=true
+ServerPort={port}
+AlertsEnabled=false
+AuthRequired=true
+ServerPassword={password}
+"""
+
+_PROFILE = """[General]
+Name=Shoot
+[Video]
+BaseCX={width}
+BaseCY={height}
+OutputCX={width}
+OutputCY={height}
+FPSType=0
+FPSCommon={fps}
+[Audio]
+SampleRate=48000
+ChannelSetup=Stereo
+[Output]
+Mode=Simple
+[SimpleOutput]
+FilePath={recordings}
+RecFormat=mkv
+RecQuality=Small
+RecEncoder=x264
+StreamEncoder=x264
+Preset=ultrafast
+VBitrate=400
+ABitrate=64
+"""
+
+
+def _collection(name: str, scenes: dict[str, int]) -> dict[str, object]:
+    """A scene collection: each scene a full picture of one colour."""
+    first = next(iter(scenes))
+    sources: list[dict[str, object]] = []
+    for scene, colour in scenes.items():
+        red, green, blue = colour >> 16, colour >> 8 & 0xFF, colour & 0xFF
+        feed = f"{scene[:40]} feed"
+        sources.append(
+            {
+                "id": "color_source",
+                "versioned_id": "color_source_v3",
+                "name": feed,
+                "settings": {"color": 0xFF000000 | blue << 16 | green << 8 | red, "width": WIDTH, "height": HEIGHT},
+            }
+        )
+        item = {"name": feed, "id": 1, "visible": True, "pos": {"x": 0.0, "y": 0.0}, "scale": {"x": 1.0, "y": 1.0}}
+        sources.append({"id": "scene", "name": scene, "settings": {"id_counter": 1, "items": [item]}})
+    return {
+        "name": name,
+        "sources": sources,
+        "scene_order": [{"name": scene} for scene in scenes],
+        "current_scene": first,
+        "current_program_scene": first,
+        "current_transition": "Cut",
+        "transition_duration": 300,
+        "transitions": [
+            {"id": "swipe_transition", "name": "Swipe Left", "settings": {"direction": "left"}},
+            {
+                "id": "fade_to_color_transition",
+                "name": "Dip to Black",
+                "settings": {"color": 0xFF000000, "switch_point": 50},
+            },
+        ],
+    }

@@ -1,0 +1,618 @@
+"""What OBS says, and what of it becomes history."""
+
+from __future__ import annotations
+
+import pytest
+
+from tap.core.mapping import Verdict
+from tap.core.model import Policy
+from tap.core.pipeline import Pipeline
+from tests.obs.stage import DIALECT, T0, ObsStage
+
+# ---------------------------------------------------------------------------------------------- cuts
+
+
+def test_a_hard_cut_has_the_time_of_its_program_event() -> None:
+    """That comes with the picture; the start of the transition is when somebody asked."""
+    stage = ObsStage().shoot()
+    stage.cut("B")
+    (cut,) = stage.events("cut")
+    assert cut["at"] == cut["observedAt"] == T0 + 2022
+    assert cut["transition"] == "cut"
+    assert "durationMs" not in cut
+    assert stage.cuts() == [("A", "B")]
+
+
+def test_a_fade_has_the_time_of_its_start_and_its_length() -> None:
+    """The length is what is set where the events agree with it, and else what was seen."""
+    stage = ObsStage().shoot()
+    stage.transitions(800)
+    stage.fade("B", 800)
+    stage.later(1000).fade("C", 2000)
+    first, second = stage.events("cut")
+    assert (first["at"], first["transition"], first["durationMs"]) == (T0 + 2000, "Fade", 800)
+    assert first["observedAt"] == T0 + 2815
+    assert (second["at"], second["durationMs"]) == (T0 + 3915, 2015)
+
+
+def test_a_stinger_has_its_own_length_whatever_is_set() -> None:
+    """The length that is set is not for transitions that bring their own."""
+    stage = ObsStage().shoot()
+    stage.transitions(1100)
+    stage.fade("B", 1085, "Stinger")
+    assert stage.events("cut")[0]["durationMs"] == 1100
+    stage.fade("C", 1105, "Stinger")
+    assert stage.events("cut")[1]["durationMs"] == 1120
+
+
+def test_a_cut_transition_by_any_name_is_a_hard_cut() -> None:
+    """OBS names its own transitions in the language of its user."""
+    stage = ObsStage().shoot()
+    stage.reply("GetCurrentSceneTransition", transitionName="Schnitt", transitionKind="cut_transition")
+    stage.fade("B", 90, "Schnitt")
+    assert stage.events("cut")[0]["transition"] == "cut"
+    assert "durationMs" not in stage.events("cut")[0]
+
+
+def test_an_interrupted_fade_gives_the_one_cut_that_came_about() -> None:
+    """Its own target never gets a program event."""
+    stage = ObsStage().shoot()
+    stage.event("SceneTransitionStarted", transitionName="Fade")
+    stage.later(300).fade("C", 800)
+    (cut,) = stage.events("cut")
+    assert (cut["cameraId"], cut["at"], cut["durationMs"]) == ("C", T0 + 2300, 815)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (0, 2, 1)])
+def test_the_order_of_what_belongs_together_does_not_matter(order: tuple[int, ...]) -> None:
+    """Only events of one kind keep their order."""
+    stage = ObsStage().shoot()
+    stage.transitions(800)
+    stage.event("SceneTransitionStarted", transitionName="Fade")
+    stage.later(810)
+    said = (
+        lambda: stage.event("SceneTransitionVideoEnded", transitionName="Fade"),
+        lambda: stage.program("B"),
+        lambda: stage.event("SceneTransitionEnded", transitionName="Fade"),
+    )
+    for index in order:
+        said[index]()
+        stage.later(5)
+    stage.wait(100)
+    (cut,) = stage.events("cut")
+    assert (cut["at"], cut["transition"], cut["durationMs"]) == (T0 + 2000, "Fade", 800)
+
+
+def test_back_to_back_cuts_that_are_told_twice_are_one() -> None:
+    """The first never reached air; the second is announced twice under its name."""
+    stage = ObsStage().shoot()
+    stage.event("SceneTransitionStarted", transitionName="Cut")
+    stage.event("SceneTransitionStarted", transitionName="Cut")
+    stage.later(10).program("B")
+    stage.later(5).program("B")
+    stage.wait(1000)
+    assert stage.cuts() == [("A", "B")]
+
+
+def test_two_quick_cuts_are_two() -> None:
+    """Both were on air, each for a few pictures."""
+    stage = ObsStage().shoot()
+    for scene in ("B", "C"):
+        stage.event("SceneTransitionStarted", transitionName="Cut")
+        stage.later(20).event("SceneTransitionVideoEnded", transitionName="Cut")
+        stage.program(scene)
+        stage.later(15)
+    stage.wait(100)
+    assert stage.cuts() == [("A", "B"), ("B", "C")]
+
+
+# ---------------------------------------------------------------------------------------------- studio mode
+
+
+@pytest.mark.parametrize("gap", [5, 16, 300])
+@pytest.mark.parametrize("mode_first", [False, True])
+def test_leaving_studio_mode_makes_no_cut(gap: int, mode_first: bool) -> None:
+    """OBS announces the preview and then, soon or on a slow machine later, what stays on air."""
+    stage = ObsStage().shoot()
+    stage.event("StudioModeStateChanged", studioModeEnabled=True)
+    stage.later(1000).cut("B")
+    stage.later(1000)
+    if mode_first:
+        stage.event("StudioModeStateChanged", studioModeEnabled=False)
+    stage.program("C")
+    stage.wait(gap)
+    stage.program("B")
+    stage.later(1)
+    if not mode_first:
+        stage.event("StudioModeStateChanged", studioModeEnabled=False)
+    stage.wait(2000)
+    assert stage.cuts() == [("A", "B")]
+    assert [(event["detail"]["from"], event["detail"]["to"]) for event in stage.events("mode_change")] == [
+        ("normal", "studio"),
+        ("studio", "normal"),
+    ]
+
+
+def test_leaving_studio_mode_in_the_middle_of_a_fade_is_the_cut_that_the_fade_was() -> None:
+    """OBS jumps to its end."""
+    stage = ObsStage().shoot()
+    stage.event("StudioModeStateChanged", studioModeEnabled=True)
+    stage.later(1000).event("SceneTransitionStarted", transitionName="Fade")
+    stage.later(700).program("B")
+    stage.later(48).program("B")
+    stage.event("StudioModeStateChanged", studioModeEnabled=False)
+    stage.wait(2000)
+    (cut,) = stage.events("cut")
+    assert (cut["cameraId"], cut["at"], cut["durationMs"]) == ("B", T0 + 3000, 700)
+
+
+def test_a_take_in_studio_mode_is_not_held_for_longer_than_any_cut() -> None:
+    """It has a transition, so nothing speaks against it."""
+    stage = ObsStage().shoot()
+    stage.event("StudioModeStateChanged", studioModeEnabled=True)
+    stage.later(1000).event("SceneTransitionStarted", transitionName="Cut")
+    stage.later(20).program("B")
+    assert stage.pipeline.deadline() == stage.now + 60
+    stage.wait(59)
+    assert not stage.cuts()
+    stage.wait(1)
+    assert stage.cuts() == [("A", "B")]
+
+
+def test_a_genuine_cut_just_before_leaving_studio_mode_stays() -> None:
+    """Only what nothing speaks for is unmasked."""
+    stage = ObsStage().shoot()
+    stage.event("StudioModeStateChanged", studioModeEnabled=True)
+    stage.later(1000).event("SceneTransitionStarted", transitionName="Cut")
+    stage.later(20).event("SceneTransitionVideoEnded", transitionName="Cut")
+    stage.program("B")
+    stage.later(20).program("A")
+    stage.later(10).program("B")
+    stage.event("StudioModeStateChanged", studioModeEnabled=False)
+    stage.wait(2000)
+    assert stage.cuts() == [("A", "B")]
+
+
+def test_what_happens_while_a_program_event_is_held_happens_after_it() -> None:
+    """A still knows which scene was live, and a recording that stops has the cut before."""
+    stage = ObsStage().shoot()
+    stage.event("SceneTransitionStarted", transitionName="Cut")
+    stage.later(20).program("B")
+    stage.later(10).event("ScreenshotSaved", savedScreenshotPath="/rec/still.png")
+    stage.later(10).record("STOPPED", "/rec/1.mkv")
+    stage.wait(100)
+    assert [event["kind"] for event in stage.events()] == ["cut", "still_capture"]
+    assert stage.events("still_capture")[0]["cameraId"] == "B"
+    assert stage.events("still_capture")[0]["at"] == T0 + 2030
+    assert stage.session(stage.key)["completedAt"] == T0 + 2040
+    assert stage.session(stage.key)["finalState"]["programCameraId"] == "B"
+
+
+# ---------------------------------------------------------------------------------------------- recordings and streams
+
+
+def test_a_recording_is_the_session_and_its_file_is_its_media() -> None:
+    """The path comes with STARTED and with STOPPED; a file that is split adds another."""
+    stage = ObsStage().shoot()
+    stage.later(1000).event("RecordFileChanged", newOutputPath="/rec/2.mkv")
+    stage.later(1000).record("STOPPING")
+    stage.later(500).record("STOPPED", "/rec/2.mkv")
+    (session,) = stage.sessions()
+    assert (session["status"], session["startedAt"], session["completedAt"]) == ("complete", T0 + 1000, T0 + 4500)
+    assert session["media"] == ["/rec/1.mkv", "/rec/2.mkv"]
+    assert session["source"]["serverVersion"] == "obs-websocket 5.1.0"
+
+
+def test_a_pause_is_a_mode_and_no_end() -> None:
+    """OBS says that a paused output is not active."""
+    stage = ObsStage().shoot()
+    stage.record("PAUSED")
+    stage.later(1000).cut("B")
+    stage.record("RESUMED")
+    assert [event["detail"]["to"] for event in stage.events("mode_change")] == ["paused", "normal"]
+    assert stage.session(stage.key)["status"] == "live"
+    assert stage.cuts() == [("A", "B")]
+
+
+def test_a_pause_in_studio_mode_leads_back_into_it() -> None:
+    """The mode that was on before."""
+    stage = ObsStage().shoot()
+    stage.event("StudioModeStateChanged", studioModeEnabled=True)
+    stage.record("PAUSED")
+    stage.record("RESUMED")
+    assert [event["detail"]["to"] for event in stage.events("mode_change")] == ["studio", "paused", "studio"]
+
+
+def test_a_stream_is_the_session_where_the_venue_says_so() -> None:
+    """Then a recording only adds its files, and its pause is no mode."""
+    stage = ObsStage(Policy(session="stream")).shoot()
+    assert not stage.sessions()
+    stage.record("STARTED", kind="Stream")
+    stage.later(100).record("PAUSED")
+    stage.later(100).event("RecordFileChanged", newOutputPath="/rec/2.mkv")
+    stage.later(100).record("STOPPED", "/rec/2.mkv")
+    stage.later(100).record("RECONNECTING", kind="Stream")
+    stage.later(100).record("RECONNECTED", kind="Stream")
+    (session,) = stage.sessions()
+    assert (session["status"], session["media"]) == ("live", ["/rec/2.mkv"])
+    stage.record("STOPPED", kind="Stream")
+    assert stage.sessions()[0]["status"] == "complete"
+    assert not stage.events("mode_change")
+
+
+def test_a_late_comer_dates_the_recording_by_its_length() -> None:
+    """One gap tells that its beginning was not seen; the path comes at the end."""
+    stage = ObsStage()
+    stage.now = 100_000
+    stage.greet()
+    stage.later(20).answers("B", recording=60_020)
+    (session,) = stage.sessions()
+    assert session["startedAt"] == T0 + 40_000
+    assert session["startState"] == {"at": T0 + 100_020, "programCameraId": "B", "mode": "normal"}
+    (gap,) = stage.events("gap")
+    assert "before" not in gap["detail"]
+    stage.later(5000).record("STOPPED", "/rec/late.mkv")
+    assert stage.sessions()[0]["media"] == ["/rec/late.mkv"]
+
+
+def test_a_late_comer_in_the_middle_of_a_fade_invents_no_cut() -> None:
+    """The list names the target already, and the event repeats it."""
+    stage = ObsStage()
+    stage.greet()
+    stage.answers("B", recording=5000, studio=True)
+    stage.later(2000).event("SceneTransitionVideoEnded", transitionName="Fade")
+    stage.program("B")
+    stage.wait(1000)
+    assert not stage.cuts()
+    assert stage.sessions()[0]["startState"]["mode"] == "studio"
+
+
+def test_a_recording_that_starts_in_the_middle_of_a_fade_dates_no_cut_before_itself() -> None:
+    """The session saw no more than its end."""
+    stage = ObsStage()
+    stage.connect()
+    stage.later(1000).event("SceneTransitionStarted", transitionName="Fade")
+    stage.later(500).record("STARTED", "/rec/1.mkv")
+    stage.later(500).program("B")
+    stage.wait(100)
+    assert stage.events("cut")[0]["at"] == stage.sessions()[0]["startedAt"]
+
+
+def test_an_obs_that_exits_ends_its_recording_and_takes_no_camera_away() -> None:
+    """It stops the recording without a word; the storm of removed scenes is nobody's doing."""
+    stage = ObsStage().shoot()
+    for scene in stage.scenes:
+        stage.event("SceneRemoved", sceneName=scene, isGroup=False)
+    stage.later(32).event("ExitStarted")
+    stage.program("B")
+    stage.drop()
+    stage.wait(60_000)
+    session = stage.session(stage.key)
+    assert (session["status"], session["endReason"]) == ("complete", "OBS exited")
+    assert session["finalState"]["camerasOnline"] == ["A", "B", "C"]
+    assert all("leftAt" not in row.fields for row in stage.rows.values() if row.op == "camera")
+    assert not stage.cuts()
+
+
+def test_a_killed_obs_leaves_its_session_interrupted() -> None:
+    """It is found out when OBS is back, and dated by the last frame that showed it."""
+    stage = ObsStage().shoot()
+    stage.cut("B")
+    stage.later(3000).drop()
+    stage.later(5000).greet()
+    stage.answers("A")
+    session = stage.session(stage.key)
+    assert (session["status"], session["endReason"], session["completedAt"]) == ("interrupted", "unseen", T0 + 2022)
+    assert len(stage.events("gap")) == 1
+
+
+# ---------------------------------------------------------------------------------------------- gaps
+
+
+def test_a_drop_is_a_gap_and_the_recording_goes_on() -> None:
+    """The same session under the same key, and nothing is made up for what happened meanwhile."""
+    stage = ObsStage().shoot()
+    stage.later(10_000).drop()
+    stage.later(6000).greet()
+    stage.later(10).answers("C", recording=17_000)
+    assert len(stage.sessions()) == 1
+    assert stage.session(stage.key)["status"] == "live"
+    (gap,) = stage.events("gap")
+    assert gap["detail"]["before"]["programCameraId"] == "A"
+    assert gap["detail"]["after"]["programCameraId"] == "C"
+    assert not stage.cuts()
+    stage.later(1000).cut("B")
+    assert stage.cuts() == [("C", "B")]
+
+
+@pytest.mark.parametrize(
+    ("ran", "away", "length", "same"),
+    [
+        (60_000, 10_000, 70_000, True),
+        (60_000, 10_000, 65_500, True),
+        (60_000, 100_000, 94_000, False),
+        (60_000, 100_000, 96_000, True),
+        # It was killed, started again and recorded at once: the away time alone would not tell.
+        (60_000, 5_000, 1_000, False),
+        (4_000, 5_000, 1_000, True),
+    ],
+)
+def test_whether_a_recording_is_the_known_one_after_a_gap_its_length_tells(
+    ran: int, away: int, length: int, same: bool
+) -> None:
+    """One that is shorter than the time away began meanwhile, and so did one shorter than what had been seen."""
+    stage = ObsStage().shoot()
+    stage.later(ran - 1000)
+    stage.program("A")
+    stage.drop()
+    stage.later(away).greet()
+    stage.answers("A", recording=length)
+    statuses = [session["status"] for session in stage.sessions()]
+    assert statuses == (["live"] if same else ["interrupted", "live"])
+    if not same:
+        first, second = stage.sessions()
+        assert first["endReason"] == "replaced"
+        assert second["startedAt"] == T0 + stage.now - length
+
+
+def test_a_pause_is_no_shorter_recording() -> None:
+    """While it is paused its length stands still, however long we are away."""
+    stage = ObsStage().shoot()
+    stage.later(10_000).record("PAUSED")
+    stage.later(1000).drop()
+    stage.later(300_000).greet()
+    stage.answers("A", recording=11_000, paused=True)
+    assert [session["status"] for session in stage.sessions()] == ["live"]
+    stage.later(1000).record("RESUMED")
+    stage.later(2000).drop()
+    stage.later(3000).greet()
+    stage.answers("A", recording=16_000)
+    assert [session["status"] for session in stage.sessions()] == ["live"]
+
+
+def test_a_restart_of_the_tap_is_a_gap_and_loses_nothing_that_was_held() -> None:
+    """A program event that waited for its doubt was heard before."""
+    stage = ObsStage().shoot()
+    stage.event("SceneTransitionStarted", transitionName="Cut")
+    stage.later(20).program("B")
+    stage.restart_tap(8000)
+    stage.greet()
+    stage.answers("B", recording=9000)
+    assert stage.cuts() == [("A", "B")]
+    assert stage.events("cut")[0]["at"] == T0 + 2020
+    (gap,) = stage.events("gap")
+    assert gap["detail"]["cause"] == "tap restart"
+    assert gap["detail"]["before"]["programCameraId"] == "B"
+    assert [session["status"] for session in stage.sessions()] == ["live"]
+
+
+# ---------------------------------------------------------------------------------------------- answers
+
+
+@pytest.mark.parametrize("order", [(3, 2, 1, 0), (1, 3, 0, 2), (2, 0, 3, 1)])
+def test_answers_in_any_order_make_one_snapshot(order: tuple[int, ...]) -> None:
+    """The gap has both sides whole."""
+    stage = ObsStage().shoot()
+    stage.drop()
+    stage.later(2000).greet()
+    stage.answers("C", recording=4000, studio=True, order=order)
+    (gap,) = stage.events("gap")
+    assert gap["detail"]["after"] == {"programCameraId": "C", "mode": "studio"}
+
+
+def test_answers_that_never_come_hold_nothing_up_for_long() -> None:
+    """After two seconds the others make the snapshot, and what happened meanwhile follows."""
+    stage = ObsStage().shoot()
+    stage.drop()
+    stage.later(2000).greet()
+    stage.answers("C", order=(0, 1))
+    stage.later(100).event("SceneTransitionStarted", transitionName="Cut")
+    stage.later(20).program("B")
+    assert not stage.cuts()
+    stage.wait(2000)
+    assert stage.cuts() == [("C", "B")]
+    assert stage.events("cut")[0]["at"] == T0 + 4120
+    assert stage.events("gap")[0]["detail"]["after"]["programCameraId"] == "C"
+
+
+def test_no_answer_at_all_still_gives_what_the_events_say() -> None:
+    """A passive client that only identified itself records such a tape."""
+    stage = ObsStage()
+    stage.greet()
+    stage.later(100).record("STARTED", "/rec/1.mkv")
+    stage.later(1000).program("B")
+    stage.later(2000).program("C")
+    stage.wait(1000)
+    assert [session["status"] for session in stage.sessions()] == ["live"]
+    assert stage.cuts() == [(None, "B"), ("B", "C")]
+
+
+def test_an_answer_that_comes_late_is_still_heard() -> None:
+    """OBS was not ready, and was asked again."""
+    stage = ObsStage().shoot()
+    stage.drop()
+    stage.later(2000).greet()
+    stage.answers("C", recording=4000, order=(0, 1, 3))
+    stage.reply("GetRecordStatus", code=207)
+    stage.wait(3000)
+    assert stage.session(stage.key)["status"] == "live"
+    stage.answers(recording=None, order=(2,))
+    assert stage.session(stage.key)["status"] == "interrupted"
+
+
+def test_a_recording_that_starts_while_the_answers_come_is_one_session() -> None:
+    """Whether the answer was made before or after."""
+    for recording in (None, 30):
+        stage = ObsStage()
+        stage.greet()
+        stage.answers("A", order=(0, 1))
+        stage.record("STARTED", "/rec/1.mkv")
+        stage.answers("A", recording=recording, order=(2, 3))
+        stage.wait(100)
+        (session,) = stage.sessions()
+        assert session["media"] == ["/rec/1.mkv"]
+
+
+def test_a_greeting_without_an_opening_is_another_connection() -> None:
+    """As tapes of other recorders have it."""
+    stage = ObsStage().shoot()
+    stage.later(6000).greet(opened=False)
+    stage.answers("C", recording=7000)
+    assert len(stage.events("gap")) == 1
+    assert len(stage.sessions()) == 1
+
+
+# ---------------------------------------------------------------------------------------------- scenes
+
+
+def test_a_scene_that_is_renamed_stays_the_same_camera_in_its_session() -> None:
+    """Its id is the name that it had first; the next session knows it by the new one."""
+    stage = ObsStage().shoot()
+    stage.event("SceneNameChanged", oldSceneName="B", sceneName="B roof")
+    stage.later(100).cut("B roof")
+    assert stage.cuts() == [("A", "B")]
+    assert stage.camera("B", stage.key) is not None
+    assert (stage.camera("B", stage.key) or {})["name"] == "B roof"
+    stage.record("STOPPED", "/rec/1.mkv")
+    stage.later(1000).record("STARTED", "/rec/2.mkv")
+    second = f"studio/@{T0 + stage.now}"
+    assert stage.camera("B roof", second) is not None
+    assert stage.camera("B", second) is None
+    assert stage.session(second)["startState"]["programCameraId"] == "B roof"
+
+
+def test_a_new_scene_under_an_old_name_is_another_camera() -> None:
+    """Its id says so."""
+    stage = ObsStage().shoot()
+    stage.event("SceneNameChanged", oldSceneName="B", sceneName="B roof")
+    stage.event("SceneCreated", sceneName="B", isGroup=False)
+    stage.later(100).cut("B")
+    stage.cut("B roof")
+    assert stage.cuts() == [("A", "B (2)"), ("B (2)", "B")]
+
+
+def test_a_scene_that_was_renamed_unseen_is_known_by_its_uuid() -> None:
+    """OBS 30.2 and later tell one."""
+    stage = ObsStage()
+    stage.uuids = {"A": "u1", "B": "u2", "C": "u3", "New": "u2"}
+    stage.shoot()
+    stage.drop()
+    stage.scenes = ["A", "New", "B"]
+    stage.uuids["B"] = "u4"
+    stage.later(1000).greet()
+    stage.answers("New", recording=3000)
+    stage.later(3000).cut("B")
+    assert stage.cuts() == [("B", "B (2)")]
+    assert (stage.camera("B", stage.key) or {})["name"] == "New"
+
+
+def test_another_collection_is_a_change_on_air_that_nobody_cut() -> None:
+    """Cameras of the old one left, those of the new one joined; the change says what it was."""
+    stage = ObsStage().shoot()
+    stage.event("CurrentSceneCollectionChanging", sceneCollectionName="One")
+    for scene in stage.scenes:
+        stage.event("SceneRemoved", sceneName=scene, isGroup=False)
+    stage.later(200)
+    for scene in ("A", "X"):
+        stage.event("SceneCreated", sceneName=scene, isGroup=False)
+    stage.program("X")
+    stage.later(5).event("CurrentSceneCollectionChanged", sceneCollectionName="Two")
+    stage.wait(10_000)
+    (cut,) = stage.events("cut")
+    assert (cut["cameraId"], cut["trigger"], cut["detail"]["trigger"]) == ("X", "unknown", "collection_switch")
+    online = {row.fields["cameraId"]: row.fields["status"] for row in stage.rows.values() if row.op == "camera"}
+    assert online == {"A": "online", "B": "offline", "C": "offline", "X": "online"}
+
+
+def test_another_collection_and_back_leaves_no_trace_outside_a_session() -> None:
+    """Neither events nor cameras of the one that was left."""
+    stage = ObsStage()
+    stage.connect()
+    stage.event("CurrentSceneCollectionChanging", sceneCollectionName="One")
+    stage.event("SceneCreated", sceneName="X", isGroup=False)
+    stage.program("X")
+    stage.event("CurrentSceneCollectionChanged", sceneCollectionName="Two")
+    stage.later(2000).event("CurrentSceneCollectionChanging", sceneCollectionName="Two")
+    stage.event("SceneRemoved", sceneName="X", isGroup=False)
+    stage.program("A")
+    stage.event("CurrentSceneCollectionChanged", sceneCollectionName="One")
+    stage.later(1000).record("STARTED", "/rec/1.mkv")
+    assert sorted(row.fields["cameraId"] for row in stage.rows.values() if row.op == "camera") == ["A", "B", "C"]
+
+
+def test_names_of_all_kinds_are_names() -> None:
+    """Quotes, emoji, what looks like a secret or a path, and ten thousand bytes."""
+    names = ('Crane "4"', "🎥", "password: hunter2", "../../x", "ä" * 5000, "100 %")
+    stage = ObsStage(scenes=("A", *names)).shoot()
+    for name in names:
+        stage.cut(name)
+    assert [to for _, to in stage.cuts()] == list(names)
+    assert len({row.key for row in stage.rows.values()}) == len(stage.rows)
+
+
+def test_groups_are_no_cameras() -> None:
+    """OBS tells of them as of scenes."""
+    stage = ObsStage().shoot()
+    stage.event("SceneCreated", sceneName="Group", isGroup=True)
+    stage.wait(1000)
+    assert stage.camera("Group", stage.key) is None
+
+
+# ---------------------------------------------------------------------------------------------- what cannot be read
+
+
+@pytest.mark.parametrize(
+    ("data", "verdict", "words"),
+    [
+        (b"<html>", Verdict.UNREADABLE, "no JSON"),
+        (b"[]", Verdict.UNREADABLE, "no object"),
+        (b'{"op":5}', Verdict.UNREADABLE, "'op' or 'd' is missing"),
+        (b'{"update-type":"SwitchScenes","scene-name":"A"}', Verdict.UNREADABLE, "obs-websocket 4.x"),
+        (b'{"op":5,"d":{"eventType":"CurrentProgramSceneChanged","eventIntent":4}}', Verdict.INCOMPLETE, "'sceneName'"),
+        (b'{"op":5,"d":{"eventIntent":4}}', Verdict.INCOMPLETE, "'eventType'"),
+        (b'{"op":5,"d":{"eventType":"NewThing","eventIntent":4}}', Verdict.UNKNOWN, None),
+        (b'{"op":5,"d":{"eventType":"NewThing","eventIntent":8}}', Verdict.IGNORED, None),
+        (b'{"op":5,"d":{"eventData":{},"eventIntent":65536,"eventType":"InputVolumeMeters"},"op":5}', None, None),
+        (b'{"op":77,"d":{}}', Verdict.UNKNOWN, None),
+        (b'{"op":7,"d":{"requestType":"GetSceneList","requestStatus":{"code":500}}}', Verdict.INCOMPLETE, "500"),
+    ],
+)
+def test_a_frame_that_says_nothing_is_counted_and_harms_nothing(
+    data: bytes, verdict: Verdict | None, words: str | None
+) -> None:
+    """The cut beside it is there."""
+    stage = ObsStage().shoot()
+    stage.raw(data)
+    if verdict is not None:
+        assert stage.pipeline.verdict is verdict
+    if words is not None:
+        assert any(words in sample.reason for sample in stage.pipeline.tally.samples)
+    stage.cut("B")
+    assert stage.cuts() == [("A", "B")]
+
+
+def test_msgpack_is_refused_in_words() -> None:
+    """Traffic of a client that asked for it."""
+    stage = ObsStage().shoot()
+    stage.raw(b"\x82\xa2op\x05\xa1d\x80", binary=True)
+    (sample,) = stage.pipeline.tally.samples
+    assert "msgpack" in sample.reason
+
+
+def test_what_is_on_a_tape_says_nothing_of_the_password() -> None:
+    """Neither salt and challenge nor the answer; names that only look like secrets stay."""
+    hello = b'{"op":0,"d":{"authentication":{"challenge":"CCC","salt":"SSS"},"obsWebSocketVersion":"5.1.0"}}'
+    sent = b'{"op":1,"d":{"authentication":"PROOF","rpcVersion":1}}'
+    assert b"CCC" not in DIALECT.clean(hello)
+    assert b"SSS" not in DIALECT.clean(hello)
+    assert b"PROOF" not in DIALECT.clean(sent)
+    scene = b'{"op":5,"d":{"eventType":"SceneCreated","eventIntent":4,"eventData":{"sceneName":"token: 5"}}}'
+    assert DIALECT.clean(scene) == scene
+
+
+def test_a_checkpoint_of_another_dialect_is_no_obstacle() -> None:
+    """What is not OBS's own memory is forgotten; the next snapshot tells all that matters."""
+    stage = ObsStage().shoot()
+    saved = stage.pipeline.checkpoint().replace(b'"scenes":[', b'"scenes":[7,')
+    again = Pipeline(DIALECT, venue="studio", tap="tap-a", checkpoint=saved)
+    assert again.state.reader.scenes == []
