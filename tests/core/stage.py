@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -51,11 +51,11 @@ class Stage:
     def drop(self) -> None:
         self.feed(Closed(self.stamp(), self.connection, "gone"))
 
-    def later(self, ms: int) -> Stage:
+    def later(self, ms: int) -> Self:
         self.now += ms
         return self
 
-    def wait(self, ms: int) -> Stage:
+    def wait(self, ms: int) -> Self:
         """Time passes, and the tap notices."""
         self.now += ms
         self.feed(Alive(self.stamp()))
@@ -104,7 +104,7 @@ class Stage:
     def idle_state(self, **over: Any) -> list[Entry]:
         return self.state(**{"session": None, "mode": "idle", **over})
 
-    def shoot(self) -> Stage:
+    def shoot(self) -> Self:
         """A session that was seen starting, with c1 live."""
         self.idle_state()
         self.later(1000).say("session_started", session={"id": "s1", "title": "Autumn"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -111,7 +111,7 @@ class ObsStage(Stage):
             f"{kind}StateChanged", outputActive=active, outputState=f"OBS_WEBSOCKET_OUTPUT_{state}", outputPath=path
         )
 
-    def shoot(self) -> ObsStage:
+    def shoot(self) -> Self:
         """A recording that was seen starting, with A on air."""
         self.connect()
         self.later(1000).record("STARTED", "/rec/1.mkv")

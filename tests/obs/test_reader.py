@@ -218,8 +218,8 @@ def test_a_pause_in_studio_mode_leads_back_into_it() -> None:
     """The mode that was on before."""
     stage = ObsStage().shoot()
     stage.event("StudioModeStateChanged", studioModeEnabled=True)
-    stage.record("PAUSED")
-    stage.record("RESUMED")
+    stage.later(1000).record("PAUSED")
+    stage.later(1000).record("RESUMED")
     assert [event["detail"]["to"] for event in stage.events("mode_change")] == ["studio", "paused", "studio"]
 
 

@@ -110,13 +110,15 @@ function visible(list, view) {
   return { wide, bins };
 }
 
-/** Cuts too close to be seen apart: how much of each pixel was whose, from below. */
-function drawBins(painter, bins, theme, box) {
+/** Cuts too close to be seen apart: how much of each pixel was whose, from below. `full`: these are all there were. */
+function drawBins(painter, bins, theme, box, full = false) {
   for (const [bin, cameras] of bins) {
+    const whole = full ? [...cameras.values()].reduce((sum, filled) => sum + filled, 0) : BIN;
+    const least = full ? 1 : box.height * 0.3;
     let bottom = box.y + box.height;
     for (const [camera, filled] of [...cameras].sort((a, b) => a[0] - b[0])) {
       if (camera < 0) continue;
-      const height = Math.max(2, Math.min(1, filled / BIN) * box.height);
+      const height = Math.max(least, Math.min(1, filled / whole) * box.height);
       const top = Math.max(box.y, bottom - height);
       painter.rect(bin * BIN, top, BIN, bottom - top, { fill: paintOf(theme, camera).fill });
       bottom = top;
@@ -127,7 +129,7 @@ function drawBins(painter, bins, theme, box) {
 function drawProgram(painter, view, theme, row) {
   const box = { y: row.y + 4, height: row.height - 8 };
   const { wide, bins } = visible(program, view);
-  drawBins(painter, bins, theme, box);
+  drawBins(painter, bins, theme, box, true);
   for (const { one, left, right } of wide) {
     if (one.camera < 0) continue;
     const paint = paintOf(theme, one.camera);
@@ -145,7 +147,8 @@ function drawProgram(painter, view, theme, row) {
       if (label) {
         // On a band a name needs ground of its own.
         if (paint.bands.length) {
-          painter.rect(start - 3, row.y + row.height / 2 - 8, painter.measure(label, 11, 600) + 6, 16, { fill: paint.fill });
+          const ground = Math.min(16, box.height);
+          painter.rect(start - 3, row.y + (row.height - ground) / 2, painter.measure(label, 11, 600) + 6, ground, { fill: paint.fill });
         }
         painter.text(start, row.y + row.height / 2, label, { fill: paint.ink, weight: 600 });
       }
@@ -171,16 +174,16 @@ function drawUnsure(painter, theme, left, right, box) {
 }
 
 function drawLane(painter, view, theme, row, lane) {
-  const middle = row.y + row.height * 0.42;
+  const height = Math.round(row.height * 0.54);
+  const box = { y: Math.round(row.y + row.height * 0.42 - height / 2), height };
+  const ground = box.y + height + 0.5;
   const [joined, left] = [view.x(lane.joined), view.x(lane.left)];
   if (left > 0 && joined < view.width) {
-    painter.line([[Math.max(0, joined), middle], [Math.min(view.width, left), middle]], { line: theme.presence, width: 1.2 });
+    painter.line([[Math.max(0, joined), ground], [Math.min(view.width, left), ground]], { line: theme.presence });
     for (const edge of [joined, left]) {
-      if (edge > 1 && edge < view.width - 1) painter.line([[edge, middle - 4], [edge, middle + 4]], { line: theme.presence, width: 1.2 });
+      if (edge > 1 && edge < view.width - 1) painter.line([[edge, ground], [edge, ground - 7]], { line: theme.presence, width: 1.5 });
     }
   }
-  const height = Math.round(row.height * 0.54);
-  const box = { y: Math.round(middle - height / 2), height };
   const paint = paintOf(theme, row.camera);
   const { wide, bins } = visible(lane.onAir, view);
   drawBins(painter, bins, theme, box);
@@ -294,7 +297,7 @@ function drawMusic(painter, view, theme, row) {
 }
 
 function drawStills(painter, view, theme, row, lane) {
-  const y = row.y + row.height * 0.84;
+  const y = row.y + row.height * 0.86;
   let last = { x: -Infinity, status: "" };
   for (const still of lane.stills) {
     const x = Math.min(view.x(LENGTH), Math.max(view.x(0), view.x(still.at)));

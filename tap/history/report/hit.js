@@ -94,9 +94,8 @@ function hitGap(view, x, at) {
 function factsOf(event) {
   const facts = [["Time", clock(event.at, true)], ["Timecode", event.timecode], ["Into the shoot", lasting(Math.max(0, event.at))]];
   const shown = onAirFor(event);
-  if (event.kind === "cut" && event.from >= 0) facts.push(["From", called(event.from)]);
   if (shown !== undefined) facts.push(["On air for", lasting(shown)]);
-  if (event.words) facts.push(["Told", event.words]);
+  if (event.words) facts.push(["What", event.words]);
   const still = stills[event.still];
   if (still) facts.push(["Still", `${still.name ? `${still.name}: ` : ""}${STATUS_WORDS[still.status] ?? still.status}`]);
   if (still && still.after !== null) facts.push(["After the cut", lasting(still.after)]);

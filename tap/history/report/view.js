@@ -86,7 +86,7 @@ function drawOverview() {
   const theme = themeNow();
   const box = { y: 7, height: height - 14 };
   const { wide, bins } = visible(program, view);
-  drawBins(painter, bins, theme, box);
+  drawBins(painter, bins, theme, box, true);
   for (const { one, left, right } of wide) {
     if (one.camera >= 0) painter.rect(left, box.y, right - left, box.height, paintOf(theme, one.camera));
   }

@@ -21,8 +21,10 @@ from tap.rehearsal.truth import read_truth
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "new-server.md").read_text("utf-8")
-COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S) for line in block.splitlines()]
-EDITS = re.findall(r"^```toml\n(.*?)^```", PAGE, re.M | re.S)[0].splitlines()
+COMMANDS = [
+    line for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL) for line in block.splitlines()
+]
+EDITS = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0].splitlines()
 TAP = [sys.executable, "-c", "import sys; from tap.cli import main; main()"]
 
 
@@ -43,7 +45,8 @@ class Engineer:
 
     def command(self, begins: str) -> list[str]:
         """The page's command that begins so, for this server."""
-        (line,) = {line for line in COMMANDS if line.startswith(f"multicam-tap {begins}")}
+        fits = [line for line in COMMANDS if f"{line} ".startswith(f"multicam-tap {begins} ")]
+        line = min(fits, key=len)
         words = line.replace("9500", str(self.port)).replace("nested", self.style).split()
         return [*TAP, *words[1:]]
 
@@ -122,7 +125,7 @@ def test_the_page_leads_to_a_right_history(tmp_path: Path, style: str) -> None:
 def test_the_page_knows_every_doubt() -> None:
     """Each remark that a draft may hold has its line in the table of what to do."""
     code = "".join(path.read_text("utf-8") for path in (ROOT / "tap/rehearsal/inspect").glob("*.py"))
-    table = re.findall(r"^\| `([^`]+)` \|", PAGE.partition("## 4.")[2].partition("## 5.")[0], re.M)
+    table = re.findall(r"^\| `([^`]+)` \|", PAGE.partition("## 4.")[2].partition("## 5.")[0], re.MULTILINE)
     assert len(table) >= 9
     for remark in table:
         begins = re.split(r"…|'…'|operator|cut, dissolve", remark)[0].strip(" '")
