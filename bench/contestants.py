@@ -25,7 +25,6 @@ CONTESTANTS: Mapping[str, str] = {
     "bare": "bare websockets receive loop",
     "bare again": "the same once more (A/A control)",
     "tap": "multicam-tap, plain install",
-    "tap fast": "multicam-tap with the fast extra",
     "node": "Node ws + JSON.parse",
     "node-red": "Node-RED flow",
 }
@@ -86,13 +85,12 @@ def started(name: str, url: str, *, core: int | None = None, env: Mapping[str, s
 def _command(name: str, url: str, folder: Path) -> tuple[list[str], dict[str, str]]:
     if name in {"bare", "bare again"}:
         return [sys.executable, "-m", "bench.bare", url], {}
-    if name.startswith("tap"):
+    if name == "tap":
         settings = {
             "TAP_SERVER_URL": url,
             "TAP_STATE_DIR": str(folder / "state"),
             "TAP_OPS_LISTEN": "127.0.0.1:0",
             "TAP_VENUE": "bench",
-            "TAP_SOCKET": "picows" if name == "tap fast" else "websockets",
         }
         return [sys.executable, "-m", "tap.cli", "run"], settings
     script = {"node": "client.mjs", "node-red": "flow.mjs"}[name]

@@ -51,8 +51,13 @@ class _Shoot:
         self._held = False
         self._cameras = [
             {
-                **{"id": f"cam-{number}", "name": f"Camera {number}", "role": "guest", "device": "iPhone 17 Pro"},
-                **{"lens": "wide", "placement": {"label": f"table {number}"}, "online": True},
+                "id": f"cam-{number}",
+                "name": f"Camera {number}",
+                "role": "guest",
+                "device": "iPhone 17 Pro",
+                "lens": "wide",
+                "placement": {"label": f"table {number}"},
+                "online": True,
             }
             for number in range(cameras)
         ]
@@ -62,9 +67,13 @@ class _Shoot:
         chance = self._rng.random()
         if chance < 0.9:
             before, self._program = self._program, (self._program + 1) % max(len(self._cameras), 2)
-            return self._frame("cut", cut_id=f"cut-{self.now}", to=f"cam-{self._program}", trigger="operator", **{
-                "from": f"cam-{before}"
-            })
+            return self._frame(
+                "cut",
+                cut_id=f"cut-{self.now}",
+                to=f"cam-{self._program}",
+                trigger="operator",
+                **{"from": f"cam-{before}"},
+            )
         if chance < 0.95:
             self._held = not self._held
             return self._frame("hold", active=self._held, camera_id=f"cam-{self._program}", by="operator")

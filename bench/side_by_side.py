@@ -1,7 +1,13 @@
-"""The tap beside what people would use instead: at saturation one after the other, at a real rate side by side."""
+"""The tap beside what people would use instead: at saturation one after the other, at a real rate side by side.
+
+``python -m bench.side_by_side [--rounds 5] [--frames 300000] [--rate 1000]`` on an idle machine. For Node and Node-RED:
+``npm ci`` in ``bench/node`` first. CPU is user and system of the whole process; ratios are to the bare loop of the same
+round, and only they hold on another machine. "bare again" is the control: how far two of the same lie apart.
+"""
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -9,7 +15,7 @@ from contextlib import ExitStack
 
 from msgspec import Struct, field
 
-from bench.contestants import NODE, started
+from bench.contestants import CONTESTANTS, NODE, started
 from bench.server import Server, serving
 
 __all__ = ["Figures", "contestants", "saturation", "steady"]
@@ -38,10 +44,10 @@ class Figures(Struct):
         return statistics.median(values) if values else float("nan")
 
 
-def contestants(*, node: bool) -> list[str]:
+def contestants() -> list[str]:
     """Who can be measured here."""
-    names = ["bare", "tap", "bare again", "tap fast"]
-    return [*names, "node", "node-red"] if node and NODE.exists() else names
+    names = ["bare", "tap", "bare again"]
+    return [*names, "node", "node-red"] if NODE.exists() else names
 
 
 def saturation(
@@ -98,3 +104,28 @@ def steady(
             say(f"{rate} frames/s, slice {number + 1} of {rounds}: of a core: {told}")
         server.part()
     return figures
+
+
+def _table(title: str, figures: dict[str, Figures]) -> None:
+    print(f"\n{title}")
+    for name, each in figures.items():
+        ratios = f"{each.middle('ratio'):.2f} ({min(each.ratio):.2f} to {max(each.ratio):.2f})"
+        print(f"  {CONTESTANTS[name]:<38} ratio {ratios:<22} {each.middle('rss_mb'):6.0f} MB")
+
+
+def main() -> None:
+    """Measure, and print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=300_000)
+    parser.add_argument("--rate", type=int, default=1_000)
+    options = parser.parse_args()
+    names = contestants()
+    burst = saturation(options.rounds, options.frames, names, print)
+    even = steady(options.rounds, options.rate, names, print)
+    _table(f"CPU a frame at saturation ÷ bare loop; {options.rounds} rounds of {options.frames} frames", burst)
+    _table(f"CPU at {options.rate} frames/s ÷ bare loop; {options.rounds} slices of {_SLICE_S:g} s, side by side", even)
+
+
+if __name__ == "__main__":
+    main()

@@ -192,7 +192,7 @@ class Ingest:
             if not item.binary and self._pipeline.dialect.is_telemetry(item.data):
                 self.dropped_telemetry += 1
                 return True
-            if self._is_full():
+            if not self._blind and self._is_full():
                 self._go_blind(item)
             if self._blind:
                 self.dropped_control += 1

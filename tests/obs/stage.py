@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Self
+from urllib.parse import quote
 
 import orjson
 
@@ -122,6 +123,10 @@ class ObsStage(Stage):
     def key(self) -> str:
         """The session of a recording that :meth:`shoot` started."""
         return f"studio/@{T0 + 1000}"
+
+    def camera(self, camera_id: str, session: str = "") -> dict[str, Any] | None:
+        """A camera's row, in the session of :meth:`shoot` unless another is named."""
+        return super().camera(quote(camera_id, safe=""), session or self.key)
 
     def sessions(self) -> list[dict[str, Any]]:
         return [row.fields for row in self.rows.values() if row.op == "session"]

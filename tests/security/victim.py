@@ -21,7 +21,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from tap.adapters.journal import Journal
 from tap.core.model import Entry
 
-PATIENCE = 90.0
+PATIENCE = 15.0
 """Seconds until a tap on a slow, loaded machine counts as stuck. Nothing here takes one on a fast one."""
 RUN = """
 import os, sys
@@ -153,7 +153,7 @@ class Victim:
     def entries(self, session: str) -> list[Entry]:
         """What is kept of a session now."""
         with Journal.open(self.state / "journal.db", readonly=True) as journal:
-            return [kept.entry for kept in journal.entries() if kept.entry.session_key.startswith(f"v/{session}@")]
+            return [kept.entry for kept in journal.entries() if kept.entry.session_key.split("@")[0] == f"v/{session}"]
 
     def cut_is_kept(self, session: str, camera: str = "good") -> list[Entry]:
         """Say a good cut: it has to be in the journal soon. All that is kept of the session then."""
