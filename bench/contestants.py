@@ -70,7 +70,7 @@ def started(name: str, url: str, *, core: int | None = None, env: Mapping[str, s
         )
     try:
         yield Running(name, process)
-        if process.poll() is not None:
+        if process.poll() not in {None, 0}:  # who ends because the server closed has done well
             raise RuntimeError(f"{name} has ended: {(folder / 'output').read_text()[-2000:]}")
     finally:
         process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""A server that costs its listeners nothing but what it sends: raw frames on a blocking socket, in a process of its own."""
+"""A server that costs its listeners nothing but what it sends: raw frames on a blocking socket, in its own process."""
 
 from __future__ import annotations
 

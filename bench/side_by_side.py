@@ -57,8 +57,8 @@ def saturation(
     figures = {name: Figures() for name in names}
     with serving(count, core=cores[1]) as server:
         for number in range(rounds):
-            for name in figures:
-                _one_burst(server, name, figures[name], count, cores[0])
+            for name, each in figures.items():
+                _one_burst(server, name, each, count, cores[0])
             bare = figures["bare"].cpu_us[-1]
             for each in figures.values():
                 each.ratio.append(each.cpu_us[-1] / bare)

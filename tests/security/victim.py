@@ -41,7 +41,6 @@ class Victim:
         self.state = folder / "state"
         self.log = folder / "log"
         self.session = 0
-        self.server_version = 0
         self._connections: list[ServerConnection] = []
         self._loop = asyncio.new_event_loop()
         self._ended = asyncio.Event()
@@ -125,8 +124,9 @@ class Victim:
         self.connection(before + 1)
 
     def start_session(self, **session: object) -> str:
-        """Start a session; its id."""
+        """Start a session, with nothing on and no camera there; its id."""
         self.session += 1
+        self.say({"type": "state", "session": None, "program": None, "mode": None, "hold": None, "cameras": []})
         name = f"s{self.session}"
         self.say({"type": "session_started", "session": {"id": name, **session}})
         return name

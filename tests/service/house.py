@@ -95,9 +95,13 @@ class House:
             self._save(entries)
         if self._segment_bytes is not None:
             # So that segments end where they are full, and not where the recorder's thread happens to look.
-            while self.recorder.waiting_bytes:
-                time.sleep(0.0005)
+            self.written()
         return entries
+
+    def written(self) -> None:
+        """Wait until the tapes have what was recorded."""
+        while self.recorder.waiting_bytes:
+            time.sleep(0.0005)
 
     def _record(self, item: SourceItem) -> None:
         if self.losing:

@@ -110,8 +110,7 @@ def test_a_tape_that_is_being_written(tmp_path: Path) -> None:
     house.open()
     house.shoot("secret")
     house.shoot("three")
-    while house.recorder.waiting_bytes:
-        pass
+    house.written()
     assert removed(house) > 0
     assert b"secret" not in on_disk(house)
     house.shoot("four")

@@ -49,6 +49,7 @@ NO_CUTS = (CUTS, 'when.type = "switched"\nemit = "cut"')
 
 
 def read(house: House, dialect: Dialect = RIGHT, *, apply: bool = False, session: str | None = None) -> Rederived:
+    house.written()
     with Journal.open(house.journal.path, readonly=not apply) as journal:
         return rederive(house.tapes, journal, dialect, apply=apply, session=session)
 
@@ -269,6 +270,24 @@ def test_what_the_recorder_lost_is_not_taken_back(state: Path) -> None:
     added = read(house, mapping(WRONG_NAME))
     assert added.partly == {"hall/s1": "frames are missing on the tapes"}
     assert added.count("hall/s1")["gone"] == 0
+    house.journal.close()
+
+
+def test_a_loss_in_which_nothing_happened_is_no_gap(state: Path) -> None:
+    """Only snapshots are missing on the tapes: the service heard them, so no gap is made of it."""
+    house = House(state)
+    house.open()
+    house.state(None)
+    house.say("session_started", session={"id": "s1"})
+    for number in range(9):
+        house.later(2_000)
+        house.losing = 3 <= number < 6
+        house.state()
+    house.say("session_ended", session_id="s1")
+    house.state(None)
+    house.later(6_000)
+    house.stop()
+    assert list(lines(read(house), applied=False)) == []
     house.journal.close()
 
 

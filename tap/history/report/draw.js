@@ -110,6 +110,9 @@ function visible(list, view) {
   return { wide, bins };
 }
 
+/** Between its neighbours a block needs some width for its bands to be seen as such. */
+const amongOthers = (paint, width) => (width < 6 ? { ...paint, bands: [] } : paint);
+
 /** Cuts too close to be seen apart: how much of each pixel was whose, from below. `full`: these are all there were. */
 function drawBins(painter, bins, theme, box, full = false) {
   for (const [bin, cameras] of bins) {
@@ -135,7 +138,7 @@ function drawProgram(painter, view, theme, row) {
     const paint = paintOf(theme, one.camera);
     // A sliver of the ground between two shots tells them apart whatever their colours are.
     const width = right - left - (right - left > 4 ? 1 : 0);
-    painter.rect(left, box.y, width, box.height, paint);
+    painter.rect(left, box.y, width, box.height, amongOthers(paint, width));
     if (one.unsure) drawUnsure(painter, theme, left, right, box);
     const inside = Math.max(left, 0);
     const into = view.x(one.at + one.dissolve) - left;

@@ -88,7 +88,7 @@ function drawOverview() {
   const { wide, bins } = visible(program, view);
   drawBins(painter, bins, theme, box, true);
   for (const { one, left, right } of wide) {
-    if (one.camera >= 0) painter.rect(left, box.y, right - left, box.height, paintOf(theme, one.camera));
+    if (one.camera >= 0) painter.rect(left, box.y, right - left, box.height, amongOthers(paintOf(theme, one.camera), right - left));
   }
   drawUnknown(painter, view, theme, { top: 0, bottom: height });
   for (const still of stills) painter.rect(view.x(still.at) - 0.5, height - 5, 1, 4, { fill: theme.text });

@@ -1,0 +1,187 @@
+"""The journal of a repaired history, of an older version, and on a disk that takes nothing or is full."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from tap.adapters import _journal_schema
+from tap.adapters.journal import Journal, JournalWriter, kept_object
+from tap.core.errors import JournalError
+from tap.core.model import Entry
+from tests.adapters.test_journal import NOW, entry, keys, sqlite
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "journal.db"
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[Journal]:
+    with Journal.open(path, owner=True) as journal:
+        yield journal
+
+
+class TestOlder:
+    def test_older(self, old: Path) -> None:
+        """A journal of version 1 is brought up to this one, with all that it holds, and goes on from there."""
+        with Journal.open(old, owner=True) as journal:
+            assert journal._all("PRAGMA user_version") == [(2,)]
+            kept = list(journal.entries())
+            assert [(one.seq, one.state, one.reason, one.entry.revision) for one in kept] == OLD_ROWS
+            assert [one.entry.op for one in kept] == ["session", "camera", "event", "still", "session", "event"]
+            assert kept[0].entry.fields["title"] == "Autumn é"
+            assert all(one.entry.retracted is None for one in kept)
+            assert (journal.tap_id(), journal.verify()) == ("0123456789ab", [])
+            assert journal.checkpoint() == b'{"phase":"waiting","wall":1795000003000,"mono":3000,"heard":3000}'
+            journal.append([taken_back(kept[5].entry)], None, NOW)
+        with Journal.open(old, readonly=True) as journal:
+            assert next(journal.entries(after=6)).entry == taken_back(kept[5].entry)
+
+    def test_older_that_is_only_read(self, old: Path) -> None:
+        """Who only reads reads a journal of version 1 as it is, and does not change it."""
+        before = old.read_bytes()
+        with Journal.open(old, readonly=True) as journal:
+            assert [(one.seq, one.state, one.reason, one.entry.revision) for one in journal.entries()] == OLD_ROWS
+            assert [one.seq for one in journal.session_entries("hall-a/s1")] == [1, 2, 3, 4, 5, 6]
+            assert (journal.depth()[0], journal.revision("hall-a/s1")) == (3, 0)
+        assert old.read_bytes() == before
+
+    def test_half_way(self, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A migration that is stopped in the middle leaves the journal as it was."""
+        broken = (_journal_schema._MIGRATIONS[0], (*_journal_schema._MIGRATIONS[1], "SELECT no_such_function()"))
+        with monkeypatch.context() as patched:
+            patched.setattr(_journal_schema, "_MIGRATIONS", broken)
+            with pytest.raises(JournalError):
+                Journal.open(old)
+        assert sqlite(old, "PRAGMA user_version") == [[(1,)]]
+        with Journal.open(old) as journal:
+            assert len(list(journal.entries())) == 6
+
+
+OLD_ROWS = [
+    (1, "shipped", None, 0),
+    (2, "shipped", None, 0),
+    (3, "dead", "bad_field: no", 0),
+    (4, "pending", None, 0),
+    (5, "pending", None, 0),
+    (6, "pending", None, 1),
+]
+"""What ``journal-v1.db.gz`` holds, which was written by the code of that version."""
+
+
+@pytest.fixture
+def old(path: Path) -> Path:
+    path.parent.mkdir()
+    path.write_bytes(gzip.decompress((Path(__file__).parent / "journal-v1.db.gz").read_bytes()))
+    return path
+
+
+def taken_back(entry: Entry, revision: int = 2) -> Entry:
+    return structs.replace(entry, revision=revision, retracted={"at": NOW, "reason": "a mapping was mended"})
+
+
+class TestRepair:
+    def test_what_is_taken_back_is_kept(self, journal: Journal) -> None:
+        """``retracted`` comes back as it was given, and makes an entry another."""
+        back = taken_back(entry(1))
+        assert journal.append([structs.replace(back, retracted=None), back, back], None, NOW) == 2
+        assert [kept.entry.retracted for kept in journal.entries()] == [None, back.retracted]
+        assert [kept_object(kept).get("retracted") for kept in journal.entries()] == [None, back.retracted]
+
+    def test_later_entries_take_the_revision_of_the_repair(self, path: Path, journal: Journal) -> None:
+        """What the service writes of a repaired session goes on at its revision; nobody else's does."""
+        with Journal.open(path) as command_line:
+            assert command_line.repair([structs.replace(entry(1), revision=3)], {"v/1": 0}, NOW)
+            command_line.append([entry(2)], None, NOW)
+        journal.append([entry(3), entry(4, session="v/2")], None, NOW)
+        journal.append([structs.replace(entry(5), revision=4), entry(3)], None, NOW)
+        assert [kept.entry.revision for kept in journal.entries()] == [3, 0, 3, 0, 4]
+        assert (journal.revision("v/1"), journal.revision("v/2")) == (4, 0)
+
+    def test_not_on_what_was_not_seen(self, journal: Journal) -> None:
+        """A repair that does not know all of a session keeps nothing."""
+        journal.append([entry(1), entry(2)], None, NOW)
+        assert not journal.repair([taken_back(entry(1))], {"v/1": 1}, NOW)
+        assert journal.counts()["pending"] == 2
+        assert journal.repair([taken_back(entry(1))], {"v/1": 2}, NOW)
+        assert journal.counts()["pending"] == 3
+
+
+class TestWriter:
+    def test_damage_that_a_reader_finds(self, journal: Journal) -> None:
+        """Damage that shows only as the ledger's side asks is moved aside too, and the asker is answered."""
+        journal.append([entry(n) for n in range(1, 40)], b"1", NOW)
+        writer = JournalWriter(journal)
+        writer.run_in_writer(lambda journal: journal._db.execute("UPDATE entries SET fields = 'torn'")).result(10)
+        assert writer.run_in_writer(lambda journal: journal.pending(10)).result(10) == []
+        writer.submit([entry(50)], b"2")
+        assert [kept.seq for kept in writer.run_in_writer(lambda journal: journal.pending(10)).result(10)] == [40]
+        assert writer.stop(10)
+        assert len(journal.moved_aside) == 1
+        assert (keys(journal.entries()), journal.checkpoint()) == (["v/1/event/50"], b"2")
+
+    @pytest.mark.parametrize("how", ["damaged", "deleted"])
+    def test_a_late_answer_settles_nothing_of_a_new_file(self, path: Path, journal: Journal, how: str) -> None:
+        """The ledger's answer for an entry of a file that is gone must not count for another of the same number."""
+        journal.append([entry(1), entry(2)], None, NOW)
+        asked = journal.pending(10)
+        if how == "deleted":
+            path.unlink()
+        else:
+            assert journal.begin_anew()
+        journal.append([entry(3), entry(4)], None, NOW)
+        journal.settle([(kept.seq, "shipped", None) for kept in asked], NOW)
+        assert keys(journal.pending(10)) == ["v/1/event/3", "v/1/event/4"]
+
+    def test_a_disk_that_takes_nothing_costs_one_checkpoint(
+        self, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However often the state is saved meanwhile, memory holds the last of it; what waits is told in bytes."""
+        hangs, goes_on = threading.Event(), threading.Event()
+        append = Journal.append
+
+        def hang(*arguments: Any) -> int:
+            hangs.set()
+            goes_on.wait(10)
+            return append(*arguments)
+
+        monkeypatch.setattr(Journal, "append", hang)
+        writer = JournalWriter(journal)
+        writer.submit([], b"first")
+        assert hangs.wait(10)
+        for n in range(1000):
+            writer.submit([], b"%d" % n)
+        assert (writer._new.checkpoint, writer.waiting_bytes) == (b"999", 0)
+        writer.submit([entry(1, pad="x" * 5000)], b"last")
+        assert 5_000 < writer.waiting_bytes < 7_000
+        assert writer.stalled_for > 0
+        goes_on.set()
+        assert writer.stop(10)
+        assert (journal.checkpoint(), writer.waiting_bytes, writer.stalled_for) == (b"last", 0, 0)
+
+
+class TestSize:
+    def test_what_the_ledger_has_goes_first_and_the_rest_stays(self, journal: Journal) -> None:
+        """Above its bound the journal lets go of shipped entries, the oldest first; of the others never."""
+        journal.append([entry(n, pad="x" * 1000) for n in range(1, 1001)], None, NOW)
+        for n in range(1, 801):
+            journal.settle([(n, "shipped", None)], NOW + n)
+        full = journal.size
+        assert full > 1_000_000
+        while journal.shrink(full // 2, 50):
+            pass
+        assert journal.size <= full // 2
+        assert next(journal.entries()).seq > 400
+        assert journal.counts()["pending"] == 200
+        while journal.shrink(1, 50):
+            pass
+        assert journal.counts() == {"pending": 200, "shipped": 0, "dead": 0}
+        assert journal.verify() == []

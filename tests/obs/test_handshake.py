@@ -1,0 +1,329 @@
+"""What OBS has to be told, and what happens where it will not have us, or is no OBS at all.
+
+The real OBS of ``test_shoot.py`` takes the same words; here stands what it cannot be made to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
+
+from tap.adapters.dialects import load_dialect
+from tap.core.errors import HandshakeRefused
+from tap.core.model import Closed, Frame, Opened, Sent
+from tap.core.obs.handshake import ObsHandshake
+from tap.core.obs.messages import MASK
+from tap.service.recording import record
+from tests.adapters.test_socket import listening, run, server
+
+OBS = load_dialect("obs")
+TAPE = Path(__file__).parents[2] / "fixtures" / "obs" / "recording-1.jsonl.gz"
+PASSWORD = "rehearsal-4455"
+HELLO = {"op": 0, "d": {"obsWebSocketVersion": "5.1.0", "rpcVersion": 1}}
+ASKED = [
+    *("GetSceneList", "GetStudioModeEnabled", "GetRecordStatus", "GetStreamStatus"),
+    *("GetSceneTransitionList", "GetCurrentSceneTransition"),
+]
+
+
+def real_greeting() -> tuple[dict[str, Any], str]:
+    """A real OBS's Hello with its challenge, and the answer that it took from another client."""
+    with gzip.open(TAPE) as lines:
+        hello, identify = (orjson.loads(orjson.loads(line)["data"]) for line in (next(lines), next(lines)))
+    return hello, identify["d"]["authentication"]
+
+
+def said(frames: list[bytes]) -> list[Any]:
+    return [orjson.loads(frame) for frame in frames]
+
+
+def asked(frames: list[bytes]) -> list[str]:
+    return [frame["d"]["requestType"] for frame in said(frames)]
+
+
+def reply(kind: str, code: int = 100) -> bytes:
+    return orjson.dumps({"op": 7, "d": {"requestType": kind, "requestStatus": {"code": code, "result": code == 100}}})
+
+
+IDENTIFIED = orjson.dumps({"op": 2, "d": {"negotiatedRpcVersion": 1}})
+
+
+# ---------------------------------------------------------------------------------------------- what is said
+
+
+def test_the_answer_to_a_real_challenge_is_the_one_that_obs_took() -> None:
+    """And the password is not in it."""
+    hello, proof = real_greeting()
+    (sent,) = ObsHandshake(PASSWORD).received(orjson.dumps(hello))
+    assert orjson.loads(sent) == {
+        "op": 1,
+        "d": {"rpcVersion": 1, "eventSubscriptions": MASK, "authentication": proof},
+    }
+    assert MASK == 1111
+    assert PASSWORD.encode() not in sent
+
+
+def test_the_state_is_asked_for_once_obs_lets_us_in_and_nothing_before() -> None:
+    """Sending anything else before would cost the connection."""
+    handshake = ObsHandshake(None)
+    assert [frame["op"] for frame in said(handshake.received(orjson.dumps(HELLO)))] == [1]
+    assert not handshake.done
+    assert not handshake.tick()
+    assert asked(handshake.received(IDENTIFIED)) == ASKED
+    assert handshake.done
+    for kind in ASKED:
+        assert not handshake.received(reply(kind))
+    for _ in range(20):
+        assert not handshake.tick()
+    assert handshake.remark is None
+
+
+def test_what_obs_was_not_ready_for_is_asked_again() -> None:
+    """It is still starting."""
+    handshake = ObsHandshake(None)
+    handshake.received(orjson.dumps(HELLO))
+    handshake.received(IDENTIFIED)
+    handshake.received(reply("GetSceneList", 207))
+    assert asked(handshake.tick()) == ["GetSceneList"]
+    handshake.received(reply("GetSceneList"))
+    assert not handshake.tick()
+
+
+def test_another_collection_or_transition_is_asked_about() -> None:
+    """Its scenes and kinds are not told."""
+    handshake = ObsHandshake(None)
+    handshake.received(orjson.dumps(HELLO))
+    handshake.received(IDENTIFIED)
+    changed = {"op": 5, "d": {"eventType": "CurrentSceneCollectionChanged", "eventIntent": 2}}
+    assert asked(handshake.received(orjson.dumps(changed))) == ["GetSceneList", "GetSceneTransitionList"]
+    changed["d"] = {"eventType": "CurrentSceneTransitionChanged", "eventIntent": 16}
+    assert asked(handshake.received(orjson.dumps(changed))) == ["GetCurrentSceneTransition"]
+
+
+def test_answers_that_never_come_are_told() -> None:
+    """Once, with what that means."""
+    handshake = ObsHandshake(None)
+    handshake.received(orjson.dumps(HELLO))
+    handshake.received(IDENTIFIED)
+    for kind in ASKED[1:]:
+        handshake.received(reply(kind))
+    for _ in range(5):
+        handshake.tick()
+    assert handshake.remark is not None
+    assert "does not answer GetSceneList" in handshake.remark
+
+
+def test_a_hello_without_authentication_is_told_where_a_password_is_set() -> None:
+    """The shoot is recorded all the same, and the password does not go out."""
+    handshake = ObsHandshake(PASSWORD)
+    (sent,) = handshake.received(orjson.dumps(HELLO))
+    assert "authentication" not in orjson.loads(sent)["d"]
+    assert handshake.remark is not None
+    assert "no password" in handshake.remark
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'{"update-type":"Heartbeat","pulse":true}', "obs-websocket 4.x"),
+        (b'{"type":"hello","server":"multicam-server"}', "no obs-websocket 5"),
+        (b"<html>", "no obs-websocket 5"),
+        (b'{"op":0,"d":{"authentication":"magic"}}', "upgrade"),
+        (b'{"op":0,"d":{"authentication":{"challenge":"c","salt":"s"}}}', "TAP_SERVER_TOKEN"),
+    ],
+)
+def test_who_cannot_be_listened_to_is_refused_in_words(data: bytes, words: str) -> None:
+    """With what to do about it."""
+    with pytest.raises(HandshakeRefused, match=words.replace(".", r"\.")):
+        ObsHandshake(None).received(data)
+
+
+def test_garbage_after_the_handshake_is_the_reader_s_to_count() -> None:
+    """It costs no connection."""
+    handshake = ObsHandshake(None)
+    handshake.received(orjson.dumps(HELLO))
+    handshake.received(IDENTIFIED)
+    for data in (b"\xff", b"[]", b'{"op":7,"d":{}}', b'{"op":"x","d":{}}', b'{"op":7,"d":{"requestType":[]}}'):
+        assert handshake.received(data) == []
+
+
+# ---------------------------------------------------------------------------------------------- over a real socket
+
+
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+def obs(*, heard: list[Any], proof: str | None = None, then: Handler | None = None) -> Handler:
+    """A small OBS: it greets, judges the answer as the real one did, and tells its state."""
+    hello = real_greeting()[0] if proof is not None else HELLO
+
+    async def attend(connection: ServerConnection) -> None:
+        heard.append(dict(connection.request.headers.raw_items()) if connection.request is not None else {})
+        await connection.send(json.dumps(hello))
+        identify = json.loads(await connection.recv())
+        heard.append(identify)
+        if identify["d"].get("authentication") != proof:
+            await connection.close(4009, "Authentication failed.")
+            return
+        await connection.send(IDENTIFIED, text=True)
+        if then is not None:
+            await then(connection)
+        async for frame in connection:
+            heard.append(json.loads(frame))
+
+    return attend
+
+
+def test_a_connection_begins_with_its_greeting_and_nothing_else_is_ever_sent() -> None:
+    """Opened, Hello, Identified; the password is no bearer token."""
+
+    async def body() -> None:
+        heard: list[Any] = []
+        sent: list[Sent] = []
+        proof = real_greeting()[1]
+        async with (
+            server(obs(heard=heard, proof=proof)) as url,
+            listening(url, token=PASSWORD, dialect=OBS, on_sent=sent.append) as (ear, socket),
+        ):
+            await ear.until(lambda: len(ear.of(Frame)) == 2)
+            while len(heard) < 2 + len(ASKED):
+                await asyncio.sleep(0.01)
+            assert isinstance(ear.items[0], Opened)
+            assert [orjson.loads(data)["op"] for data in ear.data] == [0, 2]
+            assert [frame["d"]["requestType"] for frame in heard[2:]] == ASKED
+            assert (socket.connected, socket.connection, socket.frames, socket.remark) == (True, 1, 2, None)
+        assert not any(name.lower() == "authorization" for name in heard[0])
+        assert [orjson.loads(item.data)["op"] for item in sent] == [1] + [6] * len(ASKED)
+        assert len(heard) == 2 + len(ASKED)
+
+    run(body())
+
+
+def test_a_wrong_password_is_told_as_such_and_tried_again_slowly() -> None:
+    """No storm of attempts that might lock us out, no connection, and no gap in anybody's history."""
+
+    async def body() -> None:
+        heard: list[Any] = []
+        async with (
+            server(obs(heard=heard, proof=real_greeting()[1])) as url,
+            listening(url, token="hush-hush", dialect=OBS) as (ear, socket),
+        ):
+            await ear.until(lambda: socket.refused)
+            assert "refuses the password" in (socket.problem or "")
+            assert "4009" in (socket.problem or "")
+            assert "hush" not in (socket.problem or "")
+            loop = asyncio.get_running_loop()
+            since = loop.time()
+            while len(heard) < 4:
+                await asyncio.sleep(0.01)
+            assert loop.time() - since > 1.0  # the longest delay, at a tenth
+            assert ear.items == []
+            assert (socket.connection, socket.frames) == (0, 0)
+            assert len(ear.changes) == 1
+
+    run(body())
+
+
+def test_a_websocket_that_says_nothing_is_no_obs() -> None:
+    """As version 4.x does, which waits to be asked."""
+
+    async def body() -> None:
+        async def silent(connection: ServerConnection) -> None:
+            await connection.wait_closed()
+
+        async with server(silent) as url, listening(url, dialect=OBS) as (ear, socket):
+            await ear.until(lambda: socket.refused)
+            assert "4.x" in (socket.problem or "")
+            assert ear.items == []
+
+    run(body())
+
+
+def test_an_obs_that_never_lets_us_in_is_told_apart_from_that() -> None:
+    """It greeted."""
+
+    async def body() -> None:
+        async def hangs(connection: ServerConnection) -> None:
+            await connection.send(json.dumps(HELLO))
+            await connection.wait_closed()
+
+        async with server(hangs) as url, listening(url, dialect=OBS) as (ear, socket):
+            await ear.until(lambda: socket.refused)
+            assert "may hang" in (socket.problem or "")
+            assert ear.items == []
+
+    run(body())
+
+
+def test_a_proxy_that_answers_with_a_page_is_told() -> None:
+    """It is no WebSocket."""
+
+    async def body() -> None:
+        def page(connection: ServerConnection, request: Request) -> Response:
+            response = connection.respond(200, "<html>Sign in</html>")
+            response.headers["Content-Type"] = "text/html"
+            return response
+
+        async def never(_: ServerConnection) -> None:
+            raise AssertionError("nobody gets here")
+
+        async with server(never, process_request=page) as url, listening(url, dialect=OBS) as (ear, socket):
+            await ear.until(lambda: socket.refused)
+            assert "web page" in (socket.problem or "")
+
+    run(body())
+
+
+def test_a_drop_after_the_greeting_ends_the_connection_that_it_began() -> None:
+    """And the next one greets anew."""
+
+    async def body() -> None:
+        heard: list[Any] = []
+
+        async def leaves(connection: ServerConnection) -> None:
+            await connection.close(1001)
+
+        async with server(obs(heard=heard, then=leaves)) as url, listening(url, dialect=OBS) as (ear, socket):
+            await ear.until(lambda: len(ear.of(Closed)) >= 2)
+            assert [type(item) for item in ear.items[:8]] == [Opened, Frame, Frame, Closed] * 2
+            assert [item.connection for item in ear.of(Opened)][:2] == [1, 2]
+            assert socket.connection >= 2
+
+    run(body())
+
+
+def test_a_tape_has_both_ways_and_no_secret(tmp_path: Path) -> None:
+    """What was sent is on it as ``out``; challenge, salt and answer are not."""
+    hello, proof = real_greeting()
+
+    async def body() -> None:
+        heard: list[Any] = []
+        async with server(obs(heard=heard, proof=proof)) as url:
+            stop = asyncio.Event()
+            tape = tmp_path / "t.jsonl"
+            recording = asyncio.create_task(
+                record(url, tape, dialect=OBS, token=PASSWORD, stop_event=stop, venue="hall")
+            )
+            while len(heard) < 2 + len(ASKED):
+                await asyncio.sleep(0.01)
+            stop.set()
+            await recording
+
+    run(body())
+    lines = [orjson.loads(line) for line in (tmp_path / "t.jsonl").read_bytes().splitlines()]
+    assert lines[0]["dialect"] == "obs"
+    assert [line.get("dir", line.get("event")) for line in lines[1:6]] == ["open", "in", "out", "in", "out"]
+    text = (tmp_path / "t.jsonl").read_text()
+    challenge = hello["d"]["authentication"]
+    for secret in (PASSWORD, proof, challenge["challenge"], challenge["salt"]):
+        assert secret not in text
+    assert text.count("[redacted]") == 2
