@@ -11,8 +11,9 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 PYTEST := $(BIN)/python -m pytest
 # As many as a small machine has; the tests are mostly waiting for each other's sockets.
 WORKERS ?= 2
+SEEDS ?= 1
 
-.PHONY: help venue-env venv demo evidence screenshots ledger test test-python test-slow test-convex lint format pins clean
+.PHONY: help venue-env venv demo evidence screenshots ledger test test-python test-slow test-obs test-convex lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,14 +68,18 @@ $(PACKAGES): convex/package.json convex/package-lock.json
 CONVEX := $(if $(wildcard convex/package.json),test-convex)
 
 # pytest comes last, so that its closing lines close the output.
-test: lint $(CONVEX) test-python  ## What CI runs: lint, types, imports, tests with branch coverage
+test: lint $(CONVEX) test-obs test-python  ## What CI runs: lint, types, imports, tests with branch coverage
 
 test-python: $(READY) ledger
 	@rm -f .coverage .coverage.*
-	$(PYTEST) -m "not slow" -n $(WORKERS) --cov --cov-report=term
+	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) --cov --cov-report=term
 
 test-slow: $(READY) ledger  ## The long tests: hundreds of seeds, many kills
 	$(PYTEST) -m slow -n $(WORKERS)
+
+# One at a time: a machine that is busy with other tests makes OBS late. Where OBS is missing it says so, and is skipped.
+test-obs: $(READY) ledger  ## A shoot on a real OBS under Xvfb, judged by its own video (SEEDS=1,2,3 for others)
+	OBS_SEEDS=$(SEEDS) $(PYTEST) -m obs tests/obs
 
 test-convex: $(PACKAGES)  ## The ledger's functions in convex/: types, generated code, bundle and tests
 	cd convex && npm run check

@@ -136,7 +136,7 @@ def _settings(*names: str) -> Settings:
     """
     from tap.service.config import load_settings
 
-    return load_settings({name: os.environ[name] for name in names if name in os.environ})
+    return load_settings({name: os.environ[name] for name in names if name in os.environ}, partly=True)
 
 
 _POLICY = ("TAP_SESSION_BY", "TAP_GRACE_SECONDS", "TAP_SETTLE_SECONDS", "TAP_IDLE_MINUTES")
@@ -690,7 +690,6 @@ def _shown_url(url: str) -> str:
 
 def _inspected(shown: Inspection, *, suggests: bool, tried: str | None, as_json: bool, **_: Any) -> tuple[str, str]:
     """The result as text, and a remark for people."""
-    import orjson
     from msgspec import to_builtins
 
     from tap.adapters.dialects import load_dialect
@@ -699,12 +698,21 @@ def _inspected(shown: Inspection, *, suggests: bool, tried: str | None, as_json:
     if suggests:
         drafted = shown.suggestion()
         doubts = f"{drafted.doubts} of its lines are doubtful" if drafted.doubts else "none of its lines is doubtful"
-        text = orjson.dumps({"mapping": drafted.text, "doubts": drafted.doubts}).decode() + "\n"
-        return (text if as_json else drafted.text), f"a mapping file was drafted; {doubts}"
+        text = drafted.text if not as_json else _json_text({"mapping": drafted.text, "doubts": drafted.doubts})
+        return text, f"a mapping file was drafted; {doubts}"
     found = shown.report() if tried is None else shown.trial(load_dialect(tried))
     if as_json:
-        return orjson.dumps(to_builtins(found)).decode() + "\n", ""
+        return _json_text(to_builtins(found)), ""
     return _rendered(print_report if tried is None else print_trial, found), ""
+
+
+def _json_text(value: object) -> str:
+    """A line of JSON that harms no terminal."""
+    import orjson
+
+    from tap.core.plain import plain_json
+
+    return plain_json(orjson.dumps(value).decode()) + "\n"
 
 
 def _rendered(show: Callable[[Any, Any], None], found: object) -> str:

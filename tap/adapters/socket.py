@@ -268,6 +268,8 @@ class ServerSocket:
         self._max_frame = max_frame
         self._jitter = jitter
         self._ordinal = 0
+        self._number = 0
+        """Of the connection that is being made, or stands."""
         self._failure: BaseException | None = None
         self._connect()
 
@@ -386,9 +388,9 @@ class ServerSocket:
 
     def opened(self) -> bool:
         """A handshake was completed; called before any of its frames. False where nobody wants them."""
-        self.connection += 1
+        self._number = self.connection + 1
         self._ordinal = 0
-        opened = Opened(self._clock.stamp(), self.connection)
+        opened = Opened(self._clock.stamp(), self._number)
         if self._speaking is None:
             self._stands()
             return self._give(opened)
@@ -402,7 +404,7 @@ class ServerSocket:
         stamp = self._clock.stamp()
         self._ordinal += 1
         self.heard = stamp
-        frame = Frame(data, stamp, self.connection, self._ordinal, binary)
+        frame = Frame(data, stamp, self._number, self._ordinal, binary)
         handshake = self._handshake
         if handshake is None:
             self.frames += 1
@@ -450,15 +452,13 @@ class ServerSocket:
             self._changed()
 
     def _stands(self) -> None:
-        self.connected, self.problem = True, None
+        self.connected, self.problem, self.connection = True, None, self._number
         self._changed()
 
     def _lost(self, words: str) -> None:
-        if self._handshake is not None:
-            # One that did not get through the handshake was none.
-            self.connection -= not self._let_in.is_set()
-            self._handshake = None
-            self._early.clear()
+        # A connection that did not get through the handshake was none.
+        self._handshake = None
+        self._early.clear()
         changed = self.problem != words
         self.problem = words
         if self.connected:

@@ -358,9 +358,10 @@ def _address(value: str) -> Address | None:
 # ---------------------------------------------------------------------------------------------- from the environment
 
 
-def load_settings(environ: Mapping[str, str]) -> Settings:
+def load_settings(environ: Mapping[str, str], *, partly: bool = False) -> Settings:
     """The settings in ``environ``, and in the files that it names.
 
+    ``partly``: these are not all of a service's, so what has to fit together is not judged.
     Raises ``SettingsInvalid`` with one line for everything that is wrong.
     """
     file = EnvFile.of(environ)
@@ -368,6 +369,10 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     values = {name: environ[_variable(name)] for name in Settings.model_fields if environ.get(_variable(name))}
     places = {name: _take_secret(name, credential, environ, values) for name, credential in _SECRETS.items()}
     problems += [file.at(_setting_of(place), environ) + place for place in places.values() if isinstance(place, str)]
+    if not partly and _is_open_door(values):
+        what = f"TAP_OPS_TOKEN: is not set, and {_shown(values['ops_listen'])} can be reached from other machines"
+        advice = "a token of your own (openssl rand -hex 24), or TAP_OPS_LISTEN=127.0.0.1:9405"
+        problems.append(f"{file.at('TAP_OPS_LISTEN', environ)}{what} → {advice}")
     if "state_dir" not in values and environ.get("STATE_DIRECTORY"):
         # systemd gives a list where the unit asks for several; ours is the first.
         values["state_dir"] = environ["STATE_DIRECTORY"].split(":", 1)[0]
@@ -452,6 +457,15 @@ def _take_secret(name: str, credential: str, environ: Mapping[str, str], values:
     except SecretFileInvalid as error:
         return f"{variable if file else credential}: {place} {error}"
     return place
+
+
+def _is_open_door(values: Mapping[str, str]) -> bool:
+    """Whether anybody who reaches the machine could read along, without being asked who they are."""
+    try:
+        address = _address(values.get("ops_listen", "off"))
+    except ValueError:
+        return False  # told by the setting itself
+    return address is not None and not _is_loopback(address[0]) and not values.get("ops_token")
 
 
 def _problem(name: str, error: Any, values: Mapping[str, str]) -> str:

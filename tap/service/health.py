@@ -128,8 +128,9 @@ def _dialect(n: Numbers) -> Iterable[Reason]:
     if n.heard and not n.understood and n.connected and n.connected_for >= UNDERSTOOD_S:
         words = f"the dialect {n.dialect} understands none of {n.heard} frames"
         yield _reason("failing", "nothing_understood", words, look)
-    for name, words in n.drift.items():
-        yield _reason("degraded", f"drift_{name}", words, look)
+    for name, alarm in n.drift.items():
+        words, _, step = alarm.partition(" → ")
+        yield _reason("degraded", f"drift_{name}", words, step or look)
 
 
 def _frames(n: Numbers) -> Iterable[Reason]:
@@ -223,16 +224,16 @@ def numbers_of(service: Service) -> Numbers:
         understood=tally.mapped + tally.quiet + tally.telemetry,
         too_big=socket.too_big,
         slips=service.ingest.slips,
-        dropped_control=getattr(service.ingest, "dropped_control", 0),
+        dropped_control=service.ingest.dropped_control,
         clock_off=None if tally.drift_ms is None else tally.drift_ms / 1000,
         dialect=service.dialect.name,
-        drift=dict(getattr(getattr(service, "drift", None), "alarms", {})),
+        drift=dict(service.drift.alarms),
         journal=str(service.settings.journal_path),
         journal_failing=service.writer.failing,
         in_memory=service.writer.waiting,
         commit_waits=look.outstanding_for(),
         moved_aside=len(service.journal.moved_aside),
-        recorder_failing=getattr(getattr(service, "flight", None), "failing", None),
+        recorder_failing=service.flight.failing,
         dead=look.counts["dead"],
         oldest_pending=None if look.oldest_pending is None else max(0, now.wall - look.oldest_pending) / 1000,
         ledger=service.settings.convex_url,

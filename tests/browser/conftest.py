@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while it is there a loop of its own runs in this thread, and nobody else may run one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium; its tests are skipped, with the reason, where there is none."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

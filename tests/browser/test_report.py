@@ -20,7 +20,9 @@ from tests.history.shoots import T0, invented
 from tests.history.test_timeline import A, B, camera, cut, event, gap, session, still
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, LocatorAssertions, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+
+sync_api = pytest.importorskip("playwright.sync_api")
 
 PATIENCE_MS = 60_000
 """For a loaded machine; what is measured has bounds of its own."""
@@ -66,14 +68,7 @@ def opened(context: BrowserContext, tmp_path: Path) -> Iterator[Callable[..., Pa
 
 def shows(shown: Page, pattern: str) -> None:
     """Wait until the part of the shoot in view is told so."""
-    _expect(shown.locator("#window")).to_have_text(re.compile(pattern), timeout=PATIENCE_MS)
-
-
-def _expect(locator: Locator) -> LocatorAssertions:
-    # Only where there is a browser is there a need for it.
-    from playwright.sync_api import expect  # noqa: PLC0415
-
-    return expect(locator)
+    sync_api.expect(shown.locator("#window")).to_have_text(re.compile(pattern), timeout=PATIENCE_MS)
 
 
 def evening() -> list[Row]:
@@ -114,7 +109,7 @@ def test_opening_it_loads_nothing(context: BrowserContext, opened: Callable[...,
     shot = evening()[-1]
     shown = opened(evening(), pictures={shot.key: PIXEL})
     shown.locator(".gallery img").scroll_into_view_if_needed()
-    _expect(shown.locator(".gallery img")).to_have_js_property("naturalWidth", 1, timeout=PATIENCE_MS)
+    sync_api.expect(shown.locator(".gallery img")).to_have_js_property("naturalWidth", 1, timeout=PATIENCE_MS)
     assert [url for url in asked if not url.startswith("data:")] == [shown.url]
 
 
@@ -319,7 +314,7 @@ def test_on_paper_the_whole_shoot_stands_in_strips(opened: Callable[..., Page]) 
     assert shown.locator("#stage").is_hidden()
     assert shown.evaluate("getComputedStyle(document.body).color") == "rgb(22, 26, 34)"
     shown.emulate_media(media="screen")
-    _expect(strips).to_have_count(0, timeout=PATIENCE_MS)
+    sync_api.expect(strips).to_have_count(0, timeout=PATIENCE_MS)
 
 
 def test_it_prints_to_pdf(opened: Callable[..., Page]) -> None:

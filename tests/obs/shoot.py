@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ from msgspec import Struct, field, to_builtins
 
 from tap.adapters.journal import Journal
 from tap.core.errors import JournalError
+from tests.contract.local import CONVEX, key_of, local_ledger
 from tests.obs.studio import PASSWORD, PORT, Studio
 
 __all__ = ["VENUE", "Log", "Operator", "play"]
@@ -40,6 +42,7 @@ NAMES = (
 COLOURS = (0xC83232, 0x32C832, 0x3232C8, 0xC8C832, 0xC832C8, 0x32C8C8, 0xE6E6E6, 0xFF8C1E, 0x787878)
 """Far enough apart to be told in a compressed picture; the last is for what comes later."""
 _OTHER = "Anderswo"
+_CLI = (sys.executable, "-m", "tap.cli")
 _EVENTS = 1111
 _HOTKEY = "OBSBasic.Screenshot"
 
@@ -59,7 +62,10 @@ class Log(Struct):
     events: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
     tap_started: int = 0
     killed: int = 0
-    stills: int = 0
+    checks: dict[str, list[Any]] = field(default_factory=dict)
+    """What ``multicam-tap check`` found of the server, with the right password and without one."""
+    ledger: list[dict[str, Any]] | None = None
+    """The sessions that the ledger holds; None where there is none here."""
 
 
 def now() -> int:
@@ -173,15 +179,45 @@ class Tap:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
+    def ledgered(self) -> bool:
+        return bool(self._ledger)
+
+    @property
     def state(self) -> Path:
         return self._root / "tap"
 
-    def start(self) -> None:
+    def environ(self, **other: str) -> dict[str, str]:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("TAP_")} | self._ledger
         environ |= {"TAP_DIALECT": "obs", "TAP_SERVER_TOKEN": PASSWORD, "TAP_VENUE": VENUE}
-        environ |= {"TAP_STATE_DIR": str(self.state), "TAP_OPS_LISTEN": "off"}
+        return environ | {"TAP_STATE_DIR": str(self.state), "TAP_OPS_LISTEN": "off"} | other
+
+    def start(self) -> None:
         with (self._root / "tap.log").open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "tap.cli", "run"], env=environ, stderr=log)
+            self.process = subprocess.Popen([*_CLI, "run"], env=self.environ(), stderr=log)
+
+    async def check(self, **other: str) -> list[Any]:
+        """What ``check`` finds of the server."""
+        process = await asyncio.create_subprocess_exec(
+            *(*_CLI, "check", "--json"), env=self.environ(**other), stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), 120)
+        found = [orjson.loads(line) for line in out.splitlines()]
+        return [finding for finding in found if finding["tried"] == "server"]
+
+    async def sessions(self) -> list[dict[str, Any]] | None:
+        """What the ledger holds by now; None where there is none."""
+        if not self._ledger:
+            return None
+        process = await asyncio.create_subprocess_exec(
+            *(*_CLI, "sessions", "--json"), env=self.environ(), stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await asyncio.wait_for(process.communicate(), 120)
+        return [orjson.loads(line) for line in out.splitlines()]
+
+    def waiting(self) -> int:
+        """How many entries the ledger has not got yet."""
+        with Journal.open(self.state / "journal.db", readonly=True) as journal:
+            return journal.counts()["pending"]
 
     async def stop(self) -> int:
         assert self.process is not None
@@ -218,6 +254,8 @@ async def play(studio: Studio, tap: Tap, operator: Operator) -> None:
     await _cuts(operator, tap, scenes)
     await _kill(operator, tap, studio, scenes)
     await _pause_and_change(operator, tap, scenes)
+    operator.log.checks["right"] = await tap.check()
+    operator.log.checks["wrong"] = await tap.check(TAP_SERVER_TOKEN="not-the-password")
     await operator.disconnect()
 
 
@@ -270,7 +308,6 @@ async def _cuts(operator: Operator, tap: Tap, scenes: list[str]) -> None:
         await operator.until("CurrentProgramSceneChanged", since, sceneName=second)
         on_air = second
         await operator.beat()
-    log.stills += 1
     since = len(log.events)
     await operator.do("TriggerHotkeyByName", hotkeyName=_HOTKEY)
     await operator.until("ScreenshotSaved", since)
@@ -391,6 +428,9 @@ async def _main(root: Path, seed: int) -> int:
         operator = Operator(log, seed)
         try:
             await play(studio, tap, operator)
+            if tap.ledgered:
+                await tap.until("no entry that waits for the ledger", lambda _: not tap.waiting())
+            log.ledger = await tap.sessions()
             code = await tap.stop()
         finally:
             if tap.process is not None and tap.process.poll() is None:
@@ -400,7 +440,11 @@ async def _main(root: Path, seed: int) -> int:
 
 
 def _ledger(stack: ExitStack) -> dict[str, str]:
-    return {}
+    """The settings for the local ledger, where its parts are here; else the journal keeps everything."""
+    if shutil.which("node") is None or not (CONVEX / "node_modules").is_dir():
+        return {}
+    local = stack.enter_context(local_ledger([VENUE]))
+    return {"TAP_CONVEX_URL": local.url, "TAP_INGEST_KEY": key_of(VENUE).get_secret_value()}
 
 
 if __name__ == "__main__":

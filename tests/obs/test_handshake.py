@@ -9,11 +9,15 @@ import asyncio
 import gzip
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgpack  # type: ignore[import-untyped]
 import orjson
 import pytest
+import simpleobsws
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
@@ -35,11 +39,22 @@ ASKED = [
 ]
 
 
+@cache
 def real_greeting() -> tuple[dict[str, Any], str]:
-    """A real OBS's Hello with its challenge, and the answer that it took from another client."""
+    """A real OBS's Hello with its challenge, and what another client answers to it."""
     with gzip.open(TAPE) as lines:
-        hello, identify = (orjson.loads(orjson.loads(line)["data"]) for line in (next(lines), next(lines)))
-    return hello, identify["d"]["authentication"]
+        hello: dict[str, Any] = orjson.loads(orjson.loads(next(lines))["data"])
+    sent: list[bytes] = []
+
+    class Line:
+        async def send(self, data: bytes) -> None:
+            sent.append(data)
+
+    client = simpleobsws.WebSocketClient(password=PASSWORD)
+    client.ws, client.hello_message = Line(), hello["d"]
+    with suppress(StopIteration):
+        client._send_identify(PASSWORD, client.identification_parameters).send(None)  # it waits for nothing
+    return hello, msgpack.unpackb(sent[0])["d"]["authentication"]
 
 
 def said(frames: list[bytes]) -> list[Any]:
@@ -60,7 +75,7 @@ IDENTIFIED = orjson.dumps({"op": 2, "d": {"negotiatedRpcVersion": 1}})
 # ---------------------------------------------------------------------------------------------- what is said
 
 
-def test_the_answer_to_a_real_challenge_is_the_one_that_obs_took() -> None:
+def test_the_answer_to_a_real_challenge_is_that_of_another_client() -> None:
     """And the password is not in it."""
     hello, proof = real_greeting()
     (sent,) = ObsHandshake(PASSWORD).received(orjson.dumps(hello))
@@ -162,15 +177,32 @@ def test_garbage_after_the_handshake_is_the_reader_s_to_count() -> None:
 Handler = Callable[[ServerConnection], Awaitable[None]]
 
 
-def obs(*, heard: list[Any], proof: str | None = None, then: Handler | None = None) -> Handler:
+class Heard(list[Any]):
+    """What the small OBS was told, and a way to wait for more of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._news = asyncio.Event()
+
+    def hear(self, what: Any) -> None:
+        self.append(what)
+        self._news.set()
+
+    async def until(self, count: int) -> None:
+        while len(self) < count:
+            self._news.clear()
+            await self._news.wait()
+
+
+def obs(*, heard: Heard, proof: str | None = None, then: Handler | None = None) -> Handler:
     """A small OBS: it greets, judges the answer as the real one did, and tells its state."""
     hello = real_greeting()[0] if proof is not None else HELLO
 
     async def attend(connection: ServerConnection) -> None:
-        heard.append(dict(connection.request.headers.raw_items()) if connection.request is not None else {})
+        heard.hear(dict(connection.request.headers.raw_items()) if connection.request is not None else {})
         await connection.send(json.dumps(hello))
         identify = json.loads(await connection.recv())
-        heard.append(identify)
+        heard.hear(identify)
         if identify["d"].get("authentication") != proof:
             await connection.close(4009, "Authentication failed.")
             return
@@ -178,7 +210,7 @@ def obs(*, heard: list[Any], proof: str | None = None, then: Handler | None = No
         if then is not None:
             await then(connection)
         async for frame in connection:
-            heard.append(json.loads(frame))
+            heard.hear(json.loads(frame))
 
     return attend
 
@@ -187,7 +219,7 @@ def test_a_connection_begins_with_its_greeting_and_nothing_else_is_ever_sent() -
     """Opened, Hello, Identified; the password is no bearer token."""
 
     async def body() -> None:
-        heard: list[Any] = []
+        heard = Heard()
         sent: list[Sent] = []
         proof = real_greeting()[1]
         async with (
@@ -195,8 +227,7 @@ def test_a_connection_begins_with_its_greeting_and_nothing_else_is_ever_sent() -
             listening(url, token=PASSWORD, dialect=OBS, on_sent=sent.append) as (ear, socket),
         ):
             await ear.until(lambda: len(ear.of(Frame)) == 2)
-            while len(heard) < 2 + len(ASKED):
-                await asyncio.sleep(0.01)
+            await heard.until(2 + len(ASKED))
             assert isinstance(ear.items[0], Opened)
             assert [orjson.loads(data)["op"] for data in ear.data] == [0, 2]
             assert [frame["d"]["requestType"] for frame in heard[2:]] == ASKED
@@ -212,7 +243,7 @@ def test_a_wrong_password_is_told_as_such_and_tried_again_slowly() -> None:
     """No storm of attempts that might lock us out, no connection, and no gap in anybody's history."""
 
     async def body() -> None:
-        heard: list[Any] = []
+        heard = Heard()
         async with (
             server(obs(heard=heard, proof=real_greeting()[1])) as url,
             listening(url, token="hush-hush", dialect=OBS) as (ear, socket),
@@ -223,8 +254,7 @@ def test_a_wrong_password_is_told_as_such_and_tried_again_slowly() -> None:
             assert "hush" not in (socket.problem or "")
             loop = asyncio.get_running_loop()
             since = loop.time()
-            while len(heard) < 4:
-                await asyncio.sleep(0.01)
+            await heard.until(4)
             assert loop.time() - since > 1.0  # the longest delay, at a tenth
             assert ear.items == []
             assert (socket.connection, socket.frames) == (0, 0)
@@ -270,6 +300,7 @@ def test_a_proxy_that_answers_with_a_page_is_told() -> None:
     async def body() -> None:
         def page(connection: ServerConnection, request: Request) -> Response:
             response = connection.respond(200, "<html>Sign in</html>")
+            del response.headers["Content-Type"]
             response.headers["Content-Type"] = "text/html"
             return response
 
@@ -287,7 +318,7 @@ def test_a_drop_after_the_greeting_ends_the_connection_that_it_began() -> None:
     """And the next one greets anew."""
 
     async def body() -> None:
-        heard: list[Any] = []
+        heard = Heard()
 
         async def leaves(connection: ServerConnection) -> None:
             await connection.close(1001)
@@ -306,15 +337,14 @@ def test_a_tape_has_both_ways_and_no_secret(tmp_path: Path) -> None:
     hello, proof = real_greeting()
 
     async def body() -> None:
-        heard: list[Any] = []
+        heard = Heard()
         async with server(obs(heard=heard, proof=proof)) as url:
             stop = asyncio.Event()
             tape = tmp_path / "t.jsonl"
             recording = asyncio.create_task(
                 record(url, tape, dialect=OBS, token=PASSWORD, stop_event=stop, venue="hall")
             )
-            while len(heard) < 2 + len(ASKED):
-                await asyncio.sleep(0.01)
+            await heard.until(2 + len(ASKED))
             stop.set()
             await recording
 

@@ -126,7 +126,8 @@ class Victim:
     def start_session(self, **session: object) -> str:
         """Start a session, with nothing on and no camera there; its id."""
         self.session += 1
-        self.say({"type": "state", "session": None, "program": None, "mode": None, "hold": None, "cameras": []})
+        ended = {"type": "session_ended", "session_id": f"s{self.session - 1}"}
+        self.say(ended, {"type": "cut", "to": None}, {"type": "release"})
         name = f"s{self.session}"
         self.say({"type": "session_started", "session": {"id": name, **session}})
         return name
@@ -155,8 +156,9 @@ class Victim:
         with Journal.open(self.state / "journal.db", readonly=True) as journal:
             return [kept.entry for kept in journal.entries() if kept.entry.session_key.split("@")[0] == f"v/{session}"]
 
-    def cut_is_kept(self, session: str, camera: str = "good") -> list[Entry]:
+    def cut_is_kept(self, session: str) -> list[Entry]:
         """Say a good cut: it has to be in the journal soon. All that is kept of the session then."""
+        camera = f"good-{session}"
         self.say({"type": "cut", "to": camera, "cut_id": f"{session}-{camera}"})
 
         def cuts() -> list[Entry]:

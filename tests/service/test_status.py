@@ -130,6 +130,7 @@ def test_where_there_is_nothing_it_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "nothing").exists()
 
 
+@pytest.mark.slow
 def test_another_venues_tap_is_not_taken_for_ours(venue: tuple[Server, Tap]) -> None:
     _, tap = venue
     done = status(tap.state, address(tap), TAP_VENUE="studio-b")
@@ -167,6 +168,7 @@ def test_an_address_that_is_none_is_told(tmp_path: Path, url: str) -> None:
     assert "hush" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_tap_with_a_token_is_asked_with_it(tmp_path: Path) -> None:
     with tapped("ws://127.0.0.1:1/", tmp_path / "state", TAP_OPS_TOKEN="hush") as tap:
         assert "wants a token" in status(tmp_path, "off", "--url", tap.url).stderr
@@ -175,6 +177,7 @@ def test_a_tap_with_a_token_is_asked_with_it(tmp_path: Path) -> None:
         assert "hush" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_face_that_hangs_does_not_hang_status(venue: tuple[Server, Tap]) -> None:
     _, tap = venue
     with socket.create_server(("127.0.0.1", 0)) as listener:

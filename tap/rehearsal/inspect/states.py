@@ -86,7 +86,8 @@ def find_state(survey: Survey) -> StateRoles | None:
 
 def refers(stats: FieldStats, ids: frozenset[str]) -> bool:
     """Whether a field's values are ids of these, "none" aside."""
-    if not stats.is_scalar or stats.many or stats.kinds["flag"]:
+    flag = stats.is_flag and not ids <= {"0", "1"}
+    if not stats.is_scalar or stats.many or flag or stats.kinds["flag"]:
         return False
     told = {value: count for value, count in stats.values.items() if value.lower() not in _NOTHING or value in ids}
     known = sum(count for value, count in told.items() if value in ids)

@@ -66,7 +66,16 @@ class _Suggester:
             if role.emit not in {None, "hello", "quiet", "ignore"}:
                 self._rules.rule(role)
         self._untyped_rest()
+        if "[[rule]]" not in draft.lines:
+            self._no_rule()
         return Suggestion(draft.text(), draft.doubts)
+
+    def _no_rule(self) -> None:
+        """A mapping without a rule does not load: one as a beginning."""
+        self._draft.table("[[rule]]")
+        self._draft.doubt("nothing was found that could be told; this rule is a beginning (docs/dialects.md)")
+        self._draft.put("when", {"type": "the type of a frame"})
+        self._draft.put("emit", "nothing")
 
     # ------------------------------------------------------------------ [frame]
 

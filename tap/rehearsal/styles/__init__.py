@@ -61,7 +61,7 @@ def _steps(steps: tuple[Step, ...], style: Style) -> Iterator[Step]:
     waiting: list[Send] = []
     for step in steps:
         alone = not isinstance(step, Send) or not isinstance(step.data, str)
-        if waiting and (alone or step.at - waiting[0].at > style.batch_ms):
+        if waiting and (alone or not style.batch_ms or step.at - waiting[0].at > style.batch_ms):
             yield from _together(waiting, style)
             waiting = []
         if isinstance(step, Send) and not alone:

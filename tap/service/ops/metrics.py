@@ -112,9 +112,9 @@ class _Readings(Collector):
         words = "Frames of types that the dialect does not know: the first twenty types, the rest as other."
         yield _counters("unmapped_frames", words, "type", bounded_types(tally.unknown))
         dropped = {
-            "telemetry": getattr(service.ingest, "dropped_telemetry", 0),
-            "control": getattr(service.ingest, "dropped_control", 0),
-            "recorder": getattr(getattr(service, "flight", None), "dropped", 0),
+            "telemetry": service.ingest.dropped_telemetry,
+            "control": service.ingest.dropped_control,
+            "recorder": service.flight.dropped,
         }
         yield _counters("dropped_frames", "Frames that were not taken in, or not recorded.", "what", dropped)
         yield _gauge("session_live", "1 while a session runs, as far as is known.", _is_live(service))
@@ -129,7 +129,7 @@ class _Readings(Collector):
         yield _counters("events", "Director events made, by kind; gaps are counted by themselves.", "kind", by_kind)
         yield _counter("gaps", "Gaps told in the history.", events["gap"])
         yield _counter("bugs", "Frames that could not be taken in, by our own fault.", service.ingest.slips)
-        alarms = dict(getattr(getattr(service, "drift", None), "alarms", {}))
+        alarms = service.drift.alarms
         named = dict.fromkeys(list(alarms)[:_ALARMS], 1.0)
         yield _by(
             "drift_alarm", "1 for each way in which the server stopped speaking as its dialect says.", "alarm", named
@@ -178,8 +178,8 @@ class _Readings(Collector):
         yield _histogram("ledger_latency_seconds", words, service.meters.delivery)
 
     def _recorder(self) -> Iterator[Metric]:
-        flight = getattr(self._service, "flight", None)
-        if flight is None:
+        flight = self._service.flight
+        if not flight.on:
             return
         yield _gauge("recorder_failing", "1 while the flight recorder cannot write.", flight.failing is not None)
         yield _gauge("recorder_bytes", "Size of the tapes that are kept.", flight.bytes)

@@ -95,7 +95,8 @@ class Engineer:
         doubtful = [line for line in lines if "doubtful:" in line]
         for edit in EDITS:
             begins = edit.partition("values")[0]
-            lines = [edit if line.startswith(begins) else line for line in lines]
+            pairs = zip(["", *lines], lines, strict=False)
+            lines = [edit if "doubtful:" in above and line.startswith(begins) else line for above, line in pairs]
         path.write_text("\n".join(line for line in lines if not line.startswith("#")) + "\n", "utf-8")
         return doubtful
 

@@ -17,6 +17,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tap.adapters.journal import Journal
+from tap.core.errors import SettingsInvalid
+from tap.service.config import load_settings
 from tap.service.ops.feed import MOST_CLIENTS
 from tests.contract.local import key_of, local_ledger
 from tests.service.ops.rig import Server, Tap, eventually, server, started, tapped
@@ -143,6 +145,7 @@ def test_the_metrics_parse_and_count_what_came(venue: tuple[Server, Tap]) -> Non
     assert tap.metric("multicam_tap_cameras") == 3
 
 
+@pytest.mark.slow
 def test_types_that_a_server_makes_up_do_not_become_labels_without_end(venue: tuple[Server, Tap]) -> None:
     """Twenty have a label, the rest one together; no control character gets into one."""
     playing, tap = venue
@@ -273,6 +276,17 @@ def test_off_loopback_without_a_token_it_does_not_start(tmp_path: Path) -> None:
     assert not (tmp_path / "state" / "journal.db").exists()
 
 
+@pytest.mark.parametrize("listen", ["0.0.0.0:9405", "[::]:9405", "192.168.1.5:80", "studio.lan:9405"])
+def test_the_token_that_is_missing_is_told_with_how_to_make_one(listen: str) -> None:
+    with pytest.raises(SettingsInvalid) as told:
+        load_settings({"TAP_OPS_LISTEN": listen, "TAP_ENABLED": "maybe"})
+    assert sum("TAP_OPS_TOKEN: is not set" in line and "openssl" in line for line in told.value.problems) == 1
+    assert len(told.value.problems) == 2, "all that is wrong is told at once"
+    assert load_settings({"TAP_OPS_LISTEN": listen, "TAP_OPS_TOKEN": "x"}).ops_token is not None
+    assert load_settings({"TAP_OPS_LISTEN": listen}, partly=True).ops_address is not None
+
+
+@pytest.mark.slow
 def test_names_that_the_venue_allows_may_be_asked_for(tmp_path: Path) -> None:
     with tapped("ws://127.0.0.1:1/", tmp_path / "state", TAP_OPS_HOSTS="tap.studio.lan, other.lan") as tap:
         assert tap.get("/", Host="tap.studio.lan:80").status == 200
@@ -359,6 +373,7 @@ def test_who_does_not_read_holds_up_nobody_and_is_dropped(venue: tuple[Server, T
     assert time.monotonic() - begin < 30
 
 
+@pytest.mark.slow
 def test_more_connections_than_it_takes_are_turned_away_and_it_still_records(venue: tuple[Server, Tap]) -> None:
     playing, tap = venue
     address = urlsplit(tap.url)

@@ -83,6 +83,7 @@ def opened(browser: Browser, tap: Tap, complaints: list[str], **options: Any) ->
     return page
 
 
+@pytest.mark.slow
 def test_without_a_session_it_says_what_it_waits_for(
     venue: tuple[Server, Tap], browser: Browser, complaints: list[str]
 ) -> None:
@@ -202,6 +203,7 @@ def test_lost_contact_is_told_and_mended_by_itself(tmp_path: Path, browser: Brow
     assert complaints == []
 
 
+@pytest.mark.slow
 def test_a_tap_that_hangs_counts_as_lost(venue: tuple[Server, Tap], browser: Browser, complaints: list[str]) -> None:
     """The connection stands and nothing comes: five seconds, and the page says so."""
     playing, tap = venue
@@ -232,6 +234,7 @@ def test_what_is_not_as_it_should_be_stands_on_the_page_with_what_to_do(
     page.close()
 
 
+@pytest.mark.slow
 def test_the_keyboard_reaches_everything(venue: tuple[Server, Tap], browser: Browser, complaints: list[str]) -> None:
     """The first stop leads past the lanes; the window of the lanes is chosen with the arrow keys."""
     playing, tap = venue
