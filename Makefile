@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 SEEDS ?= 1
 
-.PHONY: help venue-env venv demo evidence screenshots ledger test test-python test-slow test-obs test-convex lint format pins clean
+.PHONY: help venue-env venv demo evidence screenshots ledger test test-python test-slow test-obs test-convex faults lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ test-slow: $(READY) ledger  ## The long tests: hundreds of seeds, many kills
 # One at a time: a machine that is busy with other tests makes OBS late. Where OBS is missing it says so, and is skipped.
 test-obs: $(READY) ledger  ## A shoot on a real OBS under Xvfb, judged by its own video (SEEDS=1,2,3 for others)
 	OBS_SEEDS=$(SEEDS) $(PYTEST) -m obs tests/obs
+
+# What is done is not done again: FAULTS='--part kill --scale 0.1' for less, 'rm -r .faults' to begin anew.
+faults: $(READY) ledger  ## Every fault hundreds of times, part by part; goes on where it stopped, writes docs/faults.md
+	$(BIN)/python -m tests.faults --resume $(FAULTS)
 
 test-convex: $(PACKAGES)  ## The ledger's functions in convex/: types, generated code, bundle and tests
 	cd convex && npm run check

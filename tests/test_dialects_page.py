@@ -25,7 +25,8 @@ FENCES = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 def examples() -> list[Any]:
     """(mapping, frames, what they say), in the order of the page."""
-    found, at = [], 0
+    found: list[Any] = []
+    at = 0
     while at < len(FENCES):
         kinds = [kind for kind, _ in FENCES[at : at + 3]]
         if kinds == ["toml", "jsonl", "text"]:

@@ -13,6 +13,7 @@ from tap.adapters.dialects import load_dialect
 from tap.core import model
 from tap.core.errors import MappingInvalid
 from tap.core.mapping import Verdict, parse_mapping
+from tap.core.mapping.paths import at, parse_path
 from tap.core.model import UNSET, Frame, Stamp
 
 DIALECT = load_dialect("multicam/1")
@@ -158,7 +159,18 @@ def test_telemetry_is_recognised_by_its_first_bytes() -> None:
         ('dialect = "x"\n[frame]\nseq_orders = "all"\n' + MINIMAL[16:], ["[frame] seq_orders", "boot"]),
         ('dialect = "x"\n[frame]\nignore = ["go"]\n' + MINIMAL[16:], ["[frame] ignore", "'go'"]),
         ('dialect = "x"\n[frame]\nheartbeat_seconds = -1\n' + MINIMAL[16:], ["heartbeat_seconds"]),
-        ('dialect = "x"\n[camera]\nnom = "a"\n' + MINIMAL[16:], ["[camera]", "'nom'"]),
+        ('dialect = "x"\n[camera]\nnom = "a"\n' + MINIMAL[16:], ["x.toml:2: [camera]", "'nom'", "name"]),
+        (MINIMAL.replace("to = ", "form = "), ["x.toml:2: rule 1 (cut)", "'form'", "'from'? One of"]),
+        (MINIMAL.replace('["to"]', '{ values = { 1 = "a" } }'), ["to.from", "is missing"]),
+        (MINIMAL.replace('["to"]', '{ from = "a", values = { 1 = [] } }'), ["to.values.1", "a word, a number"]),
+        (MINIMAL.replace('["to"]', '{ from = "a", none = [[]] }'), ["to.none", "a list of values"]),
+        (MINIMAL.replace('["to"]', '{ from = "a", missing = "nothing" }'), ["to.missing", 'only "none"']),
+        (MINIMAL + 'trigger = { from = "a", missing = "none" }', ["trigger.missing", "no such thing", "program"]),
+        (MINIMAL + 'duration_ms = { from = "a", unit = "h" }', ["duration_ms.unit", "frames25"]),
+        (MINIMAL.replace('["to"]', '"a..b"'), ["rule 1 (cut): to", "is no path"]),
+        (MINIMAL.replace('["to"]', '"a[b].c"'), ["rule 1 (cut): to", "is no path", "cameras[live=true].id"]),
+        (MINIMAL + 'each = ["x"]', ["rule 1 (cut): each", "is no path"]),
+        (MINIMAL + MINIMAL[16:].replace("emit", "emits"), ["x.toml:6: rule 2: emit"]),
     ],
 )
 def test_a_mistake_in_a_mapping_names_its_place_and_what_was_expected(text: str, names: list[str]) -> None:
@@ -202,3 +214,44 @@ def test_the_digest_tells_mappings_apart_and_comments_do_not() -> None:
     """It is in every session row."""
     assert parse_mapping(MINIMAL, "a").digest == parse_mapping("# hello\n" + MINIMAL, "b").digest
     assert parse_mapping(MINIMAL, "a").digest != parse_mapping(MINIMAL.replace('"go"', '"stop"'), "a").digest
+
+
+def test_telemetry_of_a_server_with_numbers_for_types_is_recognised_unparsed() -> None:
+    """As a number and as a text, and nothing that only begins so."""
+    dialect = parse_mapping(MINIMAL.replace('"x/1"\n', '"x/1"\n[frame]\ntype = "op"\nignore = [7, 70]\n'), "x.toml")
+    assert dialect.is_telemetry(b'{"op":7,"x":1}')
+    assert dialect.is_telemetry(b'{"op": "70"}')
+    for data in (b'{"op":71}', b'{"op":7.5}', b'{"op":-7}', b'{"op":07}', b'{"x":7,"op":7}'):
+        assert not dialect.is_telemetry(data)
+
+
+@given(st.text(max_size=40))
+def test_a_path_is_read_or_refused(text: str) -> None:
+    """Whatever stands in the file: never a surprise."""
+    path = parse_path(text)
+    assert path is None or isinstance(at({text: 1, "a": [{"b": 1}]}, path), object)
+
+
+def test_a_part_of_a_batch_borrows_its_time_and_nothing_else() -> None:
+    """Neither its type, nor its number, nor its id; one that is wrapped in an object too."""
+    dialect = parse_mapping(
+        """
+        dialect = "x/1"
+        [frame]
+        type = ["k"]
+        batch = ["m"]
+        time = ["meta.t"]
+        seq = ["n"]
+        [[rule]]
+        when.k = "*"
+        emit = "cut"
+        to = ["id"]
+        """,
+        "x.toml",
+    )
+    frame = {"n": 4, "id": "batch", "meta": {"t": 1_795_000_000_000}, "m": [{"k": 1, "id": "c1"}, {"k": 1}]}
+    first, second = dialect.read(Frame(orjson.dumps(frame), Stamp(0, 0)))
+    (cut,) = first.observations
+    assert isinstance(cut, model.Cut)
+    assert (cut.to, cut.told.at, cut.told.seq) == ("c1", 1_795_000_000_000, None)
+    assert second.verdict is Verdict.INCOMPLETE

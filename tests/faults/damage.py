@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from tap.adapters.journal import Journal
 from tap.core.errors import JournalError
@@ -27,6 +28,8 @@ __all__ = ["deleted", "last_page", "newer", "overwritten", "truncated"]
 _RIG = Rig(patience=20)
 _WITHIN_S = 5.0
 _ENTRIES = 150
+_A_PAGE = 4096
+_T = TypeVar("_T")
 _NEW = Entry("venue/new/cut", "event", "venue/new", 1, {"kind": "cut", "at": 1})
 
 
@@ -57,7 +60,7 @@ def _name(entry: Entry) -> str:
 def last_page(path: Path) -> range:
     """The lengths to which a file is cut, byte by byte through its last page."""
     size = path.stat().st_size
-    return range(max(size - 4096, 0), size)
+    return range(max(size - _A_PAGE, 0), size)
 
 
 # ---------------------------------------------------------------------------------------------- cut short
@@ -65,7 +68,7 @@ def last_page(path: Path) -> range:
 
 async def truncated(count: int, seed: int) -> Outcome:
     """The file, and the log beside it, end at any byte of their last page. In this process: thousands of openings."""
-    outcome, rng = Outcome(), random.Random(seed)
+    outcome = Outcome()
     with workshop() as place:
         await _template(place / "ended", killed=False)
         await _template(place / "killed", killed=True)
@@ -74,9 +77,7 @@ async def truncated(count: int, seed: int) -> Outcome:
             for origin, name in (("ended", "journal.db"), ("killed", "journal.db"), ("killed", "journal.db-wal"))
             for length in last_page(place / origin / name)
         ]
-        if count < len(chances):
-            chances = rng.sample(chances, count)
-        for origin, name, length in chances:
+        for origin, name, length in _share(chances, count, seed):
             folder = place / "try"
             shutil.copytree(place / origin, folder)
             with (folder / name).open("r+b") as file:
@@ -84,6 +85,13 @@ async def truncated(count: int, seed: int) -> Outcome:
             _open_and_record(folder, f"{origin}/{name} cut to {length}", outcome)
             shutil.rmtree(folder)
     return outcome
+
+
+def _share(chances: list[_T], count: int, seed: int) -> list[_T]:
+    """The part with this seed of all of them, whose parts follow on each other; a few are spread over all."""
+    if count < _A_PAGE:
+        return chances[:: max(1, len(chances) // count)][:count]
+    return chances[seed // 1_000 * count :][:count]
 
 
 def _open_and_record(folder: Path, what: str, outcome: Outcome) -> None:

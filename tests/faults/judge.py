@@ -182,13 +182,14 @@ def _gaps(outcome: Outcome, known: Sequence[_Gap], losses: Sequence[Loss]) -> No
 def _losses(items: Iterable[Item]) -> list[Loss]:
     """When nobody was connected, as the server saw it."""
     losses: list[Loss] = []
-    down = float("-inf")
+    down: float | None = float("-inf")
     for item in items:
         if isinstance(item, Down):
             down = item.wall
-        elif isinstance(item, Up):
+        elif isinstance(item, Up) and down is not None:
             losses.append(Loss(down, item.wall))
-    return [*losses, Loss(down, float("inf"))]
+            down = None
+    return losses if down is None else [*losses, Loss(down, float("inf"))]
 
 
 class _Walls:

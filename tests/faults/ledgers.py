@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 import time
 
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import serve
-from tests.contract.local import local_ledger
+from tests.contract.local import CONVEX, local_ledger
 from tests.faults.desk import Desk
 from tests.faults.judge import judge, judge_committed
 from tests.faults.outcome import Outcome, together
@@ -26,11 +27,18 @@ from tests.faults.stage import (
     workshop,
 )
 
-__all__ = ["half_answers", "killed", "lost_answers", "poison"]
+__all__ = ["half_answers", "killed", "lost_answers", "missing", "poison"]
 
 _RIG = Rig(patience=25)
 _A_SHOOT = 200
 _POISONED_AMONG = 1_000
+
+
+def missing() -> str | None:
+    """Why there can be no local ledger on this machine, if so."""
+    if shutil.which("node") is None:
+        return "the local ledger needs node"
+    return None if (CONVEX / "node_modules").is_dir() else "the local ledger needs its packages: cd convex && npm ci"
 
 
 async def killed(count: int, seed: int) -> Outcome:

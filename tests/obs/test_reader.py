@@ -285,6 +285,7 @@ def test_an_obs_that_exits_ends_its_recording_and_takes_no_camera_away() -> None
         stage.event("SceneRemoved", sceneName=scene, isGroup=False)
     stage.later(32).event("ExitStarted")
     stage.program("B")
+    stage.wait(8000)
     stage.drop()
     stage.wait(60_000)
     session = stage.session(stage.key)
@@ -616,3 +617,15 @@ def test_a_checkpoint_of_another_dialect_is_no_obstacle() -> None:
     saved = stage.pipeline.checkpoint().replace(b'"scenes":[', b'"scenes":[7,')
     again = Pipeline(DIALECT, venue="studio", tap="tap-a", checkpoint=saved)
     assert again.state.reader.scenes == []
+
+
+def test_the_storm_of_an_exit_takes_no_camera_out_of_a_session_of_another_policy() -> None:
+    """Where the program makes the session, it does not end with OBS; its cameras did not leave one by one."""
+    stage = ObsStage(Policy(session="program"))
+    stage.connect()
+    stage.later(1000).cut("B")
+    for scene in stage.scenes:
+        stage.event("SceneRemoved", sceneName=scene, isGroup=False)
+    stage.later(32).event("ExitStarted")
+    stage.wait(10_000)
+    assert [row.fields["status"] for row in stage.rows.values() if row.op == "camera"] == ["online"] * 3

@@ -21,7 +21,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from tap.adapters.journal import Journal
 from tap.core.model import Entry
 
-PATIENCE = 15.0
+PATIENCE = 90.0
 """Seconds until a tap on a slow, loaded machine counts as stuck. Nothing here takes one on a fast one."""
 RUN = """
 import os, sys
@@ -81,6 +81,7 @@ class Victim:
             self.process.kill()
             self._loop.call_soon_threadsafe(self._ended.set)
             self._thread.join(PATIENCE)
+            self._loop.close()
         return code
 
     # ------------------------------------------------------------------------------------------ what a server does

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as websocket_server
 
+from tap.adapters.dialects import load_dialect
+from tap.adapters.journal import Journal
 from tap.core.model import Alive, Stamp
+from tap.service.config import load_settings
+from tap.service.daemon import Service
 from tap.service.drift import Drift
 from tests.core.stage import T0, Stage
 
@@ -267,3 +274,38 @@ def test_looking_does_not_depend_on_how_often() -> None:
             if at % every == 0:
                 drift.look(Stamp(T0 + at, at))
         assert set(drift.alarms) == {"unknown"}
+
+
+def test_the_running_service_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that speaks otherwise, over a real socket: the service looks by itself, and shows the alarm."""
+    monkeypatch.setattr("tap.service.drift._SHARE_LEAST_MS", 0)
+    monkeypatch.setattr("tap.service.drift._SAMPLE_MS", 0)
+
+    async def speak(connection: ServerConnection) -> None:
+        for _ in range(200):
+            await connection.send('{"evt":"cameraSwitched","cam":2}')
+            await asyncio.sleep(0.02)
+        await connection.wait_closed()
+
+    async def body() -> dict[str, str]:
+        async with websocket_server(speak, "127.0.0.1", 0, compression=None) as running:
+            url = f"ws://127.0.0.1:{next(iter(running.sockets)).getsockname()[1]}/ws/control"
+            given = load_settings(
+                {
+                    "TAP_STATE_DIR": str(tmp_path),
+                    "TAP_SERVER_URL": url,
+                    "TAP_OPS_LISTEN": "off",
+                    "TAP_DIALECT": "multicam/1",
+                }
+            )
+            service = Service(given, load_dialect("multicam/1"), Journal.open(given.journal_path, owner=True))
+            running_service = asyncio.create_task(service.run())
+            while not service.drift.alarms:  # noqa: ASYNC110 - the watch is the service's own
+                await asyncio.sleep(0.05)
+            service.stop()
+            await running_service
+            return service.drift.alarms
+
+    alarms = asyncio.run(asyncio.wait_for(body(), 100))
+    assert set(alarms) == {"unknown"}
+    assert "multicam-tap inspect" in alarms["unknown"]

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from tap.adapters.journal import Journal, JournalWriter, Kept
 from tap.adapters.ledger import Answer, Ledger
-from tap.core.errors import JournalDamaged
+from tap.core.errors import JournalError
 from tap.core.model import Entry
 from tap.service.keys import KeyFile
 from tap.service.publish import Pace, Publisher, Target
@@ -480,16 +480,16 @@ def test_a_journal_that_cannot_be_read_blocks_and_goes_on(tmp_path: Path) -> Non
     failures = 5
     pending = Journal.pending
 
-    def damaged(journal: Journal, limit: int, after_seq: int = 0) -> list[Kept]:
+    def failing(journal: Journal, limit: int, after_seq: int = 0) -> list[Kept]:
         nonlocal failures
         failures -= 1
         if failures >= 0:
-            raise JournalDamaged("entry 1 cannot be read", where="journal.db", hint="verify")
+            raise JournalError("the disk fails", where="journal.db", hint="see the system's log")
         return pending(journal, limit, after_seq)
 
     async def body() -> None:
         async with stubbed() as (_, url):
-            with patch.object(Journal, "pending", damaged):
+            with patch.object(Journal, "pending", failing):
                 async with venue_at(tmp_path, Ledger(url, KEY), event(1)) as venue:
                     await until(lambda: venue.shipping.state == "blocked")
                     await until(lambda: venue.shipping.applied)

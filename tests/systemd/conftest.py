@@ -1,4 +1,4 @@
-"""One booted machine for all tests of a worker: each uses venues of its own on it."""
+"""One booted machine for all tests of a worker: each uses venues of its own on it, and no test those of another."""
 
 from __future__ import annotations
 

@@ -64,14 +64,14 @@ def test_the_sandbox_is_tight(machine: Machine) -> None:
 
 def test_it_is_ready_once_it_listens_and_records_a_shoot(machine: Machine, rehearsal: Callable[..., str]) -> None:
     """As a user of its own, without a key file, under exactly the settings of the unit; the state is its alone."""
-    venue = machine.venue("hall-a", TAP_SERVER_URL=rehearsal(*LONG))
+    venue = machine.venue("hall-ready", TAP_SERVER_URL=rehearsal(*LONG))
     recording(venue)
     assert (venue.show("ActiveState"), venue.show("SubState")) == ("active", "running")
     assert "no ledger: the journal keeps" in venue.show("StatusText")
     assert venue.show("DropInPaths") == ""
     assert venue.state.stat().st_mode & 0o777 == 0o700
     assert venue.state.stat().st_uid >= 61184, "a dynamic user"
-    assert "hall-a/" in venue.tap("sessions")
+    assert "hall-ready/" in venue.tap("sessions")
     venue.systemctl("stop")
 
 

@@ -353,7 +353,7 @@ class ObsReader:
         at = None
         if item.begun is not None and length is not None:
             # A session that began in the middle of it saw no more than its end.
-            at = max(told.stamp.wall, 0 if state.take is None else state.take.started_at)
+            at = max(item.begun.wall, 0 if state.take is None else state.take.started_at)
         yield Cut(
             told,
             scene.id,

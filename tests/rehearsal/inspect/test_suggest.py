@@ -47,18 +47,20 @@ def test_drafts_of_many_shoots(tmp_path: Path, style: str | None) -> None:
 
 @pytest.mark.parametrize(("style", "type_key"), [(None, "type"), ("nested", "eventType")])
 def test_it_goes_by_behaviour_where_names_mean_nothing(tmp_path: Path, style: str | None, type_key: str) -> None:
-    """Every name turned into nonsense: state, cameras, program, cuts, session, mode and hold are found all the same."""
+    """All names turned to nonsense: state, cameras, program, cuts, session, mode and hold are found all the same."""
     made = shoot(style, 300, length_s=90)
     path = tape(tmp_path / "first.jsonl", made, lambda frame: renamed(frame, type_key))
     report = Inspection([path], dialect="multicam/1").report()
     looks = {one.name: one.looks_like for one in report.types}
-    named = {
-        None: {"state": "snapshot", "cut": "cut", "session_started": "session_started", "session_ended": "session_ended",
-               "hold": "hold", "release": "release", "mode_changed": "mode_changed"},
-        "nested": {"stageStatus": "snapshot", "programSwitched": "cut", "shootBegan": "session_started",
-                   "shootFinished": "session_ended", "holdEngaged": "hold", "holdReleased": "release",
-                   "modeSelected": "mode_changed"},
-    }[style]  # fmt: skip
+    ours = ("snapshot", "cut", "session_started", "session_ended", "hold", "release", "mode_changed")
+    theirs = {
+        None: ("state", "cut", "session_started", "session_ended", "hold", "release", "mode_changed"),
+        "nested": (
+            *("stageStatus", "programSwitched", "shootBegan", "shootFinished"),
+            *("holdEngaged", "holdReleased", "modeSelected"),
+        ),
+    }[style]
+    named = dict(zip(theirs, ours, strict=True))
     assert {name: looks[nonsense(name)] for name in named} == named
     assert report.envelope["type"].endswith(nonsense(type_key))
     mapping = Inspection([path], dialect="multicam/1").suggestion()

@@ -1,0 +1,31 @@
+"""A short run of every fault: what ``make faults`` does hundreds of times is done a few times here."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.faults.outcome import Outcome
+from tests.faults.table import FAULTS, Fault
+
+
+def _cases(*, slow: bool) -> list[Any]:
+    marks = [pytest.mark.slow, pytest.mark.timeout(600)] if slow else [pytest.mark.timeout(240)]
+    return [pytest.param(fault, id=fault.name, marks=marks) for fault in FAULTS if fault.slow is slow]
+
+
+@pytest.mark.parametrize("fault", [*_cases(slow=False), *_cases(slow=True)])
+def test_nothing_is_lost_doubled_or_invented(fault: Fault) -> None:
+    """Whatever happens to the tap, its server, its ledger or its disk; and it goes on by itself."""
+    why_not = fault.missing()
+    if why_not is not None:
+        pytest.skip(why_not)
+
+    async def short() -> Outcome:
+        return await fault.run(fault.short, 1)
+
+    outcome = asyncio.run(short())
+    assert outcome.ok, outcome.explain()
+    assert outcome.tried >= fault.short or fault.slow
