@@ -1072,7 +1072,7 @@ def timeline(
 
 
 @cli.command()
-@click.argument("key")
+@click.argument("key", required=False)
 @click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: as the file's name ends.")
 @click.option("--fps", type=click.Choice(RATE_NAMES), default="25", show_default=True, help="Frame rate.")
 @click.option("--start", type=click.Choice(("tod", "zero")), default="tod", show_default=True, help=_START_HELP)
@@ -1082,7 +1082,7 @@ def timeline(
 @_from_ledger
 @_in_state_dir
 def export(
-    key: str,
+    key: str | None,
     format_name: str | None,
     fps: str,
     start: Literal["tod", "zero"],
@@ -1092,7 +1092,7 @@ def export(
     from_ledger: bool,
     state_dir: Path | None,
 ) -> None:
-    """Write one session for an editing system, or as a table.
+    """Write one session (without KEY: the newest) for an editing system, or as a table.
 
     edl (CMX3600), fcp7xml, otio (OpenTimelineIO), webvtt (chapters), csv, jsonl.
     """
@@ -1113,7 +1113,7 @@ def export(
 
 
 @cli.command()
-@click.argument("key")
+@click.argument("key", required=False)
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Where to; '-': stdout."
 )
@@ -1126,7 +1126,7 @@ def export(
 @_from_ledger
 @_in_state_dir
 def report(
-    key: str,
+    key: str | None,
     output: Path,
     media: Path | None,
     timezone: str | None,
@@ -1138,7 +1138,7 @@ def report(
     from_ledger: bool,
     state_dir: Path | None,
 ) -> None:
-    """Write a session as one page, with its timeline and numbers.
+    """Write a session (without KEY: the newest) as one page, with its timeline and numbers.
 
     It is one HTML file that loads nothing from outside: for a browser, for paper, to be sent.
     """
