@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 SEEDS ?= 1
 
-.PHONY: help venue-env venv demo evidence screenshots ledger test test-python test-slow test-obs test-convex faults lint format pins clean
+.PHONY: audit help venue-env venv demo evidence screenshots ledger test test-python test-slow test-obs test-convex faults lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ faults: $(READY) ledger  ## Every fault hundreds of times, part by part; goes on
 
 test-convex: $(PACKAGES)  ## The ledger's functions in convex/: types, generated code, bundle and tests
 	cd convex && npm run check
+
+audit: $(READY)  ## Known weaknesses of what is pinned (pip-audit, npm audit); says so where they cannot be asked
+	@$(BIN)/python .ci/audit.py
 
 lint: $(READY)  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

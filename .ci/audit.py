@@ -61,7 +61,8 @@ def node_outcome(said: str, complaint: str) -> Outcome:
 
 
 def _last_line(text: str) -> str:
-    return next((line.strip()[:200] for line in reversed(text.splitlines()) if line.strip(" {}[]")), "it said nothing")
+    lines = [line.strip()[:200] for line in text.splitlines() if line.strip(" {}[]") and "complete log" not in line]
+    return lines[-1] if lines else "it said nothing"
 
 
 def audit_python() -> Outcome:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -28,6 +29,7 @@ __all__ = [
     "kept_of",
     "raised",
     "row_of",
+    "sealed",
     "tap_id_in",
 ]
 
@@ -36,21 +38,23 @@ State: TypeAlias = Literal["pending", "shipped", "dead"]
 
 _TAP_ID = re.compile(r"[0-9a-f]{12}")
 
+# The index is named: without statistics SQLite may take the session's, and read a whole shoot for each new entry.
 KNOWN = """
-    SELECT 1 FROM entries INDEXED BY entries_by_key WHERE key = ? AND op = ? AND session_key = ? AND version = ? AND revision = ? AND fields = ?
-    AND retracted IS ?"""
+    SELECT 1 FROM entries INDEXED BY entries_by_key
+    WHERE key = ? AND op = ? AND session_key = ? AND version = ? AND revision = ? AND fields = ? AND retracted IS ?"""
+"""Takes what ``row_of`` gives, without the time."""
 INSERT = """
-    INSERT INTO entries (key, op, session_key, version, revision, fields, retracted, committed_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-"""Both take what ``row_of`` gives, ``KNOWN`` without the time. Its index is named: without statistics SQLite may take the
-one of the session, and read all of a long shoot for each new entry."""
+    INSERT INTO entries (key, op, session_key, version, revision, fields, retracted, committed_at, digest)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+"""Takes what ``row_of`` gives, ``sealed``."""
 
 SELECT = (
-    "SELECT seq, key, op, session_key, version, revision, fields, retracted, state, reason, committed_at FROM entries "
+    "SELECT seq, key, op, session_key, version, revision, fields, retracted, state, reason, committed_at, digest"
+    " FROM entries "
 )
 """What ``kept_of`` takes."""
 
-SELECT_1 = SELECT.replace("retracted", "NULL")
+SELECT_1 = SELECT.replace("retracted", "NULL").replace("digest", "NULL")
 """The same of a journal of version 1, which who only reads must not migrate."""
 
 
@@ -96,19 +100,36 @@ def raised(row: tuple[Any, ...], revision: int) -> tuple[Any, ...]:
     return (*row[:4], max(row[4], revision), *row[5:])
 
 
+def sealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What ``row_of`` gave, with its digest: a disk that gives back something else must not make history."""
+    return (*row, _digest(row[:_CONTENT]))
+
+
+_CONTENT = 7
+"""The first columns of a row, those that say what is kept."""
+
+
+def _digest(content: Sequence[Any]) -> int:
+    return zlib.crc32(repr(tuple(content)).encode("utf-8", "backslashreplace"))
+
+
 def fields_of(text: str | bytes) -> dict[str, Any]:
     try:
         fields = msgspec.json.decode(text)
     except ValueError:
         fields = json.loads(text)
+    except TypeError:
+        raise ValueError("no text") from None
     if not isinstance(fields, dict):
         raise ValueError("no object")  # noqa: TRY004 - the same to callers as no JSON
     return fields
 
 
 def kept_of(row: tuple[Any, ...]) -> Kept:
-    """A row of ``SELECT``; ``ValueError`` where its fields are no JSON object."""
-    seq, key, op, session_key, version, revision, text, back, state, reason, committed_at = row
+    """A row of ``SELECT``; ``ValueError`` where it is not what was kept, or its fields are no JSON object."""
+    seq, key, op, session_key, version, revision, text, back, state, reason, committed_at, digest = row
+    if digest is not None and digest != _digest(row[1 : _CONTENT + 1]):
+        raise ValueError("its digest is another")
     retracted = None if back is None else fields_of(back)
     entry = Entry(key, op, session_key, version, fields_of(text), revision, retracted)
     return Kept(seq, entry, state, reason, committed_at)

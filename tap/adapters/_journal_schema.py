@@ -81,6 +81,8 @@ _FIRST = (
 _SECOND = (
     # What a repaired history takes back: {at, reason}.
     "ALTER TABLE entries ADD COLUMN retracted TEXT",
+    # Of what an entry says; NULL for those kept before.
+    "ALTER TABLE entries ADD COLUMN digest INTEGER",
     "CREATE INDEX entries_revised ON entries (session_key, revision) WHERE revision > 0",
 )
 
@@ -201,7 +203,8 @@ def refuse_foreign(path: Path) -> None:
         what = f"written by a newer multicam-tap (journal version {version}, this one reads up to {VERSION})"
         raise JournalVersion(what, where=str(path), hint="upgrade, or start with another TAP_STATE_DIR")
     if application != _APPLICATION_ID and (application or version or tables):
-        raise JournalError("is a database of something else", where=str(path), hint=_place_hint(path))
+        hint = "move it away, or give the tap a TAP_STATE_DIR of its own"
+        raise JournalVersion("is a database of something else", where=str(path), hint=hint)
 
 
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
@@ -294,8 +297,8 @@ def _in_words(error: sqlite3.Error, path: Path) -> JournalError:
     # Errors of the Python module itself (a closed connection) carry no code.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     primary = code & 0xFF
-    # A schema with a hole in it, though SQLite finds the file in order.
-    incomplete = primary == sqlite3.SQLITE_ERROR and str(error).startswith("no such")
+    # A schema with a hole in it, or text that is none, though SQLite finds the file in order.
+    incomplete = primary == sqlite3.SQLITE_ERROR and str(error).startswith(("no such", "Could not decode"))
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or incomplete:
         return JournalDamaged(f"is damaged ({error})", where=str(path), hint=_DAMAGED)
     what, hint = _WORDS.get(primary, ("cannot be used", None))

@@ -136,6 +136,9 @@ def read_header(said: dict[str, Any], where: str) -> TapeHeader:
     if line.started_at is not None and started_at is None:
         what = f'"startedAt" of the header: Expected an ISO 8601 time, got {shown(line.started_at)}'
         raise TapeInvalid(what, where=where, hint=_MEND)
+    for name in ("dialect", "venue", "tap"):
+        if getattr(line, name) == "":
+            raise TapeInvalid(f'"{name}" of the header is empty', where=where, hint=_MEND)
     policy = _policy(line.policy, where)
     return TapeHeader(line.dialect, started_at, line.venue, policy, line.tap, line.continues, line.lost)
 

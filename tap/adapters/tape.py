@@ -266,6 +266,9 @@ class Tapes:
         self.bad_count = 0
         self.torn: list[Path] = []
         """The tapes whose end is missing."""
+        self.disordered: list[tuple[Path, Path]] = []
+        """A tape that began before the one that was named before it, and that one."""
+        self._latest: tuple[int, Path] | None = None
         self.size = 0
         self._place = Place()
         self._paths = [Path(path) for path in paths]
@@ -329,9 +332,17 @@ class Tapes:
                 reader.close()
             if self._on_tape is None:
                 self._agree(path, reader.header, given)
+            self._order(path, reader.header)
         if empty is not None and self._reader is None:
             raise empty
         self._paths = [path for path in self._paths if path not in self.torn]
+
+    def _order(self, path: Path, header: TapeHeader) -> None:
+        """Note a tape that began before the last one. No mistake in itself: a clock may have been set back."""
+        if header.started_at is not None:
+            if self._latest is not None and header.started_at < self._latest[0]:
+                self.disordered.append((path, self._latest[1]))
+            self._latest = (header.started_at, path)
 
     def _agree(self, path: Path, header: TapeHeader, given: dict[str, Path]) -> None:
         for name in ("dialect", "venue", "tap", "policy"):

@@ -82,7 +82,7 @@ class JournalDamaged(JournalError):
 
 
 class JournalVersion(JournalError):
-    """This journal was written by a version of the tap that this one cannot read."""
+    """This file was written by a version of the tap that this one cannot read, or by something else."""
 
 
 class ServerError(TapError):

@@ -443,7 +443,10 @@ class _Segment:
             tape.alive(item)
 
     def write(self) -> int:
-        """Hand the lines to the system; how many bytes. After an ``OSError`` the file ends with a whole line, if the disk lets it."""
+        """Hand the lines to the system; how many bytes.
+
+        After an ``OSError`` the file ends with a whole line, if the disk lets it.
+        """
         data = memoryview(self._lines.take())
         disk = os.fstatvfs(self._descriptor)
         reserve = min(_LARGEST_RESERVE, disk.f_blocks * disk.f_frsize // 20)

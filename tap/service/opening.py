@@ -43,7 +43,7 @@ def open_journal(path: Path, notifier: Notifier) -> Journal | None:
             if error.what != told:
                 told = error.what
                 words = "the journal cannot be had; nothing is recorded until it can"
-                _log.error(words, why=str(error), to_do=error.hint)
+                _log.error(words, why=error.what, file=error.where, next_step=error.hint or "see 'multicam-tap check'")
                 notifier.status(f"{words}: {error.what}")
         else:
             if told is not None:

@@ -78,6 +78,10 @@ class Replay:
         if tapes.bad_count:
             place, why = tapes.bad_lines[0]
             remarks.append(f"{_count(tapes.bad_count, 'line')} could not be read; the first: {place}: {why}")
+        remarks += [
+            f"{path}: began before {before}, which was named before it → name tapes in the order of time"
+            for path, before in tapes.disordered
+        ]
         remarks += [f"{path}: its end is torn; all before it was read" for path in tapes.torn]
         for number, verdict, what in (
             (tally.unreadable, Verdict.UNREADABLE, "could not be read"),

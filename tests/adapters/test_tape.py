@@ -470,3 +470,25 @@ class TestWriter:
         """A full disk is told in our words."""
         with Path("/dev/full").open("wb", buffering=0) as full, pytest.raises(TapeInvalid, match="No space left"):
             TapeWriter(full, TapeHeader())
+
+
+@pytest.mark.parametrize("key", ["dialect", "venue", "tap"])
+def test_an_empty_name_in_a_header_is_a_mistake(tmp_path: Path, key: str) -> None:
+    """It would stand in every key, or name no dialect."""
+    path = tmp_path / "tape.jsonl"
+    path.write_text(f'{{"tape":1,"{key}":""}}\n')
+    with pytest.raises(TapeInvalid, match=f'"{key}" of the header is empty'):
+        open_tape(path)
+
+
+def test_tapes_that_are_named_in_another_order_than_they_began_are_told(tmp_path: Path) -> None:
+    """They are read as they are named all the same: a clock may have been set back between them."""
+    paths = []
+    for hour in ("12", "11", "13"):
+        path = tmp_path / f"{hour}.jsonl"
+        path.write_text(f'{{"tape":1,"startedAt":"2026-01-31T{hour}:00:00Z"}}\n')
+        paths.append(path)
+    with read_tapes(paths) as tapes:
+        assert tapes.disordered == [(paths[1], paths[0])]
+    with read_tapes(sorted(paths)) as tapes:
+        assert tapes.disordered == []

@@ -199,12 +199,16 @@ def test_the_keyboard_goes_from_event_to_event(opened: Callable[..., Page]) -> N
     assert shown.locator('#stage [tabindex="0"]').count() == 1
     shown.locator('#stage [tabindex="0"]').focus()
     assert "5 events" in spot(shown)
-    heard = []
+    heard, turns = [], [0]
     for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowDown", "End", "Home"):
         before = shown.evaluate("document.activeElement.getAttribute('aria-label')")
         shown.keyboard.press(key)
         heard.append(spot(shown))
         assert heard[-1] != before
+        # Another element each time: of one that keeps the focus a screen reader would not read the new name.
+        turns.append(shown.evaluate("[...document.querySelectorAll('.spot')].indexOf(document.activeElement)"))
+        assert shown.evaluate("document.activeElement.tabIndex") == 0
+    assert all(before != after for before, after in pairwise(turns))
     assert [re.sub(r",.*\.", ".", told) for told in heard] == [
         "Cut to Ben. 1 of 5",
         "Cut to Anna. 2 of 5",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -41,7 +42,7 @@ class Desk:
 
     def __init__(self, *, port: int = 0, clock_off_ms: int = 0) -> None:
         self.port = port
-        self.boot = "boot-1"
+        self.boot = f"boot-{os.urandom(4).hex()}"
         self.session: str | None = "s-1"
         self.cuts: list[Said] = []
         self.received = 0

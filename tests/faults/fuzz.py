@@ -65,12 +65,16 @@ def mutant(rng: random.Random) -> str | bytes:
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:
-    """Every place in a value: what holds it, and under which key."""
-    if isinstance(value, dict):
-        return [(value, key) for key in value] + [place for part in value.values() for place in _places(part)]
-    if isinstance(value, list):
-        return [(value, at) for at in range(len(value))] + [place for part in value for place in _places(part)]
-    return []
+    """Every place in a value: what holds it, and under which key. However deep it lies."""
+    places: list[tuple[Any, Any]] = []
+    open_ends = [value]
+    while open_ends:
+        holder = open_ends.pop()
+        if isinstance(holder, dict | list):
+            keys = list(holder) if isinstance(holder, dict) else range(len(holder))
+            places += [(holder, key) for key in keys]
+            open_ends += [holder[key] for key in keys]
+    return places
 
 
 def _replace(frame: Any, rng: random.Random) -> Any:

@@ -48,6 +48,10 @@ PROGRAMS: dict[str, tuple[list[Row], str]] = {
         [session(A), cut(50, "b", "a"), cut(30, "a", "b", observed=60)],
         "a 0-100",
     ),
+    "what a clock that was set back tells over a gap does not fill it": (
+        [session(A), gap(50, 20, A, A), cut(20, "b", "a", observed=80)],
+        "a 0-20, b 20-30, ? 30-50, b 50-100",
+    ),
     "a dissolve is on air from its start": (
         [session(A), cut(10, "b", "a", transition="dissolve", durationMs=2000)],
         "a 0-10, b 10-100",

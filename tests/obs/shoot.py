@@ -165,6 +165,15 @@ class Operator:
         await self.do("TriggerStudioModeTransition")
         await self.until("CurrentProgramSceneChanged", since, sceneName=scene)
 
+    async def t_bar(self, scene: str) -> None:
+        """A transition by hand."""
+        await self.preview(scene)
+        since = len(self.log.events)
+        for position in (0.3, 0.7, 1.0):
+            await self.do("SetTBarPosition", position=position, release=position == 1.0)
+            await self.beat(0.2, 0.3)
+        await self.until("CurrentProgramSceneChanged", since, sceneName=scene)
+
     async def beat(self, least: float = 0.5, most: float = 1.3) -> None:
         """As long as a person takes."""
         await asyncio.sleep(self.random.uniform(least, most))
@@ -323,7 +332,10 @@ async def _cuts(operator: Operator, tap: Tap, scenes: list[str]) -> None:
     await operator.cut(second)
     await operator.beat()
     await operator.studio(True)
-    await operator.take(next(scene for scene in scenes if scene != second))
+    third, fourth = draw.sample([scene for scene in scenes if scene != second], 2)
+    await operator.take(third)
+    await operator.beat()
+    await operator.t_bar(fourth)
     await operator.beat()
     await operator.studio(False)
     await operator.transition("Cut")

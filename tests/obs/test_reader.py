@@ -493,7 +493,7 @@ def test_a_new_scene_under_an_old_name_is_another_camera() -> None:
 
 
 def test_a_scene_that_was_renamed_unseen_is_known_by_its_uuid() -> None:
-    """OBS 30.2 and later tell one."""
+    """obs-websocket 5.4 and later tell one."""
     stage = ObsStage()
     stage.uuids = {"A": "u1", "B": "u2", "C": "u3", "New": "u2"}
     stage.shoot()

@@ -1,0 +1,50 @@
+"""The parts of ``journal.py``, private to it: what can still be read of a journal that is damaged or gone."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from tap.adapters._journal_rows import INSERT, KNOWN, kept_of, row_of, sealed
+from tap.adapters._journal_schema import transaction
+
+__all__ = ["checkpoint_in", "rescue"]
+
+_PAGE = 500
+_WITHIN_S = 2.0
+"""How long recording may wait for it. What is not brought over by then still lies in the file that was moved aside."""
+
+
+def rescue(old: sqlite3.Connection, new: sqlite3.Connection, select: str) -> int:
+    """Bring over what waits for the ledger, and the checkpoint; how many entries. Raises nothing.
+
+    ``old`` is still open, whatever became of its file. What cannot be read, or is not what was kept, stays behind.
+    """
+    brought = 0
+    with suppress(sqlite3.Error):
+        for rows in _readable(old, select):
+            with transaction(new):
+                for row in rows:
+                    if new.execute(KNOWN, row[:-1]).fetchone() is None:
+                        new.execute(INSERT, sealed(row))
+                        brought += 1
+    with suppress(sqlite3.Error, ValueError):
+        checkpoint = checkpoint_in(old)
+        if checkpoint is not None:
+            with transaction(new):
+                new.executemany("INSERT OR IGNORE INTO checkpoint VALUES (?, ?)", checkpoint)
+    return brought
+
+
+def checkpoint_in(connection: sqlite3.Connection) -> list[tuple[str, bytes]] | None:
+    """The rows of the checkpoint; None where there is none. Raises ``ValueError`` where it is not what was kept."""
+    rows = connection.execute("SELECT part, data FROM checkpoint").fetchall()
+    known = {part: bytes(data) for part, data in rows}
+    if "machine" not in known:
+        return None
+    if "digest" in known and known["digest"] != digest_of(known["machine"]):
+        raise ValueError("its digest is another")
+    return list(known.items())
