@@ -51,6 +51,7 @@ evidence: $(READY) ledger  ## Writes docs/evidence.md: what was checked, and rea
 
 screenshots: $(READY) ledger  ## Makes the pictures in docs/screenshots; needs chromium
 	@$(BIN)/python docs/make_screenshots.py
+	@$(BIN)/python docs/screenshots_report.py
 
 # Where Node is missing, or the registry out of reach, what needs it says so itself, and the rest goes on.
 ledger:

@@ -240,9 +240,9 @@ def enabled() -> None:
 @cli.command()
 @_as_json
 def check(as_json: bool) -> None:
-    """Try everything once: settings, unit, server, clock, journal, disk, Convex, key.
+    """Try everything once, and say what to do.
 
-    A line for each: what was tried, what was found, what to do. It changes nothing and may run beside the service.
+    Settings, unit, server, clock, journal, disk, Convex, key. A line for each: what was tried, what was found, what to do. It changes nothing and may run beside the service.
     Exit code 1 where something failed, 78 where the settings are wrong.
     """
     import asyncio
@@ -1043,9 +1043,9 @@ def timeline(
     as_json: bool,
     **filters: str | None,
 ) -> None:
-    """Show a session in the terminal: who was on air when, and what happened.
+    """Show one session in the terminal.
 
-    Without KEY: the newest. With --camera, --kind, --since, --until or --venue: a table of the events asked for, of
+    Who was on air when, and what happened. Without KEY: the newest. With --camera, --kind, --since, --until or --venue: a table of the events asked for, of
     the session KEY or of all sessions. 'multicam-tap sessions' lists the keys.
     """
     if camera is not None or kinds or any(filters.values()):
@@ -1092,9 +1092,9 @@ def export(
     from_ledger: bool,
     state_dir: Path | None,
 ) -> None:
-    """Write one session (without KEY: the newest) for an editing system, or as a table.
+    """Write a session for an editing system, or as a table.
 
-    edl (CMX3600), fcp7xml, otio (OpenTimelineIO), webvtt (chapters), csv, jsonl.
+    Without KEY: the newest. edl (CMX3600), fcp7xml, otio (OpenTimelineIO), webvtt (chapters), csv, jsonl.
     """
     from tap.history.export import RATES, export, format_of, write
 
@@ -1138,9 +1138,9 @@ def report(
     from_ledger: bool,
     state_dir: Path | None,
 ) -> None:
-    """Write a session (without KEY: the newest) as one page, with its timeline and numbers.
+    """Write a session as one page, with its numbers.
 
-    It is one HTML file that loads nothing from outside: for a browser, for paper, to be sent.
+    Without KEY: the newest. It is one HTML file that loads nothing from outside: for a browser, for paper, to be sent.
     """
     from tap.adapters.files import refuse_existing, write_whole
     from tap.adapters.pictures import picture_files

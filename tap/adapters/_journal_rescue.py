@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from tap.adapters._journal_rows import INSERT, KNOWN, kept_of, row_of, sealed
+from tap.adapters._journal_rows import INSERT, KNOWN, digest_of, kept_of, sealed
 from tap.adapters._journal_schema import transaction
 
 __all__ = ["checkpoint_in", "rescue"]
@@ -37,6 +37,44 @@ def rescue(old: sqlite3.Connection, new: sqlite3.Connection, select: str) -> int
             with transaction(new):
                 new.executemany("INSERT OR IGNORE INTO checkpoint VALUES (?, ?)", checkpoint)
     return brought
+
+
+def _readable(old: sqlite3.Connection, select: str) -> Iterator[list[tuple[Any, ...]]]:
+    """What the ledger has not taken, as ``row_of`` gives it, in order; where a page cannot be read, entry by entry."""
+    # By the table itself: an index may be what is damaged.
+    page = f"{select}NOT INDEXED WHERE seq > ? AND state <> 'shipped' ORDER BY seq LIMIT {_PAGE}"
+    until, after, misses = time.monotonic() + _WITHIN_S, 0, 0
+    while misses < _PAGE and time.monotonic() < until:
+        try:
+            rows = old.execute(page, (after,)).fetchall()
+            if not rows:
+                return
+        except sqlite3.Error:
+            rows = _one(old, select, after + 1)
+            misses = 0 if rows else misses + 1
+            after += 1
+        else:
+            after = rows[-1][0]
+        yield [_row(row) for row in rows if _is_whole(row)]
+
+
+def _one(old: sqlite3.Connection, select: str, seq: int) -> list[Any]:
+    with suppress(sqlite3.Error):
+        return old.execute(f"{select}NOT INDEXED WHERE seq = ? AND state <> 'shipped'", (seq,)).fetchall()
+    return []
+
+
+def _is_whole(row: tuple[Any, ...]) -> bool:
+    try:
+        kept_of(row)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _row(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    _, *content, _, _, committed_at, _ = row
+    return (*content, committed_at)
 
 
 def checkpoint_in(connection: sqlite3.Connection) -> list[tuple[str, bytes]] | None:

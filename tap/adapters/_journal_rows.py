@@ -23,6 +23,7 @@ __all__ = [
     "SELECT_1",
     "Kept",
     "State",
+    "digest_of",
     "fields_of",
     "keep_tap_id",
     "kept_object",
@@ -111,6 +112,11 @@ _CONTENT = 7
 
 def _digest(content: Sequence[Any]) -> int:
     return zlib.crc32(repr(tuple(content)).encode("utf-8", "backslashreplace"))
+
+
+def digest_of(checkpoint: bytes) -> bytes:
+    """What is kept beside a checkpoint, to know it again."""
+    return b"%d" % zlib.crc32(checkpoint)
 
 
 def fields_of(text: str | bytes) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from urllib.parse import quote
 
 from tap.adapters.private import make_private_directory, open_private, tighten
-from tap.core.errors import JournalBusy, JournalDamaged, JournalError, JournalVersion
+from tap.core.errors import JournalBusy, JournalDamaged, JournalError, JournalForeign, JournalVersion
 
 __all__ = [
     "VERSION",
@@ -204,7 +204,7 @@ def refuse_foreign(path: Path) -> None:
         raise JournalVersion(what, where=str(path), hint="upgrade, or start with another TAP_STATE_DIR")
     if application != _APPLICATION_ID and (application or version or tables):
         hint = "move it away, or give the tap a TAP_STATE_DIR of its own"
-        raise JournalVersion("is a database of something else", where=str(path), hint=hint)
+        raise JournalForeign("is a database of something else", where=str(path), hint=hint)
 
 
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
@@ -251,20 +251,20 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def move_aside(path: Path, *, log_only: bool = False) -> Path:
-    """Give a damaged journal, with all that belongs to it, another name. Nothing is deleted.
+def move_aside(path: Path, why: str = "damaged", *, log_only: bool = False) -> Path:
+    """Give a journal that cannot be used, with all that belongs to it, another name. Nothing is deleted.
 
     With ``log_only`` only what belonged to a file that is gone. The new name of the journal.
     """
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    names = (f"{path.stem}.damaged-{stamp}{'-' * bool(n)}{n or ''}{path.suffix}" for n in count())
+    names = (f"{path.stem}.{why}-{stamp}{'-' * bool(n)}{n or ''}{path.suffix}" for n in count())
     target = next(new for new in map(path.with_name, names) if not any(beside(new, e).exists() for e in _ALL))
     try:
         for end in _COMPANIONS if log_only else _ALL:
             with suppress(FileNotFoundError):
                 beside(path, end).rename(beside(target, end))
     except OSError as error:
-        what = f"is damaged, and cannot be moved aside: {error.strerror}"
+        what = f"is {why}, and cannot be moved aside: {error.strerror}"
         raise JournalError(what, where=str(path), hint=_place_hint(path)) from None
     return target
 

@@ -11,10 +11,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
+from tap.adapters._journal_rescue import checkpoint_in, rescue
 from tap.adapters._journal_rows import (
     INSERT,
     KNOWN,
@@ -22,12 +23,14 @@ from tap.adapters._journal_rows import (
     SELECT_1,
     Kept,
     State,
+    digest_of,
     fields_of,
     keep_tap_id,
     kept_object,
     kept_of,
     raised,
     row_of,
+    sealed,
     tap_id_in,
 )
 from tap.adapters._journal_schema import (
@@ -47,7 +50,7 @@ from tap.adapters._journal_schema import (
     version_of,
 )
 from tap.adapters._journal_writer import JournalWriter
-from tap.core.errors import JournalDamaged
+from tap.core.errors import JournalDamaged, JournalVersion
 from tap.core.model import Entry, Op
 
 __all__ = ["Journal", "JournalWriter", "Kept", "State", "kept_object"]
@@ -119,6 +122,7 @@ class Journal:
     def close(self) -> None:
         """Close the file and let go of the lock; more than once does no harm."""
         self._db.close()
+        self._log = None
         self._release()
 
     # ------------------------------------------------------------------------------------------ what is recorded
@@ -319,7 +323,7 @@ class Journal:
                 if (last.fetchone()[0] or 0) > seq:
                     return False
             for entry in entries:
-                self._db.execute(INSERT, row_of(entry, now_ms))
+                self._db.execute(INSERT, sealed(row_of(entry, now_ms)))
         return True
 
     # ------------------------------------------------------------------------------------------ what goes
@@ -366,20 +370,32 @@ class Journal:
                 prepare(db, path, readonly=self._readonly)
                 self._select = SELECT if version_of(db) > 1 else SELECT_1
                 # The places that every run needs, looked at before it relies on them.
-                for sql in ("SELECT data FROM checkpoint", "SELECT * FROM tally", "SELECT max(seq) FROM entries"):
+                for sql in ("SELECT * FROM tally", "SELECT max(seq) FROM entries"):
                     db.execute(sql).fetchall()
+                self._look_at_checkpoint(db)
         except BaseException as error:
-            begin_anew = again and self._lock is not None and isinstance(error, JournalDamaged)
+            newer = isinstance(error, JournalVersion)
+            begin_anew = again and self._lock is not None and (newer or isinstance(error, JournalDamaged))
             if begin_anew:
-                self.moved_aside.append(move_aside(path))
+                self.moved_aside.append(move_aside(path, "newer" if newer else "damaged"))
+                fresh = self._connected(again=False)
+                if db is not None:
+                    rescue(db, fresh, SELECT)
             # Only now: SQLite tidies up a file as it closes it, but not one that was moved meanwhile.
             if db is not None:
                 db.close()
             if not begin_anew:
                 raise
-            return self._connected(again=False)
+            return fresh
         self._identity, self._log = identity(path), identity(beside(path, "-wal"))
         return db
+
+    def _look_at_checkpoint(self, db: sqlite3.Connection) -> None:
+        try:
+            checkpoint_in(db)
+        except ValueError as error:
+            if self._lock is not None:
+                raise JournalDamaged(f"has a checkpoint that is not what was kept ({error})", where=str(self.path)) from None
 
     def _reopen(self) -> None:
         """Leave a file that is no longer the one at the path."""
@@ -391,14 +407,24 @@ class Journal:
                 self._release()
                 make_directory(self.path.parent)
                 self._lock = Lock(self.path.with_suffix(".lock"))
-        self._db.close()
-        self._db = self._connected()
+        # The old file can be read as long as it is open, though it has no name any more.
+        old, self._db = self._db, self._connected()
         if self._lock is not None:
             with self._changing():
                 number = (self._highest,)
                 self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'entries' AND seq < ?", number)
                 known = "SELECT 1 FROM sqlite_sequence WHERE name = 'entries'"
                 self._db.execute(f"INSERT INTO sqlite_sequence SELECT 'entries', ? WHERE NOT EXISTS ({known})", number)
+            rescue(old, self._db, SELECT)
+        old.close()
+
+    def _follow_log(self) -> None:
+        """Somebody deleted the log: what is written to it is gone with this process. So leave it, with all it holds."""
+        with suppress(sqlite3.Error):
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        # First: SQLite tidies up as it closes, and would take the next log for this one.
+        self._db.close()
+        self._db = self._connected()
 
     def _release(self) -> None:
         if self._lock is not None:
@@ -408,6 +434,8 @@ class Journal:
     def _reading(self) -> Iterator[None]:
         if identity(self.path) != self._identity:
             self._reopen()
+        elif self._lock is not None and self._log is not None and identity(beside(self.path, "-wal")) != self._log:
+            self._follow_log()
         with errors_in_words(self.path):
             yield
 
@@ -428,10 +456,11 @@ class Journal:
         with self._changing():
             for row in self._at_its_revision(rows):
                 if self._db.execute(KNOWN, row[:-1]).fetchone() is None:
-                    self._highest = max(self._highest, self._db.execute(INSERT, row).lastrowid or 0)
+                    self._highest = max(self._highest, self._db.execute(INSERT, sealed(row)).lastrowid or 0)
                     inserted += 1
             if checkpoint is not None:
-                self._db.execute("INSERT OR REPLACE INTO checkpoint VALUES ('machine', ?)", (checkpoint,))
+                parts = [("machine", checkpoint), ("digest", digest_of(checkpoint))]
+                self._db.executemany("INSERT OR REPLACE INTO checkpoint VALUES (?, ?)", parts)
         return inserted
 
     def _at_its_revision(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
@@ -464,7 +493,7 @@ class Journal:
         self._highest = max(self._highest, row[0])
         try:
             return kept_of(row)
-        except ValueError:
+        except (ValueError, TypeError):
             hint = "see 'multicam-tap journal verify'"
             raise JournalDamaged(f"entry {row[0]} cannot be read", where=str(self.path), hint=hint) from None
 

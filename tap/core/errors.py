@@ -7,7 +7,8 @@
     ├── JournalError              the journal cannot be used as asked        (exit 1)
     │   ├── JournalBusy           another process owns it
     │   ├── JournalDamaged        SQLite says that the file is not whole
-    │   └── JournalVersion        written by another version of the tap
+    │   ├── JournalForeign        the database of another program
+    │   └── JournalVersion        written by a later version of the tap
     ├── ServerError               the server cannot be reached or is none    (exit 1)
     │   └── HandshakeRefused      it will not have us, or we it, as things are set
     └── LedgerError               Convex, as the rest of the tap sees it
@@ -24,6 +25,7 @@ __all__ = [
     "JournalBusy",
     "JournalDamaged",
     "JournalError",
+    "JournalForeign",
     "JournalVersion",
     "LedgerError",
     "LedgerRejected",
@@ -81,8 +83,12 @@ class JournalDamaged(JournalError):
     """SQLite says that this journal's file is not whole."""
 
 
+class JournalForeign(JournalError):
+    """What stands in the journal's place is the database of another program; it is not touched."""
+
+
 class JournalVersion(JournalError):
-    """This file was written by a version of the tap that this one cannot read, or by something else."""
+    """This file was written by a version of the tap that this one cannot read."""
 
 
 class ServerError(TapError):

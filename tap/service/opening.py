@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from tap.adapters.journal import Journal
-from tap.core.errors import JournalDamaged, JournalError, JournalVersion
+from tap.core.errors import JournalDamaged, JournalError, JournalForeign, JournalVersion
 from tap.service.holdback import passed_unless_stopped
 from tap.service.notify import Notifier
 
@@ -28,13 +28,13 @@ _log = structlog.stdlib.get_logger(__name__)
 def open_journal(path: Path, notifier: Notifier) -> Journal | None:
     """The journal, as its owner; None where a signal stopped the waiting. On the main thread.
 
-    Raises ``JournalVersion`` and ``JournalDamaged``: no waiting mends those.
+    Raises ``JournalForeign`` and the like, which no waiting mends.
     """
     delay, told, since = _FIRST_DELAY_S, None, time.monotonic()
     while True:
         try:
             journal = Journal.open(path, owner=True)
-        except (JournalVersion, JournalDamaged):
+        except (JournalForeign, JournalVersion, JournalDamaged):
             raise
         except JournalError as error:
             if told is None:

@@ -255,7 +255,10 @@ class TestProcesses:
 class TestVersions:
     @pytest.mark.parametrize("killed", [False, True])
     def test_newer(self, tmp_path: Path, path: Path, killed: bool) -> None:
-        """A journal of a newer version is refused and not touched, whether it was closed or its tap was killed."""
+        """A journal of a newer version is never touched, whether it was closed or its tap was killed.
+
+        Whoever looks is refused; its owner, who has to record, puts it aside as it is.
+        """
         Journal.open(path).close()
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("PRAGMA user_version = 7")
@@ -267,7 +270,7 @@ class TestVersions:
         other.close()
         path = tmp_path / "copy" / "journal.db" if killed else path
         before = files(path.parent)
-        for options in ({"owner": True}, {"readonly": True}, {}):
+        for options in ({"readonly": True}, {}):
             with pytest.raises(
                 JournalVersion, match=r"journal version 7, this one reads up to 2.*upgrade, or start with"
             ):
@@ -277,6 +280,12 @@ class TestVersions:
             before.pop(volatile, None)
             after.pop(volatile, None)
         assert after == before
+        with Journal.open(path, owner=True) as journal:
+            (aside,) = journal.moved_aside
+            assert journal.append([entry(1)], b"{}", NOW) == 1
+        assert aside.name.startswith("journal.newer-2")
+        for end in ("", "-wal"):
+            assert files(path.parent).get(aside.name + end) == before.get(f"journal.db{end}")
 
     def test_of_something_else(self, path: Path) -> None:
         """Another program's database is refused and left alone."""
@@ -325,7 +334,10 @@ class TestDamage:
 
     @pytest.mark.parametrize("damage", DAMAGES)
     def test_owner_begins_anew(self, filled: Path, damage: Callable[[Path], None]) -> None:
-        """A damaged journal is moved aside whole, and the owner begins a new one, as the same tap."""
+        """A damaged journal is moved aside whole, and the owner goes on in a new one, as the same tap.
+
+        What waited for the ledger and can still be read goes with it.
+        """
         tap_id = (filled.parent / "tap-id").read_text().strip()
         damage(filled)
         before = {
@@ -333,7 +345,8 @@ class TestDamage:
         }
         with Journal.open(filled, owner=True) as journal:
             (aside,) = journal.moved_aside
-            assert (list(journal.entries()), journal.checkpoint()) == ([], None)
+            rescued = [f"v/1/event/{n}" for n in range(200)] if damage is hole else []
+            assert (keys(journal.entries()), journal.checkpoint()) == (rescued, None)
             assert journal.append([entry(1)], b"{}", NOW) == 1
             assert journal.tap_id() == tap_id
             assert journal.verify() == []
@@ -396,7 +409,7 @@ class TestDamage:
 
     @pytest.mark.parametrize("what", ["file", "all", "directory", "replaced"])
     def test_gone_while_running(self, filled: Path, what: str) -> None:
-        """A journal that was deleted or replaced under the tap is begun anew at the next commit."""
+        """A journal that was deleted or replaced under the tap goes on in a new one, with all that waited."""
         with Journal.open(filled, owner=True) as journal:
             journal.append([entry(999)], None, NOW)
             if what == "replaced":
@@ -410,7 +423,8 @@ class TestDamage:
                     filled.parent.rmdir()
             assert journal.append([entry(1000)], b"1", NOW) == 1
             expected = ["v/1/event/5"] if what == "replaced" else []
-            assert keys(journal.entries()) == [*expected, "v/1/event/1000"]
+            waited = [f"v/1/event/{n}" for n in (*range(200), 999)]
+            assert keys(journal.entries()) == [*expected, *waited, "v/1/event/1000"]
             assert journal.verify() == []
             with pytest.raises(JournalBusy):
                 Journal.open(filled, owner=True)
@@ -725,10 +739,10 @@ class TestWriter:
         assert journal.depth()[0] == 2
 
     def test_deleted(self, path: Path, journal: Journal) -> None:
-        """A journal that is deleted while the tap runs costs no entry that is submitted from then on."""
+        """A journal that is deleted while the tap runs costs no entry, neither before nor after."""
         writer = JournalWriter(journal)
         writer.submit([entry(1)], b"1")
         writer.run_in_writer(lambda _: path.unlink()).result(10)
         writer.submit([entry(2)], b"2")
         assert writer.stop(10)
-        assert (keys(journal.entries()), journal.checkpoint()) == (["v/1/event/2"], b"2")
+        assert (keys(journal.entries()), journal.checkpoint()) == (["v/1/event/1", "v/1/event/2"], b"2")

@@ -27,7 +27,7 @@ sync_api = pytest.importorskip("playwright.sync_api")
 PATIENCE_MS = 60_000
 """For a loaded machine; what is measured has bounds of its own."""
 PIXEL = f"data:image/png;base64,{base64.b64encode(png(1, 1)).decode()}"
-WIDTHS = (390, 820, 1440)
+WIDTHS = (390, pytest.param(820, marks=pytest.mark.slow), 1440)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -221,6 +221,7 @@ def test_the_keyboard_goes_from_event_to_event(opened: Callable[..., Page]) -> N
     assert shown.evaluate("document.activeElement.closest('#stage') !== null")
 
 
+@pytest.mark.slow
 def test_the_focus_is_where_its_event_is(opened: Callable[..., Page]) -> None:
     shown = opened(invented(minutes=120, cuts=400))
     shown.locator('#stage [tabindex="0"]').focus()
@@ -255,6 +256,7 @@ def test_zooming_by_wheel_buttons_and_keys(opened: Callable[..., Page]) -> None:
     shows(shown, "^[^,]+$")
 
 
+@pytest.mark.slow
 def test_dragging_moves_and_the_overview_jumps(opened: Callable[..., Page]) -> None:
     shown = opened(invented(minutes=120, cuts=100))
     shown.get_by_role("button", name="5 min", exact=True).click()
@@ -271,6 +273,7 @@ def test_dragging_moves_and_the_overview_jumps(opened: Callable[..., Page]) -> N
     shows(shown, "– 21:30:00")
 
 
+@pytest.mark.slow
 def test_every_event_is_in_the_table_and_can_be_found(opened: Callable[..., Page]) -> None:
     rows = invented(minutes=30, cuts=120)
     shown = opened(rows)
@@ -321,6 +324,7 @@ def test_on_paper_the_whole_shoot_stands_in_strips(opened: Callable[..., Page]) 
     sync_api.expect(strips).to_have_count(0, timeout=PATIENCE_MS)
 
 
+@pytest.mark.slow
 def test_it_prints_to_pdf(opened: Callable[..., Page]) -> None:
     shown = opened(invented(minutes=180, cuts=1500, cameras=12))
     content = shown.pdf(prefer_css_page_size=True)

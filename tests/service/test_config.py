@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -272,6 +274,17 @@ def test_a_state_directory_that_cannot_be_is_a_wrong_setting(tmp_path: Path) -> 
         (line,) = caught.value.problems
         assert line.startswith(f"TAP_STATE_DIR: '{place}' cannot be written to: ")
         assert "→ a directory of the tap's user" in line
+
+
+def test_the_service_ends_with_78_where_its_state_directory_cannot_be() -> None:
+    """Which systemd does not start again: somebody has to mend it first."""
+    environ = os.environ | {"TAP_STATE_DIR": "/proc/state", "TAP_OPS_LISTEN": "off"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tap.cli", "run"], env=environ, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 78
+    assert done.stderr.startswith("TAP_STATE_DIR: '/proc/state' cannot be written to: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_an_empty_variable_is_not_set() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from pathlib import Path
 
 from tap.core.redact import redact_text
-from tap.service.keys import ROTATION, digest, new_key
+from tap.service.keys import ROTATION, KeyFile, digest, new_key
 
 
 def test_a_key_comes_with_the_line_that_configures_it() -> None:
@@ -31,3 +32,19 @@ def test_a_key_can_stand_in_a_setting() -> None:
     assert key.isascii()
     assert " " not in key
     assert key not in redact_text(f"ingest_key={key}")
+
+
+def test_a_key_in_a_file_is_read_again_when_asked(tmp_path: Path) -> None:
+    """Another one is taken; a file that is gone, empty, open to others or half a mess leaves the one that was."""
+    file = tmp_path / "key"
+    key = KeyFile(file, "first")
+    assert not key.read_again()
+    for text, mode in (("", 0o600), ("two words", 0o600), ("second", 0o644), ("first\n", 0o600)):
+        file.write_text(text)
+        file.chmod(mode)
+        assert not key.read_again()
+    file.write_text("second\n")
+    assert key.read_again()
+    assert not key.read_again()
+    assert key.get_secret_value() == "second"
+    assert "second" not in repr(key)
