@@ -128,6 +128,29 @@ def test_what_a_tape_gives_is_in_the_ledger_as_in_the_journal(venue: Venue) -> N
         assert json.loads(there.stdout) == json.loads(here.stdout)
 
 
+@pytest.mark.parametrize(("command", "ending"), [("report", "html"), ("export", "edl")])
+def test_what_is_written_from_the_ledger_is_what_is_written_from_the_journal(
+    command: str, ending: str, venue: Venue, tmp_path: Path
+) -> None:
+    """But for the time at which a report says that it was made; and without KEY it is of the session that is there."""
+    venue.call("replay", venue.tape, "--to-ledger")
+    venue.call("replay", venue.tape, "--to-journal")
+    told = [written(venue, command, venue.session, "-o", tmp_path / f"journal.{ending}")]
+    (venue.state / "journal.db").unlink()  # only the ledger can tell
+    told.append(written(venue, command, venue.session, "-o", tmp_path / f"ledger.{ending}", "--ledger"))
+    told.append(written(venue, command, "-o", tmp_path / f"newest.{ending}", "--ledger"))
+    assert told[0] == told[1] == told[2]
+    assert len(told[0].splitlines()) > 20, "there is something in it"
+
+
+def written(venue: Venue, *command: object) -> str:
+    """What a command wrote into its files, without when."""
+    done = venue.call(*command)
+    assert done.exit_code == 0, done.output
+    content = "".join(Path(name).read_text("utf-8") for name in done.stdout.splitlines())
+    return re.sub(r"<p>Made .+? by multicam-tap\.", "", content)
+
+
 def test_the_same_tape_again_changes_nothing(venue: Venue) -> None:
     venue.call("replay", venue.tape, "--to-ledger")
     before = venue.call("timeline", venue.session, "--ledger", "--json").stdout

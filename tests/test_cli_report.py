@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import stat
 from pathlib import Path
 
 import pytest
 
+from tap.adapters.journal import Journal
 from tap.rehearsal.files import write_shoot
 from tap.rehearsal.simulator import SimulatorOptions
 from tests.adapters.test_pictures import png
@@ -57,6 +60,29 @@ def test_the_time_zone_is_the_venues_unless_another_is_asked_for(state: Path, tm
         told.append(file.read_text("utf-8"))
     assert "JST (Asia/Tokyo)" in told[0]
     assert "EST (America/New_York)" in told[1]
+
+
+@pytest.mark.parametrize(("command", "ending"), [("report", "html"), ("export", "edl"), ("export", "csv")])
+def test_without_a_key_it_is_of_the_newest_session(command: str, ending: str, state: Path, tmp_path: Path) -> None:
+    """Also where another was kept after it."""
+    listed = call("sessions", "--json", "--state-dir", state).stdout
+    newest, older = (json.loads(row)["sessionKey"] for row in listed.splitlines())
+    told = []
+    for number, key in enumerate(((), (newest,), (older,))):
+        file = tmp_path / f"{number}.{ending}"
+        done = call(command, *key, "-o", file, "--state-dir", state)
+        assert (done.exit_code, done.stdout.splitlines()[0]) == (0, str(file)), done.output
+        told.append(re.sub(r"<p>Made .+? by multicam-tap\.", "", file.read_text("utf-8")))
+    assert told[0] == told[1] != told[2]
+
+
+@pytest.mark.parametrize(("command", "name"), [("report", "a.html"), ("export", "a.edl")])
+def test_where_no_session_is_kept_that_is_said_and_nothing_is_written(command: str, name: str, tmp_path: Path) -> None:
+    with Journal.open(tmp_path / "journal.db") as journal:
+        journal.append([], b"{}", 0)
+    done = call(command, "-o", tmp_path / name, "--state-dir", tmp_path)
+    assert (done.exit_code, done.stderr) == (1, "no session is kept → see 'multicam-tap journal ls'\n")
+    assert not (tmp_path / name).exists()
 
 
 def test_a_dash_writes_it_to_stdout_and_nothing_else(state: Path) -> None:

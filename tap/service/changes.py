@@ -18,10 +18,14 @@ from tap.core.model import Entry
 if TYPE_CHECKING:
     from tap.service.daemon import Service
 
-__all__ = ["DAMAGED", "Changes"]
+__all__ = ["DAMAGED", "NEWER", "Changes"]
 
 DAMAGED: Final = (
     "keep the file, which holds what was not in the ledger yet, and look after the disk ('dmesg', free space)"
+)
+NEWER: Final = (
+    "upgrade the tap, stop it, and put that file back in the journal's place: what waits in it for the ledger is"
+    " delivered then"
 )
 _AWAY_S = 30.0
 """How long the server may be away before that is a warning: a restart of it is over by then."""

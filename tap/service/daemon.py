@@ -30,7 +30,7 @@ from tap.core.errors import JournalError, MappingInvalid, SettingsInvalid
 from tap.core.mapping import Dialect
 from tap.core.model import Entry
 from tap.core.pipeline import Pipeline
-from tap.service.changes import DAMAGED, Changes
+from tap.service.changes import DAMAGED, NEWER, Changes
 from tap.service.config import Settings, make_state_dir
 from tap.service.drift import Drift
 from tap.service.flight import FlightRecorder
@@ -281,7 +281,9 @@ class Service:
     def _resumed(self) -> Pipeline:
         journal, settings = self.journal, self.settings
         for path in journal.moved_aside:
-            _log.warning("a damaged journal was moved aside, and a new one begun", file=str(path), next_step=DAMAGED)
+            newer = ".newer-" in path.name
+            words = f"a {'newer version of the' if newer else 'damaged'} journal was moved aside, and a new one begun"
+            _log.warning(words, file=str(path), next_step=NEWER if newer else DAMAGED)
         checkpoint = journal.checkpoint()
         try:
             return self._pipeline(checkpoint)

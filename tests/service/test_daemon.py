@@ -11,6 +11,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -24,7 +25,7 @@ from websockets.asyncio.server import serve as websocket_server
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, Kept
-from tap.core.errors import JournalBusy, JournalError, SettingsInvalid
+from tap.core.errors import JournalError, SettingsInvalid
 from tap.core.model import Entry
 from tap.rehearsal.score import score
 from tap.rehearsal.shoot import plan_shoot
@@ -119,10 +120,16 @@ def test_a_dialect_that_is_none_touches_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_journal_has_one_service(tmp_path: Path) -> None:
-    """The second is told that another owns it."""
-    with Journal.open(tmp_path / "state" / "journal.db", owner=True), pytest.raises(JournalBusy):
-        daemon.run(settings(tmp_path))
+def test_a_journal_has_one_service(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second says that another owns it, and waits without listening; a signal ends it as always."""
+    ending = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM))
+    with Journal.open(tmp_path / "state" / "journal.db", owner=True):
+        ending.start()
+        assert daemon.run(settings(tmp_path)) == 0
+        ending.join()
+    (line,) = told(capsys)
+    assert line["message"] == "the journal cannot be had; nothing is recorded until it can"
+    assert "is in use" in line["why"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -36,7 +36,7 @@ _TYPES = 20
 OTHER = "other"
 
 _WAITS = {
-    "frames": "multicam-server starts a session",
+    "frames": "multicam-server starts one",
     "mode": "multicam-server goes into the mode photoshoot",
     "program": "the first cut",
     "record": "the recorder runs",

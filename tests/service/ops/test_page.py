@@ -89,7 +89,7 @@ def test_without_a_session_it_says_what_it_waits_for(
 ) -> None:
     playing, tap = venue
     page = opened(browser, tap, complaints)
-    expect(page.locator("#program")).to_have_text("A session begins when multicam-server starts a session.")
+    expect(page.locator("#program")).to_have_text("A session begins when multicam-server starts one.")
     expect(page.locator("#role")).to_have_text("On program meanwhile: Anna")
     expect(page.locator("#health-words")).to_have_text("Delivering")
     playing.start("Evening show")

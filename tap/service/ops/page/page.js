@@ -280,7 +280,7 @@ const total = (lane) => (lane?.spans ?? []).reduce((sum, span) => sum + span.to 
 function laneRow(camera, id, drawn, view) {
   const lane = drawn.lanes.get(id) ?? { spans: [], holds: [], stills: [], name: null };
   const on = lane.spans.some((span) => span.live);
-  const there = on ? "on" : camera === undefined || camera.online === false ? "away" : camera.online ? "online" : "";
+  const there = on ? "on" : camera === undefined || camera.online === false ? "away" : camera.online && state.server.connected ? "online" : "";
   const track = made("div", "track");
   for (const one of view.ticks) track.append(bar("tick", one, one, view));
   for (const span of lane.spans) if (span.to > view.from) track.append(bar(span.live ? "live" : "past", span.from, span.to, view));
