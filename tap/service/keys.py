@@ -22,9 +22,8 @@ _PREFIX = "tapkey_"
 ROTATION = """\
 The line sets the whole variable. Where keys are configured already ('npx convex env get PRODUCTION_INGEST_KEYS'), keep
 them in it, with a space between: several keys may be valid at a time, for other venues and for this one.
-To change a key: add the new one's digest beside the old, give the tap the new key (where it stands in a file, the tap
-takes it from there by itself; else restart it), see 'multicam-tap check', then set the line again without the old
-digest."""
+To change a key: add the new one's digest beside the old, give the tap the new key (from the file of TAP_INGEST_KEY_FILE
+it takes it by itself; else restart it), see 'multicam-tap check', then set the line again without the old digest."""
 """What to know before the line that ``new_key`` gives is used."""
 
 
