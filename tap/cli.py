@@ -242,8 +242,9 @@ def enabled() -> None:
 def check(as_json: bool) -> None:
     """Try everything once, and say what to do.
 
-    Settings, unit, server, clock, journal, disk, Convex, key. A line for each: what was tried, what was found, what to do. It changes nothing and may run beside the service.
-    Exit code 1 where something failed, 78 where the settings are wrong.
+    Settings, unit, server, clock, journal, disk, Convex, key. A line for each: what was tried, what was found, what to
+    do. It changes nothing and may run beside the service. Exit code 1 where something failed, 78 where the settings
+    are wrong.
     """
     import asyncio
 
@@ -254,8 +255,10 @@ def check(as_json: bool) -> None:
     try:
         settings = load_settings(os.environ)
     except SettingsInvalid as error:
+        if not as_json:
+            raise
         for wrong in wrong_settings(error.problems):
-            _print_finding(wrong, as_json=as_json)
+            _print_finding(wrong, as_json=True)
         sys.exit(SETTINGS)
     failed = False
 

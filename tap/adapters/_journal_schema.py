@@ -18,6 +18,7 @@ from tap.core.errors import JournalBusy, JournalDamaged, JournalError, JournalFo
 
 __all__ = [
     "VERSION",
+    "Identity",
     "Lock",
     "beside",
     "connect",

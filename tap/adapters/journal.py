@@ -34,6 +34,7 @@ from tap.adapters._journal_rows import (
     tap_id_in,
 )
 from tap.adapters._journal_schema import (
+    Identity,
     Lock,
     beside,
     connect,
@@ -83,6 +84,7 @@ class Journal:
         self.commits = 0
         self._readonly = readonly
         self._select = SELECT
+        self._log: tuple[Identity, Identity] | None = None
         self._highest = 0
         """The highest ``seq`` that was seen here, by who may ask for it again."""
         self._lock: Lock | None = None
@@ -387,8 +389,12 @@ class Journal:
             if not begin_anew:
                 raise
             return fresh
-        self._identity, self._log = identity(path), identity(beside(path, "-wal"))
+        self._identity, self._log = identity(path), self._log_there()
         return db
+
+    def _log_there(self) -> tuple[Identity, Identity]:
+        """Which log stands beside the file, and which index of the log, by which connections share their locks."""
+        return identity(beside(self.path, "-wal")), identity(beside(self.path, "-shm"))
 
     def _look_at_checkpoint(self, db: sqlite3.Connection) -> None:
         try:
@@ -400,9 +406,13 @@ class Journal:
     def _reopen(self) -> None:
         """Leave a file that is no longer the one at the path."""
         if self._lock is not None:
-            if self._log is not None and identity(beside(self.path, "-wal")) == self._log:
+            log, shared = self._log_there()
+            if self._log is not None and log is not None and log == self._log[0]:
                 # Else the log of the file that is gone would be taken for the log of the one that is there now.
                 self.moved_aside.append(beside(move_aside(self.path, log_only=True), "-wal"))
+            elif self._log is not None and shared is not None and shared == self._log[1]:
+                # Nor may two files share their locks.
+                beside(self.path, "-shm").unlink(missing_ok=True)
             if not self._lock.in_place:
                 self._release()
                 make_directory(self.path.parent)
@@ -419,7 +429,7 @@ class Journal:
         old.close()
 
     def _follow_log(self) -> None:
-        """Somebody deleted the log: what is written to it is gone with this process. So leave it, with all it holds."""
+        """Somebody deleted the log or its index: what is written there goes with this process. So leave it, with all in it."""
         with suppress(sqlite3.Error):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         # First: SQLite tidies up as it closes, and would take the next log for this one.
@@ -434,7 +444,7 @@ class Journal:
     def _reading(self) -> Iterator[None]:
         if identity(self.path) != self._identity:
             self._reopen()
-        elif self._lock is not None and self._log is not None and identity(beside(self.path, "-wal")) != self._log:
+        elif self._lock is not None and self._log is not None and self._log_there() != self._log:
             self._follow_log()
         with errors_in_words(self.path):
             yield

@@ -66,8 +66,8 @@ class Settings(BaseSettings):
     server_token: SecretStr | None = _setting(
         None,
         "printable ASCII without spaces",
-        "Bearer token for the server, if it wants one; OBS's password. Also as a file named by `TAP_SERVER_TOKEN_FILE`, or as the"
-        " systemd credential `server-token`.",
+        "Bearer token for the server, if it wants one; OBS's password. Also as a file named by `TAP_SERVER_TOKEN_FILE`,"
+        " or as the systemd credential `server-token`.",
     )
     dialect: str = _setting(
         "multicam/1",

@@ -32,7 +32,7 @@ NEAR = 0.060
 
 
 def pipeline(checkpoint: bytes | None = None) -> Pipeline:
-    return Pipeline(OBS, venue="fixtures", tap="tape", checkpoint=checkpoint)
+    return Pipeline(OBS, venue="local", tap="tape", checkpoint=checkpoint)
 
 
 @cache

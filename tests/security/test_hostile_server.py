@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,11 @@ MOST_MEGABYTES = 600
 """A tap takes about 100 at rest; a frame of 32 MB is there as bytes, as text and parsed for a moment."""
 AT_ONCE = {"TAP_GRACE_SECONDS": "0", "TAP_SETTLE_SECONDS": "0"}
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\u2066<script>alert(1)</script>\"'&\r\n\u2028"
+
+
+def slowly(value: object) -> Any:
+    """A parameter for the long run only."""
+    return pytest.param(value, marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +136,7 @@ def test_keys_stay_short_whatever_the_ids(tap: Victim) -> None:
     assert max(len(entry.key) for entry in entries) < 1_000
 
 
-@pytest.mark.parametrize("bait", ["token", "eyJ-", "bearer ", "token\\\\", "a://u:p@h?q ", 'x"token":'])
+@pytest.mark.parametrize("bait", ["token", "eyJ-", *map(slowly, ("bearer ", "token\\\\", "a://u:p@h?q ", 'x"token":'))])
 def test_no_pattern_takes_more_than_linear_time(tap: Victim, bait: str) -> None:
     """Texts that nearly look like secrets, again and again: a quadratic pattern would take hours over these."""
     session = tap.start_session()
@@ -158,7 +164,9 @@ def test_ten_thousand_types_are_a_hundred_lines_of_log(tap: Victim) -> None:
 
 
 @pytest.mark.parametrize("commands", [("sessions",), ("journal", "ls"), ("timeline",), ("journal", "show")])
-@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+@pytest.mark.parametrize(
+    "as_json", [pytest.param(False, id="text"), pytest.param(True, id="json", marks=pytest.mark.slow)]
+)
 def test_no_name_does_anything_to_a_terminal(tap: Victim, commands: tuple[str, ...], as_json: bool) -> None:
     """Titles, names, ids and modes with controls, with what turns the reading direction, and with line ends."""
     session = tap.start_session(title=EVIL, notes=EVIL, started_at=1_795_000_000_000)

@@ -109,3 +109,20 @@ def test_a_key_that_was_taken_back_is_none() -> None:
                 assert (await thief.ping("mine")).code == "key_wrong"
 
     run(body())
+
+
+def test_a_running_service_takes_a_corrected_key_from_its_file(tmp_path: Path) -> None:
+    """Within seconds, without a restart; neither key is in its log."""
+    file = tmp_path / "key"
+    file.write_text("hush-wrong")
+    file.chmod(0o600)
+    with local_ledger(["v"]) as local:
+        environ = {"TAP_CONVEX_URL": local.url, "TAP_INGEST_KEY_FILE": str(file), "TAP_LOG_FORMAT": "json"}
+        with victim(tmp_path, **environ) as tap:
+            tap.cut_is_kept(tap.start_session())
+            tap.until(lambda: "publishing is blocked" in tap.log_text())
+            file.write_text(key_of("v").get_secret_value())
+            tap.until(lambda: "another ingest key was found in its file" in tap.log_text())
+            tap.until(lambda: "publishing goes on" in tap.log_text())
+        assert "hush-wrong" not in tap.log_text()
+        assert key_of("v").get_secret_value() not in tap.log_text()

@@ -145,6 +145,7 @@ class Tap:
         self.state = state
         self.url = ""
         self.log: list[dict[str, Any]] = []
+        self.said: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -180,6 +181,11 @@ class Tap:
         """The first line of the log that says so."""
         return next((line for line in list(self.log) if line.get("message") == message), None)
 
+    def served(self) -> dict[str, Any] | None:
+        """What it says once it can be looked at; fails with all that it said where it has ended."""
+        assert self.process.poll() is None, "".join(self.said)
+        return self.told("the live page is served")
+
     def stop(self) -> int:
         self.process.terminate()
         code = self.process.wait(PATIENCE_S)
@@ -189,6 +195,7 @@ class Tap:
     def _read(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
+            self.said.append(line)
             with suppress(ValueError):
                 self.log.append(json.loads(line))
 
@@ -229,5 +236,5 @@ def started(url: str, state: Path, **more: str) -> Iterator[Tap]:
 def tapped(url: str, state: Path, **more: str) -> Iterator[Tap]:
     """A tap whose ops face answers."""
     with started(url, state, **more) as tap:
-        tap.url = eventually(lambda: tap.told("the live page is served"))["url"]
+        tap.url = eventually(tap.served)["url"]
         yield tap
