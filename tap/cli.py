@@ -1048,8 +1048,9 @@ def timeline(
 ) -> None:
     """Show one session in the terminal.
 
-    Who was on air when, and what happened. Without KEY: the newest. With --camera, --kind, --since, --until or --venue: a table of the events asked for, of
-    the session KEY or of all sessions. 'multicam-tap sessions' lists the keys.
+    Who was on air when, and what happened. Without KEY: the newest. With --camera, --kind, --since, --until or
+    --venue: a table of the events asked for, of the session KEY or of all sessions. 'multicam-tap sessions' lists
+    the keys.
     """
     if camera is not None or kinds or any(filters.values()):
         with _history(from_ledger=from_ledger, state_dir=state_dir) as history:

@@ -79,6 +79,8 @@ class Rehearsal:
         self._open = True
         self._world: World | None = None
         self._now = 0
+        self._due = 0
+        """The moment of the step that comes next."""
         self._origin: float | None = None
         self._between = Between(STRIDE)
 
@@ -149,6 +151,7 @@ class Rehearsal:
         steps, telemetry = self.shoot.steps, Telemetry(self.shoot.plan)
         self._origin = time.monotonic()
         for step in steps:
+            self._due = step.at
             await self._until(step.at, telemetry)
             if self._patient and self._open:
                 await self._pause()
@@ -199,10 +202,10 @@ class Rehearsal:
     # ------------------------------------------------------------------------------------------ time
 
     def _virtual(self) -> int:
-        """Virtual time now, never before the last step nor more than real time allows."""
+        """Virtual time now, between the last step and the next: a script that is late makes the whole server late."""
         if self._origin is None:
             return 0
-        return max(self._now, int((time.monotonic() - self._origin) * 1000 * self._speed))
+        return max(self._now, min(self._due, int((time.monotonic() - self._origin) * 1000 * self._speed)))
 
     async def _until(self, at: int, telemetry: Telemetry) -> None:
         """Waits for a moment of the script, with telemetry meanwhile."""

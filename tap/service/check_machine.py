@@ -108,13 +108,17 @@ def disk(path: Path) -> Finding:
 def clock(offsets: list[int]) -> Finding:
     """This machine's clock against the server's (``offsets``: server less tap, ms), and whether somebody sets it."""
     synchronized = _synchronized()
-    kept = {True: "set by NTP", False: "not set by NTP", None: "who sets it cannot be told here"}[synchronized]
+    kept = {
+        True: "is set by NTP",
+        False: "is not set by NTP",
+        None: "may or may not be set by NTP: that cannot be told here",
+    }
     to_do = "'timedatectl set-ntp true' here, and the same on the server"
     if not offsets:
-        found = f"this machine's clock is {kept}; the server's was not heard"
+        found = f"this machine's clock {kept[synchronized]}; the server's was not heard"
         return Finding("clock", "note" if synchronized is False else "ok", found, to_do if not synchronized else None)
     off = round(median(offsets))
-    found = f"the server's clock is {_off(off)}; this machine's is {kept}"
+    found = f"the server's clock is {_off(off)}; this machine's {kept[synchronized]}"
     if abs(off) <= _CLOCK_OFF_MS:
         return Finding("clock", "ok", found)
     return Finding("clock", "note", f"{found}; times in the history are the server's", to_do)

@@ -155,7 +155,13 @@ async def _forget_rows(url: str, session_key: str, admin: SecretStr) -> int:
 
 def _aside(state_dir: Path) -> list[Path]:
     """What the service has moved aside: damaged journals with what belongs to them, and checkpoints."""
-    return sorted([*state_dir.glob("journal.damaged-*"), *state_dir.glob("journal.newer-*"), *state_dir.glob("checkpoint-unreadable-*.json")])
+    return sorted(
+        [
+            *state_dir.glob("journal.damaged-*"),
+            *state_dir.glob("journal.newer-*"),
+            *state_dir.glob("checkpoint-unreadable-*.json"),
+        ]
+    )
 
 
 def _clean(path: Path, session_key: str) -> bool:

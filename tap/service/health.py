@@ -64,6 +64,8 @@ class Numbers(Struct, frozen=True, kw_only=True):
     drift: dict[str, str] = field(default_factory=dict)
     journal: str = "the journal"
     journal_failing: str | None = None
+    journal_full: str | None = None
+    """The journal is beyond its bound, and all of it still has to go to the ledger."""
     in_memory: int = 0
     commit_waits: float = 0.0
     """How long the disk has been at what it was asked last."""
@@ -161,6 +163,9 @@ def _journal(n: Numbers) -> Iterable[Reason]:
     elif n.commit_waits >= DISK_S:
         words = f"the disk has not answered for {n.commit_waits:.0f} s; {n.in_memory} entries wait in memory"
         yield _reason("failing", "disk", words, f"look after the disk of {n.journal}")
+    if n.journal_full is not None:
+        step = "see why the ledger does not take it ('multicam-tap check'), or raise TAP_JOURNAL_MEGABYTES"
+        yield _reason("failing", "journal_full", n.journal_full, step)
     if n.moved_aside:
         words = "a damaged journal was moved aside, and a new one begun"
         yield _reason("degraded", "journal_moved", words, f"keep the file beside {n.journal}, and look after the disk")
@@ -230,6 +235,7 @@ def numbers_of(service: Service) -> Numbers:
         drift=dict(service.drift.alarms),
         journal=str(service.settings.journal_path),
         journal_failing=service.writer.failing,
+        journal_full=service.upkeep.full,
         in_memory=service.writer.waiting,
         commit_waits=look.outstanding_for(),
         moved_aside=len(service.journal.moved_aside),

@@ -6,10 +6,13 @@ import asyncio
 import random
 import shutil
 import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import serve
-from tests.contract.local import CONVEX, local_ledger
+from tests.contract.local import CONVEX, Local, local_ledger
 from tests.faults.desk import Desk
 from tests.faults.judge import judge, judge_committed
 from tests.faults.outcome import Outcome, together
@@ -55,30 +58,43 @@ async def _ledger_dies(count: int, seed: int, rng: random.Random) -> Outcome:
     with workshop() as place:
         data, port = place / "ledger.jsonl", 0
         async with serve(shoot, speed=15) as (rehearsal, server):
-            for life in range(count + 1):
-                with local_ledger(["venue"], port=port, data=data) as local:
-                    port = int(local.url.rpartition(":")[2])
-                    if not life:
-                        tap = Tap(place / "tap", f"ws://127.0.0.1:{server}/ws/control", local.url, "venue", _RIG)
-                        tap.start()
-                        playing = asyncio.create_task(rehearsal.play())
-                    else:
-                        outcome.recovered(await shipped(tap))
-                    if life < count:
-                        await asyncio.sleep(rng.choice((0.0, rng.random() * 0.2)))
-                        local.process.kill()
-                        outcome.tried += 1
-                        continue
-                    try:
+            tap = Tap(place / "tap", f"ws://127.0.0.1:{server}/ws/control", "http://127.0.0.1:1", "venue", _RIG)
+            playing = asyncio.create_task(rehearsal.play())
+            try:
+                for life in range(count + 1):
+                    async with _ledger_lives(port, data) as local:
+                        port = int(local.url.rpartition(":")[2])
+                        if not life:
+                            tap.environ["TAP_CONVEX_URL"] = local.url
+                            tap.start()
+                        else:
+                            outcome.recovered(await shipped(tap))
+                        if life < count:
+                            await asyncio.sleep(rng.choice((0.0, rng.random() * 0.2)))
+                            local.process.kill()
+                            outcome.tried += 1
+                            continue
                         await playing
                         await finish(tap, outcome)
-                    finally:
-                        tap.abandon()
-                    rows = await rows_of(local.url, "venue")
+                        rows = await rows_of(local.url, "venue")
+            finally:
+                playing.cancel()
+                tap.abandon()
     outcome.promise(rehearsal.received_from_clients == 0, "the tap has sent data frames")
     outcome.add(judge(rehearsal.truth(venue="venue"), rehearsal.items, rows, exact=True))
     outcome.add(judge_committed(tap.committed, rows))
     return outcome
+
+
+@asynccontextmanager
+async def _ledger_lives(port: int, data: Path) -> AsyncIterator[Local]:
+    """Started and ended beside this loop, on which the shoot goes on."""
+    with ExitStack() as stack:
+        local = await asyncio.to_thread(stack.enter_context, local_ledger(["venue"], port=port, data=data))
+        try:
+            yield local
+        finally:
+            await asyncio.to_thread(stack.close)
 
 
 async def lost_answers(count: int, seed: int) -> Outcome:

@@ -37,6 +37,7 @@ def test_where_all_is_well_nothing_is_told() -> None:
         ({"understood": 0, "connected_for": UNDERSTOOD_S}, "failing", "nothing_understood"),
         ({"drift": {"cuts": "no cut for an hour"}}, "degraded", "drift_cuts"),
         ({"journal_failing": "disk full", "in_memory": 7}, "failing", "journal"),
+        ({"journal_full": "the journal holds 9 MB that the ledger has not"}, "failing", "journal_full"),
         ({"commit_waits": DISK_S}, "failing", "disk"),
         ({"moved_aside": 1}, "degraded", "journal_moved"),
         ({"recorder_failing": "disk full"}, "degraded", "recorder"),
