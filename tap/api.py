@@ -14,13 +14,14 @@ Nothing here writes. Whatever goes wrong is a :class:`TapError`, whose text says
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
+_STATUSES = (None, "live", "complete", "interrupted")
 _LONGEST_SESSION_MS = 7 * 86_400_000
 """How far before a moment a session may have begun that still ran then: where reading on ends."""
 
@@ -108,8 +110,10 @@ class History(ABC):
 
         A session fits where it ran at some time from ``since`` to ``until``: Unix ms, a datetime, or what a person
         says ("yesterday", "3 days", "2026-11-21 14:30") in ``zone`` (None: the machine's). ``title``: a part of it, in
-        any case. Raises ``ValueError`` for a moment that is none.
+        any case. Raises ``ValueError`` for a moment or a status that is none.
         """
+        if status not in _STATUSES:
+            raise ValueError(f"{status!r} is no status → live, complete or interrupted")
         now = datetime.now(UTC).astimezone(zone)
         asked = Asked(venue=venue, since=_ms(since, now), until=_ms(until, now, end=True), status=status, title=title)
         return (_session(row) for row in self.session_rows(asked) if row.retracted is None)
@@ -246,17 +250,23 @@ class _OfLedger(History):
     """Asks on an event loop of its own thread, so that it works whatever the caller's thread does."""
 
     def __init__(self, url: str, key: _Key | None) -> None:
-        portals = importlib.import_module("anyio.from_thread")
-        self._stack = ExitStack()
-        self._portal = self._stack.enter_context(portals.start_blocking_portal())
         self._ledger = Ledger(url, key)
+        self._loop = asyncio.new_event_loop()
+        # A daemon: a script that ends without closing this has to end all the same.
+        self._thread = Thread(target=self._loop.run_forever, name="tap-history", daemon=True)
+        self._thread.start()
 
     def rows(self, key: str) -> list[Row]:
         return self._call(lambda: self._ledger.timeline(key))
 
     def close(self) -> None:
+        if self._loop.is_closed():
+            return
         self._call(self._ledger.close)
-        self._stack.close()
+        self._call(self._loop.shutdown_asyncgens)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def _newest_first(self, asked: Asked) -> Iterator[Row]:
         rows = self._ledger.sessions(asked.venue)
@@ -270,8 +280,18 @@ class _OfLedger(History):
             yield row
 
     def _call(self, question: Callable[[], Awaitable[_T]]) -> _T:
-        answer: _T = self._portal.call(question)
-        return answer
+        if self._loop.is_closed():
+            raise TapError("this history is closed", hint="open_ledger opens it again")
+
+        async def asked() -> _T:
+            return await question()
+
+        answer = asyncio.run_coroutine_threadsafe(asked(), self._loop)
+        try:
+            return answer.result()
+        except BaseException:
+            answer.cancel()
+            raise
 
 
 class _Key:

@@ -76,6 +76,8 @@ def test_sessions_are_found_by_when_they_were(history: tap.History) -> None:
     assert list(history.sessions(venue="elsewhere")) == []
     with pytest.raises(ValueError, match="no moment that is understood"):
         history.sessions(since="soon")
+    with pytest.raises(ValueError, match="no status → live, complete or interrupted"):
+        history.sessions(status="over")  # type: ignore[arg-type]
 
 
 def test_what_is_not_there_is_told(history: tap.History, tmp_path: Path) -> None:
@@ -127,6 +129,27 @@ def test_the_ledger_gives_what_the_journal_gives(state: Path, history: tap.Histo
         assert asyncio.run(inside()) == history.timeline(session.key)
         with tap.open_ledger(local.url, "no such key") as there, pytest.raises(tap.TapError, match="does not know"):
             list(there.sessions())
+
+
+def test_a_script_that_closes_nothing_ends() -> None:
+    """Also where the ledger was away, and the exception went through everything."""
+    code = (
+        "import tap\n"
+        "history = tap.open_ledger('http://127.0.0.1:9', 'k')\n"
+        "try: list(history.sessions())\n"
+        "except tap.TapError as error: print('told', flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "told\n"
+
+
+def test_what_is_closed_says_so() -> None:
+    """And may be closed twice."""
+    history = tap.open_ledger("http://127.0.0.1:9", "k")
+    history.close()
+    history.close()
+    with pytest.raises(tap.TapError, match="this history is closed"):
+        list(history.sessions())
 
 
 # ---------------------------------------------------------------------------------------------- on the command line

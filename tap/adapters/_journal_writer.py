@@ -155,6 +155,11 @@ class JournalWriter:
             self._journal.append(batch.entries, batch.checkpoint, self._now())
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread that keeps the history must not die
             self.failing = str(error) if isinstance(error, JournalError) else repr(error)
+            # Nobody waits behind a disk that fails: who asks is told why, and may ask again.
+            why = error if isinstance(error, JournalError) else JournalError(repr(error))
+            for call in self._calls:
+                call.refuse(why)
+            self._calls = []
             return False
         self.failing = None
         self._committed += len(batch.entries)
@@ -238,6 +243,11 @@ class _Call(Generic[_T]):
         try:
             self.future.set_result(self._run(journal))
         except Exception as error:  # noqa: BLE001 - it belongs to who asked
+            self.future.set_exception(error)
+
+    def refuse(self, error: JournalError) -> None:
+        """Answer it with what keeps the thread from getting to it."""
+        if self.future.set_running_or_notify_cancel():
             self.future.set_exception(error)
 
     def _run(self, journal: Journal) -> _T:

@@ -7,7 +7,6 @@ and add to it meanwhile. Whatever goes wrong is a ``JournalError``.
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +23,6 @@ from tap.adapters._journal_rows import (
     Kept,
     State,
     digest_of,
-    fields_of,
     keep_tap_id,
     kept_object,
     kept_of,
@@ -50,6 +48,7 @@ from tap.adapters._journal_schema import (
     transaction,
     version_of,
 )
+from tap.adapters._journal_verify import problems_in
 from tap.adapters._journal_writer import JournalWriter
 from tap.core.errors import JournalDamaged, JournalVersion
 from tap.core.model import Entry, Op
@@ -69,6 +68,9 @@ _IN_SESSION = "INDEXED BY entries_by_session WHERE session_key = :session"
 _REVISION = (
     "SELECT coalesce(max(revision), 0) FROM entries INDEXED BY entries_revised WHERE session_key = ? AND revision > 0"
 )
+
+_UNUSABLE: dict[type[BaseException], str] = {JournalDamaged: "damaged", JournalVersion: "newer"}
+"""What the owner puts aside to begin anew, and the word for it in the new name."""
 
 
 class Journal:
@@ -282,16 +284,7 @@ class Journal:
         """What is wrong with the file, in words; an empty list where nothing is. Takes seconds for a large one."""
         problems: list[str] = []
         try:
-            found = self._all("PRAGMA integrity_check(100)")
-            problems += [f"the file: {text}" for (text,) in found if text != "ok"]
-            problems += self._odd_entries()
-            problems += self._odd_checkpoint()
-            counted = dict(self._all("SELECT state, count(*) FROM entries GROUP BY state"))
-            problems += [
-                f"the tally of {state} says {n}, there are {counted.get(state, 0)}"
-                for state, n in self.counts().items()
-                if n != counted.get(state, 0)
-            ]
+            problems += problems_in(self._all, self._select)
         except JournalDamaged as error:
             problems.append(str(error))
         return problems
@@ -369,28 +362,39 @@ class Journal:
             refuse_foreign(path)
             with errors_in_words(path):
                 db = connect(path, readonly=self._readonly)
-                prepare(db, path, readonly=self._readonly)
-                self._select = SELECT if version_of(db) > 1 else SELECT_1
-                # The places that every run needs, looked at before it relies on them.
-                for sql in ("SELECT * FROM tally", "SELECT max(seq) FROM entries"):
-                    db.execute(sql).fetchall()
-                self._look_at_checkpoint(db)
+                self._look_over(db)
         except BaseException as error:
-            newer = isinstance(error, JournalVersion)
-            begin_anew = again and self._lock is not None and (newer or isinstance(error, JournalDamaged))
-            if begin_anew:
-                self.moved_aside.append(move_aside(path, "newer" if newer else "damaged"))
-                fresh = self._connected(again=False)
-                if db is not None:
-                    rescue(db, fresh, SELECT)
+            why = _UNUSABLE.get(type(error)) if again and self._lock is not None else None
+            fresh = None if why is None else self._instead(why, db)
             # Only now: SQLite tidies up a file as it closes it, but not one that was moved meanwhile.
             if db is not None:
                 db.close()
-            if not begin_anew:
+            if fresh is None:
                 raise
             return fresh
         self._identity, self._log = identity(path), self._log_there()
         return db
+
+    def _look_over(self, db: sqlite3.Connection) -> None:
+        """Set it up, and look at the places that every run needs, before it relies on them."""
+        prepare(db, self.path, readonly=self._readonly)
+        self._select = SELECT if version_of(db) > 1 else SELECT_1
+        for sql in ("SELECT * FROM tally", "SELECT max(seq) FROM entries"):
+            db.execute(sql).fetchall()
+        try:
+            checkpoint_in(db)
+        except ValueError as error:
+            if self._lock is not None:
+                what = f"has a checkpoint that is not what was kept ({error})"
+                raise JournalDamaged(what, where=str(self.path)) from None
+
+    def _instead(self, why: str, damaged: sqlite3.Connection | None) -> sqlite3.Connection:
+        """Another journal in the place of one that cannot be used, with what can still be read of that."""
+        self.moved_aside.append(move_aside(self.path, why))
+        fresh = self._connected(again=False)
+        if damaged is not None:
+            rescue(damaged, fresh, SELECT)
+        return fresh
 
     def _log_there(self) -> tuple[Identity, Identity]:
         """Which log stands beside the file, and which index of the log, by which connections share their locks."""
@@ -401,7 +405,9 @@ class Journal:
             checkpoint_in(db)
         except ValueError as error:
             if self._lock is not None:
-                raise JournalDamaged(f"has a checkpoint that is not what was kept ({error})", where=str(self.path)) from None
+                raise JournalDamaged(
+                    f"has a checkpoint that is not what was kept ({error})", where=str(self.path)
+                ) from None
 
     def _reopen(self) -> None:
         """Leave a file that is no longer the one at the path."""
@@ -429,7 +435,7 @@ class Journal:
         old.close()
 
     def _follow_log(self) -> None:
-        """Somebody deleted the log or its index: what is written there goes with this process. So leave it, with all in it."""
+        """Somebody deleted the log or its index: what is written there goes with this process. Leave it."""
         with suppress(sqlite3.Error):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         # First: SQLite tidies up as it closes, and would take the next log for this one.
@@ -506,24 +512,3 @@ class Journal:
         except (ValueError, TypeError):
             hint = "see 'multicam-tap journal verify'"
             raise JournalDamaged(f"entry {row[0]} cannot be read", where=str(self.path), hint=hint) from None
-
-    def _odd_entries(self) -> Iterator[str]:
-        after = 0
-        sql = "SELECT seq, key, op, fields FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
-        while rows := self._all(sql, (after, _PAGE)):
-            for seq, key, op, text in rows:
-                if op not in get_args(Op):
-                    yield f"entry {seq} ({key}): no op {op!r}"
-                try:
-                    fields_of(text)
-                except ValueError:
-                    yield f"entry {seq} ({key}): its fields are no JSON object"
-            after = rows[-1][0]
-
-    def _odd_checkpoint(self) -> Iterator[str]:
-        checkpoint = self.checkpoint()
-        try:
-            if checkpoint is not None:
-                json.loads(checkpoint)
-        except ValueError:
-            yield "the checkpoint is no JSON"

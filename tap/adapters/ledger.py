@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 import msgspec
 import orjson
 
+from tap.adapters.names import look_up
 from tap.core.codec import entry_json, sub_key
 from tap.core.errors import LedgerError, LedgerRejected, LedgerUnavailable
 from tap.core.merge import Row
@@ -633,29 +634,12 @@ def _convex() -> Any:
 
 
 class _Names:
-    """Looks names up, each on a thread that nobody waits for.
-
-    A look-up without a network takes as long as it likes, and the loop's own threads are joined at the end of the
-    process: SIGTERM would wait for it.
-    """
+    """Looks names up as aiohttp wants it."""
 
     async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[dict[str, Any]]:
-        loop = asyncio.get_running_loop()
-        found: asyncio.Future[list[Any]] = loop.create_future()
-
-        def look_up() -> None:
-            try:
-                infos = socket.getaddrinfo(host, port, socket.AddressFamily(family), socket.SOCK_STREAM)
-                tell = partial(_tell, found, infos, None)
-            except (OSError, UnicodeError) as error:
-                tell = partial(_tell, found, [], error if isinstance(error, OSError) else OSError("no such name"))
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(tell)
-
-        threading.Thread(target=look_up, name="ledger-name", daemon=True).start()
         return [
             {"hostname": host, "host": at[0], "port": at[1], "family": kind, "proto": proto, "flags": _NUMERIC}
-            for kind, _, proto, _, at in await found
+            for kind, _, proto, _, at in await look_up(host, port, family)
         ]
 
     async def close(self) -> None:
@@ -663,12 +647,3 @@ class _Names:
 
 
 _NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-
-
-def _tell(found: asyncio.Future[list[Any]], infos: list[Any], error: OSError | None) -> None:
-    if found.done():
-        return
-    if error is None:
-        found.set_result(infos)
-    else:
-        found.set_exception(error)

@@ -17,7 +17,9 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
+from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
@@ -35,6 +37,7 @@ from websockets.frames import Frame as Message
 from websockets.http11 import Response
 from websockets.protocol import Event, State
 
+from tap.adapters.names import look_up
 from tap.core.errors import HandshakeRefused, ServerError
 from tap.core.mapping import Dialect
 from tap.core.model import Closed, Frame, Opened, Sent, SourceItem, Stamp
@@ -300,10 +303,21 @@ class ServerSocket:
             await asyncio.sleep(_delay(32 if verdict.retry is Retry.SLOWLY else attempt, self._timing, self._jitter()))
             attempt += 1
 
-    def _connect(self) -> connect:
+    async def _dial(self) -> ClientConnection:
+        """The first address of the server at which somebody answers."""
+        async with asyncio.timeout(self._timing.open_timeout):
+            addresses = await _addresses(self._url)
+        for address in addresses[:-1]:
+            with suppress(OSError):
+                return await self._connect(address)
+        return await self._connect(addresses[-1])
+
+    def _connect(self, address: str | None = None) -> connect:
+        where: dict[str, Any] = {} if address is None else {"host": address}
         try:
             return connect(
                 self._url,
+                **where,
                 additional_headers=self._headers,
                 user_agent_header="multicam-tap",
                 compression=self._compression,
@@ -333,7 +347,7 @@ class ServerSocket:
     async def _listen(self) -> BaseException:
         """One connection from its beginning to its end; why it ended, or did not come about."""
         try:
-            connection = await self._connect()
+            connection = await self._dial()
         except (OSError, InvalidHandshake, InvalidURI, ValueError) as error:
             return error
         speaking = asyncio.create_task(self._speak(connection))
@@ -553,6 +567,18 @@ class _Connection(ClientConnection):
 
 def _speaking(dialect: object) -> Speaking | None:
     return dialect if isinstance(dialect, Speaking) else None
+
+
+async def _addresses(url: str) -> list[str | None]:
+    """Where to connect, in order; None: as the URL says, which names an address itself."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    with suppress(ValueError):
+        ip_address(host)
+        return [None]
+    infos = await look_up(host, parts.port or 0)
+    found: list[str | None] = [str(info[4][0]) for info in infos]
+    return list(dict.fromkeys(found)) or [None]
 
 
 def _without_userinfo(url: str) -> str:

@@ -64,8 +64,13 @@ def asked_events(timeline: Timeline, *, camera: str | None = None, kinds: Iterab
     """The events of one session that are of one of these kinds (words of ``KINDS``), and of a camera.
 
     ``camera`` is an id, or part of a name in any case. An event is a camera's where it is to it, from it, or by it.
+    Raises ``ValueError`` for a kind that is none.
     """
-    wanted = frozenset[str]().union(*(KINDS[kind] for kind in kinds))
+    words = tuple(kinds)
+    for word in words:
+        if word not in KINDS:
+            raise ValueError(f"{word!r} is no kind of event → {', '.join(KINDS)}")
+    wanted = frozenset[str]().union(*(KINDS[word] for word in words))
     ids = None if camera is None else _ids(timeline, camera)
     return [
         event

@@ -51,7 +51,8 @@ class Result(Struct, kw_only=True):
 
 def parts_of(fault: Fault, scale: float) -> list[Part]:
     """All of them together try the fault its full number of times, multiplied by ``scale``."""
-    count, parts = max(1, round(fault.count * scale)), []
+    count = max(1, round(fault.count * scale))
+    parts: list[Part] = []
     while count > 0:
         number = len(parts)
         parts.append(Part(fault.name, number, min(fault.part, count), 1_000 * number + 1))
@@ -183,10 +184,11 @@ def page(results: Sequence[Result]) -> Iterator[str]:
     """The whole page."""
     yield "# Faults"
     yield ""
-    yield "What a venue may do to the tap, many times over: a simulated server, real tap processes, and the local ledger (for"
-    yield "outages a stub), all on one machine; the truth of each shoot is compared with what the ledger has of it at the end."
+    yield "What a venue may do to the tap, many times over: a simulated server, real tap processes, the local ledger"
+    yield "(for outages a stub), all on one machine. At the end the truth of each shoot is compared with what the"
+    yield "ledger has of it."
     yield ""
-    yield "- **lost**: committed and not in the ledger, or sent to the tap and neither told nor inside a gap that it told;"
+    yield "- **lost**: committed and not in the ledger, or sent to the tap and neither told nor inside a told gap;"
     yield "- **doubled**, **invented**: told twice; told though it did not happen;"
     yield "- **longest stall**: from the receipt of a frame to the commit of what it told;"
     yield "- **recovery**: from the end of the fault to things going on as before."
@@ -198,15 +200,17 @@ def page(results: Sequence[Result]) -> Iterator[str]:
     if whens:
         hours = sum(result.seconds for result in results) / 3600
         yield f"Run from {whens[0]} to {whens[-1]} UTC, {hours:.1f} h of it, with `make faults` on {_machine()}."
-    yield "`make faults` goes on where it stopped; `make faults FAULTS='--part kill --scale 0.1'` tries one, ten times less often;"
-    yield "`python -m tests.faults --list` names them. Half-open lines and failing disks need root."
+    yield "`make faults` goes on where it stopped; `make faults FAULTS='--part kill --scale 0.1'` tries one a tenth"
+    yield "as often; `python -m tests.faults --list` names them. Half-open lines and failing disks need root."
 
 
 def _measured(results: Sequence[Result]) -> Iterator[str]:
     notes: dict[str, list[str]] = {}
     for result in results:
         known = notes.setdefault(result.part.fault, [])
-        known += [note for note in result.outcome.notes if note not in known and not note.startswith(("lost", "invented"))]
+        known += [
+            note for note in result.outcome.notes if note not in known and not note.startswith(("lost", "invented"))
+        ]
     if any(notes.values()):
         yield "## What else was measured"
         yield ""

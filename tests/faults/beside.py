@@ -51,7 +51,9 @@ class Cost(Struct):
         return statistics.quantiles(self.times, n=100)[98]
 
     def __str__(self) -> str:
-        return f"median {self.median:.0f} µs, p99 {self.p99:.0f} µs a broadcast, {self.queue / 1024:.0f} KB queued at most"
+        return (
+            f"median {self.median:.0f} µs, p99 {self.p99:.0f} µs a broadcast, {self.queue / 1024:.0f} KB queued at most"
+        )
 
 
 def _read(url: str) -> None:
@@ -113,7 +115,8 @@ async def _compared(
                 await _broadcast(desk, seconds, beside, None if meanwhile is None else partial(meanwhile, tap))
                 last = await desk.cut()
                 took = await look_until(
-                    lambda: any(last.cut_id in key for key in tap.newest()), lambda: f"the last cut: {tap.messages()[-3:]}"
+                    lambda: any(last.cut_id in key for key in tap.newest()),
+                    lambda: f"the last cut: {tap.messages()[-3:]}",
                 )
                 outcome.recovered(took)
                 outcome.promise(await tap.stop() == 0, f"it did not end in order: {tap.messages()[-3:]}")
@@ -122,7 +125,9 @@ async def _compared(
     if meanwhile is None:
         outcome.promise(beside.queue < _QUEUE, f"{name}: {beside.queue / 1024:.0f} KB waited for the tap")
     allowed = 2 * without.median + 100
-    outcome.promise(beside.median < allowed, f"{name}: {beside.median:.0f} µs a broadcast, {without.median:.0f} without")
+    outcome.promise(
+        beside.median < allowed, f"{name}: {beside.median:.0f} µs a broadcast, {without.median:.0f} without"
+    )
     outcome.notes += [f"two plain readers: {without}", f"a reader and a tap, {name}: {beside}"]
     return outcome
 
@@ -131,7 +136,10 @@ def _judge(outcome: Outcome, desk: Desk, tap: Tap) -> None:
     """Every cut is in the journal, or a gap covers it; not one data frame ever came."""
     told = [kept.entry for kept in tap.kept()]
     spans = [
-        (int(str(entry.fields["observedAt"])) - int(str(entry.fields["durationMs"])), int(str(entry.fields["observedAt"])))
+        (
+            int(str(entry.fields["observedAt"])) - int(str(entry.fields["durationMs"])),
+            int(str(entry.fields["observedAt"])),
+        )
         for entry in told
         if entry.fields.get("kind") == "gap" and "durationMs" in entry.fields
     ]

@@ -188,7 +188,9 @@ def _compare(tap: Tap, what: str, before: Mapping[str, Entry], outcome: Outcome)
                 if was is not None and was != kept.entry:
                     outcome.invented += 1
                     outcome.notes.append(f"{what}: {kept.entry.key} is not what was kept")
-                elif was is None and kept.entry.op == "event" and "cut-05" not in kept.entry.key and not _gap(kept.entry):
+                elif (
+                    was is None and kept.entry.op == "event" and "cut-05" not in kept.entry.key and not _gap(kept.entry)
+                ):
                     outcome.invented += 1
                     outcome.notes.append(f"{what}: {kept.entry.key} was never kept")
     except JournalError as error:

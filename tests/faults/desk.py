@@ -112,7 +112,9 @@ class Desk:
         return time.time_ns() // 1_000_000 + self.clock_off_ms
 
     def _state(self) -> dict[str, Any]:
-        session = None if self.session is None else {"id": self.session, "title": "A shoot", "started_at": 1_790_000_000_000}
+        session = (
+            None if self.session is None else {"id": self.session, "title": "A shoot", "started_at": 1_790_000_000_000}
+        )
         cameras = [{"id": camera, "name": camera.title(), "online": True} for camera in ("cam-0", "cam-1")]
         program = f"cam-{len(self.cuts) % 2}"
         return {"type": "state", "session": session, "program": program, "mode": "performance", "cameras": cameras}

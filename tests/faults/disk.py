@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -70,7 +70,7 @@ async def _failing(performance: Performance, times: int) -> None:
     )
 
 
-async def _shoots(count: int, seed: int, drama: Callable[[Performance], object], *, exact: bool) -> Outcome:
+async def _shoots(count: int, seed: int, drama: Callable[[Performance], Awaitable[None]], *, exact: bool) -> Outcome:
     outcomes = []
     with House() as house:
         for shoot in range(count):
@@ -78,7 +78,7 @@ async def _shoots(count: int, seed: int, drama: Callable[[Performance], object],
                 outcomes.append(
                     await perform(
                         house, seed + shoot, drama, folder=place, exact=exact, rig=_RIG, speed=10, length_s=60,
-                    )  # type: ignore[arg-type]
+                    )
                 )  # fmt: skip
                 outcomes[-1].tried = 1
     return together(outcomes)
@@ -155,7 +155,11 @@ def _made_read_only(performance: Performance) -> Callable[[], None]:
     folder = str(performance.tap.folder)
     subprocess.run(["mount", "--bind", folder, folder], check=True)
     subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
-    return lambda: subprocess.run(["umount", folder], check=True) and None
+
+    def mend() -> None:
+        subprocess.run(["umount", folder], check=True)
+
+    return mend
 
 
 def _owned_by_another(performance: Performance) -> Callable[[], None]:
@@ -170,9 +174,7 @@ def _full_at_the_start(performance: Performance) -> Callable[[], None]:
     return fill(performance.folder.parent)
 
 
-async def _start_faults(
-    spoil: Callable[[Performance], Callable[[], None]], count: int, seed: int
-) -> Outcome:
+async def _start_faults(spoil: Callable[[Performance], Callable[[], None]], count: int, seed: int) -> Outcome:
     # Impatient: the shoot goes on while the tap cannot record.
     outcomes = []
     drama = partial(_starts_badly, spoil, random.Random(seed))
@@ -180,7 +182,9 @@ async def _start_faults(
         for shoot in range(count):
             with small_disk() as place:
                 outcomes.append(
-                    await perform(house, seed + shoot, drama, folder=place, rig=_RIG, speed=5, length_s=60, patient=False)
+                    await perform(
+                        house, seed + shoot, drama, folder=place, rig=_RIG, speed=10, length_s=60, patient=False
+                    )
                 )
                 outcomes[-1].tried = 1
     return together(outcomes)

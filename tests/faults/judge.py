@@ -109,9 +109,7 @@ def judge_committed(committed: Mapping[str, Committed], rows: Iterable[Row]) -> 
 # ---------------------------------------------------------------------------------------------- events
 
 
-def _events(
-    outcome: Outcome, result: Score, truth: Truth, known: Sequence[_Gap], when: _Walls, *, gaps: bool
-) -> None:
+def _events(outcome: Outcome, result: Score, truth: Truth, known: Sequence[_Gap], when: _Walls, *, gaps: bool) -> None:
     stills = {still.still_id for still in truth.stills}
     for event in result.missed:
         if event.kind == "gap":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 
 from tests.faults.outcome import Outcome, together
 from tests.faults.rig import Rig
@@ -15,7 +16,7 @@ _A_SHOOT = 25
 _RIG = Rig(patience=20, prune_every_s=0.02)
 
 
-def _lives(count: int, rng: random.Random):  # type: ignore[no-untyped-def]
+def _lives(count: int, rng: random.Random) -> Callable[[Performance], Awaitable[None]]:
     async def drama(performance: Performance) -> None:
         tap, outcome, rehearsal = performance.tap, performance.outcome, performance.rehearsal
         for _ in range(count):
@@ -23,7 +24,9 @@ def _lives(count: int, rng: random.Random):  # type: ignore[no-untyped-def]
                 # While it starts: the journal is opened, the machine resumes, the first connection is made.
                 await asyncio.sleep(rng.random() * 0.12)
             else:
-                outcome.recovered(await look_until(lambda: performance.heard, lambda: f"a connection: {tap.messages()[-3:]}"))
+                outcome.recovered(
+                    await look_until(lambda: performance.heard, lambda: f"a connection: {tap.messages()[-3:]}")
+                )
                 # Some right after the first frame, some in the middle of things.
                 await asyncio.sleep(rng.choice((0.0, 0.02, rng.random() * 0.4)))
             outcome.tried += 1

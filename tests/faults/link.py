@@ -178,11 +178,13 @@ class Link:
             self._swallowing = False
 
     async def carry(self, port: int, folder: Path) -> int:
-        """A port inside that leads to a port of this machine, past the line; the tap's ledger must be on its loopback."""
+        """A port inside that leads to a port of this machine, past the line; the tap takes a ledger on its loopback."""
         path = folder / "ledger.sock"
         self._relay = await Relay(port).open_unix(path)
         command = ["ip", "netns", "exec", self.name, sys.executable, "-m", "tests.faults.link", str(path)]
-        self._inside = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+        self._inside = await asyncio.to_thread(
+            subprocess.Popen, command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+        )
         assert self._inside.stdout is not None
         return int(await asyncio.to_thread(self._inside.stdout.readline))
 

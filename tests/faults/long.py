@@ -42,7 +42,9 @@ async def _long(length_s: float, speed: float, rate: float, seed: int, tried: in
         grown = min(samples[-5:]) - min(samples[:5])
         outcome.promise(grown < _GROWTH, f"memory grew by {grown / 2**20:.1f} MB after the warm-up")
         files = _bytes(tap.folder)
-        outcome.promise(files < (_TAPE_MB + 2 * _JOURNAL_MB + 20) * 2**20, f"{files / 2**20:.0f} MB in the state directory")
+        outcome.promise(
+            files < (_TAPE_MB + 2 * _JOURNAL_MB + 20) * 2**20, f"{files / 2**20:.0f} MB in the state directory"
+        )
         frames = rehearsal.telemetry_sent
         outcome.notes.append(
             f"{length_s / 3600:g} h of shoot in {wall:.0f} s, {frames} frames of telemetry, memory grew by "

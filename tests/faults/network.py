@@ -154,9 +154,9 @@ async def _slowed(
         performance.losses.append(Loss(wall, time.time() * 1000))
 
 
-half_open = partial(_half_open, FASTER, 4.0)
+half_open = partial(_half_open, FASTER, 8.0)
 half_open_real = partial(_half_open, 1, 1.0)
-loris = partial(_slow, "loris", FASTER, 4.0)
+loris = partial(_slow, "loris", FASTER, 8.0)
 loris_real = partial(_slow, "loris", 1, 1.0)
-drip = partial(_slow, "drip", FASTER, 4.0)
+drip = partial(_slow, "drip", FASTER, 8.0)
 drip_real = partial(_slow, "drip", 1, 1.0)

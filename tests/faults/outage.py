@@ -99,8 +99,7 @@ async def _one(fault: Fault | None, backlog: int) -> Outcome:
                 outcome.promise(await tap.stop() == 0, f"it did not end in order: {tap.messages()[-3:]}")
             outcome.stalled(tap.longest_stall_ms)
             outcome.notes.append(
-                f"memory grew by {grown / 2**20:.1f} MB over {backlog} entries, "
-                f"which took {took:.0f} s to be delivered"
+                f"memory grew by {grown / 2**20:.1f} MB over {backlog} entries, which took {took:.0f} s to be delivered"
             )
             _compare(tap, switch.stub, desk, outcome)
     return outcome
@@ -131,7 +130,6 @@ def _compare(tap: Tap, stub: Stub, desk: Desk, outcome: Outcome) -> None:
     outcome.lost += max(0, len(desk.cuts) - told)
     outcome.doubled += max(0, told - len(desk.cuts))
     outcome.promise(desk.received == 0, "the tap has sent data frames")
-
 
 
 refusing = partial(_outage, None)

@@ -42,7 +42,9 @@ async def run(count: int, seed: int) -> Outcome:
             in_order = sorted(took.values()) or [0.0]
             outcome.stalled(in_order[-1])
             median, longest = in_order[len(in_order) // 2], in_order[-1]
-            outcome.notes.append(f"from the server to the ledger's answer: median {median:.0f} ms, longest {longest:.0f} ms")
+            outcome.notes.append(
+                f"from the server to the ledger's answer: median {median:.0f} ms, longest {longest:.0f} ms"
+            )
             outcome.add(desk.judge(await rows_of(local.url, venue)))
     return outcome
 

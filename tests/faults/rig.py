@@ -48,15 +48,15 @@ class Offset:
     """How far the wall clock of a process is off, in ms; to be set from outside."""
 
     def __init__(self) -> None:
-        self._value = _FORKS.Value(ctypes.c_longlong, 0, lock=False)
+        self._value = _FORKS.RawArray(ctypes.c_longlong, 1)
 
     @property
     def ms(self) -> int:
-        return int(self._value.value)
+        return int(self._value[0])
 
     @ms.setter
     def ms(self, value: int) -> None:
-        self._value.value = value
+        self._value[0] = value
 
 
 def begin(environ: Mapping[str, str], log: Path, rig: Rig, offset: Offset | None = None) -> ForkServerProcess:

@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from tap.adapters.journal import Journal, Kept
+from tap.adapters.ledger import Ledger
 from tap.core.errors import JournalError
 from tap.core.merge import Row, fold
 from tap.rehearsal.shoot import plan_shoot
@@ -34,10 +35,8 @@ _ROWS_OF_A_HOUSE = 2_500
 _SHIPPED_WITHIN_S = 90.0
 
 
-async def look_until(
-    enough: Callable[[], object], what: str | Callable[[], str], within: float = PATIENCE_S
-) -> float:
-    """Look again and again until it is so; how many ms that took. Raises ``TimeoutError``, which says what is missing."""
+async def look_until(enough: Callable[[], object], what: str | Callable[[], str], within: float = PATIENCE_S) -> float:
+    """Look again and again until it is so; how many ms that took. ``TimeoutError`` says what is missing."""
     since = time.monotonic()
     while not enough():
         if time.monotonic() - since > within:
@@ -81,7 +80,9 @@ class Tap:
             "TAP_SERVER_URL": server,
             "TAP_OPS_LISTEN": "off",
             "TAP_LOG_FORMAT": "json",
-            **({} if ledger is None else {"TAP_CONVEX_URL": ledger, "TAP_INGEST_KEY": key_of(venue).get_secret_value()}),
+            **(
+                {} if ledger is None else {"TAP_CONVEX_URL": ledger, "TAP_INGEST_KEY": key_of(venue).get_secret_value()}
+            ),
             **environ,
         }
         self._rig = rig or Rig()
@@ -231,9 +232,6 @@ class House:
 
 async def rows_of(url: str, venue: str) -> list[Row]:
     """Every row that a ledger has of a venue."""
-    # Imported where it is used: the harness itself runs without Convex's client.
-    from tap.adapters.ledger import Ledger
-
     async with Ledger(url, key_of(venue)) as ledger:
         sessions = [row.key async for row in ledger.sessions()]
         return [row for session in sessions for row in await ledger.timeline(session)]
@@ -242,7 +240,9 @@ async def rows_of(url: str, venue: str) -> list[Row]:
 async def shipped(tap: Tap) -> float:
     """Wait until the ledger has answered for all that the tap has kept; ms."""
     return await look_until(
-        lambda: tap.journal.exists() and not tap.count("pending"), lambda: f"all shipped: {tap.messages()[-4:]}", _SHIPPED_WITHIN_S
+        lambda: tap.journal.exists() and not tap.count("pending"),
+        lambda: f"all shipped: {tap.messages()[-4:]}",
+        _SHIPPED_WITHIN_S,
     )
 
 
@@ -375,7 +375,8 @@ async def _all_heard(tap: Tap) -> None:
     """The server has said goodbye; the tap, where it lives, has heard it once it says so."""
     if tap.lives_on:
         await look_until(
-            lambda: "not connected" in tap.messages()[-3:] or not tap.lives_on, lambda: f"the goodbye: {tap.messages()[-3:]}"
+            lambda: "not connected" in tap.messages()[-3:] or not tap.lives_on,
+            lambda: f"the goodbye: {tap.messages()[-3:]}",
         )
 
 
@@ -396,5 +397,3 @@ def spread(count: int, sizes: Sequence[int]) -> list[int]:
         given.append(min(size, count))
         count -= given[-1]
     return given
-
-

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from tests.faults import (
     beside,
@@ -29,7 +30,7 @@ def _nothing() -> None:
     return None
 
 
-class Fault(NamedTuple):
+class Fault(Struct, frozen=True):
     """One row of the table."""
 
     name: str
@@ -50,29 +51,70 @@ class Fault(NamedTuple):
 _NODE = ledgers.missing
 
 FAULTS: tuple[Fault, ...] = (
-    Fault("kill", "kill -9 of the tap at any instant, also while it ships, prunes, changes tapes, starts", kills.run, 500, 8, 50, _NODE),
+    Fault(
+        "kill",
+        "kill -9 of the tap at any instant: it ships, prunes, changes tapes, starts",
+        kills.run,
+        500,
+        8,
+        50,
+        _NODE,
+    ),
     Fault("ledger-kill", "kill -9 of the local ledger", ledgers.killed, 200, 3, 20, _NODE),
-    Fault("answer-lost", "the ledger's answer lost after the commit", ledgers.lost_answers, 1_000, 20, 200, _NODE),
+    Fault("answer-lost", "the ledger's answer lost after the commit", ledgers.lost_answers, 1_000, 12, 200, _NODE),
     Fault("answer-half", "half of the ledger's answer", ledgers.half_answers, 200, 10, 200, _NODE, slow=True),
-    Fault("ledger-refuses", "ledger (stub) refuses for an hour, backlog of 100,000", outage.refusing, 5, 1, 1, slow=True),
+    Fault(
+        "ledger-refuses", "ledger (stub) refuses for an hour, backlog of 100,000", outage.refusing, 5, 1, 1, slow=True
+    ),
     Fault("ledger-hangs", "ledger (stub) hangs for an hour, backlog of 100,000", outage.hanging, 5, 1, 1, slow=True),
-    Fault("ledger-5xx", "ledger (stub) answers 503 for an hour, backlog of 100,000", outage.overloaded, 5, 1, 1, slow=True),
-    Fault("ledger-429", "ledger (stub) answers 429 for an hour, backlog of 100,000", outage.throttled, 5, 1, 1, slow=True),
+    Fault(
+        "ledger-5xx", "ledger (stub) says 503 for an hour, backlog of 100,000", outage.overloaded, 5, 1, 1, slow=True
+    ),
+    Fault("ledger-429", "ledger (stub) says 429 for an hour, backlog of 100,000", outage.throttled, 5, 1, 1, slow=True),
     Fault("restart-kept", "server restart, session kept", restarts.kept, 50, 1, 25, _NODE),
     Fault("restart-lost", "server restart, session lost", restarts.lost, 50, 1, 25, _NODE),
     Fault("restart-replaced", "server restart, session replaced", restarts.replaced, 50, 1, 25, _NODE),
     Fault("half-open", "half-open TCP (veth, blackhole), waits 10:1", network.half_open, 20, 1, 10, network.missing),
     Fault("half-open-real", "half-open TCP at real times", network.half_open_real, 1, 1, 1, network.missing, slow=True),
     Fault("slow-loris", "a server that answers byte by byte, waits 10:1", network.loris, 20, 1, 10, _NODE, slow=True),
-    Fault("slow-loris-real", "a server that answers byte by byte, real times", network.loris_real, 1, 1, 1, _NODE, slow=True),
-    Fault("drip", "a line of 1 byte per second, waits 10:1", network.drip, 20, 1, 10, _NODE),
+    Fault(
+        "slow-loris-real",
+        "a server that answers byte by byte, real times",
+        network.loris_real,
+        1,
+        1,
+        1,
+        _NODE,
+        slow=True,
+    ),
+    Fault("drip", "a line of 1 byte per second, waits 10:1", network.drip, 20, 1, 10, _NODE, slow=True),
     Fault("drip-real", "a line of 1 byte per second, real times", network.drip_real, 1, 1, 1, _NODE, slow=True),
     Fault("disk-full", "disk full for a while", disk.full, 20, 1, 20, disk.missing),
     Fault("disk-full-at-start", "disk full when the tap starts", disk.stays_full, 20, 1, 20, disk.missing, slow=True),
     Fault("disk-read-only", "state directory read-only when the tap starts", disk.read_only, 20, 1, 20, disk.missing),
-    Fault("journal-owned", "another process owns the journal when the tap starts", disk.owned, 20, 1, 20, disk.missing, slow=True),
-    Fault("journal-locked", "another process writes to the journal without end", disk.locked, 20, 1, 20, disk.missing, slow=True),
-    Fault("journal-truncated", "journal and log cut at every byte of their last page", damage.truncated, 12_288, 300, 4_096),
+    Fault(
+        "journal-owned",
+        "another process owns the journal when the tap starts",
+        disk.owned,
+        20,
+        1,
+        20,
+        disk.missing,
+        slow=True,
+    ),
+    Fault(
+        "journal-locked",
+        "another process writes to the journal without end",
+        disk.locked,
+        20,
+        1,
+        20,
+        disk.missing,
+        slow=True,
+    ),
+    Fault(
+        "journal-truncated", "journal and log cut at every byte of their last page", damage.truncated, 12_288, 90, 4_096
+    ),
     Fault("journal-overwritten", "random overwrites of the journal", damage.overwritten, 500, 8, 100),
     Fault("journal-deleted", "the journal's files deleted while it runs", damage.deleted, 50, 6, 50, _NODE),
     Fault("journal-newer", "a journal of a newer version", damage.newer, 20, 1, 20),
@@ -89,8 +131,16 @@ FAULTS: tuple[Fault, ...] = (
     Fault("beside", "never in the way: a tap that is well", beside.well, 3, 1, 3, slow=True),
     Fault("beside-slow-disk", "never in the way: 10 ms a sync", beside.slow_disk, 3, 1, 3, slow=True),
     Fault("beside-ledger-away", "never in the way: the ledger away", beside.ledger_away, 3, 1, 3, slow=True),
-    Fault("beside-stopped", "never in the way: the tap stopped (SIGSTOP), then resumed", beside.stopped, 3, 1, 3, slow=True),
-)  # fmt: skip
+    Fault(
+        "beside-stopped",
+        "never in the way: the tap stopped (SIGSTOP), then resumed",
+        beside.stopped,
+        3,
+        1,
+        3,
+        slow=True,
+    ),
+)
 """In the order in which ``make faults`` tries them."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from tests.faults import __main__ as harness
 from tests.faults.outcome import Outcome
@@ -75,7 +76,7 @@ def test_harm_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
 def test_what_was_not_run_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A machine on which a fault cannot be made, and a name that there is not."""
-    _use(monkeypatch, _fault([])._replace(missing=lambda: "it needs root"))
+    _use(monkeypatch, structs.replace(_fault([]), missing=lambda: "it needs root"))
     assert harness.main([]) == 0
     said = capsys.readouterr().out
     assert "left out: it needs root" in said

@@ -124,3 +124,9 @@ def test_events_are_found_by_camera_and_kind(camera: str | None, kinds: tuple[st
     """A cut is of the camera it goes to and of the one it leaves; a marker of those it asked."""
     events = asked_events(timeline_of(EVENTS), camera=camera, kinds=kinds)
     assert " ".join(event.key.removeprefix("hall/shoot-1/") for event in events) == found
+
+
+def test_a_kind_that_is_none_is_told() -> None:
+    """With those that there are."""
+    with pytest.raises(ValueError, match="'cuts' is no kind of event → cut, hold, mode, still, gap, music"):
+        asked_events(timeline_of(EVENTS), kinds=["cuts"])

@@ -551,6 +551,20 @@ def test_names_of_all_kinds_are_names() -> None:
     assert len({row.key for row in stage.rows.values()}) == len(stage.rows)
 
 
+def test_a_scene_whose_removal_waits_did_not_leave_a_connection_that_was_lost() -> None:
+    """The removal stood behind a program event that was held; then OBS greeted anew."""
+    stage = ObsStage().shoot()
+    stage.event("SceneTransitionStarted", transitionName="Cut")
+    stage.later(20).program("B")
+    stage.later(10).event("SceneRemoved", sceneName="C", isGroup=False)
+    stage.greet(opened=False)
+    stage.wait(1500)
+    stage.answers("B", recording=3000)
+    stage.wait(10_000)
+    assert (stage.camera("C") or {})["status"] == "online"
+    assert stage.cuts() == [("A", "B")]
+
+
 def test_groups_are_no_cameras() -> None:
     """OBS tells of them as of scenes."""
     stage = ObsStage().shoot()

@@ -138,10 +138,10 @@ class ObsReader:
     def closed(self, _stamp: Stamp) -> list[Observation]:
         """The connection is gone: what waited is told as it was, but scenes that vanished with OBS did not leave."""
         state = self.state
-        state.removals.clear()
         told = list(self._finish_gathering()) if state.gathering is not None and state.gathering.answers else []
         state.gathering = None
         told += self._release(None)
+        state.removals.clear()
         state.connected = state.switching = state.exiting = state.transitions_seen = False
         self._transitions.forget()
         return told
@@ -208,6 +208,10 @@ class ObsReader:
     def _release(self, now: int | None) -> Iterator[Observation]:
         """Tell what waited until ``now``, or, with None, all of it."""
         state = self.state
+        over = [removal for removal in state.removals if now is not None and removal.due <= now]
+        for removal in over:
+            state.removals.remove(removal)
+            yield from self._gone(removal)
         if state.gathering is not None:
             if now is not None and now < state.gathering.due:
                 return
@@ -216,10 +220,6 @@ class ObsReader:
             item = state.waiting.pop(0)
             told = Told(Stamp(item.wall, item.mono), type=item.kind)
             yield from self._in_turn[item.kind](item, told)
-        over = [removal for removal in state.removals if now is not None and removal.due <= now]
-        for removal in over:
-            state.removals.remove(removal)
-            yield from self._gone(removal)
 
     # ------------------------------------------------------------------ the beginning of a connection
 

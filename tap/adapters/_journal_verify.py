@@ -1,0 +1,51 @@
+"""The parts of ``journal.py``, private to it: what may be wrong with a journal, in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
+
+from tap.adapters._journal_rows import fields_of, kept_of
+from tap.core.model import Op
+
+__all__ = ["problems_in"]
+
+_PAGE = 1_000
+
+
+def problems_in(ask: Callable[..., list[Any]], select: str) -> Iterator[str]:
+    """Whatever is odd. ``ask`` runs a query, ``select`` begins one for entries."""
+    for (text,) in ask("PRAGMA integrity_check(100)"):
+        if text != "ok":
+            yield f"the file: {text}"
+    after = 0
+    while rows := ask(f"{select}WHERE seq > ? ORDER BY seq LIMIT {_PAGE}", (after,)):
+        for row in rows:
+            odd = _oddity(row)
+            if odd is not None:
+                yield f"entry {row[0]} ({row[1]}): {odd}"
+        after = rows[-1][0]
+    for (data,) in ask("SELECT data FROM checkpoint WHERE part = 'machine'"):
+        try:
+            json.loads(bytes(data))
+        except ValueError:
+            yield "the checkpoint is no JSON"
+    counted = dict(ask("SELECT state, count(*) FROM entries GROUP BY state"))
+    for state, n in ask("SELECT state, n FROM tally"):
+        if n != counted.get(state, 0):
+            yield f"the tally of {state} says {n}, there are {counted.get(state, 0)}"
+
+
+def _oddity(row: tuple[Any, ...]) -> str | None:
+    if row[2] not in get_args(Op):
+        return f"no op {row[2]!r}"
+    try:
+        fields_of(row[6])
+    except (ValueError, TypeError):
+        return "its fields are no JSON object"
+    try:
+        kept_of(row)
+    except (ValueError, TypeError):
+        return "it is not what was kept"
+    return None
