@@ -709,7 +709,7 @@ class TestWriter:
         assert not writer.stop(0.3)
         assert time.monotonic() - began < 2
         assert writer.waiting == 1
-        with pytest.raises(JournalError, match="the disk is full|was stopped before"):
+        with pytest.raises(JournalError, match=r"the disk is full|was stopped before"):
             call.result(5)
 
     def test_runs_what_is_asked(self, journal: Journal) -> None:
