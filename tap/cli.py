@@ -700,7 +700,7 @@ def _inspected(shown: Inspection, *, suggests: bool, tried: str | None, as_json:
 
     if suggests:
         drafted = shown.suggestion()
-        doubts = f"{drafted.doubts} of its lines are doubtful" if drafted.doubts else "none of its lines is doubtful"
+        doubts = f"doubtful lines: {drafted.doubts}" if drafted.doubts else "none of its lines is doubtful"
         text = drafted.text if not as_json else _json_text({"mapping": drafted.text, "doubts": drafted.doubts})
         return text, f"a mapping file was drafted; {doubts}"
     found = shown.report() if tried is None else shown.trial(load_dialect(tried))
@@ -980,7 +980,11 @@ def sessions(
         elif sys.stdout.isatty():
             _print_table("sessions_table", rows)
         else:
-            _say(*[session_line(row) for row in rows] or ["no session is kept"])
+            _say(*[session_line(row) for row in rows] or [_nothing(filters)])
+
+
+def _nothing(filters: dict[str, str | None]) -> str:
+    return "no session is kept" + (" that was asked for" if any(filters.values()) else "")
 
 
 def _asked(since: str | None, until: str | None, **others: str | None) -> Asked:

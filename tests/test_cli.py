@@ -317,7 +317,10 @@ def test_sessions_are_listed_newest_first(tmp_path: Path) -> None:
     ]
     of_one = call("sessions", "--venue", "a", "--state-dir", tmp_path)
     assert [line.split()[1:3] for line in of_one.stdout.splitlines()] == [["complete", "a/s1"]]
-    assert call("sessions", "--venue", "nowhere", "--state-dir", tmp_path).stdout == "no session is kept\n"
+    assert (
+        call("sessions", "--venue", "nowhere", "--state-dir", tmp_path).stdout
+        == "no session is kept that was asked for\n"
+    )
 
 
 def test_the_state_directory_is_that_of_the_settings(state: Path) -> None:

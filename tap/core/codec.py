@@ -1,6 +1,6 @@
 """How values are written and read: times, ids, keys, JSON.
 
-All of it is pure and total: what cannot be read gives None, never an exception.
+All of it is pure, and all but ``read_json`` total: what cannot be read gives None, never an exception.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = [
     "key_part",
     "parse_id",
     "parse_time",
+    "read_json",
     "session_key",
     "sub_key",
     "venue_of",
@@ -82,6 +83,31 @@ def _parse_iso(text: str) -> int | None:
         return int(whole.timestamp()) * 1000 + moment.microsecond // 1000
     except (ValueError, OverflowError):
         return None
+
+
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""One escape of a JSON text, a pair as one; the group is half a pair that stands alone."""
+_MOST_MENDED = 1 << 18
+"""Bytes: what is longer is not gone through, so that no frame holds the others up."""
+
+
+def read_json(data: bytes) -> Any:
+    """What a frame says; raises ``ValueError``.
+
+    Half a surrogate pair, which JavaScript writes where an app cut a name in the middle of an emoji, reads as U+FFFD:
+    one odd letter must not cost the whole state.
+    """
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        if len(data) > _MOST_MENDED or b"\\u" not in data:
+            raise
+        mended = _ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], data)
+        if mended == data:
+            raise
+        return orjson.loads(mended)
 
 
 def iso(ms: int) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from tap.core.codec import read_json
+
 __all__ = ["REDACTED", "redact_bytes", "redact_json", "redact_text", "suspect"]
 
 REDACTED = "[redacted]"
@@ -129,7 +131,7 @@ def redact_bytes(data: bytes, mapped: Collection[str] = ()) -> bytes:
     if not suspect(data):
         return data
     try:
-        parsed = orjson.loads(data)
+        parsed = read_json(data)
     except ValueError:
         # Latin-1 gives every byte back as it was, whatever the frame is.
         return redact_text(data.decode("latin-1")).encode("latin-1")

@@ -6,6 +6,7 @@ properly, and the last version of a row stands. Then events are matched one to o
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
@@ -182,13 +183,15 @@ class _Events:
 
     def _pairs(self, wanted: list[EventTruth]) -> list[tuple[int, int]]:
         """The nearest in time first, so that events that only the receiver's clock can tell find their own."""
-        by_kind: dict[str, list[int]] = defaultdict(list)
+        by_kind: dict[str, list[tuple[float, int]]] = defaultdict(list)
         for index, entry in enumerate(self._told):
-            by_kind[entry["fields"]["kind"]].append(index)
+            by_kind[entry["fields"]["kind"]].append((entry["fields"]["at"], index))
+        for told_at in by_kind.values():
+            told_at.sort()
         near = sorted(
-            (abs(self._told[told]["fields"]["at"] - event.at), want, told)
+            (abs(at - event.at), want, told)
             for want, event in enumerate(wanted)
-            for told in by_kind[event.kind]
+            for at, told in self._around(by_kind[event.kind], event)
             if self._same(event, self._told[told])
         )
         pairs: list[tuple[int, int]] = []
@@ -200,6 +203,11 @@ class _Events:
                 tolds.add(told)
                 pairs.append((want, told))
         return sorted(pairs)
+
+    def _around(self, told_at: list[tuple[float, int]], event: EventTruth) -> list[tuple[float, int]]:
+        """Of entries by time, those that could tell this event: a long shoot has too many to look at all of them."""
+        low = bisect_left(told_at, (event.at - self._tolerance, -1))
+        return told_at[low : bisect_right(told_at, (event.at + self._tolerance, len(self._told)))]
 
     def _same(self, event: EventTruth, entry: _Json) -> bool:
         """Whether an entry tells this event: kind, session, camera (or still), and time."""

@@ -87,6 +87,24 @@ def test_every_object_gets_a_verdict(body: Any, verdict: Verdict) -> None:
     assert [reading.verdict for reading in read(body)] == [verdict]
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        (rb"Dach \ud83c", "Dach \ufffd"),
+        (rb"\ud83c\udfa5 \uDFA5", "\U0001f3a5 \ufffd"),
+        (rb"\ud83d\ud83c\udfa5", "\ufffd\U0001f3a5"),
+        (rb"\\ud83d \ud83d", "\\ud83d \ufffd"),
+    ],
+)
+def test_a_name_cut_in_the_middle_of_an_emoji_costs_one_letter(written: bytes, name: str) -> None:
+    """JavaScript writes the half that is left as an escape; the state it stands in is read, also from its tape."""
+    data = b'{"type":"state","program":"c1","cameras":[{"id":"c1","name":"%s","token":"abc"}]}' % written
+    for frame in (data, DIALECT.clean(data)):
+        (camera,) = said(frame).cameras
+        assert (camera.id, camera.name) == ("c1", name)
+    assert b"abc" not in DIALECT.clean(data)
+
+
 def test_a_session_with_an_unreadable_id_says_nothing() -> None:
     """It is not a session without an id."""
     assert said({"type": "state", "session": {"id": [1]}, "mode": "idle"}).session is UNSET

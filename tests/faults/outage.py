@@ -20,7 +20,7 @@ from tests.faults.outcome import Outcome, together
 from tests.faults.rig import Rig
 from tests.faults.stage import Tap, lone_tap, look_until, workshop
 
-__all__ = ["BACKLOG", "hanging", "overloaded", "refusing", "throttled"]
+__all__ = ["BACKLOG", "briefly_hanging", "briefly_refusing", "hanging", "overloaded", "refusing", "throttled"]
 
 BACKLOG = 100_000
 _RATE = 3_500
@@ -133,6 +133,8 @@ def _compare(tap: Tap, stub: Stub, desk: Desk, outcome: Outcome) -> None:
 
 
 refusing = partial(_outage, None)
+briefly_refusing = partial(_outage, None, backlog=5_000)
+briefly_hanging = partial(_outage, hang, backlog=5_000)
 hanging = partial(_outage, hang)
 overloaded = partial(_outage, status(503))
 throttled = partial(_outage, status(429, **{"Retry-After": "1"}))

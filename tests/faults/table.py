@@ -46,6 +46,8 @@ class Fault(Struct, frozen=True):
     """Why it cannot be tried on this machine, if so."""
     slow: bool = False
     """Too long for every run of the tests, even the short count."""
+    brief: Callable[[int, int], Awaitable[Outcome]] | None = None
+    """What the tests run instead, where one try takes minutes."""
 
 
 _NODE = ledgers.missing
@@ -64,9 +66,24 @@ FAULTS: tuple[Fault, ...] = (
     Fault("answer-lost", "the ledger's answer lost after the commit", ledgers.lost_answers, 1_000, 12, 200, _NODE),
     Fault("answer-half", "half of the ledger's answer", ledgers.half_answers, 200, 10, 200, _NODE, slow=True),
     Fault(
-        "ledger-refuses", "ledger (stub) refuses for an hour, backlog of 100,000", outage.refusing, 5, 1, 1, slow=True
+        "ledger-refuses",
+        "ledger (stub) refuses for an hour, backlog of 100,000",
+        outage.refusing,
+        5,
+        1,
+        1,
+        brief=outage.briefly_refusing,
     ),
-    Fault("ledger-hangs", "ledger (stub) hangs for an hour, backlog of 100,000", outage.hanging, 5, 1, 1, slow=True),
+    Fault(
+        "ledger-hangs",
+        "ledger (stub) hangs for an hour, backlog of 100,000",
+        outage.hanging,
+        5,
+        1,
+        1,
+        slow=True,
+        brief=outage.briefly_hanging,
+    ),
     Fault(
         "ledger-5xx", "ledger (stub) says 503 for an hour, backlog of 100,000", outage.overloaded, 5, 1, 1, slow=True
     ),

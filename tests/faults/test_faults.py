@@ -24,7 +24,7 @@ def test_nothing_is_lost_doubled_or_invented(fault: Fault) -> None:
         pytest.skip(why_not)
 
     async def short() -> Outcome:
-        return await fault.run(fault.short, 1)
+        return await (fault.brief or fault.run)(fault.short, 1)
 
     outcome = asyncio.run(short())
     assert outcome.ok, outcome.explain()

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-import orjson
 from msgspec import UNSET, Struct
 
 from tap.core import model, redact
+from tap.core.codec import read_json
 from tap.core.mapping.fields import Field, Rule, Scopes
 from tap.core.mapping.language import EMITS, NOTHING, NULLABLE
 from tap.core.mapping.paths import Path, at
@@ -167,7 +167,7 @@ class Dialect:
         if frame.binary:
             return Reading(Verdict.UNREADABLE, "", reason=binary_reason(frame.data))
         try:
-            parsed = orjson.loads(frame.data)
+            parsed = read_json(frame.data)
         except ValueError as error:
             return Reading(Verdict.UNREADABLE, "", reason=f"no JSON: {error}"[:200])
         return redact.redact_json(parsed, self.mapped_names) if redact.suspect(frame.data) else parsed

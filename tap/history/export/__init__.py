@@ -70,7 +70,7 @@ def write(made: Exported, output: Path, *, force: bool) -> list[Path]:
     paths = {_beside(output, part): text for part, text in made.files.items()}
     there = [path for path in paths if path.exists()]
     if there and not force:
-        raise TapError("is there already", where=str(there[0]), hint="give another name, or --force")
+        raise TapError("there already is such a file", where=str(there[0]), hint="give another name, or --force")
     for path, text in paths.items():
         try:
             path.write_text(text, encoding="utf-8", newline="")
