@@ -269,7 +269,7 @@ def test_connections_are_kept_and_cancelling_ends_a_call() -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert time.monotonic() - began < 0.5
+            assert time.monotonic() - began < 5
             await ledger.ingest([event(11)])
 
     run(body())
