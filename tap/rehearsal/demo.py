@@ -118,6 +118,8 @@ def _hint(session: str) -> None:
         "",
         "To look further:",
         f"  {command} timeline {session} {state}",
+        f"  {command} report {session} {state} -o shoot.html --open",
+        f"  {command} export {session} {state} -o shoot.edl",
         f"  {command} journal ls {state}",
         f"  {command} replay {_PLACE / 'shoot.tape'} --json",
         f"  {command} simulate --help",

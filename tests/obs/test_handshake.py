@@ -113,6 +113,17 @@ def test_what_obs_was_not_ready_for_is_asked_again() -> None:
     assert not handshake.tick()
 
 
+def test_a_list_without_a_scene_on_air_is_asked_for_again() -> None:
+    """OBS is still loading, and would not say when it has done that."""
+    handshake = ObsHandshake(None)
+    handshake.received(orjson.dumps(HELLO))
+    handshake.received(IDENTIFIED)
+    status = {"code": 100, "result": True}
+    empty = {"requestType": "GetSceneList", "requestStatus": status, "responseData": {"currentProgramSceneName": None}}
+    handshake.received(orjson.dumps({"op": 7, "d": empty}))
+    assert asked(handshake.tick()) == ["GetSceneList"]
+
+
 def test_another_collection_or_transition_is_asked_about() -> None:
     """Its scenes and kinds are not told."""
     handshake = ObsHandshake(None)

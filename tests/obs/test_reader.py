@@ -441,6 +441,20 @@ def test_an_answer_that_comes_late_is_still_heard() -> None:
     assert stage.session(stage.key)["status"] == "interrupted"
 
 
+def test_an_obs_that_is_still_loading_takes_no_camera_away() -> None:
+    """Its list is empty at first; the later one tells."""
+    stage = ObsStage().shoot()
+    stage.drop()
+    stage.later(2000).greet()
+    stage.answers(recording=4000, order=(1, 2, 3))
+    stage.reply("GetSceneList", currentProgramSceneName=None, scenes=[])
+    stage.wait(10_000)
+    assert (stage.camera("B") or {})["status"] == "online"
+    stage.answers("B", order=(0,))
+    stage.later(1000).cut("C")
+    assert stage.cuts() == [("B", "C")]
+
+
 def test_a_recording_that_starts_while_the_answers_come_is_one_session() -> None:
     """Whether the answer was made before or after."""
     for recording in (None, 30):

@@ -143,7 +143,10 @@ class ObsHandshake:
         kind, status = body.get("requestType"), body.get("requestStatus")
         if not isinstance(kind, str) or self._open.pop(kind, None) is None:
             return
-        if isinstance(status, dict) and status.get("code") == _NOT_READY:
+        data = body.get("responseData")
+        # Where no scene is on air yet, OBS is still loading, and would not tell when it has done that.
+        loading = kind == "GetSceneList" and isinstance(data, dict) and data.get("currentProgramSceneName") is None
+        if loading or (isinstance(status, dict) and status.get("code") == _NOT_READY):
             self._again.append(kind)
 
     @staticmethod

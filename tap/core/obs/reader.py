@@ -251,6 +251,8 @@ class ObsReader:
         studio = answers.get("GetStudioModeEnabled", {}).get("studioModeEnabled")
         state.studio = studio if isinstance(studio, bool) else state.studio
         scenes = answers.get("GetSceneList")
+        if scenes is not None and not scenes.get("scenes"):
+            scenes = None  # OBS is still loading
         if scenes is not None:
             self._scenes.listed(_listed(scenes))
         if anew:
@@ -295,7 +297,7 @@ class ObsReader:
     def _late_scenes(self, item: Waiting, told: Told) -> Iterator[Observation]:
         """The scenes, asked for again. What is on air is for the events to say, unless nobody said so yet."""
         if self.state.program is None:
-            yield from self._snapshot({item.kind: item.data}, told.stamp)
+            yield from self._late_answer(item, told)
             return
         for name, uuid in _listed(item.data):
             scene, new = self._scenes.get(name, uuid)

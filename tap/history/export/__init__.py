@@ -93,7 +93,13 @@ def _files(
     match format_name:
         case "edl":
             names = {camera: path.replace("\\", "/").rpartition("/")[2] for camera, path in paths.items()}
-            texts = edl_files(edit, names)
+            told = {camera: name for camera, name in names.items() if name.isascii()}
+            if len(told) < len(names):
+                odd = f"{len(names) - len(told)} files have names that an EDL cannot hold"
+                edit.notes.append(
+                    f"{odd}: they have no SOURCE FILE line; a pattern with {{reel}} or {{camera}} has one"
+                )
+            texts = edl_files(edit, told)
             files = {"" if number == 1 else f"-{number}": text for number, text in enumerate(texts, 1)}
             return {**files, ".reels.csv": reels_file(edit.reels.values())}
         case "fcp7xml":

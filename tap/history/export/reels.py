@@ -33,7 +33,7 @@ def reels_of(cameras: Iterable[tuple[str, str | None, str | None]]) -> dict[str,
         wanted = _squeezed(shown) or _squeezed(camera_id) or f"CAM{number}"
         reel = _free(wanted, taken)
         taken.add(reel)
-        reels[camera_id] = Reel(camera_id, shown, reel, role)
+        reels[camera_id] = Reel(camera_id, shown, reel, None if role is None else printable(role))
     return reels
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 
@@ -28,7 +29,8 @@ _TABLES = {
     "event": "productionDirectorEvents",
     "still": "productionStills",
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def csv_file(timeline: Timeline, edit: Edit, zone: tzinfo | None) -> str:
@@ -62,8 +64,14 @@ def _table(columns: tuple[str, ...], lines: Iterable[tuple[object, ...]]) -> str
 
 
 def _cell(value: object) -> object:
-    """A name that begins like a formula must not become one in a spreadsheet; JSON lines have it as it is."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """A name that begins like a formula must not become one in a spreadsheet; JSON lines have it as it is.
+
+    Nor may it steer a terminal: control characters become spaces.
+    """
+    if not isinstance(value, str):
+        return value
+    text = _CONTROL.sub(" ", value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def jsonl_file(rows: Iterable[Row]) -> str:

@@ -183,7 +183,10 @@ def test_an_edl_is_plain_ascii_and_says_what_a_reel_is() -> None:
     text = files(made_up(3), "edl", media="/rec/{name}.mov")[""]
     assert text.isascii()
     assert "* FROM CLIP NAME: Annas iPhone" in text
-    assert "* SOURCE FILE: Annas iPhone.mov" in text
+    assert "* SOURCE FILE: Wide & close.mov" in text
+    assert "Annas iPhone.mov" not in text, "the file has another name: better none than a wrong one"
+    made = export(made_up(3), "edl", rate=RATES["25"], zone=BERLIN, media="/rec/{name}.mov")
+    assert made.notes[0].startswith("2 files have names that an EDL cannot hold")
     assert re.search(r"\* LOC: \d\d:\d\d:\d\d:\d\d GREEN +Still ", text)
     assert all(len(line) < 300 for line in text.splitlines())
 
@@ -331,9 +334,9 @@ def test_csv_has_each_event_in_order_and_no_formula() -> None:
     assert [int(line["atMs"]) for line in told] == sorted(r.fields["at"] for r in events)
     assert told[0]["time"].endswith("+01:00")
     named = [*one_cut()]
-    named[1].fields["cameraName"] = "=1+1"
+    named[1].fields["cameraName"] = "=1+1\x1b]0;x\x07\n\u202e"
     [line] = csv.DictReader(io.StringIO(files(named, "csv")[""]))
-    assert line["cameraName"] == "'=1+1"
+    assert line["cameraName"] == "'=1+1 ]0;x   "
     assert line["timecode"] == "12:06:44:00"
 
 
