@@ -133,6 +133,7 @@ class ObsReader:
         state = self.state
         state.connected = state.fresh = True
         state.blind_since = state.heard
+        state.program = None
         return told
 
     def closed(self, _stamp: Stamp) -> list[Observation]:
