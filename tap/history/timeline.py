@@ -10,6 +10,7 @@ start, a cut, or the far side of a gap), *nothing on air as far as it was told*,
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -206,6 +207,7 @@ class _Builder:
         self._cameras = [row.fields for row in rows if row.op == "camera"]
         self._stills = [_still(row) for row in rows if row.op == "still"]
         self._events = _in_order([(_event(row), row.fields.get("observedAt", 0)) for row in rows if row.op == "event"])
+        self._changes = sorted(event.at for event in self._events if event.kind in _STATE_KINDS)
         self._gaps: list[Gap] = []
         self._unknown: list[tuple[int, int]] = []
         self._dark: int | None = None
@@ -219,7 +221,7 @@ class _Builder:
 
     def _bounds(self) -> tuple[int, int]:
         """Where the session lies; where a clock was set back, everything of it."""
-        changes = [event.at for event in self._events if event.kind in _STATE_KINDS]
+        changes = self._changes
         told = [event.at for event in self._events]
         started = self._session.get("startedAt")
         starts = changes if started is None else [started, *changes]
@@ -320,9 +322,8 @@ class _Builder:
     def _is_covered(self, at: int, start: int | None) -> bool:
         if start is None:
             return bool(self._session.get("startState", {}).get("at", at) < at)
-        return any(
-            event.kind in _STATE_KINDS and start + _COVERED_MS < event.at < at - _COVERED_MS for event in self._events
-        )
+        following = bisect_right(self._changes, start + _COVERED_MS)
+        return following < len(self._changes) and self._changes[following] < at - _COVERED_MS
 
     # ------------------------------------------------------------------------------------------ what is there
 

@@ -144,7 +144,7 @@ async def _server(settings: Settings, heard: _Heard) -> Finding:
         listening.cancel()
         await asyncio.wait([listening])
     if refused and not connections:
-        to_do = "see the words; nothing else here can be tried without it"
+        to_do = "mend that, then run this again"
         return Finding("server", "failed", f"{socket.shown}: {problem}", to_do)
     finding = _judged(heard, socket.shown, problem, connections, heard.dialect.name)
     return finding if remark is None else Finding("server", "note", f"{finding.found}; {remark}", finding.to_do)

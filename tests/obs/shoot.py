@@ -237,6 +237,8 @@ class Tap:
         """Wait for the journal to hold what was asked for."""
         end = time.monotonic() + 60
         while not enough(self.entries()):
+            if self.process is not None and self.process.poll() is not None:
+                raise RuntimeError(f"the tap ended with {self.process.returncode}")
             if time.monotonic() > end:
                 raise TimeoutError(f"the journal never held {what}")
             await asyncio.sleep(0.1)

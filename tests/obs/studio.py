@@ -84,11 +84,6 @@ class Studio:
             )
         self._wait(self._listens, "OBS does not listen")
 
-    @property
-    def died(self) -> int | None:
-        """With what code OBS ended; None while it runs."""
-        return None if self._obs is None else self._obs.poll()
-
     def kill(self) -> None:
         """As the power does it: nothing is said, nothing is finished."""
         assert self._obs is not None
