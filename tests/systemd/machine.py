@@ -120,7 +120,7 @@ def booted(share: Path, wheel: Path) -> Iterator[Machine]:
     for program in ("unshare", "nsenter", "systemctl"):
         if shutil.which(program) is None:
             pytest.skip(f"there is no {program} here")
-    command = [str(HERE / "with-systemd"), str(share), sys.base_prefix]
+    command = [str(HERE / "with-systemd"), str(share), sys.base_prefix, sys.prefix]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         try:
