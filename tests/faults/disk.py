@@ -64,20 +64,21 @@ def fill(place: Path) -> Callable[[], None]:
     return ballast.unlink
 
 
-async def _failing(performance: Performance, times: int) -> None:
-    await look_until(
-        lambda: performance.tap.messages().count(_FAILS) >= times or performance.playing.done(), "the tap to say so"
-    )
+async def _failing(performance: Performance) -> None:
+    tap = performance.tap
+    await look_until(lambda: _FAILS in tap.messages(), lambda: f"the tap to say so: {tap.messages()[-3:]}")
 
 
-async def _shoots(count: int, seed: int, drama: Callable[[Performance], Awaitable[None]], *, exact: bool) -> Outcome:
+async def _shoots(
+    count: int, seed: int, drama: Callable[[Performance], Awaitable[None]], *, length_s: float = 60
+) -> Outcome:
     outcomes = []
     with House() as house:
         for shoot in range(count):
             with small_disk() as place:
                 outcomes.append(
                     await perform(
-                        house, seed + shoot, drama, folder=place, exact=exact, rig=_RIG, speed=10, length_s=60,
+                        house, seed + shoot, drama, folder=place, exact=True, rig=_RIG, speed=10, length_s=length_s,
                     )
                 )  # fmt: skip
                 outcomes[-1].tried = 1
@@ -96,13 +97,13 @@ async def full(count: int, seed: int) -> Outcome:
         await look_until(lambda: performance.heard and tap.count("shipped"), "entries")
         await asyncio.sleep(rng.random())
         empty = fill(performance.folder.parent)
-        await _failing(performance, 1)
+        await _failing(performance)
         await asyncio.sleep(rng.random())
         outcome.promise(tap.lives_on, "the tap did not outlive a full disk")
         empty()
         outcome.recovered(await look_until(lambda: _AGAIN in tap.messages(), "the journal to be written again"))
 
-    return await _shoots(count, seed, drama, exact=True)
+    return await _shoots(count, seed, drama)
 
 
 async def locked(count: int, seed: int) -> Outcome:
@@ -114,14 +115,15 @@ async def locked(count: int, seed: int) -> Outcome:
         other = sqlite3.connect(tap.journal, isolation_level=None)
         try:
             other.execute("BEGIN IMMEDIATE")
-            await _failing(performance, 1)
+            await _failing(performance)
             outcome.promise(tap.lives_on, "the tap did not outlive a locked journal")
             other.execute("ROLLBACK")
         finally:
             other.close()
         outcome.recovered(await look_until(lambda: _AGAIN in tap.messages(), "the journal to be written again"))
 
-    return await _shoots(count, seed, drama, exact=True)
+    # Longer than SQLite waits, whenever the lock is taken.
+    return await _shoots(count, seed, drama, length_s=160)
 
 
 # ---------------------------------------------------------------------------------------------- while it starts

@@ -120,6 +120,7 @@ class Relay:
             await dropping
         finally:
             dropping.cancel()
+            await asyncio.gather(dropping, return_exceptions=True)
 
 
 # ---------------------------------------------------------------------------------------------- a line of its own
