@@ -49,6 +49,7 @@ class Offset:
 
     def __init__(self) -> None:
         self._value = _FORKS.RawArray(ctypes.c_longlong, 1)
+        self._furthest = 0
 
     @property
     def ms(self) -> int:
@@ -57,6 +58,11 @@ class Offset:
     @ms.setter
     def ms(self, value: int) -> None:
         self._value[0] = value
+        self._furthest = max(self._furthest, abs(value))
+
+    def without(self, waited: float) -> float:
+        """A time measured across the setting of this clock, in ms, without what the setting added to it."""
+        return min(abs(waited), abs(abs(waited) - self._furthest))
 
 
 def begin(environ: Mapping[str, str], log: Path, rig: Rig, offset: Offset | None = None) -> ForkServerProcess:

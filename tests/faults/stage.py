@@ -177,8 +177,10 @@ class Tap:
             version = entry.version if before is None else max(entry.version, before.version)
             self.committed[entry.key] = Committed(entry.op, version)
             if entry.op == "event" and entry.fields.get("kind") != "gap":
-                waited = kept.committed_at - int(str(entry.fields.get("observedAt", kept.committed_at)))
-                self.longest_stall_ms = max(self.longest_stall_ms, float(waited))
+                waited = float(kept.committed_at - int(str(entry.fields.get("observedAt", kept.committed_at))))
+                if self._offset is not None:
+                    waited = self._offset.without(waited)
+                self.longest_stall_ms = max(self.longest_stall_ms, waited)
 
     def said(self) -> list[dict[str, Any]]:
         """Its log so far, of all its lives; what is no JSON is a message too."""
