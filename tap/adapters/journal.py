@@ -14,15 +14,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
+from tap.adapters._journal_batch import insert_new, keep_checkpoint, unpadded
 from tap.adapters._journal_rescue import checkpoint_in, rescue
 from tap.adapters._journal_rows import (
     INSERT,
-    KNOWN,
     SELECT,
     SELECT_1,
     Kept,
     State,
-    digest_of,
     keep_tap_id,
     kept_object,
     kept_of,
@@ -82,6 +81,7 @@ class Journal:
 
     def __init__(self, path: Path, *, owner: bool, readonly: bool) -> None:
         self.path = path
+        self._names = (str(path), str(beside(path, "-wal")), str(beside(path, "-shm")))
         self.moved_aside: list[Path] = []
         self.commits = 0
         self._readonly = readonly
@@ -164,7 +164,7 @@ class Journal:
     def checkpoint(self) -> bytes | None:
         """The machine's state as it was committed last; None before the first."""
         rows = self._all("SELECT data FROM checkpoint WHERE part = 'machine'")
-        return bytes(rows[0][0]) if rows else None
+        return unpadded(bytes(rows[0][0])) if rows else None
 
     def tap_id(self) -> str:
         """The id of this tap, 12 hex digits, made once for the state directory.
@@ -398,16 +398,8 @@ class Journal:
 
     def _log_there(self) -> tuple[Identity, Identity]:
         """Which log stands beside the file, and which index of the log, by which connections share their locks."""
-        return identity(beside(self.path, "-wal")), identity(beside(self.path, "-shm"))
-
-    def _look_at_checkpoint(self, db: sqlite3.Connection) -> None:
-        try:
-            checkpoint_in(db)
-        except ValueError as error:
-            if self._lock is not None:
-                raise JournalDamaged(
-                    f"has a checkpoint that is not what was kept ({error})", where=str(self.path)
-                ) from None
+        _, log, shared = self._names
+        return identity(log), identity(shared)
 
     def _reopen(self) -> None:
         """Leave a file that is no longer the one at the path."""
@@ -448,7 +440,7 @@ class Journal:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        if identity(self.path) != self._identity:
+        if identity(self._names[0]) != self._identity:
             self._reopen()
         elif self._lock is not None and self._log is not None and self._log_there() != self._log:
             self._follow_log()
@@ -468,15 +460,13 @@ class Journal:
             return self._db.execute(sql, parameters).fetchall()
 
     def _insert(self, rows: list[tuple[Any, ...]], checkpoint: bytes | None) -> int:
-        inserted = 0
+        inserted = last = 0
         with self._changing():
-            for row in self._at_its_revision(rows):
-                if self._db.execute(KNOWN, row[:-1]).fetchone() is None:
-                    self._highest = max(self._highest, self._db.execute(INSERT, sealed(row)).lastrowid or 0)
-                    inserted += 1
+            if rows:
+                inserted, last = insert_new(self._db, self._at_its_revision(rows))
             if checkpoint is not None:
-                parts = [("machine", checkpoint), ("digest", digest_of(checkpoint))]
-                self._db.executemany("INSERT OR REPLACE INTO checkpoint VALUES (?, ?)", parts)
+                keep_checkpoint(self._db, checkpoint)
+        self._highest = max(self._highest, last)
         return inserted
 
     def _at_its_revision(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -20,10 +20,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from ipaddress import ip_address
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit, urlunsplit
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.client import ClientProtocol
 from websockets.exceptions import (
     ConnectionClosed,
@@ -32,14 +32,14 @@ from websockets.exceptions import (
     InvalidStatus,
     InvalidURI,
 )
-from websockets.frames import BINARY, CONT, TEXT, CloseCode
-from websockets.frames import Frame as Message
+from websockets.frames import CloseCode
 from websockets.http11 import Response
-from websockets.protocol import Event, State
 
+from tap.adapters._line import Line
+from tap.adapters._line_websockets import WebsocketsLine
 from tap.adapters.names import look_up
 from tap.core.errors import HandshakeRefused, ServerError
-from tap.core.mapping import Dialect
+from tap.core.mapping import Dialect, Sniff
 from tap.core.model import Closed, Frame, Opened, Sent, SourceItem, Stamp
 from tap.core.protocols import Handshake, Speaking
 from tap.core.redact import redact_text
@@ -52,9 +52,6 @@ control traffic, and would only fill the memory of a small machine."""
 
 _ASK_AGAIN_S = 1.0
 """How often a handshake is asked whether it has something to say."""
-
-_MUCH = 64 * 1024
-"""Bytes read at once after which everybody else has a turn."""
 
 _WORDS = 300
 """Characters of the longest reason: a server may put a page of its own into one."""
@@ -212,8 +209,10 @@ class ServerSocket:
     """Listens to one server, reconnecting for ever. ``run`` it; cancel that to stop.
 
     ``on_item`` is called from the read callback with ``Opened``, ``Frame`` and ``Closed``, and has to be quick; what it
-    raises ends ``run``. ``on_change`` is told when a connection stands (None) and, in words, why there is none, once
-    for each reason and not at each attempt. ``token`` is sent as a bearer token, and shown nowhere.
+    raises ends ``run``. Where there is an ``on_telemetry``, frames that ``dialect`` knows for telemetry by their bytes
+    are only counted to that: when they came, and how many one after the other. ``on_change`` is told when a connection
+    stands (None) and, in words, why there is none, once for each reason and not at each attempt. ``token`` is sent as
+    a bearer token, and shown nowhere.
 
     Where ``dialect`` has a handshake, ``token`` is the password for that instead, and a connection that does not get
     through it is none: nothing of it is handed on. ``on_sent`` is told each frame that was sent.
@@ -232,6 +231,7 @@ class ServerSocket:
         compression: bool = False,
         timing: Timing | None = None,
         max_frame: int = MAX_FRAME,
+        on_telemetry: Callable[[Stamp, int], None] | None = None,
         on_sent: Callable[[Sent], None] | None = None,
         on_change: Callable[[str | None], None] | None = None,
         jitter: Callable[[], float] = random.random,
@@ -255,6 +255,7 @@ class ServerSocket:
         # A token takes the place of what the URL says of who we are: two of them would be none.
         self._url = url if token is None else _without_userinfo(url)
         self._on_item = on_item
+        self._on_telemetry = on_telemetry
         self._on_change = on_change
         self._clock = clock
         self._speaking = _speaking(dialect)
@@ -266,6 +267,11 @@ class ServerSocket:
         self._let_in = asyncio.Event()
         self._early: list[SourceItem | Sent] = []
         self._refusal: ServerError | None = None
+        # A handshake hears all that is said before it is done.
+        telemetry = dialect is not None and on_telemetry is not None and self._speaking is None
+        self.sniff: Sniff | None = dialect.sniff if dialect is not None and telemetry else None
+        self._now = clock.stamp()
+        """When the bytes came whose frames are told."""
         self._compression = "deflate" if compression else None
         self._timing = timing or Timing()
         self._max_frame = max_frame
@@ -303,14 +309,14 @@ class ServerSocket:
             await asyncio.sleep(_delay(32 if verdict.retry is Retry.SLOWLY else attempt, self._timing, self._jitter()))
             attempt += 1
 
-    async def _dial(self) -> ClientConnection:
+    async def _dial(self) -> Line:
         """The first address of the server at which somebody answers."""
         async with asyncio.timeout(self._timing.open_timeout):
             addresses = await _addresses(self._url)
         for address in addresses[:-1]:
             with suppress(OSError):
-                return await self._connect(address)
-        return await self._connect(addresses[-1])
+                return _line(await self._connect(address))
+        return _line(await self._connect(addresses[-1]))
 
     def _connect(self, address: str | None = None) -> connect:
         where: dict[str, Any] = {} if address is None else {"host": address}
@@ -326,7 +332,7 @@ class ServerSocket:
                 close_timeout=self._timing.close_timeout,
                 ping_interval=None,  # ours counts frames as answers: see _keep_alive
                 max_size=self._max_frame,
-                max_queue=None,  # nothing is queued: see _Connection
+                max_queue=None,  # nothing is queued
                 logger=_LOG,
                 create_connection=self._made,  # type: ignore[arg-type]  # "a wrapper or a subclass", says its page
             )
@@ -334,8 +340,8 @@ class ServerSocket:
             what = redact_text(f"is no address of a WebSocket: {error}")
             raise ServerError(what, where=self.shown, hint="for example ws://127.0.0.1:9404/ws/control") from None
 
-    def _made(self, protocol: ClientProtocol, **options: Any) -> _Connection:
-        return _Connection(protocol, self, **options)
+    def _made(self, protocol: ClientProtocol, **options: Any) -> WebsocketsLine:
+        return WebsocketsLine(protocol, self, **options)
 
     def _verdict(self, error: BaseException) -> Disposition:
         refusal, self._refusal = self._refusal, None
@@ -347,43 +353,39 @@ class ServerSocket:
     async def _listen(self) -> BaseException:
         """One connection from its beginning to its end; why it ended, or did not come about."""
         try:
-            connection = await self._dial()
+            line = await self._dial()
         except (OSError, InvalidHandshake, InvalidURI, ValueError) as error:
             return error
-        speaking = asyncio.create_task(self._speak(connection))
-        silent = asyncio.create_task(self._keep_alive(connection))
+        speaking = asyncio.create_task(self._speak(line))
+        silent = asyncio.create_task(self._keep_alive(line))
         try:
-            await connection.wait_closed()
+            ended = await line.ended()
         except asyncio.CancelledError:
-            await connection.close(CloseCode.GOING_AWAY)
+            await line.part()
             raise
         finally:
             silent.cancel()
             speaking.cancel()
             why, _ = await asyncio.gather(silent, speaking, return_exceptions=True)
-        return why if isinstance(why, _SilentError) else connection.close_exc
+        return why if isinstance(why, _SilentError) else ended
 
-    async def _keep_alive(self, connection: _Connection | ClientConnection) -> None:
+    async def _keep_alive(self, line: Line) -> None:
         """Ping; where neither an answer nor a whole frame came in time, the line is dead, whatever TCP believes."""
-        assert isinstance(connection, _Connection)  # noqa: S101 - what _made gave
         timing = self._timing
         while True:
-            heard = connection.heard
-            # Nobody waits for single answers, and a server that gives none must not make them pile up.
-            connection.pending_pings.clear()
-            await connection.ping()
+            heard = line.heard
+            await line.ask()
             await asyncio.sleep(timing.answer_within)
-            if connection.heard == heard:
+            if line.heard == heard:
                 # Perhaps it was us who stood still, and the answer waits in the kernel: read before judging.
                 await asyncio.sleep(timing.answer_within / 100)
-            if connection.heard == heard:
-                connection.transport.abort()
+            if line.heard == heard:
+                line.abort()
                 raise _SilentError(f"nothing was heard for {timing.answer_within:g} s, not even an answer to a ping")
             await asyncio.sleep(timing.ping_every - timing.answer_within)
 
-    async def _speak(self, connection: _Connection | ClientConnection) -> None:
+    async def _speak(self, line: Line) -> None:
         """What a handshake does without being asked: give up on a server that stays silent, and ask again."""
-        assert isinstance(connection, _Connection)  # noqa: S101 - what _made gave
         handshake = self._handshake
         if handshake is None:
             return
@@ -391,20 +393,24 @@ class ServerSocket:
             await asyncio.wait_for(self._let_in.wait(), self._timing.open_timeout)
         except TimeoutError:
             self._refusal = handshake.overdue()
-            connection.transport.abort()
+            line.abort()
             return
         while True:
             await asyncio.sleep(_ASK_AGAIN_S)
-            self._send(connection, handshake.tick())
+            self._send(line, handshake.tick())
             self._remark(handshake.remark)
 
     # ------------------------------------------------------------------------------------------ what happens on it
+
+    def reading(self) -> None:
+        """Bytes came. All that stands in them came now, however long it takes to tell it."""
+        self._now = self._clock.stamp()
 
     def opened(self) -> bool:
         """A handshake was completed; called before any of its frames. False where nobody wants them."""
         self._number = self.connection + 1
         self._ordinal = 0
-        opened = Opened(self._clock.stamp(), self._number)
+        opened = Opened(self._now, self._number)
         if self._speaking is None:
             self._stands()
             return self._give(opened)
@@ -413,11 +419,23 @@ class ServerSocket:
         self._early = [opened]
         return True
 
-    def received(self, data: bytes, binary: bool, connection: _Connection) -> bool:
+    def passed(self, frames: int) -> bool:
+        """So many frames of telemetry came, one after the other. False where nobody wants more."""
+        self._ordinal += frames
+        self.frames += frames
+        self.heard = self._now
+        assert self._on_telemetry is not None  # noqa: S101 - without it there is no sniff
+        try:
+            self._on_telemetry(self._now, frames)
+        except Exception as error:  # noqa: BLE001 - as in _give
+            self._failure = self._failure or error
+            return False
+        return True
+
+    def received(self, data: bytes, binary: bool, line: Line) -> bool:
         """A whole frame was received. False where nobody wants more."""
-        stamp = self._clock.stamp()
+        self.heard = stamp = self._now
         self._ordinal += 1
-        self.heard = stamp
         frame = Frame(data, stamp, self._number, self._ordinal, binary)
         handshake = self._handshake
         if handshake is None:
@@ -432,7 +450,7 @@ class ServerSocket:
                 return False
             if handshake.done and not self._let_in.is_set():
                 wanted = self._enter(handshake)
-            self._send(connection, answers)
+            self._send(line, answers)
         return wanted
 
     def _enter(self, handshake: Handshake) -> bool:
@@ -455,9 +473,9 @@ class ServerSocket:
         self.frames += isinstance(item, Frame)
         return self._give(item)
 
-    def _send(self, connection: _Connection, frames: list[bytes]) -> None:
+    def _send(self, line: Line, frames: list[bytes]) -> None:
         for data in frames:
-            connection.say(data)
+            line.say(data)
             self._hand_on(Sent(data, self._clock.stamp()))
 
     def _remark(self, remark: str | None) -> None:
@@ -495,74 +513,9 @@ class ServerSocket:
         return True
 
 
-class _Connection(ClientConnection):
-    """A connection whose frames go to the socket at once.
-
-    ``recv`` would put each into a queue and wake a task for it, which costs more than all the rest of the tap, and
-    stops reading where the task is late.
-    """
-
-    def __init__(self, protocol: ClientProtocol, owner: ServerSocket, **options: Any) -> None:
-        super().__init__(protocol, **options)
-        self.heard = 0
-        """WebSocket messages that came whole, answers to pings included."""
-        self._owner = owner
-        # No list of parts: a server may send empty ones for ever, and the limit counts bytes.
-        self._begun = bytearray()
-        self._binary = False
-        self._ending = False
-
-    def process_event(self, event: Event) -> None:
-        if isinstance(event, Message):
-            self._message(event)
-            return
-        super().process_event(event)
-        # The first frames may stand in the same packet: the connection is open before they are read.
-        if self.protocol.handshake_exc is None and not self._owner.opened():
-            self.transport.abort()
-
-    def _message(self, event: Message) -> None:
-        opcode = event.opcode
-        if opcode is TEXT or opcode is BINARY:
-            self._binary = opcode is BINARY
-            if event.fin:
-                self._whole(bytes(event.data))
-            else:
-                self._begun = bytearray(event.data)
-        elif opcode is CONT:
-            self._begun += event.data
-            if event.fin:
-                data, self._begun = bytes(self._begun), bytearray()
-                self._whole(data)
-        else:
-            self.heard += 1
-            super().process_event(event)
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if not self._ending and self.protocol.close_expected():
-            # websockets waits for the server to hang up; one that goes on sending a frame beyond the limit does not.
-            self._ending = True
-            self.loop.call_later(self.close_timeout or 0, self.transport.abort)
-        elif len(data) >= _MUCH:
-            # uvloop reads on for megabytes before it turns to anybody else: to commits, timers, the watchdog.
-            self.transport.pause_reading()
-            self.loop.call_soon(self._read_on)
-
-    def _read_on(self) -> None:
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
-
-    def _whole(self, data: bytes) -> None:
-        self.heard += 1
-        if not self._owner.received(data, self._binary, self):
-            self.transport.abort()
-
-    def say(self, data: bytes) -> None:
-        """Send a text frame at once. Where the line is just breaking, the end of it is told as always."""
-        if self.protocol.state is State.OPEN:
-            self.protocol.send_text(data)
-            self.send_data()
+def _line(made: object) -> Line:
+    """What ``connect`` gives is what ``_made`` gave it."""
+    return cast(Line, made)
 
 
 def _speaking(dialect: object) -> Speaking | None:

@@ -2,6 +2,7 @@
 
     TapError                      what happened, where, and what to do next
     ├── SettingsInvalid           one line for each wrong setting            (exit 78)
+    ├── UsageInvalid              what was asked for can never be            (exit 2)
     ├── MappingInvalid            a dialect file with a mistake              (exit 1)
     ├── TapeInvalid               a file that is no tape                     (exit 1)
     ├── JournalError              the journal cannot be used as asked        (exit 1)
@@ -35,6 +36,7 @@ __all__ = [
     "SettingsInvalid",
     "TapError",
     "TapeInvalid",
+    "UsageInvalid",
 ]
 
 
@@ -61,6 +63,10 @@ class SettingsInvalid(TapError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class UsageInvalid(TapError):
+    """What was asked for can never be, whatever runs or is recorded: a name or a number that there is not."""
 
 
 class MappingInvalid(TapError):

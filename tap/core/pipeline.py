@@ -151,6 +151,20 @@ class Pipeline:
         self.tally.entries += len(entries)
         return entries
 
+    def telemetry(self, stamp: Stamp, frames: int) -> list[Entry]:
+        """What so many frames of known telemetry add that came at ``stamp``: the same as each of them fed."""
+        # What is due happens with the first of them; the others find nothing left to do.
+        entries = [] if self._reader is None else self._remembered(self._reader, Alive(stamp))
+        tally = self.tally
+        tally.frames += frames
+        tally.telemetry += frames
+        self.verdict = Verdict.IGNORED
+        entries += self._machine.heard(stamp)
+        if self._held:
+            entries, self._held = self._held + entries, []
+        tally.entries += len(entries)
+        return entries
+
     def raise_version(self, key: str, version: int) -> None:
         """The ledger answered ``stale``: it holds a later version of this row, and we go on above it."""
         self._machine.go_above(key, version)

@@ -65,6 +65,8 @@ class ServerNow(Struct, frozen=True, rename="camel"):
     """How far the server's clock is off, where that was noticed."""
     frames: int
     unknown_types: dict[str, int]
+    remark: str | None = None
+    """What people should know of a server although it can be listened to, such as that it asks for no password."""
 
 
 class JournalNow(Struct, frozen=True, rename="camel"):

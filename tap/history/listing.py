@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import tzinfo
 from difflib import SequenceMatcher
 from typing import Any
 
 from tap.core.codec import iso, venue_of
 from tap.core.merge import Row
 from tap.core.model import Entry
-from tap.history.words import plain
+from tap.history.words import moment, plain
 
 __all__ = ["entry_line", "near_keys", "row_object", "session_line"]
 
@@ -27,11 +28,11 @@ def entry_line(entry: Entry, refused: str | None = None) -> str:
     return plain(f"{iso(at)}  {entry.op:<7}  {said}{taken_back}  [{entry.session_key}]{why}")
 
 
-def session_line(row: Row) -> str:
-    """One session: when it began, how it stands, its title and key."""
+def session_line(row: Row, zone: tzinfo | None) -> str:
+    """One session: when it began (in ``zone``; None: the machine's), how it stands, its key and title."""
     fields = row.fields
     title = fields.get("title") or "(no title)"
-    started = iso(fields.get("startedAt", row.version))
+    started = moment(fields.get("startedAt", row.version), zone)
     taken_back = "" if row.retracted is None else "  (taken back)"
     return plain(f"{started}  {fields.get('status', '?'):<11}  {row.key}  {title}{taken_back}")
 

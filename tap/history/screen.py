@@ -17,7 +17,7 @@ from rich.text import Text
 
 from tap.history.telling import camera_names, tell
 from tap.history.timeline import Lane, Span, StillMark, Timeline
-from tap.history.words import clock, day, lasting, plain, zone_name
+from tap.history.words import clock, counted, day, lasting, plain, zone_name
 
 __all__ = ["print_timeline"]
 
@@ -37,9 +37,12 @@ _LABEL_CELLS = 10
 """Cells for the label of one tick of the clock, with some air."""
 
 
-def print_timeline(timeline: Timeline, console: Console, zone: tzinfo | None) -> None:
-    """Print the timeline as wide as the console is; ``zone`` is that of the times of day (None: the machine's)."""
-    view = _View(timeline, zone, console.width)
+def print_timeline(timeline: Timeline, console: Console, zone: tzinfo | None, *, width: int | None = None) -> None:
+    """Print the timeline as wide as the console is; ``zone`` is that of the times of day (None: the machine's).
+
+    ``width``: that of the drawing, where the console has more room than it; no name is cut short then.
+    """
+    view = _View(timeline, zone, min(width or console.width, console.width), whole=width is not None)
     for line in view.heading():
         console.print(line, overflow="fold")
     console.print()
@@ -77,13 +80,14 @@ class _Scale(Struct, frozen=True):
 class _View:
     """Everything that is printed of one timeline."""
 
-    def __init__(self, timeline: Timeline, zone: tzinfo | None, width: int) -> None:
+    def __init__(self, timeline: Timeline, zone: tzinfo | None, width: int, *, whole: bool) -> None:
         self._timeline = timeline
         self._zone = zone
         self._width = width
         self._names = camera_names(timeline.lanes)
         widest = max((cell_len(name) for name in self._names.values()), default=0)
-        self._label = min(max(widest, len("mode")), max(8, width // 4))
+        wanted = max(widest, len("mode"))
+        self._label = wanted if whole else min(wanted, max(8, width // 4))
         self._time = max((len(lasting(lane.on_air_ms)) for lane in timeline.lanes), default=0)
         cells = max(10, width - self._label - self._time - 2)
         self._scale = _Scale(timeline.start, timeline.end, cells)
@@ -98,9 +102,10 @@ class _View:
         if timeline.end_reason is not None:
             status.append(f" ({plain(timeline.end_reason)})", style="default")
         yield Text(" · ").join([Text(plain(timeline.session_key)), status])
-        until = clock(timeline.end, zone) if timeline.status != "live" else f"{clock(timeline.end, zone)} so far"
-        when = f"{day(timeline.start, zone)} {clock(timeline.start, zone)} to {until} {zone_name(timeline.start, zone)}"
-        yield Text(f"{when} · {lasting(timeline.totals.length_ms)}")
+        until = f"{clock(timeline.end, zone)} {zone_name(timeline.start, zone)}"
+        so_far = " so far" if timeline.status == "live" else ""
+        when = f"{day(timeline.start, zone)} {clock(timeline.start, zone)} to {until}"
+        yield Text(f"{when} · {lasting(timeline.totals.length_ms)}{so_far}")
         if timeline.notes:
             yield Text(f"notes: {plain(timeline.notes)}", style="italic")
 
@@ -212,11 +217,11 @@ class _View:
 
     def totals(self) -> Iterator[str]:
         totals = self._timeline.totals
-        parts = [_count(totals.cuts, "cut"), f"stills: {_by_status(self._timeline.stills) or 'none'}"]
+        parts = [counted(totals.cuts, "cut"), f"stills: {_by_status(self._timeline.stills) or 'none'}"]
         if totals.holds or totals.hold_ms:
-            parts.append(f"{_count(totals.holds, 'hold')} ({lasting(totals.hold_ms)})")
+            parts.append(f"{counted(totals.holds, 'hold')} ({lasting(totals.hold_ms)})")
         if totals.gaps:
-            parts.append(f"{_count(totals.gaps, 'gap')} ({lasting(totals.gap_ms)} not heard)")
+            parts.append(f"{counted(totals.gaps, 'gap')} ({lasting(totals.gap_ms)} not heard)")
         return _lines(parts, " · ", self._width)
 
     # ------------------------------------------------------------------------------------------ names
@@ -306,10 +311,6 @@ def _table(*columns: str) -> Table:
 
 
 # ---------------------------------------------------------------------------------------------- telling
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _by_status(stills: Iterable[StillMark]) -> str:

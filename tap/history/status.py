@@ -15,7 +15,7 @@ from rich.text import Text
 from tap.core.errors import TapError
 from tap.core.plain import plain
 from tap.core.status import Health, MissingStill, Now, Report, SessionKept, SessionNow, Status
-from tap.history.words import clock, day, lasting
+from tap.history.words import clock, counted, day, lasting
 
 __all__ = ["status_lines", "status_screen", "watch_status"]
 
@@ -120,7 +120,7 @@ def _reasons(health: Health) -> Iterator[RenderableType]:
         sign, style, _ = _HEALTH[reason.state]
         text = Text(f"{sign} {plain(reason.words)}", style=style)
         text.append(f" → {plain(reason.next_step)}", style="default")
-        yield Padding(text, (0, 0, 0, 2))
+        yield Padding(text, (0, 0, 0, 2), expand=False)
 
 
 def _facts(status: Status, zone: tzinfo | None) -> Iterator[tuple[str, Text]]:
@@ -139,6 +139,8 @@ def _facts(status: Status, zone: tzinfo | None) -> Iterator[tuple[str, Text]]:
         yield "server", Text(words) + _quiet(server.url)
     else:
         yield "server", Text(f"away: {plain(server.problem or '')}; {heard}", style="red") + _quiet(server.url)
+    if server.connected and server.remark is not None:
+        yield "", Text(plain(server.remark), style="yellow")
     if server.unknown_types:
         named = ", ".join(f"{plain(name)} ({count})" for name, count in list(server.unknown_types.items())[:5])
         yield "", Text(f"types that the dialect does not know: {named}", style="yellow")
@@ -174,10 +176,10 @@ def _session(now: Now, session: SessionNow) -> Text:
     parts = [
         f"for {lasting(now.now - session.started_at)}",
         "" if now.mode is None else plain(now.mode),
-        _count(counts.get("cut", 0), "cut"),
-        f"{session.stills.get('uploaded', 0)} of {_count(asked, 'still')} arrived" if asked else "",
-        f"{_count(session.gaps, 'gap')} ({lasting(session.gap_ms)})" if session.gaps else "no gaps",
-        f"{online} of {_count(len(now.cameras) + now.more_cameras, 'camera')} there",
+        counted(counts.get("cut", 0), "cut"),
+        f"{session.stills.get('uploaded', 0)} of {counted(asked, 'still')} arrived" if asked else "",
+        f"{counted(session.gaps, 'gap')} ({lasting(session.gap_ms)})" if session.gaps else "no gaps",
+        f"{online} of {counted(len(now.cameras) + now.more_cameras, 'camera')} there",
     ]
     text = Text().append(_short(session.title or session.key), style="bold")
     return text.append("  " + ", ".join(part for part in parts if part))
@@ -241,7 +243,7 @@ def _notes(sessions: list[SessionKept], zone: tzinfo | None) -> Iterator[Text]:
             named = ", ".join(_still(still) for still in one.stills_missing[:_STILLS_NAMED])
             rest = len(one.stills_missing) - _STILLS_NAMED
             more = f" and {rest} more" if rest > 0 else ""
-            number = _count(len(one.stills_missing), "still")
+            number = counted(len(one.stills_missing), "still")
             yield Text(f"▲ {name}: {number} asked for that never arrived: {named}{more}", style="yellow")
         if one.dead:
             see = "'multicam-tap journal ls --dead' says why"
@@ -264,10 +266,6 @@ def _short(text: str | None) -> str:
 
 def _quiet(text: str | None) -> Text:
     return Text("" if text is None else f"  {plain(text)}", style="dim")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _ago(at: int | None, now: int) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 
 from tap.core.plain import plain, plain_json
 
-__all__ = ["clock", "day", "lasting", "plain", "plain_json", "zone_name"]
+__all__ = ["clock", "counted", "day", "lasting", "moment", "plain", "plain_json", "zone_name"]
 
 
 def _local(ms: int, zone: tzinfo | None) -> datetime:
@@ -24,9 +24,19 @@ def day(ms: int, zone: tzinfo | None) -> str:
     return f"{_local(ms, zone):%Y-%m-%d}"
 
 
+def moment(ms: int, zone: tzinfo | None) -> str:
+    """A moment (Unix ms) as one word that is the same wherever it is read: ``2026-11-22T20:39:35+01:00``."""
+    return _local(ms, zone).isoformat(timespec="seconds")
+
+
 def zone_name(ms: int, zone: tzinfo | None) -> str:
     """What the zone calls itself at a moment: ``CET``, ``UTC``."""
     return _local(ms, zone).tzname() or ""
+
+
+def counted(number: int, what: str, plural: str | None = None) -> str:
+    """``1 entry``, ``2 entries``. ``plural``: where it is not just an s more."""
+    return f"{number} {what if number == 1 else plural or what + 's'}"
 
 
 def lasting(ms: int) -> str:

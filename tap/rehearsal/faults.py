@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct, structs
 
-from tap.core.errors import TapError
+from tap.core.errors import UsageInvalid
 from tap.rehearsal.director import Director
 from tap.rehearsal.wire import encode
 from tap.rehearsal.world import Camera, Fact, Send, Session
@@ -31,11 +31,11 @@ class Fault(Struct, frozen=True):
 
 
 def parse_faults(names: Iterable[str]) -> frozenset[str]:
-    """Names of faults, also comma-separated, also ``all``; TapError for one that does not exist."""
+    """Names of faults, also comma-separated, also ``all``; UsageInvalid for one that does not exist."""
     asked = {part.strip() for name in names for part in name.split(",") if part.strip()}
     unknown = sorted(asked - FAULTS.keys() - {"all"})
     if unknown:
-        raise TapError(f"unknown fault: {', '.join(unknown)}", hint=f"known: all, {', '.join(FAULTS)}")
+        raise UsageInvalid(f"unknown fault: {', '.join(unknown)}", hint=f"known: all, {', '.join(FAULTS)}")
     if "all" in asked:
         asked |= {name for name, fault in FAULTS.items() if fault.in_all}
     return frozenset(asked - {"all"})

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from tap.core.errors import TapError
+from tap.core.errors import UsageInvalid
 from tap.rehearsal.director import Director
 from tap.rehearsal.faults import FAULTS, Act, around, parse_faults
 from tap.rehearsal.world import Camera, Plan, Shoot
@@ -34,7 +34,7 @@ def plan_shoot(
 
     ``pace`` is the speed at which it will be played to a tap whose clock is real. What the tap's own times decide
     (grace 5 s, settle 2 s) is planned so that it stays clear at that speed; above 1 no camera leaves for long.
-    Raises TapError for a plan that cannot be: an unknown fault, no cameras, no length.
+    Raises UsageInvalid for a plan that cannot be: an unknown fault, no cameras, no length.
     """
     plan = Plan(
         seed=seed,
@@ -63,7 +63,7 @@ def _check(plan: Plan) -> None:
     )
     for name, value, least, most in limits:
         if not least <= value <= most:
-            raise TapError(f"{name} is {value:g}", hint=f"{least} to {most} are allowed")
+            raise UsageInvalid(f"{name} is {value:g}", hint=f"{least} to {most} are allowed")
 
 
 class _Script:

@@ -26,7 +26,7 @@ from websockets.asyncio.server import serve as websocket_server
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from tap.core.errors import TapError
+from tap.core.errors import TapError, UsageInvalid
 from tap.rehearsal.performance import tape_lines
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.styles import greeted, restyled, said
@@ -62,7 +62,7 @@ class Rehearsal:
         ``patient``: time stands still (a minute at most) while fewer than ``clients`` are there and could be.
         """
         if speed <= 0:
-            raise TapError(f"speed is {speed:g}", hint="it has to be above 0")
+            raise UsageInvalid(f"speed is {speed:g}", hint="it has to be above 0")
         self.items: list[Item] = []
         """What was sent and what was missed, in order; telemetry aside."""
         self.received_from_clients = 0
@@ -262,7 +262,7 @@ async def serve(
     Raises TapError for an address that is not loopback, or cannot be bound.
     """
     if host not in _LOOPBACK:
-        raise TapError(f"a rehearsal does not listen on {host}", hint=f"loopback only: {', '.join(_LOOPBACK)}")
+        raise UsageInvalid(f"a rehearsal does not listen on {host}", hint=f"loopback only: {', '.join(_LOOPBACK)}")
     rehearsal = Rehearsal(shoot, speed=speed, clients=clients, wait_for_client=wait_for_client, patient=patient)
 
     def admit(connection: ServerConnection, request: Request) -> Response | None:
@@ -326,11 +326,15 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
     on_ready: Callable[[int], None] | None = None
     """Called with the real port once clients may connect."""
 
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/"):
+            raise UsageInvalid(f"{self.path!r} is no path of a WebSocket", hint="it begins with a slash: /ws/control")
+
 
 async def run_simulator(options: SimulatorOptions) -> int:
     """Plays one shoot to its end, or until SIGTERM or SIGINT; then writes truth and tape, where asked. Returns 0.
 
-    Raises TapError for options that cannot be, before anything listens.
+    Raises UsageInvalid for options that cannot be, before anything listens.
     """
     now = options.start_wall_ms
 

@@ -155,6 +155,7 @@ class Service:
             token=None if token is None else token.get_secret_value(),
             dialect=self.dialect,
             compression=settings.compression,
+            on_telemetry=self.ingest.on_telemetry,
             on_sent=self.flight.on_item,
             on_change=self._connection_changed,
         )

@@ -19,7 +19,7 @@ import structlog
 
 from tap.adapters.socket import Clock
 from tap.core.mapping import Verdict
-from tap.core.model import FRAMES_LOST, Alive, Closed, Entry, Frame, Opened, SourceItem
+from tap.core.model import FRAMES_LOST, Alive, Closed, Entry, Frame, Opened, SourceItem, Stamp
 from tap.core.pipeline import Pipeline
 
 __all__ = ["SAVE_EVERY_S", "Backlog", "Ingest"]
@@ -112,16 +112,37 @@ class Ingest:
             entries = self._pipeline.feed(item)
             verdict = self._pipeline.verdict
         except Exception:  # noqa: BLE001 - one frame that we read wrongly must not cost those beside it
-            self._slipped(item)
+            self._slipped(type(item).__name__)
         else:
-            if entries:
-                if not self._entries:
-                    self.first_read = time.monotonic()
-                self._entries += entries
+            self._add(entries)
         if not isinstance(item, Frame):
             self._line(item)
         elif verdict is not Verdict.IGNORED and self._record is not None:
             self._record(item, verdict, self._pipeline.kind)
+        self._turn_soon()
+
+    def on_telemetry(self, stamp: Stamp, frames: int) -> None:
+        """So many frames of known telemetry came at ``stamp``: the same as ``on_item`` with each of them."""
+        if self._crowded:
+            self.dropped_telemetry += frames
+            return
+        try:
+            entries = self._pipeline.telemetry(stamp, frames)
+        except Exception:  # noqa: BLE001 - as in on_item
+            self._slipped("telemetry")
+            return
+        # The way of nearly every frame: no deadline comes nearer by it, and that it was heard is soon saved anyway.
+        if entries or self._saving is None:
+            self._add(entries)
+            self._turn_soon()
+
+    def _add(self, entries: list[Entry]) -> None:
+        if entries:
+            if not self._entries:
+                self.first_read = time.monotonic()
+            self._entries += entries
+
+    def _turn_soon(self) -> None:
         if not self._turning:
             self._turning = True
             self._loop.call_soon(self._turn)
@@ -249,11 +270,11 @@ class Ingest:
         else:
             self._aim()
 
-    def _slipped(self, item: SourceItem) -> None:
+    def _slipped(self, what: str) -> None:
         self.slips += 1
         if self.slips <= _SLIPS_LOGGED:
             _log.exception(
                 "a bug of the tap: an item could not be taken in",
-                item=type(item).__name__,
+                item=what,
                 next_step="report it, with this line; recording goes on with the next frame",
             )

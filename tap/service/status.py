@@ -11,7 +11,7 @@ import msgspec
 
 from tap.adapters.journal import Journal
 from tap.core.codec import venue_of
-from tap.core.errors import JournalError, TapError
+from tap.core.errors import JournalError, TapError, UsageInvalid
 from tap.core.redact import redact_text
 from tap.core.state import State, decode_state
 from tap.core.status import KeptNow, Report, Status
@@ -22,6 +22,7 @@ __all__ = ["report", "report_from"]
 
 _WITHIN_S = 5.0
 _LONGEST = 16 * 2**20
+_SUCH_AS = "such as http://127.0.0.1:9405, as its TAP_OPS_LISTEN says"
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - an address to replace
 
 
@@ -46,7 +47,10 @@ def report(settings: Settings, *, venue: str | None = None) -> Report:
 
 
 def report_from(url: str, settings: Settings) -> Report:
-    """How the tap stands that is looked at there. Raises ``TapError`` where it cannot be asked."""
+    """How the tap stands that is looked at there.
+
+    Raises ``TapError`` where it cannot be asked, ``UsageInvalid`` where that is no address.
+    """
     return _report_of(_ask(url, settings))
 
 
@@ -77,11 +81,15 @@ def _ask(url: str, settings: Settings) -> Status:
 
 
 def _get(url: str, headers: dict[str, str]) -> tuple[int, bytes]:
-    parts = urlsplit(url if "://" in url else f"http://{url}")
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port
+    except ValueError as error:
+        raise UsageInvalid(f"is no address: {error}", where=redact_text(url), hint=_SUCH_AS) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("is no http:// address")
+        raise UsageInvalid("is no address of a tap", where=redact_text(url), hint=_SUCH_AS)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=_WITHIN_S)
+    connection = kind(parts.hostname, port, timeout=_WITHIN_S)
     try:
         connection.request("GET", f"{parts.path.rstrip('/')}/status.json", headers=headers)
         answer = connection.getresponse()

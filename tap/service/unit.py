@@ -21,7 +21,7 @@ from typing import Final
 from msgspec import Struct
 
 import tap
-from tap.core.errors import TapError
+from tap.core.errors import TapError, UsageInvalid
 from tap.service.envfile import EnvFile, read_environment
 from tap.service.venuefile import environment_text
 
@@ -39,11 +39,11 @@ _SLOW_S: Final = 120
 
 
 class Places:
-    """Where the things of a venue are, below ``root``. Raises ``TapError`` for a name that no unit can have."""
+    """Where the things of a venue are, below ``root``. Raises ``UsageInvalid`` for a name that no unit can have."""
 
     def __init__(self, venue: str, root: Path = Path("/")) -> None:
         if not _NAME.fullmatch(venue):
-            raise TapError(
+            raise UsageInvalid(
                 f"{venue[:60]!r} cannot name a service",
                 hint="1 to 27 of a-z, 0-9, - and _, beginning and ending with a letter or digit;"
                 " the name in the history may be another: TAP_VENUE in its file",

@@ -6,10 +6,11 @@ paths. The built-in ``multicam/1`` is such a file, and an example; ``docs/dialec
     values      single values: ids, times, flags            paths      where in a frame something stands
     language    what can be emitted, and its fields         fields     fields and rules, compiled
     shapes      cameras, sessions, holds                    dialect    the compiled form, which reads frames
-    compiler    from the file's text to that
+    compiler    from the file's text to that                telemetry  what need not be read at all
 """
 
 from tap.core.mapping.compiler import parse_mapping
 from tap.core.mapping.dialect import Dialect, Reading, SeqOrders, Verdict
+from tap.core.mapping.telemetry import Sniff
 
-__all__ = ["Dialect", "Reading", "SeqOrders", "Verdict", "parse_mapping"]
+__all__ = ["Dialect", "Reading", "SeqOrders", "Sniff", "Verdict", "parse_mapping"]

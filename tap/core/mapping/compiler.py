@@ -95,7 +95,6 @@ class _Compiler:
             name=name,
             digest=hashlib.sha256(canonical(self._raw)).hexdigest(),
             type=types,
-            type_key=b'"' + str(types[0][-1] if types and types[0] else "").encode() + b'"',
             body=self._paths(frame.get("body", []), "[frame] body"),
             batch=self._paths(frame.get("batch", []), "[frame] batch"),
             time=self._field("time", frame.get("time", ["ts"]), "time", "[frame] time"),

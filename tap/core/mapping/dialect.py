@@ -17,6 +17,7 @@ from tap.core.codec import read_json
 from tap.core.mapping.fields import Field, Rule, Scopes
 from tap.core.mapping.language import EMITS, NOTHING, NULLABLE
 from tap.core.mapping.paths import Path, at
+from tap.core.mapping.telemetry import Sniff, telemetry_sniff
 from tap.core.mapping.values import MAX_LIST, label
 from tap.core.model import Frame, Observation, Told
 
@@ -60,7 +61,6 @@ class Plan(Struct):
     name: str
     digest: str
     type: tuple[Path, ...]
-    type_key: bytes
     body: tuple[Path, ...]
     batch: tuple[Path, ...]
     time: Field
@@ -100,19 +100,17 @@ def fold_type(name: str) -> str:
     return _FOLD.sub("", name).lower() if len(name) <= 200 else name
 
 
-def _telemetry_pattern(plan: Plan) -> re.Pattern[bytes] | None:
-    """Anchored: the type as the frame's first key, one of the ignored words, and the string's end."""
+def _sniff_of(plan: Plan) -> Sniff | None:
     if not plan.ignore_raw or not plan.type or len(plan.type[0]) != 1:
         return None
-    words = [f'"{re.escape(word)}"' for word in sorted(plan.ignore_raw)]
-    words += [word for word in sorted(plan.ignore_raw) if re.fullmatch(r"0|[1-9]\d{0,8}", word, re.ASCII)]
-    key = re.escape(str(plan.type[0][0]))
-    return re.compile(rf'\s*\{{\s*"{key}"\s*:\s*(?:{"|".join(words)})\s*[,}}]'.encode())
+    return telemetry_sniff(str(plan.type[0][0]), plan.ignore_raw)
 
 
 class Dialect:
     """How one server's frames read. Made by :func:`parse_mapping`; holds no state, so one serves many replays."""
 
+    sniff: Sniff | None = None
+    """Tells known telemetry unparsed; None where the dialect names none that could be told so."""
     emits: frozenset[str] = frozenset()
     """What frames can tell by themselves, where that is known beforehand: the emits of the mapping's rules."""
 
@@ -126,7 +124,7 @@ class Dialect:
         self.mapped_names = plan.mapped_names
         self.emits = frozenset(rule.emit for rules in (*plan.rules.values(), plan.untyped) for rule in rules)
         self._plan = plan
-        self._telemetry = _telemetry_pattern(plan)
+        self.sniff = _sniff_of(plan)
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -139,17 +137,17 @@ class Dialect:
         return self._plan.ignore
 
     def is_telemetry(self, data: bytes) -> bool:
-        """Whether a raw frame is known telemetry, told by its first bytes alone.
-
-        True only where parsing it would say the same: the type stands first, once, and without escapes.
-        """
-        found = self._telemetry.match(data) if self._telemetry is not None else None
-        return found is not None and data.find(self._plan.type_key, found.end()) < 0 and b"\\" not in data
+        """Whether a raw frame is known telemetry, told by its bytes alone: see :attr:`sniff`."""
+        return self.sniff is not None and self.sniff(data, 0, len(data))
 
     def read(self, frame: Frame) -> list[Reading]:
         """What each object of ``frame`` says: one reading an object, more than one only in a batch."""
         if self.is_telemetry(frame.data):
             return [_IGNORED]
+        return self.read_whole(frame)
+
+    def read_whole(self, frame: Frame) -> list[Reading]:
+        """The same, of the whole frame, whatever it looks like."""
         parsed = self._parse(frame)
         if isinstance(parsed, Reading):
             return [parsed]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import quote
 
-from tap.core.errors import TapError
+from tap.core.errors import TapError, UsageInvalid
 from tap.history.export.edit import Edit
 from tap.history.timeline import Timeline
 
@@ -22,7 +22,7 @@ def media_of(pattern: str | None, timeline: Timeline, edit: Edit, zone: tzinfo |
     """The path of each camera's file, by camera id.
 
     ``pattern`` is a path with ``{camera}`` (its id), ``{name}``, ``{reel}``, ``{role}``, ``{venue}`` or ``{date}``
-    (YYYY-MM-DD) in it, or ``recorded``. Raises ``TapError`` for a pattern that cannot be filled in.
+    (YYYY-MM-DD) in it, or ``recorded``. Raises ``UsageInvalid`` for a pattern that cannot be filled in.
     """
     if pattern is None:
         return {}
@@ -59,7 +59,7 @@ def _filled(pattern: str, known: Mapping[str, str]) -> str:
         return pattern.format_map(safe)
     except (ValueError, IndexError, KeyError, AttributeError, TypeError):
         hint = f"known are {', '.join('{' + name + '}' for name in _FIELDS)}, or '{RECORDED}' alone"
-        raise TapError("the pattern cannot be filled in", where=pattern, hint=hint) from None
+        raise UsageInvalid("the pattern cannot be filled in", where=pattern, hint=hint) from None
 
 
 def file_url(path: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import orjson
 from msgspec import structs
 
-from tap.core.errors import TapError
+from tap.core.errors import UsageInvalid
 from tap.rehearsal.styles.nested import Nested
 from tap.rehearsal.styles.numeric import Numeric
 from tap.rehearsal.styles.snapshots import Snapshots
@@ -32,12 +32,16 @@ _DRESSED = frozenset({"other_dialect", "missing_ts", "missing_seq", "garbage"})
 
 
 def restyled(shoot: Shoot, name: str) -> Shoot:
-    """The same shoot, told by another server. Raises TapError for a style that there is not, or that cannot tell it."""
+    """The same shoot, told by another server.
+
+    Raises UsageInvalid for a style that there is not, or that cannot tell it.
+    """
     style = _STYLES.get(name)
     if style is None:
-        raise TapError(f"unknown style: {name}", hint=f"known: {', '.join(NAMES)}")
+        raise UsageInvalid(f"unknown style: {name}", hint=f"known: {', '.join(NAMES)}")
     if shoot.plan.faults & _DRESSED:
-        raise TapError(f"faults of multicam/1 alone: {', '.join(sorted(shoot.plan.faults & _DRESSED))}")
+        alone = ", ".join(sorted(shoot.plan.faults & _DRESSED))
+        raise UsageInvalid(f"faults of multicam/1 alone: {alone}", hint=f"leave them out, or the style {name}")
     return structs.replace(shoot, style=name, steps=tuple(_steps(shoot.steps, style)))
 
 

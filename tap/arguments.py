@@ -1,0 +1,108 @@
+"""What the commands' arguments may be. What can never be is wrong usage, told before anything is done."""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from tap.core.errors import SettingsInvalid
+
+__all__ = ["MOST", "SAID", "SEQ", "Finite", "PathName", "Said", "ServerUrl", "Venue", "Whole"]
+
+MOST = 2**53
+"""No journal has more entries."""
+
+
+class Said(click.ParamType):
+    """Words. None at all are what a script passes whose variable is not set, and never what was meant."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The words as they are."""
+        if not str(value).strip():
+            self.fail("is empty: name what is meant", param, ctx)
+        return str(value)
+
+
+class PathName(click.Path):
+    """A file or folder; without a name it would be the current folder."""
+
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True) -> None:
+        # What may not be read is told by whoever reads it, with what to do.
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, readable=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        if not os.fspath(value):
+            self.fail("is empty: name a file or folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Finite(click.FloatRange):
+    """A number that can be reckoned with: not infinite, not nan."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+class Whole(click.IntRange):
+    """A whole number that a database and a counter can take."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if number > MOST:
+            self.fail(f"{value} is more than there can ever be.", param, ctx)
+        return number
+
+
+class Venue(click.ParamType):
+    """A venue's name, by the rules of its setting."""
+
+    name = "venue"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name."""
+        from tap.service.config import load_settings
+
+        if not value:
+            self.fail("is empty: a venue has a name", param, ctx)
+        try:
+            return load_settings({"TAP_VENUE": str(value)}, partly=True).venue
+        except SettingsInvalid as error:
+            self.fail(error.problems[0].removeprefix("TAP_VENUE: "), param, ctx)
+
+
+class ServerUrl(click.ParamType):
+    """The address of a WebSocket."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The address as it is."""
+        from tap.core.redact import redact_text
+
+        try:
+            parts = urlsplit(str(value))
+            wrong = parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0
+        except ValueError:
+            wrong = True
+        if wrong:
+            such_as = "such as ws://127.0.0.1:9404/ws/control"
+            self.fail(f"{redact_text(str(value))!r} is no address of a WebSocket, {such_as}", param, ctx)
+        return str(value)
+
+
+SAID, SEQ = Said(), Whole(1)

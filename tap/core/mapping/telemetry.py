@@ -1,0 +1,66 @@
+"""Known telemetry, told by its raw bytes: nearly every frame is, so this decides what the tap costs.
+
+Nothing is parsed, copied or decoded. The answer is true only where parsing the frame would say the same: its type is
+one of those that the dialect ignores, stands as the frame's first or last key, once, and without escapes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+__all__ = ["Sniff", "telemetry_sniff"]
+
+Sniff: TypeAlias = Callable[[bytes, int, int], bool]
+"""Whether the frame that stands in these bytes from here to there is known telemetry."""
+
+_RARE_FIRST = "zqxjkvbwyfgmhpucdlrnsoitae_"
+"""Characters as names of keys have them, the rarest first."""
+
+
+def telemetry_sniff(key: str, words: Iterable[str]) -> Sniff:
+    """A sniff for frames whose ``key`` is one of ``words``; a word of digits stands for the number too."""
+    texts = sorted(words)
+    numbers = [word for word in texts if re.fullmatch(r"0|[1-9]\d{0,8}", word, re.ASCII)]
+    name = f'"{key}"'.encode()
+    match = re.compile(_beginning(key, texts, numbers).encode()).match
+    forms = [*(f'"{word}"' for word in texts), *numbers]
+    # As serializers write it that sort their keys: the type is last. Those with spaces at other places are parsed.
+    tails = tuple(
+        f',{gap}"{key}":{space}{form}}}'.encode() for form in forms for gap in ("", " ") for space in ("", " ")
+    )
+    letter = _rarest(key)
+
+    def is_telemetry(data: bytes, begin: int, end: int) -> bool:
+        found = match(data, begin, end)
+        if found is None:
+            return (
+                data.endswith(tails, begin, end)
+                and data[begin] == _BRACE
+                and data.find(name, begin, end) == data.rfind(name, begin, end)
+                and data.find(b"\\", begin, end) < 0
+            )
+        after = found.end()
+        # To look for one byte is ten times as fast as to look for several: mostly there is none.
+        if data.find(letter, after, end) >= 0 and data.find(name, after, end) >= 0:
+            return False
+        return data.find(b"\\", begin, end) < 0
+
+    return is_telemetry
+
+
+_BRACE = ord("{")
+
+
+def _beginning(key: str, texts: list[str], numbers: list[str]) -> str:
+    """The pattern of a frame that begins with its type."""
+    # Possessive: there is nothing to try again.
+    gap = "[ \\t\\r\\n]*+"
+    either = [f'"(?:{"|".join(map(re.escape, texts))})"', *numbers]
+    return rf'{gap}\{{{gap}"{re.escape(key)}"{gap}:{gap}(?:{"|".join(either)}){gap}[,}}]'
+
+
+def _rarest(key: str) -> bytes:
+    """The first byte of that character of ``key`` that other keys have least often."""
+    return min(key, key=lambda letter: _RARE_FIRST.find(letter.lower()) % 99).encode()[:1]
