@@ -7,13 +7,14 @@ SHELL := /bin/bash
 BIN := .venv/bin
 READY := .venv/.ready
 PACKAGES := convex/node_modules/.ready
+BENCH_PACKAGES := bench/node/node_modules/.ready
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 PYTEST := $(BIN)/python -m pytest
 # As many as a small machine has; the tests are mostly waiting for each other's sockets.
 WORKERS ?= 2
 SEEDS ?= 1
 
-.PHONY: audit help venue-env venv demo evidence screenshots ledger test test-python test-slow test-obs test-convex faults lint format pins clean
+.PHONY: audit bench bench-quick bench-node help venue-env venv demo evidence screenshots ledger test test-python test-slow test-obs test-convex faults lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +87,27 @@ test-obs: $(READY) ledger  ## A shoot on a real OBS under Xvfb, judged by its ow
 faults: $(READY) ledger  ## Every fault hundreds of times, part by part; goes on where it stopped, writes docs/faults.md
 	$(BIN)/python -m tests.faults --resume $(FAULTS)
 
+# Single parts: BENCH='--part saturation'; on where it was broken off: BENCH=--resume. It wants an idle machine.
+bench: $(READY) ledger bench-node  ## What the tap costs beside others, under half an hour: docs/bench.md and its picture
+	@$(BIN)/python -m bench $(BENCH)
+
+bench-quick: $(READY) ledger bench-node  ## A rough look at the same, two to three minutes; writes nothing to docs/
+	@$(BIN)/python -m bench --quick $(BENCH)
+
+# Where npm is missing, or the registry out of reach, the bench says who is not measured, and goes on without.
+bench-node:
+	@if command -v npm >/dev/null; then \
+	    $(MAKE) -s $(BENCH_PACKAGES) \
+	        || echo "what the tap is measured beside could not be installed (npm ci in bench/node)" >&2; \
+	else \
+	    echo "there is no npm, which brings Node-RED: the bench goes on without Node" >&2; \
+	fi
+
+$(BENCH_PACKAGES): bench/node/package.json bench/node/package-lock.json
+	@echo "installing what is pinned in bench/node/package-lock.json" >&2
+	@cd bench/node && npm ci --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
 test-convex: $(PACKAGES)  ## The ledger's functions in convex/: types, generated code, bundle and tests
 	cd convex && npm run check
 
@@ -113,5 +135,5 @@ pins: $(READY)  ## Compiles requirements*.txt anew from pyproject.toml
 	    --python-version 3.11 --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
 
 clean:  ## Removes what the other targets made
-	rm -rf .venv .demo convex/node_modules .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf .venv .demo .bench bench/node/node_modules convex/node_modules .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	find . -name __pycache__ -not -path '*/node_modules/*' -prune -exec rm -rf {} +

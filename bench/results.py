@@ -1,7 +1,7 @@
 """What was measured: every single figure as a line of a file, written down as it is measured, and read back from there.
 
 A part begins with a ``Begun`` (what was measured, where, how much of it), goes on with a ``Figure`` a line, and ends
-with a ``Done``. A part that was measured again replaces what was there of it; one that was broken off counts for nothing.
+with a ``Done``. A part that was measured again replaces what was there of it; one that was broken off does not count.
 """
 
 from __future__ import annotations

@@ -70,9 +70,9 @@ class Server:
         self._pipe.send(what)
         if not self._pipe.poll(60 if what[0] == "accept" else _WITHIN_S):
             raise TimeoutError(f"the bench's server does not get on with {what[0]!r}")
-        answer = self._pipe.recv()
-        if isinstance(answer, Exception):
-            raise RuntimeError(f"the bench's server cannot {what[0]!r}") from answer
+        problem, answer = self._pipe.recv()
+        if problem is not None:
+            raise RuntimeError(f"the bench's server cannot {what[0]}: {problem}")
         return answer
 
 
@@ -118,9 +118,9 @@ def _serve(pipe: Connection, sections: Sequence[Section], core: int | None, came
             if ready is pipe:
                 what, *arguments = pipe.recv()
                 try:
-                    pipe.send(getattr(stand, what)(*arguments))
+                    pipe.send((None, getattr(stand, what)(*arguments)))
                 except Exception as error:  # noqa: BLE001 - it belongs to who asked
-                    pipe.send(error)
+                    pipe.send((f"{type(error).__name__}: {error}", None))
                 break
             for one in stand.there:
                 if one.socket is ready:
@@ -186,9 +186,7 @@ class _Stand:
                 self._listen_until(time.monotonic() + 0.01)
             answered = self.there[0].answered
             # Who gives no answer has made the frame wait until now, at least.
-            seen.waits_ms = [
-                (answered.get(token, time.monotonic()) - since) * 1000 for token, since in pinged.items()
-            ]
+            seen.waits_ms = [(answered.get(token, time.monotonic()) - since) * 1000 for token, since in pinged.items()]
         return seen
 
     def part(self) -> None:

@@ -31,7 +31,7 @@ from msgspec import Struct
 from tap.adapters.journal import Journal
 from tap.adapters.ledger import Ledger
 from tap.core.codec import venue_of
-from tap.core.errors import TapError
+from tap.core.errors import JournalError, TapError
 from tap.core.merge import Row, fold
 from tap.history.asking import Asked, asked_events, ms_of_moment
 from tap.history.timeline import Event, Gap, Lane, Span, StillMark, Timeline, Totals, timeline_of
@@ -172,7 +172,11 @@ def open_journal(path: str | os.PathLike[str]) -> History:
     Raises ``TapError`` where there is no journal, or it cannot be read.
     """
     place = Path(path)
-    return _OfJournal(Journal.open(place / "journal.db" if place.is_dir() else place, readonly=True))
+    try:
+        return _OfJournal(Journal.open(place / "journal.db" if place.is_dir() else place, readonly=True))
+    except PermissionError as error:
+        where, hint = str(error.filename or place), "run this as root or the tap's user"
+        raise JournalError("may not be looked at", where=where, hint=hint) from None
 
 
 def open_ledger(url: str, key: str | None = None) -> History:
@@ -234,15 +238,22 @@ def _frames(library: str | None) -> tuple[str, Any]:
 class _OfJournal(History):
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._closed = False
 
     def rows(self, key: str) -> list[Row]:
-        return list(fold(kept.entry for kept in self._journal.session_entries(key)).values())
+        return list(fold(kept.entry for kept in self._open().session_entries(key)).values())
 
     def close(self) -> None:
+        self._closed = True
         self._journal.close()
 
+    def _open(self) -> Journal:
+        if self._closed:
+            raise TapError("this history is closed", where=str(self._journal.path), hint="open_journal opens it again")
+        return self._journal
+
     def _newest_first(self, asked: Asked) -> list[Row]:
-        rows = fold(kept.entry for kept in self._journal.session_rows(asked.prefix)).values()
+        rows = fold(kept.entry for kept in self._open().session_rows(asked.prefix)).values()
         return sorted(rows, key=lambda row: (-row.fields.get("startedAt", row.version), row.key))
 
 

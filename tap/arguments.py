@@ -20,7 +20,7 @@ MOST = 2**53
 """No journal has more entries."""
 
 
-class Said(click.ParamType):
+class Said(click.ParamType[str]):
     """Words. None at all are what a script passes whose variable is not set, and never what was meant."""
 
     name = "text"
@@ -68,7 +68,7 @@ class Whole(click.IntRange):
         return number
 
 
-class Venue(click.ParamType):
+class Venue(click.ParamType[str]):
     """A venue's name, by the rules of its setting."""
 
     name = "venue"
@@ -85,7 +85,7 @@ class Venue(click.ParamType):
             self.fail(error.problems[0].removeprefix("TAP_VENUE: "), param, ctx)
 
 
-class ServerUrl(click.ParamType):
+class ServerUrl(click.ParamType[str]):
     """The address of a WebSocket."""
 
     name = "url"

@@ -80,6 +80,10 @@ class _Commands(click.Group):
         except TapError as error:
             _complain(str(error))
             ctx.exit(FAILED)
+        except PermissionError as error:
+            # A state directory is the tap's user's alone; whoever else asks is told so by the first file of it.
+            _complain(f"{error.filename or error}: may not be looked at → run this as root or the tap's user")
+            ctx.exit(FAILED)
         except BrokenPipeError:
             # Whoever read has enough (| head).
             _hush()
@@ -1005,8 +1009,9 @@ def sessions(
 
     from tap.history.listing import row_object, session_line
 
+    asked = _asked(**filters)
     with _history(from_ledger=from_ledger, state_dir=state_dir) as history:
-        rows = islice(history.session_rows(_asked(**filters)), limit)
+        rows = islice(history.session_rows(asked), limit)
         if as_json:
             _print_objects(row_object(row) for row in rows)
         elif sys.stdout.isatty():
@@ -1091,8 +1096,9 @@ def timeline(
     the keys.
     """
     if camera is not None or kinds or any(filters.values()):
+        asked = _asked(**filters)
         with _history(from_ledger=from_ledger, state_dir=state_dir) as history:
-            found = history.find(_asked(**filters), key=key, camera=camera, kinds=kinds)
+            found = history.find(asked, key=key, camera=camera, kinds=kinds)
             if as_json:
                 from tap.history.tables import event_object
 
@@ -1137,11 +1143,12 @@ def export(
 
     Without KEY: the newest. edl (CMX3600), fcp7xml, otio (OpenTimelineIO), webvtt (chapters), csv, jsonl.
     """
-    from tap.history.export import RATES, export, format_of, write
+    from tap.history.export import RATES, check_pattern, export, format_of, write
 
     chosen = format_name or format_of(output)
     if chosen is None:
         raise click.UsageError(f"what format {output} is to be cannot be told: add --format {'|'.join(FORMATS)}")
+    check_pattern(media)
     rows = _rows_of(key, from_ledger=from_ledger, state_dir=state_dir)
     made = export(rows, chosen, rate=RATES[fps], zone=_zone(), start=start, media=media)
     if output == Path("-"):

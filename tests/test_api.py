@@ -148,8 +148,19 @@ def test_what_is_closed_says_so() -> None:
     history = tap.open_ledger("http://127.0.0.1:9", "k")
     history.close()
     history.close()
-    with pytest.raises(tap.TapError, match="this history is closed"):
+    with pytest.raises(tap.TapError, match="this history is closed → open_ledger"):
         list(history.sessions())
+
+
+def test_a_journal_that_is_closed_says_so(tmp_path: Path) -> None:
+    """Which, and what opens it again; to whoever asks for sessions or for rows."""
+    Journal.open(tmp_path / "journal.db").close()
+    history = tap.open_journal(tmp_path)
+    history.close()
+    history.close()
+    for ask_it in (lambda: list(history.sessions()), lambda: history.rows("a/b"), lambda: history.timeline("a/b")):
+        with pytest.raises(tap.TapError, match=r"journal\.db: this history is closed → open_journal"):
+            ask_it()
 
 
 # ---------------------------------------------------------------------------------------------- on the command line

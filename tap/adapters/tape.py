@@ -29,9 +29,9 @@ import orjson
 from tap.adapters._tape_parts import (
     Place,
     TapeHeader,
-    data_keys,
+    Walls,
+    data_part,
     header_line,
-    iso,
     milliseconds,
     parsed,
     payload,
@@ -410,7 +410,8 @@ class TapeWriter:
             packed = False
         # No name and no time inside: the same frames make the same bytes.
         self._packed = gzip.GzipFile("", "wb", fileobj=self._raw, mtime=0) if packed else None
-        self._line(header_line(header))
+        self._iso = Walls().iso
+        self._write(orjson.dumps(header_line(header), option=orjson.OPT_APPEND_NEWLINE))
 
     def __enter__(self) -> Self:
         return self
@@ -424,11 +425,11 @@ class TapeWriter:
 
     def frame(self, frame: Frame) -> None:
         """A frame that was received."""
-        self._line(self._at(frame.stamp) | {"dir": "in"} | data_keys(frame.data, frame.binary))
+        self._write(b'%b,"dir":"in",%b}\n' % (self._begun(frame.stamp), data_part(frame.data, frame.binary)))
 
     def out(self, data: bytes, stamp: Stamp, *, binary: bool = False) -> None:
         """A frame that was sent."""
-        self._line(self._at(stamp) | {"dir": "out"} | data_keys(data, binary))
+        self._write(b'%b,"dir":"out",%b}\n' % (self._begun(stamp), data_part(data, binary)))
 
     def opened(self, item: Opened) -> None:
         self._event("open", item.stamp, item.reason)
@@ -463,25 +464,28 @@ class TapeWriter:
             self._refuse(error)
 
     def _event(self, name: str, stamp: Stamp, reason: str | None = None, heard: int | None = None) -> None:
-        line = self._at(stamp) | {"event": name}
+        line: dict[str, Any] = {"event": name}
         if reason is not None:
             line["reason"] = reason
         if heard is not None:
             line["heard"] = (heard - self._started(stamp)) / 1000
-        self._line(line)
+        self._write(b"%b,%b\n" % (self._begun(stamp), orjson.dumps(line)[1:]))
 
-    def _at(self, stamp: Stamp) -> dict[str, Any]:
-        return {"t": (stamp.mono - self._started(stamp)) / 1000, "wall": iso(stamp.wall)}
+    def _begun(self, stamp: Stamp) -> bytes:
+        """The beginning of a line: when."""
+        return b'{"t":%b,"wall":"%b"' % (
+            orjson.dumps((stamp.mono - self._started(stamp)) / 1000),
+            self._iso(stamp.wall),
+        )
 
     def _started(self, stamp: Stamp) -> int:
         if self._start is None:
             self._start = stamp.mono
         return self._start
 
-    def _line(self, line: dict[str, Any]) -> None:
-        data = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    def _write(self, line: bytes) -> None:
         try:
-            (self._packed or self._raw).write(data)
+            (self._packed or self._raw).write(line)
         except OSError as error:
             self._refuse(error)
 

@@ -74,6 +74,20 @@ class Cameras:
                 camera.mark = self._mark(camera, told, scope, connection, explicit=False)
                 self._leave(camera, camera.shown_at if first and camera.shown_at else at, told)
 
+    def standing(self, infos: Iterable[CameraInfo]) -> list[Camera] | None:
+        """Those of a snapshot's cameras that are there; None where listing them once more could change something."""
+        cameras = self._book.state.cameras
+        listed = {info.id: info for info in infos}
+        online: list[Camera] = []
+        for name, info in listed.items():
+            camera = cameras.get(name)
+            there = camera is not None and bool(camera.present) and camera.leaving is None
+            if camera is None or there != (info.online is not False) or self._would_change(camera, info):
+                return None
+            online += [camera] if there else []
+        missing = any(camera.present and not camera.leaving for name, camera in cameras.items() if name not in listed)
+        return None if missing else online
+
     def _listed(self, info: CameraInfo, told: Told, scope: str | None, connection: Connection) -> None:
         camera = self._camera(info.id)
         if camera is None:

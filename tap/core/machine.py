@@ -16,6 +16,7 @@ from msgspec import UNSET
 from tap.core.book import Book, side_fields, told_at
 from tap.core.cameras import Cameras
 from tap.core.codec import session_key, sub_key
+from tap.core.confirming import Confirming
 from tap.core.mapping import Dialect
 from tap.core.model import (
     CameraLeft,
@@ -163,6 +164,7 @@ class Machine:
         self._book = Book(self.state, tap=tap, clock_step_ms=policy.clock_step_ms)
         self._cameras = Cameras(self._book, policy)
         self._stills = Stills(self._book)
+        self._confirming = Confirming(self.state, self._book, self._cameras, policy, dialect.seq_orders)
         self._do: Mapping[Do, Callable[[_Cause], None]] = {
             Do.START: self._start,
             Do.RESUME: self._resume,
@@ -208,6 +210,7 @@ class Machine:
     def closed(self, stamp: Stamp, *, cause: str = "connection", heard: int | None = None) -> list[Entry]:
         """The connection is gone. A frame that still comes, without another opening, belongs to it all the same."""
         self._pass(stamp)
+        self._confirming.forget()
         state = self.state
         if heard is not None:
             state.heard = max(state.heard, min(heard, stamp.mono))
@@ -253,9 +256,14 @@ class Machine:
         if connection.first_at is None:
             connection.first_at, connection.first_wall = told_at(told), told.stamp.wall
             self._signal(Signal.HEARD, _Cause(told))
-        self._on[type(observation)](observation)
+        confirmed = type(observation) is Snapshot and self._confirming.again(observation)
+        if not confirmed:
+            self._confirming.forget()
+            self._on[type(observation)](observation)
         if told.at is not None:
             state.clock_offset = told.at - told.stamp.mono
+        if confirmed and self.next_deadline is None and self._dialect.heartbeat_ms is None:
+            return []
         return self._done()
 
     def go_above(self, key: str, version: int) -> None:
@@ -312,6 +320,7 @@ class Machine:
                 break  # it moved on since it was set
             self.state.wall += max(0, due - self.state.mono)
             self.state.mono = max(self.state.mono, due)
+            self._confirming.forget()
             act()
             self._set_deadline()
         self.state.wall = stamp.wall
@@ -346,6 +355,7 @@ class Machine:
 
     def _connect(self, *, greeted: bool) -> Connection:
         state = self.state
+        self._confirming.forget()
         if state.connection is not None:
             self._lose()
         state.connections += 1
@@ -632,6 +642,8 @@ class Machine:
             self._cameras.listed(o.cameras or (), o.told, self._scope(o.told), connection)
             self._cameras.on_program(self._known_program(), told_at(o.told))
         connection.snapshot_seen = True
+        if signal is Signal.SAME and cause.info is not None:
+            self._confirming.settle(o)
 
     def _fresh(self, o: Snapshot) -> dict[str, Any]:
         """What the snapshot says of program, hold, mode and recording, without what is stale in it."""

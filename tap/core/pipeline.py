@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from tap.core.errors import JournalDamaged
 from tap.core.machine import TAP_RESTART, Machine
 from tap.core.mapping import Dialect, Reading, Verdict
+from tap.core.mapping.repeats import Repeats
 from tap.core.model import (
     FRAMES_LOST,
     Alive,
@@ -110,6 +111,7 @@ class Pipeline:
         if isinstance(dialect, Remembering):
             self._reader = dialect.reader(policy, self._machine.state.reader)
             self._machine.state.reader = self._reader.state
+        self._read = Repeats(dialect).read if self._reader is None else self._reader.read
         self._sampled: set[tuple[str, str]] = set()
         self._held: list[Entry] = []
 
@@ -213,7 +215,7 @@ class Pipeline:
             tally.telemetry += 1
             return self._machine.heard(frame.stamp)
         entries: list[Entry] = []
-        for reading in self.dialect.read(frame) if self._reader is None else self._reader.read(frame):
+        for reading in self._read(frame):
             self._count(reading, frame)
             if _SAYS[reading.verdict] > _SAYS[self.verdict]:
                 self.verdict, self.kind = reading.verdict, reading.type

@@ -7,7 +7,7 @@ and userinfo of every URL. Fields that the dialect maps keep their names' innoce
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import orjson
@@ -30,6 +30,33 @@ _NEEDLES = (
 """One of these stands, in lower case, wherever one of the names does: found many times faster."""
 # Cheap test on the raw frame: without one of these there is nothing to redact, and the frame stays as it came.
 _SUSPECT = tuple(needle.encode() for needle in (*_NEEDLES, "bearer", "basic", "://", "eyj", "\\u00"))
+_DIGITS = b"0123456789"
+_SUSPECT_REST = tuple(needle.translate(None, _DIGITS) for needle in _SUSPECT)
+
+
+class _Rests:
+    """What is left of frames without their digits, where nothing suspect stands in it: the last of these.
+
+    A state is told again and again, and mostly only its numbers change. Whatever a frame holds, its rest holds less
+    the digits; so what is not in the rest is not in the frame either, and need not be looked for again.
+    """
+
+    _MOST, _BYTES = 64, 512 * 2**10
+
+    def __init__(self) -> None:
+        self.innocent: set[bytes] = set()
+        self._bytes = 0
+
+    def add(self, rest: bytes) -> None:
+        if len(self.innocent) >= self._MOST or self._bytes + len(rest) > self._BYTES:
+            self.innocent = set()
+            self._bytes = 0
+        if len(rest) <= self._BYTES:
+            self.innocent.add(rest)
+            self._bytes += len(rest)
+
+
+_rests = _Rests()
 
 _DEEPEST = 100
 """Levels of nesting that are looked into; what lies deeper is blanked whole, since nobody reads it either."""
@@ -88,8 +115,18 @@ def _clean_pairs(text: str, lower: str) -> str:
 
 def suspect(data: bytes) -> bool:
     """Whether a raw frame can hold anything that has to be redacted."""
+    rest = data.translate(None, _DIGITS)
+    if rest in _rests.innocent:
+        return False
+    if _holds(rest, _SUSPECT_REST):
+        return _holds(data, _SUSPECT)
+    _rests.add(rest)
+    return False
+
+
+def _holds(data: bytes, needles: Iterable[bytes]) -> bool:
     lower = data.lower()
-    return any(needle in lower for needle in _SUSPECT)
+    return any(needle in lower for needle in needles)
 
 
 def redact_json(value: Any, mapped: Collection[str] = ()) -> Any:

@@ -87,9 +87,10 @@ class _View:
         self._names = camera_names(timeline.lanes)
         widest = max((cell_len(name) for name in self._names.values()), default=0)
         wanted = max(widest, len("mode"))
-        self._label = wanted if whole else min(wanted, max(8, width // 4))
+        fits = min(wanted, max(8, width // 4))
+        self._label = wanted if whole else fits
         self._time = max((len(lasting(lane.on_air_ms)) for lane in timeline.lanes), default=0)
-        cells = max(10, width - self._label - self._time - 2)
+        cells = max(10, width - fits - self._time - 2)
         self._scale = _Scale(timeline.start, timeline.end, cells)
         self._colours = {lane.camera_id: _COLOURS[index % len(_COLOURS)] for index, lane in enumerate(timeline.lanes)}
 

@@ -18,6 +18,7 @@ import queue
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from errno import ENOSPC
@@ -37,7 +38,11 @@ from tap.core.redact import redact_bytes
 __all__ = ["FlightRecorder", "segments"]
 
 _ALIVE_EVERY_S = 5.0
-_LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S = 5.0
+_GATHER_S = 0.2
+"""How long what comes is gathered before it is written: waking up for each frame would cost more than writing it."""
+_GATHER_BYTES = 256 * 2**10
+"""When there is as much, it is written at once."""
 _SYNC_EVERY_S = 5.0
 _HANGS_AFTER_S = 5.0
 _FIRST_DELAY_S, _LONGEST_DELAY_S = 0.5, 10.0
@@ -103,8 +108,13 @@ class FlightRecorder:
         self._clock = clock
         self._max_frame = max_bytes // 4
         self._max_waiting = max_waiting
+        self._gathered = min(_GATHER_BYTES, max_waiting // 4)
         self._samples = _Samples()
-        self._queue: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self._queue: deque[_Job] = deque()
+        self._asleep = False
+        """The recorder's thread waits for the bell: there was nothing to write."""
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._hurry = threading.Event()
         self._heard: int | None = None
         self._lost = 0
         # Each counted by one thread only, so that no lock is needed.
@@ -145,17 +155,23 @@ class FlightRecorder:
             if sampled and not self._samples.take(kind, size, item.stamp.mono):
                 self.sampled_out += 1
                 return
-        if size > self._max_frame or (self.waiting_bytes and self.waiting_bytes + size > self._max_waiting):
+        waiting = self._given - self._taken
+        if size > self._max_frame or (waiting and waiting + size > self._max_waiting):
             # Without a note that the tap was there nothing is missing; anything else is a loss.
             if not isinstance(item, Alive):
                 self._lost += 1
                 self.dropped += 1
             return
         if self._lost:
-            self._queue.put(_Lost(self._lost))
+            self._queue.append(_Lost(self._lost))
             self._lost = 0
         self._given += size
-        self._queue.put(item)
+        self._queue.append(item)
+        if self._asleep:
+            self._asleep = False
+            self._bell.put(None)
+        if waiting > self._gathered and not self._hurry.is_set():
+            self._hurry.set()
 
     async def run(self, heard: Callable[[], Stamp | None]) -> None:
         """Note every few seconds that the tap is there, and when it last heard the server; for ever."""
@@ -168,8 +184,10 @@ class FlightRecorder:
         """Write what waits, for up to ``timeout`` seconds, and end; whether all of it is written."""
         if not self.on:
             return True
-        self._queue.put(None)
+        self._queue.append(None)
         self._stopping.set()
+        self._hurry.set()
+        self._bell.put(None)
         self._thread.join(timeout)
         return not self._thread.is_alive() and self._failing is None
 
@@ -178,23 +196,35 @@ class FlightRecorder:
     def _work(self) -> None:
         ended = False
         while not ended:
-            jobs = self._next()
+            self._gather()
+            jobs, size = self._next()
             ended = None in jobs
             self._write([job for job in jobs if job is not None])
-            self._taken += sum(map(_size, jobs))
+            self._taken += size
             self._count()
         self._writer.close()
 
-    def _next(self) -> list[_Job]:
-        """What is to be written next; nothing, where nothing comes for a while."""
+    def _gather(self) -> None:
+        """Sleep until something comes, then let some more come; in vain where nothing does for a while."""
+        if not self._queue:
+            self._asleep = True
+            # It may have come in between, and not have seen that nobody is awake.
+            if not self._queue:
+                with suppress(queue.Empty):
+                    self._bell.get(timeout=_LOOK_EVERY_S)
+            self._asleep = False
+        if self._queue and not self._stopping.is_set() and self._given - self._taken <= self._gathered:
+            self._hurry.wait(_GATHER_S)
+        self._hurry.clear()
+
+    def _next(self) -> tuple[list[_Job], int]:
+        """What is to be written next, and its size in memory."""
         jobs: list[_Job] = []
         size = 0
-        with suppress(queue.Empty):
-            jobs.append(self._queue.get(timeout=_LOOK_EVERY_S))
-            while len(jobs) < _ITEMS_AT_ONCE and size < _BYTES_AT_ONCE:
-                size += _size(jobs[-1])
-                jobs.append(self._queue.get_nowait())
-        return jobs
+        while self._queue and len(jobs) < _ITEMS_AT_ONCE and size < _BYTES_AT_ONCE:
+            jobs.append(self._queue.popleft())
+            size += _size(jobs[-1])
+        return jobs, size
 
     def _write(self, jobs: list[SourceItem | Sent | _Lost]) -> None:
         """Write these, however often that has to be tried; given up only where the recorder ends."""
@@ -432,7 +462,8 @@ class _Segment:
         tape = self._lines.tape
         if isinstance(item, Frame):
             data = redact_bytes(item.data) if item.binary else clean(item.data)
-            tape.frame(Frame(data, item.stamp, item.connection, item.ordinal, item.binary))
+            same = data is item.data
+            tape.frame(item if same else Frame(data, item.stamp, item.connection, item.ordinal, item.binary))
         elif isinstance(item, Sent):
             tape.out(clean(item.data), item.stamp)
         elif isinstance(item, Opened):

@@ -33,7 +33,7 @@ def report(settings: Settings, *, venue: str | None = None) -> Report:
     """
     address = settings.ops_address
     if address is None:
-        return _from_journal(settings, "TAP_OPS_LISTEN is off, so this is what the journal says")
+        return _from_journal(settings, "TAP_OPS_LISTEN is off; so this is what the journal says")
     host, port = _ANYWHERE.get(address[0], address[0]), address[1]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     try:
@@ -108,6 +108,9 @@ def _from_journal(settings: Settings, why: str) -> Report:
             return _read(journal, path, why)
     except JournalError as error:
         raise TapError(f"{why.partition(';')[0]}; and its journal tells nothing: {error}") from None
+    except PermissionError:
+        nothing = f"{why.partition(';')[0]}; and its journal may not be looked at"
+        raise TapError(nothing, where=str(path), hint="run this as root or the tap's user") from None
 
 
 def _read(journal: Journal, path: Path, why: str) -> Report:

@@ -106,8 +106,10 @@ class Relay:
                 while data and self._pause is not None:
                     writer.write(data[:1])
                     data = data[1:]
+                    # No wait_for: one that times out in the moment in which it is cancelled loses that (Python 3.11).
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._flowing.wait(), self._pause)
+                        async with asyncio.timeout(self._pause):
+                            await self._flowing.wait()
                 if not data and waiting.empty() and reader.at_eof():
                     return
                 writer.write(data)

@@ -8,8 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap.core.codec import entry_json
+from tap.core.mapping.language import EMITS
 from tap.core.model import Alive
-from tests.obs.stage import ObsStage
+from tests.obs.stage import DIALECT, ObsStage
+
+TELLS = {getattr(make, "func", make).__name__ for make in (EMITS[word].make for word in DIALECT.emits)}
+"""The observations that the dialect says it can make."""
 
 SCENES = st.sampled_from(["A", "B", "C", "D"])
 STATES = st.sampled_from(["STARTING", "STARTED", "STOPPING", "STOPPED", "PAUSED", "RESUMED", "WHATEVER"])
@@ -85,6 +89,7 @@ def test_nothing_that_obs_says_breaks_the_tap(shoot: list[tuple[int, str, dict[s
         assert event["at"] <= event["observedAt"]
     for entry in stage.entries:
         entry_json(entry)
+    assert set(stage.pipeline.tally.said) <= TELLS
 
 
 @settings(deadline=None)

@@ -158,11 +158,19 @@ def test_what_is_no_tap_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["nonsense://x", "http://", "http://127.0.0.1:99999/", "http://[::", "http://user:hush@127.0.0.1:1/"]
+    ("url", "code"),
+    [
+        ("nonsense://x", 2),
+        ("http://", 2),
+        ("http://127.0.0.1:99999/", 2),
+        ("http://[::", 2),
+        ("ftp://user:hush@127.0.0.1:1/", 2),
+        ("http://user:hush@127.0.0.1:1/", 1),
+    ],
 )
-def test_an_address_that_is_none_is_told(tmp_path: Path, url: str) -> None:
+def test_an_address_that_is_none_is_usage_and_one_without_a_tap_is_not(tmp_path: Path, url: str, code: int) -> None:
     done = status(tmp_path, "off", "--url", url)
-    assert done.returncode == 1
+    assert done.returncode == code
     assert "→" in done.stderr
     assert "Traceback" not in done.stderr
     assert "hush" not in done.stderr

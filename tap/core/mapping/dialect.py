@@ -65,6 +65,8 @@ class Plan(Struct):
     batch: tuple[Path, ...]
     time: Field
     seq: Field
+    envelope_names: frozenset[str]
+    """Where time and number may stand, and nothing else that is read."""
     seq_orders: SeqOrders
     heartbeat_ms: int | None
     ids_start_anew: bool
@@ -157,6 +159,15 @@ class Dialect:
             return [Reading(Verdict.UNREADABLE, "", reason=f"no object but {type(parsed).__name__}")]
         return [*(reading for item in parsed[:MAX_LIST] for reading in self._read_item(item, frame)), *_rest(parsed)]
 
+    @property
+    def envelope_names(self) -> frozenset[str]:
+        """Names at which a frame's time or number may stand, and nothing else that is read."""
+        return self._plan.envelope_names
+
+    def told_in(self, *envelope: dict[str, Any]) -> tuple[int | None, int | None]:
+        """Time (ms) and number that an envelope tells; of several, those of the first that has them."""
+        return _or_none(self._plan.time.find(envelope)), _or_none(self._plan.seq.find(envelope))
+
     def clean(self, data: bytes) -> bytes:
         """A raw frame as a tape may keep it: without secrets, and read by this dialect just like the original."""
         return redact.redact_bytes(data, self.mapped_names)
@@ -229,13 +240,7 @@ class Dialect:
         rules = [rule for rule in plan.rules.get(kind, plan.untyped) if rule.matches(scopes)]
         if not rules:
             return Reading(Verdict.QUIET if kind in plan.known else Verdict.UNKNOWN, name)
-        envelope = (item, *scopes[:-1])
-        told = Told(
-            stamp=frame.stamp,
-            at=_or_none(plan.time.find(envelope)),
-            seq=_or_none(plan.seq.find(envelope)),
-            type=name,
-        )
+        told = Told(frame.stamp, *self.told_in(item, *scopes[:-1]), name)
         said = list(self._said(rules, scopes, told))
         found = tuple(item for item in said if not isinstance(item, str))
         reason = next((item for item in reversed(said) if isinstance(item, str)), None)

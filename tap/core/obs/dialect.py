@@ -20,6 +20,13 @@ _REVISION = 1
 _METERS = b'"eventType":"InputVolumeMeters"},"op":5}'
 """How OBS, which sorts its keys, ends the only telemetry that it has."""
 
+_EMITS = frozenset(
+    (
+        *("hello", "snapshot", "session_started", "session_ended", "recording", "cut", "mode_changed"),
+        *("camera_joined", "camera_updated", "camera_left", "still_captured"),
+    )
+)
+
 _MAPPED = frozenset(
     (
         *("sceneName", "oldSceneName", "sceneUuid", "currentProgramSceneName", "currentProgramSceneUuid"),
@@ -32,6 +39,7 @@ class ObsDialect(Dialect):
     """How OBS's frames read. Frame by frame it only says what each is; together they are for its reader."""
 
     refusals: Mapping[int, str] = REFUSALS
+    emits = _EMITS
 
     def __init__(self) -> None:
         self.name = "obs"

@@ -13,13 +13,13 @@ from tap.core.merge import Row
 from tap.history.export.edit import Edit, Start, edit_of
 from tap.history.export.edl import edl_files
 from tap.history.export.fcp7 import fcp7_file
-from tap.history.export.media import file_url, media_of
+from tap.history.export.media import check_pattern, file_url, media_of
 from tap.history.export.rates import RATES, Rate
 from tap.history.export.tables import csv_file, jsonl_file, reels_file, webvtt_file
 from tap.history.export.timeline_io import otio_file
 from tap.history.timeline import Timeline, timeline_of
 
-__all__ = ["FORMATS", "RATES", "Exported", "Rate", "Start", "export", "format_of", "write"]
+__all__ = ["FORMATS", "RATES", "Exported", "Rate", "Start", "check_pattern", "export", "format_of", "write"]
 
 FORMATS = {
     "edl": (".edl",),

@@ -11,11 +11,17 @@ from tap.core.errors import TapError, UsageInvalid
 from tap.history.export.edit import Edit
 from tap.history.timeline import Timeline
 
-__all__ = ["RECORDED", "file_url", "media_of"]
+__all__ = ["RECORDED", "check_pattern", "file_url", "media_of"]
 
 RECORDED = "recorded"
 """In place of a pattern: the file that the session's own row names."""
 _FIELDS = ("camera", "name", "reel", "role", "venue", "date")
+
+
+def check_pattern(pattern: str | None) -> None:
+    """Raises ``UsageInvalid`` for a pattern that no session could fill in."""
+    if pattern is not None and pattern != RECORDED:
+        _filled(pattern, dict.fromkeys(_FIELDS, ""))
 
 
 def media_of(pattern: str | None, timeline: Timeline, edit: Edit, zone: tzinfo | None) -> dict[str, str]:

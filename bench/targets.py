@@ -1,0 +1,130 @@
+"""What the tap must reach, and whether it does: judged from what was measured, by the medians."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from msgspec import Struct
+
+from bench.contestants import AGAIN, BARE, FAST, NODE_RED, TAP
+from bench.parts import saturation, slow_disk, start, steady
+from bench.results import Measured, Results, Spread
+from bench.tables import number, ranged, table
+
+__all__ = ["TARGETS", "Target", "it_must", "verdict"]
+
+_ROUNDS = 5
+"""Fewer say little."""
+_FRAMES = 300_000
+_ENTRIES = 1_000_000
+
+Value = Callable[[Measured], Spread | None]
+
+
+class Target(Struct, frozen=True):
+    """One thing that it must."""
+
+    words: str
+    at_least: float
+    aim: float
+    part: str
+    value: Value
+    control: Value | None = None
+    """How far two of the same lie apart."""
+    unit: str = ""
+    too_little: Callable[[Measured], str | None] | None = None
+    """Why what was measured is not what was asked for, if so."""
+
+
+def _few_frames(measured: Measured) -> str | None:
+    frames = measured.begun.sizes["frames"]
+    return f"{frames:,.0f} frames only" if frames < _FRAMES else None
+
+
+def _few_entries(measured: Measured) -> str | None:
+    return None if start.who(TAP, _million) in measured.whos(start.SECONDS) else "smaller journals only"
+
+
+def _ratio(what: str, who: str, to: str) -> Value:
+    return lambda measured: measured.ratio(who, to, what)
+
+
+def _plain(what: str, who: str) -> Value:
+    return lambda measured: measured.spread(who, what)
+
+
+_million = start.many(_ENTRIES)
+_cpu = partial(_ratio, saturation.CPU)
+_share = partial(_ratio, steady.SHARE)
+_rss = partial(_ratio, steady.RSS)
+_grown = partial(_plain, saturation.GROWN)
+_wait = partial(_ratio, slow_disk.P99)
+_start = partial(_plain, start.SECONDS)
+_AT_MOST, _AT_RATE, _MEMORY = "CPU at saturation", "CPU at 1,000 frames/s", "memory"
+_A, _B, _C, _D = "saturation", "steady", "slow-disk", "start"
+
+TARGETS: tuple[Target, ...] = (
+    Target(f"{_AT_MOST} ÷ bare loop, plain install", 1.15, 0.85, _A, _cpu(TAP, BARE), _cpu(AGAIN, BARE)),
+    Target(f"{_AT_MOST} ÷ bare loop, fast extra", 0.30, 0.20, _A, _cpu(FAST, BARE), _cpu(AGAIN, BARE)),
+    Target(f"{_AT_RATE} ÷ bare loop, plain install", 0.70, 0.55, _B, _share(TAP, BARE), _share(AGAIN, BARE)),
+    Target(f"{_AT_RATE} ÷ bare loop, fast extra", 0.45, 0.33, _B, _share(FAST, BARE), _share(AGAIN, BARE)),
+    Target(f"{_AT_MOST} ÷ Node-RED, plain install", 0.30, 0.05, _A, _cpu(TAP, NODE_RED), _cpu(AGAIN, BARE)),
+    Target(f"{_AT_MOST} ÷ Node-RED, fast extra", 0.30, 0.05, _A, _cpu(FAST, NODE_RED), _cpu(AGAIN, BARE)),
+    Target(f"{_AT_RATE} ÷ Node-RED, plain install", 0.60, 0.33, _B, _share(TAP, NODE_RED), _share(AGAIN, BARE)),
+    Target(f"{_AT_RATE} ÷ Node-RED, fast extra", 0.60, 0.33, _B, _share(FAST, NODE_RED), _share(AGAIN, BARE)),
+    Target(
+        "memory at 1,000 frames/s ÷ Node-RED, plain install", 0.60, 0.40, _B, _rss(TAP, NODE_RED), _rss(AGAIN, BARE)
+    ),
+    Target("memory at 1,000 frames/s ÷ Node-RED, fast extra", 0.60, 0.40, _B, _rss(FAST, NODE_RED), _rss(AGAIN, BARE)),
+    Target("growth over 300,000 frames, plain install", 5, 2, _A, _grown(TAP), None, " MB", _few_frames),
+    Target("growth over 300,000 frames, fast extra", 5, 2, _A, _grown(FAST), None, " MB", _few_frames),
+    Target(
+        "p99 wait of a frame, 10 ms a sync ÷ without journal",
+        2,
+        1.3,
+        _C,
+        _wait(slow_disk.SLOW, slow_disk.NONE),
+        _wait(slow_disk.NONE_AGAIN, slow_disk.NONE),
+    ),
+    Target("start to listening, no journal yet", 1, 0.5, _D, _start(start.who(TAP, start.EMPTY)), None, " s"),
+    Target(
+        "start to listening, a million entries", 1, 0.5, _D, _start(start.who(TAP, _million)), None, " s", _few_entries
+    ),
+)
+"""In the order in which they are told."""
+
+
+def verdict(target: Target, results: Results) -> str:
+    """``aim met``, ``met`` or ``**not met**``; or why that cannot be said."""
+    measured = results.parts.get(target.part)
+    if measured is None:
+        return "not measured"
+    too_little = None if target.too_little is None else target.too_little(measured)
+    spread = target.value(measured)
+    if spread is None:
+        return too_little or "not measured"
+    said = "aim met" if spread.median <= target.aim else "met" if spread.median <= target.at_least else "**not met**"
+    few = [] if spread.rounds >= _ROUNDS else [f"{spread.rounds} {'round' if spread.rounds == 1 else 'rounds'} only"]
+    rough = ", ".join([*few, *([too_little] if too_little else [])])
+    return f"{said} ({rough})" if rough else said
+
+
+def it_must(results: Results) -> list[str]:
+    """The table of it, computed."""
+    rows = []
+    for target in TARGETS:
+        measured = results.parts.get(target.part)
+        spread = None if measured is None else target.value(measured)
+        control = None if measured is None or target.control is None else target.control(measured)
+        rows.append(
+            (
+                target.words,
+                f"{target.at_least:g}{target.unit}",
+                f"{target.aim:g}{target.unit}",
+                ranged(spread, target.unit),
+                "–" if control is None else number(control.median),
+                verdict(target, results),
+            )
+        )
+    return table(("", "at least", "aim", "measured: median (range)", "A/A control", ""), rows)

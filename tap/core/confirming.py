@@ -1,0 +1,102 @@
+"""Snapshots that only confirm what is known: the way of nearly every one, without the questions that change asks.
+
+Once a snapshot has been applied in full and all that it says stands as it says, the same words again can change
+nothing but by when they were told last. That holds until anything else happens: whatever does has to ``forget``.
+With this and without it the machine does the same (``tests/core/test_shortcuts.py`` holds the two against each other).
+"""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct
+
+from tap.core.book import Book, told_at
+from tap.core.cameras import Cameras
+from tap.core.mapping import SeqOrders
+from tap.core.model import Policy, SessionInfo, Snapshot, Told
+from tap.core.ordering import is_stale, marked, scope_of
+from tap.core.state import Aspect, Camera, Connection, Mark, Phase, State
+
+__all__ = ["Confirming"]
+
+
+class _Settled(Struct, frozen=True):
+    """A snapshot whose every word stands."""
+
+    snapshot: Snapshot
+    connection: Connection
+    aspects: list[Aspect]
+    """What it tells of."""
+    online: list[Camera]
+
+
+class Confirming:
+    """Remembers what the last snapshot said, for as long as nothing else can have changed it."""
+
+    def __init__(self, state: State, book: Book, cameras: Cameras, policy: Policy, orders: SeqOrders) -> None:
+        self._state = state
+        self._book = book
+        self._cameras = cameras
+        self._policy = policy
+        self._orders: SeqOrders = orders
+        self._settled: _Settled | None = None
+
+    def forget(self) -> None:
+        """Something happened: the next snapshot is asked everything."""
+        self._settled = None
+
+    def settle(self, o: Snapshot) -> None:
+        """``o`` was applied in full: remember it, if saying it again would change nothing."""
+        self._settled = None
+        state, session = self._state, self._book.running()
+        connection = state.connection
+        if session is None or connection is None or state.phase is not Phase.LIVE or session.by != "frames":
+            return
+        if not isinstance(o.session, SessionInfo):
+            return
+        hold = o.hold.active if o.hold else (o.hold if o.hold is UNSET else False)
+        said = ((o.program, state.program), (hold, state.hold), (o.mode, state.mode), (o.recording, state.recording))
+        told = [(value, aspect) for value, aspect in said if value is not UNSET]
+        if any(not (aspect.known and aspect.sure and aspect.value == value) for value, aspect in told):
+            return
+        program = state.program.value
+        if o.cameras is not UNSET and program is not None and program not in session.cameras:
+            return
+        online = [] if o.cameras is UNSET else self._cameras.standing(o.cameras or ())
+        if online is not None:
+            self._settled = _Settled(o, connection, [aspect for _, aspect in told], online)
+
+    def again(self, o: Snapshot) -> bool:
+        """Whether ``o`` only confirms what is known; then that is done."""
+        settled = self._settled
+        if settled is None or not _says_the_same(o, settled.snapshot):
+            return False
+        state, told, connection = self._state, o.told, settled.connection
+        scope = scope_of(self._orders, connection, told)
+        if is_stale(state.session_mark, told, scope, connection=connection, policy=self._policy):
+            return False
+        before = state.session_mark
+        after = state.session_mark = self._mark(before, told, scope, connection)
+        for aspect in settled.aspects:
+            # Mostly all of them were told by the same frames.
+            aspect.mark = after if aspect.mark == before else self._mark(aspect.mark, told, scope, connection)
+        self._book.shown(told)
+        at = told_at(told)
+        for camera in settled.online:
+            camera.shown_at = at
+        return True
+
+    @staticmethod
+    def _mark(mark: Mark | None, told: Told, scope: str | None, connection: Connection) -> Mark:
+        return marked(mark, told, scope, connection=connection.number, explicit=False)
+
+
+def _says_the_same(one: Snapshot, other: Snapshot) -> bool:
+    # What was read once and remembered is the same object; comparing is for what was read anew.
+    return (
+        (one.cameras is other.cameras or one.cameras == other.cameras)
+        and (one.session is other.session or one.session == other.session)
+        and one.program == other.program
+        and one.hold == other.hold
+        and one.mode == other.mode
+        and one.recording == other.recording
+    )
