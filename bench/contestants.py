@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -92,9 +92,17 @@ class Running(Struct):
         while time.monotonic() < last:
             time.sleep(0.2)
             now = self.cpu
-            if now - before < _IDLE_S:
+            if now - before < _IDLE_S and not self._wants_cpu():
                 return
             before = now
+
+    def _wants_cpu(self) -> bool:
+        """Whether a thread of it waits for the core, or for the disk: on a busy machine that costs no CPU either."""
+        for stat in Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
+            with suppress(OSError):  # a thread that has just ended
+                if stat.read_text().rpartition(")")[2].split()[0] in {"R", "D"}:
+                    return True
+        return False
 
 
 # ---------------------------------------------------------------------------------------------- who is there

@@ -12,7 +12,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -29,7 +29,8 @@ _CHUNK = 64
 _WINDOW = 12
 """Bits of deflate's window: what websockets asks for, and any client takes."""
 _TEXT, _DEFLATED = 0x81, 0xC1
-_PING, _PONG = 0x9, 0xA
+_CLOSE, _PING, _PONG = 0x8, 0x9, 0xA
+_ANSWERS = {_CLOSE: _CLOSE, _PING: _PONG}
 _WITHIN_S = 300.0
 
 
@@ -114,18 +115,17 @@ def _serve(pipe: Connection, sections: Sequence[Section], core: int | None, came
     pipe.send(stand.port)
     while True:
         # Who is only connected may want an answer meanwhile: a listener that gets none hangs up.
-        for ready in wait([pipe, *(one.socket for one in stand.there)]):
-            if ready is pipe:
-                what, *arguments = pipe.recv()
-                try:
-                    pipe.send((None, getattr(stand, what)(*arguments)))
-                except Exception as error:  # noqa: BLE001 - it belongs to who asked
-                    pipe.send((f"{type(error).__name__}: {error}", None))
-                break
-            for one in stand.there:
-                if one.socket is ready:
-                    one.hear()
-            stand.there = [one for one in stand.there if not one.gone]
+        ready = wait([pipe, *(one.socket for one in stand.there)])
+        for one in stand.there:
+            if one.socket in ready:
+                one.hear()
+        if pipe in ready:
+            what, *arguments = pipe.recv()
+            try:
+                pipe.send((None, getattr(stand, what)(*arguments)))
+            except Exception as error:  # noqa: BLE001 - it belongs to who asked
+                pipe.send((f"{type(error).__name__}: {error}", None))
+        stand.forget()
 
 
 class _Stand:
@@ -155,6 +155,8 @@ class _Stand:
 
     def burst(self, count: int) -> None:
         frames = self._next(count)
+        if len(self.there) != 1:
+            raise ConnectionError(f"{len(self.there)} listeners are there, and not one")
         (listener,) = self.there
         for at in range(0, count, _CHUNK):
             listener.socket.sendall(b"".join(frames[at : at + _CHUNK]))
@@ -166,6 +168,8 @@ class _Stand:
 
     def steady(self, rate: int, seconds: float, ping_every: int) -> Steady:
         """One frame each 1/rate s to each listener; who falls behind by more than the kernel holds makes this wait."""
+        if not self.there:
+            raise ConnectionError("no listener is there: has it hung up?")
         seen, pinged = Steady(), dict[bytes, float]()
         frames = self._next(round(rate * seconds))
         began = time.monotonic()
@@ -193,6 +197,13 @@ class _Stand:
         for one in self.there:
             one.socket.close()
         self.there, self._at = [], 0
+
+    def forget(self) -> None:
+        """Hang up on those who have."""
+        for one in self.there:
+            if one.gone:
+                one.socket.close()
+        self.there = [one for one in self.there if not one.gone]
 
     def _next(self, count: int) -> list[bytes]:
         frames = self._frames[self._at : self._at + count]
@@ -233,7 +244,7 @@ class _Listener:
         return token
 
     def hear(self) -> None:
-        """Read what there is, waiting for it; answer pings, note answers."""
+        """Read what there is, waiting for it; answer pings and goodbyes, note answers."""
         try:
             data = self.socket.recv(65_536)
         except OSError:
@@ -244,10 +255,12 @@ class _Listener:
         while (whole := _unmasked(self._heard)) is not None:
             opcode, payload, size = whole
             del self._heard[:size]
-            if opcode == _PING:
-                self.socket.sendall(framed(payload, 0x80 | _PONG))
-            elif opcode == _PONG:
+            if opcode == _PONG:
                 self.answered[payload] = now
+            elif opcode in _ANSWERS:
+                self.gone |= opcode == _CLOSE
+                with suppress(OSError):  # who is gone already hears nothing
+                    self.socket.sendall(framed(payload, 0x80 | _ANSWERS[opcode]))
 
 
 def _packed(payload: bytes, pack: Any) -> bytes:

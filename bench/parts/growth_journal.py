@@ -17,7 +17,7 @@ from bench.parts.start import many, timed_start
 from bench.results import Measured
 from bench.server import Server, serving
 from bench.tables import ranged, table
-from bench.watch import commits
+from bench.watch import commits, waits_ms
 
 __all__ = ["run", "tell"]
 
@@ -51,10 +51,9 @@ def _one(context: Context, server: Server, folder: Path) -> dict[str, float]:
         server.accept()
         running.settle()
         with commits(running.journal) as committed:
-            sent = server.steady(context.sizes.rate, _SECONDS).sent
-            running.settle()
+            waits = waits_ms(server.steady(context.sizes.rate, _SECONDS).sent, committed)
+        running.settle()
         server.part()
-        waits = [(committed[cut] - at) * 1000 for cut, at in sent.items() if cut in committed]
         return {_START: seconds, _COMMIT: statistics.median(waits), _RSS: running.rss / 1e6}
 
 

@@ -17,7 +17,7 @@ from bench.context import Context
 from bench.results import Measured
 from bench.server import Server, serving
 from bench.tables import number, table
-from bench.watch import answers, commits
+from bench.watch import answers, commits, waits_ms
 from tests.contract.local import CONVEX, key_of, local_ledger
 
 __all__ = ["COMMIT", "LEDGER", "percentiles", "run", "tell"]
@@ -72,15 +72,10 @@ def _watched(context: Context, server: Server, name: str, ledger: str | None) ->
             server.steady(sizes.rate, 1.0)
             with commits(running.journal) as committed:
                 sent = server.steady(sizes.rate, sizes.latency_s).sent
-                running.settle()
+                disk = waits_ms(sent, committed)
+            ledger_ms = [] if ledger is None else waits_ms(sent, answered)
             server.part()
-    if not sent or not sent.keys() <= committed.keys():
-        raise RuntimeError(f"{name}: {len(sent.keys() - committed.keys())} of {len(sent)} cuts are not in the journal")
-    return _since(sent, committed), _since(sent, answered)
-
-
-def _since(sent: dict[str, float], seen: dict[str, float]) -> list[float]:
-    return [(seen[cut] - at) * 1000 for cut, at in sent.items() if cut in seen]
+    return disk, ledger_ms
 
 
 def percentiles(values: Sequence[float]) -> tuple[float, float, float, float]:

@@ -12,9 +12,9 @@ from msgspec import UNSET, Struct
 from tap.core.book import Book, told_at
 from tap.core.cameras import Cameras
 from tap.core.mapping import SeqOrders
-from tap.core.model import Policy, SessionInfo, Snapshot, Told
+from tap.core.model import Policy, Snapshot, Told
 from tap.core.ordering import is_stale, marked, scope_of
-from tap.core.state import Aspect, Camera, Connection, Mark, Phase, State
+from tap.core.state import Aspect, Camera, Connection, Mark, State
 
 __all__ = ["Confirming"]
 
@@ -45,21 +45,18 @@ class Confirming:
         self._settled = None
 
     def settle(self, o: Snapshot) -> None:
-        """``o`` was applied in full: remember it, if saying it again would change nothing."""
+        """``o`` was applied in full, and showed the session that runs: remember it, if again it would change nothing.
+
+        What is stale in it was not taken over, and may be later, by saying it once more.
+        """
         self._settled = None
-        state, session = self._state, self._book.running()
-        connection = state.connection
-        if session is None or connection is None or state.phase is not Phase.LIVE or session.by != "frames":
-            return
-        if not isinstance(o.session, SessionInfo):
+        state, connection = self._state, self._state.connection
+        if self._book.running() is None or connection is None:
             return
         hold = o.hold.active if o.hold else (o.hold if o.hold is UNSET else False)
         said = ((o.program, state.program), (hold, state.hold), (o.mode, state.mode), (o.recording, state.recording))
         told = [(value, aspect) for value, aspect in said if value is not UNSET]
         if any(not (aspect.known and aspect.sure and aspect.value == value) for value, aspect in told):
-            return
-        program = state.program.value
-        if o.cameras is not UNSET and program is not None and program not in session.cameras:
             return
         online = [] if o.cameras is UNSET else self._cameras.standing(o.cameras or ())
         if online is not None:

@@ -153,10 +153,19 @@ class Machine:
     """One server's history as it unfolds.
 
     ``step`` takes an observation and gives the entries that it causes; ``opened``, ``closed`` and ``tick`` tell it
-    about the connection and about time.
+    about the connection and about time. ``shortcuts`` False asks every snapshot everything.
     """
 
-    def __init__(self, dialect: Dialect, *, tap: str, policy: Policy, venue: str, state: State | None = None) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        tap: str,
+        policy: Policy,
+        venue: str,
+        state: State | None = None,
+        shortcuts: bool = True,
+    ) -> None:
         self.state = State() if state is None else state
         self._dialect = dialect
         self._policy = policy
@@ -164,6 +173,7 @@ class Machine:
         self._book = Book(self.state, tap=tap, clock_step_ms=policy.clock_step_ms)
         self._cameras = Cameras(self._book, policy)
         self._stills = Stills(self._book)
+        self._shortcuts = shortcuts
         self._confirming = Confirming(self.state, self._book, self._cameras, policy, dialect.seq_orders)
         self._do: Mapping[Do, Callable[[_Cause], None]] = {
             Do.START: self._start,
@@ -210,7 +220,6 @@ class Machine:
     def closed(self, stamp: Stamp, *, cause: str = "connection", heard: int | None = None) -> list[Entry]:
         """The connection is gone. A frame that still comes, without another opening, belongs to it all the same."""
         self._pass(stamp)
-        self._confirming.forget()
         state = self.state
         if heard is not None:
             state.heard = max(state.heard, min(heard, stamp.mono))
@@ -642,7 +651,7 @@ class Machine:
             self._cameras.listed(o.cameras or (), o.told, self._scope(o.told), connection)
             self._cameras.on_program(self._known_program(), told_at(o.told))
         connection.snapshot_seen = True
-        if signal is Signal.SAME and cause.info is not None:
+        if self._shortcuts and signal is Signal.SAME and cause.info is not None:
             self._confirming.settle(o)
 
     def _fresh(self, o: Snapshot) -> dict[str, Any]:

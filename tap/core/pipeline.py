@@ -84,7 +84,8 @@ class Pipeline:
     """One venue's way from received messages to entries.
 
     ``checkpoint``: what :meth:`checkpoint` gave before a restart; raises :class:`JournalDamaged` where it cannot be
-    read.
+    read. ``shortcuts`` False reads and applies every frame in full: the same, but slower, and what they are held
+    against.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Pipeline:
         tap: str,
         policy: Policy | None = None,
         checkpoint: bytes | None = None,
+        shortcuts: bool = True,
     ) -> None:
         self.dialect = dialect
         self.tally = Tally()
@@ -106,12 +108,14 @@ class Pipeline:
         policy = Policy() if policy is None else policy
         if policy.session == "dialect":
             policy = msgspec.structs.replace(policy, session=dialect.policy)
-        self._machine = Machine(dialect, tap=tap, policy=policy, venue=venue, state=state)
+        self._machine = Machine(dialect, tap=tap, policy=policy, venue=venue, state=state, shortcuts=shortcuts)
         self._reader: Reader | None = None
         if isinstance(dialect, Remembering):
             self._reader = dialect.reader(policy, self._machine.state.reader)
             self._machine.state.reader = self._reader.state
-        self._read = Repeats(dialect).read if self._reader is None else self._reader.read
+        self._read = dialect.read if self._reader is None else self._reader.read
+        if shortcuts and self._reader is None:
+            self._read = Repeats(dialect).read
         self._sampled: set[tuple[str, str]] = set()
         self._held: list[Entry] = []
 

@@ -10,10 +10,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import structlog
-
 from tap.core.mapping import Verdict
 from tap.core.model import Entry
+from tap.service.logs import get_logger
 
 if TYPE_CHECKING:
     from tap.service.daemon import Service
@@ -31,7 +30,7 @@ _AWAY_S = 30.0
 """How long the server may be away before that is a warning: a restart of it is over by then."""
 _SESSIONS_WATCHED = 100
 
-_log = structlog.stdlib.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Changes:

@@ -19,8 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.private import open_private
@@ -36,7 +34,7 @@ from tap.service.drift import Drift
 from tap.service.flight import FlightRecorder
 from tap.service.holdback import HoldBack
 from tap.service.ingest import Ingest
-from tap.service.logs import configure_logs
+from tap.service.logs import configure_logs, get_logger
 from tap.service.look import JournalLook
 from tap.service.meters import Meters
 from tap.service.notify import Notifier, status_words
@@ -56,7 +54,7 @@ _COMMIT_WITHIN_S = 2.0
 _RECORD_WITHIN_S = 0.2
 _MEGABYTE = 10**6
 
-_log = structlog.stdlib.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None) -> int:
@@ -166,6 +164,7 @@ class Service:
         # What was loaded stays: a full collection over it would hold the loop for tens of milliseconds.
         gc.collect()
         gc.freeze()
+        gc.enable()
         self._notifier.ready()
         if on_ready is not None:
             on_ready(self)

@@ -28,12 +28,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-import structlog
 from msgspec import Struct
 
 from tap.core.model import Entry, Stamp
 from tap.core.pipeline import Pipeline, Tally
 from tap.core.state import State
+from tap.service.logs import get_logger
 
 __all__ = ["Drift"]
 
@@ -53,7 +53,7 @@ _HOURS = 6
 _ACTIVITY = ("Cut", "HoldOn", "Release", "ModeChanged", "StillRequested", "StillCaptured", "StillUploaded")
 _MOST_TYPES_NAMED = 5
 
-_log = structlog.stdlib.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class _Counts(Struct, frozen=True):

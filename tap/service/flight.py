@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
-import structlog
 
 from tap.adapters.private import make_private_directory, open_private
 from tap.adapters.socket import Clock
@@ -34,6 +33,7 @@ from tap.adapters.tape import TapeHeader, TapeWriter
 from tap.core.mapping import Verdict
 from tap.core.model import Alive, Closed, Frame, Opened, Sent, SourceItem, Stamp
 from tap.core.redact import redact_bytes
+from tap.service.logs import get_logger
 
 __all__ = ["FlightRecorder", "segments"]
 
@@ -55,7 +55,7 @@ _ITEM_BYTES = 300
 _LARGEST_RESERVE = 32 * 2**20
 """The disk's last megabytes (on a small one its last twentieth) are left to the journal."""
 _DAY_S = 86_400
-_log = structlog.stdlib.get_logger(__name__)
+_log = get_logger(__name__)
 
 _NAME = re.compile(r"(\d{6,})-[^/]*\.jsonl")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import structlog
+from tap.service.logs import get_logger
 
 __all__ = ["HoldBack", "passed_unless_stopped"]
 
@@ -20,7 +20,7 @@ _FIRST_S, _LONGEST_S = 1.0, 60.0
 _WELL_AFTER_S = 300.0
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
-_log = structlog.stdlib.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class HoldBack:

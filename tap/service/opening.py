@@ -10,11 +10,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import structlog
-
 from tap.adapters.journal import Journal
 from tap.core.errors import JournalDamaged, JournalError, JournalForeign, JournalVersion
 from tap.service.holdback import passed_unless_stopped
+from tap.service.logs import get_logger
 from tap.service.notify import Notifier
 
 __all__ = ["open_journal"]
@@ -22,7 +21,7 @@ __all__ = ["open_journal"]
 _FIRST_DELAY_S = 0.25
 _LONGEST_DELAY_S = 2.0
 
-_log = structlog.stdlib.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 def open_journal(path: Path, notifier: Notifier) -> Journal | None:

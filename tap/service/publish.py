@@ -16,7 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
-import structlog
 from msgspec import Struct
 
 from tap.adapters.journal import Journal, JournalWriter, Kept
@@ -31,6 +30,7 @@ from tap.adapters.ledger import (
 from tap.core.codec import venue_of
 from tap.core.errors import JournalError, LedgerError
 from tap.core.model import Entry
+from tap.service.logs import get_logger
 
 __all__ = ["Pace", "Publisher", "Shipping", "Target"]
 
@@ -44,7 +44,7 @@ _KEY_CODES = ("key_missing", "key_wrong", "venue")
 _LOOK = "see 'multicam-tap check'; nothing is lost meanwhile, and it is tried again by itself"
 _SUSPECTED = (Disposition.NARROW, Disposition.QUARANTINE)
 
-_log = structlog.stdlib.get_logger(__name__)
+_log = get_logger(__name__)
 _T = TypeVar("_T")
 State: TypeAlias = Literal["idle", "shipping", "away", "blocked"]
 _Settled: TypeAlias = tuple[int, Literal["shipped", "dead"], str | None]

@@ -6,11 +6,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import structlog
-
 from tap.adapters.journal import Journal, JournalWriter
 from tap.core.errors import JournalError
 from tap.service.config import Settings
+from tap.service.logs import get_logger
 
 __all__ = ["Upkeep"]
 
@@ -19,7 +18,7 @@ _AT_ONCE = 200
 _DAY_MS = 86_400_000
 _MEGABYTE = 10**6
 
-_log = structlog.stdlib.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Upkeep:

@@ -128,7 +128,9 @@ def test_secrets_do_not_reach_an_observation() -> None:
 
 
 _KEYS = st.sampled_from(["type", "event", "x", "t\\ype", "kind", "body", "data", "ts"])
-_WORDS: st.SearchStrategy[Any] = st.sampled_from(["pose", "heartbeat", "cut", "state", "c", '"type":"pose"', 1, None, [], "\\", "}"])
+_WORDS: st.SearchStrategy[Any] = st.sampled_from(
+    ["pose", "heartbeat", "cut", "state", "c", '"type":"pose"', 1, None, [], "\\", "}"]
+)
 _NESTED = st.recursive(_WORDS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4))
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests.service.house import close_journals
+
 
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
@@ -18,3 +20,9 @@ def _logs_as_they_were() -> Iterator[None]:
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _journals_are_closed() -> Iterator[None]:
+    yield
+    close_journals()

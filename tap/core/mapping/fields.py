@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from tap.core.mapping.language import NULLABLE
 from tap.core.mapping.paths import Path, at
@@ -17,7 +17,7 @@ Scopes: TypeAlias = tuple[dict[str, Any], ...]
 """Where paths begin: the innermost object first, then those around it."""
 
 
-class Field(NamedTuple):
+class Field(Struct):
     """One field of a rule or shape."""
 
     name: str
@@ -31,25 +31,34 @@ class Field(NamedTuple):
     """What a frame says that has nothing at any of the paths: nothing, or (None) that there is none."""
     flat: Reader | None = None
     """How the object itself is read (path ``.``), where that is not how a part of it is."""
+    _steps: tuple[tuple[str | None, Path], ...] = ()
+    """The paths, each with its name where it is but one."""
+
+    def __post_init__(self) -> None:
+        self._steps = tuple(
+            (path[0] if len(path) == 1 and isinstance(path[0], str) else None, path) for path in self.paths
+        )
 
     def find(self, scopes: Scopes) -> Any:
         """The first readable value along the alternatives; None where only an explicit null was found; else UNSET."""
         nothing: Any = UNSET
         stood = False
-        for path in self.paths:
+        for name, path in self._steps:
             if path == () and stood:
                 continue  # the flat form is meant only where nothing stands at the other places
             for scope in scopes:
-                value = at(scope, path)
-                stood = stood or (value is not UNSET and path != ())
+                value = at(scope, path) if name is None else scope.get(name, UNSET)
+                if value is UNSET:
+                    continue
+                stood = stood or path != ()
                 if value is None or (self.none and self._is_none(value)):
                     if self.name in NULLABLE:
                         return None
                     nothing = None
-                elif value is not UNSET:
-                    found = self.flat(value) if self.flat is not None and path == () else self._convert(value)
-                    if found is not UNSET:
-                        return found
+                    continue
+                found = self.flat(value) if self.flat is not None and path == () else self._convert(value)
+                if found is not UNSET:
+                    return found
         return nothing if stood else self.missing
 
     def stands(self, scope: dict[str, Any]) -> bool:

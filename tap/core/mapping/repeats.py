@@ -53,7 +53,7 @@ class Repeats:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self._forms: dict[bytes, _Form] = {}
-        self._bytes = 0
+        self.bytes = 0
         self._cameras: object = UNSET
 
     def read(self, frame: Frame) -> list[Reading]:
@@ -75,7 +75,7 @@ class Repeats:
 
     def _again(self, known: _Known, form: _Form, begun: re.Match[bytes], frame: Frame) -> Reading | None:
         """What is known, told by this frame; None where its time or number is not one to be sure of."""
-        envelope = dict(zip(form.names, map(int, begun.groups()), strict=True))
+        envelope = dict(zip(form.names, map(int, begun.groups()), strict=True))  # of two, the last counts
         at, seq = self.dialect.told_in(envelope)
         before = known.snapshot.told
         if (at is None) != (before.at is None) or (seq is None) != (before.seq is None):
@@ -98,10 +98,10 @@ class Repeats:
         if form is None or begun is None or not self._is_told_there(form, begun, frame, snapshot):
             return
         rest = data[begun.end() :]
-        if self._bytes + len(rest) > _MOST_BYTES or len(self._forms) >= _MOST_FORMS:
-            self._forms, self._bytes = {}, 0
+        if self.bytes + len(rest) > _MOST_BYTES or len(self._forms) >= _MOST_FORMS:
+            self._forms, self.bytes = {}, 0
         self._forms.setdefault(data[:_HEAD], form).known[rest] = _Known(snapshot, reading.type, reading.reason)
-        self._bytes += len(rest)
+        self.bytes += len(rest)
 
     def _form(self, data: bytes) -> _Form | None:
         """The form of this frame: the one that is known, or a new one."""
@@ -117,13 +117,13 @@ class Repeats:
             for pair in _PAIRS.finditer(data, 1, beginning.end())
             if pair[2] is not None and pair[1].decode() in names
         ]
-        if not places or len({name for name, _ in places}) < len(places):
+        if not places:
             return None
         pattern, end = b"", 0
         for _, (begin, until) in places:
             pattern += re.escape(data[end:begin]) + _NUMBER
             end = until
-        return _Form(re.compile(pattern + rb"(?=,)"), tuple(name for name, _ in places))
+        return _Form(re.compile(pattern), tuple(name for name, _ in places))
 
     def _is_told_there(self, form: _Form, begun: re.Match[bytes], frame: Frame, snapshot: Snapshot) -> bool:
         """Whether time and number follow the numbers at the beginning: tried, by reading the frame with others."""

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from tap.core.mapping import Dialect
+from tap.rehearsal.inspect import words
 from tap.rehearsal.inspect.analysis import Analysis
 from tap.rehearsal.inspect.events import still_ids
 from tap.rehearsal.inspect.fit import find_seq, find_time
-from tap.rehearsal.inspect.states import StateRoles, refers
+from tap.rehearsal.inspect.states import StateRoles, none_words, refers
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
 
 __all__ = ["FieldFound", "Report", "TypeFound", "report_of"]
 
 _MOST_FIELDS = 400
+_SMALL_DIGITS = 3
 _TELLING = ("mapped", "incomplete", "unknown", "unreadable", "quiet", "ignored")
 """Verdicts, those first that matter most."""
 
@@ -131,14 +133,17 @@ def _type(kind: KindStats, found: Analysis) -> TypeFound:
 
 def _fields(found: Analysis, survey: Survey) -> Iterator[FieldFound]:
     roles = found.roles
+    told: set[tuple[str, str]] = set()
     if roles is not None:
-        yield from _state_fields(roles)
+        for one in _state_fields(roles):
+            told.add((one.type, one.path))
+            yield one
     ignored = {role.kind for role in found.events if role.emit == "ignore"}
     for kind in survey.kinds.values():
         if kind.name not in ignored:
             for stats in kind.fields.values():
                 looks = _looks(survey, kind, stats, roles)
-                if looks is not None:
+                if looks is not None and (kind.name, stats.path) not in told:
                     yield FieldFound(kind.name, stats.path, *looks)
 
 
@@ -161,11 +166,10 @@ def _looks(
 ) -> tuple[str, float, str] | None:
     """What a field looks like by its behaviour alone."""
     different = "many values" if stats.many else f"{len(stats.values)} value{'' if len(stats.values) == 1 else 's'}"
-    if roles is not None and refers(stats, roles.ids):
-        return "camera id", 0.9 if len(stats.values) > 1 else 0.6, f"{different}, all of them ids of cameras"
-    told = stats.values.keys()
-    if roles is not None and told & roles.session_values and stats.is_scalar:
-        return "session id", 0.9, f"{different}, the session's"
+    if roles is not None:
+        of_state = _camera_id(stats, roles) or _session_id(stats, roles, different)
+        if of_state is not None:
+            return of_state
     if stats.is_time:
         near = stats.near / stats.times
         return f"time ({stats.unit})", 0.6 + 0.35 * near, f"{near:.0%} within ten minutes of when it came"
@@ -177,3 +181,50 @@ def _looks(
     if stats.wordy and stats.kinds["text"] == stats.said and not stats.links:
         return "name or text", 0.6, f"{different}, written for people"
     return None
+
+
+def _camera_id(stats: FieldStats, roles: StateRoles) -> tuple[str, float, str] | None:
+    if not refers(stats, roles.ids):
+        return None
+    told = stats.values.keys() - none_words(stats, roles.ids)
+    known = told & roles.ids
+    sure = 0.9 if len(told) > 1 else 0.6
+    if len(known) < len(told):
+        why = f"{len(known)} of {len(told)} values are ids of cameras"
+    else:
+        why = f"{len(told)} values, all of them ids of cameras" if len(told) > 1 else "1 value, the id of a camera"
+    if not _small(roles.ids) or _leaf(stats.path) == _leaf(roles.camera_id) or words.says(stats.path, words.CAMERA):
+        return "camera id", sure, why
+    as_in_state = _called(roles).get(_leaf(stats.path))
+    if as_in_state is not None:
+        return *as_in_state, "called as in the state"
+    # A number that no camera has: the others are none of theirs either.
+    return None if known < told else ("camera id", 0.3, f"{why}; but numbers so small may be anything")
+
+
+def _session_id(stats: FieldStats, roles: StateRoles, different: str) -> tuple[str, float, str] | None:
+    told = stats.values.keys() - none_words(stats)
+    if not stats.is_scalar or not told & roles.session_values:
+        return None
+    session = roles.session_id or ("" if roles.session is None else roles.session.path)
+    if _leaf(stats.path) != _leaf(session):
+        # Counted as the session is, and beyond it.
+        if told - roles.session_values and all(value.isdecimal() for value in told):
+            return None
+        if _small(roles.session_values):
+            return "session id", 0.3, f"{different}, the session's; but numbers so small may be anything"
+    return "session id", 0.9, f"{different}, the session's"
+
+
+def _called(roles: StateRoles) -> dict[str, tuple[str, float]]:
+    """What the state's fields, by their names, are taken for, and how sure that is."""
+    return {_leaf(one.path): (one.looks_like, one.sure) for one in _state_fields(roles)}
+
+
+def _small(ids: frozenset[str]) -> bool:
+    """Whether these are numbers by which much else is counted too."""
+    return all(value.isdecimal() and len(value) <= _SMALL_DIGITS for value in ids - {"0"})
+
+
+def _leaf(path: str) -> str:
+    return path.rstrip("[]").rpartition(".")[2]

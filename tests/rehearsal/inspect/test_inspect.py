@@ -102,6 +102,29 @@ def test_fields_are_known_by_their_behaviour() -> None:
     assert all(0 < one["sure"] <= 1 and one["why"] for one in fields)
 
 
+@pytest.mark.parametrize("name", ["a-plain-shoot", "a-shoot-with-faults"])
+def test_small_numbers_are_not_all_ids_of_cameras(name: str) -> None:
+    """Where cameras are 1, 2 and 3, so is much else: it is only told for sure where the name says the same."""
+    fields = found(FIXTURES / "styles" / "numeric" / f"{name}.tape.jsonl")["fields"]
+    cameras = {(one["type"], one["path"]): one for one in fields if one["looksLike"] == "camera id"}
+    sure = {place for place, one in cameras.items() if one["sure"] > 0.5}
+    assert {path for _, path in sure} <= {"c", "cams[].c"}
+    assert ("PGM", "c") in sure
+    assert ("PGM", "was") in cameras
+    assert not {("MODE", "md"), ("CAM_ON", "up"), ("FULL", "md"), ("FULL", "cams[].up")} & cameras.keys()
+    assert all("may be anything" in one["why"] for place, one in cameras.items() if place not in sure)
+    sessions = {one["path"] for one in fields if one["looksLike"] == "session id" and one["sure"] > 0.5}
+    assert sessions <= {"no", "job", "job.no"}
+
+
+def test_a_field_of_the_state_is_told_once() -> None:
+    """By what it is taken for, and not again by what its values look like."""
+    for style in ("numeric", "nested", "snapshots"):
+        fields = found(FIXTURES / "styles" / style / "a-plain-shoot.tape.jsonl")["fields"]
+        places = [(one["type"], one["path"]) for one in fields]
+        assert len(places) == len(set(places)), style
+
+
 @pytest.mark.parametrize(
     ("value", "unit"),
     [(WALL, "ms"), (WALL / 1000, "s"), (WALL * 1000, "us"), (WALL * 10**6, "ns"), ("2026-11-18T11:06:40Z", "iso"),

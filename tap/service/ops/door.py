@@ -1,0 +1,61 @@
+"""Connections that no page answers: those of whom the pages are not loaded for yet, and one too many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+__all__ = ["Door", "Full"]
+
+_MOST_SAID = 65_536
+"""Bytes that may come before there is an answer: some requests in a row."""
+
+
+class Door(asyncio.Protocol):
+    """Holds a connection, and what comes on it, until there is who answers.
+
+    ``gone`` is told of one that was given up before.
+    """
+
+    def __init__(self, gone: Callable[[Door], None]) -> None:
+        self._gone: Callable[[Door], None] | None = gone
+        self._transport: asyncio.Transport | None = None
+        self._said = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Of a stream, both ways; uvloop's do not say so by their class.
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._said += data
+        if len(self._said) > _MOST_SAID and self._transport is not None:
+            self._transport.abort()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._transport = None
+        if self._gone is not None:
+            self._gone(self)
+
+    def open(self, protocol: asyncio.Protocol) -> None:
+        """From here on ``protocol`` has it, from the beginning."""
+        transport, self._gone = self._transport, None
+        if transport is None or transport.is_closing():
+            return
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        if self._said and not transport.is_closing():
+            protocol.data_received(bytes(self._said))
+
+    def shut(self) -> None:
+        """Let nobody in any more."""
+        self._gone = None
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class Full(asyncio.Protocol):
+    """One connection too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.WriteTransport", transport).abort()

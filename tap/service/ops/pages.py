@@ -1,0 +1,263 @@
+"""What the ops face answers, loaded for the first who asks.
+
+``/healthz`` red or green with the reason, ``/metrics`` for Prometheus, ``/status.json``, ``/`` the live page and
+``/events`` its news. Answers are small and made of what is counted anyway; who does not read in time is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from tap.adapters.journal import Journal
+from tap.core.status import Health, SessionKept
+from tap.service.health import health
+from tap.service.logs import get_logger
+from tap.service.ops.aside import in_thread
+from tap.service.ops.door import Full
+from tap.service.ops.feed import Client, event
+from tap.service.ops.guard import HEADERS, Guard
+from tap.service.ops.metrics import CONTENT_TYPE, Metrics
+from tap.service.ops.now import status_of
+from tap.service.overview import sessions_in
+
+if TYPE_CHECKING:
+    from tap.service.daemon import Service
+    from tap.service.ops.face import Face
+
+__all__ = ["Pages"]
+
+_SEND_WITHIN_S = 10.0
+_SEND_BUFFER = 65_536
+_IDLE_S = 30.0
+_OVERVIEW_FOR_S = 5.0
+_OVERVIEW_WITHIN_S = 3.0
+
+_PAGE = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/lanes.js": ("lanes.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+_REPORT = "report it, with this line; recording goes on"
+
+_log = get_logger(__name__)
+# What aiohttp says of requests that are none is for nobody: a scanner must not fill the log.
+_http_log = logging.getLogger("tap.service.ops.http")
+_http_log.setLevel(logging.CRITICAL)
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Pages:
+    """The web server behind the face's address: ``open`` it, then each connection gets a protocol of its own."""
+
+    def __init__(self, service: Service, face: Face) -> None:
+        settings = service.settings
+        address = settings.ops_address
+        assert address is not None  # noqa: S101 - else there is no face
+        self._service = service
+        self._face = face
+        token = settings.ops_token
+        self._guard = Guard(_names(address[0], settings.ops_hosts), None if token is None else token.get_secret_value())
+        self._metrics = Metrics(service, face.feed)
+        self._overview = _Overview(service)
+        self._runner = self._made()
+
+    async def open(self) -> None:
+        """Before the first connection."""
+        await self._runner.setup()
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._runner.cleanup()
+
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        server = self._runner.server
+        return 0 if server is None else len(server.connections)
+
+    def connection(self) -> asyncio.Protocol:
+        """What answers one more."""
+        server = self._runner.server
+        return Full() if server is None else server()
+
+    def _made(self) -> web.AppRunner:
+        app = web.Application(middlewares=[self._guarded], client_max_size=1024)
+        app.on_response_prepare.append(_harden)
+        handlers: dict[str, _Handler] = {
+            "/healthz": self._healthz,
+            "/metrics": self._metrics_page,
+            "/status.json": self._status,
+            "/events": self._events,
+            **{path: _file(name, kind) for path, (name, kind) in _PAGE.items()},
+        }
+        for path, handler in handlers.items():
+            app.router.add_get(path, handler, allow_head=False)
+        return web.AppRunner(
+            app, access_log=None, logger=_http_log, keepalive_timeout=_IDLE_S, lingering_time=1.0, shutdown_timeout=0.1
+        )
+
+    # ------------------------------------------------------------------------------------------ requests
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Refuse who may not look; send the answer within a time."""
+        refusal = self._guard.refusal(request.method, request.headers.get("Host"), request.headers.get("Authorization"))
+        if refusal is not None:
+            headers = {401: {"WWW-Authenticate": 'Basic realm="multicam-tap", charset="UTF-8"'}, 405: {"Allow": "GET"}}
+            response: web.StreamResponse = web.Response(
+                status=refusal.status, text=refusal.words + "\n", headers=headers.get(refusal.status)
+            )
+            # A body that nobody asked for is not read.
+            response.force_close()
+        else:
+            response = await self._answered(request, handler)
+        if not response.prepared:
+            try:
+                async with asyncio.timeout(_SEND_WITHIN_S):
+                    await response.prepare(request)
+                    await response.write_eof()
+            except TimeoutError:
+                _abort(request)
+        return response
+
+    async def _answered(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            there = f"there are {', '.join(('/', '/healthz', '/metrics', '/status.json', '/events'))}"
+            return web.Response(status=error.status, text=f"{error.reason}: {there}\n")
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception:  # noqa: BLE001 - the page's bug, not the recording's
+            _log.exception("a bug of the tap: a look at it failed", path=request.path[:100], next_step=_REPORT)
+            return web.Response(status=500, text="a bug of the tap: its log says more\n")
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        now = health(self._service)
+        status = 503 if now.state == "failing" else 200
+        text = _health_text(now)
+        if "text/plain" in request.headers.get("Accept", ""):
+            return web.Response(status=status, text=text)
+        body = {**msgspec.to_builtins(now), "venue": self._service.settings.venue, "text": text}
+        return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")
+
+    async def _metrics_page(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _status(self, _: web.Request) -> web.Response:
+        status = status_of(self._service, await self._overview.sessions())
+        return web.Response(body=msgspec.json.encode(status), content_type="application/json")
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        client = self._face.feed.join()
+        if client is None:
+            return web.Response(status=503, text="too many pages are open: close one\n", headers={"Retry-After": "10"})
+        _keep_short(request)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        try:
+            await response.prepare(request)
+            await self._tell(request, response, client)
+        finally:
+            self._face.feed.leave(client)
+        return response
+
+    async def _tell(self, request: web.Request, response: web.StreamResponse, client: Client) -> None:
+        """Everything, then the news, until the client goes or is too slow."""
+        status = status_of(self._service, [])
+        message: bytes | None = event("hello", {"status": status, "happenings": list(self._face.board.happenings)})
+        try:
+            while message is not None:
+                async with asyncio.timeout(_SEND_WITHIN_S):
+                    await response.write(message)
+                message = await client.next()
+        except TimeoutError:
+            self._face.feed.dropped += 1
+        except ConnectionError:
+            return
+        _abort(request)
+
+
+class _Overview:
+    """The sessions in the journal, read on a thread of its own, now and then, and never by two at once."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._sessions: list[SessionKept] = []
+        self._read_at = 0.0
+        self._reading: asyncio.Future[list[SessionKept] | None] | None = None
+
+    async def sessions(self) -> list[SessionKept]:
+        """As of some seconds ago; what was known where the disk does not answer in time."""
+        if time.monotonic() - self._read_at > _OVERVIEW_FOR_S and self._reading is None:
+            self._reading = in_thread(self._read)
+        if self._reading is not None:
+            await asyncio.wait([self._reading], timeout=_OVERVIEW_WITHIN_S)
+            self._take()
+        return self._sessions
+
+    def _take(self) -> None:
+        reading = self._reading
+        if reading is not None and reading.done():
+            self._reading, self._read_at = None, time.monotonic()
+            self._sessions = reading.result() or self._sessions
+
+    def _read(self) -> list[SessionKept]:
+        service = self._service
+        session = service.pipeline.state.session
+        running = None if session is None or session.status != "live" else session.key
+        with Journal.open(service.settings.journal_path, readonly=True) as journal:
+            return sessions_in(journal, time.time_ns() // 1_000_000, running)
+
+
+# ---------------------------------------------------------------------------------------------- small parts
+
+
+def _names(host: str, configured: str | None) -> list[str]:
+    own = socket.gethostname()
+    more = [] if configured is None else configured.split(",")
+    return [host, own, f"{own}.local", *more]
+
+
+def _keep_short(request: web.Request) -> None:
+    """Let the kernel buffer little for a page: what it has not read is of no use to it later."""
+    connection = None if request.transport is None else request.transport.get_extra_info("socket")
+    if connection is not None:
+        with suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+async def _harden(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
+
+
+def _file(name: str, kind: str) -> _Handler:
+    body = resources.files("tap.service.ops").joinpath("page", name).read_bytes()
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=body, content_type=kind, charset="utf-8")
+
+    return handler
+
+
+def _health_text(now: Health) -> str:
+    lines = [now.state, *(f"{reason.state}: {reason.words} → {reason.next_step}" for reason in now.reasons)]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,465 @@
+"""What is cut out of the bytes here is exactly what websockets reads in them, whatever a server sends and however it
+arrives: messages, the telemetry between them, answers, the end and its words."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from websockets.client import ClientProtocol
+from websockets.protocol import State
+from websockets.uri import parse_uri
+from websockets.utils import accept_key
+
+from tap.adapters import _line_websockets
+from tap.adapters._line import Line
+from tap.adapters._line_websockets import WebsocketsLine
+from tap.adapters.dialects import load_dialect
+from tap.adapters.socket import disposition
+from tap.core.mapping import Sniff
+from tests.adapters.test_socket import message
+
+SNIFF = load_dialect("multicam/1").sniff
+LARGEST = 150_000
+ROOM = _line_websockets._ROOM
+ANSWER = (
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+    "Sec-WebSocket-Accept: {}\r\n\r\n"
+)
+
+Told = list[tuple[Any, ...]]
+
+
+class Stream(NamedTuple):
+    """What a server sends behind its answer, and where the reads end."""
+
+    sent: bytes
+    cuts: list[int]
+
+    def __repr__(self) -> str:
+        runs = re.sub(rb"(?s)(.)\1{20,}", lambda run: b"<%d of %s>" % (len(run[0]), run[1]), self.sent)
+        return f"Stream({runs[:2000]!r}, {self.cuts})"
+
+
+class Wire(asyncio.Transport):
+    """A transport on which the test is the other end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.protocol: asyncio.BaseProtocol | None = None
+        self.sent = bytearray()
+        self.half_closed = False
+        self.gone = False
+        self.paused = 0
+
+    def feed(self, data: bytes) -> None:
+        """What came with one read; more of them where the reader has no room for all."""
+        if isinstance(self.protocol, asyncio.BufferedProtocol):
+            while data and not self.gone:
+                room = self.protocol.get_buffer(-1)
+                assert len(room)
+                size = min(len(room), len(data))
+                room[:size] = data[:size]  # type: ignore[index]
+                self.protocol.buffer_updated(size)
+                data = data[size:]
+        else:
+            assert isinstance(self.protocol, asyncio.Protocol)
+            self.protocol.data_received(data)
+
+    def end(self) -> None:
+        assert isinstance(self.protocol, asyncio.Protocol | asyncio.BufferedProtocol)
+        if not self.gone:
+            self.protocol.eof_received()
+        self.protocol.connection_lost(None)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        self.sent += data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.half_closed = True
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return self.gone
+
+    def abort(self) -> None:
+        self.gone = True
+
+    def pause_reading(self) -> None:
+        self.paused += 1
+
+    def resume_reading(self) -> None:
+        self.paused -= 1
+
+
+class Ear:
+    """Notes what it is told, with the number of the read that it came with."""
+
+    def __init__(self, sniff: Sniff | None, enough: int | None = None) -> None:
+        self.sniff = sniff
+        self.told: Told = []
+        self.read = -1
+        self.readings = 0
+        self._seen = 0
+        self._left = enough
+
+    def reading(self) -> None:
+        self.readings += 1
+
+    def opened(self) -> bool:
+        self._note("opened")
+        return self._left != 0
+
+    def received(self, data: bytes, binary: bool, line: Line) -> bool:
+        assert type(data) is bytes
+        self._note("received", data, binary)
+        if data == b"answer me":
+            line.say(b"an answer")
+        return self._goes_on(1)
+
+    def passed(self, frames: int) -> bool:
+        assert frames > 0
+        if self.told[-1][:2] == (self.read, "passed"):
+            frames += self.told.pop()[2]
+        self._note("passed", frames)
+        return True
+
+    def _note(self, *what: Any) -> None:
+        assert self.readings > self._seen, "what is told came with a read that was told"
+        self.told.append((self.read, *what))
+
+    def _goes_on(self, by: int) -> bool:
+        if self._left is not None:
+            self._left -= by
+        return self._left is None or self._left > 0
+
+
+def listen(
+    wire_bytes: bytes,
+    cuts: list[int],
+    *,
+    split: bool,
+    sniff: Sniff | None = SNIFF,
+    answer: str = ANSWER,
+    enough: int | None = None,
+    part_before: int | None = None,
+) -> dict[str, Any]:
+    """All that is to be seen of a line to which a server sends these bytes, cut into reads at these places."""
+
+    async def scene() -> dict[str, Any]:
+        protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"), max_size=LARGEST)
+        ear = Ear(sniff, enough)
+        line = WebsocketsLine(protocol, ear, split=split, ping_interval=None, close_timeout=1, max_queue=None)
+        wire = Wire()
+        wire.protocol = line
+        line.connection_made(wire)
+        protocol.send_request(protocol.connect())
+        line.send_data()
+        wire.sent.clear()
+        whole = answer.format(accept_key(protocol.key)).encode("latin-1") + wire_bytes
+        places = sorted({0, len(whole), *(place % (len(whole) + 1) for place in cuts)})
+        for number, (begin, end) in enumerate(pairwise(places)):
+            if wire.gone:
+                break
+            if number == part_before and protocol.state is State.OPEN:
+                protocol.send_close(1001)
+                line.send_data()
+            ear.read, ear._seen = number, ear.readings
+            wire.feed(whole[begin:end])
+        wire.end()
+        return {
+            "told": ear.told,
+            "heard": line.heard,
+            "sent": list(said(bytes(wire.sent))),
+            "half closed": wire.half_closed,
+            "aborted": wire.gone,
+            "handshake": repr(protocol.handshake_exc),
+            "end": disposition(protocol.handshake_exc or protocol.close_exc),
+        }
+
+    return asyncio.run(scene())
+
+
+def said(sent: bytes) -> Iterator[tuple[int, bytes]]:
+    """What a client sent, without its masks."""
+    while sent:
+        size = sent[1] & 0x7F
+        mask, body = sent[2:6], sent[6 : 6 + size]
+        yield sent[0], bytes(byte ^ mask[place % 4] for place, byte in enumerate(body))
+        sent = sent[6 + size :]
+
+
+def same(wire_bytes: bytes, cuts: list[int], **options: Any) -> dict[str, Any]:
+    """What both ways of reading agree on."""
+    ours, theirs = (listen(wire_bytes, cuts, split=split, **options) for split in (True, False))
+    assert ours == theirs
+    return ours
+
+
+# ---------------------------------------------------------------------------------------------- what servers send
+
+
+def _padded(size: int) -> bytes:
+    """Telemetry of this size."""
+    bare = b'{"type":"pose","p":""}'
+    return bare[:-2] + b"0" * max(0, size - len(bare)) + bare[-2:]
+
+
+_telemetry = st.sampled_from(
+    [
+        b'{"type":"pose"}',
+        b'{"type":"heartbeat","seq":1,"ts":2}',
+        b'{ "type" : "device_stats", "values":[1,2,3]}',
+        b'{"values":[1,2,3],"type":"preview_stats"}',
+    ]
+)
+_lookalikes = st.sampled_from(
+    [
+        b'{"type":"pose","type":"cut"}',
+        b'{"type":"po\\u0073e"}',
+        b'{"type":"pose"',
+        b'["type","pose"]',
+        b'{"typ":"pose"}',
+        b'{"data":{"type":"pose"}}',
+        b'{"type":"hello","boot_id":"b"}',
+        b"",
+        b"{",
+        b"not \xff utf-8",
+    ]
+)
+_sizes = st.sampled_from([0, 1, 124, 125, 126, 127, 128, 65_535, 65_536, 65_537])
+_large = st.sampled_from([ROOM - 15, ROOM - 11, ROOM - 10, ROOM - 9, ROOM, ROOM + 1, LARGEST, LARGEST + 1])
+_payload = st.one_of(
+    _telemetry,
+    _telemetry,
+    _lookalikes,
+    st.binary(max_size=200),
+    _sizes.map(_padded),
+    _sizes.map(bytes),
+    st.integers(0, 300).map(_padded),
+)
+_control = st.one_of(
+    st.tuples(st.sampled_from([9, 10]), st.binary(max_size=4)).map(lambda it: message(it[1], it[0])),
+    st.just(message(bytes(125), 9)),
+)
+
+
+@st.composite
+def _fragmented(draw: st.DrawFn) -> bytes:
+    """A message in parts, with whatever may stand between them; at times it has no end, or a limit is passed."""
+    opcode = draw(st.sampled_from([1, 1, 2]))
+    parts = draw(st.lists(st.one_of(_payload, st.just(b"")), min_size=2, max_size=4))
+    if draw(st.integers(0, 5)) == 0:
+        parts.append(
+            bytes(LARGEST - sum(map(len, parts)) + draw(st.sampled_from([-1, 0, 1]))) if draw(st.booleans()) else b"x"
+        )
+    wire = b""
+    for number, part in enumerate(parts):
+        last = number == len(parts) - 1 and draw(st.integers(0, 7)) > 0
+        wire += message(part, 0 if number else opcode, fin=last)
+        if not last and draw(st.booleans()):
+            wire += draw(_control)
+    return wire
+
+
+def _odd_length(payload: bytes) -> bytes:
+    """A length in more bytes than it needs."""
+    return b"\x81\x7f" + len(payload).to_bytes(8, "big") + payload
+
+
+_close = st.one_of(
+    st.sampled_from([1000, 1001, 1008, 1012, 3000, 4321, 1005, 1006, 1015, 999, 0, 2999, 5000, 65535]).flatmap(
+        lambda code: st.sampled_from([b"", b"bye", b"\xff", bytes(123)]).map(
+            lambda reason: message(code.to_bytes(2, "big") + reason, 8)
+        )
+    ),
+    st.sampled_from([message(b"", 8), message(b"\x03", 8), message(b"\x03\xe8", 8)]),
+)
+_violation = st.one_of(
+    _payload.map(lambda data: bytes([0x81, 0x80 | 5]) + b"mask" + data),
+    st.tuples(st.sampled_from([0xC1, 0xA1, 0x91, 0xC2, 0xF1, 0xC0]), _payload).map(
+        lambda it: bytes([it[0]]) + message(it[1])[1:]
+    ),
+    st.tuples(st.sampled_from([3, 7, 11, 15]), _payload).map(lambda it: message(it[1], it[0])),
+    st.tuples(st.sampled_from([8, 9, 10]), st.booleans()).map(
+        lambda it: message(bytes(126 if it[1] else 3), it[0], fin=it[1])
+    ),
+    _payload.map(lambda data: message(data, 0)),
+    _payload.map(lambda data: message(b"begun", 1, fin=False) + message(data) + message(b"end", 0)),
+    st.just(message(bytes(LARGEST + 1))),
+    st.just(message(_padded(LARGEST + 1))),
+    st.just(b"\x81\x7f" + b"\xff" * 8),
+    st.just(b"\x81\x7f\x80" + bytes(7)),
+    st.just(b"\x83\x7f"),
+    st.just(b"\x89\x7e\x00"),
+    st.binary(min_size=1, max_size=20),
+)
+_good = st.one_of(
+    _payload.map(message),
+    _payload.map(message),
+    _payload.map(message),
+    _payload.map(lambda data: message(data, 2)),
+    _payload.map(_odd_length),
+    _control,
+    _fragmented(),
+)
+
+
+@st.composite
+def _streams(draw: st.DrawFn) -> Stream:
+    """What a server sends, and where the reads end: often in a header, or right behind one."""
+    pieces = draw(st.lists(_good, max_size=12))
+    if draw(st.integers(0, 3)) == 0:
+        pieces.insert(draw(st.integers(0, len(pieces))), message(_padded(draw(_large))))
+    if draw(st.integers(0, 2)) == 0:
+        pieces.insert(draw(st.integers(0, len(pieces))), draw(st.one_of(_close, _violation)))
+    if draw(st.integers(0, 4)) == 0 and pieces:
+        pieces[-1] = pieces[-1][: draw(st.integers(0, len(pieces[-1])))]
+    begins = [len(ANSWER) + 26]
+    for piece in pieces:
+        begins.append(begins[-1] + len(piece))
+    near = st.tuples(st.sampled_from(begins), st.integers(-3, 12)).map(sum)
+    cuts = draw(st.lists(st.one_of(near, near, st.integers(0, begins[-1])), max_size=25))
+    if draw(st.integers(0, 5)) == 0:
+        begin = draw(st.sampled_from(begins))
+        cuts += range(max(0, begin - 30), begin + 60)
+    return Stream(b"".join(pieces), cuts)
+
+
+MANY = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+@MANY
+@given(_streams())
+@example(
+    Stream(message(b"begun", 1, fin=False) + message(b'{"type":"pose"}') + message(b"whole") + message(b"end", 0), [])
+)
+def test_whatever_a_server_sends_is_read_as_websockets_reads_it(stream: Stream) -> None:
+    """Messages, telemetry between them, with which read each came, answers, the end."""
+    same(*stream)
+
+
+@settings(MANY, max_examples=60)
+@given(_streams())
+def test_without_telemetry_to_know_all_is_received(stream: Stream) -> None:
+    assert not [what for what in same(*stream, sniff=None)["told"] if what[1] == "passed"]
+
+
+@settings(MANY, max_examples=60)
+@given(_streams(), st.integers(0, 5))
+def test_who_wants_no_more_is_told_no_more(stream: Stream, enough: int) -> None:
+    """From the message that was refused on, nothing is told, and the connection is gone."""
+    told = same(*stream, enough=enough)["told"]
+    assert len([what for what in told if what[1] == "received"]) <= enough
+
+
+@settings(MANY, max_examples=60)
+@given(_streams(), st.integers(1, 6))
+def test_what_comes_behind_our_goodbye_is_read_as_websockets_reads_it(stream: Stream, reads: int) -> None:
+    same(*stream, part_before=reads)
+
+
+@settings(MANY, max_examples=100)
+@given(
+    st.sampled_from(
+        [
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 1\r\n\r\nx",
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n\x81\x7e",
+            "HTTP/1.1 503 Away\r\n\r\n\x81\x05later",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n\x81\x03abc\r\n0\r\n\r\n",
+            "HTTP/1.1 101 OK\r\n\r\n",
+            "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: no\r\n\r\n",
+            ANSWER[:-2] + "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n",
+            ANSWER.replace("\r\n", "\n"),
+            "\r\n\r\n",
+            "SSH-2.0-OpenSSH_9.6\r\n",
+            "",
+            "\0" * 40,
+            "HTTP/1.1 101 OK\r\n" + "X: y\r\n" * 200 + "\r\n",
+        ]
+    ),
+    st.lists(st.integers(0, 300), max_size=12),
+    _payload.map(message),
+)
+def test_an_answer_that_is_none_is_refused_as_websockets_refuses_it(answer: str, cuts: list[int], more: bytes) -> None:
+    answer = answer if "{}" in answer else answer.replace("{", "{{").replace("}", "}}")
+    assert same(more, cuts, answer=answer)["told"] == []
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_a_refusal_is_known_as_soon_as_it_is_there(split: bool) -> None:
+    """A server that leaves the connection open does not hold it back, however its page reads as frames."""
+
+    async def scene() -> None:
+        protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"))
+        line = WebsocketsLine(protocol, Ear(None), split=split, close_timeout=1)
+        wire = Wire()
+        wire.protocol = line
+        line.connection_made(wire)
+        for part in (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n", b"\x81", b"\x7e"):
+            wire.feed(part)
+        assert "404" in str(protocol.handshake_exc)
+        wire.end()
+
+    asyncio.run(scene())
+
+
+def test_an_answer_goes_out_where_its_question_stood() -> None:
+    """Before the answer to what the server sent behind it, though both came with one read."""
+    wire = message(b"early", 9) + message(b"answer me") + message(b"late", 9) + message(b"\x03\xe8", 8)
+    for cuts in ([], list(range(300))):
+        sent = listen(wire, cuts, split=True)["sent"]
+        assert sent == [(0x8A, b"early"), (0x81, b"an answer"), (0x8A, b"late"), (0x88, b"\x03\xe8")]
+
+
+def test_telemetry_is_counted_between_what_is_received() -> None:
+    """In one read and in many: how many, and in which order."""
+    pose = message(b'{"type":"pose","p":[1,2]}')
+    wire = pose * 3 + message(b"one") + pose + message(b"two", 2) + pose * 2 + message(b"") + pose
+    expected = [
+        ("opened",),
+        ("passed", 3),
+        ("received", b"one", False),
+        ("passed", 1),
+        ("received", b"two", True),
+        ("passed", 2),
+        ("received", b"", False),
+        ("passed", 1),
+    ]
+    seen = same(wire, [])
+    assert [what[1:] for what in seen["told"]] == expected
+    assert seen["heard"] == 10
+    begin = len(ANSWER.format("x" * 28))
+    for width in range(1, 12):
+        told = [what[1:] for what in same(wire, list(range(begin, begin + len(wire), width)))["told"]]
+        assert sum(what[1] for what in told if what[0] == "passed") == 7
+        assert [what for what in told if what[0] == "received"] == [what for what in expected if what[0] == "received"]
+
+
+@pytest.mark.parametrize("size", [ROOM - 11, ROOM - 10, ROOM - 9, ROOM, LARGEST])
+def test_a_message_as_long_as_the_buffer_comes_whole(size: int) -> None:
+    """Whether it just fits in or just does not, and whatever stands before it."""
+    data = orjson.dumps({"type": "snapshot", "text": ""})
+    data = data[:-2] + b"a" * (size - len(data)) + data[-2:]
+    for before in (0, 1, 5):
+        wire = message(b"x") * before + message(data) + message(b"next")
+        for cuts in ([], list(range(0, len(wire), 50_000)), [len(wire) - 3]):
+            received = [what[2] for what in same(wire, cuts)["told"] if what[1] == "received"]
+            assert received == [b"x"] * before + [data, b"next"]

@@ -1,0 +1,282 @@
+"""What is skipped changes nothing: with every shortcut and with none, each frame gives the same, and leaves the same.
+
+The shortcuts are: a snapshot that repeats an earlier one is not read again (``mapping/repeats.py``), one that only
+confirms what is known is not applied again (``confirming.py``), and known telemetry is only counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tap.adapters.dialects import load_dialect
+from tap.adapters.tape import open_tape
+from tap.core.confirming import Confirming
+from tap.core.mapping import Dialect, parse_mapping
+from tap.core.mapping.repeats import Repeats
+from tap.core.model import Alive, Closed, Entry, Frame, Opened, Policy, SourceItem, Stamp
+from tap.core.pipeline import Pipeline
+
+ROOT = Path(__file__).parents[2]
+_TEXT = (ROOT / "tap/core/dialects/multicam-1.toml").read_text("utf-8")
+START = 1_795_000_000_000
+
+
+def _variant(*changes: tuple[str, str]) -> Dialect:
+    text = _TEXT
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return parse_mapping(text, "variant.toml")
+
+
+DIALECTS = {
+    "as it ships": load_dialect("multicam/1"),
+    "a beat every 10 s": _variant(("language = 1\n\n[frame]\n", "language = 1\n\n[frame]\nheartbeat_seconds = 10\n")),
+    "seq by connection": _variant(('seq_orders = "boot"', 'seq_orders = "connection"')),
+    "seq by type": _variant(('seq_orders = "boot"', 'seq_orders = "type"')),
+    "no seq": _variant(('seq_orders = "boot"', 'seq_orders = "nothing"'), ('seq = ["seq", "sequence"]\n', "")),
+    "the program's id is the number": _variant(("program = [", 'program = ["seq", ')),
+    "a mode that one number means": _variant(
+        ('mode = ["mode"]', 'mode = { from = ["seq"], values = { "14" = "ghost" } }')
+    ),
+}
+
+
+class _Both:
+    """The same items through a pipeline with all shortcuts, and one with none."""
+
+    def __init__(self, dialect: Dialect, policy: Policy | None = None) -> None:
+        self.dialect = dialect
+        self.fast = Pipeline(dialect, venue="v", tap="t", policy=policy)
+        self.plain = Pipeline(dialect, venue="v", tap="t", policy=policy, shortcuts=False)
+        for pipeline in (self.fast, self.plain):
+            pipeline.resume(START)
+
+    def feed(self, item: SourceItem) -> list[Entry]:
+        """Checks that both say the same, know the same, and wait for the same."""
+        if isinstance(item, Frame) and not item.binary and self.dialect.is_telemetry(item.data):
+            said = self.fast.telemetry(item.stamp, 1)
+        else:
+            said = self.fast.feed(item)
+        assert said == self.plain.feed(item)
+        assert self.fast.checkpoint() == self.plain.checkpoint()
+        assert self.fast.tally == self.plain.tally
+        assert self.fast.deadline() == self.plain.deadline()
+        assert (self.fast.verdict, self.fast.kind) == (self.plain.verdict, self.plain.kind)
+        return said
+
+
+# ---------------------------------------------------------------------------------------------- recorded shoots
+
+
+@pytest.mark.parametrize("tape", sorted(ROOT.glob("fixtures/multicam-1/*.tape.jsonl")), ids=lambda path: path.stem)
+def test_a_recorded_shoot_reads_the_same_frame_by_frame(tape: Path) -> None:
+    """Each of the tapes, through the dialect as it ships."""
+    both = _Both(DIALECTS["as it ships"])
+    with open_tape(tape) as reader:
+        entries = [entry for item in reader if not isinstance(item, str) for entry in both.feed(item)]
+    assert entries
+
+
+# ---------------------------------------------------------------------------------------------- made-up ones
+
+_CAMERAS = [
+    {"id": "c1", "name": "One", "online": True},
+    {"id": "c2", "name": "Two", "role": "host", "placement": {"label": "left", "n": 1}},
+    {"id": "c2", "name": "Two", "role": "host", "placement": {"label": "left", "n": True}},
+    {"id": "c3", "name": "Three", "online": False},
+    {"id": "c3"},
+    {"id": 4, "name": "Four", "online": True},
+    "c5",
+]
+_SESSIONS = [{"id": "s", "title": "T"}, {"id": "s", "title": "T", "started_at": START}, {"id": "z"}, None, "s"]
+_WORDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "mode": st.sampled_from(["photoshoot", "ghost", None, 5]),
+        "session": st.sampled_from(_SESSIONS),
+        "program": st.sampled_from(["c1", "c2", "c9", None, {"id": "c3"}]),
+        "hold": st.sampled_from([{"active": True}, {"active": False}, {"active": True, "by": "x"}, True, None]),
+        "cameras": st.lists(st.sampled_from(_CAMERAS), max_size=5),
+        "time": st.sampled_from([START, "x"]),
+        "payload": st.sampled_from([{}, {"program": "c2"}, {"ts": START}, {"type": "cut", "to": "c1"}]),
+        "token": st.just("secret"),
+    },
+)
+_CONTROL = st.sampled_from(
+    [
+        {"type": "hello", "boot_id": "b1"},
+        {"type": "hello", "boot_id": "b2"},
+        {"type": "cut", "to": "c1", "cut_id": "k1"},
+        {"type": "cut", "to": "c2"},
+        {"type": "hold", "active": True},
+        {"type": "release"},
+        {"type": "camera_left", "camera_id": "c1"},
+        {"type": "camera_joined", "camera": {"id": "c3", "name": "Drei"}},
+        {"type": "session_started", "session": {"id": "s"}},
+        {"type": "session_ended", "session_id": "s"},
+        {"type": "mode_changed", "mode": "photoshoot"},
+        {"type": "still_requested", "still_id": "k", "camera_ids": ["c1"]},
+        {"type": "pose", "camera_id": "c1"},
+        {"type": "nonsense"},
+    ]
+)
+# What comes next: a new state, one of the last states once more (most), something explicit, or the line itself.
+_STEP = st.one_of(
+    st.tuples(st.just("state"), _WORDS),
+    st.tuples(st.just("again"), st.integers(0, 3)),
+    st.tuples(st.just("again"), st.integers(0, 1)),
+    st.tuples(st.just("again"), st.just(0)),
+    st.tuples(st.just("frame"), _CONTROL),
+    st.tuples(st.just("line"), st.sampled_from(["closed", "opened", "alive", "binary", "garbage"])),
+)
+_TIME = st.tuples(st.sampled_from([0, 1, 40, 900, 20_000, 120_000]), st.sampled_from([1, 1, 1, 0, -1, -3, 5, -4_000]))
+_STEPS = st.lists(st.tuples(_STEP, _TIME), max_size=40)
+_ENVELOPES = st.sampled_from(["type ts seq", "type seq ts", "seq ts type", "type ts", "type", "type ts seq ts", "late"])
+
+
+def _written(kind: str, words: dict[str, Any], ts: int, seq: int, order: str) -> bytes:
+    """A state as some serializer writes it, its time and number at the beginning, or twice, or at the end."""
+    values = {"type": kind, "ts": ts, "seq": seq}
+    names = [] if order == "late" else order.split()
+    pairs = [f'"{name}":{orjson.dumps(values[name]).decode()}' for name in names]
+    pairs += [f'"{name}":{orjson.dumps(value).decode()}' for name, value in words.items()]
+    if order == "late":
+        pairs += [f'"{name}":{orjson.dumps(value).decode()}' for name, value in values.items()]
+    return ("{" + ",".join(pairs) + "}").encode()
+
+
+def _items(steps: list[tuple[Any, tuple[int, int]]], order: str) -> Iterator[SourceItem]:
+    states: list[dict[str, Any]] = [{"session": {"id": "s"}, "program": "c1", "cameras": [{"id": "c1"}]}]
+    stamp, seq, opened = Stamp(START, 0), 10, 1
+    yield Opened(stamp, 1)
+    for (what, detail), (passed, more) in steps:
+        stamp, seq = Stamp(stamp.wall + passed, stamp.mono + passed), seq + more
+        # 5 is no time that is believed.
+        ts = 5 if more == 5 else stamp.wall + more
+        if what == "line":
+            if detail == "opened":
+                opened += 1
+            other = {
+                "closed": Closed(stamp, opened, "it broke"),
+                "opened": Opened(stamp, opened),
+                "alive": Alive(stamp, None),
+                "binary": Frame(_written("state", states[-1], ts, seq, order), stamp, opened, 1, True),
+                "garbage": Frame(_written("state", states[-1], ts, seq, order)[:-1], stamp, opened, 1),
+            }
+            yield other[detail]
+            continue
+        if what == "frame":
+            data = orjson.dumps({**detail, "ts": ts, "seq": seq})
+        else:
+            if what == "state":
+                states.append(detail)
+            words = states[-1 - detail % len(states)] if what == "again" else detail
+            data = _written("state", words, ts, seq, order)
+        yield Frame(data, stamp, opened, 1)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=st.lists(st.tuples(_STEP, _TIME), max_size=40), order=_ENVELOPES, by=st.sampled_from(["frames", "program"])
+)
+def test_any_shoot_reads_the_same_frame_by_frame(
+    name: str, steps: list[tuple[Any, tuple[int, int]]], order: str, by: Any
+) -> None:
+    """Whatever comes between two snapshots that say the same, and whatever order its clock and its numbers take."""
+    both = _Both(DIALECTS[name], Policy(session=by))
+    for item in _items(steps, order):
+        both.feed(item)
+
+
+_ALL = {"session": {"id": "s"}, "mode": "photoshoot", "program": "c1", "cameras": [{"id": "c1"}, {"id": "c2"}]}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize(
+    "frames",
+    [
+        # (type, what it says, ms after the beginning, seq)
+        [("cut", {"to": "c2"}, 20, 12), ("state", _ALL, 15, 11), ("state", _ALL, 30, 13), ("state", _ALL, 40, 14)],
+        [("camera_left", {"camera_id": "c1"}, 20, 12), *(("state", _ALL, 10 + at, at) for at in (11, 13, 14, 15))],
+        [("state", {**_ALL, "time": START}, at, at) for at in (11, 12, 13)] + [("state", _ALL, -START + 5, 14)] * 2,
+        [("state", {**_ALL, "time": START}, ts, seq) for ts, seq in ((11, 11), (12, 12), (5 - START, 13), (14, 14))],
+        [("state", _ALL, at, at) for at in (11, 12, 13, 14, 15, 14, 1_014)],
+    ],
+    ids=["a stale program", "a stale camera", "times that none can be", "another time behind", "one number"],
+)
+def test_what_is_not_sure_is_asked_each_time(name: str, frames: list[tuple[str, dict[str, Any], int, int]]) -> None:
+    """What one shortcut could take for settled too early."""
+    both = _Both(DIALECTS[name])
+    both.feed(Opened(Stamp(START, 0), 1))
+    both.feed(Frame(_written("state", _ALL, START, 10, "type ts seq"), Stamp(START, 0), 1, 1))
+    for number, (kind, words, after, seq) in enumerate(frames):
+        stamp = Stamp(START + 50 + number, 50 + number)
+        both.feed(Frame(_written(kind, words, START + after, seq, "type ts seq"), stamp, 1, 2 + number))
+
+
+# ---------------------------------------------------------------------------------------------- they are taken
+
+
+def _states(count: int, **words: Any) -> Iterator[Frame]:
+    for number in range(count):
+        said = {"session": {"id": "s"}, "program": "c1", "cameras": [{"id": "c1"}, {"id": "c2"}], **words}
+        data = _written("state", said, START + number, number, "type ts seq")
+        yield Frame(data, Stamp(START + number, number), 1, number)
+
+
+def test_a_state_that_repeats_is_read_twice_and_never_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for what it says, and once with another time, to be sure of where that stands."""
+    dialect = DIALECTS["as it ships"]
+    read: list[bytes] = []
+    whole = Dialect.read_whole
+    monkeypatch.setattr(Dialect, "read_whole", lambda self, frame: read.append(frame.data) or whole(self, frame))
+    repeats = Repeats(dialect)
+    said = [repeats.read(frame) for frame in _states(50)]
+    assert len(read) == 2
+    assert [reading.observations[0].told.seq for (reading,) in said] == list(range(50))
+
+
+def test_a_state_that_says_something_else_is_read() -> None:
+    """In whatever part of it."""
+    repeats = Repeats(DIALECTS["as it ships"])
+    said = [repeats.read(next(_states(1, program=program)))[0].observations[0] for program in ("c1", "c2", "c1")]
+    assert [observation.program for observation in said] == ["c1", "c2", "c1"]  # type: ignore[union-attr]
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """A server whose every state differs fills no memory."""
+    repeats = Repeats(DIALECTS["as it ships"])
+    most = 0
+    for number in range(3_000):
+        repeats.read(next(_states(1, title=f"{number} {'x' * 2_000}")))
+        most = max(most, repeats.bytes)
+    assert 2**19 < most <= 2**20
+
+
+def test_a_state_that_confirms_is_not_applied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the one that begins the session and the one that finds nothing new; until somebody cuts."""
+    taken: list[bool] = []
+    again = Confirming.again
+    monkeypatch.setattr(Confirming, "again", lambda self, o: taken.append(again(self, o)) or taken[-1])
+    both = _Both(DIALECTS["as it ships"])
+    both.feed(Opened(Stamp(START, 0), 1))
+    frames = list(_states(12))
+    for frame in frames[:6]:
+        both.feed(frame)
+    cut = _written("cut", {"to": "c2", "cut_id": "k"}, START + 6, 6, "type ts seq")
+    both.feed(Frame(cut, Stamp(START + 6, 6), 1, 7))
+    for frame in _states(12, program="c2"):
+        if frame.ordinal > 6:
+            both.feed(frame)
+    fast = taken[::2]  # the plain pipeline asks too, and is always told no
+    assert fast == [False, False, *[True] * 4, False, *[True] * 4]
+    assert not any(taken[1::2])

@@ -1,0 +1,86 @@
+"""How the tap stands, on a screen: what people have to know is there, and nothing of it does harm."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from msgspec import json, structs
+from rich.console import Console
+
+from tap.core.status import Health, JournalNow, LedgerNow, Now, Reason, Report, ServerNow, Status
+from tap.history.status import status_screen
+
+NOW = 1_795_000_000_000
+OPEN = "OBS asks for no password although TAP_SERVER_TOKEN is set: anybody can control this OBS"
+
+SERVER = ServerNow(
+    url="ws://127.0.0.1:4455/",
+    connected=True,
+    since=NOW - 60_000,
+    problem=None,
+    connections=1,
+    last_heard=NOW,
+    version=None,
+    clock_offset_ms=None,
+    frames=120,
+    unknown_types={},
+)
+
+
+def report(server: ServerNow, *reasons: Reason) -> Report:
+    now = Now(
+        now=NOW,
+        wall=NOW,
+        health=Health(reasons[0].state if reasons else "ok", list(reasons)),
+        server=server,
+        journal=JournalNow("/var/lib/tap/journal.db", None, 0, 0, 3, 0, None, 4096, NOW),
+        ledger=LedgerNow("none", None, None, None, None, 0),
+        waits_for="the recorder runs",
+        session=None,
+        program=None,
+        hold=None,
+        mode=None,
+        cameras=[],
+        more_cameras=0,
+    )
+    status = Status("1.0.0", "hall", "obs", None, 1, NOW - 60_000, now)
+    return Report(ok=not reasons, running=True, status=status)
+
+
+def shown(of: Report, width: int = 100) -> str:
+    file = io.StringIO()
+    Console(file=file, width=width, highlight=False).print(status_screen(of, None, NOW))
+    return file.getvalue()
+
+
+def test_what_people_should_know_of_a_server_that_is_heard_is_shown() -> None:
+    """In words below the server's line; not where there is nothing, nor of a connection that has gone."""
+    lines = shown(report(structs.replace(SERVER, remark=OPEN))).splitlines()
+    above = next(index for index, line in enumerate(lines) if line.startswith("server"))
+    assert OPEN in " ".join(" ".join(lines[above + 1 : above + 3]).split())
+    assert "anybody can control" not in shown(report(SERVER))
+    away = structs.replace(SERVER, remark=OPEN, connected=False, problem="refused")
+    assert "anybody can control" not in shown(report(away))
+
+
+def test_a_remark_is_for_scripts_too_and_a_tap_without_it_is_read() -> None:
+    said = json.decode(json.encode(report(structs.replace(SERVER, remark=OPEN))))
+    assert said["status"]["now"]["server"]["remark"] == OPEN
+    older = json.decode(json.encode(report(SERVER)))
+    del older["status"]["now"]["server"]["remark"]
+    assert json.decode(json.encode(older), type=Report).status is not None
+
+
+def test_a_hostile_remark_does_nothing_to_the_terminal() -> None:
+    text = shown(report(structs.replace(SERVER, remark="\x1b[2Jevil\u202e")))
+    assert not {"\x1b", "\u202e"} & set(text)
+
+
+@pytest.mark.parametrize("width", [60, 100_000])
+def test_a_line_is_as_long_as_what_it_says(width: int) -> None:
+    """Nothing is filled up to the width of where it is shown."""
+    reason = Reason("clock", "degraded", "the clocks differ", "set both by NTP")
+    text = shown(report(SERVER, reason), width)
+    assert "the clocks differ → set both by NTP" in text
+    assert max(map(len, text.splitlines())) <= min(width, 120)
