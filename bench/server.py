@@ -119,13 +119,14 @@ def _serve(pipe: Connection, sections: Sequence[Section], core: int | None, came
         for one in stand.there:
             if one.socket in ready:
                 one.hear()
+        stand.forget()
         if pipe in ready:
             what, *arguments = pipe.recv()
             try:
                 pipe.send((None, getattr(stand, what)(*arguments)))
             except Exception as error:  # noqa: BLE001 - it belongs to who asked
                 pipe.send((f"{type(error).__name__}: {error}", None))
-        stand.forget()
+                stand.forget()
 
 
 class _Stand:

@@ -1,7 +1,8 @@
 """The hot loop: what the socket hears goes through the pipeline, and what the pipeline says to the journal's writer.
 
 All of it runs on the event loop's thread and never waits. What one turn of the loop brings is handed over together,
-with one checkpoint: encoding that costs more than a frame does, and the writer groups its commits anyway.
+in a burst what a few milliseconds bring, with one checkpoint: encoding that costs more than a frame does, and the
+writer groups its commits anyway.
 
 What waits in memory for a disk that takes nothing is bounded. Half way there telemetry is let go unread; at the bound,
 and only while the disk takes nothing, control frames too. That is a loss, and told as one: a gap, once frames are
@@ -27,6 +28,8 @@ __all__ = ["SAVE_EVERY_S", "Backlog", "Ingest"]
 SAVE_EVERY_S = 4.0
 """How old "last heard" on the disk may get while frames come; the design allows 5 s, the disk needs some of it."""
 
+_TOGETHER_S = 0.005
+"""In a burst, entries of so long are saved together: each time costs a checkpoint. The first is saved at once."""
 _SOONEST_S = 0.01
 _SLIPS_LOGGED = 20
 _STALLED_S = 1.0
@@ -98,6 +101,10 @@ class Ingest:
         self._turning = False
         self._urgent = False
         self._saving: asyncio.TimerHandle | None = None
+        self._saved = 0.0
+        """When (the loop's time) that was done last."""
+        self._soon = False
+        """It is due within a few ms."""
         self._ticking: asyncio.TimerHandle | None = None
         self._ticks_at = 0
         # After a restart there may be something due already, and the server may be away.
@@ -166,17 +173,27 @@ class Ingest:
 
     def _turn(self) -> None:
         self._turning = False
-        if self._entries or self._urgent:
+        early = self._saved + _TOGETHER_S - self._loop.time()
+        if self._urgent or (self._entries and early <= 0):
             self._save()
+        elif self._entries and not self._soon:
+            self._save_in(early)
+            self._soon = True
         elif self._saving is None:
-            self._saving = self._loop.call_later(self._save_every, self._save)
+            self._save_in(self._save_every)
         self._aim()
+
+    def _save_in(self, seconds: float) -> None:
+        if self._saving is not None:
+            self._saving.cancel()
+        self._saving = self._loop.call_later(seconds, self._save)
 
     def _save(self) -> None:
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
-        self._urgent = False
+        self._urgent = self._soon = False
+        self._saved = self._loop.time()
         entries, self._entries = self._entries, []
         self._submit(entries, self._pipeline.checkpoint())
         if entries and self._on_entries is not None:
