@@ -64,6 +64,10 @@ class Running(Struct):
     process: subprocess.Popen[bytes]
     folder: Path
 
+    def lives(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
     @property
     def cpu(self) -> float:
         """Seconds of CPU so far, user and system, of all its threads."""

@@ -38,14 +38,14 @@ class Sizes(Struct, frozen=True, kw_only=True):
 
 
 FULL = Sizes(
-    rounds=7,
+    rounds=5,
     frames=300_000,
     warm=50_000,
     slices=9,
     slice_s=8.0,
     latency_rounds=3,
     latency_s=20.0,
-    disk_rounds=7,
+    disk_rounds=5,
     disk_s=8.0,
     deflate_frames=100_000,
     growth_rounds=3,
@@ -56,15 +56,15 @@ FULL = Sizes(
 )
 QUICK = Sizes(
     rounds=2,
-    frames=60_000,
-    warm=10_000,
+    frames=40_000,
+    warm=5_000,
     slices=3,
     slice_s=3.0,
     latency_rounds=1,
     latency_s=5.0,
     disk_rounds=1,
     disk_s=3.0,
-    deflate_frames=20_000,
+    deflate_frames=10_000,
     growth_rounds=1,
     camera_frames=5_000,
     cuts=(1_000, 5_000),

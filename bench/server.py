@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -50,9 +50,9 @@ class Server:
         self._pipe = pipe
         self.url = f"ws://127.0.0.1:{port}/ws/control"
 
-    def accept(self) -> None:
-        """Wait until one more listener is connected, and greet it."""
-        self._ask("accept")
+    def accept(self, lives: Callable[[], bool] = lambda: True) -> None:
+        """Wait until one more listener is connected, and greet it; as long as it ``lives``."""
+        self._ask("accept", lives=lives)
 
     def burst(self, count: int) -> None:
         """Send the next ``count`` frames as fast as the listener takes them, and wait until it has read the last."""
@@ -67,10 +67,14 @@ class Server:
         """Close all connections, and begin the load anew."""
         self._ask("part")
 
-    def _ask(self, *what: Any) -> Any:
+    def _ask(self, *what: Any, lives: Callable[[], bool] = lambda: True) -> Any:
         self._pipe.send(what)
-        if not self._pipe.poll(60 if what[0] == "accept" else _WITHIN_S):
-            raise TimeoutError(f"the bench's server does not get on with {what[0]!r}")
+        last = time.monotonic() + _WITHIN_S
+        while not self._pipe.poll(0.2):
+            if not lives():
+                raise ConnectionError("the listener has ended before it came")
+            if time.monotonic() > last:
+                raise TimeoutError(f"the bench's server does not get on with {what[0]!r}")
         problem, answer = self._pipe.recv()
         if problem is not None:
             raise RuntimeError(f"the bench's server cannot {what[0]}: {problem}")

@@ -37,7 +37,7 @@ def _one(context: Context, server: Server, name: str, what: str, round_: int) ->
     sizes = context.sizes
     env = {"TAP_COMPRESSION": _SETTING[what]}
     with started(name, server.url, core=context.cores[0], env=env) as running:
-        server.accept()
+        server.accept(running.lives)
         server.burst(sizes.warm)
         running.settle()
         cpu = running.cpu

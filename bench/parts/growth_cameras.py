@@ -30,7 +30,7 @@ def run(context: Context) -> None:
             for round_ in range(sizes.growth_rounds):
                 who, told = _who(cameras), []
                 with started(TAP, server.url, core=context.cores[0]) as running:
-                    server.accept()
+                    server.accept(running.lives)
                     server.burst(count)
                     running.settle()
                     for what, (_, frames) in zip(_WHATS, sections, strict=True):

@@ -48,7 +48,7 @@ def run(context: Context) -> None:
 
 def _one(context: Context, server: Server, folder: Path) -> dict[str, float]:
     with timed_start(TAP, server.url, folder, context.cores[0]) as (running, seconds):
-        server.accept()
+        server.accept(running.lives)
         running.settle()
         with commits(running.journal) as committed:
             waits = waits_ms(server.steady(context.sizes.rate, _SECONDS).sent, committed)

@@ -27,7 +27,7 @@ def run(context: Context) -> None:
     with serving([("telemetry", telemetry), *sections], core=context.cores[1]) as server:
         for round_ in range(sizes.growth_rounds):
             with started(TAP, server.url, core=context.cores[0]) as running:
-                server.accept()
+                server.accept(running.lives)
                 server.burst(telemetry)
                 for number, length in enumerate(sizes.cuts):
                     before, then, last = (frames for _, frames in sections[3 * number : 3 * number + 3])

@@ -67,7 +67,7 @@ def _watched(context: Context, server: Server, name: str, ledger: str | None) ->
             key.write_text(key_of(_VENUE).get_secret_value())
             env = {"TAP_CONVEX_URL": url, "TAP_INGEST_KEY_FILE": str(key)}
         with started(name, server.url, core=context.cores[0], env=env, folder=folder) as running:
-            server.accept()
+            server.accept(running.lives)
             running.settle()
             server.steady(sizes.rate, 1.0)
             with commits(running.journal) as committed:

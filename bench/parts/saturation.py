@@ -32,7 +32,7 @@ def run(context: Context) -> None:
 def _one_burst(context: Context, server: Server, name: str, round_: int) -> float:
     count = context.sizes.frames
     with started(name, server.url, core=context.cores[0]) as running:
-        server.accept()
+        server.accept(running.lives)
         running.settle()
         server.burst(context.sizes.warm)
         running.settle()

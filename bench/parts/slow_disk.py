@@ -43,7 +43,7 @@ def _one_disk(context: Context, server: Server, disk: str, round_: int) -> float
         commits = folder / "commits"
         beneath = (str(commits), *_BENEATH[disk])
         with started(TAP, server.url, core=context.cores[0], folder=folder, beneath=beneath) as running:
-            server.accept()
+            server.accept(running.lives)
             running.settle()
             server.steady(sizes.rate, 1.0)
             waits = server.steady(sizes.rate, sizes.disk_s, ping_every=_PING_EVERY).waits_ms

@@ -26,7 +26,7 @@ def run(context: Context) -> None:
         running = []
         for name in present():
             running.append(stack.enter_context(started(name, server.url, core=context.cores[0])))
-            server.accept()
+            server.accept(running[-1].lives)
         server.steady(sizes.rate, sizes.slice_s)
         for round_ in range(sizes.slices):
             before = [one.cpu for one in running]

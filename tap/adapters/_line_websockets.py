@@ -24,11 +24,15 @@ __all__ = ["WebsocketsLine"]
 
 _ROOM = 128 * 1024
 """Bytes of the buffer. A message that does not fit in is put together by websockets."""
-_MUCH = _ROOM // 2
-"""Bytes read at once after which everybody else has a turn."""
+_LARGE = _ROOM // 2
+"""Bytes of a read behind which the next may follow at once."""
+_MUCH = 4 * _ROOM
+"""Bytes read one after the other after which everybody else has a turn."""
 
 _WHOLE_TEXT = 0x81
 _LONGEST_HEADER = 10
+_MASKED = 1 << 64
+"""A length that no message has: one that is masked is none."""
 _OPCODES = frozenset(Opcode)
 _HEADERS_END = b"\r\n\r\n"
 
@@ -46,6 +50,8 @@ class WebsocketsLine(ClientConnection):
         self._binary = False
         self._ending = False
         self._unwanted = False
+        self._in_turn = 0
+        """Bytes of the large reads since everybody else had a turn."""
 
     # ------------------------------------------------------------------------------------------ bytes
 
@@ -58,26 +64,30 @@ class WebsocketsLine(ClientConnection):
         """Only without the cutter."""
         self._ear.reading()
         self.leave(data)
-        self.was_read(len(data))
+        if len(data) >= _LARGE:
+            self.give_way(len(data))
 
     def leave(self, data: bytes | memoryview) -> None:
         """Let websockets make of these bytes what it does."""
         super().data_received(cast(bytes, data))
-
-    def was_read(self, size: int) -> None:
-        """So many bytes were read at once, and all of them are told."""
         if not self._ending and self.protocol.close_expected():
             # websockets waits for the server to hang up; one that goes on sending a frame beyond the limit does not.
             self._ending = True
             self.loop.call_later(self.close_timeout or 0, self.transport.abort)
-        elif size >= _MUCH:
+
+    def give_way(self, size: int) -> None:
+        """So many bytes were read at once, and more may follow before anybody else has a turn."""
+        self._in_turn += size
+        if self._in_turn == size:
+            self.loop.call_soon(self._turned)
+        elif self._in_turn >= _MUCH:
             # uvloop reads on for megabytes before it turns to anybody else: to commits, timers, the watchdog.
             self.transport.pause_reading()
-            self.loop.call_soon(self._read_on)
 
-    def _read_on(self) -> None:
-        if not self.transport.is_closing():
+    def _turned(self) -> None:
+        if self._in_turn >= _MUCH and not self.transport.is_closing():
             self.transport.resume_reading()
+        self._in_turn = 0
 
     # ------------------------------------------------------------------------------------------ messages
 
@@ -156,18 +166,24 @@ class WebsocketsLine(ClientConnection):
         await self.close(CloseCode.GOING_AWAY)
 
 
+def _is_none(_data: bytes, _begin: int, _end: int) -> bool:
+    """A sniff where there is none."""
+    return False
+
+
 class _Cutter(asyncio.BufferedProtocol):
     """Reads for a line: cuts whole text messages out of what came, and leaves the rest to it."""
 
     def __init__(self, line: WebsocketsLine, ear: Ear) -> None:
         self._line = line
         self._ear = ear
+        self._sniff = ear.sniff or _is_none
         self._protocol = line.protocol
         # What it is cut out of is kept until all of it is there.
         self._largest = min(line.protocol.max_message_size or _ROOM, _ROOM - _LONGEST_HEADER)
-        self._buffer = bytearray(_ROOM)
+        self._buffer = bytearray(_ROOM + _LONGEST_HEADER)
         self._data = cast(bytes, self._buffer)  # who only looks at it needs no copy
-        self._view = memoryview(self._buffer)
+        self._view = memoryview(self._buffer)[:_ROOM]
         self._kept = 0
         """Bytes at the buffer's beginning: of a header, or of a message that is to be cut out."""
         self._missing = 0
@@ -177,19 +193,22 @@ class _Cutter(asyncio.BufferedProtocol):
         """The last bytes of the answer so far, which its end may begin with."""
 
     def get_buffer(self, _: int) -> memoryview:
-        return self._view[self._kept :]
+        return self._view[self._kept :] if self._kept else self._view
 
     def buffer_updated(self, nbytes: int) -> None:
         self._ear.reading()
         size, self._kept = self._kept + nbytes, 0
-        begin = self._answer(size) if self._shaking_hands else 0
-        if self._missing:
+        begin = 0
+        if self._shaking_hands:
+            begin = self._answer(size)
+        elif self._missing:
             begin = min(self._missing, size)
             self._missing -= begin
             self._line.leave(self._view[:begin])
         if begin < size:
             self._cut(begin, size)
-        self._line.was_read(nbytes)
+        if nbytes >= _LARGE:
+            self._line.give_way(nbytes)
 
     def eof_received(self) -> None:
         self._line.eof_received()
@@ -215,48 +234,52 @@ class _Cutter(asyncio.BufferedProtocol):
 
     def _cut(self, begin: int, size: int) -> None:
         """Tell the messages that stand in the buffer from here to there: the way of nearly every byte."""
-        protocol, line, data, sniff, largest = self._protocol, self._line, self._data, self._ear.sniff, self._largest
+        protocol, line, data, sniff, largest = self._protocol, self._line, self._data, self._sniff, self._largest
         passed = 0
-        is_open, between = protocol.state is State.OPEN, protocol.current_size is None
+        is_open = protocol.state is State.OPEN
+        plain = is_open and protocol.current_size is None
         while is_open and begin + 2 <= size:
-            # A header: two bytes, and two or eight more for the length of a longer message.
-            length = data[begin + 1] & 0x7F
-            body = begin + (2 if length < 126 else 4 if length == 126 else 10)
-            if body > size:
-                break
-            if length == 126:
-                length = data[begin + 2] << 8 | data[begin + 3]
-            elif length == 127:
-                length = int.from_bytes(data[begin + 2 : body], "big")
+            # A header: two bytes, and two or eight more for the length of a longer message. Of one that is not there
+            # whole, the length is anything; but its message ends beyond what is there.
+            length = data[begin + 1]
+            if length < 126:
+                body = begin + 2
+            elif length == 126:
+                body, length = begin + 4, data[begin + 2] << 8 | data[begin + 3]
+            else:
+                body = begin + _LONGEST_HEADER
+                length = int.from_bytes(data[begin + 2 : body], "big") if length == 127 else _MASKED
             end = body + length
-            if data[begin] == _WHOLE_TEXT and between and length <= largest and data[begin + 1] < 0x80:
+            if plain and data[begin] == _WHOLE_TEXT and length <= largest:
                 if end > size:
                     break
-                if sniff is not None and sniff(data, body, end):
+                if sniff(data, body, end):
                     passed += 1
                 else:
                     passed = line.passed(passed)
                     line.give(bytes(self._view[body:end]), False)
                 begin = end
+            elif body > size:
+                break
             else:
                 passed = line.passed(passed)
                 line.leave(self._view[begin : min(end, size)])
                 begin, self._missing = min(end, size), max(0, end - size)
-                is_open, between = protocol.state is State.OPEN, protocol.current_size is None
-        line.passed(passed)
-        if is_open:
-            self._keep(begin, size)
-        elif begin < size:
-            # The end has begun, or the answer was a refusal: there is nothing to cut any more.
-            line.leave(self._view[begin:size])
+                is_open = protocol.state is State.OPEN
+                plain = is_open and protocol.current_size is None
+        if passed:
+            line.passed(passed)
+        if begin < size:
+            self._keep(begin, size, is_open)
 
-    def _keep(self, begin: int, size: int) -> None:
+    def _keep(self, begin: int, size: int, is_open: bool) -> None:
         """Wait for the rest of a header, or of a message that is to be cut out."""
         data = self._buffer
-        if size - begin >= 2 and (data[begin] & 0x0F not in _OPCODES or data[begin + 1] & 0x80):
-            # This will be no frame, and websockets says so as soon as it sees it.
+        if not is_open or (size - begin >= 2 and (data[begin] & 0x0F not in _OPCODES or data[begin + 1] & 0x80)):
+            # There is nothing to cut, before the beginning or behind an end; or this will be no frame, and
+            # websockets says so as soon as it sees it.
             self._line.leave(self._view[begin:size])
             return
         self._kept = size - begin
-        if begin and self._kept:
+        if begin:
             data[: self._kept] = data[begin:size]

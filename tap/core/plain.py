@@ -15,6 +15,8 @@ _HARMFUL = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 def plain(text: str) -> str:
     """``text`` so that a terminal shows it and does nothing else: what is harmful is spelt out (``\\x1b``)."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(_spelt(character) if _is_harmful(character) else character for character in text)
 
 

@@ -39,6 +39,7 @@ from tap.service.look import JournalLook
 from tap.service.meters import Meters
 from tap.service.notify import Notifier, status_words
 from tap.service.opening import open_journal
+from tap.service.pulse import pulse
 from tap.service.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -311,7 +312,7 @@ class Service:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(_WATCH_EVERY_S)
+            await pulse(_WATCH_EVERY_S)
             self._changes.look()
             self.drift.look(self.clock.stamp())
 

@@ -82,7 +82,8 @@ class FlightRecorder:
     """Records what it is given. ``max_bytes`` 0: it records nothing.
 
     ``on_item`` and ``run`` belong to the event loop's thread and never wait; ``stop`` ends the recorder's own.
-    ``header`` says what all its tapes say. ``max_waiting`` bounds what waits in memory for the disk, in bytes.
+    ``header`` says what all its tapes say. ``max_waiting`` bounds what waits in memory for the disk, in bytes. What
+    comes is gathered for ``gather`` seconds before it is written: a kill costs the tape so much, and no more.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class FlightRecorder:
         max_days: float,
         max_waiting: int,
         segment_bytes: int | None = None,
+        gather: float = _GATHER_S,
     ) -> None:
         self.dropped = 0
         """Frames that are missing on the tapes, since the disk did not take them in time."""
@@ -108,6 +110,7 @@ class FlightRecorder:
         self._clock = clock
         self._max_frame = max_bytes // 4
         self._max_waiting = max_waiting
+        self._gather_s = gather
         self._gathered = min(_GATHER_BYTES, max_waiting // 4)
         self._samples = _Samples()
         self._queue: deque[_Job] = deque()
@@ -214,7 +217,7 @@ class FlightRecorder:
                     self._bell.get(timeout=_LOOK_EVERY_S)
             self._asleep = False
         if self._queue and not self._stopping.is_set() and self._given - self._taken <= self._gathered:
-            self._hurry.wait(_GATHER_S)
+            self._hurry.wait(self._gather_s)
         self._hurry.clear()
 
     def _next(self) -> tuple[list[_Job], int]:

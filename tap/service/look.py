@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from tap.adapters.journal import Journal, JournalWriter, State
 from tap.core.errors import JournalError
+from tap.service.pulse import pulse
 
 __all__ = ["JournalLook"]
 
@@ -55,7 +56,7 @@ class JournalLook:
             with suppress(JournalError):
                 self._take(await asyncio.wrap_future(self._writer.run_in_writer(self._look)))
             self._asked = None
-            await asyncio.sleep(self._every)
+            await pulse(self._every)
 
     def _look(self, journal: Journal) -> _Found:
         _, oldest = journal.depth()

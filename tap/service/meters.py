@@ -5,7 +5,6 @@ Nothing here is done for a frame: only for a commit, an answer of the ledger, a 
 
 from __future__ import annotations
 
-import asyncio
 import time
 from bisect import bisect_left
 from collections import Counter, deque
@@ -13,11 +12,12 @@ from collections.abc import Iterable, Sequence
 
 from tap.adapters.journal import Kept
 from tap.core.model import Entry
+from tap.service.pulse import pulse
 
 __all__ = ["Histogram", "Meters"]
 
-_LAG_EVERY_S = 0.5
-_WORST_OF = 120
+_LAG_EVERY_S = 1.0
+_WORST_OF = 60
 """Measurements that the worst lag is taken from: a minute."""
 
 
@@ -95,9 +95,7 @@ class Meters:
     async def watch_loop(self) -> None:
         """Measure the loop's lag for ever."""
         while True:
-            due = time.monotonic() + _LAG_EVERY_S
-            await asyncio.sleep(_LAG_EVERY_S)
-            late = max(0.0, time.monotonic() - due)
+            late = await pulse(_LAG_EVERY_S)
             self.lag.observe(late)
             self._lags.append(late)
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
+import ssl
+import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from websockets.asyncio.client import connect
 from websockets.client import ClientProtocol
 from websockets.protocol import State
 from websockets.uri import parse_uri
@@ -24,7 +30,7 @@ from tap.adapters._line_websockets import WebsocketsLine
 from tap.adapters.dialects import load_dialect
 from tap.adapters.socket import disposition
 from tap.core.mapping import Sniff
-from tests.adapters.test_socket import message
+from tests.adapters.test_socket import message, shake_hands
 
 SNIFF = load_dialect("multicam/1").sniff
 LARGEST = 150_000
@@ -64,7 +70,7 @@ class Wire(asyncio.Transport):
         if isinstance(self.protocol, asyncio.BufferedProtocol):
             while data and not self.gone:
                 room = memoryview(self.protocol.get_buffer(-1))
-                assert len(room)
+                assert room
                 size = min(len(room), len(data))
                 room[:size] = data[:size]
                 self.protocol.buffer_updated(size)
@@ -465,3 +471,106 @@ def test_a_message_as_long_as_the_buffer_comes_whole(size: int) -> None:
         for cuts in ([], list(range(0, len(wire), 50_000)), [len(wire) - 3]):
             received = [what[2] for what in same(wire, cuts)["told"] if what[1] == "received"]
             assert received == [b"x"] * before + [data, b"next"]
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_a_flood_leaves_everybody_else_a_turn(split: bool) -> None:
+    """However much comes at once, reading stops after some of it, and goes on in the next turn."""
+
+    async def scene() -> None:
+        protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"))
+        line = WebsocketsLine(protocol, Ear(SNIFF), split=split, close_timeout=1, max_queue=None)
+        wire = Wire()
+        wire.protocol = line
+        line.connection_made(wire)
+        protocol.send_request(protocol.connect())
+        wire.feed(ANSWER.format(accept_key(protocol.key)).encode())
+        flood = message(_padded(1000)) * 100
+        for _ in range(3):
+            read = 0
+            while not wire.paused:
+                wire.feed(flood)
+                read += len(flood)
+            assert 2 * ROOM < read < 6 * ROOM
+            await asyncio.sleep(0)
+            assert not wire.paused
+        for _ in range(1000):
+            wire.feed(flood[:1008])
+        assert not wire.paused
+        wire.end()
+
+    asyncio.run(scene())
+
+
+# ---------------------------------------------------------------------------------------------- real lines
+
+
+def _certificate(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """For the server, and for who trusts it."""
+    key, chain = folder / "key.pem", folder / "chain.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    made += ["-keyout", str(key), "-out", str(chain), "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*made, "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(chain, key)
+    return serving, ssl.create_default_context(cafile=str(chain))
+
+
+def _hour(rng: Random) -> bytes:
+    """A few megabytes of all that a server says, in order, with its goodbye."""
+    pieces = [message(_padded(rng.randrange(400, 4000))) for _ in range(1500)]
+    for place in range(0, len(pieces), 40):
+        pieces[place] = message(orjson.dumps({"type": "cut", "to": f"c{place}"}))
+        pieces[place + 1] = message(b"binary", 2) + message(b"ping", 9)
+        pieces[place + 2] = message(b'{"type":', fin=False) + message(b"", 10) + message(b'"pose"}', 0)
+    pieces[900] = message(bytes(LARGEST))
+    return b"".join(pieces) + message(b"\x03\xe8bye", 8)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_real_line_is_read_as_one_on_a_table(loop: str, secure: bool, tmp_path: Path) -> None:
+    """By either event loop, with TLS and without: however the kernel cuts it, and whoever reads it."""
+    if secure and shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    contexts = _certificate(tmp_path) if secure else (None, None)
+    trusting: dict[str, Any] = {"ssl": contexts[1]} if secure else {}
+    rng = Random(9)
+    wire = _hour(rng)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await shake_hands(reader))
+        at = 0
+        while at < len(wire):
+            size = rng.choice([1, 100, 10_000, 1_000_000])
+            writer.write(wire[at : at + size])
+            at += size
+            await writer.drain()
+        await reader.read()
+        writer.close()
+
+    async def scene() -> Told:
+        ear = Ear(SNIFF)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=contexts[0])
+        port = server.sockets[0].getsockname()[1]
+        line = await connect(
+            f"{'wss' if secure else 'ws'}://127.0.0.1:{port}/",
+            **trusting,
+            compression=None,
+            proxy=None,
+            max_size=LARGEST,
+            max_queue=None,
+            ping_interval=None,
+            close_timeout=0.2,
+            create_connection=lambda protocol, **options: WebsocketsLine(protocol, ear, **options),  # type: ignore[arg-type]
+        )
+        assert isinstance(line, WebsocketsLine)
+        ended = await asyncio.wait_for(line.ended(), 60)
+        assert disposition(ended).words == "the server said goodbye (1000: bye)"
+        server.close()
+        return ear.told
+
+    factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        told = runner.run(asyncio.wait_for(scene(), 100))
+    assert [what[1:] for what in told] == [what[1:] for what in listen(wire, [], split=False)["told"]]

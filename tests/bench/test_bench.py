@@ -14,6 +14,7 @@ from bench.contestants import AGAIN, BARE, FAST, NODE, TAP, missing, started
 from bench.context import FULL, QUICK, Sizes
 from bench.parts import PARTS, chosen, saturation, start
 from bench.results import read
+from bench.server import serving
 from tests.bench.figures import MACHINE
 
 TINY = Sizes(
@@ -100,6 +101,16 @@ def test_a_contestant_that_dies_is_told_with_its_last_words() -> None:
         started(BARE, "ws://127.0.0.1:9/") as it,
     ):
         it.process.wait(60)
+
+
+def test_a_contestant_that_ends_at_once_is_not_waited_for() -> None:
+    with (
+        pytest.raises(ConnectionError, match="has ended before it came") as raised,
+        serving([("mixed", 1)]) as server,
+        started(BARE, "ws://127.0.0.1:9/") as it,
+    ):
+        server.accept(it.lives)
+    assert "Connect call failed" in raised.value.__notes__[0]
 
 
 def test_a_part_is_named_by_itself_or_with_its_kin() -> None:

@@ -72,7 +72,8 @@ def test_the_picture_is_opaque_and_the_same_each_time(tmp_path: Path) -> None:
         assert draw(measured, tmp_path / name)
     text = (tmp_path / "a.svg").read_text("utf-8")
     assert text == (tmp_path / "b.svg").read_text("utf-8")
-    assert "fill: #ffffff" in text
+    background = text.partition('id="patch_1"')[2].partition("</g>")[0]
+    assert "fill: #ffffff" in background
     for words in ("ratios, not absolutes", "A CPU of 2026", "CPU at saturation", "CPU at 1,000 frames/s", "memory"):
         assert words in text, words
     assert f"<!-- {NAMES[FAST]} -->" in text

@@ -89,6 +89,28 @@ def test_a_listener_that_hangs_up_is_told() -> None:
             server.steady(1_000, 5.0)
 
 
+def test_pings_are_answered_while_nothing_is_sent_and_while_frames_come() -> None:
+    """Who gets no answer for 40 s hangs up, and would cost nothing from there on."""
+    with serving([("telemetry", 100)]) as server:
+        answered = []
+
+        def ask() -> None:
+            with connect(server.url, compression=None, proxy=None, ping_interval=None) as socket:
+                for _ in range(2):
+                    answered.append(socket.ping().wait(60))
+                    socket.recv()
+                for _ in range(100):
+                    socket.recv()
+                    answered.append(socket.ping().wait(60))
+
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        server.accept()
+        server.steady(200, 0.5)
+        thread.join(120)
+        assert answered == [True] * 102
+
+
 def test_a_load_is_never_sent_twice_on_one_connection() -> None:
     """Cuts that were told before would cost less than new ones."""
     with serving([("cuts", 10)]) as server, listener(server):

@@ -33,6 +33,11 @@ def test_one_bad_round_of_seven_changes_nothing() -> None:
     assert "0.50 (0.50 to 10.0)" in it_must(measured)[2]
 
 
+def test_one_good_round_of_seven_changes_nothing_either() -> None:
+    values = {(BARE, saturation.CPU): [4.0] * 7, (TAP, saturation.CPU): [6.0] * 6 + [1.0]}
+    assert verdict(PLAIN, results(lines("saturation", values))) == "**not met**"
+
+
 def test_too_few_rounds_are_told() -> None:
     assert verdict(PLAIN, results(saturated(0.5, rounds=2))) == "aim met (2 rounds only)"  # type: ignore[arg-type]
 

@@ -37,7 +37,13 @@ def until(enough: Callable[[], bool]) -> None:
 
 @contextmanager
 def recorder(directory: Path, **options: Any) -> Iterator[FlightRecorder]:
-    given: dict[str, Any] = {"max_bytes": 10**8, "max_days": 30, "max_waiting": 10**7, "clean": DIALECT.clean}
+    given: dict[str, Any] = {
+        "max_bytes": 10**8,
+        "max_days": 30,
+        "max_waiting": 10**7,
+        "clean": DIALECT.clean,
+        "gather": 0.0,
+    }
     made = FlightRecorder(directory, HEADER, Clock(), **(given | options))
     try:
         yield made
@@ -290,3 +296,66 @@ def test_a_slip_costs_what_it_is_about(tmp_path: Path) -> None:
         made.on_item(frame(2), Verdict.MAPPED)
         until(lambda: made.failing is None and not made.waiting_bytes)
     assert frames(tmp_path) == [b'{"type":"cut","to":"c2"}']
+
+
+# ---------------------------------------------------------------------------------------------- what it costs
+
+
+def test_many_frames_are_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes within a moment is written at once, and wakes the recorder's thread once."""
+    writes: list[int] = []
+    write = os.write
+
+    def counted(descriptor: int, data: Any) -> int:
+        writes.append(len(data))
+        return write(descriptor, data)
+
+    with recorder(tmp_path, gather=60.0) as made:
+        rings: list[None] = []
+        ring = made._bell.put
+        monkeypatch.setattr(made, "_bell", _Bell(made._bell, rings))
+        until(lambda: made._asleep)
+        monkeypatch.setattr(os, "write", counted)
+        for number in range(100):
+            made.on_item(frame(number), Verdict.MAPPED)
+        assert len(rings) == 1
+        ring(None)
+        made.stop(30)
+    assert len(writes) == 1
+    assert len(frames(tmp_path)) == 100
+
+
+class _Bell:
+    def __init__(self, bell: Any, rings: list[None]) -> None:
+        self._bell, self._rings = bell, rings
+
+    def put(self, item: None) -> None:
+        self._rings.append(item)
+        self._bell.put(item)
+
+    def get(self, timeout: float) -> None:
+        self._bell.get(timeout=timeout)
+
+
+class _Hurry(threading.Event):
+    """Tells that somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited_for = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited_for.set()
+        return super().wait(timeout)
+
+
+def test_much_is_written_at_once(tmp_path: Path) -> None:
+    """Nothing is gathered for long where much comes: it must not pile up in memory."""
+    with recorder(tmp_path, gather=600.0) as made:
+        made._hurry = hurry = _Hurry()
+        made.on_item(frame(0), Verdict.MAPPED)
+        assert hurry.waited_for.wait(60)
+        for number in range(1, 1_000):
+            made.on_item(frame(number, b'"%s"' % (b"x" * 1_000)), Verdict.MAPPED)
+        until(lambda: made.waiting_bytes < 300_000)
+    assert len(frames(tmp_path)) == 1_000

@@ -23,6 +23,7 @@ from tap.service.ops.board import Board
 from tap.service.ops.door import Door, Full
 from tap.service.ops.feed import Feed
 from tap.service.ops.now import now_of
+from tap.service.pulse import pulse
 
 if TYPE_CHECKING:
     from tap.service.daemon import Service
@@ -164,7 +165,7 @@ class Face:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(_TICK_S)
+            await pulse(_TICK_S)
             self._push()
 
     def _push_soon(self) -> None:

@@ -187,7 +187,7 @@ class _Readings(Collector):
 
     def _itself(self) -> Iterator[Metric]:
         meters, feed = self._service.meters, self._feed
-        yield _histogram("loop_lag_seconds", "By how much the event loop was late, twice a second.", meters.lag)
+        yield _histogram("loop_lag_seconds", "By how much the event loop was late, once a second.", meters.lag)
         yield _gauge("loop_lag_worst_seconds", "The worst of the last minute.", meters.worst_lag)
         yield _gauge("ops_clients", "Live pages that are open.", feed.clients)
         yield _counter("ops_clients_dropped", "Live pages dropped, since they were too slow or too many.", feed.dropped)

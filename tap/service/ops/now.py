@@ -98,6 +98,7 @@ def _server(service: Service) -> ServerNow:
         connected=socket.connected,
         since=service.meters.server_since,
         problem=socket.problem,
+        remark=socket.remark,
         connections=socket.connection,
         last_heard=last_heard,
         version=shown(state.server_version),

@@ -1,0 +1,83 @@
+"""What the cheap look at a raw frame finds suspect, and what it remembers of frames that were not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tap.core import redact
+from tap.core.redact import redact_bytes, suspect
+
+PIECES = st.sampled_from(
+    [
+        *(needle.decode() for needle in redact._SUSPECT),
+        *(
+            "PASS",
+            "Token",
+            "pa5ss",
+            "to7ken",
+            "\\u0041",
+            "\\u20ac",
+            "\\u",
+            "00",
+            "0",
+            "ey",
+            "J",
+            ":/",
+            "/",
+            "key",
+            "auth",
+        ),
+        *('{"type":"state"', '"ts":1795000000000', '"name":"Camera 7"', ",", "}", " ", "é"),
+    ]
+)
+FRAMES = st.lists(PIECES, max_size=8).map("".join).map(str.encode) | st.binary(max_size=40)
+
+
+def plainly(data: bytes) -> bool:
+    """The same without a memory: one of the needles stands in it."""
+    return any(needle in data.lower() for needle in redact._SUSPECT)
+
+
+@given(st.lists(FRAMES, max_size=12))
+@example([b"pa5ss", b"pass", b"pa5ss", b"p9ass"])
+@example([b"\\u41", b"\\u0041"])
+def test_what_is_remembered_changes_nothing(frames: list[bytes]) -> None:
+    """Whatever came before, a frame is suspect where one of the needles stands in it, and only there."""
+    for data in frames * 2:
+        assert suspect(data) == plainly(data)
+
+
+def test_a_state_that_is_told_again_is_not_looked_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only numbers changed, what was found of the last one holds."""
+    looked: list[bytes] = []
+    holds = redact._holds
+    monkeypatch.setattr(redact, "_rests", redact._Rests())
+
+    def seen(data: bytes, needles: Iterable[bytes]) -> bool:
+        looked.append(data)
+        return holds(data, needles)
+
+    monkeypatch.setattr(redact, "_holds", seen)
+    for number in range(1_000):
+        data = b'{"type":"state","ts":%d,"program":"cam-%d"}' % (1_795_000_000_000 + number, number % 7)
+        assert redact_bytes(data) is data
+    assert len(looked) == 1
+    assert redact_bytes(b'{"type":"state","ts":1,"program":"cam-1","token":"hush"}') == (
+        b'{"type":"state","ts":1,"program":"cam-1","token":"[redacted]"}'
+    )
+
+
+def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that never says the same twice fills neither the list nor the memory; nor does one huge frame."""
+    rests = redact._Rests()
+    monkeypatch.setattr(redact, "_rests", rests)
+    for number in range(10_000):
+        assert not suspect(bytes(97 + int(digit) for digit in str(number)) * 20)
+        assert len(rests.innocent) <= 64
+    for size in (100_000, 400_000, 5_000_000):
+        assert not suspect(b"x" * size)
+        assert sum(map(len, rests.innocent)) <= 512 * 2**10
