@@ -1,7 +1,7 @@
 """The parts of ``journal.py``, private to it: how a batch goes into the file, in few statements however long it is.
 
-A statement costs more than a row does (each opens the counter of ``seq``, and keeps what its triggers may have to undo),
-so many rows share one. Their texts differ by the number of rows only, and few numbers are used: each is prepared once.
+A statement costs more than a row does (each opens the counter of ``seq``, and keeps what its triggers may have to
+undo), so many rows share one. Their texts differ by the number of rows, of which few are used: each is prepared once.
 """
 
 from __future__ import annotations

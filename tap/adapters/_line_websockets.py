@@ -238,7 +238,7 @@ class _Cutter(asyncio.BufferedProtocol):
         passed = 0
         is_open = protocol.state is State.OPEN
         plain = is_open and protocol.current_size is None
-        while is_open and begin + 2 <= size:
+        while is_open and begin < size:
             # A header: two bytes, and two or eight more for the length of a longer message. Of one that is not there
             # whole, the length is anything; but its message ends beyond what is there.
             length = data[begin + 1]

@@ -32,6 +32,8 @@ from tap.core.state import State, decode_state, encode_state
 
 __all__ = ["Pipeline", "Sample", "Tally"]
 
+_IGNORED, _MAPPED = Verdict.IGNORED, Verdict.MAPPED
+"""Looked up once: a member of an enumeration costs more than all that is done with it here."""
 _TYPES_KEPT = 100
 _SAMPLES_KEPT = 50
 _SAMPLE_CHARS = 300
@@ -100,7 +102,7 @@ class Pipeline:
     ) -> None:
         self.dialect = dialect
         self.tally = Tally()
-        self.verdict = Verdict.IGNORED
+        self.verdict = _IGNORED
         """What became of the last frame; of a batch, of that part of it that says most."""
         self.kind = ""
         """The type of what the verdict is of, as the server names it."""
@@ -152,24 +154,13 @@ class Pipeline:
             entries += self._machine.closed(item.stamp, cause=cause, heard=item.heard)
         else:
             entries += self._alive(item)
-        if self._held:
-            entries, self._held = self._held + entries, []
-        self.tally.entries += len(entries)
-        return entries
+        return self._with_held(entries)
 
     def telemetry(self, stamp: Stamp, frames: int) -> list[Entry]:
         """What so many frames of known telemetry add that came at ``stamp``: the same as each of them fed."""
         # What is due happens with the first of them; the others find nothing left to do.
         entries = [] if self._reader is None else self._remembered(self._reader, Alive(stamp))
-        tally = self.tally
-        tally.frames += frames
-        tally.telemetry += frames
-        self.verdict = Verdict.IGNORED
-        entries += self._machine.heard(stamp)
-        if self._held:
-            entries, self._held = self._held + entries, []
-        tally.entries += len(entries)
-        return entries
+        return self._with_held(entries + self._telemetry(stamp, frames))
 
     def raise_version(self, key: str, version: int) -> None:
         """The ledger answered ``stale``: it holds a later version of this row, and we go on above it."""
@@ -200,10 +191,13 @@ class Pipeline:
         return entries
 
     def _steps(self, observations: Iterable[Observation]) -> list[Entry]:
-        entries: list[Entry] = []
-        for observation in observations:
-            self.tally.observations += 1
-            entries += self._machine.step(observation)
+        return [entry for observation in observations for entry in self._step(observation)]
+
+    def _with_held(self, entries: list[Entry]) -> list[Entry]:
+        if self._held:
+            entries, self._held = self._held + entries, []
+        if entries:
+            self.tally.entries += len(entries)
         return entries
 
     def _alive(self, item: Alive) -> list[Entry]:
@@ -212,49 +206,59 @@ class Pipeline:
         return self._machine.tick(item.stamp)
 
     def _frame(self, frame: Frame) -> list[Entry]:
+        if not frame.binary and self.dialect.is_telemetry(frame.data):
+            return self._telemetry(frame.stamp, 1)
         tally = self.tally
         tally.frames += 1
-        self.verdict = Verdict.IGNORED
-        if not frame.binary and self.dialect.is_telemetry(frame.data):
-            tally.telemetry += 1
-            return self._machine.heard(frame.stamp)
+        self.verdict = _IGNORED
         entries: list[Entry] = []
         for reading in self._read(frame):
-            self._count(reading, frame)
-            if _SAYS[reading.verdict] > _SAYS[self.verdict]:
-                self.verdict, self.kind = reading.verdict, reading.type
+            verdict = reading.verdict
+            if verdict is _MAPPED:
+                tally.mapped += 1
+            else:
+                self._count(reading, frame)
+            if verdict is not self.verdict and _SAYS[verdict] > _SAYS[self.verdict]:
+                self.verdict, self.kind = verdict, reading.type
             for observation in reading.observations:
-                tally.observations += 1
-                said = type(observation).__name__
-                tally.said[said] = tally.said.get(said, 0) + 1
-                if observation.told.at is not None and tally.drift_ms is None:
-                    drift = observation.told.at - frame.stamp.wall
+                told = observation.told.at
+                if told is not None and tally.drift_ms is None:
+                    drift = told - frame.stamp.wall
                     tally.drift_ms = drift if abs(drift) > _DRIFT_MS else None
-                entries += self._machine.step(observation)
+                entries += self._step(observation)
         return entries + self._machine.heard(frame.stamp)
 
-    def _count(self, reading: Reading, frame: Frame) -> None:
+    def _telemetry(self, stamp: Stamp, frames: int) -> list[Entry]:
         tally = self.tally
-        match reading.verdict:
-            case Verdict.MAPPED:
-                tally.mapped += 1
-                return
-            case Verdict.IGNORED:
-                tally.telemetry += 1
-                return
-            case Verdict.QUIET:
-                tally.quiet += 1
-                return
-            case Verdict.UNKNOWN:
-                name = reading.type if reading.type in tally.unknown or len(tally.unknown) < _TYPES_KEPT else "…"
-                tally.unknown[name] = tally.unknown.get(name, 0) + 1
-                self._sample(reading, frame, "the dialect does not know this type")
-            case Verdict.INCOMPLETE:
-                tally.incomplete += 1
-                self._sample(reading, frame, reading.reason or "incomplete")
-            case Verdict.UNREADABLE:
-                tally.unreadable += 1
-                self._sample(reading, frame, reading.reason or "unreadable")
+        tally.frames += frames
+        tally.telemetry += frames
+        self.verdict = _IGNORED
+        return self._machine.heard(stamp)
+
+    def _step(self, observation: Observation) -> list[Entry]:
+        tally = self.tally
+        tally.observations += 1
+        said = type(observation).__name__
+        tally.said[said] = tally.said.get(said, 0) + 1
+        return self._machine.step(observation)
+
+    def _count(self, reading: Reading, frame: Frame) -> None:
+        """Of what says nothing of the history: how much there is of it, and one of each for people to look at."""
+        tally, verdict = self.tally, reading.verdict
+        if verdict is Verdict.IGNORED:
+            tally.telemetry += 1
+        elif verdict is Verdict.QUIET:
+            tally.quiet += 1
+        elif verdict is Verdict.UNKNOWN:
+            name = reading.type if reading.type in tally.unknown or len(tally.unknown) < _TYPES_KEPT else "…"
+            tally.unknown[name] = tally.unknown.get(name, 0) + 1
+            self._sample(reading, frame, "the dialect does not know this type")
+        elif verdict is Verdict.INCOMPLETE:
+            tally.incomplete += 1
+            self._sample(reading, frame, reading.reason or "incomplete")
+        else:
+            tally.unreadable += 1
+            self._sample(reading, frame, reading.reason or "unreadable")
 
     def _sample(self, reading: Reading, frame: Frame, reason: str) -> None:
         known = (reading.type, reason.split(":", maxsplit=1)[0])

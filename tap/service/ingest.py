@@ -16,12 +16,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import structlog
-
 from tap.adapters.socket import Clock
 from tap.core.mapping import Verdict
 from tap.core.model import FRAMES_LOST, Alive, Closed, Entry, Frame, Opened, SourceItem, Stamp
 from tap.core.pipeline import Pipeline
+from tap.service.logs import get_logger
 
 __all__ = ["SAVE_EVERY_S", "Backlog", "Ingest"]
 
@@ -37,7 +36,7 @@ _STALLED_S = 1.0
 _LOOK_EVERY_S = 0.2
 """How often a backlog that has grown is looked at again."""
 
-_log = structlog.stdlib.get_logger(__name__)
+_log = get_logger(__name__)
 
 
 class Backlog(Protocol):

@@ -9,7 +9,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.client import ClientProtocol
+from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 from websockets.utils import accept_key
@@ -32,7 +33,9 @@ from tap.adapters.socket import disposition
 from tap.core.mapping import Sniff
 from tests.adapters.test_socket import message, shake_hands
 
-SNIFF = load_dialect("multicam/1").sniff
+_sniff = load_dialect("multicam/1").sniff
+assert _sniff is not None
+SNIFF: Sniff = _sniff
 LARGEST = 150_000
 ROOM = _line_websockets._ROOM
 ANSWER = (
@@ -217,6 +220,31 @@ def same(wire_bytes: bytes, cuts: list[int], **options: Any) -> dict[str, Any]:
     return ours
 
 
+def plainly(wire_bytes: bytes) -> Told:
+    """What websockets alone reads in these bytes, put together here."""
+    protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"), max_size=LARGEST)
+    protocol.send_request(protocol.connect())
+    protocol.receive_data(ANSWER.format(accept_key(protocol.key)).encode() + wire_bytes)
+    told: Told = [("opened",)]
+    begun, binary = b"", False
+    for event in protocol.events_received()[1:]:
+        assert isinstance(event, Frame)
+        if event.opcode not in DATA_OPCODES:
+            continue
+        binary = binary if event.opcode is Opcode.CONT else event.opcode is Opcode.BINARY
+        begun += event.data
+        if event.fin:
+            told.append(("passed", 1) if not binary and SNIFF(begun, 0, len(begun)) else ("received", begun, binary))
+            begun = b""
+    return together(told)
+
+
+def together(told: Told) -> Told:
+    """With all the telemetry between two messages as one."""
+    runs = [(what, list(run)) for what, run in groupby(told, lambda what: what if what[0] != "passed" else ("passed",))]
+    return [one for what, run in runs for one in ([("passed", sum(n for _, n in run))] if what == ("passed",) else run)]
+
+
 # ---------------------------------------------------------------------------------------------- what servers send
 
 
@@ -359,7 +387,44 @@ MANY = settings(
 )
 def test_whatever_a_server_sends_is_read_as_websockets_reads_it(stream: Stream) -> None:
     """Messages, telemetry between them, with which read each came, answers, the end."""
-    same(*stream)
+    assert together([what[1:] for what in same(*stream)["told"]]) == plainly(stream.sent)
+
+
+# What is taken for a message, where somebody has lost count.
+_BAIT = message(b"bait") * 50
+_LONG_BAIT = message(b"bait") * 11_700
+_HEADERS = {
+    "short text": message(b"short"),
+    "text": message(_BAIT),
+    "long text": message(_LONG_BAIT),
+    "telemetry": message(_padded(300)),
+    "long telemetry": message(_padded(70_000)),
+    "too long": message(bytes(LARGEST + 1)),
+    "longer than it needs": _odd_length(b"text"),
+    "binary": message(_BAIT, 2),
+    "long binary": message(_LONG_BAIT, 2),
+    "in parts": message(_BAIT, fin=False) + message(_LONG_BAIT, 0, fin=False) + message(_BAIT, 0),
+    "ping": message(bytes(125), 9),
+    "long ping": message(_BAIT, 9),
+    "close": message(b"\x03\xe8bye", 8),
+    "reserved bit": b"\xc1" + message(_BAIT)[1:],
+    "no opcode": message(_BAIT, 3),
+    "masked": b"\x81\xfe\x01\x2cmask" + _BAIT,
+    "longest masked": b"\x81\xff" + bytes(12) + b"{}",
+}
+
+
+@pytest.mark.parametrize("kind", _HEADERS)
+def test_wherever_a_header_is_cut_it_is_read(kind: str) -> None:
+    """At each place of it, and at all of them; with nothing before it, and with what leaves other bytes behind."""
+    frame = _HEADERS[kind]
+    for before in (b"", message(bytes(60)) * 3, message(b"begun", 1, fin=False)):
+        wire = before + frame + message(b"behind") + message(b"", 0) + message(b'{"type":"pose"}')
+        first = len(ANSWER.format("x" * 28))
+        begin = first + len(before)
+        places = range(begin, begin + 16)
+        for cuts in (*([begin, place] for place in places), list(places), [begin, begin + 2, begin + 303]):
+            assert together([what[1:] for what in same(wire, [first, *cuts])["told"]]) == plainly(wire)
 
 
 @settings(MANY, max_examples=60)

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from tap.adapters.dialects import load_dialect
 from tap.adapters.tape import open_tape
 from tap.core.confirming import Confirming
-from tap.core.mapping import Dialect, parse_mapping
+from tap.core.mapping import Dialect, Reading, parse_mapping
 from tap.core.mapping.repeats import Repeats
-from tap.core.model import Alive, Closed, Entry, Frame, Opened, Policy, SourceItem, Stamp
+from tap.core.model import Alive, Closed, Entry, Frame, Opened, Policy, Snapshot, SourceItem, Stamp
 from tap.core.pipeline import Pipeline
 
 ROOT = Path(__file__).parents[2]
@@ -153,7 +153,7 @@ def _written(kind: str, words: dict[str, Any], ts: int, seq: int, order: str) ->
     return ("{" + ",".join(pairs) + "}").encode()
 
 
-def _items(steps: list[tuple[Any, tuple[int, int]]], order: str) -> Iterator[SourceItem]:
+def _items(steps: list[Any], order: str) -> Iterator[SourceItem]:
     states: list[dict[str, Any]] = [{"session": {"id": "s"}, "program": "c1", "cameras": [{"id": "c1"}]}]
     stamp, seq, opened = Stamp(START, 0), 10, 1
     yield Opened(stamp, 1)
@@ -164,7 +164,7 @@ def _items(steps: list[tuple[Any, tuple[int, int]]], order: str) -> Iterator[Sou
         if what == "line":
             if detail == "opened":
                 opened += 1
-            other = {
+            other: dict[str, SourceItem] = {
                 "closed": Closed(stamp, opened, "it broke"),
                 "opened": Opened(stamp, opened),
                 "alive": Alive(stamp, None),
@@ -238,7 +238,12 @@ def test_a_state_that_repeats_is_read_twice_and_never_again(monkeypatch: pytest.
     dialect = DIALECTS["as it ships"]
     read: list[bytes] = []
     whole = Dialect.read_whole
-    monkeypatch.setattr(Dialect, "read_whole", lambda self, frame: read.append(frame.data) or whole(self, frame))
+
+    def noted(self: Dialect, frame: Frame) -> list[Reading]:
+        read.append(frame.data)
+        return whole(self, frame)
+
+    monkeypatch.setattr(Dialect, "read_whole", noted)
     repeats = Repeats(dialect)
     said = [repeats.read(frame) for frame in _states(50)]
     assert len(read) == 2
@@ -266,7 +271,12 @@ def test_a_state_that_confirms_is_not_applied(monkeypatch: pytest.MonkeyPatch) -
     """After the one that begins the session and the one that finds nothing new; until somebody cuts."""
     taken: list[bool] = []
     again = Confirming.again
-    monkeypatch.setattr(Confirming, "again", lambda self, o: taken.append(again(self, o)) or taken[-1])
+
+    def noted(self: Confirming, o: Snapshot) -> bool:
+        taken.append(again(self, o))
+        return taken[-1]
+
+    monkeypatch.setattr(Confirming, "again", noted)
     both = _Both(DIALECTS["as it ships"])
     both.feed(Opened(Stamp(START, 0), 1))
     frames = list(_states(12))

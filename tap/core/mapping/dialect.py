@@ -6,7 +6,7 @@ Reading is total: a frame that cannot be read gives a :class:`Reading` that says
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -167,6 +167,17 @@ class Dialect:
     def told_in(self, *envelope: dict[str, Any]) -> tuple[int | None, int | None]:
         """Time (ms) and number that an envelope tells; of several, those of the first that has them."""
         return _or_none(self._plan.time.find(envelope)), _or_none(self._plan.seq.find(envelope))
+
+    def teller(self, names: tuple[str, ...]) -> Callable[[tuple[bytes, ...]], tuple[int | None, int | None]]:
+        """What whole numbers at these names of an envelope tell, as they are written: :meth:`told_in`, at once."""
+        time, seq = self._plan.time, self._plan.seq
+        times = [place for place, name in enumerate(names) if (name,) in time.paths]
+        numbers = [place for place, name in enumerate(names) if (name,) in seq.paths]
+        if len(times) == 1 and len(numbers) == 1 and times != numbers and time.is_plain and seq.is_plain:
+            (first,), (second,), read_time, read_seq = times, numbers, time.read, seq.read
+            return lambda told: (_or_none(read_time(int(told[first]))), _or_none(read_seq(int(told[second]))))
+        # Of two of a name, the last counts.
+        return lambda told: self.told_in(dict(zip(names, map(int, told), strict=True)))
 
     def clean(self, data: bytes) -> bytes:
         """A raw frame as a tape may keep it: without secrets, and read by this dialect just like the original."""

@@ -61,6 +61,11 @@ class Field(Struct):
                     return found
         return nothing if stood else self.missing
 
+    @property
+    def is_plain(self) -> bool:
+        """What stands there is read as it is: no word of it means another, or nothing."""
+        return not self.values and not self.none and self.flat is None and self.missing is UNSET
+
     def stands(self, scope: dict[str, Any]) -> bool:
         """Whether anything at all, readable or not, stands where this field may stand."""
         return any(at(scope, path) is not UNSET for path in self.paths)

@@ -41,9 +41,10 @@ class _Known(NamedTuple):
 class _Form:
     """Frames that begin alike: the same names and words up to the last of time and number."""
 
-    def __init__(self, pattern: re.Pattern[bytes], names: tuple[str, ...]) -> None:
+    def __init__(self, dialect: Dialect, pattern: re.Pattern[bytes], names: tuple[str, ...]) -> None:
         self.match = pattern.match
-        self.names = names
+        self.told = dialect.teller(names)
+        """Time and number, of the pattern's groups."""
         self.known: dict[bytes, _Known] = {}
 
 
@@ -75,8 +76,7 @@ class Repeats:
 
     def _again(self, known: _Known, form: _Form, begun: re.Match[bytes], frame: Frame) -> Reading | None:
         """What is known, told by this frame; None where its time or number is not one to be sure of."""
-        envelope = dict(zip(form.names, map(int, begun.groups()), strict=True))  # of two, the last counts
-        at, seq = self.dialect.told_in(envelope)
+        at, seq = form.told(begun.groups())
         before = known.snapshot.told
         if (at is None) != (before.at is None) or (seq is None) != (before.seq is None):
             return None
@@ -123,20 +123,18 @@ class Repeats:
         for _, (begin, until) in places:
             pattern += re.escape(data[end:begin]) + _NUMBER
             end = until
-        return _Form(re.compile(pattern), tuple(name for name, _ in places))
+        return _Form(self.dialect, re.compile(pattern), tuple(name for name, _ in places))
 
     def _is_told_there(self, form: _Form, begun: re.Match[bytes], frame: Frame, snapshot: Snapshot) -> bool:
         """Whether time and number follow the numbers at the beginning: tried, by reading the frame with others."""
-        numbers = [int(number) for number in begun.groups()]
-        envelope = dict(zip(form.names, numbers, strict=True))
-        if self.dialect.told_in(envelope) != (snapshot.told.at, snapshot.told.seq):
+        if form.told(begun.groups()) != (snapshot.told.at, snapshot.told.seq):
             return False
-        others = [number + 1_000 for number in numbers]
+        others = tuple(str(int(number) + 1_000).encode() for number in begun.groups())
         parts, end = [], 0
         for place, other in enumerate(others, 1):
-            parts += [frame.data[end : begun.start(place)], str(other).encode()]
+            parts += [frame.data[end : begun.start(place)], other]
             end = begun.end(place)
         moved = structs.replace(frame, data=b"".join([*parts, frame.data[end:]]))
-        told = Told(frame.stamp, *self.dialect.told_in(dict(zip(form.names, others, strict=True))), snapshot.told.type)
+        told = Told(frame.stamp, *form.told(others), snapshot.told.type)
         (reading, *more) = self.dialect.read_whole(moved)
         return not more and reading.observations == (structs.replace(snapshot, told=told),)
