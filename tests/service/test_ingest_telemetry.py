@@ -66,6 +66,10 @@ class Time:
                 self.turn()
         self.now = end
 
+    def stall(self, ms: int) -> None:
+        """Time passes, and nobody gets to do anything."""
+        self.now += ms
+
 
 class Desk:
     """A pipeline with its ingest; telemetry is given to it as a number, or frame by frame."""
@@ -127,6 +131,7 @@ _step = st.one_of(
     st.tuples(st.just("control"), st.integers(0, len(_CONTROL) - 1)),
     st.tuples(st.just("turn"), st.just(0)),
     st.tuples(st.just("go"), st.sampled_from([1, 10, 400, 2_000, 4_001, 9_999, 10_001, 25_000, 31_000, 1_900_000])),
+    st.tuples(st.just("stall"), st.sampled_from([1, 2_001, 5_001, 10_001, 31_000])),
     st.tuples(st.just("line"), st.integers(0, 1)),
 )
 
@@ -149,6 +154,8 @@ def test_telemetry_that_is_counted_leaves_the_same(
                 desk.says(_CONTROL[number])
             elif what == "go":
                 desk.time.go(number)
+            elif what == "stall":
+                desk.time.stall(number)
             elif what == "line":
                 item = Closed(desk.time.stamp(), 1, "gone") if number else Opened(desk.time.stamp(), 1)
                 desk.ingest.on_item(item)
@@ -177,3 +184,22 @@ def test_a_load_that_is_counted_leaves_the_same(monkeypatch: pytest.MonkeyPatch,
     assert desks[0].left() == desks[1].left()
     assert desks[0].pipeline.tally.telemetry > 300
     assert any(entries for entries, _ in desks[0].submitted)
+
+
+@pytest.mark.parametrize("frames", [1, 20])
+def test_what_is_due_is_told_by_the_telemetry_that_comes_then(monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
+    """A camera's grace ends while the loop stands still; the first that is read behind it is telemetry."""
+    desks = [Desk(load_dialect("multicam/1"), counted=counted, monkeypatch=monkeypatch) for counted in (True, False)]
+    for desk in desks:
+        desk.ingest.on_item(Opened(desk.time.stamp(), 1))
+        desk.says(orjson.dumps({"type": "state", "session": {"id": "s"}, "program": "c1", "cameras": [{"id": "c1"}]}))
+        desk.time.go(10_000)
+        desk.says(orjson.dumps({"type": "camera_left", "camera_id": "c1"}))
+        desk.time.go(100)
+        before = desk.pipeline.tally.entries
+        desk.time.stall(20_000)
+        desk.telemetry(_POSES[:frames])
+        assert desk.pipeline.tally.entries > before
+        desk.time.turn()
+        desk.ingest.flush()
+    assert desks[0].left() == desks[1].left()
