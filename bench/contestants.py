@@ -17,15 +17,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from tap.service.config import Settings
-
 __all__ = [
     "AGAIN",
     "BARE",
-    "FAST",
     "NAMES",
     "NODE",
     "NODE_RED",
+    "PICOWS",
     "TAP",
     "Running",
     "folder_for",
@@ -33,7 +31,6 @@ __all__ = [
     "node",
     "present",
     "started",
-    "taps",
 ]
 
 ROOT = Path(__file__).parents[1]
@@ -46,11 +43,11 @@ _QUIET = {"NODE_NO_WARNINGS": "1", "NODE_ENV": "production"}
 _IDLE_S = 0.002
 """CPU seconds in a fifth of a second below which a process has nothing left to do."""
 
-BARE, TAP, FAST, NODE, NODE_RED, AGAIN = "bare", "tap", "tap fast", "node", "node-red", "bare again"
+BARE, TAP, PICOWS, NODE, NODE_RED, AGAIN = "bare", "tap", "picows", "node", "node-red", "bare again"
 NAMES: Mapping[str, str] = {
     BARE: "bare websockets loop",
-    TAP: "multicam-tap, plain install",
-    FAST: "multicam-tap, fast extra",
+    TAP: "multicam-tap",
+    PICOWS: "picows listener that only sniffs",
     NODE: "Node ws + JSON.parse",
     NODE_RED: "Node-RED 5 flow",
     AGAIN: "bare websockets loop again (control)",
@@ -114,11 +111,8 @@ class Running(Struct):
 
 def missing(name: str) -> str | None:
     """Why a contestant cannot be measured here, if so."""
-    if name == FAST:
-        if "socket" not in Settings.model_fields:
-            return "this version of the tap has no other socket"
-        if importlib.util.find_spec("picows") is None:
-            return "picows is not installed"
+    if name == PICOWS and importlib.util.find_spec("picows") is None:
+        return "picows is not installed"
     if name in {NODE, NODE_RED}:
         if node() is None:
             return f"no Node {'.'.join(map(str, _NODE_AT_LEAST))} or newer"
@@ -130,11 +124,6 @@ def missing(name: str) -> str | None:
 def present(names: Sequence[str] = tuple(NAMES)) -> list[str]:
     """Those of them who can be measured here."""
     return [name for name in names if missing(name) is None]
-
-
-def taps() -> list[str]:
-    """The tap, in each way in which it can be installed."""
-    return present([TAP, FAST])
 
 
 @cache
@@ -219,15 +208,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _command(name: str, url: str, folder: Path, beneath: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     if name in {BARE, AGAIN}:
         return [sys.executable, "-m", "bench.bare", url], {}
-    if name in {TAP, FAST}:
+    if name == PICOWS:
+        return [sys.executable, "-m", "bench.picows_loop", url], {}
+    if name == TAP:
         settings = {
             "TAP_SERVER_URL": url,
             "TAP_STATE_DIR": str(folder / "state"),
             "TAP_OPS_LISTEN": "127.0.0.1:0",
             "TAP_VENUE": "bench",
         }
-        if "socket" in Settings.model_fields:
-            settings["TAP_SOCKET"] = {TAP: "websockets", FAST: "picows"}[name]
         module = ["bench.altered", *beneath] if beneath else ["tap.cli", "run"]
         return [sys.executable, "-m", *module], settings
     script = {NODE: "client.mjs", NODE_RED: "flow.mjs"}[name]

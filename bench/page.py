@@ -18,6 +18,18 @@ _APART = 0.05
 """How far the median of the control may be from 1."""
 
 
+_NO_EXTRA = """
+## Why there is no fast extra
+
+The tap reads with websockets, but for what nearly every byte belongs to: whole text messages of one frame are cut out
+of the kernel's buffer where they stand, and telemetry is told and counted there without a copy. A client in C
+(picows) was to be the faster way. It calls Python for every frame all the same, and hands it a copy; by then it has
+cost what this costs. The row "picows listener that only sniffs" is such a client that tells telemetry apart, and does
+nothing else: no time stamps, no reading of the other frames, no journal, no recorder. What is left above it is what the
+tap is for. Less would take the telling of telemetry itself out of Python, into compiled code.
+""".strip().splitlines()
+
+
 def page(results: Results, picture: str) -> list[str]:
     """The lines of it. ``picture``: how it is reached from the page."""
     begun = _last(results)
@@ -46,6 +58,7 @@ def page(results: Results, picture: str) -> list[str]:
         *it_must(results),
         "",
     ]
+    lines += [*_NO_EXTRA, ""]
     for name, part in PARTS.items():
         lines += [f"## {part.words}", "", *part.how.splitlines(), ""]
         measured = results.parts.get(name)

@@ -13,15 +13,15 @@ os.environ.setdefault("MPLBACKEND", "svg")
 import matplotlib as mpl
 from matplotlib.figure import Figure as Canvas
 
-from bench.contestants import AGAIN, BARE, FAST, NAMES, NODE, NODE_RED, TAP
+from bench.contestants import AGAIN, BARE, NAMES, NODE, NODE_RED, PICOWS, TAP
 from bench.parts import saturation, steady
 from bench.results import Measured, Results, Spread
 
 __all__ = ["draw"]
 
-_SHOWN = (TAP, FAST, BARE, NODE, NODE_RED)
+_SHOWN = (TAP, PICOWS, BARE, NODE, NODE_RED)
 # Okabe and Ito's: told apart by everybody, and in grey too.
-_COLOURS = {TAP: "#0072B2", FAST: "#56B4E9", BARE: "#8A8A8A", NODE: "#BDBDBD", NODE_RED: "#BDBDBD", AGAIN: "#8A8A8A"}
+_COLOURS = {TAP: "#0072B2", PICOWS: "#8A8A8A", BARE: "#8A8A8A", NODE: "#BDBDBD", NODE_RED: "#BDBDBD", AGAIN: "#8A8A8A"}
 _INK, _FAINT = "#222222", "#DDDDDD"
 _BEHIND: Any = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
 """Of a figure that stands on a line."""
@@ -52,7 +52,7 @@ def draw(results: Results, to: Path) -> bool:
             _bars(axis, title, unit, names, bars)
         axes[0].set_yticks(range(len(names)), [NAMES[name] for name in names])
         for label, name in zip(axes[0].get_yticklabels(), names, strict=True):
-            label.set_fontweight("bold" if name in {TAP, FAST} else "normal")
+            label.set_fontweight("bold" if name == TAP else "normal")
         axes[0].invert_yaxis()
         _words(canvas, results)
         canvas.subplots_adjust(left=0.21, right=0.975, top=0.785, bottom=0.2, wspace=0.12)
@@ -91,7 +91,7 @@ def _bars(axis: Any, title: str, unit: str, names: Sequence[str], bars: Bars) ->
         away = [[spread.median - spread.least], [spread.most - spread.median]]
         axis.errorbar(spread.median, place, xerr=away, color=_INK, linewidth=0.8, capsize=2.5, zorder=3)
         said = f"{spread.median:.0f}{unit}" if unit else f"{spread.median:.2f}"
-        weight = "bold" if name in {TAP, FAST} else "normal"
+        weight = "bold" if name == TAP else "normal"
         axis.text(spread.most + top * 0.03, place, said, va="center", fontweight=weight, bbox=_BEHIND, zorder=4)
     axis.set_title(title, fontsize=9.5, loc="left", pad=8)
     axis.set_xlim(0, top * 1.22)

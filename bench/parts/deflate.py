@@ -5,7 +5,7 @@ At saturation, CPU a frame. On loopback it buys nothing, and the tap does not as
 
 from __future__ import annotations
 
-from bench.contestants import NAMES, started, taps
+from bench.contestants import NAMES, TAP, started
 from bench.context import Context
 from bench.load import Section
 from bench.results import Measured
@@ -28,7 +28,7 @@ def run(context: Context) -> None:
             told = [
                 f"{name} {_one(context, plain, name, OFF, round_):.2f}, "
                 f"compressed {_one(context, packed, name, ON, round_):.2f}"
-                for name in taps()
+                for name in (TAP,)
             ]
             context.say(f"round {round_ + 1} of {sizes.rounds}: µs a frame: {'; '.join(told)}")
 

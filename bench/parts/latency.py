@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from bench.contestants import NAMES, folder_for, started, taps
+from bench.contestants import NAMES, TAP, folder_for, started
 from bench.context import Context
 from bench.results import Measured
 from bench.server import Server, serving
@@ -35,7 +35,7 @@ def run(context: Context) -> None:
     frames = round(sizes.rate * (sizes.latency_s + 1))
     with serving([("mixed", frames)], core=context.cores[1]) as server:
         for round_ in range(sizes.latency_rounds):
-            for name in taps():
+            for name in (TAP,):
                 with ExitStack() as stack:
                     ledger = None if why_not else stack.enter_context(local_ledger([_VENUE])).url
                     disk, answered = _watched(context, server, name, ledger)

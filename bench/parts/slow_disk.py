@@ -67,4 +67,4 @@ def tell(measured: Measured) -> list[str]:
         )
         for disk in measured.whos(P99)
     ]
-    return table(("multicam-tap, plain install, on", "median ms", "99 % ms", "longest ms", "99 % ÷ no journal"), rows)
+    return table(("multicam-tap, on", "median ms", "99 % ms", "longest ms", "99 % ÷ no journal"), rows)

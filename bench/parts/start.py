@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.contestants import NAMES, Running, folder_for, started, taps
+from bench.contestants import NAMES, TAP, Running, folder_for, started
 from bench.context import Context
 from bench.journals import journals
 from bench.results import Measured
@@ -41,7 +41,7 @@ def run(context: Context) -> None:
             # Twice: a journal that a tap has had in hand before.
             for round_ in range(-1, sizes.starts):
                 told = []
-                for name in taps():
+                for name in (TAP,):
                     with folder_for("start") as fresh:
                         seconds = {EMPTY: _one(context, name, fresh), many(size): _one(context, name, folder)}
                     for journal, (took, rss) in seconds.items():

@@ -10,7 +10,7 @@ import pytest
 
 import bench.__main__ as command
 from bench import contestants
-from bench.contestants import AGAIN, BARE, FAST, NODE, TAP, missing, started
+from bench.contestants import AGAIN, BARE, NODE, PICOWS, TAP, missing, started
 from bench.context import FULL, QUICK, Sizes
 from bench.parts import PARTS, chosen, saturation, start
 from bench.results import read
@@ -157,6 +157,6 @@ def test_who_is_not_there_is_left_out_with_the_reason(tmp_path: Path, monkeypatc
     monkeypatch.setattr(contestants, "node", lambda: None)
     assert missing(NODE) == "no Node 22.9 or newer"
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    assert missing(FAST) is not None
+    assert missing(PICOWS) == "picows is not installed"
     assert missing(TAP) is None
-    assert start.who(TAP, start.EMPTY) == "multicam-tap, plain install, no journal yet"
+    assert start.who(TAP, start.EMPTY) == "multicam-tap, no journal yet"

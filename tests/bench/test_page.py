@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.contestants import AGAIN, BARE, FAST, NAMES, NODE_RED, TAP
+from bench.contestants import AGAIN, BARE, NAMES, NODE_RED, PICOWS, TAP
 from bench.page import page, remarks
 from bench.parts import PARTS, saturation, steady
 from bench.picture import draw
@@ -12,7 +12,7 @@ from bench.results import Line
 from bench.tables import number, table
 from tests.bench.figures import MACHINE, lines, results
 
-COSTS = {BARE: 4.0, AGAIN: 4.02, TAP: 3.2, FAST: 0.7, NODE_RED: 20.0}
+COSTS = {BARE: 4.0, AGAIN: 4.02, TAP: 3.2, PICOWS: 0.7, NODE_RED: 20.0}
 
 
 def saturated(**begun: object) -> list[Line]:
@@ -76,7 +76,7 @@ def test_the_picture_is_opaque_and_the_same_each_time(tmp_path: Path) -> None:
     assert "fill: #ffffff" in background
     for words in ("ratios, not absolutes", "A CPU of 2026", "CPU at saturation", "CPU at 1,000 frames/s", "memory"):
         assert words in text, words
-    assert f"<!-- {NAMES[FAST]} -->" in text
+    assert f"<!-- {NAMES[PICOWS]} -->" in text
 
 
 def test_there_is_no_picture_of_nothing(tmp_path: Path) -> None:
@@ -85,11 +85,11 @@ def test_there_is_no_picture_of_nothing(tmp_path: Path) -> None:
 
 
 def test_who_was_not_measured_has_no_bar(tmp_path: Path) -> None:
-    values = {(who, saturation.CPU): [cost] * 5 for who, cost in COSTS.items() if who != FAST}
+    values = {(who, saturation.CPU): [cost] * 5 for who, cost in COSTS.items() if who != PICOWS}
     assert draw(results(lines("saturation", values)), tmp_path / "some.svg")
     text = (tmp_path / "some.svg").read_text("utf-8")
     assert NAMES[TAP] in text
-    assert NAMES[FAST] not in text
+    assert NAMES[PICOWS] not in text
 
 
 def test_a_table_reads_as_text_and_as_markdown() -> None:

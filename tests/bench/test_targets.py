@@ -64,7 +64,7 @@ def test_the_control_stands_beside_what_it_controls() -> None:
         (who, steady.SHARE): [share] * 5 for who, share in ((BARE, 5.0), (AGAIN, 5.05), (TAP, 2.0), (NODE_RED, 8.0))
     }
     rows = it_must(results(lines("steady", values)))
-    (row,) = [row for row in rows if "1,000 frames/s ÷ Node-RED, plain" in row and "CPU" in row]
+    (row,) = [row for row in rows if "CPU at 1,000 frames/s ÷ Node-RED" in row]
     assert [cell.strip() for cell in row.split("|")[2:-1]] == ["0.6", "0.33", "0.25 (0.25 to 0.25)", "1.01", "aim met"]
 
 

@@ -1,8 +1,9 @@
-"""The hot path alone, to be counted: bytes in, entries and checkpoints out. ``python -m tests.cost.hot_path WHO FRAMES``.
+"""The hot path alone, to be counted: bytes in, entries and checkpoints out.
 
-``tap``: the line, the socket, the pipeline and the ingest as the service puts them together, with nothing behind.
-``bare``: what websockets itself does with the same bytes. Neither touches a network, and neither waits for anything. ``OF`` frames are made, and the first
-``FRAMES`` of them sent: of two runs, what is the same falls away in the difference.
+``python -m tests.cost.hot_path WHO FRAMES OF``. ``tap``: the line, the socket, the pipeline and the ingest as the
+service puts them together, with nothing behind. ``bare``: what websockets itself does with the same bytes. Neither
+touches a network, and neither waits for anything. ``OF`` frames are made, and the first ``FRAMES`` of them sent: of two
+runs, what is the same falls away in the difference.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import gc
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
@@ -25,12 +27,54 @@ from tap.adapters.socket import Clock, ServerSocket
 from tap.core.model import Entry, Frame, SourceItem, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service import ingest
-from tests.adapters.test_line import ANSWER, Wire
 
 __all__ = ["Tap", "reads"]
 
 _READ = 64 * 1024
 _URL = "ws://server.test/ws/control"
+_ANSWER = (
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {}\r\n\r\n"
+)
+
+
+class Wire(asyncio.Transport):
+    """A transport that carries what it is fed, and drops what is said."""
+
+    def __init__(self, protocol: asyncio.BaseProtocol) -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
+    def feed(self, data: bytes) -> None:
+        """What came with one read; more of them where the reader has no room for all."""
+        protocol = self._protocol
+        if not isinstance(protocol, asyncio.BufferedProtocol):
+            assert isinstance(protocol, asyncio.Protocol)
+            protocol.data_received(data)
+            return
+        while data:
+            room = memoryview(protocol.get_buffer(-1))
+            size = min(len(room), len(data))
+            room[:size] = data[:size]
+            protocol.buffer_updated(size)
+            data = data[size:]
+
+    def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
+        """Nobody listens."""
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Nothing waits."""
+
+    def is_closing(self) -> bool:
+        return False
+
+    def pause_reading(self) -> None:
+        """What is fed is read at once."""
+
+    def resume_reading(self) -> None:
+        """As it was."""
 
 
 class _Stepping(Clock):
@@ -70,11 +114,10 @@ class Tap:
 
 
 def _open(connection: ClientConnection, protocol: ClientProtocol) -> Wire:
-    wire = Wire()
-    wire.protocol = connection
+    wire = Wire(connection)
     connection.connection_made(wire)
     protocol.send_request(protocol.connect())
-    wire.feed(ANSWER.format(accept_key(protocol.key)).encode())
+    wire.feed(_ANSWER.format(accept_key(protocol.key)).encode())
     return wire
 
 
@@ -85,7 +128,7 @@ def reads(count: int, of: int) -> list[bytes]:
 
 
 async def _tap(count: int, of: int) -> None:
-    ingest._TOGETHER_S = 3600.0  # type: ignore[misc]  # how often it saves must not depend on the machine
+    ingest._TOGETHER_S = 3600.0  # how often it saves must not depend on the machine
     tap = Tap()
     for read in reads(count, of):
         tap.wire.feed(read)

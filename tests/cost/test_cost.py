@@ -1,0 +1,161 @@
+"""A change that makes the hot path a fifth slower is caught by counting, on whatever machine, however busy it is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import orjson
+import pytest
+
+from bench.server import framed
+from tests.cost.hot_path import Tap
+
+ROOT = Path(__file__).parents[2]
+_FRAMES, _FEWER = 6_000, 1_000
+
+# Measured with Python 3.11, 3.12 and 3.13; whoever makes it cheaper puts the new figure here.
+_INSTRUCTIONS = {(3, 11): 0.55}
+"""Of the tap's part of a frame to those of websockets' own, by the version of Python."""
+_MARGIN = 1.10
+
+
+def _instructions(who: str, frames: int) -> int:
+    """Of a whole run, in user space, as valgrind counts them: the same number each time."""
+    command = [sys.executable, "-m", "tests.cost.hot_path", who, str(frames), str(_FRAMES)]
+    ran = subprocess.run(
+        ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *command],
+        cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    collected = re.search(r"Collected : (\d+)", ran.stderr)
+    assert collected is not None, ran.stderr[-2000:]
+    return int(collected[1])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not there (Debian package valgrind)")
+def test_a_frame_costs_no_more_instructions_than_it_did() -> None:
+    """From the bytes read to entries and checkpoint, over the bench's load, as a share of what websockets takes."""
+    version = sys.version_info[:2]
+    if version not in _INSTRUCTIONS:
+        pytest.skip(f"nothing is known of Python {version[0]}.{version[1]}")
+    with ThreadPoolExecutor(2) as pool:
+        runs = pool.map(
+            lambda run: _instructions(*run), [(who, n) for who in ("tap", "bare") for n in (_FRAMES, _FEWER)]
+        )
+        whole, part, bare, bare_part = runs
+    tap, websockets = (count / (_FRAMES - _FEWER) for count in (whole - part, bare - bare_part))
+    share = tap / websockets
+    words = f"{tap:,.0f} instructions a frame, {share:.3f} of the {websockets:,.0f} that websockets takes"
+    print(words)
+    assert share < _INSTRUCTIONS[version] * _MARGIN, words
+    # A figure that is too good to be true is no bound: put the new one in its place.
+    assert share > _INSTRUCTIONS[version] / 1.3, words
+
+
+# ---------------------------------------------------------------------------------------------- calls
+
+
+class _Calls:
+    """Counts what is called, Python's and C's, while it is on."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def __enter__(self) -> _Calls:
+        sys.setprofile(self._saw)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _saw(self, frame: FrameType, event: str, what: Any) -> None:
+        if event == "call":
+            self.counts[frame.f_code.co_qualname if sys.version_info >= (3, 11) else frame.f_code.co_name] += 1
+        elif event == "c_call":
+            self.counts[what.__qualname__] += 1
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+def _state(number: int) -> bytes:
+    cameras = [{"id": f"c{at}", "name": f"Camera {at}", "online": True} for at in range(8)]
+    body = {"mode": "photoshoot", "session": {"id": "s", "title": "T"}, "program": "c1", "cameras": cameras}
+    return orjson.dumps({"type": "state", "ts": 1_795_000_000_000 + number, "seq": number, **body})
+
+
+def _pose(number: int) -> bytes:
+    return orjson.dumps({"type": "pose", "camera_id": "c1", "ts": number, "values": [0.5] * 100})
+
+
+def _cut(number: int) -> bytes:
+    ts = 1_795_000_000_000 + number
+    return orjson.dumps({"type": "cut", "ts": ts, "seq": number, "cut_id": f"k{number}", "to": f"c{number % 8}"})
+
+
+def _calls(make: Any, few: int, many: int) -> float:
+    """Calls a frame: of two reads, one with more frames than the other."""
+
+    async def count() -> list[int]:
+        tap = Tap()
+        tap.wire.feed(
+            b"".join(framed(frame) for frame in (_state(1), _state(2), _state(3), _cut(4), _cut(5), _state(6)))
+        )
+        await asyncio.sleep(0)
+        totals, number = [], 10
+        for frames in (few, many):
+            tap.wire.feed(framed(make(number)))
+            await asyncio.sleep(0)
+            read = b"".join(framed(make(number + at)) for at in range(1, frames + 1))
+            number += frames + 1
+            with _Calls() as calls:
+                tap.wire.feed(read)
+            totals.append(calls.total)
+            await asyncio.sleep(0)
+        return totals
+
+    less, more = asyncio.run(count())
+    return (more - less) / (many - few)
+
+
+@pytest.mark.parametrize(
+    ("make", "most"),
+    [(_pose, 5), (_state, 85), (_cut, 235)],
+    ids=["telemetry", "a state that says nothing new", "a cut"],
+)
+def test_a_frame_costs_no_more_calls_than_it_did(make: Any, most: float) -> None:
+    """Telemetry is matched, looked through twice, and counted; what says something takes a few more."""
+    calls = _calls(make, 10, 40)
+    print(f"{calls:.1f} calls a frame")
+    assert 0.75 * most < calls <= most
+
+
+def test_work_per_frame_does_not_grow_with_the_session() -> None:
+    """A cut after three thousand others takes as many calls as one after ten."""
+
+    def calls(before: int) -> int:
+        async def count() -> int:
+            tap = Tap()
+            tap.wire.feed(framed(_state(1)))
+            for at in range(0, before, 20):
+                tap.wire.feed(b"".join(framed(_cut(2 + at + more)) for more in range(20)))
+                await asyncio.sleep(0)
+            with _Calls() as counted:
+                tap.wire.feed(b"".join(framed(_cut(2 + before + more)) for more in range(20)))
+            return counted.total
+
+        return asyncio.run(count())
+
+    assert calls(3_000) <= 1.01 * calls(100)
