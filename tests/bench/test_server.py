@@ -93,6 +93,7 @@ def test_pings_are_answered_while_nothing_is_sent_and_while_frames_come() -> Non
     """Who gets no answer for 40 s hangs up, and would cost nothing from there on."""
     with serving([("telemetry", 100)]) as server:
         answered = []
+        over = threading.Event()
 
         def ask() -> None:
             with connect(server.url, compression=None, proxy=None, ping_interval=None) as socket:
@@ -102,11 +103,13 @@ def test_pings_are_answered_while_nothing_is_sent_and_while_frames_come() -> Non
                 for _ in range(100):
                     socket.recv()
                     answered.append(socket.ping().wait(60))
+                over.wait(60)  # who hangs up while the server still sends is an error to it
 
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
         server.accept()
         server.steady(200, 0.5)
+        over.set()
         thread.join(120)
         assert answered == [True] * 102
 
