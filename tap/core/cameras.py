@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import msgspec
@@ -26,10 +26,13 @@ _TEXTS = ("name", "role", "device", "lens", "placement")
 class Cameras:
     """The rules for cameras, and their rows."""
 
-    def __init__(self, book: Book, policy: Policy) -> None:
+    def __init__(self, book: Book, policy: Policy, *, shortcuts: bool = True) -> None:
         self._book = book
+        self._shortcuts = shortcuts
         self._policy = policy
         self._weight = sum(_weight(camera.info) for camera in book.state.cameras.values())
+        # What a snapshot listed when all of it stood already, and who is there by it; until one of them is told of.
+        self._stands: tuple[tuple[CameraInfo, ...], list[Camera]] | None = None
         # Only those on their way out, so that the work of a frame does not grow with the number of cameras.
         self._leaving = {name: camera for name, camera in book.state.cameras.items() if camera.leaving is not None}
 
@@ -37,6 +40,7 @@ class Cameras:
 
     def told(self, o: CameraTold, scope: str | None, connection: Connection | None) -> None:
         """A camera joined, or something about it changed."""
+        self._stands = None
         camera = self._camera(o.camera.id)
         if camera is None or is_older_by_seq(camera.mark, o.told, scope):
             return
@@ -50,6 +54,7 @@ class Cameras:
 
     def left(self, o: CameraLeft, scope: str | None, connection: Connection | None) -> None:
         """A camera left: it counts once the grace time is over."""
+        self._stands = None
         camera = self._camera(o.camera_id)
         if camera is None or is_older_by_seq(camera.mark, o.told, scope):
             return
@@ -58,9 +63,14 @@ class Cameras:
         if o.for_good:
             self._gone(camera)
 
-    def listed(self, infos: Iterable[CameraInfo], told: Told, scope: str | None, connection: Connection) -> None:
+    def listed(self, infos: tuple[CameraInfo, ...], told: Told, scope: str | None, connection: Connection) -> None:
         """A snapshot lists the cameras that are there; those that it lacks are away."""
         at = told_at(told)
+        online = self.standing(infos) if self._shortcuts else None
+        if online is not None:
+            for camera in online:
+                camera.shown_at = at
+            return
         first = not connection.snapshot_seen
         missing = {name for name, camera in self._book.state.cameras.items() if camera.present and not camera.leaving}
         for info in infos:
@@ -74,8 +84,11 @@ class Cameras:
                 camera.mark = self._mark(camera, told, scope, connection, explicit=False)
                 self._leave(camera, camera.shown_at if first and camera.shown_at else at, told)
 
-    def standing(self, infos: Iterable[CameraInfo]) -> list[Camera] | None:
-        """Those of a snapshot's cameras that are there; None where listing them once more could change something."""
+    def standing(self, infos: tuple[CameraInfo, ...]) -> list[Camera] | None:
+        """Those of a snapshot's cameras that are there; None where listing them could change something."""
+        if self._stands is not None and (infos is self._stands[0] or infos == self._stands[0]):
+            return self._stands[1]
+        self._stands = None
         cameras = self._book.state.cameras
         listed = {info.id: info for info in infos}
         online: list[Camera] = []
@@ -85,8 +98,10 @@ class Cameras:
             if camera is None or there != (info.online is not False) or self._would_change(camera, info):
                 return None
             online += [camera] if there else []
-        missing = any(camera.present and not camera.leaving for name, camera in cameras.items() if name not in listed)
-        return None if missing else online
+        if any(camera.present and not camera.leaving for name, camera in cameras.items() if name not in listed):
+            return None
+        self._stands = (infos, online)
+        return online
 
     def _listed(self, info: CameraInfo, told: Told, scope: str | None, connection: Connection) -> None:
         camera = self._camera(info.id)
@@ -181,6 +196,7 @@ class Cameras:
             gone = next((name for name, camera in cameras.items() if self._is_idle(name, camera)), None)
             if gone is None:
                 return False
+            self._stands = None
             self._weight -= _weight(cameras.pop(gone).info)
         return True
 

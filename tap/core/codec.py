@@ -61,6 +61,8 @@ def parse_time(value: object) -> int | None:
 
     None where it cannot be read or lies outside 2000 to 2100.
     """
+    if type(value) is int and _EARLIEST <= value < _LATEST:
+        return value  # as nearly all of them come
     ms: int | None = None
     if isinstance(value, bool):
         return None

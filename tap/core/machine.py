@@ -171,7 +171,7 @@ class Machine:
         self._policy = policy
         self._venue = venue
         self._book = Book(self.state, tap=tap, clock_step_ms=policy.clock_step_ms)
-        self._cameras = Cameras(self._book, policy)
+        self._cameras = Cameras(self._book, policy, shortcuts=shortcuts)
         self._stills = Stills(self._book)
         self._shortcuts = shortcuts
         self._confirming = Confirming(self.state, self._book, self._cameras, policy, dialect.seq_orders)

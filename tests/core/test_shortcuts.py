@@ -200,6 +200,9 @@ def test_any_shoot_reads_the_same_frame_by_frame(
 _ALL = {"session": {"id": "s"}, "mode": "photoshoot", "program": "c1", "cameras": [{"id": "c1"}, {"id": "c2"}]}
 
 
+_TWICE = [("state", _ALL, at, at) for at in (20, 21)]
+
+
 @pytest.mark.parametrize("name", DIALECTS)
 @pytest.mark.parametrize(
     "frames",
@@ -210,16 +213,32 @@ _ALL = {"session": {"id": "s"}, "mode": "photoshoot", "program": "c1", "cameras"
         [("state", {**_ALL, "time": START}, at, at) for at in (11, 12, 13)] + [("state", _ALL, -START + 5, 14)] * 2,
         [("state", {**_ALL, "time": START}, ts, seq) for ts, seq in ((11, 11), (12, 12), (5 - START, 13), (14, 14))],
         [("state", _ALL, at, at) for at in (11, 12, 13, 14, 15, 14, 1_014)],
+        [("camera_left", {"camera_id": "c1"}, 12, 12), *(("state", _ALL, at, at) for at in (13, 14, 15))],
+        [("camera_left", {"camera_id": "c1"}, 12, 12), ("later", {}, 9_000, 0), *_TWICE],
+        [("camera_joined", {"camera": {"id": "c3", "name": "Drei"}}, 12, 12), *_TWICE],
+        [("camera_joined", {"camera": {"id": "c2", "name": "Zwei"}}, 12, 12), *_TWICE],
+        [("camera_status", {"camera_id": "c3", "online": False}, 12, 12), *_TWICE],
+        [("state", {**_ALL, "cameras": [*_ALL["cameras"], {"id": "c9", "online": False}]}, 12, 12), *_TWICE, *_TWICE],
     ],
-    ids=["a stale program", "a stale camera", "times that none can be", "another time behind", "one number"],
-)
+    ids=[
+        "a stale program", "a stale camera", "times that none can be", "another time behind", "one number",
+        "a camera that comes back", "a camera that is gone", "a camera that joins", "a camera that changes",
+        "a camera that is away", "a camera that was never there",
+    ],
+)  # fmt: skip
 def test_what_is_not_sure_is_asked_each_time(name: str, frames: list[tuple[str, dict[str, Any], int, int]]) -> None:
     """What one shortcut could take for settled too early."""
     both = _Both(DIALECTS[name])
     both.feed(Opened(Stamp(START, 0), 1))
-    both.feed(Frame(_written("state", _ALL, START, 10, "type ts seq"), Stamp(START, 0), 1, 1))
+    for seq in (8, 9, 10):
+        both.feed(Frame(_written("state", _ALL, START + seq - 10, seq, "type ts seq"), Stamp(START, seq), 1, 1))
+    passed = 0
     for number, (kind, words, after, seq) in enumerate(frames):
-        stamp = Stamp(START + 50 + number, 50 + number)
+        passed += after if kind == "later" else 0
+        stamp = Stamp(START + 50 + number + passed, 50 + number + passed)
+        if kind == "later":
+            both.feed(Alive(stamp))
+            continue
         both.feed(Frame(_written(kind, words, START + after, seq, "type ts seq"), stamp, 1, 2 + number))
 
 
