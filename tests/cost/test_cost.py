@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 _FRAMES, _FEWER = 6_000, 1_000
 
 # Measured with Python 3.11, 3.12 and 3.13; whoever makes it cheaper puts the new figure here.
-_INSTRUCTIONS = {(3, 11): 0.55}
+_INSTRUCTIONS = {(3, 11): 0.561, (3, 12): 0.556, (3, 13): 0.520}
 """Of the tap's part of a frame to those of websockets' own, by the version of Python."""
 _MARGIN = 1.10
 
@@ -132,14 +132,14 @@ def _calls(make: Any, few: int, many: int) -> float:
 
 @pytest.mark.parametrize(
     ("make", "most"),
-    [(_pose, 5), (_state, 85), (_cut, 235)],
+    [(_pose, 5), (_state, 70), (_cut, 240)],
     ids=["telemetry", "a state that says nothing new", "a cut"],
 )
 def test_a_frame_costs_no_more_calls_than_it_did(make: Any, most: float) -> None:
     """Telemetry is matched, looked through twice, and counted; what says something takes a few more."""
     calls = _calls(make, 10, 40)
     print(f"{calls:.1f} calls a frame")
-    assert 0.75 * most < calls <= most
+    assert 0.9 * most < calls <= most
 
 
 def test_work_per_frame_does_not_grow_with_the_session() -> None:
