@@ -29,6 +29,12 @@ _LARGE = _ROOM // 2
 _MUCH = 4 * _ROOM
 """Bytes read one after the other after which everybody else has a turn."""
 
+_REST_S = 0.004
+"""How long telemetry may wait in the kernel where much of it comes: waking up for a frame costs many times what reading
+it does. What comes amid it is read, and dated, that much later at most."""
+_DENSE_S = 0.005
+"""Reads so soon after one another, with nothing but telemetry in them, are much of it."""
+
 _WHOLE_TEXT = 0x81
 _LONGEST_HEADER = 10
 _MASKED = 1 << 64
@@ -50,6 +56,7 @@ class WebsocketsLine(ClientConnection):
         self._binary = False
         self._ending = False
         self._unwanted = False
+        self._resting = False
         self._in_turn = 0
         """Bytes of the large reads since everybody else had a turn."""
 
@@ -83,6 +90,18 @@ class WebsocketsLine(ClientConnection):
         elif self._in_turn >= _MUCH:
             # uvloop reads on for megabytes before it turns to anybody else: to commits, timers, the watchdog.
             self.transport.pause_reading()
+
+    def rest(self) -> None:
+        """Nothing but telemetry comes, and much of it: let some of it gather."""
+        if not self._resting and not self._in_turn and not self.transport.is_closing():
+            self._resting = True
+            self.transport.pause_reading()
+            self.loop.call_later(_REST_S, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = False
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _turned(self) -> None:
         if self._in_turn >= _MUCH and not self.transport.is_closing():
@@ -166,7 +185,7 @@ class WebsocketsLine(ClientConnection):
         await self.close(CloseCode.GOING_AWAY)
 
 
-def _is_none(_data: bytes, _begin: int, _end: int) -> bool:
+def _is_none(_data: bytes | bytearray, _begin: int, _end: int) -> bool:
     """A sniff where there is none."""
     return False
 
@@ -182,12 +201,13 @@ class _Cutter(asyncio.BufferedProtocol):
         # What it is cut out of is kept until all of it is there.
         self._largest = min(line.protocol.max_message_size or _ROOM, _ROOM - _LONGEST_HEADER)
         self._buffer = bytearray(_ROOM + _LONGEST_HEADER)
-        self._data = cast(bytes, self._buffer)  # who only looks at it needs no copy
         self._view = memoryview(self._buffer)[:_ROOM]
         self._kept = 0
         """Bytes at the buffer's beginning: of a header, or of a message that is to be cut out."""
         self._missing = 0
         """Bytes still to come of a frame that websockets has the beginning of."""
+        self._now = line.loop.time
+        self._read_at = 0.0
         self._shaking_hands = True
         self._tail = b""
         """The last bytes of the answer so far, which its end may begin with."""
@@ -205,10 +225,13 @@ class _Cutter(asyncio.BufferedProtocol):
             begin = min(self._missing, size)
             self._missing -= begin
             self._line.leave(self._view[:begin])
-        if begin < size:
-            self._cut(begin, size)
+        quiet = begin < size and self._cut(begin, size)
         if nbytes >= _LARGE:
             self._line.give_way(nbytes)
+        elif quiet:
+            before, self._read_at = self._read_at, self._now()
+            if self._read_at - before < _DENSE_S:
+                self._line.rest()
 
     def eof_received(self) -> None:
         self._line.eof_received()
@@ -232,10 +255,13 @@ class _Cutter(asyncio.BufferedProtocol):
         self._line.leave(data[:begin])
         return begin
 
-    def _cut(self, begin: int, size: int) -> None:
-        """Tell the messages that stand in the buffer from here to there: the way of nearly every byte."""
-        protocol, line, data, sniff, largest = self._protocol, self._line, self._data, self._sniff, self._largest
-        passed = 0
+    def _cut(self, begin: int, size: int) -> bool:
+        """Tell the messages that stand in the buffer from here to there: the way of nearly every byte.
+
+        Whether it was telemetry alone.
+        """
+        protocol, line, data, sniff, largest = self._protocol, self._line, self._buffer, self._sniff, self._largest
+        passed, quiet = 0, True
         is_open = protocol.state is State.OPEN
         plain = is_open and protocol.current_size is None
         while is_open and begin < size:
@@ -256,13 +282,13 @@ class _Cutter(asyncio.BufferedProtocol):
                 if sniff(data, body, end):
                     passed += 1
                 else:
-                    passed = line.passed(passed)
+                    passed, quiet = line.passed(passed), False
                     line.give(bytes(self._view[body:end]), False)
                 begin = end
             elif body > size:
                 break
             else:
-                passed = line.passed(passed)
+                passed, quiet = line.passed(passed), False
                 line.leave(self._view[begin : min(end, size)])
                 begin, self._missing = min(end, size), max(0, end - size)
                 is_open = protocol.state is State.OPEN
@@ -271,6 +297,8 @@ class _Cutter(asyncio.BufferedProtocol):
             line.passed(passed)
         if begin < size:
             self._keep(begin, size, is_open)
+            quiet = False
+        return quiet
 
     def _keep(self, begin: int, size: int, is_open: bool) -> None:
         """Wait for the rest of a header, or of a message that is to be cut out."""

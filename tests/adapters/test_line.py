@@ -109,6 +109,10 @@ class Wire(asyncio.Transport):
     def abort(self) -> None:
         self.gone = True
 
+    def holds(self) -> int:
+        """How often reading was paused and not resumed."""
+        return self.paused
+
     def pause_reading(self) -> None:
         self.paused += 1
 
@@ -538,18 +542,25 @@ def test_a_message_as_long_as_the_buffer_comes_whole(size: int) -> None:
             assert received == [b"x"] * before + [data, b"next"]
 
 
+def _standing(*, split: bool = True) -> tuple[Wire, Ear]:
+    """A line that stands, on a running loop."""
+    protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"))
+    ear, wire = Ear(SNIFF), Wire()
+    line = WebsocketsLine(protocol, ear, split=split, close_timeout=1, max_queue=None)
+    wire.protocol = line
+    line.connection_made(wire)
+    protocol.send_request(protocol.connect())
+    wire.feed(ANSWER.format(accept_key(protocol.key)).encode())
+    return wire, ear
+
+
 @pytest.mark.parametrize("split", [True, False])
-def test_a_flood_leaves_everybody_else_a_turn(split: bool) -> None:
+def test_a_flood_leaves_everybody_else_a_turn(split: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """However much comes at once, reading stops after some of it, and goes on in the next turn."""
+    monkeypatch.setattr(_line_websockets, "_DENSE_S", 0.0)
 
     async def scene() -> None:
-        protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"))
-        line = WebsocketsLine(protocol, Ear(SNIFF), split=split, close_timeout=1, max_queue=None)
-        wire = Wire()
-        wire.protocol = line
-        line.connection_made(wire)
-        protocol.send_request(protocol.connect())
-        wire.feed(ANSWER.format(accept_key(protocol.key)).encode())
+        wire, _ = _standing(split=split)
         flood = message(_padded(1000)) * 100
         for _ in range(3):
             read = 0
@@ -565,6 +576,99 @@ def test_a_flood_leaves_everybody_else_a_turn(split: bool) -> None:
         wire.end()
 
     asyncio.run(scene())
+
+
+def test_dense_telemetry_is_left_to_gather(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the first of it, nor what comes now and then; and never for longer than the rest."""
+    telemetry = message(_padded(500))
+
+    async def scene() -> None:
+        wire, _ = _standing()
+        monkeypatch.setattr(_line_websockets, "_DENSE_S", 0.0)
+        for _ in range(5):
+            wire.feed(telemetry)
+        assert wire.holds() == 0
+        monkeypatch.setattr(_line_websockets, "_DENSE_S", 3600.0)
+        wire.feed(telemetry)
+        wire.feed(telemetry)
+        assert wire.holds() == 1
+        async with asyncio.timeout(30):
+            while wire.holds():  # noqa: ASYNC110 - a transport tells nobody
+                await asyncio.sleep(0.001)
+        wire.feed(telemetry)
+        assert wire.holds() == 1
+        wire.end()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        message(b'{"type":"cut","to":"c1"}'),
+        message(b"ping", 9),
+        message(b"binary", 2),
+        message(b'{"type":"po', fin=False),
+    ],
+    ids=["a cut", "a ping", "binary", "the beginning of one"],
+)
+def test_what_else_comes_is_not_left_to_wait(other: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read with anything in it but whole telemetry is followed by the next at once."""
+    monkeypatch.setattr(_line_websockets, "_DENSE_S", 3600.0)
+    telemetry = message(_padded(500))
+
+    async def scene() -> None:
+        wire, _ = _standing()
+        wire.feed(telemetry + other)
+        assert not wire.paused
+        wire.end()
+
+    asyncio.run(scene())
+
+
+def made_for(ear: Ear) -> Any:
+    """What ``connect`` makes its connections with."""
+    return lambda protocol, **options: WebsocketsLine(protocol, ear, **options)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_thousand_frames_a_second_take_few_reads(loop: str) -> None:
+    """All of them are told, in order, and a cut amid them too; but nobody is woken for each."""
+
+    async def scene() -> None:
+        ear = Ear(SNIFF)
+        count, sent = 600, asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await shake_hands(reader))
+            for number in range(count):
+                writer.write(message(orjson.dumps({"type": "cut", "to": "c1"}) if number == 300 else _padded(700)))
+                await asyncio.sleep(0.001)
+            writer.write(message(b"\x03\xe8", 8))
+            sent.set()
+            await reader.read(100)
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        made = await connect(
+            f"ws://127.0.0.1:{port}/", proxy=None, compression=None, ping_interval=None,
+            create_connection=made_for(ear),
+        )  # fmt: skip
+        assert isinstance(made, WebsocketsLine)
+        async with asyncio.timeout(60):
+            await sent.wait()
+            await made.ended()
+        server.close()
+        told = together([what[1:] for what in ear.told])
+        assert [what[:2] if what[0] == "passed" else what[0] for what in told] == [
+            "opened", ("passed", 300), "received", ("passed", count - 301),
+        ]  # fmt: skip
+        assert ear.readings < count / 2
+
+    factory = None if loop == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(scene())
 
 
 # ---------------------------------------------------------------------------------------------- real lines

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 __all__ = ["Sniff", "telemetry_sniff"]
 
-Sniff: TypeAlias = Callable[[bytes, int, int], bool]
+Sniff: TypeAlias = Callable[[bytes | bytearray, int, int], bool]
 """Whether the frame that stands in these bytes from here to there is known telemetry."""
 
 _RARE_FIRST = "zqxjkvbwyfgmhpucdlrnsoitae_"
@@ -32,7 +32,7 @@ def telemetry_sniff(key: str, words: Iterable[str]) -> Sniff:
     )
     letter = _rarest(key)
 
-    def is_telemetry(data: bytes, begin: int, end: int) -> bool:
+    def is_telemetry(data: bytes | bytearray, begin: int, end: int) -> bool:
         found = match(data, begin, end)
         if found is None:
             return (
