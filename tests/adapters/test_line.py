@@ -614,11 +614,13 @@ def test_dense_telemetry_is_left_to_gather(monkeypatch: pytest.MonkeyPatch) -> N
 )
 def test_what_else_comes_is_not_left_to_wait(other: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read with anything in it but whole telemetry is followed by the next at once."""
-    monkeypatch.setattr(_line_websockets, "_DENSE_S", 3600.0)
     telemetry = message(_padded(500))
 
     async def scene() -> None:
         wire, _ = _standing()
+        monkeypatch.setattr(_line_websockets, "_DENSE_S", 0.0)
+        wire.feed(telemetry)
+        monkeypatch.setattr(_line_websockets, "_DENSE_S", 3600.0)
         wire.feed(telemetry + other)
         assert not wire.paused
         wire.end()
