@@ -606,11 +606,12 @@ def test_dense_telemetry_is_left_to_gather(monkeypatch: pytest.MonkeyPatch) -> N
     "other",
     [
         message(b'{"type":"cut","to":"c1"}'),
+        message(b'{"type":"cut","to":"c1"}')[:9],
         message(b"ping", 9),
         message(b"binary", 2),
         message(b'{"type":"po', fin=False),
     ],
-    ids=["a cut", "a ping", "binary", "the beginning of one"],
+    ids=["a cut", "a part of one", "a ping", "binary", "a fragment"],
 )
 def test_what_else_comes_is_not_left_to_wait(other: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read with anything in it but whole telemetry is followed by the next at once."""
