@@ -22,11 +22,12 @@ _NO_EXTRA = """
 ## Why there is no fast extra
 
 The tap reads with websockets, but for what nearly every byte belongs to: whole text messages of one frame are cut out
-of the kernel's buffer where they stand, and telemetry is told and counted there without a copy. A client in C
-(picows) was to be the faster way. It calls Python for every frame all the same, and hands it a copy; by then it has
-cost what this costs. The row "picows listener that only sniffs" is such a client that tells telemetry apart, and does
-nothing else: no time stamps, no reading of the other frames, no journal, no recorder. What is left above it is what the
-tap is for. Less would take the telling of telemetry itself out of Python, into compiled code.
+of the kernel's buffer where they stand, and telemetry is told and counted there without a copy. A client in C (picows)
+was to be the faster way. It calls Python for every frame all the same, and hands it a copy: the row "picows listener
+that only sniffs" is such a client that tells telemetry apart, and does nothing else (no time stamps, no reading of the
+other frames, no journal, no recorder). It costs about what telemetry costs in the tap; see "Growth: cameras". So the
+one install is held to what was asked of an extra. What would take it there is the telling of telemetry, and the reading
+of snapshots and cuts, in compiled code instead of Python.
 """.strip().splitlines()
 
 
