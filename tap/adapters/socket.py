@@ -425,12 +425,7 @@ class ServerSocket:
         self.frames += frames
         self.heard = self._now
         assert self._on_telemetry is not None  # noqa: S101 - without it there is no sniff
-        try:
-            self._on_telemetry(self._now, frames)
-        except Exception as error:  # noqa: BLE001 - as in _give
-            self._failure = self._failure or error
-            return False
-        return True
+        return self._tell(self._on_telemetry, self._now, frames)
 
     def received(self, data: bytes, binary: bool, line: Line) -> bool:
         """A whole frame was received. False where nobody wants more."""
@@ -505,8 +500,11 @@ class ServerSocket:
             self._on_change(self.problem)
 
     def _give(self, item: SourceItem) -> bool:
+        return self._tell(self._on_item, item)
+
+    def _tell(self, listener: Callable[..., None], *what: object) -> bool:
         try:
-            self._on_item(item)
+            listener(*what)
         except Exception as error:  # noqa: BLE001 - the event loop would swallow it here; run() raises it
             self._failure = self._failure or error
             return False

@@ -14,7 +14,7 @@ from tap.core.cameras import Cameras
 from tap.core.mapping import SeqOrders
 from tap.core.model import Policy, Snapshot, Told
 from tap.core.ordering import is_stale, marked, scope_of
-from tap.core.state import Aspect, Camera, Connection, Mark, State
+from tap.core.state import Aspect, Camera, Connection, Mark, State, flat, told_aspects
 
 __all__ = ["Confirming"]
 
@@ -53,14 +53,14 @@ class Confirming:
         state, connection = self._state, self._state.connection
         if self._book.running() is None or connection is None:
             return
-        hold = o.hold.active if o.hold else (o.hold if o.hold is UNSET else False)
-        said = ((o.program, state.program), (hold, state.hold), (o.mode, state.mode), (o.recording, state.recording))
-        told = [(value, aspect) for value, aspect in said if value is not UNSET]
-        if any(not (aspect.known and aspect.sure and aspect.value == value) for value, aspect in told):
+        told = list(told_aspects(o, state))
+        if any(
+            not (aspect.known and aspect.sure and aspect.value == flat(name, value)) for name, value, aspect in told
+        ):
             return
         online = [] if o.cameras is UNSET else self._cameras.standing(o.cameras or ())
         if online is not None:
-            self._settled = _Settled(o, connection, [aspect for _, aspect in told], online)
+            self._settled = _Settled(o, connection, [aspect for *_, aspect in told], online)
 
     def again(self, o: Snapshot) -> bool:
         """Whether ``o`` only confirms what is known; then that is done."""

@@ -45,7 +45,20 @@ from tap.core.model import (
     Told,
 )
 from tap.core.ordering import is_newer_by_seq, is_older_by_seq, is_stale, marked, scope_of
-from tap.core.state import Aspect, Connection, Held, Live, Mark, PendingGap, Phase, Session, Side, State
+from tap.core.state import (
+    Aspect,
+    Connection,
+    Held,
+    Live,
+    Mark,
+    PendingGap,
+    Phase,
+    Session,
+    Side,
+    State,
+    flat,
+    told_aspects,
+)
 from tap.core.stills import Stills
 
 __all__ = ["RULES", "Machine", "Signal"]
@@ -656,21 +669,9 @@ class Machine:
 
     def _fresh(self, o: Snapshot) -> dict[str, Any]:
         """What the snapshot says of program, hold, mode and recording, without what is stale in it."""
-        state = self.state
-        said = {"program": o.program, "hold": o.hold, "mode": o.mode, "recording": o.recording}
-        now: dict[str, Aspect] = {
-            "program": state.program,
-            "hold": state.hold,
-            "mode": state.mode,
-            "recording": state.recording,
-        }
         fresh: dict[str, Any] = {}
-        for name, value in said.items():
-            if value is UNSET:
-                continue
-            aspect = now[name]
-            flat = _flat(name, value)
-            if aspect.known and aspect.value != flat and self._stale(aspect.mark, o.told):
+        for name, value, aspect in told_aspects(o, self.state):
+            if aspect.known and aspect.value != flat(name, value) and self._stale(aspect.mark, o.told):
                 continue
             fresh[name] = value
         return fresh
@@ -744,7 +745,7 @@ class Machine:
         if "recording" in told:
             self._set(state.recording, told["recording"], by, explicit=False)
         if "hold" in told:
-            active = _flat("hold", told["hold"])
+            active = flat("hold", told["hold"])
             if not (active and state.hold.sure and state.hold.value):
                 state.held = None
             self._set(state.hold, active, by, explicit=False)
@@ -768,7 +769,7 @@ class Machine:
 
     def _tell_hold(self, hold: HoldInfo | None, by: Told) -> None:
         aspect = self.state.hold
-        active = _flat("hold", hold)
+        active = flat("hold", hold)
         if self._would_change(aspect, active):
             if active:
                 o = HoldOn(by, by=hold.by if hold is not None else None)
@@ -1014,13 +1015,6 @@ class Machine:
             self._book.session_row(session, self._source(), told_at(o.told))
         if session is not None and session.by == "record" and not o.active:
             self._signal(Signal.ENDED, _Cause(o.told))
-
-
-def _flat(name: str, value: Any) -> Any:
-    """A hold is known by its flag alone; "no hold" is a flag that is down."""
-    if name != "hold":
-        return value
-    return value is not None and value.active
 
 
 def _gap_columns(session: Session) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, field
 
-from tap.core.model import CameraInfo
+from tap.core.model import CameraInfo, Snapshot
 
 __all__ = [
     "Aspect",
@@ -27,6 +28,8 @@ __all__ = [
     "Still",
     "decode_state",
     "encode_state",
+    "flat",
+    "told_aspects",
 ]
 
 
@@ -237,6 +240,25 @@ class State(Struct):
     """What a dialect with a memory of its own remembers."""
     clock_offset: int | None = None
     """The server's clock less ``mono``, as the last frame with a time told it."""
+
+
+def told_aspects(o: Snapshot, state: State) -> Iterator[tuple[str, Any, Aspect]]:
+    """What a snapshot says of program, hold, mode and recording: name, value, and what is known of each."""
+    for name, value, aspect in (
+        ("program", o.program, state.program),
+        ("hold", o.hold, state.hold),
+        ("mode", o.mode, state.mode),
+        ("recording", o.recording, state.recording),
+    ):
+        if value is not UNSET:
+            yield name, value, aspect
+
+
+def flat(name: str, value: Any) -> Any:
+    """A hold is known by its flag alone; "no hold" is a flag that is down."""
+    if name != "hold":
+        return value
+    return value is not None and value.active
 
 
 _encoder = msgspec.json.Encoder()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tap.adapters.tape import TapeHeader, TapeWriter
 from tap.core.model import Alive, Closed, Frame, Opened, Stamp
+from tests.adapters.test_tape import write
 
 WALLS = st.integers(min_value=-(10**12), max_value=10**13)
 STAMPS = st.builds(Stamp, WALLS, st.integers(min_value=0, max_value=10**13))
@@ -51,15 +52,6 @@ def test_every_line_is_what_a_library_makes_of_it(items: list[Any], start: int) 
     """Byte for byte, whatever the frame, the times and the reasons."""
     target = io.BytesIO()
     writer = TapeWriter(target, TapeHeader(), start_mono=start)
-    for item in items:
-        match item:
-            case Frame():
-                writer.frame(item)
-            case Opened():
-                writer.opened(item)
-            case Closed():
-                writer.closed(item)
-            case _:
-                writer.alive(item)
+    write(writer, items)
     _, *lines = target.getvalue().splitlines(keepends=True)
     assert lines == [expected(item, start) for item in items]

@@ -92,14 +92,14 @@ class _Stepping(Clock):
 class Tap:
     """The tap's part of a connection that stands. Made on a running loop."""
 
-    def __init__(self, *, counted: bool = True) -> None:
+    def __init__(self) -> None:
         self.entries = self.saved = self.recorded = 0
         dialect, clock = load_dialect("multicam/1"), _Stepping()
         self.pipeline = Pipeline(dialect, venue="cost", tap="cost")
         self._ingest = ingest.Ingest(self.pipeline, self._submit, clock, record=self._record)
         self._socket = ServerSocket(
             _URL, self._ingest.on_item, clock, dialect=dialect,
-            on_telemetry=self._ingest.on_telemetry if counted else None,
+            on_telemetry=self._ingest.on_telemetry,
         )  # fmt: skip
         protocol = ClientProtocol(parse_uri(_URL), max_size=2**25)
         self.line = WebsocketsLine(protocol, self._socket, max_queue=None)

@@ -83,7 +83,7 @@ class _Calls:
 
     def _saw(self, frame: FrameType, event: str, what: Any) -> None:
         if event == "call":
-            self.counts[frame.f_code.co_qualname if sys.version_info >= (3, 11) else frame.f_code.co_name] += 1
+            self.counts[frame.f_code.co_qualname] += 1
         elif event == "c_call":
             self.counts[what.__qualname__] += 1
 
