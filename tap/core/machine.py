@@ -26,6 +26,7 @@ from tap.core.model import (
     Hello,
     HoldInfo,
     HoldOn,
+    Marker,
     ModeChanged,
     MusicMoment,
     Observation,
@@ -217,6 +218,7 @@ class Machine:
             StillUploaded: self._stills.uploaded,
             StillFailed: self._stills.failed,
             MusicMoment: self._music_moment,
+            Marker: self._marker,
             Recording: self._recording,
         }
         self.next_deadline: int | None = None
@@ -998,6 +1000,21 @@ class Machine:
             key=self._book.event_key("music_moment", o.told, own_id=o.moment_id, subject=o.kind, at=o.at),
             at=at,
             detail=_detail(momentId=o.moment_id, kind=o.kind, confidence=o.confidence),
+        )
+
+    def _marker(self, o: Marker) -> None:
+        at = told_at(o.told) if o.at is None else o.at
+        ident = f"marker/{o.marker_id}/{at}/{o.label}"
+        if ident in self.state.recent:
+            return
+        self._book.remember(ident)
+        self._book.event(
+            "marker",
+            o.told,
+            key=self._book.event_key("marker", o.told, own_id=o.marker_id, subject=o.label, at=o.at),
+            at=at,
+            camera_id=self._known_program(),
+            detail=_detail(label=o.label, source=o.source, by=o.by),
         )
 
     def _recording(self, o: Recording) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "Hello",
     "HoldInfo",
     "HoldOn",
+    "Marker",
     "ModeChanged",
     "MusicMoment",
     "Observation",
@@ -282,6 +283,18 @@ class MusicMoment(Struct, frozen=True):
     at: int | None = None
 
 
+class Marker(Struct, frozen=True):
+    """An operator marked this moment."""
+
+    told: Told
+    label: str | None = None
+    at: int | None = None
+    by: str | None = None
+    marker_id: str | None = None
+    source: str | None = None
+    """Who told it: the server itself where it says nothing, or a plugin, a stream."""
+
+
 class Recording(Struct, frozen=True):
     """The recorder runs or does not; ``path`` is the file, once it is known."""
 
@@ -308,6 +321,7 @@ Observation: TypeAlias = (
     | StillUploaded
     | StillFailed
     | MusicMoment
+    | Marker
     | Recording
 )
 

@@ -78,6 +78,10 @@ class Tally(Struct):
     """Types that the dialect does not know; further ones than the first hundred count under ``…``."""
     samples: list[Sample] = field(default_factory=list)
     """One for each reason and type, the first fifty."""
+    scopes: int = 0
+    """Times that ``seq`` began anew where the dialect says that it goes on."""
+    scope_example: str = ""
+    """The first of them, for the operator."""
     drift_ms: int | None = None
     """How far the server's clock was off when that was first noticed (server − tap)."""
 
