@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from tap.core.codec import sub_key
+from tap.core.identity import brief
+from tap.core.memory import Memory
 from tap.core.model import CameraInfo, Entry, Op, Told
 from tap.core.state import Camera, RowState, Session, Side, State
 
 __all__ = ["Book", "side_fields", "told_at"]
-
-_RECENT = 64
-"""How many explicit frames are remembered to tell repeated ones: they are repeated soon or never."""
 
 
 def told_at(told: Told) -> int:
@@ -35,8 +34,9 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
 class Book:
     """Collects the entries of one step."""
 
-    def __init__(self, state: State, *, tap: str, clock_step_ms: int) -> None:
+    def __init__(self, state: State, memory: Memory, *, tap: str, clock_step_ms: int) -> None:
         self.state = state
+        self._memory = memory
         self._clock_step_ms = clock_step_ms
         self.tap = tap
         self.entries: list[Entry] = []
@@ -129,6 +129,7 @@ class Book:
         at: int | None = None,
         session: Session | None = None,
         again: bool = False,
+        shared: bool = False,
         camera_id: str | None = None,
         from_camera_id: str | None = None,
         trigger: str | None = None,
@@ -139,11 +140,15 @@ class Book:
     ) -> None:
         """Write one thing that happened, into ``session`` or the one that runs; without a session nothing is written.
 
-        ``again``: it was written before under this key, with less knowledge.
+        Args:
+            again: It was written before under this key, with less knowledge.
+            shared: Another event may have this key: the second one's ends in ``/2``, in the order told.
         """
         session = session or self.running()
         if session is None:
             return
+        if shared:
+            key = self._own_key(session, key)
         when = told_at(told) if at is None else at
         camera = self.info(camera_id)
         from_camera = self.info(from_camera_id)
@@ -166,11 +171,25 @@ class Book:
         if not again:
             session.counts[kind] = session.counts.get(kind, 0) + 1
 
+    def _own_key(self, session: Session, key: str) -> str:
+        """``key`` with how many had it before, where any did: a clock may be coarse, missing, or stand still."""
+        name = brief(key[len(session.key) :])
+        number = session.keys[name] = session.keys.get(name, 0) + 1
+        self._memory.note(session, "k", name)
+        return key if number == 1 else f"{key}/{number}"
+
     def event_key(
-        self, kind: str, told: Told, *, own_id: str | None, subject: str | None, at: int | None = None
+        self,
+        kind: str,
+        told: Told,
+        *,
+        own_id: str | None,
+        subject: str | None,
+        at: int | None = None,
+        session: Session | None = None,
     ) -> str:
         """The key of an event within its session: by its own id and time, else time and camera, else receive time."""
-        session = self.running()
+        session = session or self.running()
         if session is None:
             return ""
         at = told.at if at is None else at
@@ -207,11 +226,3 @@ class Book:
         if by_server and session.shown_by_server and 0 < behind <= self._clock_step_ms:
             return
         session.shown_at, session.shown_by_server = told_at(told), by_server
-
-    def remember(self, ident: str) -> None:
-        """Keep an explicit frame's identity, to recognise it when it is told again."""
-        recent = self.state.recent
-        recent.pop(ident, None)
-        recent[ident] = 1
-        if len(recent) > _RECENT:
-            del recent[next(iter(recent))]

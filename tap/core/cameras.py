@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from tap.core.book import Book, told_at
 from tap.core.model import CameraInfo, CameraLeft, CameraTold, Policy, Told
-from tap.core.ordering import is_older_by_seq, is_stale, marked
+from tap.core.ordering import Order
 from tap.core.state import Camera, Connection, Leaving, Mark, Session
 
 __all__ = ["Cameras"]
@@ -26,8 +26,9 @@ _TEXTS = ("name", "role", "device", "lens", "placement")
 class Cameras:
     """The rules for cameras, and their rows."""
 
-    def __init__(self, book: Book, policy: Policy, *, shortcuts: bool = True) -> None:
+    def __init__(self, book: Book, order: Order, policy: Policy, *, shortcuts: bool = True) -> None:
         self._book = book
+        self._order = order
         self._shortcuts = shortcuts
         self._policy = policy
         self._weight = sum(_weight(camera.info) for camera in book.state.cameras.values())
@@ -38,32 +39,32 @@ class Cameras:
 
     # ------------------------------------------------------------------ what frames say
 
-    def told(self, o: CameraTold, scope: str | None, connection: Connection | None) -> None:
+    def told(self, o: CameraTold) -> None:
         """A camera joined, or something about it changed."""
         self._stands = None
         camera = self._camera(o.camera.id)
-        if camera is None or is_older_by_seq(camera.mark, o.told, scope):
+        if camera is None or self._order.behind(camera.mark, o.told):
             return
         self._merge(camera, o.camera)
-        camera.mark = self._mark(camera, o.told, scope, connection, explicit=True)
+        camera.mark = self._mark(camera, o.told, explicit=True)
         if o.camera.online is False:
             self._leave(camera, told_at(o.told), o.told)
         elif o.joined or o.camera.online is True or camera.present is None:
             self._arrive(camera, told_at(o.told))
         self._row(camera, told_at(o.told))
 
-    def left(self, o: CameraLeft, scope: str | None, connection: Connection | None) -> None:
+    def left(self, o: CameraLeft) -> None:
         """A camera left: it counts once the grace time is over."""
         self._stands = None
         camera = self._camera(o.camera_id)
-        if camera is None or is_older_by_seq(camera.mark, o.told, scope):
+        if camera is None or self._order.behind(camera.mark, o.told):
             return
-        camera.mark = self._mark(camera, o.told, scope, connection, explicit=True)
+        camera.mark = self._mark(camera, o.told, explicit=True)
         self._leave(camera, told_at(o.told), o.told)
         if o.for_good:
             self._gone(camera)
 
-    def listed(self, infos: tuple[CameraInfo, ...], told: Told, scope: str | None, connection: Connection) -> None:
+    def listed(self, infos: tuple[CameraInfo, ...], told: Told, connection: Connection) -> None:
         """A snapshot lists the cameras that are there; those that it lacks are away."""
         at = told_at(told)
         online = self.standing(infos) if self._shortcuts else None
@@ -75,13 +76,13 @@ class Cameras:
         missing = {name for name, camera in self._book.state.cameras.items() if camera.present and not camera.leaving}
         for info in infos:
             missing.discard(info.id)
-            self._listed(info, told, scope, connection)
+            self._listed(info, told, connection)
         for name in sorted(missing):
             camera = self._book.state.cameras[name]
-            if not self._stale(camera, told, scope, connection):
+            if not self._order.stale(camera.mark, told, connection):
                 # After a loss nobody saw it leave: it is dated by the last frame that showed it, so that a tap
                 # that did see it outranks this one.
-                camera.mark = self._mark(camera, told, scope, connection, explicit=False)
+                camera.mark = self._mark(camera, told, explicit=False)
                 self._leave(camera, camera.shown_at if first and camera.shown_at else at, told)
 
     def standing(self, infos: tuple[CameraInfo, ...]) -> list[Camera] | None:
@@ -103,7 +104,7 @@ class Cameras:
         self._stands = (infos, online)
         return online
 
-    def _listed(self, info: CameraInfo, told: Told, scope: str | None, connection: Connection) -> None:
+    def _listed(self, info: CameraInfo, told: Told, connection: Connection) -> None:
         camera = self._camera(info.id)
         if camera is None:
             return
@@ -111,10 +112,10 @@ class Cameras:
         online = info.online is not False
         there = bool(camera.present) and camera.leaving is None
         differs = online != there or self._would_change(camera, info)
-        if differs and self._stale(camera, told, scope, connection):
+        if differs and self._order.stale(camera.mark, told, connection):
             return
         if differs:
-            camera.mark = self._mark(camera, told, scope, connection, explicit=False)
+            camera.mark = self._mark(camera, told, explicit=False)
             self._merge(camera, info)
             if online and not there:
                 self._arrive(camera, at)
@@ -224,13 +225,8 @@ class Cameras:
         if session is not None and (camera.present or camera.info.id in session.cameras):
             self._book.camera_row(session, camera, at)
 
-    def _stale(self, camera: Camera, told: Told, scope: str | None, connection: Connection) -> bool:
-        return is_stale(camera.mark, told, scope, connection=connection, policy=self._policy)
-
-    @staticmethod
-    def _mark(camera: Camera, told: Told, scope: str | None, connection: Connection | None, *, explicit: bool) -> Mark:
-        number = 0 if connection is None else connection.number
-        return marked(camera.mark, told, scope, connection=number, explicit=explicit)
+    def _mark(self, camera: Camera, told: Told, *, explicit: bool) -> Mark:
+        return self._order.marked(camera.mark, told, self._book.state.connection, explicit=explicit)
 
 
 def _weight(info: CameraInfo) -> int:

@@ -11,10 +11,9 @@ from msgspec import UNSET, Struct
 
 from tap.core.book import Book, told_at
 from tap.core.cameras import Cameras
-from tap.core.mapping import SeqOrders
-from tap.core.model import Policy, Snapshot, Told
-from tap.core.ordering import is_stale, marked, scope_of
-from tap.core.state import Aspect, Camera, Connection, Mark, State, flat, told_aspects
+from tap.core.model import Snapshot
+from tap.core.ordering import Order
+from tap.core.state import Aspect, Camera, Connection, State, flat, told_aspects
 
 __all__ = ["Confirming"]
 
@@ -32,12 +31,11 @@ class _Settled(Struct, frozen=True):
 class Confirming:
     """Remembers what the last snapshot said, for as long as nothing else can have changed it."""
 
-    def __init__(self, state: State, book: Book, cameras: Cameras, policy: Policy, orders: SeqOrders) -> None:
+    def __init__(self, state: State, book: Book, cameras: Cameras, order: Order) -> None:
         self._state = state
         self._book = book
         self._cameras = cameras
-        self._policy = policy
-        self._orders: SeqOrders = orders
+        self._order = order
         self._settled: _Settled | None = None
 
     def forget(self) -> None:
@@ -68,23 +66,19 @@ class Confirming:
         if settled is None or not _says_the_same(o, settled.snapshot):
             return False
         state, told, connection = self._state, o.told, settled.connection
-        scope = scope_of(self._orders, connection, told)
-        if is_stale(state.session_mark, told, scope, connection=connection, policy=self._policy):
+        if self._order.stale(state.session_seen.mark, told, connection):
             return False
-        before = state.session_mark
-        after = state.session_mark = self._mark(before, told, scope, connection)
+        before = state.session_seen.mark
+        after = state.session_seen.mark = self._order.marked(before, told, connection, explicit=False)
         for aspect in settled.aspects:
             # Mostly all of them were told by the same frames.
-            aspect.mark = after if aspect.mark == before else self._mark(aspect.mark, told, scope, connection)
+            mark = aspect.mark
+            aspect.mark = after if mark == before else self._order.marked(mark, told, connection, explicit=False)
         self._book.shown(told)
         at = told_at(told)
         for camera in settled.online:
             camera.shown_at = at
         return True
-
-    @staticmethod
-    def _mark(mark: Mark | None, told: Told, scope: str | None, connection: Connection) -> Mark:
-        return marked(mark, told, scope, connection=connection.number, explicit=False)
 
 
 def _says_the_same(one: Snapshot, other: Snapshot) -> bool:

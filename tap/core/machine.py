@@ -17,7 +17,9 @@ from tap.core.book import Book, side_fields, told_at
 from tap.core.cameras import Cameras
 from tap.core.codec import session_key, sub_key
 from tap.core.confirming import Confirming
+from tap.core.identity import name_of
 from tap.core.mapping import Dialect
+from tap.core.memory import Memory
 from tap.core.model import (
     CameraLeft,
     CameraTold,
@@ -45,10 +47,11 @@ from tap.core.model import (
     StillUploaded,
     Told,
 )
-from tap.core.ordering import is_newer_by_seq, is_older_by_seq, is_stale, marked, scope_of
+from tap.core.ordering import Order, Place
 from tap.core.state import (
     Aspect,
     Connection,
+    Cover,
     Held,
     Live,
     Mark,
@@ -60,7 +63,7 @@ from tap.core.state import (
     flat,
     told_aspects,
 )
-from tap.core.stills import Stills
+from tap.core.stills import Stills, program_at
 
 __all__ = ["RULES", "Machine", "Signal"]
 
@@ -134,9 +137,19 @@ _TOLD = frozenset({Phase.LIVE, Phase.UNSURE})
 _MODE_STARTS = "photoshoot"
 _MODE_ENDS = frozenset({"idle", "rehearsal"})
 _CLOCK_SET_MS = 5_000
-_ENDED_KEPT = 8
-"""Sessions that are over and can still show again, or get a late still."""
 _HISTORY_KEPT = 64
+_OFF_ENDS_MS = 10_000
+"""For so long nothing may be on before a session by ``program`` is over."""
+_COVER_MORE_MS = 500
+"""A snapshot may still show the old program for so long after a dissolve was to end."""
+_LATE_MS = 5_000
+"""For so long a cut that was told late may turn out to be the newest."""
+_REGULAR = 10
+"""A server is regular by its last ten snapshots …"""
+_NOTHING_NEW = 5
+"""… of which so many said nothing new …"""
+_APART_MS = 60_000
+"""… and which came so close together."""
 _MEDIA_KEPT = 1_000
 
 
@@ -178,17 +191,21 @@ class Machine:
         policy: Policy,
         venue: str,
         state: State | None = None,
+        memory: Memory | None = None,
         shortcuts: bool = True,
     ) -> None:
         self.state = State() if state is None else state
+        self.memory = Memory(self.state) if memory is None else memory
         self._dialect = dialect
         self._policy = policy
         self._venue = venue
-        self._book = Book(self.state, tap=tap, clock_step_ms=policy.clock_step_ms)
-        self._cameras = Cameras(self._book, policy, shortcuts=shortcuts)
-        self._stills = Stills(self._book)
+        self._book = Book(self.state, self.memory, tap=tap, clock_step_ms=policy.clock_step_ms)
+        self._order = Order(self.state, dialect.seq_orders, policy)
+        self._order.identity.noted = lambda session, ident: self.memory.note(session, "i", ident)
+        self._cameras = Cameras(self._book, self._order, policy, shortcuts=shortcuts)
+        self._stills = Stills(self._book, self._order, self.memory)
         self._shortcuts = shortcuts
-        self._confirming = Confirming(self.state, self._book, self._cameras, policy, dialect.seq_orders)
+        self._confirming = Confirming(self.state, self._book, self._cameras, self._order)
         self._do: Mapping[Do, Callable[[_Cause], None]] = {
             Do.START: self._start,
             Do.RESUME: self._resume,
@@ -207,8 +224,8 @@ class Machine:
             SessionStarted: self._session_started,
             SessionUpdated: self._session_updated,
             SessionEnded: self._session_ended,
-            CameraTold: self._camera_told,
-            CameraLeft: self._camera_left,
+            CameraTold: self._cameras.told,
+            CameraLeft: self._cameras.left,
             Cut: self._cut,
             HoldOn: self._hold_on,
             Release: self._release,
@@ -221,6 +238,8 @@ class Machine:
             Marker: self._marker,
             Recording: self._recording,
         }
+        self.is_news = True
+        """Whether the last observation told what is so now, and no history."""
         self.next_deadline: int | None = None
         self._set_deadline()
 
@@ -229,7 +248,7 @@ class Machine:
     def opened(self, stamp: Stamp) -> list[Entry]:
         """A connection stands; what was known before it is known no more for sure."""
         self._pass(stamp)
-        self._connect(greeted=False)
+        self._connect(greeted=False).told_open = True
         return self._done()
 
     def closed(self, stamp: Stamp, *, cause: str = "connection", heard: int | None = None) -> list[Entry]:
@@ -255,7 +274,7 @@ class Machine:
             state.wall = stamp.wall
             state.heard = state.mono = max(state.mono, stamp.mono)
             return []
-        self._pass(stamp)
+        self._pass(stamp, heard=True)
         state.heard = state.mono
         return self._done()
 
@@ -267,8 +286,9 @@ class Machine:
     def step(self, observation: Observation) -> list[Entry]:
         """What this observation adds to the history."""
         told = observation.told
-        self._pass(told.stamp)
+        self._pass(told.stamp, told=told)
         state = self.state
+        self.is_news = True
         if isinstance(observation, Hello):
             self._greet(observation)
         # Only now: a greeting may have found out that the server had been away.
@@ -277,18 +297,44 @@ class Machine:
         if connection is None or (not connection.open and state.cause == TAP_RESTART):
             connection = self._connect(greeted=True)
         connection.frames += 1
+        self._order.watch(observation, connection)
         if connection.first_at is None:
             connection.first_at, connection.first_wall = told_at(told), told.stamp.wall
+            connection.first_mono = told.stamp.mono
             self._signal(Signal.HEARD, _Cause(told))
-        confirmed = type(observation) is Snapshot and self._confirming.again(observation)
+        connection.controlled, connection.controlled_at, connection.silent = told.stamp.mono, told.at, False
+        snapshot = isinstance(observation, Snapshot)
+        confirmed = isinstance(observation, Snapshot) and self._confirming.again(observation)
         if not confirmed:
             self._confirming.forget()
             self._on[type(observation)](observation)
-        if told.at is not None:
-            state.clock_offset = told.at - told.stamp.mono
-        if confirmed and self.next_deadline is None and self._dialect.heartbeat_ms is None:
+        if snapshot:
+            self._keep_time(told, news=bool(self._book.entries))
+        early = len(state.news) < _REGULAR and self._dialect.heartbeat_ms is None
+        if confirmed and self.next_deadline is None and early:
             return []
         return self._done()
+
+    def _keep_time(self, told: Told, *, news: bool) -> None:
+        """How regular the server's snapshots are, by the last ten."""
+        state = self.state
+        before, state.snapshot_mono = state.snapshot_mono, told.stamp.mono
+        state.news.append(news)
+        del state.news[:-_REGULAR]
+        if before is not None:
+            state.intervals.append(told.stamp.mono - before)
+            del state.intervals[: 1 - _REGULAR]
+
+    def _silent_after(self) -> int | None:
+        """For how long (ms) the server may tell nothing before it is out of sight; None where that cannot be said."""
+        beat, state = self._dialect.heartbeat_ms, self.state
+        if beat is not None:
+            return beat
+        longest = max(state.intervals, default=0)
+        regular = len(state.news) == _REGULAR and len(state.intervals) == _REGULAR - 1 and longest <= _APART_MS
+        if not regular or state.news.count(False) < _NOTHING_NEW:
+            return None
+        return _APART_MS + 10 * longest
 
     def go_above(self, key: str, version: int) -> None:
         """The ledger holds this row in a later version: what is written of it from now on goes above that.
@@ -305,6 +351,10 @@ class Machine:
             for row in rows:
                 if row is not None:
                     row.version = max(row.version, version)
+            if session is not self.state.session:
+                self.memory.note_over(session)
+            if key in session.stills:
+                self.memory.note(session, "t", key)
 
     def _done(self) -> list[Entry]:
         self._set_deadline()
@@ -323,10 +373,30 @@ class Machine:
             if unseen_since is not None:
                 found.append((unseen_since + self._policy.idle_ms, self._idle))
             connection = self.state.connection
-            watched = connection is not None and connection.open and self.state.phase in _TOLD
-            if session.by == "program" and watched:
-                found.append((self.state.program_since[1] + self._policy.unchanged_ms, self._unchanged))
+            if connection is not None and connection.open and self.state.phase in _TOLD:
+                silent = self._silent_after()
+                if silent is not None:
+                    since = max(self._last_told(connection), connection.excused)
+                    found.append((since + silent, self._out_of_sight))
+                if session.by == "program":
+                    program = self.state.program
+                    off = program.known and program.value is None
+                    length = _OFF_ENDS_MS if off else self._policy.unchanged_ms
+                    found.append((self.state.program_since[1] + length, self._off if off else self._unchanged))
         return found
+
+    def _last_told(self, connection: Connection) -> int:
+        """When (``mono``) the server last showed that it is there: by a beat, any frame does."""
+        return connection.controlled if self._dialect.heartbeat_ms is None else self.state.heard
+
+    def _out_of_sight(self) -> None:
+        """A regular server has told nothing for too long, though the connection stands."""
+        state, connection = self.state, self.state.connection
+        if connection is not None:
+            connection.silent = True
+            state.heard = min(state.heard, self._last_told(connection))
+        state.cause = "silence"
+        self._lose()
 
     def _unseen_since(self) -> int | None:
         """Since when (``mono``) the server cannot be seen; None while it can. Quiet is not unseen."""
@@ -334,10 +404,19 @@ class Machine:
         beat = self._dialect.heartbeat_ms
         if connection is None or not connection.open:
             return self.state.heard
+        session = self.state.session
+        if connection.silent and session is not None:
+            return session.blind_since
         return None if beat is None else self.state.heard + beat
 
-    def _pass(self, stamp: Stamp) -> None:
-        """Time goes on to ``stamp``: what was due before it happens first, in the order of its deadlines."""
+    def _pass(self, stamp: Stamp, *, told: Told | None = None, heard: bool = False) -> None:
+        """Time goes on to ``stamp``: what was due before it happens first, in the order of its deadlines.
+
+        That the server is out of sight is not to be said while it is heard (``heard``: telemetry), nor where the next
+        frame's own time shows that it told on, and the tap itself stood still (``told``).
+        """
+        if told is not None or heard:
+            self._excuse(stamp, told)
         while self.next_deadline is not None and self.next_deadline <= stamp.mono:
             due, act = min(self._deadlines(), key=lambda item: item[0])
             if due > stamp.mono:
@@ -349,6 +428,21 @@ class Machine:
             self._set_deadline()
         self.state.wall = stamp.wall
         self.state.mono = max(self.state.mono, stamp.mono)
+
+    def _excuse(self, stamp: Stamp, told: Told | None) -> None:
+        """Let a silence pass that was none, or that is not over yet."""
+        connection = self.state.connection
+        if self.next_deadline is None or self.next_deadline > stamp.mono or connection is None or not connection.open:
+            return
+        silent = self._silent_after()
+        if silent is None or self._dialect.heartbeat_ms is not None:
+            return
+        if told is not None:
+            at, before = told.at, connection.controlled_at
+            if at is None or before is None or not 0 <= at - before < silent:
+                return
+        if self._last_told(connection) + silent <= stamp.mono:
+            connection.excused = stamp.mono - silent + 1
 
     def _silence(self) -> Told:
         """What a deadline is told by: nobody, at the deadline."""
@@ -362,20 +456,41 @@ class Machine:
         cause = _Cause(self._silence(), reason="unchanged", at=self.state.program_since[0])
         self._signal(Signal.ENDED, cause)
 
+    def _off(self) -> None:
+        """Nothing has been on for so long that the show is over; it ended when it went off."""
+        self._signal(Signal.ENDED, _Cause(self._silence(), at=self.state.program_since[0]))
+
     # ------------------------------------------------------------------ connections
 
     def _greet(self, hello: Hello) -> None:
-        """A greeting without an ``open`` opens a connection too, and closes the one before."""
+        """A greeting without an ``open`` opens a connection too, and closes the one before; one told again does not."""
         connection = self.state.connection
-        name = f"{hello.server}/{hello.version}/{hello.boot}/{hello.told.seq}/{hello.told.at}"
+        seq, at = hello.told.seq, hello.told.at
+        name = f"{hello.server}/{hello.version}/{hello.boot}/{seq}/{at}"
         if connection is not None and connection.open and connection.greeted:
-            dated = hello.told.seq is not None or hello.told.at is not None
-            if connection.hello == name and (dated or connection.frames == 1):
-                return  # the same greeting once more
+            again = hello.boot == connection.boot and self._goes_on(hello, connection, name)
+            if again:
+                return
         if connection is None or not connection.open or connection.greeted:
             connection = self._connect(greeted=True)
         connection.greeted = True
         connection.hello = name
+        if hello.boot is not None:
+            if self.state.boot is not None and self.state.boot != hello.boot:
+                connection.rebooted = True
+                self._order.new_boot(connection)
+            connection.boot = self.state.boot = hello.boot
+
+    @staticmethod
+    def _goes_on(hello: Hello, connection: Connection, name: str) -> bool:
+        """Whether a greeting of the same boot, on a line that was greeted, is only told again."""
+        seq, at = hello.told.seq, hello.told.at
+        if connection.hello == name and (seq is not None or at is not None or connection.frames == 1):
+            return True
+        if seq is not None and connection.seq is not None:
+            return seq > connection.seq
+        # Whoever is told when a connection opens need not guess it from a greeting.
+        return connection.told_open
 
     def _connect(self, *, greeted: bool) -> Connection:
         state = self.state
@@ -383,7 +498,7 @@ class Machine:
         if state.connection is not None:
             self._lose()
         state.connections += 1
-        state.connection = Connection(state.connections, greeted=greeted)
+        state.connection = Connection(state.connections, greeted=greeted, era=state.era)
         return state.connection
 
     def _lose(self) -> None:
@@ -392,20 +507,20 @@ class Machine:
         self._signal(Signal.LOST, _Cause(self._silence()))
         for aspect in (state.program, state.hold, state.mode, state.recording):
             aspect.sure = False
-        state.held = None
+            aspect.guessed = None
+        state.held = state.cover = state.late_program = state.chain_broken = state.snapshot_mono = None
         self._program_history(Live(None, state.heard, None, known=False))
         if state.connection is not None:
             state.connection.first_at = None
+            state.connection.began_at = None
             state.connection.snapshot_seen = False
 
     def _hello(self, o: Hello) -> None:
         state = self.state
         if state.connection is None:
             return
-        if o.boot is not None:
-            if state.boot is not None and state.boot != o.boot and state.session is not None and state.session.gap:
-                state.session.gap.cause = "server restart"
-            state.connection.boot = state.boot = o.boot
+        if state.connection.rebooted and state.session is not None and state.session.gap is not None:
+            state.session.gap.cause = "server restart"
         state.server_version = o.version or state.server_version
 
     # ------------------------------------------------------------------ the session: table and actions
@@ -435,7 +550,7 @@ class Machine:
             (over for over in reversed(state.ended) if over.key == key or self._shows_again(over, cause)), None
         )
         if known is not None:
-            state.ended.remove(known)
+            self.memory.revive(known)
             state.session = known
             self._name(known, info)
             if cause.first_sight:
@@ -445,6 +560,7 @@ class Machine:
         start = {"at": cause.at, **side_fields(self._side())}
         told = info.started_at is not None
         session = Session(key, cause.by, info.id, started_at, told, start, shown_at=cause.at)
+        self.memory.number(session)
         state.session = session
         self._name(session, info)
         self._book.session_row(session, self._source(), cause.at)
@@ -530,8 +646,7 @@ class Machine:
 
     def _retire(self, session: Session) -> None:
         self.state.session = None
-        self.state.ended.append(session)
-        del self.state.ended[:-_ENDED_KEPT]
+        self.memory.retire(session)
 
     # ------------------------------------------------------------------ gaps
 
@@ -573,6 +688,7 @@ class Machine:
             key=sub_key(session.key, "gap", self._book.tap, gap.at),
             at=gap.at,
             session=session,
+            shared=True,
             duration_ms=None if first_sight else gap.blind_ms,
             detail=detail,
         )
@@ -590,7 +706,7 @@ class Machine:
         return info.id is None or session.id is None or info.id == session.id
 
     def _session_started(self, o: SessionStarted) -> None:
-        if self._session_repeated(o.told, f"started/{o.session.id}/{o.told.at}"):
+        if self._session_repeated(o) or self._is_over(o):
             return
         self.state.frames_seen = True
         if self._is_known(o.session):
@@ -601,8 +717,15 @@ class Machine:
             self._signal(Signal.STARTED, _Cause(o.told, info=o.session))
         self._book.shown(o.told)
 
+    def _is_over(self, o: SessionStarted) -> bool:
+        """Whether this start, told again after a reconnect, is of a session that was seen to end."""
+        info, at = o.session, o.told.at
+        if at is None or not self._order.is_history(o.told):
+            return False
+        return any(over.id == info.id and at <= (over.completed_at or 0) for over in self.state.ended)
+
     def _session_updated(self, o: SessionUpdated) -> None:
-        if self._is_known(o.session) and not self._session_repeated(o.told, f"updated/{o.told.at}/{o.session}"):
+        if self._is_known(o.session) and not self._session_repeated(o):
             self._rename(o.session, o.told)
 
     def _rename(self, info: SessionInfo, told: Told) -> None:
@@ -613,7 +736,7 @@ class Machine:
             self._book.session_row(session, self._source(), told_at(told))
 
     def _session_ended(self, o: SessionEnded) -> None:
-        if self._session_repeated(o.told, f"ended/{o.session_id}/{o.told.at}"):
+        if self._session_repeated(o):
             return
         self.state.frames_seen = True
         session = self.state.session
@@ -625,17 +748,24 @@ class Machine:
             if o.session_id is not None and over.id == o.session_id and over.status == "interrupted":
                 over.status, over.end_reason, over.completed_at = "complete", o.reason, told_at(o.told)
                 self._book.session_row(over, self._source(), told_at(o.told))
+                self.memory.note_over(over)
 
-    def _session_repeated(self, told: Told, ident: str) -> bool:
-        state = self.state
-        scope = self._scope(told)
-        older = is_older_by_seq(state.session_mark, told, scope)
-        if not older and told.at is not None and ident in state.recent:
-            older = not is_newer_by_seq(state.session_mark, told, scope)
-        if not older:
-            self._book.remember(ident)
-            state.session_mark = self._mark(state.session_mark, told, explicit=True)
-        return older
+    def _session_repeated(self, o: SessionStarted | SessionUpdated | SessionEnded) -> bool:
+        """Whether a session's frame was told before, or is older than what is known of the session."""
+        state, name = self.state, name_of(o)
+        session = state.session_seen
+        if name is None:
+            behind = self._order.behind(session.mark, o.told)
+            if not behind:
+                session.mark = session.last = self._mark(session.mark, o.told, explicit=True)
+            return behind
+        place = self._order.place(name, o.told, session, changes=False)
+        if place in {Place.SAME, Place.LATE}:
+            self.is_news = False
+            return True
+        self._order.identity.remember(name, o.told, self._order.scope(o.told), None)
+        session.mark = session.last = self._mark(session.mark, o.told, explicit=True)
+        return False
 
     # ------------------------------------------------------------------ snapshots
 
@@ -663,7 +793,7 @@ class Machine:
         if running is not None and running.row is not None and running.row.fields.get("mode") != state.mode.value:
             self._book.session_row(running, self._source(), told_at(o.told))
         if o.cameras is not UNSET:
-            self._cameras.listed(o.cameras or (), o.told, self._scope(o.told), connection)
+            self._cameras.listed(o.cameras or (), o.told, connection)
             self._cameras.on_program(self._known_program(), told_at(o.told))
         connection.snapshot_seen = True
         if self._shortcuts and signal is Signal.SAME and cause.info is not None:
@@ -673,16 +803,24 @@ class Machine:
         """What the snapshot says of program, hold, mode and recording, without what is stale in it."""
         fresh: dict[str, Any] = {}
         for name, value, aspect in told_aspects(o, self.state):
-            if aspect.known and aspect.value != flat(name, value) and self._stale(aspect.mark, o.told):
-                continue
-            fresh[name] = value
+            differs = aspect.known and aspect.value != flat(name, value)
+            covered = name == "program" and self._covered(value, o.told)
+            if not (differs and (covered or self._stale(aspect.mark, o.told))):
+                fresh[name] = value
         return fresh
+
+    def _covered(self, program: str | None, told: Told) -> bool:
+        """Whether a dissolve that was told explains that a snapshot still shows what was on before, or nothing."""
+        cover = self.state.cover
+        if cover is None or program not in {cover.before, None}:
+            return False
+        if told.at is not None and cover.at is not None and cover.clock == self.state.clock:
+            return told.at < cover.at
+        return told.stamp.mono < cover.mono
 
     def _stale(self, mark: Mark | None, told: Told) -> bool:
         connection = self.state.connection
-        return connection is not None and is_stale(
-            mark, told, self._scope(told), connection=connection, policy=self._policy
-        )
+        return connection is not None and self._order.stale(mark, told, connection)
 
     def _session_relation(self, o: Snapshot, told: dict[str, Any]) -> tuple[Signal | None, _Cause]:
         """What a snapshot means for the session: by its own word, or by the venue's policy."""
@@ -706,12 +844,12 @@ class Machine:
         signal = Signal.NONE
         if info is not None:
             signal = Signal.SAME if self._is_known(info) else Signal.OTHER
-        if self._stale(state.session_mark, cause.told):
+        if self._stale(state.session_seen.mark, cause.told):
             # Stale it may still confirm, but neither contradict nor rename.
             cause.info = None
             agrees = signal is (Signal.NONE if state.session is None else Signal.SAME)
             return (signal if agrees else Signal.CHANGED), cause
-        state.session_mark = self._mark(state.session_mark, cause.told, explicit=False)
+        state.session_seen.mark = self._mark(state.session_seen.mark, cause.told, explicit=False)
         return signal, cause
 
     def _policy_relation(self, by: str, told: dict[str, Any], first: bool) -> Signal | None:
@@ -724,6 +862,9 @@ class Machine:
             runs = bool(told["recording"])
         elif by == "program" and "program" in told:
             runs = told["program"] is not None
+            # Nothing is on: it may be a fade to black. After a loss nobody knows since when.
+            if has_session and not runs and not first:
+                runs = None
             # Only a change makes a session: what is live at first sight may have been so for days.
             if not has_session and (first or not self._would_change(self.state.program, told["program"])):
                 runs = None
@@ -782,16 +923,18 @@ class Machine:
 
     # ------------------------------------------------------------------ aspects
 
-    def _scope(self, told: Told) -> str | None:
-        connection = self.state.connection
-        return None if connection is None else scope_of(self._dialect.seq_orders, connection, told)
-
     def _mark(self, mark: Mark | None, told: Told, *, explicit: bool) -> Mark:
-        number = self.state.connection.number if self.state.connection is not None else 0
-        return marked(mark, told, self._scope(told), connection=number, explicit=explicit)
+        return self._order.marked(mark, told, self.state.connection, explicit=explicit)
 
     def _set(self, aspect: Aspect, value: Any, told: Told, *, explicit: bool) -> None:
         aspect.mark = self._mark(aspect.mark, told, explicit=explicit)
+        changed = not (aspect.known and aspect.sure and aspect.value == value)
+        if explicit or changed:
+            aspect.last = aspect.mark
+        if explicit:
+            aspect.guessed = None
+        elif changed:
+            aspect.guessed = told_at(told)
         aspect.value, aspect.known, aspect.sure = value, True, True
 
     def _set_program(self, value: str | None, told: Told, *, explicit: bool) -> None:
@@ -818,72 +961,168 @@ class Machine:
 
         return Side(value(state.program), value(state.mode), value(state.hold))
 
-    def _repeated(self, aspect: Aspect, told: Told, ident: str, *, own_id: bool) -> bool:
-        """Whether an explicit frame was told before: older by ``seq``, or the same frame once more."""
-        scope = self._scope(told)
-        if is_older_by_seq(aspect.mark, told, scope):
-            return True
-        ident = self._ident(ident, told)
-        nameless = not own_id and told.at is None
-        if nameless or ident not in self.state.recent:
-            return False
-        return own_id or not is_newer_by_seq(aspect.mark, told, scope)
+    def _place(
+        self, aspect: Aspect, o: Observation, *, value: Any, follows: bool | None = None, late: bool = True
+    ) -> Place:
+        """Where an explicit change belongs; the newest is made known as such. ``late``: a late one becomes a row."""
+        name, told = name_of(o), o.told
+        if name is None:
+            return Place.NEWEST
+        changes = not (aspect.known and aspect.sure and aspect.value == value)
+        place = self._order.place(name, told, aspect, changes=changes, follows=follows)
+        if place is Place.SAME:
+            self.is_news = False
+            return place
+        if place is Place.LATE and not changes and self._guessed(aspect, told):
+            place = Place.SAME  # a snapshot told it first
+            aspect.guessed = None
+        scope, running = self._order.scope(told), self._book.running()
+        self._order.identity.remember(name, told, scope, running, changes=changes)
+        if place is Place.NEWEST:
+            self._order.current(told)
+            self._signal(Signal.CHANGED, _Cause(told))
+        else:
+            self.is_news = False
+            if late and place is Place.LATE:
+                self.state.doubts.late += 1
+        return place
 
-    def _explicit(self, aspect: Aspect, told: Told, ident: str, *, own_id: bool) -> bool:
-        """Take an explicit change: False where it was told before. What it changes is then for the caller."""
-        if self._repeated(aspect, told, ident, own_id=own_id):
-            return False
-        self._book.remember(self._ident(ident, told))
-        self._signal(Signal.CHANGED, _Cause(told))
-        return True
+    @staticmethod
+    def _guessed(aspect: Aspect, told: Told) -> bool:
+        """Whether what is told is the change that a snapshot told before."""
+        return aspect.guessed is not None and (told.at is None or told.at <= aspect.guessed)
 
-    def _ident(self, ident: str, told: Told) -> str:
-        """Ids start anew with each boot: without a time, a frame is the same one only within its boot."""
-        return ident if told.at is not None else f"{ident}/{self.state.boot}"
+    def _home(self, told: Told) -> Session | None:
+        """The session that an event of the past belongs to: the one that ran at its time."""
+        running, at, state = self._book.running(), told.at, self.state
+        if at is None:
+            return None if self._order.in_history(told) else running
+        slack = 0 if state.fine else 999
+        if running is not None and at >= min(running.started_at, running.start["at"]) - slack:
+            return running
+        for over in reversed(state.ended):
+            if over.started_at - slack <= at <= (over.completed_at or over.shown_at) + slack:
+                return over
+        return None
+
+    def _write_late(
+        self, kind: str, o: Observation, *, own_id: str | None, subject: str | None, **columns: Any
+    ) -> None:
+        """A row for what was told after later things: at its own time, and nothing that is on now changes."""
+        home = self._home(o.told)
+        if home is None:
+            self.state.doubts.undated += o.told.at is None
+            return
+        key = self._book.event_key(kind, o.told, own_id=own_id, subject=subject, session=home)
+        shared = own_id is None or o.told.at is None
+        self._book.event(kind, o.told, key=key, session=home, shared=shared, **columns)
+        if home is not self._book.running() and home.final is not None:
+            home.final = {**home.final, "counts": dict(sorted(home.counts.items()))}
+            self._book.session_row(home, self._source(), home.completed_at or home.shown_at)
+            self.memory.note_over(home)
 
     # ------------------------------------------------------------------ cuts
 
     def _cut(self, o: Cut) -> None:
-        program = self.state.program
-        ident = f"cut/{o.cut_id}/{o.told.at}/{o.to}"
-        if not self._explicit(program, o.told, ident, own_id=o.cut_id is not None):
+        state, program = self.state, self.state.program
+        place = self._place(program, o, value=o.to, follows=self._follows(o))
+        if place is Place.SAME:
+            return
+        told_from = o.from_ if o.from_ is not UNSET else None
+        if place is Place.LATE:
+            state.late_program = (o.to, o.told.stamp.mono) if self._may_be_newest(program, o) else None
+            self._write_cut(o, told_from, late=True)
             return
         if program.known and program.sure and program.value == o.to:
             self._set(program, o.to, o.told, explicit=True)
             return
-        self._start_by_program(o.told, o.to)
-        was = o.from_ if o.from_ is not UNSET else program.value if program.sure else None
+        if place is Place.NEWEST:
+            self._start_by_program(o.told, o.to)
+        was = told_from if o.from_ is not UNSET else self._was_on()
+        broken = isinstance(told_from, str) and program.sure and program.known and told_from != program.value
+        state.chain_broken = told_from if broken else None
+        self._cover(o, was)
         self._set_program(o.to, o.told, explicit=True)
         if o.to is not None:
             self._cameras.on_program(o.to, told_at(o.told))
-            trigger = o.trigger if o.trigger in _TRIGGERS else "unknown"
-            begun = o.told if o.at is None else Told(Stamp(o.at, o.told.stamp.mono), o.told.at)
-            self._book.event(
-                "cut",
-                o.told,
-                key=self._book.event_key("cut", begun, own_id=o.cut_id, subject=o.to),
-                at=told_at(begun),
-                camera_id=o.to,
-                from_camera_id=was,
-                trigger=trigger,
-                transition=o.transition,
-                duration_ms=o.duration_ms if o.transition not in {None, "cut"} else None,
-                detail={"trigger": o.trigger} if o.trigger is not None and trigger == "unknown" else None,
-            )
+        self._write_cut(o, was, late=place is Place.AFTERWARDS)
+        if place is Place.NEWEST:
             self._book.shown(o.told)
-        self._end_by_program(o.told, o.to)
+
+    def _follows(self, o: Cut) -> bool | None:
+        """Whether a cut comes from what is on (True), or fills a hole in the chain (False); None: it does not say."""
+        program = self.state.program
+        if not isinstance(o.from_, str) or not (program.known and program.sure):
+            return None
+        if self.state.chain_broken is not None and o.to == self.state.chain_broken:
+            return False
+        return True if o.from_ == program.value and o.to != program.value else None
+
+    @staticmethod
+    def _may_be_newest(program: Aspect, o: Cut) -> bool:
+        """Whether a cut that is late by its number or time may yet be what is on: nothing explicit came after it."""
+        mark, last = program.mark, program.last
+        return mark is not None and last is not None and (mark.frame != last.frame or o.cut_id is not None)
+
+    def _was_on(self) -> str | None:
+        """What was on until now, as far as is known for sure."""
+        late, program = self.state.late_program, self.state.program
+        if late is not None and self.state.mono - late[1] <= _LATE_MS:
+            return late[0]
+        return program.value if program.sure else None
+
+    def _cover(self, o: Cut, was: str | None) -> None:
+        """A dissolve covers its own length."""
+        state = self.state
+        state.cover = state.late_program = None
+        length = o.duration_ms
+        if not length or length <= 0 or o.transition in {None, "cut"}:
+            return
+        begun = o.told.stamp.mono if o.at is None else o.told.stamp.mono - max(0, o.told.stamp.wall - o.at)
+        more = length + _COVER_MORE_MS
+        coarse = 0 if state.fine else 1000
+        at = None if o.told.at is None else o.told.at + more + coarse
+        state.cover = Cover(was, at, state.clock, begun + more)
+
+    def _write_cut(self, o: Cut, was: str | None, *, late: bool) -> None:
+        """The row of a cut; where program turned to nothing, of what went off."""
+        if o.to is None and was is None:
+            return
+        kind, subject = ("cut", o.to) if o.to is not None else ("off_air", was)
+        trigger = o.trigger if o.trigger in _TRIGGERS else "unknown"
+        columns: dict[str, Any] = {
+            "camera_id": o.to,
+            "from_camera_id": was,
+            "trigger": trigger,
+            "transition": o.transition,
+            "duration_ms": o.duration_ms if o.transition not in {None, "cut"} else None,
+            "detail": {"trigger": o.trigger} if o.trigger is not None and trigger == "unknown" else None,
+        }
+        if late:
+            self._write_late(kind, o, own_id=o.cut_id, subject=subject, **columns)
+            return
+        begun = o.told if o.at is None else Told(Stamp(o.at, o.told.stamp.mono), o.told.at)
+        key = self._book.event_key(kind, begun, own_id=o.cut_id, subject=subject)
+        shared = o.cut_id is None or begun.at is None
+        self._book.event(kind, o.told, key=key, at=told_at(begun), shared=shared, **columns)
 
     def _inferred_cut(self, to: str | None, told: Told) -> None:
-        """A snapshot tells a change that no cut told. Program turning to nothing is no cut."""
-        was = self.state.program.value
+        """A snapshot tells a change that no cut told."""
+        state = self.state
+        was, late = state.program.value, state.late_program
+        state.cover = state.chain_broken = state.late_program = None
         self._set_program(to, told, explicit=False)
-        if to is None:
+        if late is not None and late[0] == to and told.stamp.mono - late[1] <= _LATE_MS:
+            return  # it was told, and only taken for late
+        kind, subject = ("cut", to) if to is not None else ("off_air", was)
+        if to is None and was is None:
             return
         self._cameras.on_program(to, told_at(told))
         self._book.event(
-            "cut",
+            kind,
             told,
-            key=self._book.event_key("cut", told, own_id=None, subject=to),
+            key=self._book.event_key(kind, told, own_id=None, subject=subject),
+            shared=True,
             camera_id=to,
             from_camera_id=was,
             trigger="unknown",
@@ -898,17 +1137,16 @@ class Machine:
         if self._by_policy("program") and self.state.session is None and to is not None:
             self._signal(Signal.STARTED, _Cause(told, by="program"))
 
-    def _end_by_program(self, told: Told, to: str | None) -> None:
-        session = self.state.session
-        if session is not None and session.by == "program" and to is None:
-            self._signal(Signal.ENDED, _Cause(told))
-
     # ------------------------------------------------------------------ holds
 
     def _hold_on(self, o: HoldOn) -> None:
         hold = self.state.hold
-        ident = f"hold/{o.hold_id}/{o.told.at}/{o.camera_id}"
-        if not self._explicit(hold, o.told, ident, own_id=o.hold_id is not None):
+        place = self._place(hold, o, value=True)
+        if place is Place.SAME:
+            return
+        if place is Place.LATE:
+            detail = _detail(by=o.by, reason=o.reason)
+            self._write_late("hold", o, own_id=o.hold_id, subject=o.camera_id, camera_id=o.camera_id, detail=detail)
             return
         if not (hold.known and hold.sure and hold.value):
             self._turn_hold(o)
@@ -922,6 +1160,7 @@ class Machine:
             "hold",
             o.told,
             key=self._book.event_key("hold", o.told, own_id=o.hold_id, subject=camera_id),
+            shared=o.hold_id is None or o.told.at is None,
             camera_id=camera_id,
             detail=_detail(by=o.by, reason=o.reason, inferred=inferred or None),
         )
@@ -929,8 +1168,11 @@ class Machine:
 
     def _release(self, o: Release) -> None:
         hold = self.state.hold
-        ident = f"release/{o.hold_id}/{o.told.at}"
-        if not self._explicit(hold, o.told, ident, own_id=o.hold_id is not None):
+        place = self._place(hold, o, value=False)
+        if place is Place.SAME:
+            return
+        if place is Place.LATE:
+            self._write_late("release", o, own_id=o.hold_id, subject=None, detail=_detail(by=o.by))
             return
         if not (hold.known and hold.sure and not hold.value):
             self._turn_release(o)
@@ -943,6 +1185,7 @@ class Machine:
             "release",
             o.told,
             key=self._book.event_key("release", o.told, own_id=o.hold_id, subject=None),
+            shared=o.hold_id is None or o.told.at is None,
             camera_id=camera_id,
             duration_ms=None if held is None else _held_ms(held, o.told),
             detail=_detail(by=o.by, inferred=inferred or None),
@@ -953,18 +1196,25 @@ class Machine:
 
     def _mode_changed(self, o: ModeChanged) -> None:
         mode = self.state.mode
-        if not self._explicit(mode, o.told, f"mode/{o.told.at}/{o.to}", own_id=False):
+        place = self._place(mode, o, value=o.to)
+        told_from = o.from_ if o.from_ is not UNSET else None
+        if place is Place.SAME:
+            return
+        if place is Place.LATE:
+            detail = _detail(to=o.to, **{"from": told_from})
+            self._write_late("mode_change", o, own_id=None, subject=o.to, detail=detail)
             return
         if mode.known and mode.sure and mode.value == o.to:
             self._set(mode, o.to, o.told, explicit=True)
             return
-        if self._by_policy("mode") and o.to == _MODE_STARTS and self.state.session is None:
+        newest = place is Place.NEWEST
+        if newest and self._by_policy("mode") and o.to == _MODE_STARTS and self.state.session is None:
             self._signal(Signal.STARTED, _Cause(o.told, by="mode"))
-        was = o.from_ if o.from_ is not UNSET else mode.value if mode.sure else None
+        was = told_from if o.from_ is not UNSET else mode.value if mode.sure else None
         self._turn_mode(o.to, was, o.told)
         self._set(mode, o.to, o.told, explicit=True)
         session = self.state.session
-        if session is not None and session.by == "mode" and o.to in _MODE_ENDS:
+        if newest and session is not None and session.by == "mode" and o.to in _MODE_ENDS:
             self._signal(Signal.ENDED, _Cause(o.told))
 
     def _turn_mode(self, to: str | None, was: str | None, told: Told, *, inferred: bool = False) -> None:
@@ -972,6 +1222,7 @@ class Machine:
             "mode_change",
             told,
             key=self._book.event_key("mode_change", told, own_id=None, subject=to),
+            shared=True,
             detail=_detail(to=to, inferred=inferred or None, **{"from": was}),
         )
         self._book.shown(told)
@@ -982,45 +1233,38 @@ class Machine:
 
     # ------------------------------------------------------------------ the rest
 
-    def _camera_told(self, o: CameraTold) -> None:
-        self._cameras.told(o, self._scope(o.told), self.state.connection)
-
-    def _camera_left(self, o: CameraLeft) -> None:
-        self._cameras.left(o, self._scope(o.told), self.state.connection)
+    def _moment(self, kind: str, o: MusicMoment | Marker, own_id: str | None, subject: str | None) -> dict[str, Any]:
+        """Where and when a moment is written that changes nothing: key, session and time; empty where it was told."""
+        name, told = name_of(o), o.told
+        scope = self._order.scope(told)
+        if name is None or self._order.identity.known(name, told, scope):
+            self.is_news = False
+            return {}
+        at = told.at if o.at is None else o.at
+        home = self._book.running() if at is None else self._home(Told(told.stamp, at))
+        self._order.identity.remember(name, told, scope, self._book.running())
+        if home is None:
+            return {}
+        key = self._book.event_key(kind, told, own_id=own_id, subject=subject, at=o.at, session=home)
+        shared = own_id is None or at is None
+        return {"key": key, "session": home, "shared": shared, "at": told_at(told) if at is None else at}
 
     def _music_moment(self, o: MusicMoment) -> None:
-        at = told_at(o.told) if o.at is None else o.at
-        ident = f"music/{o.moment_id}/{at}/{o.kind}"
-        if ident in self.state.recent:
-            return
-        self._book.remember(ident)
-        self._book.event(
-            "music_moment",
-            o.told,
-            key=self._book.event_key("music_moment", o.told, own_id=o.moment_id, subject=o.kind, at=o.at),
-            at=at,
-            detail=_detail(momentId=o.moment_id, kind=o.kind, confidence=o.confidence),
-        )
+        where = self._moment("music_moment", o, o.moment_id, o.kind)
+        if where:
+            detail = _detail(momentId=o.moment_id, kind=o.kind, confidence=o.confidence)
+            self._book.event("music_moment", o.told, detail=detail, **where)
 
     def _marker(self, o: Marker) -> None:
-        at = told_at(o.told) if o.at is None else o.at
-        ident = f"marker/{o.marker_id}/{at}/{o.label}"
-        if ident in self.state.recent:
-            return
-        self._book.remember(ident)
-        self._book.event(
-            "marker",
-            o.told,
-            key=self._book.event_key("marker", o.told, own_id=o.marker_id, subject=o.label, at=o.at),
-            at=at,
-            camera_id=self._known_program(),
-            detail=_detail(label=o.label, source=o.source, by=o.by),
-        )
+        where = self._moment("marker", o, o.marker_id, o.label)
+        if where:
+            live = program_at(self.state, o.told, where["at"])
+            detail = _detail(label=o.label, source=o.source, by=o.by)
+            self._book.event("marker", o.told, camera_id=live, detail=detail, **where)
 
     def _recording(self, o: Recording) -> None:
         aspect = self.state.recording
-        ident = f"recording/{o.told.at}/{o.active}/{o.path}"
-        if not self._explicit(aspect, o.told, ident, own_id=False):
+        if self._place(aspect, o, value=o.active) in {Place.SAME, Place.LATE}:
             return
         if o.active and self._by_policy("record") and self.state.session is None:
             info = SessionInfo(started_at=o.started_at)

@@ -1,44 +1,259 @@
-"""What is older than what: the rules by which snapshots are stale and explicit frames repeated.
+"""What is older than what: order as evidence, never as belief.
 
-A server tells the same thing several times, late, and out of order. These functions decide, and nothing else does.
+A server tells the same thing several times, late, and out of order, and counts and dates as it likes. These rules
+decide, and nothing else does:
+
+- ``seq`` orders two frames within what the dialect says that it counts (a boot, a connection, a type), as long as the
+  frames do not contradict that. A lower number that is newer by its time, or that comes first on a new connection, or a
+  third explicit frame in a row that ``seq`` alone would throw away, starts a new scope. A line on which that happens
+  again and again counts otherwise than was said: there ``seq`` orders nothing.
+- ``ts`` orders what ``seq`` does not. Equal times order nothing, and neither do times of two settings of the clock.
+- Where neither orders two explicit frames, the later one to come is the newer one; a snapshot against an explicit frame
+  has to wait for the settle time.
+
+Whether a frame is the same as an earlier one is asked before (``identity.py``).
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+from tap.core.identity import Identity, Name, name_of
 from tap.core.mapping import SeqOrders
-from tap.core.model import Policy, Told
-from tap.core.state import Connection, Mark
+from tap.core.model import Hello, Observation, Policy, Snapshot, Told
+from tap.core.state import Aspect, Connection, Mark, State, Track
 
-__all__ = ["is_newer_by_seq", "is_older_by_seq", "is_stale", "marked", "scope_of"]
+__all__ = ["Order", "Place", "is_stale", "marked"]
 
-
-def scope_of(orders: SeqOrders, connection: Connection, told: Told) -> str | None:
-    """The name of what this frame's ``seq`` can be compared within, or None."""
-    if told.seq is None or orders == "nothing":
-        return None
-    if orders == "type":
-        return f"c{connection.number}:{told.type}"
-    if orders == "boot" and connection.boot is not None:
-        return f"b{connection.boot}"
-    # A server that names no boot may count anew with each connection.
-    return f"c{connection.number}"
+_REFUSED = 3
+"""So many explicit frames in a row that ``seq`` alone would throw away start a new scope."""
+_BEHIND = 6
+"""So many frames of any kind do."""
+_CONTRADICTED = 3
+"""So often on one line ``seq`` may begin anew before it counts as ordering nothing."""
+_TRACKS = 200
+_HISTORY_MS = 10_000
+"""For so long after a connection began, what is older than it is history that is told again."""
 
 
-def is_older_by_seq(mark: Mark | None, told: Told, scope: str | None) -> bool:
-    """Whether ``seq`` says that this frame was made before what is known."""
+class Place(StrEnum):
+    """Where an explicit frame belongs among those that were told before."""
+
+    NEWEST = "newest"
+    AFTERWARDS = "told afterwards"
+    """The newest that is known, but of a time before this connection."""
+    LATE = "late"
+    """Told after later ones: it is a row at its own time, and changes nothing that is on now."""
+    SAME = "the same"
+    """It was told before."""
+
+
+class Order:
+    """Watches how a server counts and dates, and places explicit frames."""
+
+    def __init__(self, state: State, orders: SeqOrders, policy: Policy) -> None:
+        self._state = state
+        self._orders: SeqOrders = orders
+        self._policy = policy
+        self.identity = Identity(state)
+
+    # ------------------------------------------------------------------ what every frame shows
+
+    def watch(self, o: Observation, connection: Connection) -> None:
+        """Take note of a frame's time and number, before it is asked what it says."""
+        told, state = o.told, self._state
+        explicit = not isinstance(o, (Snapshot, Hello))
+        at = told.at
+        if at is not None:
+            if at % 1000 and not state.fine:
+                state.fine = True
+            if not explicit:
+                self.current(told)
+                if connection.began_at is None:
+                    connection.began_at, connection.began_clock = at, state.clock
+        if told.seq is not None and self._orders != "nothing":
+            self._count(o, told, connection, explicit=explicit)
+            if connection.seq is None or told.seq > connection.seq:
+                connection.seq = told.seq
+
+    def current(self, told: Told) -> None:
+        """This frame tells what is so now: by it the server's clock is known."""
+        state = self._state
+        if told.at is None:
+            return
+        offset = told.at - told.stamp.mono
+        known = state.clock_offset
+        if known is not None and abs(offset - known) > self._policy.clock_step_ms:
+            state.clock += 1
+        state.clock_offset = offset
+
+    def _count(self, o: Observation, told: Told, connection: Connection, *, explicit: bool) -> None:
+        scope, state = self.scope(told), self._state
+        if scope is None or told.seq is None:
+            return
+        track = state.tracks.get(scope)
+        if track is None:
+            if len(state.tracks) >= _TRACKS:
+                state.tracks.clear()
+            state.tracks[scope] = Track(told.seq, told.at, state.clock, connection.number)
+        elif told.seq > track.seq:
+            track.seq, track.at, track.clock = told.seq, told.at, state.clock
+            track.connection, track.refused, track.behind = connection.number, 0, 0
+        elif told.seq < track.seq:
+            name = name_of(o) if explicit else None
+            # What was told before shows nothing, but that it is told again.
+            if name is None or not self.identity.known(name, told, scope):
+                self._behind(track, told, connection, explicit=explicit)
+
+    def _behind(self, track: Track, told: Told, connection: Connection, *, explicit: bool) -> None:
+        """A number that is lower than one before: something late, or another count."""
+        dated = told.at is not None and track.at is not None and track.clock == self._state.clock
+        newer = dated and told.at is not None and track.at is not None and told.at > track.at
+        first = track.connection != connection.number and not (explicit and dated and not newer)
+        track.behind += 1
+        track.refused += explicit
+        if newer or first or track.refused >= _REFUSED or track.behind >= _BEHIND:
+            self._begin_anew(told, connection, first=first)
+
+    def _begin_anew(self, told: Told, connection: Connection, *, first: bool) -> None:
+        state = self._state
+        state.epoch += 1
+        state.doubts.scopes += 1
+        state.eras += 1
+        state.era = state.eras
+        state.tracks.clear()
+        if not first:
+            connection.contradicted += 1
+            if connection.contradicted >= _CONTRADICTED:
+                # It was no new life of the server, any of these times: it only counts otherwise than was said.
+                state.doubts.untrusted = True
+                state.era = connection.era
+                return
+        scope = self.scope(told)
+        if scope is not None and told.seq is not None:
+            state.tracks[scope] = Track(told.seq, told.at, state.clock, connection.number)
+
+    def new_boot(self, connection: Connection) -> None:
+        """Another life of the server: ids and numbers begin anew."""
+        state = self._state
+        state.eras += 1
+        state.era = connection.era = state.eras
+        state.doubts.untrusted = False
+
+    # ------------------------------------------------------------------ two frames
+
+    def scope(self, told: Told) -> str | None:
+        """The name of what this frame's ``seq`` can be compared within, or None."""
+        state, connection = self._state, self._state.connection
+        if told.seq is None or self._orders == "nothing" or state.doubts.untrusted or connection is None:
+            return None
+        if self._orders == "type":
+            name = f"c{connection.number}:{told.type}"
+        elif self._orders == "boot" and connection.boot is not None:
+            name = f"b{connection.boot}"
+        else:
+            # A server that names no boot may count anew with each connection.
+            name = f"c{connection.number}"
+        return f"{name}#{state.epoch}" if state.epoch else name
+
+    def place(self, name: Name, told: Told, aspect: Aspect, *, changes: bool, follows: bool | None = None) -> Place:
+        """Where this explicit frame belongs.
+
+        Args:
+            aspect: What it is told of.
+            changes: It would change what is known of that.
+            follows: It says that it comes from what is on now (True), or from something else (False).
+        """
+        scope = self.scope(told)
+        if self.identity.known(name, told, scope) and not (changes and self._may_be_another(name, told, aspect, scope)):
+            return Place.SAME
+        return self._placed(name, told, aspect, scope, follows)
+
+    def _may_be_another(self, name: Name, told: Told, aspect: Aspect, scope: str | None) -> bool:
+        """A change within one second of a coarse clock, without id and number: believed, and counted as doubtful."""
+        last = aspect.last
+        if last is None or last.at != told.at or not self.identity.is_coarse(name, told):
+            return False
+        if scope is not None and last.scope == scope and last.seq is not None:
+            return False
+        self._state.doubts.believed += 1
+        return True
+
+    def _placed(self, name: Name, told: Told, aspect: Aspect, scope: str | None, follows: bool | None) -> Place:
+        mark, last, state = aspect.mark, aspect.last, self._state
+        by_seq = _by_seq(mark, told, scope)
+        if by_seq:
+            return Place.NEWEST if by_seq > 0 else Place.LATE
+        if told.at is None:
+            return Place.NEWEST
+        history = self.is_history(told)
+        if last is None or last.at is None or last.clock != state.clock:
+            return Place.AFTERWARDS if history else Place.NEWEST
+        back = last.at - told.at
+        if history:
+            return Place.AFTERWARDS if back < 0 else Place.LATE
+        if back <= 0:
+            return Place.NEWEST
+        if last.frame == state.frames > 0:
+            return Place.LATE  # parts of one batch
+        if back > self._policy.clock_step_ms or follows:
+            return Place.NEWEST
+        return Place.LATE if name.own_id is not None or follows is False else Place.NEWEST
+
+    def behind(self, mark: Mark | None, told: Told) -> bool:
+        """Whether ``seq`` says that this frame was made before what is known, or that it is history told again."""
+        if mark is None:
+            return False
+        by_seq = _by_seq(mark, told, self.scope(told))
+        if by_seq:
+            return by_seq < 0
+        dated = told.at is not None and mark.at is not None and told.at < mark.at
+        return dated and self.is_history(told)
+
+    def is_history(self, told: Told) -> bool:
+        """Whether this frame is of a time before its connection: told again, or told afterwards."""
+        state, connection = self._state, self._state.connection
+        if connection is None or connection.began_at is None or told.at is None:
+            return False
+        soon = told.stamp.mono - connection.first_mono <= _HISTORY_MS
+        return soon and connection.began_clock == state.clock and told.at < connection.began_at
+
+    def in_history(self, told: Told) -> bool:
+        """Whether a frame without a time may be history that is told again: soon after its connection began."""
+        connection = self._state.connection
+        return connection is not None and told.stamp.mono - connection.first_mono <= _HISTORY_MS
+
+    def stale(self, mark: Mark | None, told: Told, connection: Connection) -> bool:
+        """Whether a snapshot that contradicts what ``mark`` stands for was made before it."""
+        return is_stale(
+            mark, told, self.scope(told), connection=connection, policy=self._policy, clock=self._state.clock
+        )
+
+    def marked(self, mark: Mark | None, told: Told, connection: Connection | None, *, explicit: bool) -> Mark:
+        """The mark after ``told`` changed (``explicit``) or confirmed what ``mark`` stands for."""
+        number = 0 if connection is None else connection.number
+        state = self._state
+        return marked(
+            mark,
+            told,
+            self.scope(told),
+            connection=number,
+            explicit=explicit,
+            frame=state.frames,
+            clock=state.clock,
+        )
+
+
+def _by_seq(mark: Mark | None, told: Told, scope: str | None) -> int:
+    """How far ``seq`` says that a frame is ahead of what is known; 0 where it orders nothing."""
     if mark is None or scope is None or mark.scope != scope or mark.seq is None or told.seq is None:
-        return False
-    return told.seq < mark.seq
+        return 0
+    return told.seq - mark.seq
 
 
-def is_newer_by_seq(mark: Mark | None, told: Told, scope: str | None) -> bool:
-    """Whether ``seq`` says that this frame was made after what is known."""
-    if mark is None or scope is None or mark.scope != scope or mark.seq is None or told.seq is None:
-        return False
-    return told.seq > mark.seq
-
-
-def is_stale(mark: Mark | None, told: Told, scope: str | None, *, connection: Connection, policy: Policy) -> bool:
+def is_stale(
+    mark: Mark | None, told: Told, scope: str | None, *, connection: Connection, policy: Policy, clock: int = 0
+) -> bool:
     """Whether a snapshot that contradicts what ``mark`` stands for was made before it.
 
     By ``seq`` where it orders the two; only else by time, where a step of more than ``clock_step_ms`` is a clock that
@@ -50,9 +265,10 @@ def is_stale(mark: Mark | None, told: Told, scope: str | None, *, connection: Co
     first = not connection.snapshot_seen
     if first and mark.connection != connection.number:
         return False
-    if scope is not None and mark.scope == scope and mark.seq is not None and told.seq is not None:
-        return told.seq < mark.seq
-    if told.at is not None and mark.at is not None:
+    by_seq = _by_seq(mark, told, scope)
+    if by_seq:
+        return by_seq < 0
+    if told.at is not None and mark.at is not None and mark.clock == clock and told.at != mark.at:
         behind = mark.at - told.at
         if 0 < behind <= policy.clock_step_ms:
             return True
@@ -61,7 +277,16 @@ def is_stale(mark: Mark | None, told: Told, scope: str | None, *, connection: Co
     return mark.explicit is not None and told.stamp.mono - mark.explicit < policy.settle_ms
 
 
-def marked(mark: Mark | None, told: Told, scope: str | None, *, connection: int, explicit: bool) -> Mark:
+def marked(
+    mark: Mark | None,
+    told: Told,
+    scope: str | None,
+    *,
+    connection: int,
+    explicit: bool,
+    frame: int = 0,
+    clock: int = 0,
+) -> Mark:
     """The mark after ``told`` changed (``explicit``) or confirmed what ``mark`` stands for.
 
     A frame without ``seq`` leaves the known one as a lower bound: what is older than that is surely stale.
@@ -77,6 +302,6 @@ def marked(mark: Mark | None, told: Told, scope: str | None, *, connection: int,
         seq = max(told.seq, mark.seq)
     at, exact = told.at, True
     if at is None and mark is not None:
-        at, exact = mark.at, mark.exact and not explicit
+        at, exact, clock = mark.at, mark.exact and not explicit, mark.clock
     since = told.stamp.mono if explicit else (mark.explicit if mark else None)
-    return Mark(kept_scope, seq, at, exact, connection, since)
+    return Mark(kept_scope, seq, at, exact, connection, since, frame, clock)

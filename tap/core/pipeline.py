@@ -14,6 +14,7 @@ from tap.core.errors import JournalDamaged
 from tap.core.machine import TAP_RESTART, Machine
 from tap.core.mapping import Dialect, Reading, Verdict
 from tap.core.mapping.repeats import Repeats
+from tap.core.memory import Checkpoint, Memory, slim
 from tap.core.model import (
     FRAMES_LOST,
     Alive,
@@ -89,9 +90,9 @@ class Tally(Struct):
 class Pipeline:
     """One venue's way from received messages to entries.
 
-    ``checkpoint``: what :meth:`checkpoint` gave before a restart; raises :class:`JournalDamaged` where it cannot be
-    read. ``shortcuts`` False reads and applies every frame in full: the same, but slower, and what they are held
-    against.
+    ``checkpoint``: what :meth:`checkpoint` gave before a restart, or the state of :meth:`save` with the ``memory`` that
+    was saved beside it. ``shortcuts`` False reads and applies every frame in full: the same, but slower, and what they
+    are held against. Raises :class:`JournalDamaged` where a checkpoint cannot be read.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Pipeline:
         tap: str,
         policy: Policy | None = None,
         checkpoint: bytes | None = None,
+        memory: Iterable[tuple[str, bytes]] = (),
         shortcuts: bool = True,
     ) -> None:
         self.dialect = dialect
@@ -110,11 +112,13 @@ class Pipeline:
         """What became of the last frame; of a batch, of that part of it that says most."""
         self.kind = ""
         """The type of what the verdict is of, as the server names it."""
-        state = _read_checkpoint(checkpoint)
+        state, remembered = _read_checkpoint(checkpoint, memory)
         policy = Policy() if policy is None else policy
         if policy.session == "dialect":
             policy = msgspec.structs.replace(policy, session=dialect.policy)
-        self._machine = Machine(dialect, tap=tap, policy=policy, venue=venue, state=state, shortcuts=shortcuts)
+        self._machine = Machine(
+            dialect, tap=tap, policy=policy, venue=venue, state=state, memory=remembered, shortcuts=shortcuts
+        )
         self._reader: Reader | None = None
         if isinstance(dialect, Remembering):
             self._reader = dialect.reader(policy, self._machine.state.reader)
@@ -177,8 +181,15 @@ class Pipeline:
         return ours if due is None else due.mono if ours is None else min(due.mono, ours)
 
     def checkpoint(self) -> bytes:
-        """All that is needed to go on after a restart, as JSON."""
+        """All that is needed to go on after a restart, as JSON: it grows with the session."""
         return encode_state(self._machine.state)
+
+    def save(self, *, everything: bool = False) -> Checkpoint:
+        """The same as what is so now, and what changed of the memory since the last call (or ``everything`` of it)."""
+        memory = self._machine.memory
+        if everything:
+            memory.everything()
+        return Checkpoint(encode_state(slim(self._machine.state)), memory.changes())
 
     def _remembered(self, reader: Reader, item: SourceItem) -> list[Entry]:
         """What a reader held back, and what it makes of the source itself: all of it comes before ``item``."""
@@ -214,6 +225,7 @@ class Pipeline:
             return self._telemetry(frame.stamp, 1)
         tally = self.tally
         tally.frames += 1
+        self._machine.state.frames += 1
         self.verdict = _IGNORED
         entries: list[Entry] = []
         for reading in self._read(frame):
@@ -225,11 +237,12 @@ class Pipeline:
             if verdict is not self.verdict and _SAYS[verdict] > _SAYS[self.verdict]:
                 self.verdict, self.kind = verdict, reading.type
             for observation in reading.observations:
+                entries += self._step(observation)
                 told = observation.told.at
-                if told is not None and tally.drift_ms is None:
+                # History that is told again is old, and says nothing of the clock.
+                if told is not None and tally.drift_ms is None and self._machine.is_news:
                     drift = told - frame.stamp.wall
                     tally.drift_ms = drift if abs(drift) > _DRIFT_MS else None
-                entries += self._step(observation)
         return entries + self._machine.heard(frame.stamp)
 
     def _telemetry(self, stamp: Stamp, frames: int) -> list[Entry]:
@@ -244,7 +257,13 @@ class Pipeline:
         tally.observations += 1
         said = type(observation).__name__
         tally.said[said] = tally.said.get(said, 0) + 1
-        return self._machine.step(observation)
+        scopes = self.state.doubts.scopes
+        entries = self._machine.step(observation)
+        if self.state.doubts.scopes != scopes:
+            tally.scopes += 1
+            told = observation.told
+            tally.scope_example = tally.scope_example or f"{said} with seq {told.seq} at {told.at}"
+        return entries
 
     def _count(self, reading: Reading, frame: Frame) -> None:
         """Of what says nothing of the history: how much there is of it, and one of each for people to look at."""
@@ -273,12 +292,14 @@ class Pipeline:
         self.tally.samples.append(Sample(reading.verdict, reading.type, reason, text))
 
 
-def _read_checkpoint(checkpoint: bytes | None) -> State | None:
+def _read_checkpoint(checkpoint: bytes | None, records: Iterable[tuple[str, bytes]]) -> tuple[State, Memory]:
     if checkpoint is None:
-        return None
+        state = State()
+        return state, Memory(state)
     try:
-        return decode_state(checkpoint)
-    except msgspec.MsgspecError as error:
+        state = decode_state(checkpoint)
+        return state, Memory(state, tuple(records))
+    except (msgspec.MsgspecError, ValueError, KeyError) as error:
         raise JournalDamaged(
             f"the checkpoint in the journal cannot be read: {error}",
             hint="the tap starts anew: the session that runs shows again with the server's next snapshot",

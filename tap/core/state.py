@@ -15,6 +15,8 @@ __all__ = [
     "Aspect",
     "Camera",
     "Connection",
+    "Cover",
+    "Doubts",
     "Held",
     "Leaving",
     "Live",
@@ -22,10 +24,13 @@ __all__ = [
     "PendingGap",
     "Phase",
     "RowState",
+    "Seen",
     "Session",
     "Side",
     "State",
     "Still",
+    "Take",
+    "Track",
     "decode_state",
     "encode_state",
     "flat",
@@ -62,6 +67,10 @@ class Mark(Struct):
     connection: int = 0
     explicit: int | None = None
     """``mono`` of the last explicit change."""
+    frame: int = 0
+    """Which received frame it was, counted over all: parts of one batch are one frame."""
+    clock: int = 0
+    """Under which setting of the server's clock ``at`` was told: times of two settings order nothing."""
 
 
 class Aspect(Struct):
@@ -72,6 +81,10 @@ class Aspect(Struct):
     sure: bool = False
     """False after a loss, until it is told anew."""
     mark: Mark | None = None
+    guessed: int | None = None
+    """Time of the last change where only a snapshot told it: a frame that tells it too adds nothing."""
+    last: Mark | None = None
+    """By what it was last changed, or told as such; ``mark`` moves on with every snapshot that confirms it."""
 
 
 class Side(Struct, rename="camel", omit_defaults=True):
@@ -108,6 +121,21 @@ class RowState(Struct):
     fields: dict[str, Any]
 
 
+class Take(Struct, array_like=True):
+    """One use of a still's id: ids may start anew with a boot or a session."""
+
+    number: int
+    """From 1: the second one's keys end in ``/2``."""
+    era: int
+    """In which life of the server it was first told (see ``Seen.era``)."""
+    first_at: int
+    """Time of the first mention."""
+    requested: int | None = None
+    """Time of the request, where one was told."""
+    captured: int | None = None
+    """Time of its last capture, by any camera."""
+
+
 class Still(Struct):
     """One still of one camera."""
 
@@ -118,6 +146,63 @@ class Still(Struct):
     """The server gave no id."""
     moment: int = -1
     """By what it is known which camera was live: its capture (2), the request (1), the upload (0)."""
+    era: int = 0
+    """In which life of the server it was told last."""
+
+
+class Seen(Struct, array_like=True):
+    """An explicit frame that was told: enough to know it again."""
+
+    era: int
+    """In which life of the server: ids may start anew with each."""
+    at: int | None = None
+    """The server's time of it."""
+    seq: int | None = None
+    scope: str | None = None
+    """What that ``seq`` can be compared within."""
+
+
+class Track(Struct, array_like=True):
+    """How far ``seq`` has come within one scope."""
+
+    seq: int
+    at: int | None = None
+    clock: int = 0
+    connection: int = 0
+    refused: int = 0
+    """Explicit frames in a row that ``seq`` alone would throw away."""
+    behind: int = 0
+    """Frames of any kind in a row that ``seq`` puts behind."""
+
+
+class Cover(Struct, array_like=True):
+    """A dissolve that was told: until it ends, a snapshot may still show what was on before."""
+
+    before: str | None
+    at: int | None
+    """When it ends, by the server's clock."""
+    clock: int
+    mono: int
+    """When it ends, by ours."""
+
+
+class Doubts(Struct, omit_defaults=True):
+    """What could not be told from what the server says, counted; for the operator."""
+
+    believed: int = 0
+    """Changes that may be repetitions: neither id nor number tells them from one that was told before."""
+    scopes: int = 0
+    """Times that ``seq`` began anew where the dialect says that it goes on."""
+    late: int = 0
+    """Events that were told after later ones."""
+    undated: int = 0
+    """Old events that were told again without a time: not written."""
+    unplaced: int = 0
+    """Stills of no session that is still known."""
+    forgotten: int = 0
+    """Rows of memory that were given up, since there were too many."""
+    untrusted: bool = False
+    """``seq`` contradicts what the dialect says of it, so it orders nothing on this connection."""
 
 
 class PendingGap(Struct):
@@ -141,12 +226,20 @@ class Session(Struct):
     start_told: bool
     """False where ``started_at`` is only when it was first seen."""
     start: dict[str, Any]
-    # What grows with a session comes first, what changes with every event last: see ``encode_state``.
+    number: int = 0
+    """Which of all sessions of this machine: short, for the names in its memory."""
+    # What grows with a session: kept in memory, and saved by what changed of it (see ``tap.core.memory``).
     stills: dict[str, Still] = field(default_factory=dict)
+    takes: dict[str, Take] = field(default_factory=dict)
+    """Ids of its stills, with the use of each that counts now."""
+    seen: dict[str, Seen] = field(default_factory=dict)
+    """Explicit frames that were told in it, by what identifies them."""
+    keys: dict[str, int] = field(default_factory=dict)
+    """How many events wanted one key, where more than one can."""
+    # As 0.1.0 kept them; read, and never written.
     markers: dict[str, int] = field(default_factory=dict)
-    """Ids of the stills that were asked for, with the time of the request."""
     asked: dict[str, int] = field(default_factory=dict)
-    """Ids of its stills, with the time of the first mention."""
+    # What changes with every event comes last: see ``encode_state``.
     media: list[str] = field(default_factory=list)
     title: str | None = None
     notes: str | None = None
@@ -183,7 +276,30 @@ class Connection(Struct):
     boot: str | None = None
     hello: str | None = None
     """What the greeting said, to tell a repeated one."""
+    hello_seq: int | None = None
     frames: int = 0
+    told_open: bool = False
+    """The source said that it opened; a greeting on it opens nothing."""
+    first_mono: int = 0
+    seq: int | None = None
+    """The highest ``seq`` that was told on it."""
+    controlled: int = 0
+    """``mono`` of its last frame that said something."""
+    controlled_at: int | None = None
+    """That frame's time by the server."""
+    excused: int = 0
+    """Until when (``mono``) its silence was none: telemetry came, or the tap itself stood still."""
+    silent: bool = False
+    """It stands, but the server has told nothing on it for too long."""
+    rebooted: bool = False
+    """It greeted as another boot than the one before."""
+    began_at: int | None = None
+    """The server's time of its first greeting or snapshot: what is older than that is history."""
+    began_clock: int = 0
+    era: int = 0
+    """In which life of the server it began."""
+    contradicted: int = 0
+    """How often ``seq`` began anew on it."""
 
 
 class Held(Struct):
@@ -208,7 +324,7 @@ class State(Struct):
     """All that the machine knows."""
 
     ended: list[Session] = field(default_factory=list)
-    """The last sessions that are over: they may show again, and their stills may still arrive."""
+    """Sessions that are over, oldest first: they may show again, and their stills may still arrive."""
     session: Session | None = None
     phase: Phase = Phase.WAITING
     program: Aspect = field(default_factory=Aspect)
@@ -216,6 +332,9 @@ class State(Struct):
     mode: Aspect = field(default_factory=Aspect)
     recording: Aspect = field(default_factory=Aspect)
     session_mark: Mark | None = None
+    """As 0.1.0 kept it; read, and never written."""
+    session_seen: Aspect = field(default_factory=Aspect)
+    """By what the session was told last."""
     frames_seen: bool = False
     """The server has session frames, so no policy is needed."""
     held: Held | None = None
@@ -225,7 +344,36 @@ class State(Struct):
     program_since: tuple[int, int] = (0, 0)
     """(at, mono) of the last change of the program."""
     recent: dict[str, int] = field(default_factory=dict)
-    """Explicit frames seen lately, to tell repeated ones."""
+    """As 0.1.0 kept them; read, and never written."""
+    seen: dict[str, Seen] = field(default_factory=dict)
+    """Explicit frames that were told lately outside of a session, to know them again."""
+    bare: dict[str, int] = field(default_factory=dict)
+    """Explicit frames with nothing to know them by, and when (``mono``) they were told last."""
+    tracks: dict[str, Track] = field(default_factory=dict)
+    epoch: int = 0
+    """How often ``seq`` began anew: part of every scope's name."""
+    era: int = 0
+    eras: int = 0
+    """Lives of the server that were counted; ``era`` falls back where a new one turned out to be none."""
+    clock: int = 0
+    """How often the server's clock was set."""
+    late_program: tuple[str | None, int] | None = None
+    """Camera and ``mono`` of a cut that was told late, and may yet turn out to be the newest."""
+    chain_broken: str | None = None
+    """What the last cut said that it came from, where that was not what was known to be on."""
+    cover: Cover | None = None
+    intervals: list[int] = field(default_factory=list)
+    """Between the last snapshots (ms), newest last."""
+    news: list[bool] = field(default_factory=list)
+    """Whether those snapshots said anything new."""
+    snapshot_mono: int | None = None
+    fine: bool = False
+    """The server's times are finer than whole seconds."""
+    numbers: int = 0
+    """Sessions that were begun."""
+    doubts: Doubts = field(default_factory=Doubts)
+    frames: int = 0
+    """Frames received, to know the parts of one batch."""
     connection: Connection | None = None
     connections: int = 0
     boot: str | None = None

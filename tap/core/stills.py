@@ -1,13 +1,22 @@
-"""Stills: rows that only move forward, whatever order the frames come in."""
+"""Stills: rows that only move forward, whatever order the frames come in.
+
+A still's id is good for one life of the server and one session. When it comes again for a still that was captured
+already, at another time or after a new start, it is another still: another *take* of that id, whose keys end in its
+number. Without ids, captures and uploads pair with requests first in, first out, by camera and time.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from tap.core.book import Book, told_at
 from tap.core.codec import MAX_KEY, key_part, sub_key
+from tap.core.identity import name_of
+from tap.core.memory import Memory
 from tap.core.model import StillCaptured, StillFailed, StillRequested, StillUploaded, Told
-from tap.core.state import Session, State, Still
+from tap.core.ordering import Order
+from tap.core.state import Session, State, Still, Take
 
 __all__ = ["RANK", "Stills"]
 
@@ -21,69 +30,110 @@ _COLUMNS = (
 
 _CLOCK_SET_MS = 2_000
 """A server's clock that is off by this much more or less than before was set meanwhile."""
+_AGAIN_MS = 2_000
+"""A capture without a time of its own that is told again so soon is the same."""
+_CLOCKS_MS = 10_000
+"""How far clocks of cameras and server may lie apart before a camera's time is not believed."""
+_NO_CLOCK_MS = 600_000
+"""The same, where the server's clock is not known at all, only the tap's."""
+_ANSWER_MS = 60_000
+"""A request without an id that has waited longer than this for its capture gets none any more."""
 
-_MOST = 1_000
+_MOST = 20_000
 """Stills of one session whose rows can still change; the oldest uploaded ones are forgotten first."""
 _HEAVY = 2_000
 """Characters of a still beyond which its session's stills are weighed, not only counted."""
+_HEAVIEST = 2_000_000
 
 
 class Stills:
     """The rules for stills (rule 6 of the design)."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, book: Book, order: Order, memory: Memory) -> None:
         self._book = book
+        self._order = order
+        self._memory = memory
 
     def requested(self, o: StillRequested) -> None:
         """Somebody asked: a marker, and a row for each camera that was asked."""
         at = told_at(o.told)
         name = o.still_id if o.still_id is not None else f"@{at}"
-        session = self._asking(name, at)
+        if self._told_before(o):
+            return
+        session = self._asking(o, name, at)
         if session is None:
             return
-        if _brief(name) not in session.markers:
-            _keep(session.markers, name, at)
-            _keep(session.asked, name, at)
+        take = session.takes.get(_brief(name))
+        if take is None:
+            take = self._take(session, name, at)
+        elif self._asks_anew(take, o, at):
+            take = self._take(session, name, at, take.number + 1)
+        if take.requested is None:
+            take.requested = at
+            self._memory.note(session, "u", _brief(name))
             detail: dict[str, Any] = {"stillId": name, "cameraIds": list(o.camera_ids)}
             if o.by is not None:
                 detail["by"] = o.by
-            key = sub_key(session.key, "still_marker", name)
+            key = _numbered(sub_key(session.key, "still_marker", name), take.number)
             self._book.event("still_marker", o.told, key=key, session=session, detail=detail)
         for camera_id in o.camera_ids:
-            self._move(session, name, camera_id, o.told, "requested", {"requestedAt": at}, anonymous=o.still_id is None)
+            facts = {"requestedAt": at}
+            self._move(session, name, take.number, camera_id, o.told, "requested", facts, anonymous=o.still_id is None)
 
     def captured(self, o: StillCaptured) -> None:
         """A camera has it."""
-        at = told_at(o.told) if o.taken_at is None else o.taken_at
-        found = self._place(o.still_id, o.camera_id, at, before="captured")
-        if found is None:
-            return
-        session, name = found
-        sizes = {"capturedAt": at, "width": o.width, "height": o.height}
-        still = self._move(session, name, o.camera_id, o.told, "captured", sizes, anonymous=o.still_id is None)
-        self._capture(session, still, name, o.camera_id, o.told, at, "seen")
+        self._arrived(o, "captured", {"width": o.width, "height": o.height})
 
     def uploaded(self, o: StillUploaded) -> None:
         """The file is safe; where no capture was told, this tells it too."""
-        at = told_at(o.told)
-        found = self._place(o.still_id, o.camera_id, at if o.taken_at is None else o.taken_at, before="uploaded")
+        facts = {"storageKey": o.storage_key, "url": o.url, "bytes": o.bytes, "sha256": o.sha256}
+        self._arrived(o, "uploaded", {"uploadedAt": told_at(o.told), **facts})
+
+    def _arrived(self, o: StillCaptured | StillUploaded, status: str, facts: dict[str, Any]) -> None:
+        found = self._place(o, status)
         if found is None:
             return
-        session, name = found
-        facts = {"uploadedAt": at, "storageKey": o.storage_key, "url": o.url, "bytes": o.bytes, "sha256": o.sha256}
-        if o.taken_at is not None:
-            facts["capturedAt"] = o.taken_at
-        still = self._move(session, name, o.camera_id, o.told, "uploaded", facts, anonymous=o.still_id is None)
-        how = "inferred" if o.taken_at is None else "seen"
-        self._capture(session, still, name, o.camera_id, o.told, at if o.taken_at is None else o.taken_at, how)
+        session, name, number = found
+        taken, doubted = self._taken(o, session)
+        if taken is not None or status == "captured":
+            facts["capturedAt"] = told_at(o.told) if taken is None else taken
+        anonymous = o.still_id is None
+        still = self._move(session, name, number, o.camera_id, o.told, status, facts, anonymous=anonymous)
+        how = "inferred" if taken is None and status == "uploaded" else "seen"
+        at = told_at(o.told) if taken is None else taken
+        self._capture(session, still, name, number, o.camera_id, o.told, at, how, doubted)
 
     def failed(self, o: StillFailed) -> None:
         """A camera could not take it."""
-        found = self._place(o.still_id, o.camera_id, told_at(o.told), before="failed")
+        found = self._place(o, "failed")
         if found is not None:
-            session, name = found
+            session, name, number = found
             facts = {"failReason": o.reason}
-            self._move(session, name, o.camera_id, o.told, "failed", facts, anonymous=o.still_id is None)
+            self._move(session, name, number, o.camera_id, o.told, "failed", facts, anonymous=o.still_id is None)
+
+    def unplaced(self) -> None:
+        """A still that belongs to no session that is still known: counted, and never given to the one that runs."""
+        self._book.state.doubts.unplaced += 1
+
+    # ------------------------------------------------------------------ when it was taken
+
+    def _taken(self, o: StillCaptured | StillUploaded, session: Session) -> tuple[int | None, int | None]:
+        """When the camera took it, as far as that is believed; and what was said, where it is not."""
+        said = o.taken_at
+        if said is None:
+            return None, None
+        state, told = self._book.state, o.told
+        now, slack = told.at, 0
+        if now is not None:
+            slack = 0 if state.fine else 999
+        elif state.clock_offset is not None:
+            now, slack = told.stamp.mono + state.clock_offset, _CLOCKS_MS
+        else:
+            now, slack = told.stamp.wall, _NO_CLOCK_MS
+        early = min(session.started_at, session.start.get("at", now), now) - max(slack, _CLOCKS_MS)
+        if said > now + slack or said < early:
+            return None, said
+        return said, None
 
     # ------------------------------------------------------------------ where a still belongs
 
@@ -92,53 +142,232 @@ class Stills:
         current = [] if state.session is None else [state.session]
         return current + state.ended[::-1]
 
-    def _asking(self, name: str, at: int) -> Session | None:
+    def _told_before(self, o: StillRequested | StillCaptured | StillUploaded | StillFailed) -> bool:
+        """Whether this very frame was told before; remembers it."""
+        name = name_of(o)
+        if name is None:
+            return False
+        scope = self._order.scope(o.told)
+        known = self._order.identity.known(name, o.told, scope)
+        if not known:
+            self._order.identity.remember(name, o.told, scope, self._book.running())
+        return known
+
+    def _asking(self, o: StillRequested, name: str, at: int) -> Session | None:
         """The session that a request belongs to: the one that runs, unless an older one's request is only repeated."""
-        known, running = self._asked_in(name), self._book.running()
-        if known is None or known is running:
-            return running
-        return known if running is None or known.markers.get(_brief(name), at) == at else running
-
-    def _asked_in(self, still_id: str | None) -> Session | None:
-        """The session that knows this still: the one that asked for it, even if it is over."""
-        if still_id is None:
-            return None
-        return next((session for session in self._sessions() if _brief(still_id) in session.asked), None)
-
-    def _place(self, still_id: str | None, camera_id: str, at: int, *, before: str) -> tuple[Session, str] | None:
-        """The session and name of a still; None where there is no session that it could belong to."""
-        if still_id is not None:
-            session = self._asked_in(still_id) or self._book.running()
-            if session is None:
-                return None
-            _keep(session.asked, still_id, at)
-            return session, still_id
-        ident = f"still/{before}/{camera_id}/{at}"
-        if ident in self._book.state.recent:
-            return None
-        self._book.remember(ident)
-        for session in self._sessions():
-            waiting = self._anonymous(session, camera_id, before)
-            if waiting is not None:
-                return session, waiting
         running = self._book.running()
-        return None if running is None else (running, f"@{at}")
+        for session in self._sessions():
+            take = session.takes.get(_brief(name))
+            if take is not None and session is not running and take.requested == at:
+                return session
+        if running is not None and o.told.at is not None and self._is_older(o.told, running):
+            return None
+        return running
 
-    def _anonymous(self, session: Session, camera_id: str, before: str) -> str | None:
-        """The latest still of this camera that has no id and has not come as far as ``before``."""
-        for still in reversed(session.stills.values()):
-            fields = still.row.fields
-            if still.anonymous and fields["cameraId"] == camera_id and RANK[fields["status"]] < RANK[before]:
-                name: str = fields["stillId"]
-                return name
+    def _is_older(self, told: Told, session: Session) -> bool:
+        """Whether this was told after a reconnect, of a time before the session."""
+        return self._order.is_history(told) and told_at(told) < session.started_at
+
+    def _asks_anew(self, take: Take, o: StillRequested, at: int) -> bool:
+        """Whether a request with an id that is known is for another still."""
+        if take.requested == at:
+            return o.still_id is None  # without an id, the same second names two
+        if take.era != self._book.state.era:
+            return take.requested is None or at > take.requested
+        if take.captured is None:
+            return False
+        return take.requested is not None or at > take.captured
+
+    def _take(self, session: Session, name: str, at: int, number: int = 1) -> Take:
+        take = Take(number, self._book.state.era, at)
+        session.takes[_brief(name)] = take
+        self._memory.note(session, "u", _brief(name))
+        return take
+
+    def _place(self, o: StillCaptured | StillUploaded | StillFailed, before: str) -> tuple[Session, str, int] | None:
+        """The session, name and take of a still; None where it was told before, or has no session."""
+        if o.still_id is None:
+            return None if self._told_before(o) else self._anonymous_place(o, before)
+        found = self._by_id(o, o.still_id, before)
+        if found is None:
+            return None
+        session, number = found
+        return session, o.still_id, number
+
+    def _by_id(
+        self, o: StillCaptured | StillUploaded | StillFailed, name: str, before: str
+    ) -> tuple[Session, int] | None:
+        running = self._book.running()
+        for session in self._sessions():
+            number = self._fits(session, name, o, before)
+            if number is not None:
+                return session, number
+        # Nobody waits for it: told again, or another still under an id that was used before.
+        for session in self._sessions():
+            if self._is_known(session, name, o, before):
+                return None
+        if running is None or self._cannot_be_of(running, o, name):
+            self.unplaced()
+            return None
+        take = running.takes.get(_brief(name))
+        return running, self._take(running, name, told_at(o.told), 1 if take is None else take.number + 1).number
+
+    def _cannot_be_of(self, session: Session, o: StillCaptured | StillUploaded | StillFailed, name: str) -> bool:
+        """Whether a still that nobody knows is surely, or may well be, an older session's."""
+        if _brief(name) in session.takes:
+            return False
+        taken = None if isinstance(o, StillFailed) else o.taken_at
+        if taken is not None and taken < session.started_at - _CLOCKS_MS and o.told.at is not None:
+            # A phone's clock may be off; what is known to have been given up may be anything's.
+            return isinstance(o, StillUploaded)
+        if self._is_older(o.told, session):
+            return True
+        return isinstance(o, StillUploaded) and self._book.state.doubts.forgotten > 0
+
+    def _fits(
+        self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed, before: str
+    ) -> int | None:
+        """The take of this id that waits for what is told; the newest that does."""
+        take = session.takes.get(_brief(name))
+        if take is None:
+            return None
+        running = session is self._book.running()
+        for number in range(take.number, 0, -1):
+            still = session.stills.get(self._key(session, name, number, o.camera_id))
+            if still is None:
+                # Another camera's, under one id: of the newest take only, and while its session may be meant.
+                if number == take.number and self._may_join(session, take, o, running=running):
+                    return number
+            elif self._waits(still, o, before):
+                return number
         return None
 
+    def _may_join(
+        self, session: Session, take: Take, o: StillCaptured | StillUploaded | StillFailed, *, running: bool
+    ) -> bool:
+        """Whether a camera that was not asked for may belong to a take: of one life of the server and one session."""
+        if take.era != self._book.state.era:
+            return False
+        return running or (session.completed_at or 0) >= told_at(o.told)
+
+    def _waits(self, still: Still, o: StillCaptured | StillUploaded | StillFailed, before: str) -> bool:
+        """Whether what is told moves this still on."""
+        fields = still.row.fields
+        if isinstance(o, StillUploaded):
+            return bool(fields["status"] != "uploaded")
+        if isinstance(o, StillFailed):
+            return RANK[fields["status"]] < RANK[before] and self._of_one_life(still, o.told)
+        if still.capture is None:
+            # A request, or a failure: in another life of the server the same id may mean another still.
+            return self._of_one_life(still, o.told) or (
+                fields["status"] == "requested" and not self._is_after(still, o)
+            )
+        if still.capture == "inferred":
+            return self._of_one_life(still, o.told) or self._taken_by(o, fields.get("uploadedAt", 0))
+        return False
+
+    def _of_one_life(self, still: Still, told: Told) -> bool:
+        return still.era == self._book.state.era or told.at is None
+
+    @staticmethod
+    def _taken_by(o: StillCaptured, at: int) -> bool:
+        return o.taken_at is not None and o.taken_at <= at
+
+    def _is_after(self, still: Still, o: StillCaptured) -> bool:
+        """Whether a capture is of the life of the server that began after this still was asked for."""
+        connection = self._book.state.connection
+        began = None if connection is None else connection.began_at
+        at = told_at(o.told) if o.taken_at is None else o.taken_at
+        return began is not None and at >= began > still.row.fields.get("requestedAt", 0)
+
+    def _is_known(
+        self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed, before: str
+    ) -> bool:
+        """Whether this was told before, of any take."""
+        take = session.takes.get(_brief(name))
+        if take is None:
+            return False
+        running = session is self._book.running()
+        stills = (
+            session.stills.get(self._key(session, name, number, o.camera_id)) for number in range(take.number, 0, -1)
+        )
+        return any(still is not None and self._is_again(still, o, before, running=running) for still in stills)
+
+    def _is_again(
+        self, still: Still, o: StillCaptured | StillUploaded | StillFailed, before: str, *, running: bool
+    ) -> bool:
+        fields = still.row.fields
+        if RANK[fields["status"]] < RANK[before]:
+            return False
+        if isinstance(o, StillFailed):
+            return True
+        same_life = running and still.era == self._book.state.era
+        if isinstance(o, StillUploaded):
+            for told, column in ((o.sha256, "sha256"), (o.storage_key, "storageKey"), (o.url, "url")):
+                if told is not None and column in fields:
+                    return bool(told == fields[column]) or same_life
+            return same_life or fields.get("uploadedAt") == told_at(o.told)
+        at = told_at(o.told) if o.taken_at is None else o.taken_at
+        captured = fields.get("capturedAt", 0)
+        if o.taken_at is not None:
+            return bool(at == captured) or fields.get("uploadedAt") == at or self._is_doubted(still, o)
+        return (same_life and bool(abs(at - captured) <= _AGAIN_MS)) or at == captured
+
+    @staticmethod
+    def _is_doubted(still: Still, o: StillCaptured) -> bool:
+        """Whether its time was not believed, so that the frame's stands, and this is that frame again."""
+        return o.taken_at is not None and still.row.fields.get("capturedAt") == told_at(o.told)
+
+    # ------------------------------------------------------------------ without ids
+
+    def _anonymous_place(
+        self, o: StillCaptured | StillUploaded | StillFailed, before: str
+    ) -> tuple[Session, str, int] | None:
+        at = told_at(o.told)
+        taken = at if isinstance(o, StillFailed) or o.taken_at is None else o.taken_at
+        for session in self._sessions():
+            waiting = next(self._waiting(session, o.camera_id, before, at, taken), None)
+            if waiting is not None:
+                return session, waiting[0], waiting[1]
+        running = self._book.running()
+        if running is None:
+            self.unplaced()
+            return None
+        name = f"@{taken}"
+        take = running.takes.get(_brief(name))
+        if take is None:
+            return running, name, self._take(running, name, at).number
+        key = self._key(running, name, take.number, o.camera_id)
+        if key in running.stills:
+            take = self._take(running, name, at, take.number + 1)
+        return running, name, take.number
+
+    @staticmethod
+    def _waiting(session: Session, camera_id: str, before: str, at: int, taken: int) -> Iterator[tuple[str, int]]:
+        """The stills of this camera without an id that have not come as far as ``before``, the oldest first."""
+        for key, still in session.stills.items():
+            fields = still.row.fields
+            if not still.anonymous or fields["cameraId"] != camera_id or RANK[fields["status"]] >= RANK[before]:
+                continue
+            known = fields.get("capturedAt") if before == "uploaded" else None
+            begun = fields.get("requestedAt", known if known is not None else 0)
+            if before != "uploaded" and not 0 <= taken - begun <= _ANSWER_MS:
+                continue
+            if before == "uploaded" and (known is None or known > at):
+                continue
+            yield fields["stillId"], _number_in(key, session, fields["stillId"], camera_id)
+
     # ------------------------------------------------------------------ rows and events
+
+    @staticmethod
+    def _key(session: Session, name: str, number: int, camera_id: str) -> str:
+        return _numbered(sub_key(session.key, "still", name, camera_id), number)
 
     def _move(
         self,
         session: Session,
         name: str,
+        number: int,
         camera_id: str,
         told: Told,
         status: str,
@@ -146,7 +375,7 @@ class Stills:
         *,
         anonymous: bool,
     ) -> Still:
-        key = sub_key(session.key, "still", name, camera_id)
+        key = self._key(session, name, number, camera_id)
         still = session.stills.get(key)
         old = still.row.fields if still is not None else {"stillId": name, "cameraId": camera_id, "status": status}
         fields = dict(old)
@@ -171,10 +400,21 @@ class Stills:
             self._bound(session, still)
         still.row = row
         still.moment = max(still.moment, moment)
+        still.era = self._book.state.era
+        self._memory.note(session, "t", key)
         return still
 
     def _capture(
-        self, session: Session, still: Still, name: str, camera_id: str, told: Told, at: int, how: str
+        self,
+        session: Session,
+        still: Still,
+        name: str,
+        number: int,
+        camera_id: str,
+        told: Told,
+        at: int,
+        how: str,
+        doubted: int | None,
     ) -> None:
         """One ``still_capture`` a camera; one that an upload told gives way to one that was seen."""
         if still.capture in {"seen", how}:
@@ -182,18 +422,25 @@ class Stills:
         detail: dict[str, Any] = {"stillId": name}
         if how == "inferred":
             detail["inferred"] = True
+        if doubted is not None:
+            detail["takenAt"] = doubted
+        key = _numbered(sub_key(session.key, "still_capture", name, camera_id), number)
         self._book.event(
             "still_capture",
             told,
-            key=sub_key(session.key, "still_capture", name, camera_id),
+            key=key,
             at=at,
             session=session,
             again=still.capture is not None,
             camera_id=camera_id,
-            still_key=sub_key(session.key, "still", name, camera_id),
+            still_key=self._key(session, name, number, camera_id),
             detail=detail,
         )
         still.capture = how
+        take = session.takes.get(_brief(name))
+        if take is not None and take.number == number:
+            take.captured = max(at, take.captured or at)
+            self._memory.note(session, "u", _brief(name))
 
     def _live_then(self, told: Told, at: int) -> dict[str, Any]:
         """Which camera was live at ``at``, a time that ``told`` speaks of."""
@@ -204,12 +451,23 @@ class Stills:
         name = info.name if info is not None else None
         return {"programCameraId": camera_id, **({"programCameraName": name} if name else {})}
 
-    @staticmethod
-    def _bound(session: Session, newest: Still) -> None:
+    def _bound(self, session: Session, newest: Still) -> None:
         weight = sum(map(_weight, session.stills.values())) if _weight(newest) > _HEAVY else 0
-        if len(session.stills) > _MOST or weight > _MOST * _HEAVY:
+        if len(session.stills) > _MOST or weight > _HEAVIEST:
             done = (key for key, still in session.stills.items() if still.row.fields["status"] == "uploaded")
-            del session.stills[next(done, next(iter(session.stills)))]
+            gone = next(done, next(iter(session.stills)))
+            del session.stills[gone]
+            self._memory.note(session, "t", gone)
+            self._book.state.doubts.forgotten += 1
+
+
+def _numbered(key: str, number: int) -> str:
+    return key if number == 1 else f"{key}/{number}"
+
+
+def _number_in(key: str, session: Session, name: str, camera_id: str) -> int:
+    first = sub_key(session.key, "still", name, camera_id)
+    return 1 if key == first else int(key[len(first) + 1 :])
 
 
 def _brief(name: str) -> str:
@@ -220,12 +478,6 @@ def _brief(name: str) -> str:
 def _weight(still: Still) -> int:
     """How many characters its row holds."""
     return sum(len(value) for value in still.row.fields.values() if isinstance(value, str))
-
-
-def _keep(known: dict[str, int], name: str, at: int) -> None:
-    known.setdefault(_brief(name), at)
-    if len(known) > _MOST:
-        del known[next(iter(known))]
 
 
 def _moment(status: str, fields: dict[str, Any], told: Told) -> tuple[int, int]:

@@ -228,7 +228,10 @@ class TestPolicies:
         stage.later(1000).say("cut", to="c2")
         assert stage.cuts() == [("c1", "c2")]
         stage.later(1000).say("cut", to=None)
+        assert stage.session(f"studio/@{T0 + 1000}")["status"] == "live"
+        stage.wait(10_000)
         assert stage.session(f"studio/@{T0 + 1000}")["status"] == "complete"
+        assert stage.session(f"studio/@{T0 + 1000}")["completedAt"] == T0 + 2000
 
     def test_program_ends_after_four_hours_without_a_change(self) -> None:
         """Dated by the last change."""
@@ -357,12 +360,12 @@ class TestCuts:
         assert stage.cuts() == [("c1", "c2"), ("c2", "c1")]
 
     def test_a_repeated_cut_frame_is_a_duplicate_even_after_another_cut(self) -> None:
-        """By its id and time, and by seq."""
+        """By its id, whatever number it comes with."""
         stage = Stage().shoot()
         stage.say("cut", to="c2", cut_id="k1", ts=2000)
         stage.later(100).say("cut", to="c1", cut_id="k2", ts=2100)
         stage.later(100).say("cut", to="c2", cut_id="k1", ts=2000)
-        stage.later(100).say("cut", to="c2", seq=3, ts=2050)
+        stage.later(100).say("cut", to="c2", cut_id="k1", seq=5, ts=2000)
         assert stage.cuts() == [("c1", "c2"), ("c2", "c1")]
 
     def test_a_cut_that_is_told_again_by_its_id_is_a_duplicate_whatever_its_seq(self) -> None:
@@ -625,7 +628,7 @@ class TestCameras:
         """And one that was made before it joined does not."""
         stage = Stage().shoot()
         stage.say("camera_joined", camera={"id": "c3"}, seq=100)
-        stage.later(10).state(seq=50)
+        stage.later(10).state(seq=50, ts=1990)
         stage.wait(6000)
         assert stage.camera("c3")["status"] == "online"  # type: ignore[index]
         stage.state(seq=101, cameras=[ONE])
@@ -836,7 +839,7 @@ class TestHardCases:
         """Neither presence nor a name."""
         stage = Stage().shoot()
         stage.state(seq=100, cameras=[{**ONE, "name": "New"}])
-        stage.later(10).state(seq=99, cameras=[ONE, TWO])
+        stage.later(10).state(seq=99, ts=1990, cameras=[ONE, TWO])
         stage.wait(6000)
         assert stage.camera("c1")["name"] == "New"  # type: ignore[index]
         assert stage.camera("c2")["leftAt"] == T0 + 2000  # type: ignore[index]

@@ -1,0 +1,185 @@
+"""Which event is this? What makes an explicit frame the same one that was told before, and what is remembered for it.
+
+A server tells things again: at once, after a reconnect, or in a batch of its last thousand events. What is the same is
+judged before what is newer, by the best that a frame carries:
+
+1. **Its own id**, within one life of the server and one session, whatever its time says. After a new start ids begin
+   anew: then it is the same only where the time is the same too.
+2. **Its time and what it is about**, where it has no id. Where ``seq`` says that it is newer, it is another.
+3. **Its number and what it is about**, where it has no time either.
+
+What has none of the three cannot be told from a repetition: a change of what is on air is then believed, and counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from tap.core.model import (
+    Cut,
+    HoldOn,
+    Marker,
+    ModeChanged,
+    MusicMoment,
+    Observation,
+    Recording,
+    Release,
+    SessionEnded,
+    SessionStarted,
+    StillCaptured,
+    StillFailed,
+    StillRequested,
+    StillUploaded,
+    Told,
+)
+from tap.core.state import Seen, Session, State
+
+__all__ = ["Identity", "Name", "name_of"]
+
+_STILLS = frozenset({"asked", "captured", "uploaded", "failed"})
+"""No two stills of one camera in one ms: there a newer number is only the number of another telling."""
+_OUTSIDE = 64
+"""Explicit frames that are remembered while no session runs."""
+MOST_SEEN = 100_000
+"""Explicit frames that are remembered of one session."""
+_LOOKED_BACK = 8
+"""Sessions that are over in which a frame is looked for too."""
+_AGAIN_MS = 10_000
+"""What carries nothing to know it by may be a repetition of what was told so shortly before."""
+_SHORT = 80
+"""Characters: what is longer is remembered by its digest."""
+
+
+class Name(NamedTuple):
+    """What an explicit frame is called, apart from when it was told."""
+
+    kind: str
+    own_id: str | None
+    subject: str
+    """What it is about: a camera, a mode, a still."""
+
+
+_NAMES: Mapping[type[Any], Callable[[Any], Name]] = {
+    Cut: lambda o: Name("cut", o.cut_id, f"{o.to}"),
+    HoldOn: lambda o: Name("hold", o.hold_id, f"{o.camera_id}"),
+    Release: lambda o: Name("release", o.hold_id, ""),
+    ModeChanged: lambda o: Name("mode", None, f"{o.to}"),
+    MusicMoment: lambda o: Name("music", o.moment_id, f"{o.at}/{o.kind}"),
+    Marker: lambda o: Name("marker", o.marker_id, f"{o.at}/{o.label}"),
+    Recording: lambda o: Name("recording", None, f"{o.active}/{o.path}"),
+    SessionStarted: lambda o: Name("started", None, f"{o.session.id}"),
+    SessionEnded: lambda o: Name("ended", None, f"{o.session_id}"),
+    # A still's id is no frame's: three cameras share it.
+    StillRequested: lambda o: Name("asked", None, f"{o.still_id}/{'/'.join(o.camera_ids)}"),
+    StillCaptured: lambda o: Name("captured", None, f"{o.still_id}/{o.camera_id}"),
+    StillUploaded: lambda o: Name("uploaded", None, f"{o.still_id}/{o.camera_id}/{o.storage_key}/{o.sha256}"),
+    StillFailed: lambda o: Name("failed", None, f"{o.still_id}/{o.camera_id}"),
+}
+
+
+def name_of(o: Observation) -> Name | None:
+    """The name of an explicit frame; None for what tells a state."""
+    name = _NAMES.get(type(o))
+    return None if name is None else name(o)
+
+
+def ident_of(name: Name, told: Told, scope: str | None) -> str | None:
+    """By what this frame is known again; None where it carries nothing to know it by."""
+    if name.own_id is not None:
+        return f"{name.kind}#{brief(name.own_id)}"
+    if told.at is not None:
+        return f"{name.kind}@{told.at}/{brief(name.subject)}"
+    if scope is not None and told.seq is not None:
+        return f"{name.kind}:{scope}:{told.seq}/{brief(name.subject)}"
+    return None
+
+
+def brief(text: str) -> str:
+    """``text`` as it is remembered: a long one by its digest."""
+    if len(text) <= _SHORT:
+        return text
+    return "~" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+class Identity:
+    """Remembers the explicit frames that were told, and knows them again."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.noted: Callable[[Session, str], None] = lambda _session, _ident: None
+        """Told of what a session has to remember from now on."""
+
+    def known(self, name: Name, told: Told, scope: str | None) -> bool:
+        """Whether this frame was told before."""
+        ident = ident_of(name, told, scope)
+        if ident is None:
+            return False
+        return any(self._is_same(seen, name, told, scope, own) for seen, own in self._found(ident))
+
+    def is_coarse(self, name: Name, told: Told) -> bool:
+        """Whether what is known of this frame is only a time in whole seconds: another may share it."""
+        return name.own_id is None and told.at is not None and told.at % 1000 == 0 and not self._state.fine
+
+    def remember(
+        self, name: Name, told: Told, scope: str | None, session: Session | None, *, changes: bool = False
+    ) -> None:
+        """Keep this frame, to know it again; ``changes``: and it is believed to change something."""
+        ident = ident_of(name, told, scope)
+        if ident is None:
+            if changes:
+                self._remember_bare(name, told)
+            return
+        seen = Seen(self._state.era, told.at, None if scope is None else told.seq, scope)
+        if session is not None:
+            session.seen[ident] = seen
+            self.noted(session, ident)
+            if len(session.seen) > MOST_SEEN:
+                self._forget_half(session)
+            return
+        outside = self._state.seen
+        outside.pop(ident, None)
+        outside[ident] = seen
+        if len(outside) > _OUTSIDE:
+            del outside[next(iter(outside))]
+
+    def _remember_bare(self, name: Name, told: Told) -> None:
+        """A frame that carries nothing to know it by: told lately, it may be told again."""
+        bare, ident = self._state.bare, f"{name.kind}/{brief(name.subject)}"
+        last = bare.pop(ident, None)
+        if last is not None and told.stamp.mono - last <= _AGAIN_MS:
+            self._state.doubts.believed += 1
+        bare[ident] = told.stamp.mono
+        if len(bare) > _OUTSIDE:
+            del bare[next(iter(bare))]
+
+    def _forget_half(self, session: Session) -> None:
+        for ident in list(session.seen)[: MOST_SEEN // 2]:
+            del session.seen[ident]
+            self.noted(session, ident)
+        self._state.doubts.forgotten += MOST_SEEN // 2
+
+    def _found(self, ident: str) -> Iterator[tuple[Seen, bool]]:
+        """What is remembered under this, and whether it is of the session that runs."""
+        state = self._state
+        session = state.session
+        if session is not None and (seen := session.seen.get(ident)) is not None:
+            yield seen, True
+        if (seen := state.seen.get(ident)) is not None:
+            yield seen, False
+        for over in state.ended[: -_LOOKED_BACK - 1 : -1]:
+            if (seen := over.seen.get(ident)) is not None:
+                yield seen, False
+
+    def _is_same(self, seen: Seen, name: Name, told: Told, scope: str | None, own: bool) -> bool:
+        if name.own_id is not None:
+            # The era falls back where a new life turned out to be none: what was noted in it is of this one then.
+            if own and seen.era >= self._state.era:
+                return True
+            return told.at is not None and seen.at == told.at
+        if name.kind in _STILLS and (self._state.fine or name.kind == "uploaded"):
+            return True
+        if scope is not None and seen.scope == scope and seen.seq is not None and told.seq is not None:
+            return told.seq <= seen.seq
+        return True
