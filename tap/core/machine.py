@@ -1241,7 +1241,7 @@ class Machine:
             self.is_news = False
             return {}
         at = told.at if o.at is None else o.at
-        home = self._book.running() if at is None else self._home(Told(told.stamp, at))
+        home = self._home(told) if self._order.is_history(told) else self._book.running()
         self._order.identity.remember(name, told, scope, self._book.running())
         if home is None:
             return {}
