@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any
 
 from tap.adapters._journal_rows import CONTENT, INSERT, digest_of, sealed
+from tap.core.memory import ALL_OF_IT, Checkpoint
 
 __all__ = ["insert_new", "keep_checkpoint", "known_among", "unpadded"]
 
@@ -52,10 +53,23 @@ def known_among(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> set[
     return seen
 
 
-def keep_checkpoint(db: sqlite3.Connection, checkpoint: bytes) -> None:
-    """Put the checkpoint in the place of the last one, with its digest."""
-    data = _padded(checkpoint)
+def keep_checkpoint(db: sqlite3.Connection, checkpoint: Checkpoint) -> None:
+    """Put the state in the place of the last one, with its digest, and what changed of the memory beside it."""
+    data = _padded(checkpoint.state)
     db.executemany(_KEEP_CHECKPOINT, [("machine", data), ("digest", digest_of(data))])
+    if checkpoint.whole:
+        db.execute("DELETE FROM checkpoint WHERE part >= 'm:' AND part < 'm;'")
+    gone = [name for name, record in checkpoint.memory.items() if record is None]
+    for name in gone:
+        if name.endswith(f":{ALL_OF_IT}"):
+            begin = name[: -len(ALL_OF_IT)]
+            # From "m:3:" up to "m:3;", which is the next text after all that begin so.
+            db.execute("DELETE FROM checkpoint WHERE part >= ? AND part < ?", (begin, f"{begin[:-1]};"))
+        else:
+            db.execute("DELETE FROM checkpoint WHERE part = ?", (name,))
+    db.executemany(
+        _KEEP_CHECKPOINT, [(name, record) for name, record in checkpoint.memory.items() if record is not None]
+    )
 
 
 def _padded(checkpoint: bytes) -> bytes:

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
 from tap.core.errors import JournalDamaged, JournalError
+from tap.core.memory import Checkpoint
 from tap.core.model import Entry
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ __all__ = ["JournalWriter"]
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
+_Saved: TypeAlias = Checkpoint | bytes | None
 _CALLBACKS_KEPT = 1_000
 """While a disk takes nothing for hours, who waits longest is told once it does."""
 
@@ -65,6 +67,11 @@ class JournalWriter:
         return self._submitted - self._committed
 
     @property
+    def wants_all(self) -> bool:
+        """Another file was begun: it lacks what the machine remembers."""
+        return self._journal.wants_all
+
+    @property
     def waiting_bytes(self) -> int:
         """What these take in memory, about."""
         return self._submitted_bytes - self._committed_bytes
@@ -76,7 +83,10 @@ class JournalWriter:
         return 0.0 if since is None else time.monotonic() - since
 
     def submit(
-        self, entries: Sequence[Entry], checkpoint: bytes | None, on_durable: Callable[[], None] | None = None
+        self,
+        entries: Sequence[Entry],
+        checkpoint: _Saved,
+        on_durable: Callable[[], None] | None = None,
     ) -> None:
         """Queue entries and a checkpoint for the next transaction; returns at once. From one thread only.
 
@@ -188,26 +198,39 @@ class _Batch:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.bytes = 0
-        self.checkpoint: bytes | None = None
+        self.checkpoint: _Saved = None
         self.callbacks: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.callbacks) or self.checkpoint is not None
 
     def add(
-        self, entries: Sequence[Entry], size: int, checkpoint: bytes | None, on_durable: Callable[[], None] | None
+        self,
+        entries: Sequence[Entry],
+        size: int,
+        checkpoint: _Saved,
+        on_durable: Callable[[], None] | None,
     ) -> None:
         self.entries.extend(entries)
         self.bytes += size
-        self.checkpoint = self.checkpoint if checkpoint is None else checkpoint
+        self.checkpoint = _later(self.checkpoint, checkpoint)
         if on_durable is not None and len(self.callbacks) < _CALLBACKS_KEPT:
             self.callbacks.append(on_durable)
 
     def append(self, later: _Batch) -> None:
         self.entries.extend(later.entries)
         self.bytes += later.bytes
-        self.checkpoint = self.checkpoint if later.checkpoint is None else later.checkpoint
+        self.checkpoint = _later(self.checkpoint, later.checkpoint)
         self.callbacks.extend(later.callbacks[: _CALLBACKS_KEPT - len(self.callbacks)])
+
+
+def _later(one: _Saved, other: _Saved) -> _Saved:
+    """Two checkpoints as one: the later state, and what changed of the memory by both."""
+    if other is None or one is None:
+        return one if other is None else other
+    if isinstance(one, bytes) or isinstance(other, bytes) or other.whole:
+        return other
+    return Checkpoint(other.state, {**one.memory, **other.memory}, one.whole)
 
 
 _OBJECT_BYTES = 60

@@ -50,6 +50,7 @@ from tap.adapters._journal_schema import (
 from tap.adapters._journal_verify import problems_in
 from tap.adapters._journal_writer import JournalWriter
 from tap.core.errors import JournalDamaged, JournalVersion
+from tap.core.memory import Checkpoint
 from tap.core.model import Entry, Op
 
 __all__ = ["Journal", "JournalWriter", "Kept", "State", "kept_object"]
@@ -83,6 +84,8 @@ class Journal:
         self.path = path
         self._names = (str(path), str(beside(path, "-wal")), str(beside(path, "-shm")))
         self.moved_aside: list[Path] = []
+        self.wants_all = False
+        """Another file was begun: what is kept in it next has to be all there is, and no difference."""
         self.commits = 0
         self._readonly = readonly
         self._select = SELECT
@@ -131,8 +134,10 @@ class Journal:
 
     # ------------------------------------------------------------------------------------------ what is recorded
 
-    def append(self, entries: Iterable[Entry], checkpoint: bytes | None, now_ms: int) -> int:
+    def append(self, entries: Iterable[Entry], checkpoint: Checkpoint | bytes | None, now_ms: int) -> int:
         """Keep entries and the machine's checkpoint, in one transaction, on the disk. How many entries were new.
+
+        A checkpoint in bytes is a state with all its memory in it.
 
         An entry that is kept already, byte for byte, is not kept twice, so a batch may be given again after an error.
         What the owner adds to a session that was repaired is kept at the repair's revision, or nobody would see it.
@@ -142,6 +147,8 @@ class Journal:
         rows = [row_of(entry, now_ms) for entry in entries]
         if not rows and checkpoint is None:
             return 0
+        if isinstance(checkpoint, bytes):
+            checkpoint = Checkpoint(checkpoint, {})
         try:
             return self._insert(rows, checkpoint)
         except JournalDamaged:
@@ -165,6 +172,11 @@ class Journal:
         """The machine's state as it was committed last; None before the first."""
         rows = self._all("SELECT data FROM checkpoint WHERE part = 'machine'")
         return unpadded(bytes(rows[0][0])) if rows else None
+
+    def memory(self) -> list[tuple[str, bytes]]:
+        """What the machine remembers beside its state, record by record."""
+        rows = self._all("SELECT part, data FROM checkpoint WHERE part >= 'm:' AND part < 'm;'")
+        return [(str(name), bytes(data)) for name, data in rows]
 
     def tap_id(self) -> str:
         """The id of this tap, 12 hex digits, made once for the state directory.
@@ -403,6 +415,7 @@ class Journal:
 
     def _reopen(self) -> None:
         """Leave a file that is no longer the one at the path."""
+        self.wants_all = True
         if self._lock is not None:
             log, shared = self._log_there()
             if self._log is not None and log is not None and log == self._log[0]:
@@ -459,13 +472,15 @@ class Journal:
         with self._reading():
             return self._db.execute(sql, parameters).fetchall()
 
-    def _insert(self, rows: list[tuple[Any, ...]], checkpoint: bytes | None) -> int:
+    def _insert(self, rows: list[tuple[Any, ...]], checkpoint: Checkpoint | None) -> int:
         inserted = last = 0
         with self._changing():
             if rows:
                 inserted, last = insert_new(self._db, self._at_its_revision(rows))
             if checkpoint is not None:
                 keep_checkpoint(self._db, checkpoint)
+        if checkpoint is not None and checkpoint.whole:
+            self.wants_all = False
         self._highest = max(self._highest, last)
         return inserted
 

@@ -170,6 +170,8 @@ class Book:
         self.entries.append(Entry(key, "event", session.key, when, _present(fields)))
         if not again:
             session.counts[kind] = session.counts.get(kind, 0) + 1
+            if session is not self.state.session:
+                self._memory.note_over(session)
 
     def _own_key(self, session: Session, key: str) -> str:
         """``key`` with how many had it before, where any did: a clock may be coarse, missing, or stand still."""

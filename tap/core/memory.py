@@ -23,7 +23,7 @@ from msgspec import Struct, structs
 
 from tap.core.state import Seen, Session, State, Still, Take
 
-__all__ = ["ALL_OF_IT", "Checkpoint", "Memory", "is_memory"]
+__all__ = ["ALL_OF_IT", "Checkpoint", "Memory"]
 
 ALL_OF_IT = "*"
 _MOST_SESSIONS = 200
@@ -45,11 +45,8 @@ class Checkpoint(NamedTuple):
     """What is so now, as JSON: it replaces the last."""
     memory: Mapping[str, bytes | None]
     """Records that changed since the last one; None where a record is gone."""
-
-
-def is_memory(name: str) -> bool:
-    """Whether this is the name of a record."""
-    return name.startswith("m:")
+    whole: bool = False
+    """The records are all there are: what was kept before is to go."""
 
 
 class _Homes(Struct, frozen=True):
@@ -138,17 +135,17 @@ class Memory:
         """Let the next changes be all there is: what was saved before is lost."""
         self._whole = True
 
-    def changes(self) -> dict[str, bytes | None]:
-        """The records that changed since the last call."""
+    def save(self, state: bytes) -> Checkpoint:
+        """The records that changed since the last call, beside the state as it is now."""
         if self._whole:
             self._whole = False
             self._changed.clear()
-            return dict(self._records())
+            return Checkpoint(state, dict(self._records()), whole=True)
         if not self._changed:
-            return {}
+            return Checkpoint(state, {})
         changed, self._changed = self._changed, {}
         over = {session.number for session in self._state.ended}
-        return {name: self._record(what, over) for name, what in changed.items()}
+        return Checkpoint(state, {name: self._record(what, over) for name, what in changed.items()})
 
     def _record(self, what: tuple[Session, _Kind | None, str] | None, over: set[int]) -> bytes | None:
         if what is None:

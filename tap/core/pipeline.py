@@ -189,7 +189,7 @@ class Pipeline:
         memory = self._machine.memory
         if everything:
             memory.everything()
-        return Checkpoint(encode_state(slim(self._machine.state)), memory.changes())
+        return memory.save(encode_state(slim(self._machine.state)))
 
     def _remembered(self, reader: Reader, item: SourceItem) -> list[Entry]:
         """What a reader held back, and what it makes of the source itself: all of it comes before ``item``."""

@@ -26,6 +26,7 @@ from tap.adapters.socket import Clock, ServerSocket
 from tap.adapters.tape import TapeHeader
 from tap.core.errors import JournalError, MappingInvalid, SettingsInvalid
 from tap.core.mapping import Dialect
+from tap.core.memory import Checkpoint
 from tap.core.model import Entry
 from tap.core.pipeline import Pipeline
 from tap.service.changes import DAMAGED, NEWER, Changes
@@ -187,7 +188,7 @@ class Service:
         stages += [] if self.face is None else [self.face.run()]
         return stages if self.publisher is None else [*stages, self.publisher.run()]
 
-    def _submit(self, entries: Sequence[Entry], checkpoint: bytes | None) -> None:
+    def _submit(self, entries: Sequence[Entry], checkpoint: Checkpoint | None) -> None:
         """To the journal; once it is durable, the publisher hears of it."""
         self.writer.submit(entries, checkpoint, partial(self._durable, self.ingest.first_read) if entries else None)
 
@@ -306,6 +307,7 @@ class Service:
             tap=self.journal.tap_id(),
             policy=self.settings.policy(),
             checkpoint=checkpoint,
+            memory=() if checkpoint is None else self.journal.memory(),
         )
 
     # ------------------------------------------------------------------------------------------ beside the hot loop

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from tap.adapters.socket import Clock
 from tap.core.mapping import Verdict
+from tap.core.memory import Checkpoint
 from tap.core.model import FRAMES_LOST, Alive, Closed, Entry, Frame, Opened, SourceItem, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service.logs import get_logger
@@ -48,6 +49,11 @@ class Backlog(Protocol):
         ...
 
     @property
+    def wants_all(self) -> bool:
+        """It needs all that is remembered, and not what changed of it."""
+        ...
+
+    @property
     def stalled_for(self) -> float:
         """Seconds for which the disk has taken nothing."""
         ...
@@ -64,7 +70,7 @@ class Ingest:
     def __init__(
         self,
         pipeline: Pipeline,
-        submit: Callable[[Sequence[Entry], bytes | None], None],
+        submit: Callable[[Sequence[Entry], Checkpoint | None], None],
         clock: Clock,
         *,
         on_entries: Callable[[Sequence[Entry]], None] | None = None,
@@ -194,7 +200,7 @@ class Ingest:
         self._urgent = self._soon = False
         self._saved = self._loop.time()
         entries, self._entries = self._entries, []
-        self._submit(entries, self._pipeline.checkpoint())
+        self._submit(entries, self._pipeline.save(everything=self._backlog is not None and self._backlog.wants_all))
         if entries and self._on_entries is not None:
             self._on_entries(entries)
         if not self._crowded:

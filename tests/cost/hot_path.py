@@ -24,6 +24,7 @@ from bench.server import framed
 from tap.adapters._line_websockets import WebsocketsLine
 from tap.adapters.dialects import load_dialect
 from tap.adapters.socket import Clock, ServerSocket
+from tap.core.memory import Checkpoint
 from tap.core.model import Entry, Frame, SourceItem, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service import ingest
@@ -105,7 +106,7 @@ class Tap:
         self.line = WebsocketsLine(protocol, self._socket, max_queue=None)
         self.wire = _open(self.line, protocol)
 
-    def _submit(self, entries: Sequence[Entry], checkpoint: bytes | None) -> None:
+    def _submit(self, entries: Sequence[Entry], checkpoint: Checkpoint | None) -> None:
         self.entries += len(entries)
         self.saved += checkpoint is not None
 

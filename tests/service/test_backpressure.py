@@ -42,6 +42,7 @@ class Disk:
 
     waiting_bytes = 0
     stalled_for = 0.0
+    wants_all = False
 
 
 class Desk:

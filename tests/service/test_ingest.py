@@ -11,6 +11,7 @@ import pytest
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.socket import Clock
+from tap.core.memory import Checkpoint
 from tap.core.model import Alive, Closed, Entry, Frame, Opened, Policy, SourceItem
 from tap.core.pipeline import Pipeline
 from tap.service import ingest
@@ -25,10 +26,10 @@ class Keeper:
     """What was submitted, and a way to wait for more of it."""
 
     def __init__(self) -> None:
-        self.batches: list[tuple[list[Entry], bytes | None]] = []
+        self.batches: list[tuple[list[Entry], Checkpoint | None]] = []
         self._news = asyncio.Event()
 
-    def submit(self, entries: Sequence[Entry], checkpoint: bytes | None) -> None:
+    def submit(self, entries: Sequence[Entry], checkpoint: Checkpoint | None) -> None:
         self.batches.append((list(entries), checkpoint))
         self._news.set()
 
@@ -74,7 +75,8 @@ def test_one_turn_is_one_submission() -> None:
         await asyncio.sleep(0)
         ((entries, checkpoint),) = desk.kept.batches
         assert [entry.fields["kind"] for entry in entries if entry.op == "event"].count("cut") == 3
-        assert checkpoint == desk.pipeline.checkpoint()
+        assert checkpoint is not None
+        assert checkpoint.state == desk.pipeline.save().state
         assert desk.told == entries
 
     run(body())
@@ -97,7 +99,8 @@ def test_a_burst_is_saved_together(monkeypatch: pytest.MonkeyPatch) -> None:
         await desk.kept.until(lambda: len(desk.kept.batches) == 2)
         entries, checkpoint = desk.kept.batches[1]
         assert [entry.fields["kind"] for entry in entries if entry.op == "event"] == ["cut"] * 3
-        assert checkpoint == desk.pipeline.checkpoint()
+        assert checkpoint is not None
+        assert checkpoint.state == desk.pipeline.save().state
 
     run(body())
 
@@ -193,8 +196,8 @@ class Stub(Pipeline):
     def deadline(self) -> int | None:
         return 0
 
-    def checkpoint(self) -> bytes:
-        return b"{}"
+    def save(self, *, everything: bool = False) -> Checkpoint:
+        return Checkpoint(b"{}", {}, everything)
 
 
 def test_a_bug_in_the_pipeline_stops_nothing() -> None:

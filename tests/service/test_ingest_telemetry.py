@@ -17,6 +17,7 @@ from msgspec import to_builtins
 from bench.load import Load
 from tap.adapters.dialects import load_dialect
 from tap.core.mapping import Dialect, Verdict
+from tap.core.memory import Checkpoint
 from tap.core.model import Closed, Entry, Frame, Opened, SourceItem, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service.ingest import Ingest
@@ -77,7 +78,7 @@ class Desk:
     def __init__(self, dialect: Dialect, *, counted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         self.time = Time()
         self.counted = counted
-        self.submitted: list[tuple[list[Entry], bytes | None]] = []
+        self.submitted: list[tuple[list[Entry], Checkpoint | None]] = []
         self.recorded: list[tuple[SourceItem, Verdict | None, str]] = []
         self.pipeline = Pipeline(dialect, venue="v", tap="t")
         self.pipeline.resume(START)
@@ -89,7 +90,7 @@ class Desk:
             )
         self._numbers = itertools.count(1)
 
-    def _submit(self, entries: Sequence[Entry], checkpoint: bytes | None) -> None:
+    def _submit(self, entries: Sequence[Entry], checkpoint: Checkpoint | None) -> None:
         self.submitted.append((list(entries), checkpoint))
 
     def says(self, data: bytes, *, binary: bool = False) -> None:
