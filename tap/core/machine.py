@@ -489,8 +489,8 @@ class Machine:
             return True
         if seq is not None and connection.seq is not None:
             return seq > connection.seq
-        # Whoever is told when a connection opens need not guess it from a greeting.
-        return connection.told_open
+        # Whoever is told when a connection opens need not guess it from a greeting, where that says anything at all.
+        return connection.told_open and (hello.boot is not None or at is not None)
 
     def _connect(self, *, greeted: bool) -> Connection:
         state = self.state

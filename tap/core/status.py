@@ -201,6 +201,8 @@ class Now(Struct, frozen=True, rename="camel"):
     mode: str | None
     cameras: list[CameraNow]
     more_cameras: int
+    doubts: list[str] = field(default_factory=list)
+    """What the server's frames could not show, in sentences."""
 
 
 class KeptNow(Struct, frozen=True, rename="camel"):

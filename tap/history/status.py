@@ -144,6 +144,8 @@ def _facts(status: Status, zone: tzinfo | None) -> Iterator[tuple[str, Text]]:
     if server.unknown_types:
         named = ", ".join(f"{plain(name)} ({count})" for name, count in list(server.unknown_types.items())[:5])
         yield "", Text(f"types that the dialect does not know: {named}", style="yellow")
+    for number, doubt in enumerate(now.doubts):
+        yield "" if number else "not clear", Text(plain(doubt), style="yellow")
     kept = f"{journal.pending + journal.shipped + journal.dead} entries kept"
     more = [f"{journal.in_memory} in memory"] if journal.in_memory else []
     more += [f"{journal.dead} set aside"] if journal.dead else []

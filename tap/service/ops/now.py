@@ -9,6 +9,7 @@ from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
+from tap.core.doubts import doubts_in_words
 from tap.core.state import Session, State
 from tap.core.status import (
     CameraNow,
@@ -77,6 +78,7 @@ def now_of(service: Service) -> Now:
         mode=shown(state.mode.value) if state.mode.known else None,
         cameras=cameras[:_CAMERAS],
         more_cameras=max(0, len(cameras) - _CAMERAS),
+        doubts=doubts_in_words(state.doubts),
     )
 
 
