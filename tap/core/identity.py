@@ -92,7 +92,8 @@ def ident_of(name: Name, told: Told, scope: str | None) -> str | None:
     if told.at is not None:
         return f"{name.kind}@{told.at}/{brief(name.subject)}"
     if scope is not None and told.seq is not None:
-        return f"{name.kind}:{scope}:{told.seq}/{brief(name.subject)}"
+        # Whether or not the count began anew since: the same number with the same words is told again.
+        return f"{name.kind}:{scope.partition('#')[0]}:{told.seq}/{brief(name.subject)}"
     return None
 
 
@@ -131,14 +132,15 @@ class Identity:
             if changes:
                 self._remember_bare(name, told)
             return
-        seen = Seen(self._state.era, told.at, None if scope is None else told.seq, scope)
+        state = self._state
+        seen = Seen(state.era, told.at, None if scope is None else told.seq, scope, state.boots)
         if session is not None:
             session.seen[ident] = seen
             self.noted(session, ident)
             if len(session.seen) > MOST_SEEN:
                 self._forget_half(session)
             return
-        outside = self._state.seen
+        outside = state.seen
         outside.pop(ident, None)
         outside[ident] = seen
         if len(outside) > _OUTSIDE:
@@ -177,7 +179,8 @@ class Identity:
             # The era falls back where a new life turned out to be none: what was noted in it is of this one then.
             if own and seen.era >= self._state.era:
                 return True
-            return told.at is not None and seen.at == told.at
+            # After a new start only another time tells another event, after a new boot the boot itself does too.
+            return seen.at == told.at and (told.at is not None or (own and seen.boot == self._state.boots))
         if name.kind in _STILLS and (self._state.fine or name.kind == "uploaded"):
             return True
         if scope is not None and seen.scope == scope and seen.seq is not None and told.seq is not None:

@@ -560,6 +560,7 @@ class Machine:
         start = {"at": cause.at, **side_fields(self._side())}
         told = info.started_at is not None
         session = Session(key, cause.by, info.id, started_at, told, start, shown_at=cause.at)
+        session.clock = state.clock
         self.memory.number(session)
         state.session = session
         self._name(session, info)
@@ -897,9 +898,12 @@ class Machine:
         """What a snapshot says that nobody told before becomes an event; what follows a loss only becomes known."""
         state = self.state
         if "mode" in told:
-            if self._would_change(state.mode, told["mode"]):
+            changed = self._would_change(state.mode, told["mode"])
+            if changed:
                 self._turn_mode(told["mode"], state.mode.value, by, inferred=True)
             self._set(state.mode, told["mode"], by, explicit=False)
+            if changed:
+                state.mode.guessed = told_at(by)
         if "program" in told:
             if self._would_change(state.program, told["program"]):
                 self._inferred_cut(told["program"], by)
@@ -913,13 +917,16 @@ class Machine:
     def _tell_hold(self, hold: HoldInfo | None, by: Told) -> None:
         aspect = self.state.hold
         active = flat("hold", hold)
-        if self._would_change(aspect, active):
+        changed = self._would_change(aspect, active)
+        if changed:
             if active:
                 o = HoldOn(by, by=hold.by if hold is not None else None)
                 self._turn_hold(o, inferred=True)
             else:
                 self._turn_release(Release(by), inferred=True)
         self._set(aspect, active, by, explicit=False)
+        if changed:
+            aspect.guessed = told_at(by)
 
     # ------------------------------------------------------------------ aspects
 
@@ -931,10 +938,8 @@ class Machine:
         changed = not (aspect.known and aspect.sure and aspect.value == value)
         if explicit or changed:
             aspect.last = aspect.mark
-        if explicit:
+        if explicit or changed:
             aspect.guessed = None
-        elif changed:
-            aspect.guessed = told_at(told)
         aspect.value, aspect.known, aspect.sure = value, True, True
 
     def _set_program(self, value: str | None, told: Told, *, explicit: bool) -> None:
@@ -998,8 +1003,10 @@ class Machine:
         if at is None:
             return None if self._order.in_history(told) else running
         slack = 0 if state.fine else 999
-        if running is not None and at >= min(running.started_at, running.start["at"]) - slack:
-            return running
+        if running is not None:
+            set_since = running.clock != state.clock
+            if set_since or at >= min(running.started_at, running.start["at"]) - slack:
+                return running
         for over in reversed(state.ended):
             if over.started_at - slack <= at <= (over.completed_at or over.shown_at) + slack:
                 return over
@@ -1030,7 +1037,7 @@ class Machine:
             return
         told_from = o.from_ if o.from_ is not UNSET else None
         if place is Place.LATE:
-            state.late_program = (o.to, o.told.stamp.mono) if self._may_be_newest(program, o) else None
+            state.late_program = (o.to, o.told.stamp.mono) if self._may_be_newest(program) else None
             self._write_cut(o, told_from, late=True)
             return
         if program.known and program.sure and program.value == o.to:
@@ -1058,11 +1065,9 @@ class Machine:
             return False
         return True if o.from_ == program.value and o.to != program.value else None
 
-    @staticmethod
-    def _may_be_newest(program: Aspect, o: Cut) -> bool:
-        """Whether a cut that is late by its number or time may yet be what is on: nothing explicit came after it."""
-        mark, last = program.mark, program.last
-        return mark is not None and last is not None and (mark.frame != last.frame or o.cut_id is not None)
+    def _may_be_newest(self, program: Aspect) -> bool:
+        """Whether a cut that is late by its number or time may yet be what is on; in one batch its place is known."""
+        return program.mark is not None and program.mark.frame != self.state.frames
 
     def _was_on(self) -> str | None:
         """What was on until now, as far as is known for sure."""
@@ -1117,6 +1122,7 @@ class Machine:
         kind, subject = ("cut", to) if to is not None else ("off_air", was)
         if to is None and was is None:
             return
+        state.program.guessed = told_at(told)
         self._cameras.on_program(to, told_at(told))
         self._book.event(
             kind,

@@ -136,6 +136,7 @@ class Order:
     def new_boot(self, connection: Connection) -> None:
         """Another life of the server: ids and numbers begin anew."""
         state = self._state
+        state.boots += 1
         state.eras += 1
         state.era = connection.era = state.eras
         state.doubts.untrusted = False

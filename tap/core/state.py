@@ -160,6 +160,8 @@ class Seen(Struct, array_like=True):
     seq: int | None = None
     scope: str | None = None
     """What that ``seq`` can be compared within."""
+    boot: int = 0
+    """Of which boot, counted."""
 
 
 class Track(Struct, array_like=True):
@@ -261,6 +263,8 @@ class Session(Struct):
     """Time of the last frame that showed it."""
     shown_by_server: bool = False
     """Whether that time is the server's."""
+    clock: int = 0
+    """Under which setting of the server's clock it began."""
 
 
 class Connection(Struct):
@@ -355,6 +359,8 @@ class State(Struct):
     era: int = 0
     eras: int = 0
     """Lives of the server that were counted; ``era`` falls back where a new one turned out to be none."""
+    boots: int = 0
+    """How often another boot greeted."""
     clock: int = 0
     """How often the server's clock was set."""
     late_program: tuple[str | None, int] | None = None

@@ -258,10 +258,7 @@ class Stills:
         if isinstance(o, StillFailed):
             return RANK[fields["status"]] < RANK[before] and self._of_one_life(still, o.told)
         if still.capture is None:
-            # A request, or a failure: in another life of the server the same id may mean another still.
-            return self._of_one_life(still, o.told) or (
-                fields["status"] == "requested" and not self._is_after(still, o)
-            )
+            return True
         if still.capture == "inferred":
             return self._of_one_life(still, o.told) or self._taken_by(o, fields.get("uploadedAt", 0))
         return False
@@ -272,13 +269,6 @@ class Stills:
     @staticmethod
     def _taken_by(o: StillCaptured, at: int) -> bool:
         return o.taken_at is not None and o.taken_at <= at
-
-    def _is_after(self, still: Still, o: StillCaptured) -> bool:
-        """Whether a capture is of the life of the server that began after this still was asked for."""
-        connection = self._book.state.connection
-        began = None if connection is None else connection.began_at
-        at = told_at(o.told) if o.taken_at is None else o.taken_at
-        return began is not None and at >= began > still.row.fields.get("requestedAt", 0)
 
     def _is_known(
         self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed, before: str
