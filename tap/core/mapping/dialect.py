@@ -330,9 +330,8 @@ class Dialect:
         observation: Observation = emit.make(told=told, **values)
         return observation
 
-
     def _is_hollow(self, item: dict[str, Any], values: dict[str, Any]) -> bool:
-        """Whether all that the frame has to say stands in a body that cannot be read: it is no session without an id."""
+        """Whether all that the frame says stands in a body that cannot be read: that is no session without an id."""
         session = values.get("session")
         says = bool(values) if session is None else session.id is not None or len(values) > 1
         return not says and any(at(item, path) is not UNSET and at(item, path) is not None for path in self._plan.body)
