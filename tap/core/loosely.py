@@ -87,12 +87,11 @@ def _strict(text: str) -> str:
     for kind, said in _shallow(text):
         if before == "colon" and kind in {"comma", "close"}:
             parts.append("NaN")  # nothing was written for it
-        if before == "comma":
-            if kind == "comma":
-                raise ValueError("nothing between two commas")
-            if kind != "close":
-                parts.append(",")
-        elif before == kind == "word":
+        if kind == "comma" and before in {"", "open", "comma"}:
+            raise ValueError("nothing before a comma")
+        if before == "comma" and kind != "close":
+            parts.append(",")
+        if before == kind == "word":
             parts.append(" ")  # which the decoder refuses
         if kind != "comma":
             parts.append(said)
@@ -133,8 +132,8 @@ def _escape(escape: re.Match[str]) -> str:
 
 def _whole(digits: str) -> int | float:
     """A whole number; one beyond 64 bits as a float, as the strict parser has it."""
-    number = int(digits) if len(digits) <= 20 else float(digits)
-    return number if -(2**63) <= number < 2**64 else float(number)
+    number = int(digits) if len(digits) <= 20 else 2**64
+    return number if -(2**63) <= number < 2**64 else _fraction(digits)
 
 
 def _fraction(digits: str) -> float:

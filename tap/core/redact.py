@@ -66,7 +66,7 @@ _LONGEST = 65_536
 _UNREAD = REDACTED.ljust(_LONGEST + 1)
 """What stands for a longer one: as unreadable as the text itself."""
 _WITHIN = 20
-"""Levels that a text counts for which holds JSON itself: so many fewer are looked into."""
+"""Levels that a text counts for which holds JSON itself; where so few are left, it is blanked whole."""
 
 # A server may send 32 MB of what nearly fits. So that no pattern takes more than linear time on it, whatever can repeat
 # is possessive (++), and either bounded or kept from beginning again inside the same run.
@@ -153,8 +153,10 @@ def _redacted(value: Any, mapped: Collection[str], levels: int) -> Any:
 
 
 def _redacted_text(value: str, mapped: Collection[str], levels: int) -> str:
-    if levels > _WITHIN and value.lstrip()[:1] in {"{", "["}:
+    if value.lstrip()[:1] in {"{", "[", '"'}:
         # JSON within JSON: with its secrets taken out of the text as it stands, nobody could read it any more.
+        if levels <= _WITHIN:
+            return REDACTED
         clean = _redacted_values(value.encode(), mapped, levels - _WITHIN)
         if clean is not None:
             return clean.decode()
