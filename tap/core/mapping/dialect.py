@@ -200,7 +200,8 @@ class Dialect:
         begin = before(self.wraps.prefix, data) if self.wraps.prefix else 0
         if not begin:
             return redact.redact_bytes(data, self.mapped_names)
-        return redact.redact_bytes(data[:begin]) + redact.redact_bytes(data[begin:], self.mapped_names)
+        first = data[:begin] if redact.redact_bytes(data[:begin]) == data[:begin] else b""
+        return first + redact.redact_bytes(data[begin:], self.mapped_names)
 
     def _parse(self, frame: Frame) -> Any:
         if frame.binary:
@@ -322,7 +323,7 @@ class Dialect:
             if value is UNSET or (value is None and not spec.says_none):
                 continue
             values[spec.name] = round(value) if spec.name == "duration_ms" else value
-        if rule.emit in _BODIED and len(scopes) == 1 and self._is_hollow(scopes[0], values):
+        if rule.emit in _BODIED and len(scopes) == 1 and self._is_hollow(scopes[0], rule.emit, values):
             return "its body is no object"
         for need in emit.needs:
             if need not in values or (values[need] is None and need in {"session", "camera"}):
@@ -330,10 +331,15 @@ class Dialect:
         observation: Observation = emit.make(told=told, **values)
         return observation
 
-    def _is_hollow(self, item: dict[str, Any], values: dict[str, Any]) -> bool:
+    def _is_hollow(self, item: dict[str, Any], emit: str, values: dict[str, Any]) -> bool:
         """Whether all that the frame says stands in a body that cannot be read: that is no session without an id."""
         session = values.get("session")
-        says = bool(values) if session is None else session.id is not None or len(values) > 1
+        if emit == "snapshot":
+            says = bool(values)
+        elif emit == "session_started":
+            says = session is not None and session.id is not None
+        else:
+            says = session != model.SessionInfo()
         return not says and any(at(item, path) is not UNSET and at(item, path) is not None for path in self._plan.body)
 
 

@@ -64,7 +64,7 @@ def _beginning(key: str, texts: list[str], numbers: list[str], *, array: bool, p
     begun = rf'\{{{gap}"{re.escape(key)}"{gap}:{gap}(?:{either}){gap}[,}}]'
     if array:
         begun = rf"(?:{begun}|\[{gap}(?:{either}){gap},)"
-    return f"{gap}(?:{prefix}){gap}{begun}" if prefix else f"{gap}{begun}"
+    return f"{gap}(?:{prefix})?{gap}{begun}" if prefix else f"{gap}{begun}"
 
 
 def _rarest(key: str) -> bytes:
