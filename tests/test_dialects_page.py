@@ -110,6 +110,10 @@ def test_there_is_an_example_of_everything() -> None:
         "seq",
         "ignore",
         "quiet",
+        "json_text",
+        "array",
+        "several",
+        "prefix",
     ):
         assert re.search(rf"\b{word}\b", mappings), word
     assert len(examples()) >= 12

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
 import orjson
 
+from tap.core.loosely import read_values
 from tap.core.model import Entry
 
 __all__ = [
     "canonical",
+    "composed",
     "entry_json",
     "iso",
     "key_part",
@@ -25,6 +28,7 @@ __all__ = [
     "read_json",
     "session_key",
     "sub_key",
+    "values_of",
     "venue_of",
 ]
 
@@ -44,8 +48,13 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 
 
 def parse_id(value: object) -> str | None:
-    """An id as a string. Strings and numbers are ids (``5`` is ``"5"``, and so is ``5.0``); nothing else is."""
+    """An id as a string. Strings and numbers are ids (``5`` is ``"5"``, and so is ``5.0``); nothing else is.
+
+    In Unicode NFC, so that ``é`` is one camera whether it was typed on a Mac or on a PC.
+    """
     if isinstance(value, str):
+        if not value.isascii():
+            value = composed(value)
         return value if 0 < len(value) <= MAX_ID else None
     if isinstance(value, bool):
         return None
@@ -54,6 +63,11 @@ def parse_id(value: object) -> str | None:
     if isinstance(value, float) and abs(value) < 1e15:
         return str(int(value)) if value.is_integer() else repr(value)
     return None
+
+
+def composed(text: str) -> str:
+    """``text`` in Unicode NFC. What is far too long to be anything stays as it is."""
+    return text if len(text) > MAX_ID else unicodedata.normalize("NFC", text)
 
 
 def parse_time(value: object) -> int | None:
@@ -87,29 +101,23 @@ def _parse_iso(text: str) -> int | None:
         return None
 
 
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
-)
-"""One escape of a JSON text, a pair as one; the group is half a pair that stands alone."""
-_MOST_MENDED = 1 << 18
-"""Bytes: what is longer is not gone through, so that no frame holds the others up."""
-
-
 def read_json(data: bytes) -> Any:
-    """What a frame says; raises ``ValueError``.
-
-    Half a surrogate pair, which JavaScript writes where an app cut a name in the middle of an emoji, reads as U+FFFD:
-    one odd letter must not cost the whole state.
-    """
+    """What a frame says; raises ``ValueError``. What is odd in it costs its field alone (``loosely.py``)."""
     try:
         return orjson.loads(data)
+    except ValueError as error:
+        values = values_of(data, error)
+    if len(values) > 1:
+        raise ValueError(f"{len(values)} values in a row")
+    return values[0]
+
+
+def values_of(data: bytes, error: ValueError) -> list[Any]:
+    """The values of a frame that is no strict JSON, one after the other; raises ``error`` where it is none at all."""
+    try:
+        return read_values(data)
     except ValueError:
-        if len(data) > _MOST_MENDED or b"\\u" not in data:
-            raise
-        mended = _ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], data)
-        if mended == data:
-            raise
-        return orjson.loads(mended)
+        raise error from None
 
 
 def iso(ms: int) -> str:

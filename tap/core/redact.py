@@ -7,12 +7,13 @@ and userinfo of every URL. Fields that the dialect maps keep their names' innoce
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
-from tap.core.codec import read_json
+from tap.core.loosely import read_values, utf8, write_values
 
 __all__ = ["REDACTED", "redact_bytes", "redact_json", "redact_text", "suspect"]
 
@@ -64,6 +65,8 @@ _LONGEST = 65_536
 """Characters of the longest text that is looked into, and that anything reads."""
 _UNREAD = REDACTED.ljust(_LONGEST + 1)
 """What stands for a longer one: as unreadable as the text itself."""
+_WITHIN = 20
+"""Levels that a text counts for which holds JSON itself; where so few are left, it is blanked whole."""
 
 # A server may send 32 MB of what nearly fits. So that no pattern takes more than linear time on it, whatever can repeat
 # is possessive (++), and either bounded or kept from beginning again inside the same run.
@@ -139,7 +142,7 @@ def redact_json(value: Any, mapped: Collection[str] = ()) -> Any:
 
 def _redacted(value: Any, mapped: Collection[str], levels: int) -> Any:
     if isinstance(value, str):
-        return redact_text(value) if len(value) <= _LONGEST else _UNREAD
+        return _redacted_text(value, mapped, levels)
     if isinstance(value, (dict, list)) and not levels:
         return REDACTED
     if isinstance(value, dict):
@@ -147,6 +150,17 @@ def _redacted(value: Any, mapped: Collection[str], levels: int) -> Any:
     if isinstance(value, list):
         return [_redacted(item, mapped, levels - 1) for item in value]
     return value
+
+
+def _redacted_text(value: str, mapped: Collection[str], levels: int) -> str:
+    if value.lstrip()[:1] in {"{", "[", '"'}:
+        # JSON within JSON: with its secrets taken out of the text as it stands, nobody could read it any more.
+        if levels <= _WITHIN:
+            return REDACTED
+        clean = _redacted_values(value.encode(), mapped, levels - _WITHIN)
+        if clean is not None:
+            return clean.decode()
+    return redact_text(value) if len(value) <= _LONGEST else _UNREAD
 
 
 def _redact_field(name: str, value: Any, mapped: Collection[str], levels: int) -> Any:
@@ -164,13 +178,37 @@ def _mapped_text(value: str) -> str:
 
 
 def redact_bytes(data: bytes, mapped: Collection[str] = ()) -> bytes:
-    """A raw frame as a tape may keep it: itself where nothing in it is suspect."""
-    if not suspect(data):
-        return data
-    try:
-        parsed = read_json(data)
-    except ValueError:
+    """A raw frame as a tape may keep it: itself where nothing in it is suspect.
+
+    What is JSON but for a few bytes that are no UTF-8 is kept as text, since a tape has no other way to keep text.
+    """
+    clean = _redacted_values(data, mapped, _DEEPEST) if suspect(data) else data
+    if clean is None:
         # Latin-1 gives every byte back as it was, whatever the frame is.
         return redact_text(data.decode("latin-1")).encode("latin-1")
-    clean = redact_json(parsed, mapped)
-    return data if clean == parsed else orjson.dumps(clean)
+    return clean if clean.isascii() else _as_text(clean)
+
+
+def _redacted_values(data: bytes, mapped: Collection[str], levels: int) -> bytes | None:
+    """JSON without its secrets, as it came where it has none; None where it is no JSON."""
+    read: tuple[list[Any], Callable[[list[Any]], bytes]]
+    try:
+        read = [orjson.loads(data)], lambda values: orjson.dumps(values[0])
+    except ValueError:
+        try:
+            read = read_values(data), write_values
+        except ValueError:
+            return None
+    values, write = read
+    clean = [_redacted(value, mapped, levels) for value in values]
+    return data if clean == values else write(clean)
+
+
+def _as_text(data: bytes) -> bytes:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        with suppress(ValueError):
+            read_values(data)
+            return utf8(data)
+    return data

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap.core.codec import iso, key_part, parse_id, parse_time, session_key, sub_key, venue_of
+from tap.core.codec import MAX_ID, composed, iso, key_part, parse_id, parse_time, session_key, sub_key, venue_of
+from tap.core.loosely import ODD
 from tap.core.redact import REDACTED, redact_bytes, redact_text
 
 T = 1_795_000_000_123
@@ -81,6 +84,55 @@ def test_an_absurd_id_is_none() -> None:
     assert parse_id("Größe 🎬" * 1000) is not None
 
 
+@pytest.mark.parametrize("length", [MAX_ID, MAX_ID + 1])
+def test_how_long_an_id_may_be(length: int) -> None:
+    """Before and after it is composed: an id that was read is one."""
+    assert (parse_id("x" * length) is None) == (length > MAX_ID)
+    assert (parse_id("\u00e9" * length) is None) == (length > MAX_ID)
+    grows = "\u0958" * length  # one letter, which NFC writes as two
+    assert parse_id(grows) is None
+    assert parse_id("\u0958" * (MAX_ID // 2)) is not None
+
+
+@pytest.mark.parametrize(
+    ("value", "ident"),
+    [
+        ("e\u0301", "\u00e9"), ("\u00e9", "\u00e9"), ("\u1100\u1161", "\uac00"), ("\u212b", "\u00c5"),
+        (5, "5"), ("5", "5"), (5.0, "5"), (-0.0, "0"), (0, "0"), (5.5, "5.5"), ("5.0", "5.0"),
+        (2**64 - 1, "18446744073709551615"), (1e14, "100000000000000"),
+        (1e15, None), (-1e15, None), (ODD, None), ("", None), (None, None), (True, None), (False, None), ([], None),
+        ({}, None), (" ", " "), ("\ufeffc1", "\ufeffc1"),
+    ],
+)  # fmt: skip
+def test_what_is_an_id(value: object, ident: str | None) -> None:
+    """Texts and numbers; in NFC, so that a name that was typed on a Mac is the one that was typed on a PC."""
+    assert parse_id(value) == ident
+
+
+@given(st.text(max_size=40))
+def test_an_id_that_was_read_reads_the_same(text: str) -> None:
+    """However often."""
+    ident = parse_id(text)
+    assert ident == composed(text) or ident is None
+    assert ident is None or parse_id(ident) == ident
+
+
+@pytest.mark.parametrize(
+    ("value", "ms"),
+    [
+        (946_684_800_000, 946_684_800_000), (946_684_799_999, None), (4_102_444_799_999, 4_102_444_799_999),
+        (4_102_444_800_000, None), (946_684_800, 946_684_800_000), (946_684_799.999, None), (99_999_999_999.0, None),
+        (1e11, None), (4_102_444_799, 4_102_444_799_000), (4_102_444_800, None), (1_795_000_000.0005, T - 123),
+        (1_795_000_000.0006, T - 122), (1_795_000_000_000.6, T - 122), ("2026-11-18T11:06:40.1239Z", T),
+        ("2026-11-18T11:06:40" + " " * 30, None), ("2100-01-01T00:00:00Z", None), ("1999-12-31T23:59:59.999Z", None),
+        ("2000-01-01T00:00:00Z", 946_684_800_000), ("9999-12-31T23:59:59-23:59", None), ("2026-13-18T11:06:40Z", None),
+    ],
+)  # fmt: skip
+def test_times_at_their_bounds(value: object, ms: int | None) -> None:
+    """From 2000 on, before 2100; below 1e11 they are seconds."""
+    assert parse_time(value) == ms
+
+
 @pytest.mark.parametrize(
     ("text", "clean"),
     [
@@ -106,7 +158,53 @@ def test_a_frame_loses_its_secrets_wherever_they_stand() -> None:
     assert b"s3cret" not in redact_bytes(b"\x82\xffpassword=s3cret")
 
 
-def test_a_frame_without_secrets_stays_as_it_came() -> None:
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{ "type": "cut",  "to": "c1" }', '{"name":"Größe"}'.encode(), b'{"to":NaN}', b'{"a":"\xef\xbb\xbf"}',
+        b"\x82\xff", b"\xff{}", b'{"nothing":"to://hide"}',
+    ],
+)  # fmt: skip
+def test_a_frame_without_secrets_stays_as_it_came(data: bytes) -> None:
     """Byte for byte."""
-    data = b'{ "type": "cut",  "to": "c1" }'
-    assert redact_bytes(data) is data
+    assert redact_bytes(data) == data
+
+
+def test_text_that_is_no_utf8_is_kept_as_text() -> None:
+    """What a tape could otherwise keep only as a binary frame, which nobody reads."""
+    assert redact_bytes(b'{"name":"Gr\xf6\xdfe"}') == '{"name":"Gr\ufffd\ufffde"}'.encode()
+    assert (
+        redact_bytes(b'{"name":"Gr\xf6\xdfe","token":"s3cret"}')
+        == b'{"name":"Gr\xef\xbf\xbd\xef\xbf\xbde","token":"[redacted]"}'
+    )
+
+
+def test_what_is_odd_stays_odd() -> None:
+    """It does not turn into null, which would say that there is none."""
+    clean = redact_bytes(b'{"program":NaN,"token":"s3cret","cameras":[Infinity,null]}')
+    assert clean == b'{"program":NaN,"token":"[redacted]","cameras":[NaN,null]}'
+    assert redact_bytes(b'{"token":"s3cret"}{"a":1}') == b'{"token":"[redacted]"}\n{"a":1}'
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_secrets_leave_json_within_json(levels: int) -> None:
+    """It can be read afterwards, as what stands around it can."""
+    text = '{"to":"c1","apiKey":"s3cret","url":"https://u:s3cret@h/p?sig=s3cret","n":[NaN]}'
+    for _ in range(levels):
+        text = json.dumps({"type": "cut", "data": text})
+    for data in (text.encode(), text.replace("apiKey", "api\\u004bey").encode()):
+        said = redact_bytes(data)
+        assert b"s3cret" not in said
+        for _ in range(levels):
+            said = orjson.loads(said)["data"].encode()
+        assert said == b'{"to":"c1","apiKey":"[redacted]","url":"https://h/p","n":[NaN]}'
+
+
+def test_text_that_only_begins_like_json_loses_its_secrets_as_text() -> None:
+    """And what nobody could unpack is looked through all the same."""
+    for inside in ('{"password": s3cret}', "[password=s3cret", "{password=s3cret}"):
+        assert b"s3cret" not in redact_bytes(orjson.dumps({"notes": inside}))
+    text = '{"password":"s3cret"}'
+    for _ in range(8):
+        text = json.dumps([text])
+    assert b"s3cret" not in redact_bytes(text.encode())

@@ -106,10 +106,218 @@ def test_a_name_cut_in_the_middle_of_an_emoji_costs_one_letter(written: bytes, n
     assert b"abc" not in DIALECT.clean(data)
 
 
-def test_a_session_with_an_unreadable_id_says_nothing() -> None:
-    """It is not a session without an id."""
-    assert said({"type": "state", "session": {"id": [1]}, "mode": "idle"}).session is UNSET
-    assert said({"type": "state", "session": {"title": "x"}}).session == model.SessionInfo(title="x")
+@pytest.mark.parametrize(
+    ("session", "expected"),
+    [
+        (None, None), ({}, None), (False, None), ("", None), ({"id": None}, None), ({"id": ""}, None),
+        ({"id": "", "title": "Look"}, None), ({"id": None, "session_id": ""}, None),
+        ({"id": None, "sessionId": [1]}, None), ({"id": "", "session_id": "s"}, model.SessionInfo("s")),
+        ({"id": None, "session_id": 5}, model.SessionInfo("5")), ({"id": [1]}, UNSET), ({"id": {}}, UNSET),
+        ({"id": True}, UNSET), ({"id": False}, UNSET), ([], UNSET), (True, UNSET),
+        ({"id": 0}, model.SessionInfo("0")), (0, model.SessionInfo("0")), ("s", model.SessionInfo("s")),
+        ({"title": "x"}, model.SessionInfo(title="x")),
+        ({"id": 7.0, "title": None}, model.SessionInfo("7", title=None)),
+    ],
+)  # fmt: skip
+def test_what_a_state_says_of_the_session(session: Any, expected: Any) -> None:
+    """Null, {}, false and an id that is null or empty are none; an id that cannot be read is no session without one."""
+    assert said({"type": "state", "session": session, "mode": "idle"}).session == expected
+    assert said({"type": "state", "mode": "idle"}).session is UNSET
+
+
+@pytest.mark.parametrize(
+    "body", [{"session": session} for session in ({}, None, False, "", {"id": ""}, {"id": None}, [1])]
+)
+def test_a_session_that_is_none_does_not_start(body: dict[str, Any]) -> None:
+    (reading,) = read({"type": "session_started", **body})
+    assert (reading.verdict, reading.observations) == (Verdict.INCOMPLETE, ())
+    assert "'session'" in (reading.reason or "")
+
+
+def test_a_server_without_ids_starts_a_session_all_the_same() -> None:
+    assert said({"type": "session_started"}).session == model.SessionInfo()
+    assert said({"event": "session_started", "data": {}}).session == model.SessionInfo()
+    assert said({"event": "session_started", "data": None}).session == model.SessionInfo()
+
+
+@pytest.mark.parametrize("body", ["nothing", "[1]", "{", [1], 5, True])
+@pytest.mark.parametrize("kind", ["session_started", "session_updated", "state"])
+def test_what_stands_in_a_body_that_cannot_be_read_is_not_known(kind: str, body: Any) -> None:
+    """It is neither a session without an id nor a state that says nothing."""
+    (reading,) = read({"event": kind, "data": body})
+    assert (reading.verdict, reading.reason) == (Verdict.INCOMPLETE, "its body is no object")
+
+
+def test_what_stands_beside_a_body_that_cannot_be_read_is() -> None:
+    assert said({"type": "session_started", "id": "s", "data": "x"}).session.id == "s"
+    assert said({"type": "session_updated", "title": "x", "data": "x"}).session.title == "x"
+    assert said({"type": "state", "program": None, "data": "x"}).program is None
+    assert said({"type": "release", "data": "x"}) == model.Release(said({"type": "release"}).told)
+
+
+@pytest.mark.parametrize("value", [None, [], {}, 5, True, ""])
+def test_a_mode_is_never_none(value: Any) -> None:
+    """A server is always in one: null, too, says nothing of it, and another place may."""
+    assert said({"type": "state", "mode": value, "program": "c1"}).mode is UNSET
+    (reading,) = read({"type": "mode_changed", "to": value})
+    assert reading.verdict is Verdict.INCOMPLETE
+    assert said({"type": "mode_changed", "to": value, "mode": "ghost"}).to == "ghost"
+    assert said({"type": "mode_changed", "to": "ghost", "from": value}).from_ is UNSET
+
+
+def test_a_mapping_may_still_name_words_for_no_mode() -> None:
+    """They say nothing, as null does."""
+    mode = '{ from = ["m", "n"], none = ["off"], missing = "none" }'
+    dialect = parse_mapping(MINIMAL + f'[[rule]]\nwhen.type = "st"\nemit = "snapshot"\nmode = {mode}', "x.toml")
+    modes = []
+    for frame in (b'{"type":"st","m":"off"}', b'{"type":"st"}', b'{"type":"st","m":"off","n":"x"}'):
+        (reading,) = dialect.read(Frame(frame, Stamp(0, 0)))
+        (snapshot,) = reading.observations
+        assert isinstance(snapshot, model.Snapshot)
+        modes.append(snapshot.mode)
+    assert modes == [UNSET, UNSET, "x"]
+
+
+def test_program_and_hold_may_be_none() -> None:
+    """What is odd is not: it says nothing."""
+    none = said({"type": "state", "program": None, "hold": None, "cameras": None})
+    assert (none.program, none.hold, none.cameras) == (None, None, None)
+    assert said({"type": "cut", "to": None}).to is None
+    odd = said(
+        b'{"type":"state","program":NaN,"hold":NaN,"cameras":NaN,"session":NaN,"mode":NaN,"ts":NaN,"seq":Infinity}'
+    )
+    told = (odd.program, odd.hold, odd.cameras, odd.session, odd.mode, odd.told.at, odd.told.seq)
+    assert told == (UNSET, UNSET, UNSET, UNSET, UNSET, None, None)
+
+
+def test_a_word_for_none_is_not_met_by_what_cannot_be_read() -> None:
+    """An empty text, say; a mapping may call it by its name."""
+    for none, program in (('[""]', UNSET), ('["NaN"]', None), ('["nan"]', UNSET)):
+        text = f'[[rule]]\nwhen.type = "st"\nemit = "snapshot"\nprogram = {{ from = ["p"], none = {none} }}'
+        (reading,) = parse_mapping(MINIMAL + text, "x.toml").read(Frame(b'{"type":"st","p":NaN}', Stamp(0, 0)))
+        (snapshot,) = reading.observations
+        assert isinstance(snapshot, model.Snapshot)
+        assert snapshot.program == program
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"type": "cut", "to": "cafe\u0301"},
+        {"type": "cut", "to": "caf\u00e9"},
+        {"type": "cut", "to": {"id": "x"}, "camera_id": "cafe\u0301"},
+    ],
+)
+def test_an_id_is_one_however_its_letters_are_composed(frame: dict[str, Any]) -> None:
+    assert said(frame).to == "caf\u00e9"
+
+
+def test_ids_are_composed_wherever_they_stand() -> None:
+    """In lists, as keys, bare, and in the words of a mapping."""
+    state = said({"type": "state", "session": "e\u0301", "cameras": {"e\u0301": {"name": "e\u0301"}, "\u00e9": {}}})
+    assert state.session.id == "\u00e9"
+    assert state.cameras == (model.CameraInfo("\u00e9"),)
+    assert [c.id for c in said({"type": "state", "cameras": ["e\u0301", {"id": "\u00e9"}]}).cameras] == ["\u00e9"]
+    assert said({"type": "still_requested", "camera_ids": ["e\u0301", "\u00e9", "a"]}).camera_ids == ("\u00e9", "a")
+    for word in ("e\u0301", "\u00e9"):
+        dialect = parse_mapping(
+            f"""
+            dialect = "x/1"
+            [frame]
+            ignore = ["i{word}"]
+            [[rule]]
+            when = {{ type = "{word}", k = "{word}" }}
+            emit = "cut"
+            to = {{ from = ["c[on={word}].id"], values = {{ "{word}" = "c1" }} }}
+            """,
+            "x.toml",
+        )
+        for told in ("e\u0301", "\u00e9"):
+            frame = {"type": told, "k": told, "c": [{"on": told, "id": told}]}
+            (reading,) = dialect.read(Frame(orjson.dumps(frame), Stamp(0, 0)))
+            (cut,) = reading.observations
+            assert isinstance(cut, model.Cut)
+            assert cut.to == "c1"
+            assert dialect.read(Frame(orjson.dumps({"type": f"i{told}"}), Stamp(0, 0)))[0].verdict is Verdict.IGNORED
+
+
+@pytest.mark.parametrize("length", [500, 501])
+def test_a_marker(length: int) -> None:
+    """Of a long label the beginning is kept."""
+    marker = said({"type": "marker", "label": "x" * length, "at": 1_795_000_000_000, "by": "op", "marker_id": 3})
+    assert (marker.label, marker.at, marker.by, marker.marker_id) == ("x" * 500, 1_795_000_000_000, "op", "3")
+    bare = said({"type": "marker", "label": ["x"], "at": "soon", "by": None})
+    assert (bare.label, bare.at, bare.by, bare.marker_id, bare.source) == (None, None, None, None, None)
+    assert said({"type": "marker", "label": 7, "source": "stream"}).label == "7"
+
+
+@pytest.mark.parametrize("length", [500, 501])
+def test_how_long_a_text_in_a_small_object_may_be(length: int) -> None:
+    """A longer one says nothing; the others stand."""
+    text = "x" * length
+    kept = length == 500
+    camera = said({"type": "camera_updated", "camera": {"id": "c", "placement": {"label": text, "n": 1}}}).camera
+    assert camera.placement == ({"label": text, "n": 1} if kept else {"n": 1})
+    bare = said({"type": "camera_updated", "camera": {"id": "c", "placement": text}}).camera
+    assert bare.placement == ({"label": text} if kept else UNSET)
+
+
+@pytest.mark.parametrize("count", [1_000, 1_001])
+def test_how_many_cameras_are_believed(count: int) -> None:
+    """Of a longer list none is, or its rest were away."""
+    ids = [f"c{n}" for n in range(count)]
+    lists: list[Any] = [ids, {name: {} for name in ids}, [{"id": name} for name in ids]]
+    for cameras in lists:
+        told = said({"type": "state", "program": "c1", "cameras": cameras}).cameras
+        assert (told is not UNSET and len(told) == count) == (count == 1_000)
+    assert len(said({"type": "still_requested", "camera_ids": ids}).camera_ids) == (count if count == 1_000 else 0)
+
+
+@pytest.mark.parametrize("count", [10_000, 10_001])
+@pytest.mark.parametrize("around", [None, "events"])
+def test_how_much_of_a_batch_is_read(count: int, around: str | None) -> None:
+    """And that there was more is told."""
+    batch = [{"type": "cut", "to": "c1"}] * count
+    readings = read(batch if around is None else {around: batch})
+    assert sum(reading.verdict is Verdict.MAPPED for reading in readings) == 10_000
+    more = [reading.reason for reading in readings if reading.verdict is Verdict.UNREADABLE]
+    assert more == ([] if count == 10_000 else ["a batch of 10001: the first 10000 were read"])
+
+
+@pytest.mark.parametrize("length", [200, 201])
+def test_how_long_a_word_may_be(length: int) -> None:
+    assert (said({"type": "state", "mode": "x" * length, "program": "c"}).mode is UNSET) == (length > 200)
+
+
+@pytest.mark.parametrize("length", [16_384, 16_385])
+def test_how_long_a_text_may_be(length: int) -> None:
+    title = said({"type": "session_started", "session": {"id": "s", "title": "x" * length}}).session.title
+    assert (title is UNSET) == (length > 16_384)
+
+
+@pytest.mark.parametrize(
+    ("value", "ms"),
+    [(0, 0), (0.4, 0), (0.6, 1), (1500, 1500), (-1, None), (1e11, None), (1e11 - 1, 99_999_999_999), ("5", None)],
+)
+def test_how_long_a_dissolve_may_be(value: Any, ms: int | None) -> None:
+    assert said({"type": "cut", "to": "c", "duration_ms": value}).duration_ms == ms
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        (0, 0),
+        (1920, 1920),
+        (1920.0, 1920),
+        (1.5, None),
+        (-1, None),
+        (2**53 - 1, 2**53 - 1),
+        (2**53, None),
+        (True, None),
+    ],
+)
+def test_what_is_a_count(value: Any, count: int | None) -> None:
+    assert said({"type": "still_captured", "camera_id": "c", "width": value}).width == count
 
 
 def test_cameras_may_be_keyed_by_id_or_be_bare_ids() -> None:

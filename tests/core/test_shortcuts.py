@@ -106,7 +106,9 @@ _WORDS = st.fixed_dictionaries(
         "hold": st.sampled_from([{"active": True}, {"active": False}, {"active": True, "by": "x"}, True, None]),
         "cameras": st.lists(st.sampled_from(_CAMERAS), max_size=5),
         "time": st.sampled_from([START, "x"]),
-        "payload": st.sampled_from([{}, {"program": "c2"}, {"ts": START}, {"type": "cut", "to": "c1"}]),
+        "payload": st.sampled_from(
+            [{}, {"program": "c2"}, {"ts": START}, {"type": "cut", "to": "c1"}, '{"program":"c2"}', '{"ts":5}', "text"]
+        ),
         "token": st.just("secret"),
     },
 )
@@ -139,15 +141,20 @@ _STEP = st.one_of(
 )
 _TIME = st.tuples(st.sampled_from([0, 1, 40, 900, 20_000, 120_000]), st.sampled_from([1, 1, 1, 0, -1, -3, 5, -4_000]))
 _STEPS = st.lists(st.tuples(_STEP, _TIME), max_size=40)
-_ENVELOPES = st.sampled_from(["type ts seq", "type seq ts", "seq ts type", "type ts", "type", "type ts seq ts", "late"])
+_ENVELOPES = st.sampled_from(
+    [
+        *("type ts seq", "type seq ts", "seq ts type", "type ts", "type", "type ts seq ts", "late"),
+        *("type program ts seq", "program mode type seq ts", "type mode ts program seq", "ts type program"),
+    ]
+)
 
 
 def _written(kind: str, words: dict[str, Any], ts: int, seq: int, order: str) -> bytes:
-    """A state as some serializer writes it, its time and number at the beginning, or twice, or at the end."""
+    """A state as some serializer writes it: time and number at the beginning, behind words, twice, or at the end."""
     values = {"type": kind, "ts": ts, "seq": seq}
-    names = [] if order == "late" else order.split()
-    pairs = [f'"{name}":{orjson.dumps(values[name]).decode()}' for name in names]
-    pairs += [f'"{name}":{orjson.dumps(value).decode()}' for name, value in words.items()]
+    names = [] if order == "late" else [name for name in order.split() if name in values or name in words]
+    pairs = [f'"{name}":{orjson.dumps({**words, **values}[name]).decode()}' for name in names]
+    pairs += [f'"{name}":{orjson.dumps(value).decode()}' for name, value in words.items() if name not in names]
     if order == "late":
         pairs += [f'"{name}":{orjson.dumps(value).decode()}' for name, value in values.items()]
     return ("{" + ",".join(pairs) + "}").encode()
@@ -252,17 +259,9 @@ def _states(count: int, **words: Any) -> Iterator[Frame]:
         yield Frame(data, Stamp(START + number, number), 1, number)
 
 
-def test_a_state_that_repeats_is_read_twice_and_never_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_that_repeats_is_read_twice_and_never_again(read: list[bytes]) -> None:
     """Once for what it says, and once with another time, to be sure of where that stands."""
     dialect = DIALECTS["as it ships"]
-    read: list[bytes] = []
-    whole = Dialect.read_whole
-
-    def noted(self: Dialect, frame: Frame) -> list[Reading]:
-        read.append(frame.data)
-        return whole(self, frame)
-
-    monkeypatch.setattr(Dialect, "read_whole", noted)
     repeats = Repeats(dialect)
     said = [repeats.read(frame) for frame in _states(50)]
     assert len(read) == 2
@@ -274,6 +273,100 @@ def test_a_state_that_says_something_else_is_read() -> None:
     repeats = Repeats(DIALECTS["as it ships"])
     said = [repeats.read(next(_states(1, program=program)))[0].observations[0] for program in ("c1", "c2", "c1")]
     assert [observation.program for observation in said] == ["c1", "c2", "c1"]  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The frames that were read in full."""
+    found: list[bytes] = []
+    whole = Dialect.read_whole
+
+    def noted(self: Dialect, frame: Frame) -> list[Reading]:
+        found.append(frame.data)
+        return whole(self, frame)
+
+    monkeypatch.setattr(Dialect, "read_whole", noted)
+    return found
+
+
+def _said(repeats: Repeats, *frames: str) -> list[Any]:
+    said = [repeats.read(Frame(text.encode(), Stamp(START, 0), 1, 1)) for text in frames]
+    return [reading.observations[0] for (reading,) in said]
+
+
+def test_what_a_state_says_before_its_time_is_part_of_it() -> None:
+    """Two that begin with other words and go on alike are two; each of them is known when it comes again."""
+    repeats = Repeats(DIALECTS["as it ships"])
+    state = '{"type":"state","program":"%s","ts":%d,"seq":%d,"cameras":[]}'
+    programs = ["c1", "c1", "c2", "c2", "c1", "c2", "c3", "c1", "c1"]
+    texts = [state % (program, START + at, at) for at, program in enumerate(programs)]
+    assert [(o.program, o.told.at, o.told.seq) for o in _said(repeats, *texts)] == [
+        (program, START + at, at) for at, program in enumerate(programs)
+    ]
+
+
+def test_states_that_begin_with_few_words_are_read_once_each(read: list[bytes]) -> None:
+    """As those that begin with their time; of more words than are remembered all are read, and read right."""
+    repeats = Repeats(DIALECTS["as it ships"])
+    state = '{"type":"state","program":"c%d","ts":%d,"seq":%d,"cameras":[]}'
+    for cameras in (16, 17, 40):
+        before = len(read)
+        texts = [state % (at % cameras, START + at, at) for at in range(8 * cameras)]
+        assert [o.program for o in _said(repeats, *texts)] == [f"c{at % cameras}" for at in range(8 * cameras)]
+        assert (len(read) - before == 2 * cameras) == (cameras <= 16), cameras
+        repeats = Repeats(DIALECTS["as it ships"])
+
+
+@pytest.mark.parametrize("late", [START, START + 7])
+def test_a_time_that_stands_again_further_on_is_the_one_that_counts(late: int) -> None:
+    """Of two of a name the last: also where both were the same when the state was first seen."""
+    repeats = Repeats(DIALECTS["as it ships"])
+    state = '{"type":"state","ts":%d,"seq":%d,"program":"c1","ts":' + str(late) + "}"
+    texts = [state % (START + at, at) for at in range(6)]
+    assert [(o.told.at, o.told.seq) for o in _said(repeats, *texts)] == [(late, at) for at in range(6)]
+
+
+def test_a_number_that_is_no_whole_number_is_read() -> None:
+    """It begins with digits, as those do that are remembered."""
+    repeats = Repeats(DIALECTS["as it ships"])
+    times = ("1795000000", "1795000001", "1795000002.25", "1795000003e0", "1795000004", "01795000005", "-1", "0")
+    texts = [f'{{"type":"state","ts":{time},"program":"c1"}}' for time in times]
+    told = [o.told.at for o in _said(repeats, *texts)]
+    assert told == [START, START + 1_000, START + 2_250, START + 3_000, START + 4_000, None, None, None]
+
+
+def test_a_form_that_names_less_does_not_stand_in_the_way_of_one_that_names_more(read: list[bytes]) -> None:
+    """A server that numbers its states only at times."""
+    repeats = Repeats(DIALECTS["as it ships"])
+    texts = [f'{{"type":"state","ts":{START + at},"program":"c1"}}' for at in range(5)]
+    texts += [f'{{"type":"state","ts":{START + at},"seq":{at},"program":"c1"}}' for at in range(5, 30)]
+    assert [o.told.seq for o in _said(repeats, *texts)] == [None] * 5 + list(range(5, 30))
+    assert len(read) == 4
+
+
+def test_a_state_whose_time_is_elsewhere_is_read_once_each_time(read: list[bytes]) -> None:
+    """Where it can be seen at once that its beginning does not tell its time, nothing is tried."""
+    repeats = Repeats(DIALECTS["as it ships"])
+    _said(repeats, *(f'{{"type":"state","ts":5,"program":"c1","time":{START + at}}}' for at in range(6)))
+    assert len(read) == 6
+
+
+def test_states_whose_body_is_a_text_are_remembered_too(read: list[bytes]) -> None:
+    """JSON within JSON: where the envelope has the time."""
+    repeats = Repeats(DIALECTS["as it ships"])
+    body = orjson.dumps(orjson.dumps({"program": "c1", "mode": "ghost"}).decode()).decode()
+    said = _said(repeats, *(f'{{"event":"state","ts":{START + at},"seq":{at},"data":{body}}}' for at in range(9)))
+    assert [(o.program, o.told.at) for o in said] == [("c1", START + at) for at in range(9)]
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize("length", [2**18, 2**18 + 1])
+def test_a_state_of_more_than_a_quarter_of_a_megabyte_is_not_remembered(length: int) -> None:
+    repeats = Repeats(DIALECTS["as it ships"])
+    begin, end = f'{{"type":"state","ts":{START},"seq":1,"program":"c1","x":"', '"}'
+    text = begin + "x" * (length - len(begin) - len(end)) + end
+    _said(repeats, text)
+    assert (repeats.bytes > 0) == (length == 2**18)
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -11,14 +11,15 @@ from typing import Any
 
 from msgspec import UNSET
 
-from tap.core.codec import canonical
+from tap.core.codec import canonical, composed
 from tap.core.errors import MappingInvalid
 from tap.core.mapping.dialect import Dialect, Plan, fold_type
 from tap.core.mapping.fields import Field, Rule
-from tap.core.mapping.language import EMITS, LANGUAGE, NOTHING, NULLABLE, SHAPES, UNITS
+from tap.core.mapping.language import EMITS, LANGUAGE, NOTHING, NULLABLE, SHAPES, UNITS, says_none
 from tap.core.mapping.paths import Path, Pick, camel, parse_path
 from tap.core.mapping.shapes import flat_session_reader, shape_readers
 from tap.core.mapping.values import READERS, Reader, label, scaled
+from tap.core.mapping.wraps import PREFIXES, Wraps
 
 __all__ = ["parse_mapping"]
 
@@ -42,7 +43,7 @@ class _Compiler:
     _TOP = ("dialect", "language", "about", "frame", "session", "camera", "hold", "rule")
     _FRAME = (
         *("type", "body", "batch", "time", "seq", "seq_orders", "heartbeat_seconds", "ignore", "quiet", "wrappers"),
-        *("fold_types", "ids_start_anew", "session_by"),
+        *("fold_types", "ids_start_anew", "session_by", "json_text", "array", "several", "prefix"),
     )
 
     def __init__(self, source: str, raw: dict[str, Any], text: str) -> None:
@@ -83,7 +84,7 @@ class _Compiler:
             self._shapes[shape] = self._fields(table, kinds, f"[{shape}]")
         self._objects = shape_readers(self._shapes)
         fold_types = self._flag(frame, "fold_types", False)
-        fold = fold_type if fold_types else str
+        fold = fold_type if fold_types else composed
         ignore_raw = self._words(frame, "ignore")
         ignore = frozenset(fold(word) for word in ignore_raw)
         typed, untyped = self._rules(fold)
@@ -119,6 +120,23 @@ class _Compiler:
             rules=typed,
             untyped=untyped,
             mapped_names=frozenset(self._names),
+            wraps=self._wraps(frame, types),
+        )
+
+    def _wraps(self, frame: dict[str, Any], types: tuple[Path, ...]) -> Wraps:
+        array = self._words(frame, "array")
+        typed = [place for place, name in enumerate(array) if (name,) in types]
+        if array and not typed:
+            named = ", ".join(repr(path[0]) for path in types if len(path) == 1) or "none of one name"
+            raise self._fail("[frame] array", "none of its names is where the type stands", f"type is: {named}")
+        if len(set(array)) < len(array):
+            raise self._fail("[frame] array", "a name stands in it twice", "each place has a name of its own")
+        return Wraps(
+            json_text=self._flag(frame, "json_text", False),
+            array=array,
+            type_place=typed[0] if typed else 0,
+            several=self._flag(frame, "several", False),
+            prefix=self._choice(frame, "prefix", ("", *PREFIXES), ""),
         )
 
     def _rules(self, fold: Callable[[str], str]) -> tuple[dict[str, tuple[Rule, ...]], tuple[Rule, ...]]:
@@ -191,9 +209,16 @@ class _Compiler:
             self._reader(kind) if "unit" not in more else self._unit(more["unit"], kind, place),
             self._values(more.get("values"), place),
             self._none(more.get("none"), name, place),
+            says_none(emit, name),
             self._missing(more.get("missing"), name, place),
-            flat_session_reader(self._shapes["session"]) if kind == "session" and emit == "snapshot" else None,
+            self._flat(kind, emit),
         )
+
+    def _flat(self, kind: str, emit: str) -> Reader | None:
+        """How a session reads whose fields stand in the frame itself."""
+        if kind != "session":
+            return None
+        return flat_session_reader(self._shapes["session"], snapshot=emit == "snapshot")
 
     def _values(self, values: Any, place: str) -> Mapping[str, Any] | None:
         if values is None:
@@ -203,7 +228,7 @@ class _Compiler:
             if not isinstance(value, (str, int, float, bool)):
                 raise self._fail(f"{place}.values.{word}", "a word, a number, true or false is expected")
         # An empty string takes a value away: what it stood for then says nothing.
-        return {word: (None if value == "" else value) for word, value in table.items()}
+        return {composed(word): (None if value == "" else value) for word, value in table.items()}
 
     def _none(self, none: Any, name: str, place: str) -> frozenset[str]:
         if none is None:

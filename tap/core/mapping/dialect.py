@@ -8,17 +8,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from msgspec import UNSET, Struct
 
 from tap.core import model, redact
-from tap.core.codec import read_json
+from tap.core.codec import composed
 from tap.core.mapping.fields import Field, Rule, Scopes
-from tap.core.mapping.language import EMITS, NOTHING, NULLABLE
+from tap.core.mapping.language import EMITS, NOTHING
 from tap.core.mapping.paths import Path, at
 from tap.core.mapping.telemetry import Sniff, telemetry_sniff
-from tap.core.mapping.values import MAX_LIST, label
+from tap.core.mapping.values import label
+from tap.core.mapping.wraps import PREFIXES, Wraps, before
 from tap.core.model import Frame, Observation, Told
 
 __all__ = ["Dialect", "Plan", "Reading", "SeqOrders", "Verdict", "binary_reason", "fold_type"]
@@ -79,6 +81,7 @@ class Plan(Struct):
     rules: dict[str, tuple[Rule, ...]]
     untyped: tuple[Rule, ...]
     mapped_names: frozenset[str]
+    wraps: Wraps = Wraps()
 
     @property
     def own_names(self) -> set[object]:
@@ -91,7 +94,7 @@ class Plan(Struct):
         return {path[0] for path in self.time.paths if path}
 
     def fold(self, name: str) -> str:
-        return fold_type(name) if self.fold_types else name
+        return fold_type(name) if self.fold_types else composed(name)
 
 
 _FOLD = re.compile(r"[_\-.:\s/]")
@@ -99,13 +102,25 @@ _FOLD = re.compile(r"[_\-.:\s/]")
 
 def fold_type(name: str) -> str:
     """``session_started``, ``sessionStarted`` and ``session.started`` as one word."""
-    return _FOLD.sub("", name).lower() if len(name) <= 200 else name
+    return _folded(name) if len(name) <= 200 else name
+
+
+@lru_cache(256)
+def _folded(name: str) -> str:
+    """Of few types there are many frames."""
+    return _FOLD.sub("", composed(name)).lower()
 
 
 def _sniff_of(plan: Plan) -> Sniff | None:
     if not plan.ignore_raw or not plan.type or len(plan.type[0]) != 1:
         return None
-    return telemetry_sniff(str(plan.type[0][0]), plan.ignore_raw)
+    wraps = plan.wraps
+    return telemetry_sniff(
+        str(plan.type[0][0]),
+        plan.ignore_raw,
+        array=bool(wraps.array) and not wraps.type_place,
+        prefix=PREFIXES.get(wraps.prefix, ""),
+    )
 
 
 class Dialect:
@@ -115,6 +130,8 @@ class Dialect:
     """Tells known telemetry unparsed; None where the dialect names none that could be told so."""
     emits: frozenset[str] = frozenset()
     """What frames can tell by themselves, where that is known beforehand: the emits of the mapping's rules."""
+    wraps = Wraps()
+    """What is wrapped around the objects of a frame."""
 
     def __init__(self, plan: Plan) -> None:
         self.name = plan.name
@@ -126,6 +143,7 @@ class Dialect:
         self.mapped_names = plan.mapped_names
         self.emits = frozenset(rule.emit for rules in (*plan.rules.values(), plan.untyped) for rule in rules)
         self._plan = plan
+        self.wraps = plan.wraps
         self.sniff = _sniff_of(plan)
 
     @property
@@ -155,9 +173,7 @@ class Dialect:
             return [parsed]
         if isinstance(parsed, dict):
             return list(self._unwrap(parsed, frame))
-        if not isinstance(parsed, list):
-            return [Reading(Verdict.UNREADABLE, "", reason=f"no object but {type(parsed).__name__}")]
-        return [*(reading for item in parsed[:MAX_LIST] for reading in self._read_item(item, frame)), *_rest(parsed)]
+        return [reading for item in self._objects(parsed) for reading in self._read_item(item, frame)]
 
     @property
     def envelope_names(self) -> frozenset[str]:
@@ -181,34 +197,59 @@ class Dialect:
 
     def clean(self, data: bytes) -> bytes:
         """A raw frame as a tape may keep it: without secrets, and read by this dialect just like the original."""
-        return redact.redact_bytes(data, self.mapped_names)
+        begin = before(self.wraps.prefix, data) if self.wraps.prefix else 0
+        if not begin:
+            return redact.redact_bytes(data, self.mapped_names)
+        first = data[:begin] if redact.redact_bytes(data[:begin]) == data[:begin] else b""
+        return first + redact.redact_bytes(data[begin:], self.mapped_names)
 
     def _parse(self, frame: Frame) -> Any:
         if frame.binary:
             return Reading(Verdict.UNREADABLE, "", reason=binary_reason(frame.data))
+        if self.wraps.prefix and self.wraps.is_of_the_line(frame.data):
+            return _IGNORED
         try:
-            parsed = read_json(frame.data)
+            parsed = self.wraps.parse(frame.data)
         except ValueError as error:
             return Reading(Verdict.UNREADABLE, "", reason=f"no JSON: {error}"[:200])
         return redact.redact_json(parsed, self.mapped_names) if redact.suspect(frame.data) else parsed
 
-    def _read_item(self, item: Any, frame: Frame) -> Iterator[Reading]:
+    def _objects(self, value: Any) -> Iterator[dict[str, Any] | str]:
+        return self.wraps.objects(value, self._is_named)
+
+    def _is_named(self, places: list[Any]) -> bool:
+        """Whether an array has a type at its place, and is no list of frames."""
+        kind = places[self.wraps.type_place] if self.wraps.type_place < len(places) else None
+        if isinstance(kind, bool) or not isinstance(kind, (str, int)) or str(kind).lstrip()[:1] in {"{", "["}:
+            return False
+        objects = [item for item in places if isinstance(item, dict)]
+        known = self._plan.known
+        if self._plan.fold(label(kind)) in known:
+            return True
+        # Rubbish in a batch must not cost the good frames beside it.
+        return (bool(objects) or isinstance(kind, str)) and not any(
+            self._type_and_scopes(item)[0] in known for item in objects
+        )
+
+    def _read_item(self, item: dict[str, Any] | str, frame: Frame) -> Iterator[Reading]:
         if isinstance(item, dict):
             yield from self._unwrap(item, frame)
         else:
-            yield Reading(Verdict.UNREADABLE, "", reason=f"in a batch: no object but {type(item).__name__}")
+            yield Reading(Verdict.UNREADABLE, "", reason=item)
 
     def _unwrap(self, item: dict[str, Any], frame: Frame) -> Iterator[Reading]:
         """The object itself, or, where it is an envelope around a list of them, each of these."""
         kind, scopes = self._type_and_scopes(item)
         if kind not in self._plan.known:
             for path in self._plan.batch:
-                inner = at(item, path)
+                inner = self.wraps.opened(at(item, path))
                 if isinstance(inner, list):
-                    for part in inner[:MAX_LIST]:
+                    around = self._envelope(item, path)
+                    for part in self._objects(inner):
                         if isinstance(part, dict):
-                            yield self._read_object({**self._envelope(item, path), **part}, frame)
-                    yield from _rest(inner)
+                            yield self._read_object({**around, **part}, frame)
+                        else:
+                            yield Reading(Verdict.UNREADABLE, "", reason=part)
                     return
         yield self._read_typed(kind, scopes, item, frame)
 
@@ -230,6 +271,8 @@ class Dialect:
         scopes: Scopes = (item,)
         for path in plan.body:
             inner = at(item, path)
+            if inner.__class__ is str:
+                inner = self.wraps.opened(inner)
             if isinstance(inner, dict):
                 scopes = (inner, item)
                 break
@@ -277,24 +320,35 @@ class Dialect:
         values: dict[str, Any] = {}
         for spec in rule.fields:
             value = spec.find(scopes)
-            if value is UNSET or (value is None and spec.name not in NULLABLE):
+            if value is UNSET or (value is None and not spec.says_none):
                 continue
             values[spec.name] = round(value) if spec.name == "duration_ms" else value
+        if rule.emit in _BODIED and len(scopes) == 1 and self._is_hollow(scopes[0], rule.emit, values):
+            return "its body is no object"
         for need in emit.needs:
             if need not in values or (values[need] is None and need in {"session", "camera"}):
                 return f"'{need}' is missing or is no {emit.fields[need]}"
         observation: Observation = emit.make(told=told, **values)
         return observation
 
+    def _is_hollow(self, item: dict[str, Any], emit: str, values: dict[str, Any]) -> bool:
+        """Whether all that the frame says stands in a body that cannot be read: that is no session without an id."""
+        session = values.get("session")
+        if emit == "snapshot":
+            says = bool(values)
+        elif emit == "session_started":
+            says = session is not None and session.id is not None
+        else:
+            says = session != model.SessionInfo()
+        return not says and any(at(item, path) is not UNSET and at(item, path) is not None for path in self._plan.body)
+
+
+_BODIED = frozenset({"snapshot", "session_started", "session_updated"})
+"""What can be told without a single field that can be read."""
+
 
 def _or_none(value: Any) -> Any:
     return None if value is UNSET else value
-
-
-def _rest(batch: list[Any]) -> Iterator[Reading]:
-    """What is behind the part of a batch that is read."""
-    if len(batch) > MAX_LIST:
-        yield Reading(Verdict.UNREADABLE, "", reason=f"a batch of {len(batch)}: the first {MAX_LIST} were read")
 
 
 def binary_reason(data: bytes) -> str:

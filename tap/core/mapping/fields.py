@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import UNSET, Struct
 
-from tap.core.mapping.language import NULLABLE
 from tap.core.mapping.paths import Path, at
 from tap.core.mapping.values import MAX_LIST, Reader, label
 
@@ -26,7 +25,9 @@ class Field(Struct):
     values: Mapping[str, Any] | None = None
     """A server's word → ours; None: it says nothing."""
     none: frozenset[str] = frozenset()
-    """The server's words for "there is none"."""
+    """The server's words for "there is none", besides null."""
+    says_none: bool = False
+    """That there is none means something here; elsewhere it says as little as a missing field."""
     missing: Any = UNSET
     """What a frame says that has nothing at any of the paths: nothing, or (None) that there is none."""
     flat: Reader | None = None
@@ -52,7 +53,7 @@ class Field(Struct):
                     continue
                 stood = stood or path != ()
                 if value is None or (self.none and self._is_none(value)):
-                    if self.name in NULLABLE:
+                    if self.says_none:
                         return None
                     nothing = None
                     continue

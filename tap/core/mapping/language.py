@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tap.core import model
 
-__all__ = ["EMITS", "LANGUAGE", "NOTHING", "NULLABLE", "SHAPES", "UNITS", "Emit"]
+__all__ = ["EMITS", "LANGUAGE", "NOTHING", "NULLABLE", "SHAPES", "UNITS", "Emit", "says_none"]
 
 LANGUAGE = 1
 NOTHING = "nothing"
@@ -63,6 +63,7 @@ EMITS: Mapping[str, Emit] = {
     ),
     "still_failed": Emit(model.StillFailed, {**_STILL, "reason": "text"}, ("camera_id",)),
     "music_moment": Emit(model.MusicMoment, {"moment_id": "id", "kind": "word", "confidence": "number", "at": "time"}),
+    "marker": Emit(model.Marker, {"label": "remark", "at": "time", "by": "text", "marker_id": "id", "source": "text"}),
     "recording": Emit(model.Recording, {"active": "flag", "path": "text", "started_at": "time"}, ("active",)),
 }
 
@@ -80,11 +81,20 @@ SHAPES: Mapping[str, Mapping[str, str]] = {
     "hold": {"active": "flag", "by": "text"},
 }
 
-# Where None ("there is none") means something; elsewhere an explicit null says as little as a missing field.
 NULLABLE = {
     *("mode", "session", "program", "hold", "cameras", "to", "from_"),
     *("name", "role", "device", "lens", "placement", "title", "notes"),
 }
+"""Fields that may have words of their own for "there is none"."""
+
+
+def says_none(emit: str, name: str) -> bool:
+    """Whether null means something in this field; elsewhere it says as little as a missing one.
+
+    A server is always in some mode: one that says null does not know it, or leaves it for others to say.
+    """
+    return name in NULLABLE and name != "mode" and emit != "mode_changed"
+
 
 _FRAMES = {f"frames{rate}": 1000 / rate for rate in (24, 25, 30, 50, 60)}
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import UNSET
 
+from tap.core.codec import composed
 from tap.core.mapping.values import MAX_LIST, label
 
 __all__ = ["Path", "Pick", "at", "camel", "parse_path"]
@@ -56,7 +57,7 @@ def parse_path(text: str) -> Path | None:
         quoted, bare, field, value = found.groups()
         parts.append(quoted or bare)
         if field is not None:
-            parts.append(Pick(tuple(field.strip().split(".")), value.strip().strip("\"'")))
+            parts.append(Pick(tuple(field.strip().split(".")), composed(value.strip().strip("\"'"))))
         place = found.end()
     return tuple(parts) or None
 

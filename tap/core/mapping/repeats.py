@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from msgspec import UNSET, structs
+from msgspec import structs
 
 from tap.core.mapping.dialect import Dialect, Reading, Verdict
 from tap.core.model import Frame, Snapshot, Told
@@ -39,13 +39,21 @@ class _Known(NamedTuple):
 
 
 class _Form:
-    """Frames that begin alike: the same names and words up to the last of time and number."""
+    """Frames that begin alike: the same names and words up to the last of time and number.
 
-    def __init__(self, dialect: Dialect, pattern: re.Pattern[bytes], names: tuple[str, ...]) -> None:
-        self.match = pattern.match
+    What was read of one form says nothing of another: of ``{"program":"c1","ts":…`` and ``{"program":"c2","ts":…`` the
+    rest is the same, and the frames are not.
+    """
+
+    def __init__(self, dialect: Dialect, pattern: bytes, names: tuple[str, ...]) -> None:
+        self.pattern = pattern
+        self.match = re.compile(pattern).match
         self.told = dialect.teller(names)
         """Time and number, of the pattern's groups."""
         self.known: dict[bytes, _Known] = {}
+
+
+_NONE: list[_Form] = []
 
 
 class Repeats:
@@ -53,22 +61,20 @@ class Repeats:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self._forms: dict[bytes, _Form] = {}
+        self._forms: dict[bytes, list[_Form]] = {}
+        self._count = 0
         self.bytes = 0
-        self._cameras: object = UNSET
 
     def read(self, frame: Frame) -> list[Reading]:
         """What :meth:`Dialect.read` says of this frame, which is no telemetry."""
         data = frame.data
-        form = self._forms.get(data[:_HEAD])
-        if form is not None and not frame.binary:
+        for form in self._forms.get(data[:_HEAD], _NONE):
             begun = form.match(data)
-            if begun is not None:
-                known = form.known.get(data[begun.end() :])
-                if known is not None:
-                    again = self._again(known, form, begun, frame)
-                    if again is not None:
-                        return [again]
+            known = None if begun is None or frame.binary else form.known.get(data[begun.end() :])
+            if begun is not None and known is not None:
+                again = self._again(known, form, begun, frame)
+                if again is not None:
+                    return [again]
         readings = self.dialect.read_whole(frame)
         if len(readings) == 1 and readings[0].verdict is Verdict.MAPPED and not frame.binary:
             self._learn(frame, readings[0])
@@ -88,7 +94,7 @@ class Repeats:
     def _learn(self, frame: Frame, reading: Reading) -> None:
         """Remember a snapshot, where its time and number are surely those at its beginning."""
         data = frame.data
-        if len(reading.observations) != 1 or len(data) > _LARGEST or b"\\" in data[:2_000]:
+        if len(reading.observations) != 1 or len(data) > _LARGEST:
             return
         (snapshot,) = reading.observations
         if not isinstance(snapshot, Snapshot):
@@ -98,16 +104,18 @@ class Repeats:
         if form is None or begun is None or not self._is_told_there(form, begun, frame, snapshot):
             return
         rest = data[begun.end() :]
-        if self.bytes + len(rest) > _MOST_BYTES or len(self._forms) >= _MOST_FORMS:
-            self._forms, self.bytes = {}, 0
-        self._forms.setdefault(data[:_HEAD], form).known[rest] = _Known(snapshot, reading.type, reading.reason)
+        full = self._count >= _MOST_FORMS and not form.known
+        if full or self.bytes + len(rest) > _MOST_BYTES:
+            self._forms, self._count, self.bytes = {}, 0, 0
+            form.known = {}
+        if not form.known:
+            self._forms.setdefault(data[:_HEAD], []).append(form)
+            self._count += 1
+        form.known[rest] = _Known(snapshot, reading.type, reading.reason)
         self.bytes += len(rest)
 
     def _form(self, data: bytes) -> _Form | None:
         """The form of this frame: the one that is known, or a new one."""
-        known = self._forms.get(data[:_HEAD])
-        if known is not None and known.match(data):
-            return known
         beginning = _BEGINNING.match(data)
         names = self.dialect.envelope_names
         if beginning is None or not names:
@@ -123,7 +131,8 @@ class Repeats:
         for _, (begin, until) in places:
             pattern += re.escape(data[end:begin]) + _NUMBER
             end = until
-        return _Form(self.dialect, re.compile(pattern), tuple(name for name, _ in places))
+        known = (form for form in self._forms.get(data[:_HEAD], _NONE) if form.pattern == pattern)
+        return next(known, None) or _Form(self.dialect, pattern, tuple(name for name, _ in places))
 
     def _is_told_there(self, form: _Form, begun: re.Match[bytes], frame: Frame, snapshot: Snapshot) -> bool:
         """Whether time and number follow the numbers at the beginning: tried, by reading the frame with others."""

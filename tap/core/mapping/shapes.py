@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from tap.core import model
 from tap.core.codec import parse_id
 from tap.core.mapping.fields import Field
-from tap.core.mapping.language import NULLABLE
+from tap.core.mapping.paths import at
 from tap.core.mapping.values import MAX_CAMERAS, Reader
 
 __all__ = ["flat_session_reader", "shape_readers"]
@@ -30,7 +30,7 @@ def _shape(fields: tuple[Field, ...], value: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for spec in fields:
         item = spec.find((value,))
-        if item is UNSET or (item is None and spec.name not in NULLABLE):
+        if item is UNSET or (item is None and not spec.says_none):
             continue
         found[spec.name] = item
     return found
@@ -52,7 +52,7 @@ def _cameras_reader(fields: tuple[Field, ...]) -> Reader:
 
     def keyed(name: str, item: dict[str, Any]) -> model.CameraInfo:
         """One of ``{"cam1": {"name": …}}``: its own id where it has one, else its key."""
-        return model.CameraInfo(**{"id": name, **_shape(fields, item)})
+        return model.CameraInfo(**{"id": parse_id(name), **_shape(fields, item)})
 
     def read(value: Any) -> tuple[model.CameraInfo, ...] | UnsetType:
         if not isinstance(value, (dict, list)) or len(value) > MAX_CAMERAS:
@@ -68,33 +68,51 @@ def _cameras_reader(fields: tuple[Field, ...]) -> Reader:
 
 
 def _session_reader(fields: tuple[Field, ...]) -> Reader:
-    ids = next((spec for spec in fields if spec.name == "id"), None)
+    whole = _whole_session_reader(fields)
 
     def read(value: Any) -> model.SessionInfo | UnsetType | None:
+        if value is False or value in ({}, ""):
+            return None  # as a server says "none" that has no null for it
         if isinstance(value, dict):
-            found = _shape(fields, value)
-            if "id" not in found and ids is not None and ids.stands(value):
-                # An id that is there and cannot be read is no session without an id: it says nothing. One that is
-                # the server's word for "none" says that there is none.
-                return None if ids.none and ids.find((value,)) is None else UNSET
-            return model.SessionInfo(**found)
+            told: model.SessionInfo | UnsetType | None = whole(value)
+            return told
         bare = parse_id(value)
         return UNSET if bare is None else model.SessionInfo(bare)
 
     return read
 
 
-def flat_session_reader(fields: tuple[Field, ...]) -> Reader:
-    """A session whose fields stand in the snapshot itself: by its id alone can one tell whether there is one."""
-    ids = next((spec for spec in fields if spec.name == "id"), None)
+def flat_session_reader(fields: tuple[Field, ...], *, snapshot: bool) -> Reader:
+    """A session whose fields stand in the frame itself: in a snapshot, its id alone tells whether there is one."""
+    whole = _whole_session_reader(fields)
+    ids = _ids(fields)
 
     def read(value: Any) -> model.SessionInfo | UnsetType | None:
-        found = UNSET if ids is None else ids.find((value,))
-        if found is UNSET or found is None:
-            return found
-        return model.SessionInfo(**_shape(fields, value))
+        return whole(value) if ids is not None and ids.stands(value) else UNSET
+
+    return read if snapshot else whole
+
+
+def _whole_session_reader(fields: tuple[Field, ...]) -> Reader:
+    ids = _ids(fields)
+
+    def read(value: dict[str, Any]) -> model.SessionInfo | UnsetType | None:
+        found = _shape(fields, value)
+        if "id" not in found and ids is not None and ids.stands(value):
+            # An id that is there and cannot be read is no session without an id: it says nothing.
+            return None if _is_none(ids, value) else UNSET
+        return model.SessionInfo(**found)
 
     return read
+
+
+def _ids(fields: tuple[Field, ...]) -> Field | None:
+    return next((spec for spec in fields if spec.name == "id"), None)
+
+
+def _is_none(ids: Field, value: dict[str, Any]) -> bool:
+    """Whether an id that cannot be read is a word for "none": null, the server's own, or an empty text."""
+    return ids.find((value,)) is None or any(at(value, path) == "" for path in ids.paths)
 
 
 def _hold_reader(fields: tuple[Field, ...]) -> Reader:

@@ -19,12 +19,15 @@ _RARE_FIRST = "zqxjkvbwyfgmhpucdlrnsoitae_"
 """Characters as names of keys have them, the rarest first."""
 
 
-def telemetry_sniff(key: str, words: Iterable[str]) -> Sniff:
-    """A sniff for frames whose ``key`` is one of ``words``; a word of digits stands for the number too."""
+def telemetry_sniff(key: str, words: Iterable[str], *, array: bool = False, prefix: str = "") -> Sniff:
+    """A sniff for frames whose ``key`` is one of ``words``; a word of digits stands for the number too.
+
+    ``array``: so are arrays that begin with one of them. ``prefix``: a pattern of what may stand before either.
+    """
     texts = sorted(words)
     numbers = [word for word in texts if re.fullmatch(r"0|[1-9]\d{0,8}", word, re.ASCII)]
     name = f'"{key}"'.encode()
-    match = re.compile(_beginning(key, texts, numbers).encode()).match
+    match = re.compile(_beginning(key, texts, numbers, array=array, prefix=prefix).encode()).match
     forms = [*(f'"{word}"' for word in texts), *numbers]
     # As serializers write it that sort their keys: the type is last. Those with spaces at other places are parsed.
     tails = tuple(
@@ -53,12 +56,15 @@ def telemetry_sniff(key: str, words: Iterable[str]) -> Sniff:
 _BRACE = ord("{")
 
 
-def _beginning(key: str, texts: list[str], numbers: list[str]) -> str:
+def _beginning(key: str, texts: list[str], numbers: list[str], *, array: bool, prefix: str) -> str:
     """The pattern of a frame that begins with its type."""
     # Possessive: there is nothing to try again.
     gap = "[ \\t\\r\\n]*+"
-    either = [f'"(?:{"|".join(map(re.escape, texts))})"', *numbers]
-    return rf'{gap}\{{{gap}"{re.escape(key)}"{gap}:{gap}(?:{"|".join(either)}){gap}[,}}]'
+    either = "|".join([f'"(?:{"|".join(map(re.escape, texts))})"', *numbers])
+    begun = rf'\{{{gap}"{re.escape(key)}"{gap}:{gap}(?:{either}){gap}[,}}]'
+    if array:
+        begun = rf"(?:{begun}|\[{gap}(?:{either}){gap},)"
+    return f"{gap}(?:{prefix})?{gap}{begun}" if prefix else f"{gap}{begun}"
 
 
 def _rarest(key: str) -> bytes:

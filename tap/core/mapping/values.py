@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from msgspec import UNSET, UnsetType
 
 from tap.core.codec import parse_id, parse_time
+from tap.core.loosely import ODD
 
 __all__ = ["MAX_CAMERAS", "MAX_LIST", "READERS", "Reader", "label", "scaled"]
 
@@ -24,7 +25,7 @@ MAX_LIST = 10_000
 MAX_CAMERAS = 1_000
 """Items of the longest list of cameras that is believed. Of a longer one nothing is, or its rest were away."""
 _MAX_DETAIL = 500
-"""Characters of the longest text inside a small object, such as a placement."""
+"""Characters of the longest text inside a small object, such as a placement; of a longer remark the first so many."""
 
 
 def _text(value: Any) -> str | UnsetType:
@@ -33,6 +34,12 @@ def _text(value: Any) -> str | UnsetType:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return parse_id(value) or UNSET
     return UNSET
+
+
+def _remark(value: Any) -> str | UnsetType:
+    """What somebody wrote beside a moment: of a long one its beginning, which says more than nothing."""
+    text = _text(value)
+    return text if text is UNSET else text[:_MAX_DETAIL]
 
 
 def _word(value: Any) -> str | UnsetType:
@@ -98,6 +105,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 READERS: Mapping[str, Reader] = {
     "text": _text,
+    "remark": _remark,
     "word": _word,
     "id": _id,
     "ids": _ids,
@@ -111,9 +119,11 @@ READERS: Mapping[str, Reader] = {
 
 
 def label(value: object) -> str:
-    """A scalar as conditions and ``values`` tables name it."""
+    """A scalar as conditions and ``values`` tables name it; one that cannot be read is none of their words but NaN."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value is ODD:
+        return "NaN"
     return parse_id(value) or ""
 
 
