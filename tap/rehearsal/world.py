@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from tap.rehearsal.ways import PLAIN, Ways
+
 __all__ = [
     "STRIDE",
     "Accept",
@@ -20,6 +22,7 @@ __all__ = [
     "Fact",
     "FactKind",
     "Hold",
+    "Part",
     "Plan",
     "Send",
     "Session",
@@ -85,6 +88,8 @@ class World(Struct, frozen=True):
 
     clock: Clock
     boot: str
+    life: int = 1
+    """Which start of the server this is, whatever ``boot`` says."""
     seq: int = 0
     mode: str = "idle"
     session: Session | None = None
@@ -92,6 +97,12 @@ class World(Struct, frozen=True):
     preview: str | None = None
     hold: Hold | None = None
     cameras: tuple[Camera, ...] = ()
+    veil: tuple[int, str | None] | None = None
+    """Until when (virtual ms) a dissolve hides its new camera from snapshots, and what they show instead."""
+
+    def shown(self, now: int) -> str | None:
+        """The program camera as a snapshot of that moment shows it."""
+        return self.veil[1] if self.veil is not None and now < self.veil[0] else self.program
 
 
 FactKind: TypeAlias = Literal[
@@ -111,6 +122,8 @@ FactKind: TypeAlias = Literal[
     "uploaded",
     "failed",
     "music",
+    "marker",
+    "stale",
 ]
 
 
@@ -140,6 +153,33 @@ class Fact(Struct, frozen=True, kw_only=True):
     moment: str | None = None
     storage_key: str | None = None
     sha256: str | None = None
+    label: str | None = None
+    ident: int = 0
+    """Which of all that ever happened this is: the same number whenever it is told, whatever its frame is called."""
+    thing: str | None = None
+    """Which still it is about, where ``still_id`` is only what the frame calls it."""
+    retold: bool = False
+    """It was told when it happened, to whoever was there; this is another telling of it."""
+    part: int = 0
+    """Which object of its message tells it."""
+
+
+class Part(Struct, frozen=True):
+    """One object of a message, as it was made and before anybody decided how it is to be written."""
+
+    frame: dict[str, Any]
+    """In plain multicam/1; empty for rubbish, which stands in ``rubbish``."""
+    fact: Fact | None = None
+    style: int | None = None
+    """Which of ``wire.STYLES`` it is written in."""
+    number: int = 0
+    """Which frame of its type it is, within its life of the server."""
+    life: int = 1
+    made: int = 0
+    """When, in virtual ms."""
+    session: str | None = None
+    """The session that ran then."""
+    rubbish: str = ""
 
 
 class Send(Struct, frozen=True):
@@ -151,6 +191,8 @@ class Send(Struct, frozen=True):
     """The server's clock when it was sent, whether the message says so or not."""
     facts: tuple[Fact, ...]
     world: World
+    parts: tuple[Part, ...] = ()
+    """What the message was made of; none where it is only ever said like this."""
 
 
 class Drop(Struct, frozen=True):
@@ -185,6 +227,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     start_wall_ms: int = 1_795_000_000_000
     pace: float = 1.0
     """How many virtual seconds pass in a second of the tap's clock: the ``speed`` it will be played at."""
+    ways: Ways = PLAIN
+    """How the server counts, dates, names and tells."""
 
 
 class Shoot(Struct, frozen=True):
