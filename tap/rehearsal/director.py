@@ -159,7 +159,9 @@ class Director:
     def withhold(self) -> Part:
         """A ``state`` that is made now and may be delivered later, when it is stale."""
         part = self._part("state", state_fields(self.world, self.now), keep=True)
-        return structs.replace(part, fact=Fact(kind="stale", at=self.clock, world=self.world, ident=self._made))
+        return structs.replace(
+            part, fact=Fact(kind="stale", at=self.clock, world=self.world.as_of(self.now), ident=self._made)
+        )
 
     def deliver(self, part: Part, form: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         """Sends a frame that tells nothing true (any more), in another form."""
@@ -181,7 +183,7 @@ class Director:
         self._send(*parts, batch=True, dressed=True)
 
     def _telling(self) -> tuple[dict[str, Any], Fact]:
-        return state_fields(self.world, self.now), Fact(kind="state", world=self.world)
+        return state_fields(self.world, self.now), Fact(kind="state", world=self.world.as_of(self.now))
 
     def _part(self, kind: str, fields: dict[str, Any], fact: Fact | None = None, *, keep: bool = False) -> Part:
         self.world = structs.replace(self.world, seq=self.world.seq + STRIDE)
@@ -211,6 +213,8 @@ class Director:
 
     def ordered(self, *kinds: str) -> bool:
         """Whether a snapshot of now is surely newer than the last frames of these kinds, also for who reads ``ts``."""
+        if self.ways.seq != "boot" and self.ways.clock != "steady":
+            return False
         known = [self._last[kind] for kind in kinds if kind in self._last]
         return all((boot == self.world.boot and numbered) or at <= self.clock for boot, numbered, at in known)
 
@@ -518,7 +522,9 @@ class Director:
         """A camera could not take it."""
         reason = self.rng.choice(("timeout", "storage_full"))
         fields = {"still_id": still, "camera_id": camera, "reason": reason}
-        self.emit("still_failed", fields, Fact(kind="failed", still_id=still, thing=still, camera=camera, reason=reason))
+        self.emit(
+            "still_failed", fields, Fact(kind="failed", still_id=still, thing=still, camera=camera, reason=reason)
+        )
 
     def still(self, *, slow: bool = False) -> None:
         """A still from one to three cameras in the usual way: some fail, some never come. ``slow``: seconds later."""

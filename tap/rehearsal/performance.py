@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 
-from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up, truth_of
+from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up
 from tap.rehearsal.voice import Voice
 from tap.rehearsal.wire import Telemetry, encode, iso
+from tap.rehearsal.witness import truth_of
 from tap.rehearsal.world import Accept, Drop, Send, Shoot, World, dice
 
 __all__ = ["perform", "shoot_to_tape", "tape_lines", "truth_of_shoot"]

@@ -30,10 +30,11 @@ from tap.core.errors import TapError, UsageInvalid
 from tap.rehearsal.performance import tape_lines
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.styles import restyled
-from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up, truth_of
+from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up
 from tap.rehearsal.voice import Voice
 from tap.rehearsal.ways import PLAIN, Ways
 from tap.rehearsal.wire import Telemetry
+from tap.rehearsal.witness import truth_of
 from tap.rehearsal.world import Accept, Drop, Send, Shoot, World
 
 __all__ = ["Rehearsal", "SimulatorOptions", "run_simulator", "serve"]

@@ -124,7 +124,7 @@ class Voice:
         if frame["seq"] is None:
             del frame["seq"]
         style = now % len(STYLES) if "other_dialect" in self._shoot.plan.faults else None
-        fact = Fact(kind="hello", at=at) if kind == "hello" else Fact(kind="state", at=at, world=world)
+        fact = Fact(kind="hello", at=at) if kind == "hello" else Fact(kind="state", at=at, world=world.as_of(now))
         session = None if world.session is None else world.session.id
         return Part(frame, fact, style, 0, world.life, now, session)
 

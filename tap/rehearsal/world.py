@@ -9,7 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tap.rehearsal.ways import PLAIN, Ways
 
@@ -99,6 +99,10 @@ class World(Struct, frozen=True):
     cameras: tuple[Camera, ...] = ()
     veil: tuple[int, str | None] | None = None
     """Until when (virtual ms) a dissolve hides its new camera from snapshots, and what they show instead."""
+
+    def as_of(self, now: int) -> World:
+        """The same without a veil that has gone by then."""
+        return structs.replace(self, veil=None) if self.veil is not None and now >= self.veil[0] else self
 
     def shown(self, now: int) -> str | None:
         """The program camera as a snapshot of that moment shows it."""
