@@ -383,6 +383,7 @@ class Director:
         if length is not None:
             fields["duration_ms"] = length
         fact = Fact(kind="cut", camera=target, trigger=by, transition=fields["transition"], duration_ms=length)
+        fact = structs.replace(fact, before=before)
         self.change("cut", fields, fact, keep=keep)
         return True
 
@@ -397,7 +398,7 @@ class Director:
             self.leave(before)
             return
         fields: dict[str, Any] = {"to": None, "from": before, "trigger": "operator", "transition": "cut"}
-        fact = Fact(kind="cut", camera=None, trigger="operator", transition="cut")
+        fact = Fact(kind="cut", camera=None, before=before, trigger="operator", transition="cut")
         if way == "fade":
             length = self.odd.randint(10, 50) * 40
             fields |= {"transition": "fade", "duration_ms": length}

@@ -296,22 +296,29 @@ def _compare(result: Score, what: str, columns: Iterable[tuple[str, Any, Any]]) 
 
 
 def _match(
-    result: Score, table: str, wanted: Mapping[Any, Any], told: Iterable[tuple[Any, _Json]]
+    result: Score, table: str, wanted: Mapping[Any, Any], told: Iterable[tuple[Any, _Json]], *, in_doubt: bool = False
 ) -> Iterator[tuple[Any, _Json]]:
     """Pairs the rows of one table by name, and notes those that are missing, doubled or invented."""
     found: dict[Any, _Json] = {}
     for name, row in told:
-        if name in found:
+        if name in found and not in_doubt:
             result.differences.append(f"doubled: {table} {_plain(name)} ({row['key']})")
-        elif name not in wanted:
+        elif name not in wanted and not in_doubt:
             result.differences.append(f"invented: {table} {_plain(name)} ({row['key']})")
         found.setdefault(name, row)
     for name, want in wanted.items():
+        if want.doubtful:
+            continue
         if name in found:
             yield want, found[name]
         else:
             result.differences.append(f"missed: {table} {_plain(name)}")
     result.rows[f"{table} rows"] = len(wanted)
+
+
+def _doubted(truth: Truth, table: str) -> bool:
+    """Whether rows of this table may be there that nothing proves."""
+    return any(table in doubt.kinds for doubt in truth.doubts)
 
 
 def _plain(name: Any) -> str:
@@ -321,7 +328,7 @@ def _plain(name: Any) -> str:
 def _sessions(truth: Truth, rows: Mapping[str, list[_Json]], result: Score) -> None:
     wanted = {session.session_id: session for session in truth.sessions}
     told = ((_session_id(row), row) for row in rows.get("session", ()))
-    for session, row in _match(result, "session", wanted, told):
+    for session, row in _match(result, "session", wanted, told, in_doubt=_doubted(truth, "session")):
         _session(session, row["fields"], result)
 
 
@@ -389,7 +396,9 @@ def _stills(truth: Truth, rows: Mapping[str, list[_Json]], sessions: Mapping[str
         by_time = (*_named(row, sessions), row["fields"].get("capturedAt"))
         return by_time if by_time in nameless else (*_named(row, sessions), row["fields"].get("stillId"))
 
-    for still, row in _match(result, "still", wanted, ((named(row), row) for row in rows.get("still", ()))):
+    for still, row in _match(
+        result, "still", wanted, ((named(row), row) for row in rows.get("still", ())), in_doubt=_doubted(truth, "still")
+    ):
         _still(still, row["fields"], result)
 
 

@@ -118,6 +118,7 @@ class CameraTruth(_Row, kw_only=True, tag="camera"):
     lens: str | UnsetType = UNSET
     place: str | UnsetType = UNSET
     """``placement.label``."""
+    doubtful: bool = False
     status: Literal["online", "offline"] | UnsetType = UNSET
     left_at: int | UnsetType | None = UNSET
 

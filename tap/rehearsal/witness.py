@@ -99,6 +99,21 @@ class _Open(Struct):
     mark: Mark
 
 
+class _Cover(Struct, frozen=True):
+    """A dissolve that was told: snapshots within it may still show what was on, or nothing."""
+
+    old: str | None
+    frame: Envelope
+    length: int
+
+    def hides(self, shown: str | None, env: Envelope) -> bool:
+        if shown is not None and shown != self.old:
+            return False
+        if env.wall - self.frame.wall <= self.length:
+            return True
+        return env.ts is not None and self.frame.ts is not None and env.ts - self.frame.ts <= self.length
+
+
 _KINDS: dict[str, list[str]] = {
     "program": ["cut", "off_air"],
     "hold": ["hold", "release"],
@@ -134,6 +149,8 @@ class _Witness:
         self._mode = ""
         self._hold: str | None = None
         self._hold_from: _When | None = None
+        self._hold_muddled = False
+        """Whether holds that nobody saw were told afterwards."""
         self._seen: dict[str, _Seen] = {}
         self._loss: _Loss | None = _Loss(session=None, before=None)
         self._shown = (0, 0)
@@ -161,6 +178,9 @@ class _Witness:
         self._pending: dict[str, _Pending] = {}
         self._unexplained: dict[str, EventTruth] = {}
         """The last change of each that only a snapshot told so far."""
+        self._cover: _Cover | None = None
+        self._learned = 0
+        """By which frame all was learned last: what happened before that is history."""
         self._low: list[tuple[EventTruth, Envelope]] = []
         """Explicit frames in a row that ``seq`` alone would throw away."""
         self._open: dict[str, _Open] = {}
@@ -346,7 +366,7 @@ class _Witness:
         self._low.clear()
         return True
 
-    def _out_of_place(self, aspect: Aspect, event: EventTruth, when: _When, *, same: bool) -> None:
+    def _out_of_place(self, aspect: Aspect, event: EventTruth, when: _When, ident: int, *, same: bool) -> None:
         """An explicit frame that came after a newer one: it explains what a snapshot told, or is an event before it."""
         known = self._unexplained.pop(aspect, None)
         if same and known is not None:
@@ -363,7 +383,8 @@ class _Witness:
             return
         event.from_camera_id = event.from_mode = event.duration_ms = UNSET
         newer = order(self._env, self._marks[aspect])
-        if newer != "before" or not self._frames.new(self._env, self._session):
+        new = self._frames.new(self._env, self._session) and self._learned < ident
+        if newer != "before" or not new:
             event.doubtful = True
         if newer != "before":
             self._doubt(aspect, "told out of order, and nothing says so", explicit=True)
@@ -410,6 +431,8 @@ class _Witness:
         if about is None:
             return
         if fact.ident not in self._heard:
+            if fact.kind in ("hold", "release"):
+                self._hold_from, self._hold_muddled = None, True
             self._late(fact, when, about)
             return
         if self._frames.told_before(self._env, self._session) or self._changes_nothing(fact, about):
@@ -440,6 +463,8 @@ class _Witness:
             self._settle(about, at_once=True)
         elif not new or order(self._env, self._marks[about]) != "before":
             self._doubt(about, "told afterwards, and nothing says so", explicit=True)
+        if fact.ident not in self._missed:
+            self._doubt(about, "told again, and never before", explicit=True)
         if event is None:
             return
         event.carried, event.at, event.exact = True, when.at, when.exact
@@ -476,6 +501,7 @@ class _Witness:
             self._marks[aspect] = Mark()
             self._marks[aspect].rest(self._env, explicit=False)
             self._idents[aspect] = max(self._idents[aspect], ident)
+        self._learned = ident
         self._pending.clear()
         self._unexplained.clear()
 
@@ -567,8 +593,9 @@ class _Witness:
                 self._maybe_stale(aspect)
             return
         pending = self._pending.get(aspect)
+        hidden = aspect == "program" and self._cover is not None and self._cover.hides(world.program, self._env)
         if differs:
-            proved, unsure = self._proves(mark), self._unsure(aspect)
+            proved, unsure = self._proves(mark) and not hidden, self._unsure(aspect)
             event = happens()
             self._idents[aspect] = ident
             self._unexplained.pop(aspect, None)
@@ -585,7 +612,7 @@ class _Witness:
         elif pending is not None:
             if pending.event is not None:
                 pending.event.also.append(self._env.ts if self._env.ts is not None else self._env.wall)
-            if self._proves(pending.mark):
+            if self._proves(pending.mark) and not hidden:
                 if pending.event is not None:
                     pending.event.doubtful = False
                     pending.event.trigger = pending.event.transition = pending.event.duration_ms = UNSET
@@ -662,6 +689,7 @@ class _Witness:
     ) -> None:
         assert self._session is not None  # noqa: S101 (asked by the callers)
         self._keep_cameras(wall)
+        self._leave_open(wall)
         row = self._sessions[self._session]
         row.status, row.end_reason, row.completed_at = status, reason or UNSET, times
         row.final_state = state or self._state(wall)
@@ -669,7 +697,7 @@ class _Witness:
 
     def _state(self, wall: int) -> FinalState:
         unsure = {self._program} - self._seen.keys() - {None}
-        unsure |= {name for name, seen in self._seen.items() if seen.away is not None and _long(seen, wall) is None}
+        unsure |= {name for name, seen in self._seen.items() if seen.away is not None and _long(seen, wall) is not True}
         return FinalState(
             program_camera_id=UNSET if self._unsure("program") else self._program,
             hold=UNSET if self._unsure("hold") else self._hold is not None,
@@ -719,6 +747,13 @@ class _Witness:
         if self._program is not None and (self._session, self._program) not in self._cameras:
             self._cameras[self._session, self._program] = CameraTruth(session_id=self._session, camera_id=self._program)
 
+    def _leave_open(self, wall: int) -> None:
+        """Who is away when a session ends, and not for long: whether it will be back nobody will ever know."""
+        for camera_id, seen in self._seen.items():
+            row = self._cameras.get((self._session or "", camera_id))
+            if row is not None and seen.away is not None and _long(seen, wall) is not True:
+                row.status = row.left_at = UNSET
+
     # ------------------------------------------------------------------------------------------ events
 
     def _add(self, event: EventTruth, when: _When, session: str | None = None) -> EventTruth | None:
@@ -755,9 +790,14 @@ class _Witness:
             event.kind = "cut" if fact.camera is not None else "off_air"
             if fact.camera is not None:
                 event.camera_id = fact.camera
-            self._out_of_place("program", event, when, same=fact.camera == self._program)
+            self._out_of_place("program", event, when, fact.ident, same=fact.camera == self._program)
             return
         self._explicit("program", fact, lambda: self._cut(fact.camera, when, event))
+        if fact.before != "":
+            event.from_camera_id = fact.before
+        self._cover = None
+        if fact.duration_ms is not None and fact.transition != "cut":
+            self._cover = _Cover(fact.before, self._env, fact.duration_ms)
 
     def _cut(self, to: str | None, when: _When, event: EventTruth) -> EventTruth | None:
         before, self._program = self._program, to
@@ -775,23 +815,23 @@ class _Witness:
     def _on_hold(self, fact: Fact, when: _When) -> None:
         if fact.ident < self._idents["hold"]:
             event = EventTruth(session_id="", kind="hold", at=0, camera_id=fact.camera)
-            self._out_of_place("hold", event, when, same=self._hold is not None)
+            self._out_of_place("hold", event, when, fact.ident, same=self._hold is not None)
             return
         self._explicit("hold", fact, lambda: self._grip(fact.camera, when) if self._hold is None else None)
 
     def _on_release(self, fact: Fact, when: _When) -> None:
         if fact.ident < self._idents["hold"]:
             event = EventTruth(session_id="", kind="release", at=0)
-            self._out_of_place("hold", event, when, same=self._hold is None)
+            self._out_of_place("hold", event, when, fact.ident, same=self._hold is None)
             return
         self._explicit("hold", fact, lambda: self._grip(None, when) if self._hold is not None else None)
 
     def _grip(self, camera: str | None, when: _When) -> EventTruth | None:
         if camera is not None:
             event = EventTruth(session_id="", kind="hold", at=0, camera_id=camera)
-            self._hold, self._hold_from = camera, when
+            self._hold, self._hold_from, self._hold_muddled = camera, when, False
             return self._add(event, when)
-        event = EventTruth(session_id="", kind="release", at=0, duration_ms=None)
+        event = EventTruth(session_id="", kind="release", at=0, duration_ms=UNSET if self._hold_muddled else None)
         if self._hold_from is not None:
             sure = when.exact and self._hold_from.exact
             event.duration_ms = when.at - self._hold_from.at if sure else UNSET
@@ -811,7 +851,7 @@ class _Witness:
         mode = fact.mode
         if fact.ident < self._idents["mode"]:
             event = EventTruth(session_id="", kind="mode_change", at=0, to_mode=mode)
-            self._out_of_place("mode", event, when, same=mode == self._mode)
+            self._out_of_place("mode", event, when, fact.ident, same=mode == self._mode)
             return
         self._explicit("mode", fact, lambda: self._turn(mode, when) if mode != self._mode else None)
 

@@ -158,6 +158,8 @@ class Fact(Struct, frozen=True, kw_only=True):
     storage_key: str | None = None
     sha256: str | None = None
     label: str | None = None
+    before: str | None = ""
+    """For a cut: what was on, where its frame says so."""
     ident: int = 0
     """Which of all that ever happened this is: the same number whenever it is told, whatever its frame is called."""
     thing: str | None = None
