@@ -364,7 +364,7 @@ def _held(hold: Any) -> bool:
 def _cameras(truth: Truth, rows: Mapping[str, list[_Json]], sessions: Mapping[str, str], result: Score) -> None:
     wanted = {(camera.session_id, camera.camera_id): camera for camera in truth.cameras}
     told = ((_named(row, sessions), row) for row in rows.get("camera", ()))
-    for camera, row in _match(result, "camera", wanted, told):
+    for camera, row in _match(result, "camera", wanted, told, in_doubt=_doubted(truth, "camera")):
         _camera(camera, row["fields"], result)
 
 

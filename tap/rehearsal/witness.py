@@ -80,6 +80,8 @@ class _Loss(Struct):
     first: _When | None = None
     sure: bool = True
     """Whether the frames prove that anything was lost."""
+    told: bool = False
+    """Whether its gap was told already, by what came before any snapshot."""
     muddled: bool = False
     """Whether starts and ends of sessions that nobody saw were told afterwards, before any snapshot."""
 
@@ -97,6 +99,8 @@ class _Open(Struct):
     since: int
     why: str
     mark: Mark
+    connection: int
+    """On which it was told last."""
 
 
 class _Cover(Struct, frozen=True):
@@ -118,7 +122,10 @@ _KINDS: dict[str, list[str]] = {
     "program": ["cut", "off_air"],
     "hold": ["hold", "release"],
     "mode": ["mode_change"],
-    "session": ["cut", "off_air", "hold", "release", "mode_change", "gap", "session"],
+    "session": [
+        *("cut", "off_air", "hold", "release", "mode_change", "gap", "still_marker", "still_capture", "marker"),
+        *("music_moment", "session", "camera", "still"),
+    ],
     "stills": ["still_marker", "still_capture", "still"],
     "marks": ["marker", "music_moment"],
 }
@@ -224,10 +231,11 @@ class _Witness:
             self._still_shown(item.ts, item.wall)
         for fact in item.facts:
             when = _When(at=fact.at if fact.timed else item.wall, exact=fact.timed, wall=item.wall, now=item.now)
-            if self._loss is not None and self._loss.first is None:
-                self._loss.first = when
             self._env = placed[fact.part] if fact.part < len(placed) else Envelope(wall=item.wall)
             self._latest = max(self._latest, fact.ident)
+            if self._loss is not None and self._loss.first is None:
+                told = self._env.ts
+                self._loss.first = _When(item.wall if told is None else told, told is not None, item.wall, item.now)
             self._weigh(fact, when)
             self._still_shown(when.at)
             self._keep_cameras(when.wall)
@@ -309,11 +317,13 @@ class _Witness:
         """From now on it is in doubt, until a snapshot that is newer than this frame."""
         mark = Mark()
         mark.rest(self._env, explicit=explicit)
+        if aspect == "hold":
+            self._hold_from, self._hold_muddled = None, True
         known = self._open.get(aspect)
         if known is None:
-            self._open[aspect] = _Open(self._env.wall, why, mark)
+            self._open[aspect] = _Open(self._env.wall, why, mark, self._env.connection)
         else:
-            known.mark = mark
+            known.mark, known.connection = mark, self._env.connection
 
     def _settle(self, aspect: str, *, at_once: bool = False) -> None:
         known = self._open.get(aspect)
@@ -487,8 +497,8 @@ class _Witness:
         if loss is not None:
             self._after_loss(loss, world, when)
             self._rest_all(ident)
-            for aspect in list(self._open):
-                self._settle(aspect, at_once=True)
+            for aspect, known in list(self._open.items()):
+                self._settle(aspect, at_once=known.connection != self._env.connection)
         else:
             self._news(world, when, ident)
         if self._session is not None and world.session is not None and self._session == world.session.id:
@@ -521,7 +531,8 @@ class _Witness:
         self._session = None
         if world.session is not None:
             self._begin(world, when)
-        self._tell_gap(loss, now if not known or now == loss.session else None)
+        if not loss.told:
+            self._tell_gap(loss, now if not known or now == loss.session else None)
 
     def _tell_gap(self, loss: _Loss, now: str | None) -> None:
         first = loss.first
@@ -657,11 +668,22 @@ class _Witness:
         self._rest_session(fact)
         if self._session == session.id:
             return
+        if self._loss is not None and self._tell_early(self._loss):
+            self._interrupt(self._loss, "replaced", when.wall)
+        if self._loss is not None:
+            self._loss.session = session.id
         self._session = session.id
         self._shown = (when.at, when.at)
         self._sessions[session.id] = SessionTruth(
             session_id=session.id, started_at=session.started_at if when.exact else UNSET, title=session.title
         )
+
+    def _tell_early(self, loss: _Loss) -> bool:
+        """A start or an end comes before any snapshot: the gap ends with it. Whether there was a session."""
+        if not loss.told:
+            self._tell_gap(loss, None)
+            loss.told = True
+        return self._session is not None
 
     def _rest_session(self, fact: Fact) -> None:
         self._marks["session"].rest(self._env, explicit=True)
@@ -674,6 +696,9 @@ class _Witness:
     def _on_ended(self, fact: Fact, when: _When) -> None:
         self._rest_session(fact)
         if fact.session_id == self._session:
+            if self._loss is not None:
+                self._tell_early(self._loss)
+                self._loss.session = None
             self._finish("complete", fact.reason, (when.at, when.at), when.wall)
 
     def _interrupt(self, loss: _Loss, reason: str, wall: int) -> None:
@@ -693,6 +718,8 @@ class _Witness:
         row = self._sessions[self._session]
         row.status, row.end_reason, row.completed_at = status, reason or UNSET, times
         row.final_state = state or self._state(wall)
+        if self._loss is not None and state is None:  # the end is all that was heard since
+            row.final_state = UNSET
         self._session = None
 
     def _state(self, wall: int) -> FinalState:
