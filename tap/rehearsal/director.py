@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from msgspec import structs
 
-from tap.rehearsal.wire import Wire, camera_fields, encode, session_fields, state_fields
+from tap.rehearsal.wire import STYLES, Wire, camera_fields, encode, restyle, session_fields, state_fields
 from tap.rehearsal.world import (
     STRIDE,
     Accept,
@@ -21,6 +21,7 @@ from tap.rehearsal.world import (
     Drop,
     Fact,
     Hold,
+    Part,
     Plan,
     Send,
     Session,
@@ -52,11 +53,18 @@ class Director:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.ways = plan.ways
+        self.odd = dice(plan.seed, "ways")
+        """Chance for what a plain server does not do: it leaves the script of a plain one as it is."""
         self.rng = dice(plan.seed, "script")
         self.wire = Wire(plan)
         self.steps: list[Step] = []
         self.now = 0
         self.dark = False
+        self.tied = False
+        """Whether things happen within one millisecond."""
+        self.owed: list[tuple[str, str]] = []
+        """Stills that are safe much later: id and camera."""
         self.roster: dict[str, Camera] = {}
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
@@ -64,6 +72,8 @@ class Director:
         self._prefix = plan.id_prefix or f"shoot-{self.rng.getrandbits(24):06x}"
         self._lists_offline = self.rng.random() < 0.5
         self._boots = 0
+        self._made = 0
+        self._types: dict[str, int] = {}
         self._last: dict[str, tuple[str, bool, int]] = {}
         self.world = World(
             clock=Clock(start=plan.start_wall_ms, offset=self.rng.randint(-400, 900)), boot=self._new_boot()
@@ -111,67 +121,100 @@ class Director:
 
     def emit(self, kind: str, fields: dict[str, Any], fact: Fact | None = None, *, keep: bool = False) -> None:
         """Sends one explicit frame. ``keep`` spares it what would make its order unsure."""
-        frame, facts = self._frame(kind, fields, fact, keep=keep)
-        self._send(encode(self.wire.dress(frame)), facts)
+        self._send(self._part(kind, fields, fact, keep=keep))
         if self.wire.repeats():
             self.repeat(self.between(3, 200))
 
     def repeat(self, ms: int) -> None:
         """Sends the last message once more, word for word."""
-        last = next(step for step in reversed(self.steps) if isinstance(step, Send))
         self.quiet(ms)
+        last = next(step for step in reversed(self.steps) if isinstance(step, Send))
         self.steps.append(structs.replace(last, at=self.now, world=self.world))
+
+    def retell(self, send: Send) -> None:
+        """Sends an old message once more, word for word: it tells nothing that was not told."""
+        parts = tuple(
+            part if part.fact is None else structs.replace(part, fact=structs.replace(part.fact, retold=True))
+            for part in send.parts
+        )
+        self.say(send.data, parts=parts)
 
     def change(self, kind: str, fields: dict[str, Any], fact: Fact | None = None, *, keep: bool = False) -> None:
         """Sends an explicit frame and the ``state`` that follows each change, at times as one batch."""
         if self.wire.batches() and not keep:
-            parts = (self._frame(kind, fields, fact), self._frame("state", *self._telling()))
-            self._send(encode([self.wire.dress(frame) for frame, _ in parts]), tuple(f for _, fs in parts for f in fs))
+            parts = [self._part(kind, fields, fact), self._part("state", *self._telling())]
+            if self.ways.batch == "shuffled":
+                self.odd.shuffle(parts)
+            self._send(*parts, batch=True)
             return
         self.emit(kind, fields, fact, keep=keep)
-        self.quiet(self.between(8, 60))
+        if not self.tied:
+            self.quiet(self.between(8, 60))
         self.state(keep=keep)
 
     def state(self, *, keep: bool = False) -> None:
         """Sends the whole truth of this moment."""
-        frame, facts = self._frame("state", *self._telling(), keep=keep)
-        self._send(encode(self.wire.dress(frame)), facts)
+        self._send(self._part("state", *self._telling(), keep=keep))
 
-    def withhold(self) -> dict[str, Any]:
+    def withhold(self) -> Part:
         """A ``state`` that is made now and may be delivered later, when it is stale."""
-        frame, _ = self._frame("state", state_fields(self.world), keep=True)
-        return frame
+        part = self._part("state", state_fields(self.world, self.now), keep=True)
+        return structs.replace(
+            part, fact=Fact(kind="stale", at=self.clock, world=self.world.as_of(self.now), ident=self._made)
+        )
 
-    def deliver(self, frame: dict[str, Any]) -> None:
-        """Sends a frame that tells nothing true (any more)."""
-        self._send(encode(self.wire.dress(frame)), ())
+    def deliver(self, part: Part, form: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Sends a frame that tells nothing true (any more), in another form."""
+        self._send(structs.replace(part, frame=form(part.frame)))
 
-    def say(self, data: str | bytes, facts: tuple[Fact, ...] = ()) -> None:
+    def say(self, data: str | bytes, facts: tuple[Fact, ...] = (), parts: tuple[Part, ...] = ()) -> None:
         """Sends exactly this."""
-        self._send(data, facts)
+        self.steps.append(Send(at=self.now, data=data, ts=self.clock, facts=facts, world=self.world, parts=parts))
+
+    def together(self, *makes: Callable[[], None]) -> None:
+        """What these send goes out in one batch, in any order where the server has it so."""
+        before = len(self.steps)
+        for make in makes:
+            make()
+        sends, self.steps[before:] = self.steps[before:], []
+        parts = [part for send in sends if isinstance(send, Send) for part in send.parts]
+        if self.ways.batch == "shuffled":
+            self.odd.shuffle(parts)
+        self._send(*parts, batch=True, dressed=True)
 
     def _telling(self) -> tuple[dict[str, Any], Fact]:
-        return state_fields(self.world), Fact(kind="state", world=self.world)
+        return state_fields(self.world, self.now), Fact(kind="state", world=self.world.as_of(self.now))
 
-    def _frame(
-        self, kind: str, fields: dict[str, Any], fact: Fact | None = None, *, keep: bool = False
-    ) -> tuple[dict[str, Any], tuple[Fact, ...]]:
+    def _part(self, kind: str, fields: dict[str, Any], fact: Fact | None = None, *, keep: bool = False) -> Part:
         self.world = structs.replace(self.world, seq=self.world.seq + STRIDE)
+        self._types[kind] = self._types.get(kind, 0) + 1
+        self._made += 1
         frame: dict[str, Any] = {"type": kind, "ts": self.clock, "seq": self.world.seq, **fields}
         if not keep:
             frame = self.wire.strip(frame)
-        if fact is None:
-            return frame, ()
-        self._last[fact.kind] = (self.world.boot, "seq" in frame, self.clock)
-        if fact.at:  # it has a time of its own, which its frame carries in any case
-            return frame, (fact,)
-        return frame, (structs.replace(fact, at=self.clock, timed="ts" in frame),)
+        if fact is not None:
+            self._last[fact.kind] = (self.world.boot, "seq" in frame, self.clock)
+            fact = structs.replace(fact, ident=self._made)
+            if not fact.at:  # else it has a time of its own, which its frame carries in any case
+                fact = structs.replace(fact, at=self.clock, timed="ts" in frame)
+        session = None if self.world.session is None else self.world.session.id
+        return Part(frame, fact, None, self._types[kind], self.world.life, self.now, session)
 
-    def _send(self, data: str | bytes, facts: tuple[Fact, ...]) -> None:
-        self.steps.append(Send(at=self.now, data=data, ts=self.clock, facts=facts, world=self.world))
+    def _send(self, *parts: Part, batch: bool = False, dressed: bool = False) -> None:
+        if not dressed:
+            parts = tuple(structs.replace(part, style=self.wire.style()) for part in parts)
+        frames = [part.frame if part.style is None else restyle(part.frame, STYLES[part.style]) for part in parts]
+        facts = tuple(
+            structs.replace(part.fact, part=number)
+            for number, part in enumerate(parts)
+            if part.fact is not None and part.fact.kind != "stale"
+        )
+        self.say(encode(frames if batch else frames[0]), facts, parts)
 
     def ordered(self, *kinds: str) -> bool:
         """Whether a snapshot of now is surely newer than the last frames of these kinds, also for who reads ``ts``."""
+        if self.ways.seq != "boot" and self.ways.clock != "steady":
+            return False
         known = [self._last[kind] for kind in kinds if kind in self._last]
         return all((boot == self.world.boot and numbered) or at <= self.clock for boot, numbered, at in known)
 
@@ -193,7 +236,8 @@ class Director:
 
     def blackout(self, why: Literal["network", "restart"], during: Callable[[], None]) -> None:
         """Drops every connection, with quiet around it, so that it is plain which side of it a frame was on."""
-        self.quiet(1200)
+        veil = self.world.veil
+        self.quiet(1200 if veil is None else max(1200, veil[0] - self.now))
         self.steps.append(Drop(at=self.now, why=why, world=self.world))
         self.dark = True
         during()
@@ -203,7 +247,11 @@ class Director:
     def reboot(self) -> None:
         """Another lifetime of the server: ``seq`` and cut ids start anew."""
         self._counts.pop("cut", None)
-        self.set(boot=self._new_boot(), seq=0)
+        self._types.clear()
+        boot = self._new_boot()
+        if self.ways.boot == "kept":
+            boot = self.world.boot
+        self.set(boot=boot, life=self._boots, seq=0, veil=None)
 
     def _new_boot(self) -> str:
         self._boots += 1
@@ -319,12 +367,15 @@ class Director:
         if target is None:
             return False
         before = self.world.program
-        self.set(program=target, preview=self.rng.choice(self.present or [target]))
+        self.set(program=target, preview=self.rng.choice(self.present or [target]), veil=None)
         if not tell:
             self.state(keep=True)
             return True
         by = trigger or self.rng.choice(("operator", "operator", "ai"))
         length = self.between(4, 30) * 40 if self.rng.random() < 0.25 else None
+        if length is not None and self.ways.dissolve != "shown":
+            length *= self.odd.choice((1, 2))
+            self.set(veil=(self.now + length, before if self.ways.dissolve == "old" else None))
         fields: dict[str, Any] = {"to": target, "from": before, "trigger": by}
         if self.rng.random() < 0.8:
             fields["cut_id"] = f"cut-{self.number('cut')}"
@@ -332,15 +383,28 @@ class Director:
         if length is not None:
             fields["duration_ms"] = length
         fact = Fact(kind="cut", camera=target, trigger=by, transition=fields["transition"], duration_ms=length)
+        fact = structs.replace(fact, before=before)
         self.change("cut", fields, fact, keep=keep)
         return True
 
     def black(self) -> None:
         """Program turns to nothing, which is no cut."""
-        before = self.world.program
-        self.set(program=None)
-        fields = {"to": None, "from": before, "trigger": "operator", "transition": "cut"}
-        self.change("cut", fields, Fact(kind="cut", camera=None))
+        before, way = self.world.program, self.ways.dark
+        self.set(program=None, veil=None)
+        if way == "silent":
+            self.state(keep=True)
+            return
+        if way == "dead" and before in self.present:
+            self.leave(before)
+            return
+        fields: dict[str, Any] = {"to": None, "from": before, "trigger": "operator", "transition": "cut"}
+        fact = Fact(kind="cut", camera=None, before=before, trigger="operator", transition="cut")
+        if way == "fade":
+            length = self.odd.randint(10, 50) * 40
+            fields |= {"transition": "fade", "duration_ms": length}
+            fact = structs.replace(fact, transition="fade", duration_ms=length)
+            self.set(veil=(self.now + length, before))
+        self.change("cut", fields, fact)
 
     def hold(self, *, keep: bool = False, tell: bool = True) -> None:
         """The program camera is held."""
@@ -352,7 +416,7 @@ class Director:
         if not tell:
             self.state(keep=True)
             return
-        fields = {"camera_id": camera, "by": by, "reason": "speech"}
+        fields = {"camera_id": camera, "by": by, "reason": "speech", **self._named("hold")}
         self.change("hold", fields, Fact(kind="hold", camera=camera), keep=keep)
 
     def release(self, *, keep: bool = False, tell: bool = True) -> None:
@@ -361,9 +425,19 @@ class Director:
             return
         self.set(hold=None)
         if tell:
-            self.change("release", {"by": "operator"}, Fact(kind="release"), keep=keep)
+            self.change("release", {"by": "operator", **self._named("release")}, Fact(kind="release"), keep=keep)
         else:
             self.state(keep=True)
+
+    def _named(self, of: str) -> dict[str, Any]:
+        """An id of a hold's or a release's own, where the server gives any."""
+        return {} if self.ways.ids in {"usual", "none"} else {"hold_id": f"{of}-{self.number(of)}"}
+
+    def mark(self) -> None:
+        """Somebody marks this moment."""
+        at, label = self.clock - self.odd.randint(0, 400), f"mark {self.number('mark')}"
+        fact = Fact(kind="marker", at=at, label=label)
+        self.emit("marker", {"label": label, "at": at, "by": "operator"}, fact)
 
     def mode(self, to: str, *, keep: bool = False, tell: bool = True) -> None:
         """The mode turns."""
@@ -408,7 +482,7 @@ class Director:
         still = f"still-{self._prefix[-6:]}-{self.number('still')}"
         wanted = tuple(cameras)
         fields = {"still_id": still, "camera_ids": list(wanted), "by": "operator"}
-        self.emit("still_requested", fields, Fact(kind="asked", still_id=still, camera_ids=wanted))
+        self.emit("still_requested", fields, Fact(kind="asked", still_id=still, thing=still, camera_ids=wanted))
         return still
 
     def capture(self, still: str | None, camera: str) -> None:
@@ -418,7 +492,7 @@ class Director:
         fields |= {"width": 4032, "height": 3024}
         if still is None:
             del fields["still_id"]
-        self.emit("still_captured", fields, Fact(kind="captured", at=taken, still_id=still, camera=camera))
+        self.emit("still_captured", fields, Fact(kind="captured", at=taken, still_id=still, thing=still, camera=camera))
 
     def upload(self, still: str, camera: str) -> None:
         """The file is safe."""
@@ -432,14 +506,26 @@ class Director:
             "bytes": self.between(900_000, 6_000_000),
             "sha256": digest,
         }
-        fact = Fact(kind="uploaded", still_id=still, camera=camera, storage_key=key, sha256=digest)
+        fact = Fact(kind="uploaded", still_id=still, thing=still, camera=camera, storage_key=key, sha256=digest)
         self.emit("still_uploaded", fields, fact)
+
+    def pay(self, *, all_of_it: bool = False) -> None:
+        """Uploads some of what is owed from earlier."""
+        owed, self.owed = self.owed, []
+        for still, camera in owed:
+            if all_of_it or self.odd.random() < 0.5:
+                self.quiet(self.odd.randint(50, 400))
+                self.upload(still, camera)
+            else:
+                self.owed.append((still, camera))
 
     def fail(self, still: str, camera: str) -> None:
         """A camera could not take it."""
         reason = self.rng.choice(("timeout", "storage_full"))
         fields = {"still_id": still, "camera_id": camera, "reason": reason}
-        self.emit("still_failed", fields, Fact(kind="failed", still_id=still, camera=camera, reason=reason))
+        self.emit(
+            "still_failed", fields, Fact(kind="failed", still_id=still, thing=still, camera=camera, reason=reason)
+        )
 
     def still(self, *, slow: bool = False) -> None:
         """A still from one to three cameras in the usual way: some fail, some never come. ``slow``: seconds later."""
@@ -455,6 +541,8 @@ class Director:
                 self.later(wait, lambda camera=camera: self.fail(still, camera))  # type: ignore[misc]
             elif luck < 0.9:
                 self.later(wait, lambda camera=camera: self.capture(still, camera))  # type: ignore[misc]
-                if luck < 0.75:
+                if luck < 0.75 and self.ways.uploads == "late" and self.odd.random() < 0.5:
+                    self.owed.append((still, camera))
+                elif luck < 0.75:
                     wait += self.between(300, 3000)
                     self.later(wait, lambda camera=camera: self.upload(still, camera))  # type: ignore[misc]

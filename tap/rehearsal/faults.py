@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from tap.core.errors import UsageInvalid
 from tap.rehearsal.director import Director
 from tap.rehearsal.wire import encode
-from tap.rehearsal.world import Camera, Fact, Send, Session
+from tap.rehearsal.world import Camera, Fact, Part, Send, Session
 
 __all__ = ["FAULTS", "GARBAGE", "Act", "Fault", "parse_faults"]
 
@@ -93,7 +93,7 @@ def repeats(_: Director) -> list[Act]:
         d.quiet(d.between(300, 900))
         d.cut(keep=True)
         d.quiet(d.between(100, 700))
-        d.say(first.data)
+        d.retell(first)
         d.quiet(200)
 
     def verbatim(d: Director) -> None:
@@ -127,7 +127,7 @@ def around(d: Director, change: Act, form: int) -> None:
     d.quiet(d.between(30, 90))
     change(d)
     d.quiet(d.soon(d.between(60, 1100)))
-    d.deliver(STALE_FORMS[form](made))
+    d.deliver(made, STALE_FORMS[form])
     d.quiet(d.between(50, 300))
     d.state(keep=True)
     d.quiet(300)
@@ -446,7 +446,10 @@ def garbage(_: Director) -> list[Act]:
         d.state(keep=True)
         good = d.steps.pop()
         if isinstance(good, Send):
-            d.say(f'[5,null,{{"type":7}},"x",{good.data!s}]', good.facts)
+            junk = ("5", "null", '{"type":7}', '"x"')
+            facts = tuple(structs.replace(fact, part=len(junk)) for fact in good.facts)
+            parts = (*(Part({}, rubbish=text) for text in junk), *good.parts)
+            d.say(f"[{','.join(junk)},{good.data!s}]", facts, parts)
 
     names = list(GARBAGE)
     return [*(some(names[at : at + 4]) for at in range(0, len(names), 4)), beside]

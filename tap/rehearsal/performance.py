@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 
-from tap.rehearsal.styles import greeted, said
-from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up, truth_of
-from tap.rehearsal.wire import Between, Telemetry, encode, iso
-from tap.rehearsal.world import STRIDE, Accept, Drop, Send, Shoot, World, dice
+from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up
+from tap.rehearsal.voice import Voice
+from tap.rehearsal.wire import Telemetry, encode, iso
+from tap.rehearsal.witness import truth_of
+from tap.rehearsal.world import Accept, Drop, Send, Shoot, World, dice
 
 __all__ = ["perform", "shoot_to_tape", "tape_lines", "truth_of_shoot"]
 
@@ -29,7 +30,7 @@ def perform(shoot: Shoot, *, telemetry: bool = False) -> Iterator[Item]:
                 stage.connected = False
                 yield Down(wall=stage.wall(step.at), now=step.at, why=step.why)
             case Send():
-                yield stage.send(step)
+                yield from stage.send(step)
         stage.world = step.world
 
 
@@ -41,32 +42,46 @@ class _Stage:
         self.world: World | None = None
         self._shoot = shoot
         self._latency = dice(shoot.plan.seed, "latency")
-        self._between = Between(STRIDE)
+        self._voice = Voice(shoot)
+        self._stalls = _stalls(shoot)
         self._wall = 0
 
     def wall(self, now: int) -> int:
         """When something sent at a virtual time arrives, by the receiver's clock; messages do not overtake."""
-        self._wall = max(self._wall, self._shoot.plan.start_wall_ms + now + self._latency.randint(1, 9))
+        arrival = now + self._latency.randint(1, 9)
+        read = next((until for since, until in self._stalls if since <= arrival < until), arrival)
+        self._wall = max(self._wall, self._shoot.plan.start_wall_ms + read)
         return self._wall
 
     def accept(self, step: Accept) -> Iterator[Item]:
         self.connected = True
         yield Up(wall=self.wall(step.at), now=step.at)
-        for data, ts, fact in greeted(self._shoot, step.world, step.at, self._between):
-            yield Heard(wall=self.wall(step.at), now=step.at, ts=ts, data=data, facts=(fact,))
+        for said in self._voice.greet(step.world, step.at):
+            yield Heard(wall=self.wall(step.at), now=step.at, ts=said.ts, data=said.data, facts=said.facts)
 
-    def send(self, step: Send) -> Item:
+    def send(self, step: Send) -> Iterator[Item]:
         if not self.connected:
-            return Missed(now=step.at, facts=step.facts, world=step.world)
-        return Heard(wall=self.wall(step.at), now=step.at, ts=step.ts, data=step.data, facts=step.facts)
+            yield Missed(now=step.at, facts=self._voice.miss(step), world=step.world)
+            return
+        for said in self._voice.say(step):
+            yield Heard(wall=self.wall(step.at), now=step.at, ts=said.ts, data=said.data, facts=said.facts)
 
     def noise(self, telemetry: Telemetry, until: int) -> Iterator[Item]:
         for now, write in telemetry.until(until):
             if self.connected and self.world is not None:
-                data = said(self._shoot, write(self.world, self._between.seq(self.world)))
+                data = self._voice.murmur(write, self.world)
                 if data is None:
                     continue
                 yield Heard(wall=self.wall(now), now=now, ts=self.world.clock.at(now), data=data, telemetry=True)
+
+
+def _stalls(shoot: Shoot) -> list[tuple[int, int]]:
+    """When the receiver stands still, in virtual ms: what comes meanwhile is read together at the end."""
+    if shoot.plan.ways.stall not in ("tap", "both"):
+        return []
+    rng = dice(shoot.plan.seed, "stalls")
+    begins = [rng.randrange(shoot.ends) for _ in range(3)]
+    return [(since, since + rng.choice((300, 2_000, 7_000))) for since in begins]
 
 
 def truth_of_shoot(shoot: Shoot, *, venue: str = "rehearsal") -> Truth:

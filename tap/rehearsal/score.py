@@ -47,6 +47,8 @@ class Score(Struct):
     """How many rows of the truth were compared, by table."""
     missed: list[EventTruth] = field(default_factory=list)
     """The events that are not told."""
+    doubtful: int = 0
+    """Events that nothing proves, told while the frames did not say enough."""
     extra: list[tuple[Mapping[str, Any], bool]] = field(default_factory=list)
     """The entries of events that should not be there, and whether they tell one a second time."""
 
@@ -169,10 +171,11 @@ class _Events:
         pairs = self._pairs(wanted)
         for want, told in pairs:
             self._kind(wanted[want].kind).matched += 1
-            self._differ(wanted[want], self._told[told])
+            if not wanted[want].doubtful:
+                self._differ(wanted[want], self._told[told])
         found = {want for want, _ in pairs}
         for index, event in enumerate(wanted):
-            if index not in found:
+            if index not in found and not event.doubtful:
                 self._kind(event.kind).missed += 1
                 self._result.missed.append(event)
                 self._say(f"missed: {_name(event)}")
@@ -189,7 +192,7 @@ class _Events:
         for told_at in by_kind.values():
             told_at.sort()
         near = sorted(
-            (abs(at - event.at), want, told)
+            (min(abs(at - right) for right in (event.at, *event.also)), want, told)
             for want, event in enumerate(wanted)
             for at, told in self._around(by_kind[event.kind], event)
             if self._same(event, self._told[told])
@@ -206,8 +209,9 @@ class _Events:
 
     def _around(self, told_at: list[tuple[float, int]], event: EventTruth) -> list[tuple[float, int]]:
         """Of entries by time, those that could tell this event: a long shoot has too many to look at all of them."""
-        low = bisect_left(told_at, (event.at - self._tolerance, -1))
-        return told_at[low : bisect_right(told_at, (event.at + self._tolerance, len(self._told)))]
+        times = (event.at, *event.also)
+        low = bisect_left(told_at, (min(times) - self._tolerance, -1))
+        return told_at[low : bisect_right(told_at, (max(times) + self._tolerance, len(self._told)))]
 
     def _same(self, event: EventTruth, entry: _Json) -> bool:
         """Whether an entry tells this event: kind, session, camera (or still), and time."""
@@ -218,7 +222,10 @@ class _Events:
             return False
         if event.still_id is not UNSET and _detail(entry).get("stillId") != event.still_id:
             return False
-        return bool(abs(fields["at"] - event.at) <= (0 if event.exact else self._tolerance))
+        if event.label is not UNSET and _detail(entry).get("label") != event.label:
+            return False
+        near = 0 if event.exact else self._tolerance
+        return any(abs(fields["at"] - right) <= near for right in (event.at, *event.also))
 
     def _session(self, entry: _Json) -> str:
         return self._sessions.get(entry["sessionKey"]) or _id_in(entry["sessionKey"])
@@ -238,6 +245,9 @@ class _Events:
 
     def _extra(self, entry: _Json, matched: Iterable[EventTruth]) -> None:
         fields = entry["fields"]
+        if self._in_doubt(fields):
+            self._result.doubtful += 1
+            return
         what = f"{fields['kind']} {fields.get('cameraId', '')} at {fields['at']} ({entry['key']})"
         doubled = any(self._same(event, entry) for event in matched)
         self._result.extra.append((entry, doubled))
@@ -248,6 +258,11 @@ class _Events:
         self._kind(fields["kind"]).invented += 1
         hidden = any(self._same(event, entry) for event in self._truth.events if not event.carried)
         self._say(f"invented: {what}" + (", which happened where nobody could see it" if hidden else ""))
+
+    def _in_doubt(self, fields: _Json) -> bool:
+        """Whether the frames of that moment did not prove what they told."""
+        told = fields.get("observedAt", fields["at"])
+        return any(fields["kind"] in doubt.kinds and doubt.since <= told <= doubt.until for doubt in self._truth.doubts)
 
     def _kind(self, kind: str) -> KindScore:
         return self._result.kinds.setdefault(kind, KindScore())
@@ -281,22 +296,29 @@ def _compare(result: Score, what: str, columns: Iterable[tuple[str, Any, Any]]) 
 
 
 def _match(
-    result: Score, table: str, wanted: Mapping[Any, Any], told: Iterable[tuple[Any, _Json]]
+    result: Score, table: str, wanted: Mapping[Any, Any], told: Iterable[tuple[Any, _Json]], *, in_doubt: bool = False
 ) -> Iterator[tuple[Any, _Json]]:
     """Pairs the rows of one table by name, and notes those that are missing, doubled or invented."""
     found: dict[Any, _Json] = {}
     for name, row in told:
-        if name in found:
+        if name in found and not in_doubt:
             result.differences.append(f"doubled: {table} {_plain(name)} ({row['key']})")
-        elif name not in wanted:
+        elif name not in wanted and not in_doubt:
             result.differences.append(f"invented: {table} {_plain(name)} ({row['key']})")
         found.setdefault(name, row)
     for name, want in wanted.items():
+        if want.doubtful:
+            continue
         if name in found:
             yield want, found[name]
         else:
             result.differences.append(f"missed: {table} {_plain(name)}")
     result.rows[f"{table} rows"] = len(wanted)
+
+
+def _doubted(truth: Truth, table: str) -> bool:
+    """Whether rows of this table may be there that nothing proves."""
+    return any(table in doubt.kinds for doubt in truth.doubts)
 
 
 def _plain(name: Any) -> str:
@@ -306,7 +328,7 @@ def _plain(name: Any) -> str:
 def _sessions(truth: Truth, rows: Mapping[str, list[_Json]], result: Score) -> None:
     wanted = {session.session_id: session for session in truth.sessions}
     told = ((_session_id(row), row) for row in rows.get("session", ()))
-    for session, row in _match(result, "session", wanted, told):
+    for session, row in _match(result, "session", wanted, told, in_doubt=_doubted(truth, "session")):
         _session(session, row["fields"], result)
 
 
@@ -342,7 +364,7 @@ def _held(hold: Any) -> bool:
 def _cameras(truth: Truth, rows: Mapping[str, list[_Json]], sessions: Mapping[str, str], result: Score) -> None:
     wanted = {(camera.session_id, camera.camera_id): camera for camera in truth.cameras}
     told = ((_named(row, sessions), row) for row in rows.get("camera", ()))
-    for camera, row in _match(result, "camera", wanted, told):
+    for camera, row in _match(result, "camera", wanted, told, in_doubt=_doubted(truth, "camera")):
         _camera(camera, row["fields"], result)
 
 
@@ -374,7 +396,9 @@ def _stills(truth: Truth, rows: Mapping[str, list[_Json]], sessions: Mapping[str
         by_time = (*_named(row, sessions), row["fields"].get("capturedAt"))
         return by_time if by_time in nameless else (*_named(row, sessions), row["fields"].get("stillId"))
 
-    for still, row in _match(result, "still", wanted, ((named(row), row) for row in rows.get("still", ()))):
+    for still, row in _match(
+        result, "still", wanted, ((named(row), row) for row in rows.get("still", ())), in_doubt=_doubted(truth, "still")
+    ):
         _still(still, row["fields"], result)
 
 

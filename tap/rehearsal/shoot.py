@@ -13,6 +13,8 @@ from msgspec import structs
 from tap.core.errors import UsageInvalid
 from tap.rehearsal.director import Director
 from tap.rehearsal.faults import FAULTS, Act, around, parse_faults
+from tap.rehearsal.oddities import odd_acts
+from tap.rehearsal.ways import PLAIN, Ways
 from tap.rehearsal.world import Camera, Plan, Shoot
 
 __all__ = ["plan_shoot"]
@@ -29,6 +31,7 @@ def plan_shoot(
     id_prefix: str | None = None,
     start_wall_ms: int = 1_795_000_000_000,
     pace: float = 1.0,
+    ways: Ways = PLAIN,
 ) -> Shoot:
     """Plans a shoot: the same arguments give the same one, byte for byte.
 
@@ -46,6 +49,7 @@ def plan_shoot(
         id_prefix=id_prefix,
         start_wall_ms=start_wall_ms,
         pace=pace,
+        ways=ways,
     )
     _check(plan)
     director = Director(plan)
@@ -84,12 +88,14 @@ class _Script:
         for index in range(self._plan.sessions):
             share = len(self._acts) // (self._plan.sessions - index)
             todo, self._acts = self._acts[:share], self._acts[share:]
-            todo += _everyday(d)
+            todo += _everyday(d) + odd_acts(d, first=index == 0)
             d.rng.shuffle(todo)
             until = spare + (length - 2 * spare) * (index + 1) // self._plan.sessions
             self._session(todo, until)
+            d.pay()
             d.advance(d.between(1500, 4000))
         d.advance(max(5000, length - d.now))
+        d.pay(all_of_it=True)
         d.state()
 
     def _before(self, spare: int) -> None:

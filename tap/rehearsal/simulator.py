@@ -29,10 +29,13 @@ from websockets.http11 import Request, Response
 from tap.core.errors import TapError, UsageInvalid
 from tap.rehearsal.performance import tape_lines
 from tap.rehearsal.shoot import plan_shoot
-from tap.rehearsal.styles import greeted, restyled, said
-from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up, truth_of
-from tap.rehearsal.wire import Between, Telemetry
-from tap.rehearsal.world import STRIDE, Accept, Drop, Send, Shoot, World
+from tap.rehearsal.styles import restyled
+from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up
+from tap.rehearsal.voice import Voice
+from tap.rehearsal.ways import PLAIN, Ways
+from tap.rehearsal.wire import Telemetry
+from tap.rehearsal.witness import truth_of
+from tap.rehearsal.world import Accept, Drop, Send, Shoot, World
 
 __all__ = ["Rehearsal", "SimulatorOptions", "run_simulator", "serve"]
 
@@ -82,7 +85,7 @@ class Rehearsal:
         self._due = 0
         """The moment of the step that comes next."""
         self._origin: float | None = None
-        self._between = Between(STRIDE)
+        self._voice: Voice | None = None
 
     @property
     def shoot(self) -> Shoot:
@@ -90,6 +93,13 @@ class Rehearsal:
         if self._shoot is None:
             self._shoot = self._make(_wall()) if callable(self._make) else self._make
         return self._shoot
+
+    @property
+    def voice(self) -> Voice:
+        """How that shoot's server speaks."""
+        if self._voice is None:
+            self._voice = Voice(self.shoot)
+        return self._voice
 
     @property
     def world(self) -> World:
@@ -129,10 +139,10 @@ class Rehearsal:
         first = not self._there
         if first:
             self.items.append(Up(wall=_wall(), now=self._now))
-        for data, ts, fact in greeted(self.shoot, self.world, self._virtual(), self._between):
-            broadcast([connection], data)
+        for say in self.voice.greet(self.world, self._virtual()):
+            broadcast([connection], say.data)
             if first:
-                self.items.append(Heard(wall=_wall(), now=self._now, ts=ts, data=data, facts=(fact,)))
+                self.items.append(Heard(wall=_wall(), now=self._now, ts=say.ts, data=say.data, facts=say.facts))
         self._there.add(connection)
         self._arrival.set()
 
@@ -182,10 +192,11 @@ class Rehearsal:
 
     def _send(self, step: Send) -> None:
         if not self._there:
-            self.items.append(Missed(now=step.at, facts=step.facts, world=step.world))
+            self.items.append(Missed(now=step.at, facts=self.voice.miss(step), world=step.world))
             return
-        broadcast(self._there, step.data)
-        self.items.append(Heard(wall=_wall(), now=step.at, ts=step.ts, data=step.data, facts=step.facts))
+        for say in self.voice.say(step):
+            broadcast(self._there, say.data)
+            self.items.append(Heard(wall=_wall(), now=step.at, ts=say.ts, data=say.data, facts=say.facts))
 
     async def _drop(self, step: Drop) -> None:
         """A restart says 1012; a network that fails says nothing. Either way what was sent before arrives."""
@@ -220,7 +231,7 @@ class Rehearsal:
 
     def _noise(self, telemetry: Telemetry, until: int) -> None:
         for _, write in telemetry.until(until):
-            data = said(self.shoot, write(self.world, self._between.seq(self.world))) if self._there else None
+            data = self.voice.murmur(write, self.world) if self._there else None
             if data is not None:
                 broadcast(self._there, data)
                 self.telemetry_sent += 1
@@ -309,6 +320,8 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()
     style: str | None = None
     """Tell it as a made-up server does (a name of ``tap.rehearsal.styles``); None: multicam/1."""
+    ways: Ways = PLAIN
+    """How the server counts, dates, names and tells."""
     sessions: int = 1
     telemetry_rate: float = 40.0
     host: str = "127.0.0.1"
@@ -349,6 +362,7 @@ async def run_simulator(options: SimulatorOptions) -> int:
             id_prefix=options.id_prefix,
             start_wall_ms=arrival if now is None else now,
             pace=options.speed,
+            ways=options.ways,
         )
         return made if options.style is None else restyled(made, options.style)
 

@@ -16,6 +16,7 @@ from tap.rehearsal.world import Camera, Fact, Plan, Session, World, dice
 __all__ = [
     "STYLES",
     "TELEMETRY_TYPES",
+    "TIMES",
     "Between",
     "Style",
     "Telemetry",
@@ -39,7 +40,8 @@ TELEMETRY_TYPES = (
     "hero_feed_ice",
 )
 
-_TIMES = frozenset({"ts", "started_at", "taken_at", "at", "expires_at", "since"})
+# The names under which times stand in frames.
+TIMES = frozenset({"ts", "started_at", "taken_at", "at", "expires_at", "since"})
 _IDS = frozenset({"id", "to", "from", "camera_id", "camera_ids", "program", "preview"})
 
 
@@ -74,13 +76,13 @@ def session_fields(session: Session) -> dict[str, Any]:
     }
 
 
-def state_fields(world: World) -> dict[str, Any]:
-    """The whole truth, as a ``state`` frame tells it."""
+def state_fields(world: World, now: int) -> dict[str, Any]:
+    """The whole truth of a moment, as a ``state`` frame tells it."""
     hold = world.hold
     return {
         "mode": world.mode,
         "session": None if world.session is None else session_fields(world.session),
-        "program": world.program,
+        "program": world.shown(now),
         "preview": world.preview,
         "hold": {"active": False} if hold is None else {"active": True, "by": hold.by, "since": hold.since},
         "cameras": [camera_fields(camera) for camera in world.cameras],
@@ -110,7 +112,7 @@ def greeting(plan: Plan, world: World, now: int, between: Between) -> list[tuple
     """What a new connection hears first: ``hello``, then ``state`` 3 ms later, each with its server time and fact."""
     said: list[tuple[str, int, Fact]] = []
     hello = {"server": "multicam-server", "version": "0.9.3-rehearsal", "boot_id": world.boot, "protocol": "multicam/1"}
-    for later, kind, fields in ((0, "hello", hello), (3, "state", state_fields(world))):
+    for later, kind, fields in ((0, "hello", hello), (3, "state", state_fields(world, now + 3))):
         at = world.clock.at(now + later)
         frame: dict[str, Any] = {"type": kind, "ts": at, "seq": between.seq(world), **fields}
         if frame["seq"] is None:
@@ -167,7 +169,7 @@ def _values(value: Any, style: Style, key: str = "") -> Any:
         return {_key(name, style): _values(part, style, name) for name, part in value.items()}
     if isinstance(value, list):
         return [_values(part, style, key) for part in value]
-    if key in _TIMES and isinstance(value, int):
+    if key in TIMES and isinstance(value, int):
         return _time(value, style)
     if style.numeric and key in _IDS and isinstance(value, str) and value.isdecimal():
         return int(value)
@@ -195,7 +197,8 @@ class Wire:
     def __init__(self, plan: Plan) -> None:
         self._faults = plan.faults
         self._rng = dice(plan.seed, "wire")
-        self._styles: list[Style] = []
+        self._ways = plan.ways
+        self._styles: list[int] = []
         self._stripped = 0
         self._batched = False
 
@@ -208,17 +211,19 @@ class Wire:
         gone = loose[self._stripped % len(loose)]
         return {key: value for key, value in frame.items() if key != gone}
 
-    def dress(self, frame: dict[str, Any]) -> dict[str, Any]:
-        """Now and then the frame speaks another dialect."""
+    def style(self) -> int | None:
+        """Now and then a frame speaks another dialect: which of ``STYLES``."""
         if "other_dialect" not in self._faults or self._rng.random() > 0.4:
-            return frame
+            return None
         if not self._styles:
-            self._styles = list(STYLES)
+            self._styles = list(range(len(STYLES)))
             self._rng.shuffle(self._styles)
-        return restyle(frame, self._styles.pop())
+        return self._styles.pop()
 
     def batches(self) -> bool:
         """Whether a change and the state after it go out as one array."""
+        if self._ways.batch != "usual":
+            return self._rng.random() < 0.5
         if "other_dialect" not in self._faults or (self._batched and self._rng.random() > 0.15):
             return False
         self._batched = True

@@ -9,7 +9,9 @@ from __future__ import annotations
 from random import Random
 from typing import Any, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
+
+from tap.rehearsal.ways import PLAIN, Ways
 
 __all__ = [
     "STRIDE",
@@ -20,6 +22,7 @@ __all__ = [
     "Fact",
     "FactKind",
     "Hold",
+    "Part",
     "Plan",
     "Send",
     "Session",
@@ -85,6 +88,8 @@ class World(Struct, frozen=True):
 
     clock: Clock
     boot: str
+    life: int = 1
+    """Which start of the server this is, whatever ``boot`` says."""
     seq: int = 0
     mode: str = "idle"
     session: Session | None = None
@@ -92,6 +97,16 @@ class World(Struct, frozen=True):
     preview: str | None = None
     hold: Hold | None = None
     cameras: tuple[Camera, ...] = ()
+    veil: tuple[int, str | None] | None = None
+    """Until when (virtual ms) a dissolve hides its new camera from snapshots, and what they show instead."""
+
+    def as_of(self, now: int) -> World:
+        """The same without a veil that has gone by then."""
+        return structs.replace(self, veil=None) if self.veil is not None and now >= self.veil[0] else self
+
+    def shown(self, now: int) -> str | None:
+        """The program camera as a snapshot of that moment shows it."""
+        return self.veil[1] if self.veil is not None and now < self.veil[0] else self.program
 
 
 FactKind: TypeAlias = Literal[
@@ -111,6 +126,8 @@ FactKind: TypeAlias = Literal[
     "uploaded",
     "failed",
     "music",
+    "marker",
+    "stale",
 ]
 
 
@@ -140,6 +157,35 @@ class Fact(Struct, frozen=True, kw_only=True):
     moment: str | None = None
     storage_key: str | None = None
     sha256: str | None = None
+    label: str | None = None
+    before: str | None = ""
+    """For a cut: what was on, where its frame says so."""
+    ident: int = 0
+    """Which of all that ever happened this is: the same number whenever it is told, whatever its frame is called."""
+    thing: str | None = None
+    """Which still it is about, where ``still_id`` is only what the frame calls it."""
+    retold: bool = False
+    """It was told when it happened, to whoever was there; this is another telling of it."""
+    part: int = 0
+    """Which object of its message tells it."""
+
+
+class Part(Struct, frozen=True):
+    """One object of a message, as it was made and before anybody decided how it is to be written."""
+
+    frame: dict[str, Any]
+    """In plain multicam/1; empty for rubbish, which stands in ``rubbish``."""
+    fact: Fact | None = None
+    style: int | None = None
+    """Which of ``wire.STYLES`` it is written in."""
+    number: int = 0
+    """Which frame of its type it is, within its life of the server."""
+    life: int = 1
+    made: int = 0
+    """When, in virtual ms."""
+    session: str | None = None
+    """The session that ran then."""
+    rubbish: str = ""
 
 
 class Send(Struct, frozen=True):
@@ -151,6 +197,8 @@ class Send(Struct, frozen=True):
     """The server's clock when it was sent, whether the message says so or not."""
     facts: tuple[Fact, ...]
     world: World
+    parts: tuple[Part, ...] = ()
+    """What the message was made of; none where it is only ever said like this."""
 
 
 class Drop(Struct, frozen=True):
@@ -185,6 +233,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     start_wall_ms: int = 1_795_000_000_000
     pace: float = 1.0
     """How many virtual seconds pass in a second of the tap's clock: the ``speed`` it will be played at."""
+    ways: Ways = PLAIN
+    """How the server counts, dates, names and tells."""
 
 
 class Shoot(Struct, frozen=True):

@@ -1,0 +1,263 @@
+"""What the fields of frames prove, and what they leave open: the rule by which a history may be judged.
+
+The truth of a rehearsal knows what happened. Whether somebody who only has the frames could know it too is asked here,
+by their fields alone: ``type``, ``ts``, ``seq``, the ids of their own, the ``boot_id`` that was greeted with, the
+connection, and when they arrived. Nothing of the tap is imported, so that its mistakes are not taken for rules.
+
+**Which of two frames is newer.**
+
+1. ``seq`` orders two frames of one boot (of one connection, where no boot is named), unless what it says is refuted:
+   a lower ``seq`` with a later ``ts``, or that comes first on a new connection, is a counter that started anew.
+2. Only where no ``seq`` orders them, ``ts`` does: a later one is newer, an earlier one is older. One that is more than
+   ten seconds earlier is a clock that was set, and the frame is newer. Equal times order nothing.
+3. Where neither orders them, nothing is known. A snapshot then counts from two seconds after the last explicit change
+   of what it contradicts; before that it may be old.
+
+**What an explicit frame proves** (a cut, a hold, a release, a mode). It tells of something new, unless
+
+- its own id was seen in this boot, this run of its counter and this session: then it is the same event as before;
+  after a new boot or a new run an id with a later time is another event;
+- it has no id, and a frame with the same time, type and subject was seen, and time has moved on since: then it is that
+  event, told again;
+- its ``seq`` is lower than one that was seen in this run, and nothing refutes that: then it is old. The third such
+  frame in a row refutes it, for all of them.
+
+What is told of for the first time and is older than what is known becomes a row at its own time, and changes nothing
+that is on now. Where a frame without id, and without a time that tells, may be either, what it changes is believed:
+so a true change is required, and one that is only told again may stand in the history too, which is then in *doubt*
+until the next snapshot that cannot be older.
+
+**What a snapshot proves.** A change that no explicit frame told (or only one that proves nothing) is proved by the
+first snapshot that shows it and is newer than what it contradicts; it is dated by that, or by an earlier one that
+showed it. If none comes before the next change, the history may have it or not. A snapshot that is old and does not
+look so puts what it shows in doubt until the next one that cannot be older.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, field, structs
+
+__all__ = ["SETTLE_MS", "Aspect", "Envelope", "Mark", "Order", "Runs", "Seen", "envelopes", "order"]
+
+Order: TypeAlias = Literal["after", "before", "unknown"]
+Aspect: TypeAlias = Literal["program", "hold", "mode", "session"]
+
+SETTLE_MS = 2_000
+CLOCK_SET_MS = 10_000
+_LEAST, _MOST = 946_684_800_000, 4_102_444_800_000
+_IDS = ("cut_id", "hold_id", "still_id", "moment_id")
+_SUBJECTS = ("to", "camera_id", "device_id", "label", "camera")
+
+
+class Envelope(Struct, frozen=True):
+    """What a frame says besides its news."""
+
+    type: str = ""
+    ts: int | None = None
+    """Unix ms; None where it has no time that can be read."""
+    coarse: bool = False
+    """Whether that is a whole second."""
+    seq: int | None = None
+    own_id: str | None = None
+    subject: str = ""
+    connection: int = 0
+    boot: str | None = None
+    run: int = 0
+    """Which run of the counter ``seq`` belongs to."""
+    wall: int = 0
+    """When it arrived, by the receiver's clock."""
+    place: int = 0
+    """Its place among all that arrived."""
+
+
+# ---------------------------------------------------------------------------------------------- reading
+
+
+def envelopes(data: str | bytes) -> list[Envelope]:
+    """The envelopes of the objects in a message, in their order; an empty one for what is none."""
+    if len(data) > 500_000:
+        return []
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return []
+    return [_envelope(part) for part in (value if isinstance(value, list) else [value])]
+
+
+def _envelope(frame: Any) -> Envelope:
+    if not isinstance(frame, dict):
+        return Envelope()
+    body: dict[str, Any] = next((frame[name] for name in ("payload", "data") if isinstance(frame.get(name), dict)), {})
+    said: dict[str, Any] = {**{_snake(k): v for k, v in body.items()}, **{_snake(k): v for k, v in frame.items()}}
+    kind = said.get("type", said.get("event"))
+    ts = _time(said.get("ts"))
+    seq = said.get("seq")
+    return Envelope(
+        type=str(kind),
+        ts=ts,
+        coarse=ts is not None and ts % 1000 == 0,
+        seq=seq if isinstance(seq, int) else None,
+        own_id=next((str(said[name]) for name in _IDS if said.get(name) is not None), None),
+        subject=next((str(said[name]) for name in _SUBJECTS if said.get(name) is not None), ""),
+        boot=said.get("boot_id"),
+    )
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])([A-Z])", lambda found: f"_{found[1].lower()}", name)
+
+
+def _time(value: Any) -> int | None:
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        value = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    ms = round(value * 1000) if value < 1e11 else round(value)
+    return ms if _LEAST <= ms <= _MOST else None
+
+
+# ---------------------------------------------------------------------------------------------- order
+
+
+class Mark(Struct):
+    """The frames on which something known rests: the last explicit one, and those that confirmed it since."""
+
+    numbered: Envelope | None = None
+    dated: Envelope | None = None
+    explicit: int | None = None
+    """When the last explicit change of it arrived."""
+
+    def rest(self, on: Envelope, *, explicit: bool) -> None:
+        """It rests on this frame too; on nothing else, where that is an explicit change."""
+        if explicit:
+            self.numbered = self.dated = None
+            self.explicit = on.wall
+        if on.seq is not None and (self.numbered is None or order(on, Mark(numbered=self.numbered)) != "before"):
+            self.numbered = on
+        if on.ts is not None:
+            self.dated = on
+
+
+def order(new: Envelope, mark: Mark) -> Order:
+    """Whether a frame was made after or before those that something rests on."""
+    numbered, dated = mark.numbered, mark.dated
+    if numbered is not None and new.seq is not None and numbered.seq is not None and _one_scope(new, numbered):
+        if new.run != numbered.run:
+            return "after" if new.run > numbered.run else "before"
+        if new.seq != numbered.seq:
+            return "after" if new.seq > numbered.seq else "before"
+    if dated is None or dated.ts is None or new.ts is None or new.ts == dated.ts:
+        return "unknown"
+    return "after" if new.ts > dated.ts or dated.ts - new.ts > CLOCK_SET_MS else "before"
+
+
+def _one_scope(one: Envelope, other: Envelope) -> bool:
+    if one.boot is None or other.boot is None:
+        return one.connection == other.connection
+    return one.boot == other.boot
+
+
+class Runs:
+    """Follows the connection, the boot and the counter: a run of it lasts until a frame that is lower and yet newer."""
+
+    def __init__(self) -> None:
+        self.run = 0
+        self.connection = 0
+        self.boot: str | None = None
+        self._highest: Envelope | None = None
+        self._fresh = True
+        self._placed = 0
+
+    def connect(self) -> None:
+        self.connection += 1
+        self._fresh = True
+
+    def place(self, frame: Envelope, wall: int) -> Envelope:
+        """The frame with what it belongs to."""
+        self._placed += 1
+        if frame.type == "hello" and frame.boot != self.boot:
+            self.boot = frame.boot
+            self._anew()
+        high = self._highest
+        if frame.seq is not None:
+            if high is not None and high.seq is not None and frame.seq < high.seq:
+                later = frame.ts is not None and high.ts is not None and frame.ts > high.ts
+                if later or self._fresh:
+                    self._anew()
+            self._fresh = False
+        placed = structs.replace(
+            frame, connection=self.connection, boot=self.boot, run=self.run, wall=wall, place=self._placed
+        )
+        if frame.seq is not None and (self._highest is None or frame.seq >= (self._highest.seq or 0)):
+            self._highest = placed
+        return placed
+
+    def anew(self, frame: Envelope) -> Envelope:
+        """Something else showed that the counter started anew before this frame."""
+        self._anew()
+        self._highest = structs.replace(frame, run=self.run)
+        return self._highest
+
+    def _anew(self) -> None:
+        self.run += 1
+        self._highest = None
+
+
+class Seen(Struct):
+    """Every explicit frame that was seen, by what could tell it from another."""
+
+    ids: set[tuple[Any, ...]] = field(default_factory=set)
+    dated_ids: set[tuple[Any, ...]] = field(default_factory=set)
+    times: set[tuple[Any, ...]] = field(default_factory=set)
+    numbers: set[tuple[Any, ...]] = field(default_factory=set)
+    newest: int = 0
+    """The latest server time so far."""
+
+    def add(self, frame: Envelope, session: str | None) -> None:
+        self.ids.add(self._id(frame, session))
+        self.dated_ids.add((frame.type, frame.own_id, frame.ts))
+        self.times.add((frame.type, frame.subject, frame.ts))
+        self.numbers.add((frame.boot, frame.run, frame.seq))
+        self.clock(frame)
+
+    def clock(self, frame: Envelope) -> None:
+        self.newest = max(self.newest, frame.ts or 0)
+
+    def same_id(self, frame: Envelope, session: str | None) -> bool:
+        """Whether its id says that it is an event which was seen."""
+        return frame.own_id is not None and self._id(frame, session) in self.ids
+
+    def own_id_is_new(self, frame: Envelope, session: str | None) -> bool:
+        """Whether it has an id that was never seen."""
+        return frame.own_id is not None and not self.same_id(frame, session)
+
+    def told_before(self, frame: Envelope, session: str | None) -> bool:
+        """Whether its fields prove that it was seen before."""
+        if frame.own_id is not None and (
+            self.same_id(frame, session)
+            or (frame.ts is not None and (frame.type, frame.own_id, frame.ts) in self.dated_ids)
+        ):
+            return True
+        if frame.seq is not None and (frame.boot, frame.run, frame.seq) in self.numbers:
+            return True
+        dated = frame.ts is not None and (frame.type, frame.subject, frame.ts) in self.times
+        return dated and frame.ts is not None and frame.ts < self.newest
+
+    def new(self, frame: Envelope, session: str | None) -> bool:
+        """Whether its fields prove that it is an event which was never seen."""
+        if frame.own_id is not None:
+            return not self.same_id(frame, session)
+        return frame.ts is not None and (frame.type, frame.subject, frame.ts) not in self.times
+
+    @staticmethod
+    def _id(frame: Envelope, session: str | None) -> tuple[Any, ...]:
+        return (frame.type, frame.own_id, frame.boot, frame.run, session)

@@ -1,0 +1,90 @@
+"""The ways of a server: how it counts, dates, names and tells, each a choice of a few, and all of them combine.
+
+``multicam/1`` leaves all this open, and real servers differ in it. ``PLAIN`` is the server that ``protocol.md`` draws
+first; any other is written as ``ts=seconds,seq=connection,…``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from random import Random
+from typing import Literal, get_args, get_type_hints
+
+from msgspec import Struct
+
+__all__ = ["CHOICES", "PLAIN", "WAYS", "Ways", "drawn", "parsed", "written"]
+
+
+class Ways(Struct, frozen=True, kw_only=True):
+    """One server's ways. The first choice of each is the plain one."""
+
+    ts: Literal["ms", "seconds", "iso", "none"] = "ms"
+    clock: Literal["steady", "back5", "on5", "back60", "on60", "on3600"] = "steady"
+    seq: Literal["boot", "connection", "type", "none", "wrapping", "silent"] = "boot"
+    boot: Literal["anew", "kept"] = "anew"
+    ids: Literal["usual", "unique", "boot", "session", "none"] = "usual"
+    history: Literal["none", "last100", "last1000"] = "none"
+    retold: Literal["as_was", "renumbered"] = "as_was"
+    hello: Literal["once", "often"] = "once"
+    stall: Literal["none", "tap", "server", "both"] = "none"
+    batch: Literal["usual", "ordered", "shuffled"] = "usual"
+    keys: Literal["usual", "shuffled"] = "usual"
+    ties: Literal["apart", "together"] = "apart"
+    dissolve: Literal["shown", "old", "none"] = "shown"
+    dark: Literal["usual", "fade", "silent", "dead"] = "usual"
+    nothing: Literal["null", "empty", "empty_id", "null_id", "false"] = "null"
+    uploads: Literal["soon", "late"] = "soon"
+    marks: Literal["no", "yes"] = "no"
+
+
+PLAIN = Ways()
+
+WAYS: Mapping[str, str] = {
+    "ts": "the server's clock in frames: in ms, whole seconds, ISO 8601 in whole seconds, or not at all",
+    "clock": "set in the middle of the shoot: by 5 s back or on, 60 s back or on, an hour on",
+    "seq": "counts by boot, by connection, by type of frame, not at all, wraps, or starts anew in silence",
+    "boot": "boot_id is new with each start, or always the same",
+    "ids": "of cuts, holds, moments and stills: as usual, unique for ever, from 1 with each boot or session, none",
+    "history": "told again on every connect: nothing, the last 100 or the last 1,000 events",
+    "retold": "the number of what is told again: the one that it had, or the next one",
+    "hello": "once a connection, or every ten seconds",
+    "stall": "none, of the tap (frames are read together), of the server (minutes of silence), both",
+    "batch": "a change and its state one by one, in one frame, or in one frame in any order",
+    "keys": "of a frame: as usual, or in any order",
+    "ties": "changes lie apart, or several fall into one millisecond",
+    "dissolve": "snapshots during one show the new camera, the old one, or none",
+    "dark": "program turns to nothing by a cut, a fade, in a snapshot alone, or because its camera died",
+    "nothing": "the word for no session: null, {}, an empty id, a null id, false",
+    "uploads": "stills are uploaded within seconds, or up to sessions later",
+    "marks": "an operator's own marks are told",
+}
+"""What each of them is, for people."""
+
+CHOICES: Mapping[str, tuple[str, ...]] = {name: get_args(kind) for name, kind in get_type_hints(Ways).items()}
+"""The words that each of them can have."""
+
+
+def parsed(text: str) -> Ways:
+    """Ways as they are written: ``ts=seconds,seq=connection``. ValueError says what is wrong and what is allowed."""
+    said: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = part.partition("=")
+        if name not in CHOICES:
+            raise ValueError(f"a server has no {name!r}; known: {', '.join(CHOICES)}")
+        if not equals or value not in CHOICES[name]:
+            raise ValueError(f"{name} is {value!r}; allowed: {', '.join(CHOICES[name])}")
+        said[name] = value
+    return Ways(**said)  # type: ignore[arg-type] # each was looked up
+
+
+def written(ways: Ways) -> str:
+    """The same as text: only what is not plain, so that plain ways are empty."""
+    return ",".join(f"{name}={getattr(ways, name)}" for name in CHOICES if getattr(ways, name) != getattr(PLAIN, name))
+
+
+def drawn(rng: Random) -> Ways:
+    """Any ways: about half of the choices fall on the plain one, so that worlds differ in how odd they are."""
+    oddity = rng.choice((0.2, 0.5, 0.8))
+    return Ways(
+        **{name: rng.choice(words) if rng.random() < oddity else words[0] for name, words in CHOICES.items()}  # type: ignore[arg-type]
+    )

@@ -1,0 +1,1085 @@
+"""The witness of a rehearsal: it hears what the tap hears, but knows what every frame means.
+
+``truth_of`` walks a performance once, by the rules of ``design.md``: what happened, as far as a connection carried it,
+is what the history has to say. Whether the frames alone could show it is asked of ``evidence.py``; where they could
+not, the event is doubtful, or the time around it is in doubt. Nothing of ``tap.core`` is used here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType, field, structs
+
+from tap.rehearsal.evidence import SETTLE_MS, Aspect, Envelope, Mark, Runs, Seen, envelopes, order
+from tap.rehearsal.truth import (
+    CameraTruth,
+    DoubtTruth,
+    Down,
+    EventTruth,
+    FinalState,
+    FinalTruth,
+    Heard,
+    Item,
+    Missed,
+    SessionTruth,
+    StillTruth,
+    Truth,
+    TruthHeader,
+    Up,
+)
+from tap.rehearsal.ways import written
+from tap.rehearsal.world import Camera, Fact, Plan, World
+
+__all__ = ["GRACE_MS", "truth_of"]
+
+GRACE_MS = 5000
+"""The tap's grace time; an absence within a second of it is not checked."""
+
+
+def truth_of(plan: Plan, items: Iterable[Item], *, venue: str = "rehearsal") -> Truth:
+    """What the history of this performance has to say."""
+    witness = _Witness(plan.pace)
+    for item in items:
+        witness.take(item)
+    options = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in _options(plan)}
+    options["ways"] = written(plan.ways)
+    return witness.truth(TruthHeader(seed=plan.seed, options=options, venue=venue))
+
+
+def _options(plan: Plan) -> Iterator[tuple[str, Any]]:
+    for name in plan.__struct_fields__:
+        yield name, getattr(plan, name)
+
+
+class _When(Struct, frozen=True):
+    """A time as a row has it, and as the receiver's clock had it."""
+
+    at: int
+    exact: bool
+    wall: int
+    now: int = 0
+
+
+class _Seen(Struct):
+    """What is known of one camera."""
+
+    info: Camera
+    here: bool
+    away: _When | None = None
+    told_leaving: bool = False
+    """Whether a frame said that it left (or a snapshot did not list it)."""
+
+
+class _Loss(Struct):
+    """The connection is gone: what was known, and what has been heard since."""
+
+    session: str | None
+    before: FinalState | None
+    first: _When | None = None
+    sure: bool = True
+    """Whether the frames prove that anything was lost."""
+    told: bool = False
+    """Whether its gap was told already, by what came before any snapshot."""
+    muddled: bool = False
+    """Whether starts and ends of sessions that nobody saw were told afterwards, before any snapshot."""
+
+
+class _Pending(Struct):
+    """A change that is not proved yet, and what it contradicts."""
+
+    event: EventTruth | None
+    mark: Mark
+
+
+class _Open(Struct):
+    """A doubt that nothing has settled yet."""
+
+    since: int
+    why: str
+    mark: Mark
+    connection: int
+    """On which it was told last."""
+
+
+class _Cover(Struct, frozen=True):
+    """A dissolve that was told: snapshots within it may still show what was on, or nothing."""
+
+    old: str | None
+    frame: Envelope
+    length: int
+
+    def hides(self, shown: str | None, env: Envelope) -> bool:
+        if shown is not None and shown != self.old:
+            return False
+        if env.wall - self.frame.wall <= self.length:
+            return True
+        return env.ts is not None and self.frame.ts is not None and env.ts - self.frame.ts <= self.length
+
+
+_KINDS: dict[str, list[str]] = {
+    "program": ["cut", "off_air"],
+    "hold": ["hold", "release"],
+    "mode": ["mode_change"],
+    "session": [
+        *("cut", "off_air", "hold", "release", "mode_change", "gap", "still_marker", "still_capture", "marker"),
+        *("music_moment", "session", "camera", "still"),
+    ],
+    "stills": ["still_marker", "still_capture", "still"],
+    "marks": ["marker", "music_moment"],
+}
+"""The rows that a doubt about each of these may bring."""
+
+_TOLD_OF: dict[str, str] = {
+    "cut": "program",
+    "hold": "hold",
+    "release": "hold",
+    "mode": "mode",
+    "asked": "stills",
+    "captured": "stills",
+    "uploaded": "stills",
+    "failed": "stills",
+    "music": "marks",
+    "marker": "marks",
+}
+_ASPECTS: tuple[Aspect, ...] = ("program", "hold", "mode", "session")
+
+
+class _Witness:
+    """Hears every frame, knows what it means, and keeps the rules."""
+
+    def __init__(self, pace: float) -> None:
+        self._pace = pace
+        self._session: str | None = None
+        self._program: str | None = None
+        self._mode = ""
+        self._hold: str | None = None
+        self._hold_from: _When | None = None
+        self._hold_muddled = False
+        """Whether holds that nobody saw were told afterwards."""
+        self._seen: dict[str, _Seen] = {}
+        self._loss: _Loss | None = _Loss(session=None, before=None)
+        self._shown = (0, 0)
+        self._wall = 0
+        self._sessions: dict[str, SessionTruth] = {}
+        self._cameras: dict[tuple[str, str], CameraTruth] = {}
+        self._stills: dict[tuple[str | None, str, int], _Still] = {}
+        self._asked: dict[str, str] = {}
+        self._marked: set[str] = set()
+        self._named: dict[str, list[tuple[str, str, str | None]]] = {}
+        """By the id that frames give: the stills that had it, their sessions and the boots that gave it."""
+        self._events: list[EventTruth] = []
+        self._walls: dict[int, int] = {}
+        """When an event was told, by ``id`` of it."""
+        self._moments: set[str] = set()
+        self._runs = Runs()
+        self._frames = Seen()
+        self._env = Envelope()
+        self._marks: dict[str, Mark] = {aspect: Mark() for aspect in _ASPECTS}
+        self._idents: dict[str, int] = dict.fromkeys(_ASPECTS, 0)
+        """By which of all frames that were made each of them is known."""
+        self._latest = 0
+        self._heard: set[int] = set()
+        self._missed: dict[int, EventTruth | None] = {}
+        self._pending: dict[str, _Pending] = {}
+        self._unexplained: dict[str, EventTruth] = {}
+        """The last change of each that only a snapshot told so far."""
+        self._cover: _Cover | None = None
+        self._learned = 0
+        """By which frame all was learned last: what happened before that is history."""
+        self._low: list[tuple[EventTruth, Envelope]] = []
+        """Explicit frames in a row that ``seq`` alone would throw away."""
+        self._open: dict[str, _Open] = {}
+        self._doubts: list[DoubtTruth] = []
+        self._regular: list[tuple[int, bool]] = []
+        """Snapshots of this connection: when, and whether they said anything new."""
+        self._content: Any = None
+
+    # ------------------------------------------------------------------------------------------ items
+
+    def take(self, item: Item) -> None:
+        match item:
+            case Up():
+                self._runs.connect()
+                self._regular = []
+            case Down():
+                self._lose()
+            case Missed():
+                self._miss(item)
+            case Heard():
+                self._hear(item)
+
+    def _lose(self, *, sure: bool = True) -> None:
+        if self._loss is not None and self._loss.first is None:
+            return  # nothing was heard since the last loss: it is the same one
+        if self._loss is not None:
+            self._tell_gap(self._loss, None)
+        self._loss = _Loss(session=self._session, before=self._state(self._wall), sure=sure)
+        self._hold_from = None
+        self._pending.clear()
+        self._unexplained.clear()
+        self._low.clear()
+
+    def _hear(self, item: Heard) -> None:
+        if item.telemetry:
+            return
+        placed = [self._runs.place(envelope, item.wall) for envelope in envelopes(item.data)]
+        self._silence(item.wall)
+        self._wall = item.wall
+        if not item.facts:
+            self._still_shown(item.ts, item.wall)
+        for fact in item.facts:
+            when = _When(at=fact.at if fact.timed else item.wall, exact=fact.timed, wall=item.wall, now=item.now)
+            self._env = placed[fact.part] if fact.part < len(placed) else Envelope(wall=item.wall)
+            self._latest = max(self._latest, fact.ident)
+            if self._loss is not None and self._loss.first is None:
+                told = self._env.ts
+                self._loss.first = _When(item.wall if told is None else told, told is not None, item.wall, item.now)
+            self._weigh(fact, when)
+            self._still_shown(when.at)
+            self._keep_cameras(when.wall)
+
+    def _weigh(self, fact: Fact, when: _When) -> None:
+        """News, or told again, or long past."""
+        if fact.kind == "stale":
+            self._old_snapshot(fact)
+        elif fact.kind in ("state", "hello"):
+            self._tell(fact, when)
+        elif fact.retold or fact.ident in self._heard:
+            self._again(fact, when)
+        else:
+            self._tell(fact, when)
+        self._frames.clock(self._env)
+        if fact.kind not in ("state", "hello", "stale"):
+            self._heard.add(fact.ident)
+            self._frames.add(self._env, self._session)
+
+    def _still_shown(self, *times: int) -> None:
+        """Frames after the last snapshot: whether they too show the session is a matter of reading."""
+        if self._loss is None:
+            self._shown = (min(*self._shown, *times), max(*self._shown, *times))
+
+    def _tell(self, fact: Fact, when: _When) -> None:
+        tells = getattr(self, f"_on_{fact.kind}", None)
+        if tells is not None:
+            tells(fact, when)
+
+    def _miss(self, item: Missed) -> None:
+        kinds = {"cut": "cut", "hold": "hold", "release": "release", "mode": "mode_change", "music": "music_moment"}
+        kinds |= {"asked": "still_marker", "captured": "still_capture", "marker": "marker"}
+        session = item.world.session
+        for fact in item.facts:
+            if fact.kind not in kinds or fact.retold or fact.ident in self._heard or fact.ident in self._missed:
+                continue
+            self._latest = max(self._latest, fact.ident)
+            self._missed[fact.ident] = None
+            if session is None:
+                continue
+            kind = "off_air" if fact.kind == "cut" and fact.camera is None else kinds[fact.kind]
+            event = EventTruth(session_id=session.id, kind=kind, at=fact.at, carried=False)
+            event.exact = fact.timed
+            if fact.camera is not None:
+                event.camera_id = fact.camera
+            if fact.label is not None:
+                event.label = fact.label
+            if fact.kind == "asked" and fact.still_id is not None:
+                event.still_id = fact.still_id
+            self._missed[fact.ident] = event
+            self._events.append(event)
+
+    # ------------------------------------------------------------------------------------------ what proves it
+
+    def _silence(self, wall: int) -> None:
+        """A regular server that was not seen for long was out of sight, also on an open socket."""
+        if self._loss is not None or len(self._regular) < 10:
+            return
+        times = [at for at, _ in self._regular]
+        gone = wall - times[-1]
+        spans = [later - one for one, later in zip(times[-11:], times[-10:], strict=False)]
+        limit = 60_000 + 10 * max(spans)
+        if gone < 60_000 + 10 * max(spans[-9:]):
+            return
+        quiet = [not new for _, new in self._regular[-10:]]
+        even = max(spans) <= 60_000
+        if not even or sum(quiet) < 3:
+            return
+        self._lose(sure=gone > limit * 1.01 and sum(quiet) > 6)
+
+    def _proves(self, mark: Mark) -> bool:
+        """Whether the snapshot of now surely is newer than what rests on this."""
+        newer = order(self._env, mark)
+        if newer != "unknown":
+            return newer == "after"
+        return mark.explicit is None or self._env.wall - mark.explicit >= SETTLE_MS
+
+    def _doubt(self, aspect: str, why: str, *, explicit: bool = False) -> None:
+        """From now on it is in doubt, until a snapshot that is newer than this frame."""
+        mark = Mark()
+        mark.rest(self._env, explicit=explicit)
+        if aspect == "hold":
+            self._hold_from, self._hold_muddled = None, True
+        known = self._open.get(aspect)
+        if known is None:
+            self._open[aspect] = _Open(self._env.wall, why, mark, self._env.connection)
+        else:
+            known.mark, known.connection = mark, self._env.connection
+
+    def _settle(self, aspect: str, *, at_once: bool = False) -> None:
+        known = self._open.get(aspect)
+        if known is not None and (at_once or self._proves(known.mark)):
+            self._close(aspect, known)
+
+    def _close(self, aspect: str, known: _Open) -> None:
+        del self._open[aspect]
+        doubt = DoubtTruth(kinds=_KINDS[aspect], since=known.since, until=self._env.wall, why=known.why)
+        self._doubts.append(doubt)
+
+    def _unsure(self, aspect: str) -> bool:
+        """Whether what is known of it may be believed otherwise by who only has the frames."""
+        return aspect in self._pending or aspect in self._open or "session" in self._open
+
+    def _take(self, aspect: Aspect, event: EventTruth | None) -> bool:
+        """An explicit frame changed this: whether its fields prove it. It rests on that frame then."""
+        mark = self._marks[aspect]
+        low = self._is_low(mark)
+        proved = not self._frames.told_before(self._env, self._session) and not low
+        if low and self._frames.own_id_is_new(self._env, self._session):
+            proved = True
+        if proved:
+            self._low.clear()
+        elif low and event is not None:
+            self._low.append((event, self._env))
+            proved = self._third_in_a_row()
+        self._pending.pop(aspect, None)
+        if not proved:
+            if event is not None:
+                event.doubtful = True
+            self._pending[aspect] = _Pending(event, structs.replace(mark))
+            return False
+        mark.rest(self._env, explicit=True)
+        return True
+
+    def _is_low(self, mark: Mark) -> bool:
+        """Whether ``seq`` says that this explicit frame is older than what is known, and nothing refutes it."""
+        known, env = mark.numbered, self._env
+        if known is None or known.seq is None or env.seq is None:
+            return False
+        return order(env, Mark(numbered=known)) == "before"
+
+    def _third_in_a_row(self) -> bool:
+        if len(self._low) < 3:
+            return False
+        for event, _ in self._low:
+            event.doubtful = False
+        self._env = self._runs.anew(self._env)
+        self._low.clear()
+        return True
+
+    def _out_of_place(self, aspect: Aspect, event: EventTruth, when: _When, ident: int, *, same: bool) -> None:
+        """An explicit frame that came after a newer one: it explains what a snapshot told, or is an event before it."""
+        known = self._unexplained.pop(aspect, None)
+        if same and known is not None:
+            known.also.append(when.at)
+            known.exact = known.exact and when.exact
+            known.trigger = known.transition = UNSET
+            known.duration_ms = known.from_camera_id = known.from_mode = UNSET
+            known.inferred = False
+            pending = self._pending.get(aspect)
+            if pending is not None and pending.event is known:
+                known.doubtful = False
+                del self._pending[aspect]
+            self._marks[aspect].rest(self._env, explicit=True)
+            return
+        event.from_camera_id = event.from_mode = event.duration_ms = UNSET
+        newer = order(self._env, self._marks[aspect])
+        new = self._frames.new(self._env, self._session) and self._learned < ident
+        if newer != "before" or not new:
+            event.doubtful = True
+        if newer != "before":
+            self._doubt(aspect, "told out of order, and nothing says so", explicit=True)
+        self._add(event, when)
+
+    # ------------------------------------------------------------------------------------------ told again, or old
+
+    def _old_snapshot(self, fact: Fact) -> None:
+        """A snapshot that was made before what is known: where it does not look so, it is believed."""
+        world = fact.world
+        assert world is not None  # noqa: S101 (a snapshot shows one)
+        self._snapshot_came(world)
+        if self._loss is not None:
+            for known in _ASPECTS:
+                self._doubt(known, "an old snapshot came first")
+            return
+        for aspect, other in self._differences(world).items():
+            if other and fact.ident < self._idents[aspect]:
+                self._maybe_stale(aspect)
+
+    def _maybe_stale(self, aspect: str) -> None:
+        if self._proves(self._marks[aspect]):
+            self._doubt(aspect, "an old snapshot that does not look so")
+
+    def _differences(self, world: World) -> dict[str, bool]:
+        """What a snapshot shows otherwise than it is known."""
+        shown = world.veil[1] if world.veil is not None else world.program
+        return {
+            "session": (None if world.session is None else world.session.id) != self._session,
+            "program": shown != self._program and world.veil is None,
+            "hold": (world.hold is None) != (self._hold is None),
+            "mode": world.mode != self._mode,
+        }
+
+    def _again(self, fact: Fact, when: _When) -> None:
+        """Told once more; or told afterwards, where nobody was there."""
+        if fact.kind in ("started", "ended"):
+            if fact.ident not in self._heard and self._loss is not None:
+                self._loss.muddled = True
+            elif fact.ident not in self._heard:
+                self._doubt("session", "a start or an end told afterwards", explicit=True)
+            return
+        about = _TOLD_OF.get(fact.kind)
+        if about is None:
+            return
+        if fact.ident not in self._heard:
+            if fact.kind in ("hold", "release"):
+                self._hold_from, self._hold_muddled = None, True
+            self._late(fact, when, about)
+            return
+        if self._frames.told_before(self._env, self._session) or self._changes_nothing(fact, about):
+            return
+        self._doubt(about, "told again, and nothing says so", explicit=True)
+        if about in ("stills", "marks"):
+            self._settle(about, at_once=True)
+
+    def _changes_nothing(self, fact: Fact, about: str) -> bool:
+        """Whether it only says what is on."""
+        if self._unsure(about) or self._loss is not None:
+            return False
+        match fact.kind:
+            case "cut":
+                return fact.camera == self._program
+            case "hold" | "release":
+                return (fact.kind == "hold") == (self._hold is not None)
+            case "mode":
+                return fact.mode == self._mode
+        return False
+
+    def _late(self, fact: Fact, when: _When, about: str) -> None:
+        """What happened in blind time is a row at its own time, where its fields prove that it is new."""
+        event = self._missed.get(fact.ident)
+        new = self._frames.new(self._env, self._session)
+        if about in ("stills", "marks"):
+            self._doubt(about, "told afterwards", explicit=True)
+            self._settle(about, at_once=True)
+        elif not new or order(self._env, self._marks[about]) != "before":
+            self._doubt(about, "told afterwards, and nothing says so", explicit=True)
+        if fact.ident not in self._missed:
+            self._doubt(about, "told again, and never before", explicit=True)
+        if event is None:
+            return
+        event.carried, event.at, event.exact = True, when.at, when.exact
+        event.doubtful = not new or event.session_id != self._session or about in ("stills", "marks")
+        self._walls[id(event)] = when.wall
+
+    # ------------------------------------------------------------------------------------------ snapshots
+
+    def _snapshot_came(self, world: World) -> None:
+        content = (world.mode, world.session, world.program, world.veil, world.hold, world.cameras)
+        self._regular.append((self._env.wall, content != self._content))
+        self._content = content
+
+    def _on_state(self, fact: Fact, when: _When) -> None:
+        world = fact.world
+        assert world is not None  # noqa: S101 (a state shows one)
+        ident = fact.ident or self._latest
+        self._snapshot_came(world)
+        loss, self._loss = self._loss, None
+        if loss is not None:
+            self._after_loss(loss, world, when)
+            self._rest_all(ident)
+            for aspect, known in list(self._open.items()):
+                self._settle(aspect, at_once=known.connection != self._env.connection)
+        else:
+            self._news(world, when, ident)
+        if self._session is not None and world.session is not None and self._session == world.session.id:
+            self._shown = (when.at, when.at)
+            self._sessions[world.session.id].title = world.session.title
+
+    def _rest_all(self, ident: int) -> None:
+        """All that is known rests on this snapshot."""
+        for aspect in _ASPECTS:
+            self._marks[aspect] = Mark()
+            self._marks[aspect].rest(self._env, explicit=False)
+            self._idents[aspect] = max(self._idents[aspect], ident)
+        self._learned = ident
+        self._pending.clear()
+        self._unexplained.clear()
+
+    def _after_loss(self, loss: _Loss, world: World, when: _When) -> None:
+        """The first snapshot of a connection is news: nothing is made of what differs, but the gap is told."""
+        now = None if world.session is None else world.session.id
+        known = now in self._sessions
+        if loss.session is not None and now != loss.session:
+            self._interrupt(loss, "unseen" if now is None else "replaced", when.wall)
+            if loss.muddled or not loss.sure:
+                row = self._sessions[loss.session]
+                row.status = row.end_reason = row.completed_at = row.final_state = UNSET
+        self._program, self._mode = world.program, world.mode
+        self._hold = None if world.hold is None else world.hold.camera
+        self._hold_from = None
+        self._look(world, when)
+        self._session = None
+        if world.session is not None:
+            self._begin(world, when)
+        if not loss.told:
+            self._tell_gap(loss, now if not known or now == loss.session else None)
+
+    def _tell_gap(self, loss: _Loss, now: str | None) -> None:
+        first = loss.first
+        if first is None:
+            return
+        for session in dict.fromkeys(s for s in (loss.session, now) if s is not None):
+            gap = EventTruth(session_id=session, kind="gap", at=first.at, exact=first.exact)
+            gap.before = None if loss.session is None else loss.before
+            if loss.session is None:  # a first sight: nobody was there before, so nobody was blind
+                gap.duration_ms = None
+            gap.after = self._state(first.wall)
+            gap.doubtful = not loss.sure or (loss.muddled and loss.session != now)
+            self._events.append(gap)
+            self._walls[id(gap)] = first.wall
+
+    def _news(self, world: World, when: _When, ident: int) -> None:
+        """A snapshot on an unbroken connection: what differs has happened, and only this tells it."""
+        if not self._session_news(world, when, ident):
+            return
+        inferred = EventTruth(session_id="", kind="cut", at=0, trigger="unknown", inferred=True)
+        self._aspect_news("program", world, ident, lambda: self._cut(world.program, when, inferred))
+        self._aspect_news("mode", world, ident, lambda: self._turn(world.mode, when))
+        held = None if world.hold is None else world.hold.camera
+        self._aspect_news("hold", world, ident, lambda: self._grip(held, when))
+        self._look(world, when)
+
+    def _session_news(self, world: World, when: _When, ident: int) -> bool:
+        """False where the snapshot shows another session than before: then all else in it is learned."""
+        now = None if world.session is None else world.session.id
+        if now == self._session:
+            if order(self._env, self._marks["session"]) != "before":
+                self._marks["session"].rest(self._env, explicit=False)
+                self._settle("session")
+            return True
+        if ident < self._idents["session"]:
+            self._maybe_stale("session")
+            return True
+        if not self._proves(self._marks["session"]):
+            self._doubt("session", "a session that a snapshot shows which may be old")
+        unsure = {aspect for aspect in ("program", "hold", "mode") if self._unsure(aspect)}
+        if self._session is not None:
+            self._finish("complete", None, (when.at, when.at), when.wall)
+        if world.session is None:
+            self._session_gone(world, when, ident)
+            return False
+        self._program, self._mode = world.program, world.mode
+        self._look(world, when)
+        self._begin(world, when)
+        for aspect in unsure:
+            self._doubt(aspect, "was in doubt when the session began")
+        self._hold = None if world.hold is None else world.hold.camera
+        self._rest_all(ident)
+        return False
+
+    def _session_gone(self, world: World, when: _When, ident: int) -> None:
+        self._program, self._mode = world.program, world.mode
+        self._hold = None if world.hold is None else world.hold.camera
+        self._hold_from = None
+        self._look(world, when)
+        self._rest_all(ident)
+
+    def _aspect_news(self, aspect: Aspect, world: World, ident: int, happens: Callable[[], EventTruth | None]) -> None:
+        """One thing that a snapshot shows: confirmed, changed, or old."""
+        differs, mark = self._differences(world)[aspect], self._marks[aspect]
+        if aspect == "program" and world.veil is not None:
+            return  # a dissolve that was told covers it
+        if ident < self._idents[aspect]:
+            if differs:
+                self._maybe_stale(aspect)
+            return
+        pending = self._pending.get(aspect)
+        hidden = aspect == "program" and self._cover is not None and self._cover.hides(world.program, self._env)
+        if differs:
+            proved, unsure = self._proves(mark) and not hidden, self._unsure(aspect)
+            event = happens()
+            self._idents[aspect] = ident
+            self._unexplained.pop(aspect, None)
+            if event is not None:
+                self._unexplained[aspect] = event
+            self._pending.pop(aspect, None)
+            if proved and not unsure:
+                self._marks[aspect] = Mark()
+                self._marks[aspect].rest(self._env, explicit=False)
+            else:
+                if event is not None:
+                    event.doubtful = True
+                self._pending[aspect] = _Pending(event, pending.mark if pending is not None else structs.replace(mark))
+        elif pending is not None:
+            if pending.event is not None:
+                pending.event.also.append(self._env.ts if self._env.ts is not None else self._env.wall)
+            if self._proves(pending.mark) and not hidden:
+                if pending.event is not None:
+                    pending.event.doubtful = False
+                    pending.event.trigger = pending.event.transition = pending.event.duration_ms = UNSET
+                    pending.event.inferred = False
+                del self._pending[aspect]
+                self._marks[aspect] = Mark()
+                self._marks[aspect].rest(self._env, explicit=False)
+        elif order(self._env, mark) != "before":
+            mark.rest(self._env, explicit=False)
+        self._idents[aspect] = max(self._idents[aspect], ident)
+        self._settle(aspect)
+
+    def _look(self, world: World, when: _When) -> None:
+        """The cameras that a snapshot lists, and those that it does not."""
+        listed = {camera.id: camera for camera in world.cameras}
+        for camera in listed.values():
+            if camera.online is False:
+                self._gone(camera.id, when, told=False)
+            else:
+                self._here(camera, when)
+        for camera_id, seen in self._seen.items():
+            if camera_id not in listed and seen.here:
+                self._gone(camera_id, when, told=False)
+
+    # ------------------------------------------------------------------------------------------ sessions
+
+    def _begin(self, world: World, when: _When) -> None:
+        session = world.session
+        assert session is not None  # noqa: S101 (asked by the callers)
+        self._session = session.id
+        row = self._sessions.get(session.id)
+        if row is None:
+            self._sessions[session.id] = SessionTruth(
+                session_id=session.id, started_at=session.started_at if when.exact else UNSET, title=session.title
+            )
+        else:
+            row.status, row.end_reason, row.completed_at, row.final_state = "live", UNSET, UNSET, UNSET
+
+    def _on_started(self, fact: Fact, when: _When) -> None:
+        session = fact.session
+        assert session is not None  # noqa: S101 (a start names one)
+        self._rest_session(fact)
+        if self._session == session.id:
+            return
+        if self._loss is not None and self._tell_early(self._loss):
+            self._interrupt(self._loss, "replaced", when.wall)
+        if self._loss is not None:
+            self._loss.session = session.id
+        self._session = session.id
+        self._shown = (when.at, when.at)
+        self._sessions[session.id] = SessionTruth(
+            session_id=session.id, started_at=session.started_at if when.exact else UNSET, title=session.title
+        )
+
+    def _tell_early(self, loss: _Loss) -> bool:
+        """A start or an end comes before any snapshot: the gap ends with it. Whether there was a session."""
+        if not loss.told:
+            self._tell_gap(loss, None)
+            loss.told = True
+        return self._session is not None
+
+    def _rest_session(self, fact: Fact) -> None:
+        self._marks["session"].rest(self._env, explicit=True)
+        self._idents["session"] = max(self._idents["session"], fact.ident)
+
+    def _on_updated(self, fact: Fact, _: _When) -> None:
+        if fact.session is not None and fact.session.id == self._session:
+            self._sessions[fact.session.id].title = fact.session.title
+
+    def _on_ended(self, fact: Fact, when: _When) -> None:
+        self._rest_session(fact)
+        if fact.session_id == self._session:
+            if self._loss is not None:
+                self._tell_early(self._loss)
+                self._loss.session = None
+            self._finish("complete", fact.reason, (when.at, when.at), when.wall)
+
+    def _interrupt(self, loss: _Loss, reason: str, wall: int) -> None:
+        self._finish("interrupted", reason, self._shown, wall, loss.before)
+
+    def _finish(
+        self,
+        status: Literal["complete", "interrupted"],
+        reason: str | None,
+        times: tuple[int, int],
+        wall: int,
+        state: FinalState | None = None,
+    ) -> None:
+        assert self._session is not None  # noqa: S101 (asked by the callers)
+        self._keep_cameras(wall)
+        self._leave_open(wall)
+        row = self._sessions[self._session]
+        row.status, row.end_reason, row.completed_at = status, reason or UNSET, times
+        row.final_state = state or self._state(wall)
+        if self._loss is not None and state is None:  # the end is all that was heard since
+            row.final_state = UNSET
+        self._session = None
+
+    def _state(self, wall: int) -> FinalState:
+        unsure = {self._program} - self._seen.keys() - {None}
+        unsure |= {name for name, seen in self._seen.items() if seen.away is not None and _long(seen, wall) is not True}
+        return FinalState(
+            program_camera_id=UNSET if self._unsure("program") else self._program,
+            hold=UNSET if self._unsure("hold") else self._hold is not None,
+            mode=UNSET if self._unsure("mode") else self._mode,
+            cameras_online=sorted(name for name, seen in self._seen.items() if seen.here and name not in unsure),
+            cameras_unsure=sorted(name for name in unsure if name is not None),
+        )
+
+    # ------------------------------------------------------------------------------------------ cameras
+
+    def _on_camera(self, fact: Fact, when: _When) -> None:
+        assert fact.info is not None  # noqa: S101 (it describes one)
+        self._here(fact.info, when)
+
+    def _on_left(self, fact: Fact, when: _When) -> None:
+        assert fact.camera is not None  # noqa: S101 (it names one)
+        self._gone(fact.camera, when, told=True)
+
+    def _here(self, camera: Camera, when: _When) -> None:
+        seen = self._seen.get(camera.id)
+        if seen is None:
+            self._seen[camera.id] = _Seen(info=camera, here=True)
+            return
+        said = {name: getattr(camera, name) for name in camera.__struct_fields__ if getattr(camera, name) is not None}
+        seen.info = structs.replace(seen.info, **said)
+        if seen.away is not None and _long(seen, when.wall) is not False and self._session is not None:
+            row = self._cameras.get((self._session, camera.id))
+            if row is not None:
+                row.left_at = UNSET  # it really was away: whether its row still says so is not for us to decide
+        seen.here, seen.away = True, None
+
+    def _gone(self, camera_id: str, when: _When, *, told: bool) -> None:
+        seen = self._seen.get(camera_id)
+        if seen is not None and seen.here:
+            seen.here, seen.away, seen.told_leaving = False, when, told
+
+    def _keep_cameras(self, wall: int) -> None:
+        """Brings the rows of the running session up to date."""
+        if self._session is None:
+            return
+        for camera_id, seen in self._seen.items():
+            key = (self._session, camera_id)
+            if seen.here and key not in self._cameras:
+                self._cameras[key] = CameraTruth(session_id=self._session, camera_id=camera_id, left_at=None)
+            if key in self._cameras:
+                _describe(self._cameras[key], seen, wall)
+        if self._program is not None and (self._session, self._program) not in self._cameras:
+            self._cameras[self._session, self._program] = CameraTruth(session_id=self._session, camera_id=self._program)
+
+    def _leave_open(self, wall: int) -> None:
+        """Who is away when a session ends, and not for long: whether it will be back nobody will ever know."""
+        for camera_id, seen in self._seen.items():
+            row = self._cameras.get((self._session or "", camera_id))
+            if row is not None and seen.away is not None and _long(seen, wall) is not True:
+                row.status = row.left_at = UNSET
+
+    # ------------------------------------------------------------------------------------------ events
+
+    def _add(self, event: EventTruth, when: _When, session: str | None = None) -> EventTruth | None:
+        """Tells an event of the running session (or of the one given); without a session there is nothing to tell."""
+        owner = session or self._session
+        if owner is None:
+            return None
+        event.session_id, event.at, event.exact = owner, when.at, when.exact
+        self._events.append(event)
+        self._walls[id(event)] = when.wall
+        return event
+
+    def _explicit(self, aspect: Aspect, fact: Fact, happens: Callable[[], EventTruth | None]) -> None:
+        """An explicit frame that is the newest of its kind; ``happens`` where it changes anything."""
+        unsure = self._unsure(aspect)
+        event = happens()
+        self._unexplained.pop(aspect, None)
+        proved = self._take(aspect, event)
+        if event is not None and unsure:
+            event.from_camera_id = event.from_mode = event.duration_ms = UNSET
+        self._idents[aspect] = max(self._idents[aspect], fact.ident)
+        if proved:
+            self._settle(aspect, at_once=True)
+
+    def _on_cut(self, fact: Fact, when: _When) -> None:
+        event = EventTruth(session_id="", kind="cut", at=0)
+        if fact.trigger is not None:
+            event.trigger = fact.trigger
+        if fact.transition is not None:
+            event.transition = fact.transition
+        if fact.duration_ms is not None:
+            event.duration_ms = fact.duration_ms
+        if fact.ident < self._idents["program"]:
+            event.kind = "cut" if fact.camera is not None else "off_air"
+            if fact.camera is not None:
+                event.camera_id = fact.camera
+            self._out_of_place("program", event, when, fact.ident, same=fact.camera == self._program)
+            return
+        self._explicit("program", fact, lambda: self._cut(fact.camera, when, event))
+        if fact.before != "":
+            event.from_camera_id = fact.before
+        self._cover = None
+        if fact.duration_ms is not None and fact.transition != "cut":
+            self._cover = _Cover(fact.before, self._env, fact.duration_ms)
+
+    def _cut(self, to: str | None, when: _When, event: EventTruth) -> EventTruth | None:
+        before, self._program = self._program, to
+        if to == before:
+            return None
+        event.from_camera_id = before
+        if to is None:
+            event.kind = "off_air"
+            if event.inferred:
+                event.trigger = UNSET
+        else:
+            event.camera_id = to
+        return self._add(event, when)
+
+    def _on_hold(self, fact: Fact, when: _When) -> None:
+        if fact.ident < self._idents["hold"]:
+            event = EventTruth(session_id="", kind="hold", at=0, camera_id=fact.camera)
+            self._out_of_place("hold", event, when, fact.ident, same=self._hold is not None)
+            return
+        self._explicit("hold", fact, lambda: self._grip(fact.camera, when) if self._hold is None else None)
+
+    def _on_release(self, fact: Fact, when: _When) -> None:
+        if fact.ident < self._idents["hold"]:
+            event = EventTruth(session_id="", kind="release", at=0)
+            self._out_of_place("hold", event, when, fact.ident, same=self._hold is None)
+            return
+        self._explicit("hold", fact, lambda: self._grip(None, when) if self._hold is not None else None)
+
+    def _grip(self, camera: str | None, when: _When) -> EventTruth | None:
+        if camera is not None:
+            event = EventTruth(session_id="", kind="hold", at=0, camera_id=camera)
+            self._hold, self._hold_from, self._hold_muddled = camera, when, False
+            return self._add(event, when)
+        event = EventTruth(session_id="", kind="release", at=0, duration_ms=UNSET if self._hold_muddled else None)
+        if self._hold_from is not None:
+            sure = when.exact and self._hold_from.exact
+            event.duration_ms = when.at - self._hold_from.at if sure else UNSET
+            if self._clocks_differ(self._hold_from, when):
+                event.duration_ms = UNSET
+        self._hold = self._hold_from = None
+        return self._add(event, when)
+
+    def _clocks_differ(self, since: _When, until: _When) -> bool:
+        """Whether a clock was set meanwhile, or the frames were read late."""
+        truly = until.now - since.now
+        return abs(until.at - since.at - truly) > 1500 or abs((until.wall - since.wall) * self._pace - truly) > 1500
+
+    def _on_mode(self, fact: Fact, when: _When) -> None:
+        if fact.mode is None:
+            return
+        mode = fact.mode
+        if fact.ident < self._idents["mode"]:
+            event = EventTruth(session_id="", kind="mode_change", at=0, to_mode=mode)
+            self._out_of_place("mode", event, when, fact.ident, same=mode == self._mode)
+            return
+        self._explicit("mode", fact, lambda: self._turn(mode, when) if mode != self._mode else None)
+
+    def _turn(self, mode: str, when: _When) -> EventTruth | None:
+        before, self._mode = self._mode, mode
+        return self._add(EventTruth(session_id="", kind="mode_change", at=0, from_mode=before, to_mode=mode), when)
+
+    def _on_music(self, fact: Fact, when: _When) -> None:
+        if fact.moment is not None and fact.moment not in self._moments and self._session is not None:
+            self._moments.add(fact.moment)
+            self._add(EventTruth(session_id="", kind="music_moment", at=0), when)
+
+    def _on_marker(self, fact: Fact, when: _When) -> None:
+        self._add(EventTruth(session_id="", kind="marker", at=0, label=fact.label or UNSET), when)
+
+    # ------------------------------------------------------------------------------------------ stills
+
+    def _on_asked(self, fact: Fact, when: _When) -> None:
+        thing = fact.thing or fact.still_id
+        assert thing is not None  # noqa: S101 (a request is for something)
+        owner = self._asked.get(thing, self._session)
+        if owner is None or thing in self._marked:
+            return
+        self._marked.add(thing)
+        marker = EventTruth(session_id="", kind="still_marker", at=0)
+        if fact.still_id is not None:
+            marker.still_id = fact.still_id
+        marker.camera_ids = list(fact.camera_ids)
+        marker.doubtful = self._name_is_taken(fact.still_id, thing, owner)
+        self._add(marker, when, owner)
+        for camera in fact.camera_ids:
+            still = self._still(fact, camera, when)
+            if still is not None and marker.doubtful:
+                still.row.doubtful = True
+
+    def _name_is_taken(self, name: str | None, thing: str, owner: str) -> bool:
+        """Whether another still of this session and boot has this id, and none of it was captured yet."""
+        if name is None:
+            return False
+        earlier = [other for other, session, boot in self._named.get(name, ())
+                   if session == owner and boot == self._runs.boot and other != thing]  # fmt: skip
+        open_ones = [
+            still
+            for still in self._stills.values()
+            if still.thing in earlier and still.row.status in ("requested", "failed")
+        ]
+        for still in open_ones:
+            still.row.doubtful = True
+        return bool(open_ones)
+
+    def _on_captured(self, fact: Fact, when: _When) -> None:
+        still = self._still(fact, fact.camera, when)
+        if still is None:
+            return
+        still.row.captured_at = when.at
+        self._take_still(still, when, inferred=False)
+        still.climb("captured")
+
+    def _on_uploaded(self, fact: Fact, when: _When) -> None:
+        still = self._still(fact, fact.camera, when)
+        if still is None:
+            return
+        self._take_still(still, when, inferred=True)
+        still.climb("uploaded")
+        still.row.storage_key = fact.storage_key or UNSET
+        still.row.sha256 = fact.sha256 or UNSET
+
+    def _on_failed(self, fact: Fact, when: _When) -> None:
+        still = self._still(fact, fact.camera, when)
+        if still is not None:
+            still.climb("failed")
+
+    def _take_still(self, still: _Still, when: _When, *, inferred: bool) -> None:
+        """A capture is told once; what an upload alone told gives way to the frame that tells it properly."""
+        if still.event is None:
+            event = EventTruth(session_id="", kind="still_capture", at=0, camera_id=still.row.camera_id)
+            event.inferred = inferred
+            event.doubtful = still.row.doubtful and (still.row.still_id is not None or inferred)
+            still.event = self._add(event, when, still.row.session_id)
+        elif still.event.inferred and not inferred:
+            still.event.at, still.event.exact, still.event.inferred = when.at, when.exact, False
+        if still.event is not None and still.row.doubtful and still.row.still_id is not None:
+            still.event.doubtful = True
+
+    def _still(self, fact: Fact, camera: str | None, when: _When) -> _Still | None:
+        """The still's row; it belongs to the session that asked for it, whatever runs now."""
+        assert camera is not None  # noqa: S101 (every still is some camera's)
+        thing = fact.thing or fact.still_id
+        owner = self._session if thing is None else self._asked.get(thing, self._session)
+        if owner is None:
+            return None
+        if thing is not None:
+            self._asked[thing] = owner
+        key = (thing, camera, when.at if thing is None else 0)
+        still = self._stills.get(key)
+        if still is None:
+            row = StillTruth(session_id=owner, still_id=fact.still_id, camera_id=camera)
+            still = self._stills[key] = _Still(row, thing)
+            if fact.thing is not None and fact.still_id is None:
+                row.doubtful = True  # which request it answers is a matter of pairing
+                self._doubt("stills", "stills without ids")
+        if fact.still_id is not None and thing is not None:
+            self._name(fact.still_id, thing, owner, camera, still)
+        still.live.add(UNSET if self._unsure("program") else self._program)
+        return still
+
+    def _name(self, name: str, thing: str, owner: str, camera: str, still: _Still) -> None:
+        """Frames call it so; where a later still of that name could be meant too, neither is sure."""
+        named = self._named.setdefault(name, [])
+        if all(other != thing for other, _, _ in named):
+            named.append((thing, owner, self._runs.boot))
+        later = named[[other for other, _, _ in named].index(thing) + 1 :]
+        for other, _, _ in later:
+            rival = self._stills.get((other, camera, 0))
+            for row in (still.row, *([rival.row] if rival is not None else [])):
+                row.doubtful = True
+            for one in (still, rival):
+                if one is not None and one.event is not None:
+                    one.event.doubtful = True
+        if later:
+            self._doubt("stills", "an id that several stills had")
+            self._settle("stills", at_once=True)
+
+    # ------------------------------------------------------------------------------------------ the end
+
+    def truth(self, header: TruthHeader) -> Truth:
+        for aspect in list(self._open):
+            self._settle(aspect, at_once=True)
+        for event in self._events:
+            wall = self._walls.get(id(event))
+            if wall is not None and any(event.kind in d.kinds and d.since <= wall <= d.until for d in self._doubts):
+                event.doubtful = True
+        return Truth(
+            header=header,
+            sessions=list(self._sessions.values()),
+            cameras=list(self._cameras.values()),
+            stills=[still.settled() for still in self._stills.values()],
+            events=sorted(_unrepeated(self._events), key=lambda event: event.at),
+            doubts=self._doubts,
+            final=FinalTruth(session_id=self._session, state=self._state(self._wall)),
+        )
+
+
+_RANK: tuple[Literal["requested", "failed", "captured", "uploaded"], ...] = (
+    "requested",
+    "failed",
+    "captured",
+    "uploaded",
+)
+
+
+class _Still(Struct):
+    """A still's row, its capture, and what was live whenever something was told of it."""
+
+    row: StillTruth
+    thing: str | None = None
+    event: EventTruth | None = None
+    live: set[str | UnsetType | None] = field(default_factory=set)
+
+    def climb(self, status: Literal["requested", "failed", "captured", "uploaded"]) -> None:
+        """The status only moves forward."""
+        if _RANK.index(status) > _RANK.index(self.row.status):
+            self.row.status = status
+
+    def settled(self) -> StillTruth:
+        """The row, with the program camera where there is no doubt about it."""
+        only = next(iter(self.live)) if len(self.live) == 1 else None
+        if only is not None and only is not UNSET:
+            self.row.program_camera_id = only
+        return self.row
+
+
+def _long(seen: _Seen, wall: int) -> bool | None:
+    """Whether a camera is away for longer than the grace time; None where it is too close to say."""
+    if seen.away is None:
+        return False
+    gone = wall - seen.away.wall
+    return None if abs(gone - GRACE_MS) < 1000 else gone > GRACE_MS
+
+
+def _describe(row: CameraTruth, seen: _Seen, wall: int) -> None:
+    """Copies what is known of a camera into its row."""
+    info = seen.info
+    row.name, row.role = info.name or UNSET, info.role or UNSET
+    row.device, row.lens = info.device or UNSET, info.lens or UNSET
+    row.place = info.placement["label"] if info.placement else UNSET
+    away = _long(seen, wall)
+    if away is None:
+        row.status = UNSET
+    else:
+        row.status = "offline" if away else "online"
+    if away is not False and seen.away is not None:
+        row.left_at = seen.away.at if away and seen.told_leaving and seen.away.exact else UNSET
+
+
+def _unrepeated(events: Iterable[EventTruth]) -> Iterator[EventTruth]:
+    """Leaves out what was missed twice: a frame that is repeated is one event also where nobody hears it."""
+    missed: set[tuple[str, int, str | UnsetType | None]] = set()
+    for event in events:
+        name = (event.kind, event.at, event.camera_id)
+        if event.carried or name not in missed:
+            yield event
+        if not event.carried:
+            missed.add(name)
