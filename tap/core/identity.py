@@ -180,9 +180,18 @@ class Identity:
             if own and seen.era >= self._state.era:
                 return True
             # After a new start only another time tells another event, after a new boot the boot itself does too.
-            return seen.at == told.at and (told.at is not None or (own and seen.boot == self._state.boots))
+            if told.at is not None or seen.at is not None:
+                return seen.at == told.at
+            return seen.boot == self._state.boots and (own or _is_counted_before(seen, told, scope))
         if name.kind in _STILLS and (self._state.fine or name.kind == "uploaded"):
             return True
         if scope is not None and seen.scope == scope and seen.seq is not None and told.seq is not None:
             return told.seq <= seen.seq
         return True
+
+
+def _is_counted_before(seen: Seen, told: Told, scope: str | None) -> bool:
+    """Whether this frame's number is that of the one that was seen, or a lower one."""
+    if scope is None or seen.scope is None or seen.seq is None or told.seq is None:
+        return False
+    return seen.scope.partition("#")[0] == scope.partition("#")[0] and told.seq <= seen.seq

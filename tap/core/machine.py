@@ -142,8 +142,8 @@ _OFF_ENDS_MS = 10_000
 """For so long nothing may be on before a session by ``program`` is over."""
 _COVER_MORE_MS = 500
 """A snapshot may still show the old program for so long after a dissolve was to end."""
-_LATE_MS = 5_000
-"""For so long a cut that was told late may turn out to be the newest."""
+_LATE_MS = 10_000
+"""For so long a change that was told late may turn out to be the newest."""
 _REGULAR = 10
 """A server is regular by its last ten snapshots …"""
 _NOTHING_NEW = 5
@@ -309,7 +309,10 @@ class Machine:
             self._confirming.forget()
             self._on[type(observation)](observation)
         if snapshot:
-            self._keep_time(told, news=bool(self._book.entries))
+            # One that only follows a change shows nothing of how regular the server is.
+            self._keep_time(told, news=state.explicit_since or bool(self._book.entries))
+        elif not isinstance(observation, Hello):
+            state.explicit_since = True
         early = len(state.news) < _REGULAR and self._dialect.heartbeat_ms is None
         if confirmed and self.next_deadline is None and early:
             return []
@@ -318,7 +321,7 @@ class Machine:
     def _keep_time(self, told: Told, *, news: bool) -> None:
         """How regular the server's snapshots are, by the last ten."""
         state = self.state
-        before, state.snapshot_mono = state.snapshot_mono, told.stamp.mono
+        before, state.snapshot_mono, state.explicit_since = state.snapshot_mono, told.stamp.mono, False
         state.news.append(news)
         del state.news[:-_REGULAR]
         if before is not None:
@@ -487,10 +490,10 @@ class Machine:
         seq, at = hello.told.seq, hello.told.at
         if connection.hello == name and (seq is not None or at is not None or connection.frames == 1):
             return True
-        if seq is not None and connection.seq is not None:
-            return seq > connection.seq
         # Whoever is told when a connection opens need not guess it from a greeting, where that says anything at all.
-        return connection.told_open and (hello.boot is not None or at is not None)
+        if connection.told_open and (hello.boot is not None or at is not None):
+            return True
+        return seq is not None and connection.seq is not None and seq > connection.seq
 
     def _connect(self, *, greeted: bool) -> Connection:
         state = self.state
@@ -507,8 +510,8 @@ class Machine:
         self._signal(Signal.LOST, _Cause(self._silence()))
         for aspect in (state.program, state.hold, state.mode, state.recording):
             aspect.sure = False
-            aspect.guessed = None
-        state.held = state.cover = state.late_program = state.chain_broken = state.snapshot_mono = None
+            aspect.guessed = aspect.late = None
+        state.held = state.cover = state.chain_broken = state.snapshot_mono = None
         self._program_history(Live(None, state.heard, None, known=False))
         if state.connection is not None:
             state.connection.first_at = None
@@ -815,9 +818,10 @@ class Machine:
         cover = self.state.cover
         if cover is None or program not in {cover.before, None}:
             return False
-        if told.at is not None and cover.at is not None and cover.clock == self.state.clock:
-            return told.at < cover.at
-        return told.stamp.mono < cover.mono
+        # By both clocks: the server's may be coarse, and ours stands still for frames that are read together.
+        dated = told.at is not None and cover.at is not None and cover.clock == self.state.clock
+        over = dated and told.at is not None and cover.at is not None and told.at >= cover.at
+        return told.stamp.mono < cover.mono and not over
 
     def _stale(self, mark: Mark | None, told: Told) -> bool:
         connection = self.state.connection
@@ -898,7 +902,7 @@ class Machine:
         """What a snapshot says that nobody told before becomes an event; what follows a loss only becomes known."""
         state = self.state
         if "mode" in told:
-            changed = self._would_change(state.mode, told["mode"])
+            changed = self._would_change(state.mode, told["mode"]) and not self._turned_out(state.mode, told["mode"])
             if changed:
                 self._turn_mode(told["mode"], state.mode.value, by, inferred=True)
             self._set(state.mode, told["mode"], by, explicit=False)
@@ -917,7 +921,7 @@ class Machine:
     def _tell_hold(self, hold: HoldInfo | None, by: Told) -> None:
         aspect = self.state.hold
         active = flat("hold", hold)
-        changed = self._would_change(aspect, active)
+        changed = self._would_change(aspect, active) and not self._turned_out(aspect, active)
         if changed:
             if active:
                 o = HoldOn(by, by=hold.by if hold is not None else None)
@@ -939,7 +943,7 @@ class Machine:
         if explicit or changed:
             aspect.last = aspect.mark
         if explicit or changed:
-            aspect.guessed = None
+            aspect.guessed = aspect.late = None
         aspect.value, aspect.known, aspect.sure = value, True, True
 
     def _set_program(self, value: str | None, told: Told, *, explicit: bool) -> None:
@@ -990,18 +994,29 @@ class Machine:
             self.is_news = False
             if late and place is Place.LATE:
                 self.state.doubts.late += 1
+                # In one batch its place is known.
+                batch = aspect.mark is not None and aspect.mark.frame == self.state.frames
+                aspect.late = None if batch else (value, told.stamp.mono)
         return place
+
+    def _turned_out(self, aspect: Aspect, value: Any) -> bool:
+        """Whether a snapshot shows what was told by a frame that was only taken for late."""
+        late = aspect.late
+        return late is not None and late[0] == value and self.state.mono - late[1] <= _LATE_MS
 
     @staticmethod
     def _guessed(aspect: Aspect, told: Told) -> bool:
         """Whether what is told is the change that a snapshot told before."""
         return aspect.guessed is not None and (told.at is None or told.at <= aspect.guessed)
 
-    def _home(self, told: Told) -> Session | None:
-        """The session that an event of the past belongs to: the one that ran at its time."""
+    def _home(self, told: Told, *, known: bool = True) -> Session | None:
+        """The session that an event of the past belongs to: the one that ran at its time.
+
+        Without a time it is the one that runs, unless it may be any old event told again (not ``known`` by an id).
+        """
         running, at, state = self._book.running(), told.at, self.state
         if at is None:
-            return None if self._order.in_history(told) else running
+            return None if self._order.in_history(told) and not known else running
         slack = 0 if state.fine else 999
         if running is not None:
             set_since = running.clock != state.clock
@@ -1016,7 +1031,7 @@ class Machine:
         self, kind: str, o: Observation, *, own_id: str | None, subject: str | None, **columns: Any
     ) -> None:
         """A row for what was told after later things: at its own time, and nothing that is on now changes."""
-        home = self._home(o.told)
+        home = self._home(o.told, known=own_id is not None)
         if home is None:
             self.state.doubts.undated += o.told.at is None
             return
@@ -1037,10 +1052,10 @@ class Machine:
             return
         told_from = o.from_ if o.from_ is not UNSET else None
         if place is Place.LATE:
-            state.late_program = (o.to, o.told.stamp.mono) if self._may_be_newest(program) else None
             self._write_cut(o, told_from, late=True)
             return
-        if program.known and program.sure and program.value == o.to:
+        if program.known and program.sure and program.value == o.to and not self._is_own(o, program):
+            self._cover(o, told_from)
             self._set(program, o.to, o.told, explicit=True)
             return
         if place is Place.NEWEST:
@@ -1056,6 +1071,15 @@ class Machine:
         if place is Place.NEWEST:
             self._book.shown(o.told)
 
+    @staticmethod
+    def _is_own(o: Cut, program: Aspect) -> bool:
+        """Whether a cut to what is on already is one all the same: it has an id, and says that another camera was on.
+
+        What went before it was not told yet. Where a snapshot showed this very cut, it is no other.
+        """
+        guessed = program.guessed is not None and (o.told.at is None or o.told.at <= program.guessed)
+        return o.cut_id is not None and isinstance(o.from_, str) and o.from_ != o.to and not guessed
+
     def _follows(self, o: Cut) -> bool | None:
         """Whether a cut comes from what is on (True), or fills a hole in the chain (False); None: it does not say."""
         program = self.state.program
@@ -1065,21 +1089,18 @@ class Machine:
             return False
         return True if o.from_ == program.value and o.to != program.value else None
 
-    def _may_be_newest(self, program: Aspect) -> bool:
-        """Whether a cut that is late by its number or time may yet be what is on; in one batch its place is known."""
-        return program.mark is not None and program.mark.frame != self.state.frames
-
     def _was_on(self) -> str | None:
         """What was on until now, as far as is known for sure."""
-        late, program = self.state.late_program, self.state.program
+        program = self.state.program
+        late = program.late
         if late is not None and self.state.mono - late[1] <= _LATE_MS:
-            return late[0]
+            return None if late[0] is None else str(late[0])
         return program.value if program.sure else None
 
     def _cover(self, o: Cut, was: str | None) -> None:
         """A dissolve covers its own length."""
         state = self.state
-        state.cover = state.late_program = None
+        state.cover = None
         length = o.duration_ms
         if not length or length <= 0 or o.transition in {None, "cut"}:
             return
@@ -1114,11 +1135,11 @@ class Machine:
     def _inferred_cut(self, to: str | None, told: Told) -> None:
         """A snapshot tells a change that no cut told."""
         state = self.state
-        was, late = state.program.value, state.late_program
-        state.cover = state.chain_broken = state.late_program = None
+        was, told_late = state.program.value, self._turned_out(state.program, to)
+        state.cover = state.chain_broken = None
         self._set_program(to, told, explicit=False)
-        if late is not None and late[0] == to and told.stamp.mono - late[1] <= _LATE_MS:
-            return  # it was told, and only taken for late
+        if told_late:
+            return
         kind, subject = ("cut", to) if to is not None else ("off_air", was)
         if to is None and was is None:
             return

@@ -222,7 +222,7 @@ class Order:
     def in_history(self, told: Told) -> bool:
         """Whether a frame without a time may be history that is told again: soon after its connection began."""
         connection = self._state.connection
-        return connection is not None and told.stamp.mono - connection.first_mono <= _HISTORY_MS
+        return connection is not None and told.stamp.mono - connection.first_mono <= self._policy.settle_ms
 
     def stale(self, mark: Mark | None, told: Told, connection: Connection) -> bool:
         """Whether a snapshot that contradicts what ``mark`` stands for was made before it."""

@@ -83,6 +83,8 @@ class Aspect(Struct):
     mark: Mark | None = None
     guessed: int | None = None
     """Time of the last change where only a snapshot told it: a frame that tells it too adds nothing."""
+    late: tuple[Any, int] | None = None
+    """Value and ``mono`` of a change that was told late, and may yet turn out to be the newest."""
     last: Mark | None = None
     """By what it was last changed, or told as such; ``mark`` moves on with every snapshot that confirms it."""
 
@@ -363,8 +365,6 @@ class State(Struct):
     """How often another boot greeted."""
     clock: int = 0
     """How often the server's clock was set."""
-    late_program: tuple[str | None, int] | None = None
-    """Camera and ``mono`` of a cut that was told late, and may yet turn out to be the newest."""
     chain_broken: str | None = None
     """What the last cut said that it came from, where that was not what was known to be on."""
     cover: Cover | None = None
@@ -373,6 +373,8 @@ class State(Struct):
     news: list[bool] = field(default_factory=list)
     """Whether those snapshots said anything new."""
     snapshot_mono: int | None = None
+    explicit_since: bool = False
+    """Something was told since the last snapshot."""
     fine: bool = False
     """The server's times are finer than whole seconds."""
     numbers: int = 0
