@@ -85,15 +85,15 @@ def name_of(o: Observation) -> Name | None:
     return None if name is None else name(o)
 
 
-def ident_of(name: Name, told: Told, scope: str | None) -> str | None:
+def ident_of(name: Name, told: Told, scope: str | None, numbering: int) -> str | None:
     """By what this frame is known again; None where it carries nothing to know it by."""
     if name.own_id is not None:
         return f"{name.kind}#{brief(name.own_id)}"
     if told.at is not None:
         return f"{name.kind}@{told.at}/{brief(name.subject)}"
     if scope is not None and told.seq is not None:
-        # Whether or not the count began anew since: the same number with the same words is told again.
-        return f"{name.kind}:{scope.partition('#')[0]}:{told.seq}/{brief(name.subject)}"
+        # Though the count seems to have begun anew on one line: the same number with the same words is told again.
+        return f"{name.kind}:{scope.partition('#')[0]}%{numbering}:{told.seq}/{brief(name.subject)}"
     return None
 
 
@@ -114,7 +114,7 @@ class Identity:
 
     def known(self, name: Name, told: Told, scope: str | None) -> bool:
         """Whether this frame was told before."""
-        ident = ident_of(name, told, scope)
+        ident = ident_of(name, told, scope, self._state.numbering)
         if ident is None:
             return False
         return any(self._is_same(seen, name, told, scope, own) for seen, own in self._found(ident))
@@ -127,13 +127,14 @@ class Identity:
         self, name: Name, told: Told, scope: str | None, session: Session | None, *, changes: bool = False
     ) -> None:
         """Keep this frame, to know it again; ``changes``: and it is believed to change something."""
-        ident = ident_of(name, told, scope)
+        ident = ident_of(name, told, scope, self._state.numbering)
         if ident is None:
             if changes:
                 self._remember_bare(name, told)
             return
         state = self._state
-        seen = Seen(state.era, told.at, None if scope is None else told.seq, scope, state.boots)
+        about = "" if name.own_id is None else brief(name.subject)
+        seen = Seen(state.era, told.at, None if scope is None else told.seq, scope, state.boots, about)
         if session is not None:
             session.seen[ident] = seen
             self.noted(session, ident)
@@ -182,7 +183,8 @@ class Identity:
             # After a new start only another time tells another event, after a new boot the boot itself does too.
             if told.at is not None or seen.at is not None:
                 return seen.at == told.at
-            return seen.boot == self._state.boots and (own or _is_counted_before(seen, told, scope))
+            alike = seen.boot == self._state.boots and seen.subject == brief(name.subject)
+            return alike and (own or _is_counted_before(seen, told, scope))
         if name.kind in _STILLS and (self._state.fine or name.kind == "uploaded"):
             return True
         if scope is not None and seen.scope == scope and seen.seq is not None and told.seq is not None:

@@ -764,7 +764,8 @@ class Machine:
                 session.mark = session.last = self._mark(session.mark, o.told, explicit=True)
             return behind
         place = self._order.place(name, o.told, session, changes=False)
-        if place in {Place.SAME, Place.LATE}:
+        # A start or an end that only its number calls old is believed: it was never told, and a state may correct it.
+        if place is Place.SAME or (place is Place.LATE and o.told.at is not None):
             self.is_news = False
             return True
         self._order.identity.remember(name, o.told, self._order.scope(o.told), None)

@@ -109,9 +109,11 @@ class Order:
         """A number that is lower than one before: something late, or another count."""
         dated = told.at is not None and track.at is not None and track.clock == self._state.clock
         newer = dated and told.at is not None and track.at is not None and told.at > track.at
-        first = track.connection != connection.number and not (explicit and dated and not newer)
-        track.behind += 1
-        track.refused += explicit
+        old = dated and not newer
+        first = track.connection != connection.number and not (explicit and old)
+        if not old:  # else its time says so too, and the number is right
+            track.behind += 1
+            track.refused += explicit
         if newer or first or track.refused >= _REFUSED or track.behind >= _BEHIND:
             self._begin_anew(told, connection, first=first)
 
@@ -122,7 +124,9 @@ class Order:
         state.eras += 1
         state.era = state.eras
         state.tracks.clear()
-        if not first:
+        if first:
+            state.numbering += 1
+        else:
             connection.contradicted += 1
             if connection.contradicted >= _CONTRADICTED:
                 # It was no new life of the server, any of these times: it only counts otherwise than was said.

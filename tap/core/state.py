@@ -164,6 +164,8 @@ class Seen(Struct, array_like=True):
     """What that ``seq`` can be compared within."""
     boot: int = 0
     """Of which boot, counted."""
+    subject: str = ""
+    """What it was about, where it has an id of its own."""
 
 
 class Track(Struct, array_like=True):
@@ -358,6 +360,8 @@ class State(Struct):
     tracks: dict[str, Track] = field(default_factory=dict)
     epoch: int = 0
     """How often ``seq`` began anew: part of every scope's name."""
+    numbering: int = 0
+    """How often a connection began to count anew."""
     era: int = 0
     eras: int = 0
     """Lives of the server that were counted; ``era`` falls back where a new one turned out to be none."""

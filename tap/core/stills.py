@@ -256,7 +256,7 @@ class Stills:
         if isinstance(o, StillUploaded):
             return bool(fields["status"] != "uploaded")
         if isinstance(o, StillFailed):
-            return RANK[fields["status"]] < RANK[before] and self._of_one_life(still, o.told)
+            return RANK[fields["status"]] < RANK[before]
         if still.capture is None:
             return True
         if still.capture == "inferred":
