@@ -995,9 +995,7 @@ class Machine:
             self.is_news = False
             if late and place is Place.LATE:
                 self.state.doubts.late += 1
-                # In one batch its place is known.
-                batch = aspect.mark is not None and aspect.mark.frame == self.state.frames
-                aspect.late = None if batch else (value, told.stamp.mono)
+                aspect.late = (value, told.stamp.mono)
         return place
 
     def _turned_out(self, aspect: Aspect, value: Any) -> bool:

@@ -190,7 +190,7 @@ class Order:
         if by_seq:
             return Place.NEWEST if by_seq > 0 else Place.LATE
         if told.at is None:
-            return Place.NEWEST
+            return Place.LATE if self._is_counted_past(told, scope) else Place.NEWEST
         history = self.is_history(told)
         if last is None or last.at is None or last.clock != state.clock:
             return Place.AFTERWARDS if history else Place.NEWEST
@@ -199,11 +199,14 @@ class Order:
             return Place.AFTERWARDS if back < 0 else Place.LATE
         if back <= 0:
             return Place.NEWEST
-        if last.frame == state.frames > 0:
-            return Place.LATE  # parts of one batch
         if back > self._policy.clock_step_ms or follows:
             return Place.NEWEST
         return Place.LATE if name.own_id is not None or follows is False else Place.NEWEST
+
+    def _is_counted_past(self, told: Told, scope: str | None) -> bool:
+        """Whether the server has told higher numbers than this one."""
+        track = None if scope is None else self._state.tracks.get(scope)
+        return track is not None and told.seq is not None and told.seq < track.seq
 
     def behind(self, mark: Mark | None, told: Told) -> bool:
         """Whether ``seq`` says that this frame was made before what is known, or that it is history told again."""
@@ -244,7 +247,6 @@ class Order:
             self.scope(told),
             connection=number,
             explicit=explicit,
-            frame=state.frames,
             clock=state.clock,
         )
 
@@ -289,7 +291,6 @@ def marked(
     *,
     connection: int,
     explicit: bool,
-    frame: int = 0,
     clock: int = 0,
 ) -> Mark:
     """The mark after ``told`` changed (``explicit``) or confirmed what ``mark`` stands for.
@@ -309,4 +310,4 @@ def marked(
     if at is None and mark is not None:
         at, exact, clock = mark.at, mark.exact and not explicit, mark.clock
     since = told.stamp.mono if explicit else (mark.explicit if mark else None)
-    return Mark(kept_scope, seq, at, exact, connection, since, frame, clock)
+    return Mark(kept_scope, seq, at, exact, connection, since, clock)

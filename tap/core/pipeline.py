@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct, field
 
+from tap.core.batch import in_order
 from tap.core.errors import JournalDamaged
 from tap.core.machine import TAP_RESTART, Machine
 from tap.core.mapping import Dialect, Reading, Verdict
@@ -225,10 +226,12 @@ class Pipeline:
             return self._telemetry(frame.stamp, 1)
         tally = self.tally
         tally.frames += 1
-        self._machine.state.frames += 1
         self.verdict = _IGNORED
         entries: list[Entry] = []
-        for reading in self._read(frame):
+        readings = self._read(frame)
+        if len(readings) > 1:
+            readings = in_order(readings, self.dialect.seq_orders)
+        for reading in readings:
             verdict = reading.verdict
             if verdict is _MAPPED:
                 tally.mapped += 1

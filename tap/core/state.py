@@ -67,8 +67,6 @@ class Mark(Struct):
     connection: int = 0
     explicit: int | None = None
     """``mono`` of the last explicit change."""
-    frame: int = 0
-    """Which received frame it was, counted over all: parts of one batch are one frame."""
     clock: int = 0
     """Under which setting of the server's clock ``at`` was told: times of two settings order nothing."""
 
@@ -384,8 +382,6 @@ class State(Struct):
     numbers: int = 0
     """Sessions that were begun."""
     doubts: Doubts = field(default_factory=Doubts)
-    frames: int = 0
-    """Frames received, to know the parts of one batch."""
     connection: Connection | None = None
     connections: int = 0
     boot: str | None = None
