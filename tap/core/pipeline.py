@@ -5,7 +5,7 @@ The same pipeline serves the live service and a replay; that is why both give th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Struct, field
@@ -228,7 +228,7 @@ class Pipeline:
         tally.frames += 1
         self.verdict = _IGNORED
         entries: list[Entry] = []
-        readings = self._read(frame)
+        readings: Sequence[Reading] = self._read(frame)
         if len(readings) > 1:
             readings = in_order(readings, self.dialect.seq_orders)
         for reading in readings:
