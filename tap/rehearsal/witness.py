@@ -8,6 +8,7 @@ not, the event is doubtful, or the time around it is in doubt. Nothing of ``tap.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field, structs
@@ -167,6 +168,8 @@ class _Witness:
         self._stills: dict[tuple[str | None, str, int], _Still] = {}
         self._asked: dict[str, str] = {}
         self._marked: set[str] = set()
+        self._wanted: set[tuple[str, str]] = set()
+        """Which cameras were asked for which still."""
         self._named: dict[str, list[tuple[str, str, str | None]]] = {}
         """By the id that frames give: the stills that had it, their sessions and the boots that gave it."""
         self._events: list[EventTruth] = []
@@ -192,9 +195,8 @@ class _Witness:
         """Explicit frames in a row that ``seq`` alone would throw away."""
         self._open: dict[str, _Open] = {}
         self._doubts: list[DoubtTruth] = []
-        self._regular: list[tuple[int, bool]] = []
-        """Snapshots of this connection: when, and whether they said anything new."""
-        self._content: Any = None
+        self._regular: list[tuple[int, bool, bool]] = []
+        """Snapshots of this connection: when, whether they said anything new, and whether that was of a session."""
 
     # ------------------------------------------------------------------------------------------ items
 
@@ -291,20 +293,18 @@ class _Witness:
     # ------------------------------------------------------------------------------------------ what proves it
 
     def _silence(self, wall: int) -> None:
-        """A regular server that was not seen for long was out of sight, also on an open socket."""
+        """A regular server that was not seen for long was out of sight, also on an open socket.
+
+        What "said nothing new" means before a session, nobody says: there both readings are right.
+        """
         if self._loss is not None or len(self._regular) < 10:
             return
-        times = [at for at, _ in self._regular]
-        gone = wall - times[-1]
-        spans = [later - one for one, later in zip(times[-11:], times[-10:], strict=False)]
-        limit = 60_000 + 10 * max(spans)
-        if gone < 60_000 + 10 * max(spans[-9:]):
-            return
-        quiet = [not new for _, new in self._regular[-10:]]
-        even = max(spans) <= 60_000
-        if not even or sum(quiet) < 3:
-            return
-        self._lose(sure=gone > limit * 1.01 and sum(quiet) > 6)
+        times = [at for at, *_ in self._regular[-11:]]
+        spans = [later - one for one, later in pairwise(times)]
+        gone, strict = wall - times[-1], sum(not new for _, new, _ in self._regular[-10:])
+        lenient = sum(not written for *_, written in self._regular[-10:])
+        if gone >= 60_000 + 10 * max(spans[-9:]) and max(spans[-9:]) <= 60_000 and lenient >= 5:
+            self._lose(sure=gone > 60_600 + 10 * max(spans) and max(spans) <= 60_000 and strict >= 5)
 
     def _proves(self, mark: Mark) -> bool:
         """Whether the snapshot of now surely is newer than what rests on this."""
@@ -357,7 +357,8 @@ class _Witness:
                 event.doubtful = True
             self._pending[aspect] = _Pending(event, structs.replace(mark))
             return False
-        mark.rest(self._env, explicit=True)
+        # A number that is refuted orders nothing.
+        mark.rest(structs.replace(self._env, seq=None) if low else self._env, explicit=True)
         return True
 
     def _is_low(self, mark: Mark) -> bool:
@@ -484,9 +485,8 @@ class _Witness:
     # ------------------------------------------------------------------------------------------ snapshots
 
     def _snapshot_came(self, world: World) -> None:
-        content = (world.mode, world.session, world.program, world.veil, world.hold, world.cameras)
-        self._regular.append((self._env.wall, content != self._content))
-        self._content = content
+        new = any(self._differences(world).values())
+        self._regular.append((self._env.wall, new, new and self._session is not None))
 
     def _on_state(self, fact: Fact, when: _When) -> None:
         world = fact.world
@@ -793,11 +793,21 @@ class _Witness:
         self._walls[id(event)] = when.wall
         return event
 
-    def _explicit(self, aspect: Aspect, fact: Fact, happens: Callable[[], EventTruth | None]) -> None:
+    @staticmethod
+    def _is_another(fact: Fact) -> bool:
+        return fact.kind == "cut" and fact.camera is not None and fact.before not in ("", fact.camera)
+
+    def _explicit(self, aspect: Aspect, fact: Fact, when: _When, happens: Callable[[], EventTruth | None]) -> None:
         """An explicit frame that is the newest of its kind; ``happens`` where it changes anything."""
         unsure = self._unsure(aspect)
         event = happens()
-        self._unexplained.pop(aspect, None)
+        if event is None and aspect in self._unexplained and self._is_another(fact):
+            # A snapshot told an earlier change to the same: this may be taken for what it told.
+            event = EventTruth(session_id="", kind="cut", at=0, camera_id=fact.camera, doubtful=True)
+            self._unexplained[aspect].doubtful = True
+            self._add(event, when)
+        else:
+            self._unexplained.pop(aspect, None)
         proved = self._take(aspect, event)
         if event is not None and unsure:
             event.from_camera_id = event.from_mode = event.duration_ms = UNSET
@@ -819,7 +829,7 @@ class _Witness:
                 event.camera_id = fact.camera
             self._out_of_place("program", event, when, fact.ident, same=fact.camera == self._program)
             return
-        self._explicit("program", fact, lambda: self._cut(fact.camera, when, event))
+        self._explicit("program", fact, when, lambda: self._cut(fact.camera, when, event))
         if fact.before != "":
             event.from_camera_id = fact.before
         self._cover = None
@@ -844,14 +854,14 @@ class _Witness:
             event = EventTruth(session_id="", kind="hold", at=0, camera_id=fact.camera)
             self._out_of_place("hold", event, when, fact.ident, same=self._hold is not None)
             return
-        self._explicit("hold", fact, lambda: self._grip(fact.camera, when) if self._hold is None else None)
+        self._explicit("hold", fact, when, lambda: self._grip(fact.camera, when) if self._hold is None else None)
 
     def _on_release(self, fact: Fact, when: _When) -> None:
         if fact.ident < self._idents["hold"]:
             event = EventTruth(session_id="", kind="release", at=0)
             self._out_of_place("hold", event, when, fact.ident, same=self._hold is None)
             return
-        self._explicit("hold", fact, lambda: self._grip(None, when) if self._hold is not None else None)
+        self._explicit("hold", fact, when, lambda: self._grip(None, when) if self._hold is not None else None)
 
     def _grip(self, camera: str | None, when: _When) -> EventTruth | None:
         if camera is not None:
@@ -880,7 +890,7 @@ class _Witness:
             event = EventTruth(session_id="", kind="mode_change", at=0, to_mode=mode)
             self._out_of_place("mode", event, when, fact.ident, same=mode == self._mode)
             return
-        self._explicit("mode", fact, lambda: self._turn(mode, when) if mode != self._mode else None)
+        self._explicit("mode", fact, when, lambda: self._turn(mode, when) if mode != self._mode else None)
 
     def _turn(self, mode: str, when: _When) -> EventTruth | None:
         before, self._mode = self._mode, mode
@@ -889,10 +899,12 @@ class _Witness:
     def _on_music(self, fact: Fact, when: _When) -> None:
         if fact.moment is not None and fact.moment not in self._moments and self._session is not None:
             self._moments.add(fact.moment)
-            self._add(EventTruth(session_id="", kind="music_moment", at=0), when)
+            doubtful = self._frames.told_before(self._env, self._session)
+            self._add(EventTruth(session_id="", kind="music_moment", at=0, doubtful=doubtful), when)
 
     def _on_marker(self, fact: Fact, when: _When) -> None:
-        self._add(EventTruth(session_id="", kind="marker", at=0, label=fact.label or UNSET), when)
+        doubtful = self._frames.told_before(self._env, self._session)
+        self._add(EventTruth(session_id="", kind="marker", at=0, label=fact.label or UNSET, doubtful=doubtful), when)
 
     # ------------------------------------------------------------------------------------------ stills
 
@@ -980,10 +992,21 @@ class _Witness:
             if fact.thing is not None and fact.still_id is None:
                 row.doubtful = True  # which request it answers is a matter of pairing
                 self._doubt("stills", "stills without ids")
+        if fact.kind == "asked" and thing is not None:
+            self._wanted.update((thing, one) for one in fact.camera_ids)
+        elif thing is not None and (thing, camera) not in self._wanted and self._other_boot(fact.still_id):
+            still.row.doubtful = True  # nobody heard that it was asked of this camera
+            self._doubt("stills", "a still that nobody heard asked for")
+            self._settle("stills", at_once=True)
         if fact.still_id is not None and thing is not None:
             self._name(fact.still_id, thing, owner, camera, still)
         still.live.add(UNSET if self._unsure("program") else self._program)
         return still
+
+    def _other_boot(self, name: str | None) -> bool:
+        """Whether an id was given by another start of the server."""
+        named = self._named.get(name or "", ())
+        return any(boot != self._runs.boot for _, _, boot in named)
 
     def _name(self, name: str, thing: str, owner: str, camera: str, still: _Still) -> None:
         """Frames call it so; where a later still of that name could be meant too, neither is sure."""
