@@ -191,12 +191,13 @@ class _Witness:
         self._cover: _Cover | None = None
         self._learned = 0
         """By which frame all was learned last: what happened before that is history."""
+        self._beginning = Mark()
         self._low: list[tuple[EventTruth, Envelope]] = []
         """Explicit frames in a row that ``seq`` alone would throw away."""
         self._open: dict[str, _Open] = {}
         self._doubts: list[DoubtTruth] = []
         self._regular: list[tuple[int, bool, bool]] = []
-        """Snapshots of this connection: when, whether they said anything new, and whether that was of a session."""
+        """Snapshots: when they came, whether they said anything new, and whether that was of a session."""
 
     # ------------------------------------------------------------------------------------------ items
 
@@ -204,7 +205,6 @@ class _Witness:
         match item:
             case Up():
                 self._runs.connect()
-                self._regular = []
             case Down():
                 self._lose()
             case Missed():
@@ -344,7 +344,9 @@ class _Witness:
         mark = self._marks[aspect]
         low = self._is_low(mark)
         proved = not self._frames.told_before(self._env, self._session) and not low
-        if low and self._frames.own_id_is_new(self._env, self._session):
+        if low and order(self._env, self._beginning) == "before":
+            pass  # older than the snapshot by which all of it is known: it may have been before the session
+        elif low and self._frames.own_id_is_new(self._env, self._session):
             proved = True
         if proved:
             self._low.clear()
@@ -433,9 +435,9 @@ class _Witness:
     def _again(self, fact: Fact, when: _When) -> None:
         """Told once more; or told afterwards, where nobody was there."""
         if fact.kind in ("started", "ended"):
-            if fact.ident not in self._heard and self._loss is not None:
-                self._loss.muddled = True
-            elif fact.ident not in self._heard:
+            if fact.ident not in self._heard:
+                if self._loss is not None:
+                    self._loss.muddled = True
                 self._doubt("session", "a start or an end told afterwards", explicit=True)
             return
         about = _TOLD_OF.get(fact.kind)
@@ -485,12 +487,23 @@ class _Witness:
     # ------------------------------------------------------------------------------------------ snapshots
 
     def _snapshot_came(self, world: World) -> None:
-        new = any(self._differences(world).values())
+        new = any(self._differences(world).values()) or self._describes(world)
         self._regular.append((self._env.wall, new, new and self._session is not None))
 
+    def _describes(self, world: World) -> bool:
+        """Whether it says anything of cameras or titles that was not known."""
+        here = {camera.id for camera in world.cameras if camera.online is not False}
+        known = {name: seen.info for name, seen in self._seen.items()}
+        session = None if world.session is None else self._sessions.get(world.session.id)
+        return (
+            here != {name for name, seen in self._seen.items() if seen.here}
+            or any(known.get(camera.id) != camera for camera in world.cameras)
+            or (world.session is not None and (session is None or session.title != world.session.title))
+        )
+
     def _on_state(self, fact: Fact, when: _When) -> None:
-        world = fact.world
-        assert world is not None  # noqa: S101 (a state shows one)
+        assert fact.world is not None  # noqa: S101 (a state shows one)
+        world = self._as_shown(fact.world)
         ident = fact.ident or self._latest
         self._snapshot_came(world)
         loss, self._loss = self._loss, None
@@ -505,13 +518,22 @@ class _Witness:
             self._shown = (when.at, when.at)
             self._sessions[world.session.id].title = world.session.title
 
+    def _as_shown(self, world: World) -> World:
+        """What a snapshot shows; its veil stays where a dissolve that was told explains it."""
+        if world.veil is None:
+            return world
+        old = world.veil[1]
+        hidden = self._cover is not None and self._cover.hides(old, self._env) and self._loss is None
+        return world if hidden else structs.replace(world, program=old, veil=None)
+
     def _rest_all(self, ident: int) -> None:
         """All that is known rests on this snapshot."""
         for aspect in _ASPECTS:
             self._marks[aspect] = Mark()
             self._marks[aspect].rest(self._env, explicit=False)
             self._idents[aspect] = max(self._idents[aspect], ident)
-        self._learned = ident
+        self._learned, self._beginning = ident, Mark()
+        self._beginning.rest(self._env, explicit=False)
         self._pending.clear()
         self._unexplained.clear()
 
