@@ -189,7 +189,7 @@ class _Witness:
         self._unexplained: dict[str, EventTruth] = {}
         """The last change of each that only a snapshot told so far."""
         self._cover: _Cover | None = None
-        self._learned = 0
+        self._learned: dict[str, int] = {}
         """By which frame all was learned last: what happened before that is history."""
         self._beginning = Mark()
         self._low: list[tuple[EventTruth, Envelope]] = []
@@ -381,8 +381,9 @@ class _Witness:
 
     def _out_of_place(self, aspect: Aspect, event: EventTruth, when: _When, ident: int, *, same: bool) -> None:
         """An explicit frame that came after a newer one: it explains what a snapshot told, or is an event before it."""
-        known = self._unexplained.pop(aspect, None)
+        known = self._unexplained.get(aspect)
         if same and known is not None:
+            del self._unexplained[aspect]
             known.also.append(when.at)
             known.exact = known.exact and when.exact
             known.trigger = known.transition = UNSET
@@ -396,7 +397,7 @@ class _Witness:
             return
         event.from_camera_id = event.from_mode = event.duration_ms = UNSET
         newer = order(self._env, self._marks[aspect])
-        new = self._frames.new(self._env, self._session) and self._learned < ident
+        new = self._frames.new(self._env, self._session) and self._learned.get(aspect, 0) < ident
         if newer != "before" or not new:
             event.doubtful = True
         if newer != "before":
@@ -424,7 +425,7 @@ class _Witness:
 
     def _differences(self, world: World) -> dict[str, bool]:
         """What a snapshot shows otherwise than it is known."""
-        shown = world.veil[1] if world.veil is not None else world.program
+        shown = world.veil.shows if world.veil is not None else world.program
         return {
             "session": (None if world.session is None else world.session.id) != self._session,
             "program": shown != self._program and world.veil is None,
@@ -505,15 +506,16 @@ class _Witness:
         assert fact.world is not None  # noqa: S101 (a state shows one)
         world = self._as_shown(fact.world)
         ident = fact.ident or self._latest
+        program = self._program_known(fact.world, ident)
         self._snapshot_came(world)
         loss, self._loss = self._loss, None
         if loss is not None:
             self._after_loss(loss, world, when)
-            self._rest_all(ident)
+            self._rest_all(ident, program)
             for aspect, known in list(self._open.items()):
                 self._settle(aspect, at_once=known.connection != self._env.connection)
         else:
-            self._news(world, when, ident)
+            self._news(world, when, ident, program)
         if self._session is not None and world.session is not None and self._session == world.session.id:
             self._shown = (when.at, when.at)
             self._sessions[world.session.id].title = world.session.title
@@ -522,17 +524,22 @@ class _Witness:
         """What a snapshot shows; its veil stays where a dissolve that was told explains it."""
         if world.veil is None:
             return world
-        old = world.veil[1]
+        old = world.veil.shows
         hidden = self._cover is not None and self._cover.hides(old, self._env) and self._loss is None
         return world if hidden else structs.replace(world, program=old, veil=None)
 
-    def _rest_all(self, ident: int) -> None:
+    @staticmethod
+    def _program_known(world: World, ident: int) -> int:
+        """By which frame the program of a snapshot is known: under a veil it is that of before."""
+        return ident if world.veil is None else min(ident, world.veil.ident - 1)
+
+    def _rest_all(self, ident: int, program: int) -> None:
         """All that is known rests on this snapshot."""
         for aspect in _ASPECTS:
             self._marks[aspect] = Mark()
             self._marks[aspect].rest(self._env, explicit=False)
-            self._idents[aspect] = max(self._idents[aspect], ident)
-        self._learned, self._beginning = ident, Mark()
+            self._idents[aspect] = max(self._idents[aspect], program if aspect == "program" else ident)
+        self._learned, self._beginning = dict(self._idents), Mark()
         self._beginning.rest(self._env, explicit=False)
         self._pending.clear()
         self._unexplained.clear()
@@ -570,18 +577,18 @@ class _Witness:
             self._events.append(gap)
             self._walls[id(gap)] = first.wall
 
-    def _news(self, world: World, when: _When, ident: int) -> None:
+    def _news(self, world: World, when: _When, ident: int, program: int) -> None:
         """A snapshot on an unbroken connection: what differs has happened, and only this tells it."""
-        if not self._session_news(world, when, ident):
+        if not self._session_news(world, when, ident, program):
             return
         inferred = EventTruth(session_id="", kind="cut", at=0, trigger="unknown", inferred=True)
-        self._aspect_news("program", world, ident, lambda: self._cut(world.program, when, inferred))
+        self._aspect_news("program", world, program, lambda: self._cut(world.program, when, inferred))
         self._aspect_news("mode", world, ident, lambda: self._turn(world.mode, when))
         held = None if world.hold is None else world.hold.camera
         self._aspect_news("hold", world, ident, lambda: self._grip(held, when))
         self._look(world, when)
 
-    def _session_news(self, world: World, when: _When, ident: int) -> bool:
+    def _session_news(self, world: World, when: _When, ident: int, program: int) -> bool:
         """False where the snapshot shows another session than before: then all else in it is learned."""
         now = None if world.session is None else world.session.id
         if now == self._session:
@@ -598,7 +605,7 @@ class _Witness:
         if self._session is not None:
             self._finish("complete", None, (when.at, when.at), when.wall)
         if world.session is None:
-            self._session_gone(world, when, ident)
+            self._session_gone(world, when, ident, program)
             return False
         self._program, self._mode = world.program, world.mode
         self._look(world, when)
@@ -606,15 +613,15 @@ class _Witness:
         for aspect in unsure:
             self._doubt(aspect, "was in doubt when the session began")
         self._hold = None if world.hold is None else world.hold.camera
-        self._rest_all(ident)
+        self._rest_all(ident, program)
         return False
 
-    def _session_gone(self, world: World, when: _When, ident: int) -> None:
+    def _session_gone(self, world: World, when: _When, ident: int, program: int) -> None:
         self._program, self._mode = world.program, world.mode
         self._hold = None if world.hold is None else world.hold.camera
         self._hold_from = None
         self._look(world, when)
-        self._rest_all(ident)
+        self._rest_all(ident, program)
 
     def _aspect_news(self, aspect: Aspect, world: World, ident: int, happens: Callable[[], EventTruth | None]) -> None:
         """One thing that a snapshot shows: confirmed, changed, or old."""
