@@ -41,7 +41,7 @@ GRACE_MS = 5000
 
 def truth_of(plan: Plan, items: Iterable[Item], *, venue: str = "rehearsal") -> Truth:
     """What the history of this performance has to say."""
-    witness = _Witness(plan.pace)
+    witness = _Witness(plan)
     for item in items:
         witness.take(item)
     options = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in _options(plan)}
@@ -114,13 +114,19 @@ class _Cover(Struct, frozen=True):
     def hides(self, shown: str | None, env: Envelope) -> bool:
         if shown is not None and shown != self.old:
             return False
-        if env.wall - self.frame.wall <= self.length:
+        if env.wall - self.frame.wall <= self.length + _LATER_MS:
             return True
-        return env.ts is not None and self.frame.ts is not None and env.ts - self.frame.ts <= self.length
+        if env.ts is None or self.frame.ts is None:
+            return False
+        coarse = 1_000 if env.coarse or self.frame.coarse else 0
+        return env.ts - self.frame.ts <= self.length + _LATER_MS + coarse
 
+
+_LATER_MS = 500
+"""How much later than it was told a dissolve may end."""
 
 _KINDS: dict[str, list[str]] = {
-    "program": ["cut", "off_air"],
+    "program": ["cut", "off_air", "camera"],
     "hold": ["hold", "release"],
     "mode": ["mode_change"],
     "session": [
@@ -150,8 +156,9 @@ _ASPECTS: tuple[Aspect, ...] = ("program", "hold", "mode", "session")
 class _Witness:
     """Hears every frame, knows what it means, and keeps the rules."""
 
-    def __init__(self, pace: float) -> None:
-        self._pace = pace
+    def __init__(self, plan: Plan) -> None:
+        self._pace = plan.pace
+        self._mixed = "other_dialect" in plan.faults
         self._session: str | None = None
         self._program: str | None = None
         self._mode = ""
@@ -183,6 +190,7 @@ class _Witness:
         self._idents: dict[str, int] = dict.fromkeys(_ASPECTS, 0)
         """By which of all frames that were made each of them is known."""
         self._latest = 0
+        self._greeting: Envelope | None = None
         self._heard: set[int] = set()
         self._missed: dict[int, EventTruth | None] = {}
         self._pending: dict[str, _Pending] = {}
@@ -262,6 +270,14 @@ class _Witness:
         if self._loss is None:
             self._shown = (min(*self._shown, *times), max(*self._shown, *times))
 
+    def _on_hello(self, _: Fact, __: _When) -> None:
+        """A greeting on a line that stands opens nothing, unless its number is lower than that of the one before."""
+        before, self._greeting = self._greeting, self._env
+        again = before is not None and before.connection == self._env.connection and self._loss is None
+        if again and before is not None and (self._env.seq or 0) < (before.seq or 0):
+            self._doubt("session", "a greeting that counts anew")
+            self._hold_from, self._hold_muddled = None, True
+
     def _tell(self, fact: Fact, when: _When) -> None:
         tells = getattr(self, f"_on_{fact.kind}", None)
         if tells is not None:
@@ -303,6 +319,8 @@ class _Witness:
         spans = [later - one for one, later in pairwise(times)]
         gone, strict = wall - times[-1], sum(not new for _, new, _ in self._regular[-10:])
         lenient = sum(not written for *_, written in self._regular[-10:])
+        if self._mixed:  # the same in another dialect may be news
+            strict, lenient = 0, 10
         if gone >= 60_000 + 10 * max(spans[-9:]) and max(spans[-9:]) <= 60_000 and lenient >= 5:
             self._lose(sure=gone > 60_600 + 10 * max(spans) and max(spans) <= 60_000 and strict >= 5)
 
@@ -494,13 +512,17 @@ class _Witness:
     def _describes(self, world: World) -> bool:
         """Whether it says anything of cameras or titles that was not known."""
         here = {camera.id for camera in world.cameras if camera.online is not False}
-        known = {name: seen.info for name, seen in self._seen.items()}
         session = None if world.session is None else self._sessions.get(world.session.id)
         return (
             here != {name for name, seen in self._seen.items() if seen.here}
-            or any(known.get(camera.id) != camera for camera in world.cameras)
+            or any(self._is_new(camera) for camera in world.cameras)
             or (world.session is not None and (session is None or session.title != world.session.title))
         )
+
+    def _is_new(self, camera: Camera) -> bool:
+        seen = self._seen.get(camera.id)
+        told = ("name", "role", "device", "lens", "placement")
+        return seen is None or any(getattr(camera, name) not in (None, getattr(seen.info, name)) for name in told)
 
     def _on_state(self, fact: Fact, when: _When) -> None:
         assert fact.world is not None  # noqa: S101 (a state shows one)
