@@ -26,6 +26,7 @@ from tap.rehearsal.world import (
     Send,
     Session,
     Step,
+    Veil,
     World,
     dice,
 )
@@ -237,7 +238,7 @@ class Director:
     def blackout(self, why: Literal["network", "restart"], during: Callable[[], None]) -> None:
         """Drops every connection, with quiet around it, so that it is plain which side of it a frame was on."""
         veil = self.world.veil
-        self.quiet(1200 if veil is None else max(1200, veil[0] - self.now))
+        self.quiet(1200 if veil is None else max(1200, veil.until - self.now))
         self.steps.append(Drop(at=self.now, why=why, world=self.world))
         self.dark = True
         during()
@@ -375,7 +376,7 @@ class Director:
         length = self.between(4, 30) * 40 if self.rng.random() < 0.25 else None
         if length is not None and self.ways.dissolve != "shown":
             length *= self.odd.choice((1, 2))
-            self.set(veil=(self.now + length, before if self.ways.dissolve == "old" else None))
+            self._veil(length, before if self.ways.dissolve == "old" else None)
         fields: dict[str, Any] = {"to": target, "from": before, "trigger": by}
         if self.rng.random() < 0.8:
             fields["cut_id"] = f"cut-{self.number('cut')}"
@@ -386,6 +387,10 @@ class Director:
         fact = structs.replace(fact, before=before)
         self.change("cut", fields, fact, keep=keep)
         return True
+
+    def _veil(self, length: int, shows: str | None) -> None:
+        """The dissolve that is told next hides its new camera from snapshots."""
+        self.set(veil=Veil(self.now + length, shows, self._made + 1))
 
     def black(self) -> None:
         """Program turns to nothing, which is no cut."""
@@ -403,7 +408,7 @@ class Director:
             length = self.odd.randint(10, 50) * 40
             fields |= {"transition": "fade", "duration_ms": length}
             fact = structs.replace(fact, transition="fade", duration_ms=length)
-            self.set(veil=(self.now + length, before))
+            self._veil(length, before)
         self.change("cut", fields, fact)
 
     def hold(self, *, keep: bool = False, tell: bool = True) -> None:

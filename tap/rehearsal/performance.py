@@ -64,7 +64,9 @@ class _Stage:
             yield Missed(now=step.at, facts=self._voice.miss(step), world=step.world)
             return
         for said in self._voice.say(step):
-            yield Heard(wall=self.wall(step.at), now=step.at, ts=said.ts, data=said.data, facts=said.facts)
+            yield Heard(
+                wall=self.wall(step.at), now=step.at, ts=said.ts, data=said.data, facts=said.facts, world=step.world
+            )
 
     def noise(self, telemetry: Telemetry, until: int) -> Iterator[Item]:
         for now, write in telemetry.until(until):

@@ -393,8 +393,9 @@ def _stills(truth: Truth, rows: Mapping[str, list[_Json]], sessions: Mapping[str
 
     def named(row: _Json) -> Any:
         """A still without an id goes by camera and time, whatever its row calls it."""
+        by_name = (*_named(row, sessions), row["fields"].get("stillId"))
         by_time = (*_named(row, sessions), row["fields"].get("capturedAt"))
-        return by_time if by_time in nameless else (*_named(row, sessions), row["fields"].get("stillId"))
+        return by_time if by_time in nameless and by_name not in wanted else by_name
 
     for still, row in _match(
         result, "still", wanted, ((named(row), row) for row in rows.get("still", ())), in_doubt=_doubted(truth, "still")

@@ -63,6 +63,8 @@ class Heard(Struct, frozen=True):
     data: str | bytes
     facts: tuple[Fact, ...] = ()
     telemetry: bool = False
+    world: World | None = None
+    """What was true on the server then."""
 
 
 class Missed(Struct, frozen=True):

@@ -8,6 +8,7 @@ not, the event is doubtful, or the time around it is in doubt. Nothing of ``tap.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field, structs
@@ -40,7 +41,7 @@ GRACE_MS = 5000
 
 def truth_of(plan: Plan, items: Iterable[Item], *, venue: str = "rehearsal") -> Truth:
     """What the history of this performance has to say."""
-    witness = _Witness(plan.pace)
+    witness = _Witness(plan)
     for item in items:
         witness.take(item)
     options = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in _options(plan)}
@@ -113,13 +114,19 @@ class _Cover(Struct, frozen=True):
     def hides(self, shown: str | None, env: Envelope) -> bool:
         if shown is not None and shown != self.old:
             return False
-        if env.wall - self.frame.wall <= self.length:
+        if env.wall - self.frame.wall <= self.length + _LATER_MS:
             return True
-        return env.ts is not None and self.frame.ts is not None and env.ts - self.frame.ts <= self.length
+        if env.ts is None or self.frame.ts is None:
+            return False
+        coarse = 1_000 if env.coarse or self.frame.coarse else 0
+        return env.ts - self.frame.ts <= self.length + _LATER_MS + coarse
 
+
+_LATER_MS = 500
+"""How much later than it was told a dissolve may end."""
 
 _KINDS: dict[str, list[str]] = {
-    "program": ["cut", "off_air"],
+    "program": ["cut", "off_air", "camera"],
     "hold": ["hold", "release"],
     "mode": ["mode_change"],
     "session": [
@@ -149,8 +156,9 @@ _ASPECTS: tuple[Aspect, ...] = ("program", "hold", "mode", "session")
 class _Witness:
     """Hears every frame, knows what it means, and keeps the rules."""
 
-    def __init__(self, pace: float) -> None:
-        self._pace = pace
+    def __init__(self, plan: Plan) -> None:
+        self._pace = plan.pace
+        self._mixed = "other_dialect" in plan.faults
         self._session: str | None = None
         self._program: str | None = None
         self._mode = ""
@@ -167,6 +175,8 @@ class _Witness:
         self._stills: dict[tuple[str | None, str, int], _Still] = {}
         self._asked: dict[str, str] = {}
         self._marked: set[str] = set()
+        self._wanted: set[tuple[str, str]] = set()
+        """Which cameras were asked for which still."""
         self._named: dict[str, list[tuple[str, str, str | None]]] = {}
         """By the id that frames give: the stills that had it, their sessions and the boots that gave it."""
         self._events: list[EventTruth] = []
@@ -180,21 +190,22 @@ class _Witness:
         self._idents: dict[str, int] = dict.fromkeys(_ASPECTS, 0)
         """By which of all frames that were made each of them is known."""
         self._latest = 0
+        self._greeting: Envelope | None = None
         self._heard: set[int] = set()
         self._missed: dict[int, EventTruth | None] = {}
         self._pending: dict[str, _Pending] = {}
         self._unexplained: dict[str, EventTruth] = {}
         """The last change of each that only a snapshot told so far."""
         self._cover: _Cover | None = None
-        self._learned = 0
+        self._learned: dict[str, int] = {}
         """By which frame all was learned last: what happened before that is history."""
+        self._beginning = Mark()
         self._low: list[tuple[EventTruth, Envelope]] = []
         """Explicit frames in a row that ``seq`` alone would throw away."""
         self._open: dict[str, _Open] = {}
         self._doubts: list[DoubtTruth] = []
-        self._regular: list[tuple[int, bool]] = []
-        """Snapshots of this connection: when, and whether they said anything new."""
-        self._content: Any = None
+        self._regular: list[tuple[int, bool, bool]] = []
+        """Snapshots: when they came, whether they said anything new, and whether that was of a session."""
 
     # ------------------------------------------------------------------------------------------ items
 
@@ -202,7 +213,6 @@ class _Witness:
         match item:
             case Up():
                 self._runs.connect()
-                self._regular = []
             case Down():
                 self._lose()
             case Missed():
@@ -260,6 +270,14 @@ class _Witness:
         if self._loss is None:
             self._shown = (min(*self._shown, *times), max(*self._shown, *times))
 
+    def _on_hello(self, _: Fact, __: _When) -> None:
+        """A greeting on a line that stands opens nothing, unless its number is lower than that of the one before."""
+        before, self._greeting = self._greeting, self._env
+        again = before is not None and before.connection == self._env.connection and self._loss is None
+        if again and before is not None and (self._env.seq or 0) < (before.seq or 0):
+            self._doubt("session", "a greeting that counts anew")
+            self._hold_from, self._hold_muddled = None, True
+
     def _tell(self, fact: Fact, when: _When) -> None:
         tells = getattr(self, f"_on_{fact.kind}", None)
         if tells is not None:
@@ -291,20 +309,20 @@ class _Witness:
     # ------------------------------------------------------------------------------------------ what proves it
 
     def _silence(self, wall: int) -> None:
-        """A regular server that was not seen for long was out of sight, also on an open socket."""
+        """A regular server that was not seen for long was out of sight, also on an open socket.
+
+        What "said nothing new" means before a session, nobody says: there both readings are right.
+        """
         if self._loss is not None or len(self._regular) < 10:
             return
-        times = [at for at, _ in self._regular]
-        gone = wall - times[-1]
-        spans = [later - one for one, later in zip(times[-11:], times[-10:], strict=False)]
-        limit = 60_000 + 10 * max(spans)
-        if gone < 60_000 + 10 * max(spans[-9:]):
-            return
-        quiet = [not new for _, new in self._regular[-10:]]
-        even = max(spans) <= 60_000
-        if not even or sum(quiet) < 3:
-            return
-        self._lose(sure=gone > limit * 1.01 and sum(quiet) > 6)
+        times = [at for at, *_ in self._regular[-11:]]
+        spans = [later - one for one, later in pairwise(times)]
+        gone, strict = wall - times[-1], sum(not new for _, new, _ in self._regular[-10:])
+        lenient = sum(not written for *_, written in self._regular[-10:])
+        if self._mixed:  # the same in another dialect may be news
+            strict, lenient = 0, 10
+        if gone >= 60_000 + 10 * max(spans[-9:]) and max(spans[-9:]) <= 60_000 and lenient >= 5:
+            self._lose(sure=gone > 60_600 + 10 * max(spans) and max(spans) <= 60_000 and strict >= 5)
 
     def _proves(self, mark: Mark) -> bool:
         """Whether the snapshot of now surely is newer than what rests on this."""
@@ -344,7 +362,9 @@ class _Witness:
         mark = self._marks[aspect]
         low = self._is_low(mark)
         proved = not self._frames.told_before(self._env, self._session) and not low
-        if low and self._frames.own_id_is_new(self._env, self._session):
+        if low and order(self._env, self._beginning) == "before":
+            pass  # older than the snapshot by which all of it is known: it may have been before the session
+        elif low and self._frames.own_id_is_new(self._env, self._session):
             proved = True
         if proved:
             self._low.clear()
@@ -357,7 +377,8 @@ class _Witness:
                 event.doubtful = True
             self._pending[aspect] = _Pending(event, structs.replace(mark))
             return False
-        mark.rest(self._env, explicit=True)
+        # A number that is refuted orders nothing.
+        mark.rest(structs.replace(self._env, seq=None) if low else self._env, explicit=True)
         return True
 
     def _is_low(self, mark: Mark) -> bool:
@@ -378,8 +399,9 @@ class _Witness:
 
     def _out_of_place(self, aspect: Aspect, event: EventTruth, when: _When, ident: int, *, same: bool) -> None:
         """An explicit frame that came after a newer one: it explains what a snapshot told, or is an event before it."""
-        known = self._unexplained.pop(aspect, None)
+        known = self._unexplained.get(aspect)
         if same and known is not None:
+            del self._unexplained[aspect]
             known.also.append(when.at)
             known.exact = known.exact and when.exact
             known.trigger = known.transition = UNSET
@@ -393,7 +415,7 @@ class _Witness:
             return
         event.from_camera_id = event.from_mode = event.duration_ms = UNSET
         newer = order(self._env, self._marks[aspect])
-        new = self._frames.new(self._env, self._session) and self._learned < ident
+        new = self._frames.new(self._env, self._session) and self._learned.get(aspect, 0) < ident
         if newer != "before" or not new:
             event.doubtful = True
         if newer != "before":
@@ -421,7 +443,7 @@ class _Witness:
 
     def _differences(self, world: World) -> dict[str, bool]:
         """What a snapshot shows otherwise than it is known."""
-        shown = world.veil[1] if world.veil is not None else world.program
+        shown = world.veil.shows if world.veil is not None else world.program
         return {
             "session": (None if world.session is None else world.session.id) != self._session,
             "program": shown != self._program and world.veil is None,
@@ -432,9 +454,9 @@ class _Witness:
     def _again(self, fact: Fact, when: _When) -> None:
         """Told once more; or told afterwards, where nobody was there."""
         if fact.kind in ("started", "ended"):
-            if fact.ident not in self._heard and self._loss is not None:
-                self._loss.muddled = True
-            elif fact.ident not in self._heard:
+            if fact.ident not in self._heard:
+                if self._loss is not None:
+                    self._loss.muddled = True
                 self._doubt("session", "a start or an end told afterwards", explicit=True)
             return
         about = _TOLD_OF.get(fact.kind)
@@ -484,34 +506,63 @@ class _Witness:
     # ------------------------------------------------------------------------------------------ snapshots
 
     def _snapshot_came(self, world: World) -> None:
-        content = (world.mode, world.session, world.program, world.veil, world.hold, world.cameras)
-        self._regular.append((self._env.wall, content != self._content))
-        self._content = content
+        new = any(self._differences(world).values()) or self._describes(world)
+        self._regular.append((self._env.wall, new, new and self._session is not None))
+
+    def _describes(self, world: World) -> bool:
+        """Whether it says anything of cameras or titles that was not known."""
+        here = {camera.id for camera in world.cameras if camera.online is not False}
+        session = None if world.session is None else self._sessions.get(world.session.id)
+        return (
+            here != {name for name, seen in self._seen.items() if seen.here}
+            or any(self._is_new(camera) for camera in world.cameras)
+            or (world.session is not None and (session is None or session.title != world.session.title))
+        )
+
+    def _is_new(self, camera: Camera) -> bool:
+        seen = self._seen.get(camera.id)
+        told = ("name", "role", "device", "lens", "placement")
+        return seen is None or any(getattr(camera, name) not in (None, getattr(seen.info, name)) for name in told)
 
     def _on_state(self, fact: Fact, when: _When) -> None:
-        world = fact.world
-        assert world is not None  # noqa: S101 (a state shows one)
+        assert fact.world is not None  # noqa: S101 (a state shows one)
+        world = self._as_shown(fact.world)
         ident = fact.ident or self._latest
+        program = self._program_known(fact.world, ident)
         self._snapshot_came(world)
         loss, self._loss = self._loss, None
         if loss is not None:
             self._after_loss(loss, world, when)
-            self._rest_all(ident)
+            self._rest_all(ident, program)
             for aspect, known in list(self._open.items()):
                 self._settle(aspect, at_once=known.connection != self._env.connection)
         else:
-            self._news(world, when, ident)
+            self._news(world, when, ident, program)
         if self._session is not None and world.session is not None and self._session == world.session.id:
             self._shown = (when.at, when.at)
             self._sessions[world.session.id].title = world.session.title
 
-    def _rest_all(self, ident: int) -> None:
+    def _as_shown(self, world: World) -> World:
+        """What a snapshot shows; its veil stays where a dissolve that was told explains it."""
+        if world.veil is None:
+            return world
+        old = world.veil.shows
+        hidden = self._cover is not None and self._cover.hides(old, self._env) and self._loss is None
+        return world if hidden else structs.replace(world, program=old, veil=None)
+
+    @staticmethod
+    def _program_known(world: World, ident: int) -> int:
+        """By which frame the program of a snapshot is known: under a veil it is that of before."""
+        return ident if world.veil is None else min(ident, world.veil.ident - 1)
+
+    def _rest_all(self, ident: int, program: int) -> None:
         """All that is known rests on this snapshot."""
         for aspect in _ASPECTS:
             self._marks[aspect] = Mark()
             self._marks[aspect].rest(self._env, explicit=False)
-            self._idents[aspect] = max(self._idents[aspect], ident)
-        self._learned = ident
+            self._idents[aspect] = max(self._idents[aspect], program if aspect == "program" else ident)
+        self._learned, self._beginning = dict(self._idents), Mark()
+        self._beginning.rest(self._env, explicit=False)
         self._pending.clear()
         self._unexplained.clear()
 
@@ -548,18 +599,18 @@ class _Witness:
             self._events.append(gap)
             self._walls[id(gap)] = first.wall
 
-    def _news(self, world: World, when: _When, ident: int) -> None:
+    def _news(self, world: World, when: _When, ident: int, program: int) -> None:
         """A snapshot on an unbroken connection: what differs has happened, and only this tells it."""
-        if not self._session_news(world, when, ident):
+        if not self._session_news(world, when, ident, program):
             return
         inferred = EventTruth(session_id="", kind="cut", at=0, trigger="unknown", inferred=True)
-        self._aspect_news("program", world, ident, lambda: self._cut(world.program, when, inferred))
+        self._aspect_news("program", world, program, lambda: self._cut(world.program, when, inferred))
         self._aspect_news("mode", world, ident, lambda: self._turn(world.mode, when))
         held = None if world.hold is None else world.hold.camera
         self._aspect_news("hold", world, ident, lambda: self._grip(held, when))
         self._look(world, when)
 
-    def _session_news(self, world: World, when: _When, ident: int) -> bool:
+    def _session_news(self, world: World, when: _When, ident: int, program: int) -> bool:
         """False where the snapshot shows another session than before: then all else in it is learned."""
         now = None if world.session is None else world.session.id
         if now == self._session:
@@ -576,7 +627,7 @@ class _Witness:
         if self._session is not None:
             self._finish("complete", None, (when.at, when.at), when.wall)
         if world.session is None:
-            self._session_gone(world, when, ident)
+            self._session_gone(world, when, ident, program)
             return False
         self._program, self._mode = world.program, world.mode
         self._look(world, when)
@@ -584,15 +635,15 @@ class _Witness:
         for aspect in unsure:
             self._doubt(aspect, "was in doubt when the session began")
         self._hold = None if world.hold is None else world.hold.camera
-        self._rest_all(ident)
+        self._rest_all(ident, program)
         return False
 
-    def _session_gone(self, world: World, when: _When, ident: int) -> None:
+    def _session_gone(self, world: World, when: _When, ident: int, program: int) -> None:
         self._program, self._mode = world.program, world.mode
         self._hold = None if world.hold is None else world.hold.camera
         self._hold_from = None
         self._look(world, when)
-        self._rest_all(ident)
+        self._rest_all(ident, program)
 
     def _aspect_news(self, aspect: Aspect, world: World, ident: int, happens: Callable[[], EventTruth | None]) -> None:
         """One thing that a snapshot shows: confirmed, changed, or old."""
@@ -793,11 +844,21 @@ class _Witness:
         self._walls[id(event)] = when.wall
         return event
 
-    def _explicit(self, aspect: Aspect, fact: Fact, happens: Callable[[], EventTruth | None]) -> None:
+    @staticmethod
+    def _is_another(fact: Fact) -> bool:
+        return fact.kind == "cut" and fact.camera is not None and fact.before not in ("", fact.camera)
+
+    def _explicit(self, aspect: Aspect, fact: Fact, when: _When, happens: Callable[[], EventTruth | None]) -> None:
         """An explicit frame that is the newest of its kind; ``happens`` where it changes anything."""
         unsure = self._unsure(aspect)
         event = happens()
-        self._unexplained.pop(aspect, None)
+        if event is None and aspect in self._unexplained and self._is_another(fact):
+            # A snapshot told an earlier change to the same: this may be taken for what it told.
+            event = EventTruth(session_id="", kind="cut", at=0, camera_id=fact.camera, doubtful=True)
+            self._unexplained[aspect].doubtful = True
+            self._add(event, when)
+        else:
+            self._unexplained.pop(aspect, None)
         proved = self._take(aspect, event)
         if event is not None and unsure:
             event.from_camera_id = event.from_mode = event.duration_ms = UNSET
@@ -819,7 +880,7 @@ class _Witness:
                 event.camera_id = fact.camera
             self._out_of_place("program", event, when, fact.ident, same=fact.camera == self._program)
             return
-        self._explicit("program", fact, lambda: self._cut(fact.camera, when, event))
+        self._explicit("program", fact, when, lambda: self._cut(fact.camera, when, event))
         if fact.before != "":
             event.from_camera_id = fact.before
         self._cover = None
@@ -844,14 +905,14 @@ class _Witness:
             event = EventTruth(session_id="", kind="hold", at=0, camera_id=fact.camera)
             self._out_of_place("hold", event, when, fact.ident, same=self._hold is not None)
             return
-        self._explicit("hold", fact, lambda: self._grip(fact.camera, when) if self._hold is None else None)
+        self._explicit("hold", fact, when, lambda: self._grip(fact.camera, when) if self._hold is None else None)
 
     def _on_release(self, fact: Fact, when: _When) -> None:
         if fact.ident < self._idents["hold"]:
             event = EventTruth(session_id="", kind="release", at=0)
             self._out_of_place("hold", event, when, fact.ident, same=self._hold is None)
             return
-        self._explicit("hold", fact, lambda: self._grip(None, when) if self._hold is not None else None)
+        self._explicit("hold", fact, when, lambda: self._grip(None, when) if self._hold is not None else None)
 
     def _grip(self, camera: str | None, when: _When) -> EventTruth | None:
         if camera is not None:
@@ -880,7 +941,7 @@ class _Witness:
             event = EventTruth(session_id="", kind="mode_change", at=0, to_mode=mode)
             self._out_of_place("mode", event, when, fact.ident, same=mode == self._mode)
             return
-        self._explicit("mode", fact, lambda: self._turn(mode, when) if mode != self._mode else None)
+        self._explicit("mode", fact, when, lambda: self._turn(mode, when) if mode != self._mode else None)
 
     def _turn(self, mode: str, when: _When) -> EventTruth | None:
         before, self._mode = self._mode, mode
@@ -889,10 +950,12 @@ class _Witness:
     def _on_music(self, fact: Fact, when: _When) -> None:
         if fact.moment is not None and fact.moment not in self._moments and self._session is not None:
             self._moments.add(fact.moment)
-            self._add(EventTruth(session_id="", kind="music_moment", at=0), when)
+            doubtful = self._frames.told_before(self._env, self._session)
+            self._add(EventTruth(session_id="", kind="music_moment", at=0, doubtful=doubtful), when)
 
     def _on_marker(self, fact: Fact, when: _When) -> None:
-        self._add(EventTruth(session_id="", kind="marker", at=0, label=fact.label or UNSET), when)
+        doubtful = self._frames.told_before(self._env, self._session)
+        self._add(EventTruth(session_id="", kind="marker", at=0, label=fact.label or UNSET, doubtful=doubtful), when)
 
     # ------------------------------------------------------------------------------------------ stills
 
@@ -980,10 +1043,21 @@ class _Witness:
             if fact.thing is not None and fact.still_id is None:
                 row.doubtful = True  # which request it answers is a matter of pairing
                 self._doubt("stills", "stills without ids")
+        if fact.kind == "asked" and thing is not None:
+            self._wanted.update((thing, one) for one in fact.camera_ids)
+        elif thing is not None and (thing, camera) not in self._wanted and self._other_boot(fact.still_id):
+            still.row.doubtful = True  # nobody heard that it was asked of this camera
+            self._doubt("stills", "a still that nobody heard asked for")
+            self._settle("stills", at_once=True)
         if fact.still_id is not None and thing is not None:
             self._name(fact.still_id, thing, owner, camera, still)
         still.live.add(UNSET if self._unsure("program") else self._program)
         return still
+
+    def _other_boot(self, name: str | None) -> bool:
+        """Whether an id was given by another start of the server."""
+        named = self._named.get(name or "", ())
+        return any(boot != self._runs.boot for _, _, boot in named)
 
     def _name(self, name: str, thing: str, owner: str, camera: str, still: _Still) -> None:
         """Frames call it so; where a later still of that name could be meant too, neither is sure."""

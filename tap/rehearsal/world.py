@@ -28,6 +28,7 @@ __all__ = [
     "Session",
     "Shoot",
     "Step",
+    "Veil",
     "World",
     "dice",
 ]
@@ -83,6 +84,16 @@ class Hold(Struct, frozen=True):
     since: int
 
 
+class Veil(Struct, frozen=True):
+    """A dissolve whose new camera snapshots do not show before its end."""
+
+    until: int
+    """In virtual ms."""
+    shows: str | None
+    ident: int
+    """The frame that tells it."""
+
+
 class World(Struct, frozen=True):
     """Everything that is true on the server at one moment."""
 
@@ -97,16 +108,15 @@ class World(Struct, frozen=True):
     preview: str | None = None
     hold: Hold | None = None
     cameras: tuple[Camera, ...] = ()
-    veil: tuple[int, str | None] | None = None
-    """Until when (virtual ms) a dissolve hides its new camera from snapshots, and what they show instead."""
+    veil: Veil | None = None
 
     def as_of(self, now: int) -> World:
         """The same without a veil that has gone by then."""
-        return structs.replace(self, veil=None) if self.veil is not None and now >= self.veil[0] else self
+        return structs.replace(self, veil=None) if self.veil is not None and now >= self.veil.until else self
 
     def shown(self, now: int) -> str | None:
         """The program camera as a snapshot of that moment shows it."""
-        return self.veil[1] if self.veil is not None and now < self.veil[0] else self.program
+        return self.veil.shows if self.veil is not None and now < self.veil.until else self.program
 
 
 FactKind: TypeAlias = Literal[
