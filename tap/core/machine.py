@@ -148,6 +148,8 @@ _REGULAR = 10
 """A server is regular by its last ten snapshots …"""
 _NOTHING_NEW = 5
 """… of which so many said nothing new …"""
+_PROMPTED_MS = 1_000
+"""A snapshot that comes so soon after a change comes because of it."""
 _APART_MS = 60_000
 """… and which came so close together."""
 _MEDIA_KEPT = 1_000
@@ -309,19 +311,20 @@ class Machine:
             self._confirming.forget()
             self._on[type(observation)](observation)
         if snapshot:
-            # One that only follows a change shows nothing of how regular the server is.
-            self._keep_time(told, news=state.explicit_since or bool(self._book.entries))
+            self._keep_time(told, news=bool(self._book.entries))
         elif not isinstance(observation, Hello):
-            state.explicit_since = True
+            state.explicit_mono = told.stamp.mono
         early = len(state.news) < _REGULAR and self._dialect.heartbeat_ms is None
         if confirmed and self.next_deadline is None and early:
             return []
         return self._done()
 
     def _keep_time(self, told: Told, *, news: bool) -> None:
-        """How regular the server's snapshots are, by the last ten."""
+        """How regular the server's snapshots are, by the last ten; one that only follows a change shows nothing of it."""
         state = self.state
-        before, state.snapshot_mono, state.explicit_since = state.snapshot_mono, told.stamp.mono, False
+        if state.explicit_mono is not None and told.stamp.mono - state.explicit_mono <= _PROMPTED_MS:
+            return
+        before, state.snapshot_mono = state.snapshot_mono, told.stamp.mono
         state.news.append(news)
         del state.news[:-_REGULAR]
         if before is not None:
@@ -995,7 +998,7 @@ class Machine:
             self.is_news = False
             if late and place is Place.LATE:
                 self.state.doubts.late += 1
-                aspect.late = (value, told.stamp.mono)
+                aspect.late = None if self._order.is_long_past(told, aspect) else (value, told.stamp.mono)
         return place
 
     def _turned_out(self, aspect: Aspect, value: Any) -> bool:
@@ -1025,6 +1028,11 @@ class Machine:
             if over.started_at - slack <= at <= (over.completed_at or over.shown_at) + slack:
                 return over
         return None
+
+    def _is_of_now(self, told: Told) -> bool:
+        """Whether what is told afterwards happened in the session that runs."""
+        running = self._book.running()
+        return running is not None and self._home(told) is running
 
     def _write_late(
         self, kind: str, o: Observation, *, own_id: str | None, subject: str | None, **columns: Any
@@ -1174,7 +1182,7 @@ class Machine:
             detail = _detail(by=o.by, reason=o.reason)
             self._write_late("hold", o, own_id=o.hold_id, subject=o.camera_id, camera_id=o.camera_id, detail=detail)
             return
-        if not (hold.known and hold.sure and hold.value):
+        if not (hold.known and hold.sure and hold.value) and (place is Place.NEWEST or self._is_of_now(o.told)):
             self._turn_hold(o)
         self._set(hold, True, o.told, explicit=True)
 
@@ -1200,7 +1208,7 @@ class Machine:
         if place is Place.LATE:
             self._write_late("release", o, own_id=o.hold_id, subject=None, detail=_detail(by=o.by))
             return
-        if not (hold.known and hold.sure and not hold.value):
+        if not (hold.known and hold.sure and not hold.value) and (place is Place.NEWEST or self._is_of_now(o.told)):
             self._turn_release(o)
         self._set(hold, False, o.told, explicit=True)
 
@@ -1237,7 +1245,8 @@ class Machine:
         if newest and self._by_policy("mode") and o.to == _MODE_STARTS and self.state.session is None:
             self._signal(Signal.STARTED, _Cause(o.told, by="mode"))
         was = told_from if o.from_ is not UNSET else mode.value if mode.sure else None
-        self._turn_mode(o.to, was, o.told)
+        if newest or self._is_of_now(o.told):
+            self._turn_mode(o.to, was, o.told)
         self._set(mode, o.to, o.told, explicit=True)
         session = self.state.session
         if newest and session is not None and session.by == "mode" and o.to in _MODE_ENDS:

@@ -226,6 +226,13 @@ class Order:
         soon = told.stamp.mono - connection.first_mono <= _HISTORY_MS
         return soon and connection.began_clock == state.clock and told.at < connection.began_at
 
+    def is_long_past(self, told: Told, aspect: Aspect) -> bool:
+        """Whether a late frame is so much older than what is known that it cannot be what is so now."""
+        last = aspect.last
+        if told.at is None or last is None or last.at is None:
+            return False
+        return self.is_history(told) or last.at - told.at > self._policy.clock_step_ms
+
     def in_history(self, told: Told) -> bool:
         """Whether a frame without a time may be history that is told again: soon after its connection began."""
         connection = self._state.connection

@@ -375,8 +375,8 @@ class State(Struct):
     news: list[bool] = field(default_factory=list)
     """Whether those snapshots said anything new."""
     snapshot_mono: int | None = None
-    explicit_since: bool = False
-    """Something was told since the last snapshot."""
+    explicit_mono: int | None = None
+    """When something was told last that is no snapshot."""
     fine: bool = False
     """The server's times are finer than whole seconds."""
     numbers: int = 0

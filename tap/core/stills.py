@@ -186,8 +186,10 @@ class Stills:
 
     def _place(self, o: StillCaptured | StillUploaded | StillFailed, before: str) -> tuple[Session, str, int] | None:
         """The session, name and take of a still; None where it was told before, or has no session."""
+        if self._told_before(o):
+            return None
         if o.still_id is None:
-            return None if self._told_before(o) else self._anonymous_place(o, before)
+            return self._anonymous_place(o, before)
         found = self._by_id(o, o.still_id, before)
         if found is None:
             return None
