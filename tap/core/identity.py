@@ -112,12 +112,15 @@ class Identity:
         self.noted: Callable[[Session, str], None] = lambda _session, _ident: None
         """Told of what a session has to remember from now on."""
 
-    def known(self, name: Name, told: Told, scope: str | None) -> bool:
-        """Whether this frame was told before."""
+    def known(self, name: Name, told: Told, scope: str | None, *, counted: bool = False) -> bool:
+        """Whether this frame was told before; ``counted``: a newer number makes another of what has only a time."""
         ident = ident_of(name, told, scope, self._state.numbering)
         if ident is None:
             return False
-        return any(self._is_same(seen, name, told, scope, own) for seen, own in self._found(ident))
+        return any(
+            self._is_same(seen, name, told, scope, own) and not (counted and self._is_later(seen, name, told, scope))
+            for seen, own in self._found(ident)
+        )
 
     def is_coarse(self, name: Name, told: Told) -> bool:
         """Whether what is known of this frame is only a time in whole seconds: another may share it."""
@@ -185,11 +188,15 @@ class Identity:
                 return seen.at == told.at
             alike = seen.boot == self._state.boots and seen.subject == brief(name.subject)
             return alike and (own or _is_counted_before(seen, told, scope))
-        if name.kind in _STILLS and (self._state.fine or name.kind == "uploaded"):
-            return True
-        if scope is not None and seen.scope == scope and seen.seq is not None and told.seq is not None:
-            return told.seq <= seen.seq
         return True
+
+    def _is_later(self, seen: Seen, name: Name, told: Told, scope: str | None) -> bool:
+        """Whether ``seq`` says that this is another event of the same second."""
+        if name.own_id is not None or name.kind == "uploaded" or (name.kind in _STILLS and self._state.fine):
+            return False
+        if scope is None or seen.scope != scope or seen.seq is None or told.seq is None:
+            return False
+        return told.seq > seen.seq
 
 
 def _is_counted_before(seen: Seen, told: Told, scope: str | None) -> bool:

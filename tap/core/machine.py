@@ -320,12 +320,11 @@ class Machine:
         return self._done()
 
     def _keep_time(self, told: Told, *, news: bool) -> None:
-        """How regular the server's snapshots are, by the last ten; one that only follows a change shows nothing of it."""
+        """How regular snapshots are, by the last ten; one that only follows a change shows nothing of it."""
         state = self.state
-        if state.explicit_mono is not None and told.stamp.mono - state.explicit_mono <= _PROMPTED_MS:
-            return
+        prompted = state.explicit_mono is not None and told.stamp.mono - state.explicit_mono <= _PROMPTED_MS
         before, state.snapshot_mono = state.snapshot_mono, told.stamp.mono
-        state.news.append(news)
+        state.news.append(news or prompted)
         del state.news[:-_REGULAR]
         if before is not None:
             state.intervals.append(told.stamp.mono - before)
@@ -1272,7 +1271,8 @@ class Machine:
         """Where and when a moment is written that changes nothing: key, session and time; empty where it was told."""
         name, told = name_of(o), o.told
         scope = self._order.scope(told)
-        if name is None or self._order.identity.known(name, told, scope):
+        counted = not self._order.is_history(told)
+        if name is None or self._order.identity.known(name, told, scope, counted=counted):
             self.is_news = False
             return {}
         at = told.at if o.at is None else o.at

@@ -175,11 +175,18 @@ class Order:
         return self._placed(name, told, aspect, scope, follows)
 
     def _may_be_another(self, name: Name, told: Told, aspect: Aspect, scope: str | None) -> bool:
-        """A change within one second of a coarse clock, without id and number: believed, and counted as doubtful."""
+        """Whether a change that has the time of the newest one is another of that time.
+
+        ``seq`` may say so. Where nothing does, a change within one second of a coarse clock is believed, and counted
+        as doubtful.
+        """
         last = aspect.last
-        if last is None or last.at != told.at or not self.identity.is_coarse(name, told):
+        if name.own_id is not None or last is None or last.at is None or last.at != told.at or self.is_history(told):
             return False
-        if scope is not None and last.scope == scope and last.seq is not None:
+        by_seq = _by_seq(aspect.mark, told, scope)
+        if by_seq:
+            return by_seq > 0
+        if not self.identity.is_coarse(name, told):
             return False
         self._state.doubts.believed += 1
         return True

@@ -148,7 +148,7 @@ class Stills:
         if name is None:
             return False
         scope = self._order.scope(o.told)
-        known = self._order.identity.known(name, o.told, scope)
+        known = self._order.identity.known(name, o.told, scope, counted=not self._order.is_history(o.told))
         if not known:
             self._order.identity.remember(name, o.told, scope, self._book.running())
         return known
