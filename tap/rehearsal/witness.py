@@ -205,7 +205,9 @@ class _Witness:
         self._open: dict[str, _Open] = {}
         self._doubts: list[DoubtTruth] = []
         self._regular: list[tuple[int, bool, bool]] = []
-        """Snapshots: when they came, whether they said anything new, and whether that was of a session."""
+        """Snapshots: when they came; whether they said anything new, or told once more what an explicit frame had just
+        told; and whether they said anything new of a session."""
+        self._changed = False
 
     # ------------------------------------------------------------------------------------------ items
 
@@ -223,7 +225,7 @@ class _Witness:
     def _lose(self, *, sure: bool = True) -> None:
         if self._loss is not None and self._loss.first is None:
             return  # nothing was heard since the last loss: it is the same one
-        if self._loss is not None:
+        if self._loss is not None and not self._loss.told:
             self._tell_gap(self._loss, None)
         self._loss = _Loss(session=self._session, before=self._state(self._wall), sure=sure)
         self._hold_from = None
@@ -262,6 +264,7 @@ class _Witness:
             self._tell(fact, when)
         self._frames.clock(self._env)
         if fact.kind not in ("state", "hello", "stale"):
+            self._changed = True
             self._heard.add(fact.ident)
             self._frames.add(self._env, self._session)
 
@@ -311,7 +314,8 @@ class _Witness:
     def _silence(self, wall: int) -> None:
         """A regular server that was not seen for long was out of sight, also on an open socket.
 
-        What "said nothing new" means before a session, nobody says: there both readings are right.
+        What "said nothing new" means before a session, or right after an explicit change, nobody says: where that
+        decides, both readings are right.
         """
         if self._loss is not None or len(self._regular) < 10:
             return
@@ -365,7 +369,7 @@ class _Witness:
         if low and order(self._env, self._beginning) == "before":
             pass  # older than the snapshot by which all of it is known: it may have been before the session
         elif low and self._frames.own_id_is_new(self._env, self._session):
-            proved = True
+            proved = self._runs.refuted = True
         if proved:
             self._low.clear()
         elif low and event is not None:
@@ -489,6 +493,8 @@ class _Witness:
     def _late(self, fact: Fact, when: _When, about: str) -> None:
         """What happened in blind time is a row at its own time, where its fields prove that it is new."""
         event = self._missed.get(fact.ident)
+        if self._loss is not None:
+            self._loss.muddled = True
         new = self._frames.new(self._env, self._session)
         if about in ("stills", "marks"):
             self._doubt(about, "told afterwards", explicit=True)
@@ -507,7 +513,8 @@ class _Witness:
 
     def _snapshot_came(self, world: World) -> None:
         new = any(self._differences(world).values()) or self._describes(world)
-        self._regular.append((self._env.wall, new, new and self._session is not None))
+        self._regular.append((self._env.wall, new or self._changed, new and self._session is not None))
+        self._changed = False
 
     def _describes(self, world: World) -> bool:
         """Whether it says anything of cameras or titles that was not known."""
@@ -852,10 +859,12 @@ class _Witness:
         """An explicit frame that is the newest of its kind; ``happens`` where it changes anything."""
         unsure = self._unsure(aspect)
         event = happens()
-        if event is None and aspect in self._unexplained and self._is_another(fact):
-            # A snapshot told an earlier change to the same: this may be taken for what it told.
-            event = EventTruth(session_id="", kind="cut", at=0, camera_id=fact.camera, doubtful=True)
-            self._unexplained[aspect].doubtful = True
+        if event is None and self._is_another(fact):
+            # What came between was not told, or will be: an id of its own says that it is another cut.
+            event = EventTruth(session_id="", kind="cut", at=0, camera_id=fact.camera)
+            event.doubtful = not self._frames.own_id_is_new(self._env, self._session)
+            if aspect in self._unexplained:
+                self._unexplained[aspect].doubtful = True
             self._add(event, when)
         else:
             self._unexplained.pop(aspect, None)
