@@ -227,7 +227,8 @@ class Runs:
 class Seen(Struct):
     """Every explicit frame that was seen, by what could tell it from another."""
 
-    ids: set[tuple[Any, ...]] = field(default_factory=set)
+    ids: dict[tuple[Any, ...], set[int]] = field(default_factory=dict)
+    """By id: the runs of the counter in which it was seen."""
     dated_ids: set[tuple[Any, ...]] = field(default_factory=set)
     times: set[tuple[Any, ...]] = field(default_factory=set)
     numbers: set[tuple[Any, ...]] = field(default_factory=set)
@@ -235,7 +236,7 @@ class Seen(Struct):
     """The latest server time so far."""
 
     def add(self, frame: Envelope, session: str | None) -> None:
-        self.ids.add(self._id(frame, session))
+        self.ids.setdefault(self._id(frame, session), set()).add(frame.run)
         self.dated_ids.add((frame.type, frame.own_id, frame.ts))
         self.times.add((frame.type, frame.subject, frame.ts))
         self.numbers.add((frame.boot, frame.run, frame.seq))
@@ -246,7 +247,11 @@ class Seen(Struct):
 
     def same_id(self, frame: Envelope, session: str | None) -> bool:
         """Whether its id says that it is an event which was seen."""
-        return frame.own_id is not None and self._id(frame, session) in self.ids
+        return frame.own_id is not None and frame.run in self.ids.get(self._id(frame, session), ())
+
+    def maybe_same_id(self, frame: Envelope, session: str | None) -> bool:
+        """Whether it was seen in another run, and no time says that this is another event."""
+        return frame.own_id is not None and frame.ts is None and self._id(frame, session) in self.ids
 
     def own_id_is_new(self, frame: Envelope, session: str | None) -> bool:
         """Whether it has an id that was never seen."""
@@ -272,4 +277,4 @@ class Seen(Struct):
 
     @staticmethod
     def _id(frame: Envelope, session: str | None) -> tuple[Any, ...]:
-        return (frame.type, frame.own_id, frame.boot, frame.run, session)
+        return (frame.type, frame.own_id, frame.boot, session)
