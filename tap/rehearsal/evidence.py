@@ -8,6 +8,7 @@ connection, and when they arrived. Nothing of the tap is imported, so that its m
 
 1. ``seq`` orders two frames of one boot (of one connection, where no boot is named), unless what it says is refuted:
    a lower ``seq`` with a later ``ts``, or that comes first on a new connection, is a counter that started anew.
+   Once its numbers were refuted in the middle of a connection, it orders only frames of one type.
 2. Only where no ``seq`` orders them, ``ts`` does: a later one is newer, an earlier one is older. One that is more than
    ten seconds earlier is a clock that was set, and the frame is newer. Equal times order nothing.
 3. Where neither orders them, nothing is known. A snapshot then counts from two seconds after the last explicit change
@@ -73,6 +74,8 @@ class Envelope(Struct, frozen=True):
     """When it arrived, by the receiver's clock."""
     place: int = 0
     """Its place among all that arrived."""
+    loose: bool = False
+    """Whether the counter was refuted before: it may count each type by itself."""
 
 
 # ---------------------------------------------------------------------------------------------- reading
@@ -153,7 +156,7 @@ def order(new: Envelope, mark: Mark) -> Order:
     if numbered is not None and new.seq is not None and numbered.seq is not None and _one_scope(new, numbered):
         if new.run != numbered.run:
             return "after" if new.run > numbered.run else "before"
-        if new.seq != numbered.seq:
+        if new.seq != numbered.seq and not (new.loose and new.type != numbered.type):
             return "after" if new.seq > numbered.seq else "before"
     if dated is None or dated.ts is None or new.ts is None or new.ts == dated.ts:
         return "unknown"
@@ -173,6 +176,8 @@ class Runs:
         self.run = 0
         self.connection = 0
         self.boot: str | None = None
+        self.refuted = False
+        """Whether it ever contradicted the times in the middle of a connection."""
         self._highest: Envelope | None = None
         self._fresh = True
         self._placed = 0
@@ -191,11 +196,18 @@ class Runs:
         if frame.seq is not None:
             if high is not None and high.seq is not None and frame.seq < high.seq:
                 later = frame.ts is not None and high.ts is not None and frame.ts > high.ts
+                self.refuted |= later and not self._fresh
                 if later or self._fresh:
                     self._anew()
             self._fresh = False
         placed = structs.replace(
-            frame, connection=self.connection, boot=self.boot, run=self.run, wall=wall, place=self._placed
+            frame,
+            connection=self.connection,
+            boot=self.boot,
+            run=self.run,
+            wall=wall,
+            place=self._placed,
+            loose=self.refuted,
         )
         if frame.seq is not None and (self._highest is None or frame.seq >= (self._highest.seq or 0)):
             self._highest = placed
@@ -215,7 +227,8 @@ class Runs:
 class Seen(Struct):
     """Every explicit frame that was seen, by what could tell it from another."""
 
-    ids: set[tuple[Any, ...]] = field(default_factory=set)
+    ids: dict[tuple[Any, ...], set[int]] = field(default_factory=dict)
+    """By id: the runs of the counter in which it was seen."""
     dated_ids: set[tuple[Any, ...]] = field(default_factory=set)
     times: set[tuple[Any, ...]] = field(default_factory=set)
     numbers: set[tuple[Any, ...]] = field(default_factory=set)
@@ -223,7 +236,7 @@ class Seen(Struct):
     """The latest server time so far."""
 
     def add(self, frame: Envelope, session: str | None) -> None:
-        self.ids.add(self._id(frame, session))
+        self.ids.setdefault(self._id(frame, session), set()).add(frame.run)
         self.dated_ids.add((frame.type, frame.own_id, frame.ts))
         self.times.add((frame.type, frame.subject, frame.ts))
         self.numbers.add((frame.boot, frame.run, frame.seq))
@@ -234,7 +247,11 @@ class Seen(Struct):
 
     def same_id(self, frame: Envelope, session: str | None) -> bool:
         """Whether its id says that it is an event which was seen."""
-        return frame.own_id is not None and self._id(frame, session) in self.ids
+        return frame.own_id is not None and frame.run in self.ids.get(self._id(frame, session), ())
+
+    def maybe_same_id(self, frame: Envelope, session: str | None) -> bool:
+        """Whether it was seen in another run, and no time says that this is another event."""
+        return frame.own_id is not None and frame.ts is None and self._id(frame, session) in self.ids
 
     def own_id_is_new(self, frame: Envelope, session: str | None) -> bool:
         """Whether it has an id that was never seen."""
@@ -260,4 +277,4 @@ class Seen(Struct):
 
     @staticmethod
     def _id(frame: Envelope, session: str | None) -> tuple[Any, ...]:
-        return (frame.type, frame.own_id, frame.boot, frame.run, session)
+        return (frame.type, frame.own_id, frame.boot, session)

@@ -92,6 +92,8 @@ class _Pending(Struct):
 
     event: EventTruth | None
     mark: Mark
+    was: Any
+    """What it was before."""
 
 
 class _Open(Struct):
@@ -205,7 +207,9 @@ class _Witness:
         self._open: dict[str, _Open] = {}
         self._doubts: list[DoubtTruth] = []
         self._regular: list[tuple[int, bool, bool]] = []
-        """Snapshots: when they came, whether they said anything new, and whether that was of a session."""
+        """Snapshots: when they came; whether they said anything new, or told once more what an explicit frame had just
+        told; and whether they said anything new of a session."""
+        self._changed = False
 
     # ------------------------------------------------------------------------------------------ items
 
@@ -223,7 +227,7 @@ class _Witness:
     def _lose(self, *, sure: bool = True) -> None:
         if self._loss is not None and self._loss.first is None:
             return  # nothing was heard since the last loss: it is the same one
-        if self._loss is not None:
+        if self._loss is not None and not self._loss.told:
             self._tell_gap(self._loss, None)
         self._loss = _Loss(session=self._session, before=self._state(self._wall), sure=sure)
         self._hold_from = None
@@ -262,6 +266,7 @@ class _Witness:
             self._tell(fact, when)
         self._frames.clock(self._env)
         if fact.kind not in ("state", "hello", "stale"):
+            self._changed = True
             self._heard.add(fact.ident)
             self._frames.add(self._env, self._session)
 
@@ -311,7 +316,8 @@ class _Witness:
     def _silence(self, wall: int) -> None:
         """A regular server that was not seen for long was out of sight, also on an open socket.
 
-        What "said nothing new" means before a session, nobody says: there both readings are right.
+        What "said nothing new" means before a session, or right after an explicit change, nobody says: where that
+        decides, both readings are right.
         """
         if self._loss is not None or len(self._regular) < 10:
             return
@@ -357,15 +363,19 @@ class _Witness:
         """Whether what is known of it may be believed otherwise by who only has the frames."""
         return aspect in self._pending or aspect in self._open or "session" in self._open
 
-    def _take(self, aspect: Aspect, event: EventTruth | None) -> bool:
+    def _value(self, aspect: Aspect) -> Any:
+        return {"program": self._program, "hold": self._hold is not None, "mode": self._mode}.get(aspect)
+
+    def _take(self, aspect: Aspect, event: EventTruth | None, was: Any) -> bool:
         """An explicit frame changed this: whether its fields prove it. It rests on that frame then."""
         mark = self._marks[aspect]
         low = self._is_low(mark)
-        proved = not self._frames.told_before(self._env, self._session) and not low
+        seen, env, session = self._frames, self._env, self._session
+        proved = not seen.told_before(env, session) and not seen.maybe_same_id(env, session) and not low
         if low and order(self._env, self._beginning) == "before":
             pass  # older than the snapshot by which all of it is known: it may have been before the session
         elif low and self._frames.own_id_is_new(self._env, self._session):
-            proved = True
+            proved = self._runs.refuted = True
         if proved:
             self._low.clear()
         elif low and event is not None:
@@ -375,7 +385,7 @@ class _Witness:
         if not proved:
             if event is not None:
                 event.doubtful = True
-            self._pending[aspect] = _Pending(event, structs.replace(mark))
+            self._pending[aspect] = _Pending(event, structs.replace(mark), was)
             return False
         # A number that is refuted orders nothing.
         mark.rest(structs.replace(self._env, seq=None) if low else self._env, explicit=True)
@@ -470,6 +480,8 @@ class _Witness:
         if self._frames.told_before(self._env, self._session) or self._changes_nothing(fact, about):
             return
         self._doubt(about, "told again, and nothing says so", explicit=True)
+        if self._loss is not None:
+            self._loss.muddled = True
         if about in ("stills", "marks"):
             self._settle(about, at_once=True)
 
@@ -489,12 +501,16 @@ class _Witness:
     def _late(self, fact: Fact, when: _When, about: str) -> None:
         """What happened in blind time is a row at its own time, where its fields prove that it is new."""
         event = self._missed.get(fact.ident)
+        if self._loss is not None:
+            self._loss.muddled = True
         new = self._frames.new(self._env, self._session)
         if about in ("stills", "marks"):
             self._doubt(about, "told afterwards", explicit=True)
             self._settle(about, at_once=True)
         elif not new or order(self._env, self._marks[about]) != "before":
             self._doubt(about, "told afterwards, and nothing says so", explicit=True)
+        if fact.kind == "cut" and fact.duration_ms is not None:
+            self._cover = _Cover(fact.before, self._env, fact.duration_ms)
         if fact.ident not in self._missed:
             self._doubt(about, "told again, and never before", explicit=True)
         if event is None:
@@ -507,7 +523,8 @@ class _Witness:
 
     def _snapshot_came(self, world: World) -> None:
         new = any(self._differences(world).values()) or self._describes(world)
-        self._regular.append((self._env.wall, new, new and self._session is not None))
+        self._regular.append((self._env.wall, new or self._changed, new and self._session is not None))
+        self._changed = False
 
     def _describes(self, world: World) -> bool:
         """Whether it says anything of cameras or titles that was not known."""
@@ -547,7 +564,9 @@ class _Witness:
         if world.veil is None:
             return world
         old = world.veil.shows
-        hidden = self._cover is not None and self._cover.hides(old, self._env) and self._loss is None
+        cover = self._cover
+        here = cover is not None and (self._loss is None or cover.frame.connection == self._env.connection)
+        hidden = here and cover is not None and cover.hides(old, self._env)
         return world if hidden else structs.replace(world, program=old, veil=None)
 
     @staticmethod
@@ -577,7 +596,8 @@ class _Witness:
                 row.status = row.end_reason = row.completed_at = row.final_state = UNSET
         self._program, self._mode = world.program, world.mode
         self._hold = None if world.hold is None else world.hold.camera
-        self._hold_from = None
+        if self._hold is None:
+            self._hold_from = None
         self._look(world, when)
         self._session = None
         if world.session is not None:
@@ -657,7 +677,7 @@ class _Witness:
         pending = self._pending.get(aspect)
         hidden = aspect == "program" and self._cover is not None and self._cover.hides(world.program, self._env)
         if differs:
-            proved, unsure = self._proves(mark) and not hidden, self._unsure(aspect)
+            proved, unsure, was = self._proves(mark) and not hidden, self._unsure(aspect), self._value(aspect)
             event = happens()
             self._idents[aspect] = ident
             self._unexplained.pop(aspect, None)
@@ -670,7 +690,10 @@ class _Witness:
             else:
                 if event is not None:
                     event.doubtful = True
-                self._pending[aspect] = _Pending(event, pending.mark if pending is not None else structs.replace(mark))
+                if pending is not None:
+                    self._pending[aspect] = _Pending(event, pending.mark, pending.was)
+                else:
+                    self._pending[aspect] = _Pending(event, structs.replace(mark), was)
         elif pending is not None:
             if pending.event is not None:
                 pending.event.also.append(self._env.ts if self._env.ts is not None else self._env.wall)
@@ -850,16 +873,21 @@ class _Witness:
 
     def _explicit(self, aspect: Aspect, fact: Fact, when: _When, happens: Callable[[], EventTruth | None]) -> None:
         """An explicit frame that is the newest of its kind; ``happens`` where it changes anything."""
-        unsure = self._unsure(aspect)
+        unsure, was, pending = self._unsure(aspect), self._value(aspect), self._pending.get(aspect)
         event = happens()
-        if event is None and aspect in self._unexplained and self._is_another(fact):
-            # A snapshot told an earlier change to the same: this may be taken for what it told.
-            event = EventTruth(session_id="", kind="cut", at=0, camera_id=fact.camera, doubtful=True)
-            self._unexplained[aspect].doubtful = True
+        if event is None and self._is_another(fact):
+            # What came between was not told, or will be: an id of its own says that it is another cut.
+            event = EventTruth(session_id="", kind="cut", at=0, camera_id=fact.camera)
+            event.doubtful = not self._frames.own_id_is_new(self._env, self._session)
+            if aspect in self._unexplained:
+                self._unexplained[aspect].doubtful = True
             self._add(event, when)
         else:
             self._unexplained.pop(aspect, None)
-        proved = self._take(aspect, event)
+        if event is not None and pending is not None and pending.was == self._value(aspect):
+            # Back to what it was before something that is not proved: perhaps it never changed.
+            event.doubtful = not self._frames.own_id_is_new(self._env, self._session)
+        proved = self._take(aspect, event, was)
         if event is not None and unsure:
             event.from_camera_id = event.from_mode = event.duration_ms = UNSET
         self._idents[aspect] = max(self._idents[aspect], fact.ident)
