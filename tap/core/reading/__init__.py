@@ -24,12 +24,12 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from tap.core.reading.chains import doubts, in_order, mended
+from tap.core.reading.chains import NEAR_MS, doubts, in_order, mended
 from tap.core.reading.clocks import LEAST_FOR_TAPS, STEP_COST, Era, Way, eras_by, eras_of, is_even, offsets_of, place
 from tap.core.reading.items import GAP, Frame, Item, Keyed, frame_of, item_of, number
 from tap.core.reading.lengths import reckoned
 
-__all__ = ["Keyed", "Reading", "Step", "number", "read"]
+__all__ = ["NEAR_MS", "Keyed", "Reading", "Step", "number", "read"]
 
 K = TypeVar("K", bound=Keyed)
 
@@ -75,13 +75,16 @@ class Reading(Struct, Generic[K], frozen=True):
         near = self.moments[-1] - (length or 0)
         return min((completed + era.shift for era in self.eras), key=lambda moment: abs(moment - near))
 
-    def moment_of(self, at: int) -> int:
-        """The moment of a time that is in no event; where it was twice, the first."""
+    def moment_of(self, at: int, *, last: bool = False) -> int:
+        """The moment of a time that is in no event; where it was twice, the first, or the ``last``."""
+        found = []
         for index, era in enumerate(self.eras):
-            following = self.eras[index + 1] if index + 1 < len(self.eras) else None
-            if following is None or following.begin is None or at + era.shift < following.begin:
-                return at + era.shift
-        return at + self.last_shift
+            moment = at + era.shift
+            begun = index == 0 or era.begin is None or moment >= era.begin
+            following = self.eras[index + 1].begin if index + 1 < len(self.eras) else None
+            if begun and (following is None or moment < following):
+                found.append(moment)
+        return found[-1 if last else 0] if found else at + self.last_shift
 
 
 class _Trial(Struct, frozen=True):
