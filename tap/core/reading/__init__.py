@@ -27,7 +27,7 @@ from msgspec import Struct
 from tap.core.reading.chains import NEAR_MS, doubts, in_order, mended
 from tap.core.reading.clocks import LEAST_FOR_TAPS, STEP_COST, Era, Way, eras_by, eras_of, is_even, offsets_of, place
 from tap.core.reading.items import GAP, Frame, Item, Keyed, frame_of, item_of, number
-from tap.core.reading.lengths import reckoned
+from tap.core.reading.unheard import lengthened, turned_round
 
 __all__ = ["NEAR_MS", "Keyed", "Reading", "Step", "number", "read"]
 
@@ -102,7 +102,7 @@ def read(events: Iterable[K], session: Mapping[str, Any]) -> Reading[K]:
     frame = frame_of(session)
     items = sorted((item_of(row) for row in events), key=lambda item: item.key)
     ordered = _ordered(items, frame)
-    reckoned(ordered, frame)
+    lengthened(ordered, frame)
     eras = eras_of(ordered)
     return Reading(
         rows=[item.row for item in ordered],
@@ -128,7 +128,7 @@ def _ordered(items: Sequence[Item], frame: Frame) -> list[Item]:
 
     trial = best = tried(_PLAIN)
     if is_even(witnesses):
-        return trial.ordered
+        return turned_round(trial.ordered, frame)
     offsets = offsets_of(witnesses)
     if trial.doubted == 0 and (not offsets or trial.cost <= LEAST_FOR_TAPS):
         return trial.ordered
