@@ -21,6 +21,7 @@ import click
 
 from tap.arguments import MOST, SAID, SEQ, Finite, PathName, ServerUrl, Venue, Whole
 from tap.core.errors import SettingsInvalid, TapError, UsageInvalid
+from tap.core.kinds import WORDS
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -56,7 +57,6 @@ _STATUS_SETTINGS = (
 _REJECTED_SHOWN = 20
 _NEAR_AMONG = 500
 FORMATS = ("edl", "fcp7xml", "otio", "webvtt", "csv", "jsonl")
-KINDS = ("cut", "hold", "mode", "still", "gap", "music")
 RATE_NAMES = ("23.976", "24", "25", "29.97", "29.97df", "30", "50", "59.94", "59.94df", "60")
 _MEDIA_HELP = "Link clips to files: a path with {name}, {camera}, {reel}, {role}, {venue}, {date}; or 'recorded'."
 _START_HELP = "The first frame's timecode: the time of day at the venue, or zero."
@@ -1079,7 +1079,7 @@ def _print_table(name: str, *arguments: Any) -> None:
 @click.option("--venue", type=SAID, help="Without KEY: only of this venue.")
 @_asked_when
 @click.option("--camera", type=SAID, help="Only what this camera did: its id, or a part of its name.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only this kind; may be repeated.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(WORDS), help="Only this kind; may be repeated.")
 @_from_ledger
 @_in_state_dir
 @_as_json

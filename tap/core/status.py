@@ -138,8 +138,8 @@ class SessionNow(Struct, frozen=True, rename="camel"):
 class Happening(Struct, frozen=True, rename="camel", omit_defaults=True):
     """One thing that happened, as the live page draws it.
 
-    ``kind``: those of director events, and ``start``, ``end``, ``still`` (a row that moves on, told anew under its
-    ``key``) and ``program`` (the program turned to ``camera`` without a cut that could be told).
+    ``kind``: those of director events, and ``start``, ``end``, ``camera`` and ``still`` (a row that moves on). One that
+    comes again under its ``key`` replaces the one before: it moved on, or belongs to another moment after all.
     """
 
     kind: str

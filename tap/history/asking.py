@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from tap.core import kinds as known
 from tap.core.codec import MAX_VENUE, key_part, venue_of
 from tap.core.merge import Row
 from tap.history.timeline import Event, Timeline
@@ -16,12 +17,7 @@ from tap.history.timeline import Event, Timeline
 __all__ = ["KINDS", "Asked", "asked_events", "moment_of", "ms_of_moment"]
 
 KINDS: Mapping[str, frozenset[str]] = {
-    "cut": frozenset({"cut"}),
-    "hold": frozenset({"hold", "release"}),
-    "mode": frozenset({"mode_change"}),
-    "still": frozenset({"still_marker", "still_capture"}),
-    "gap": frozenset({"gap"}),
-    "music": frozenset({"music_moment"}),
+    word: frozenset(name for name, kind in known.KINDS.items() if kind.word == word) for word in known.WORDS
 }
 """The words for kinds of events, and the kinds that they mean."""
 

@@ -196,14 +196,14 @@ def figures_of(timeline: Timeline) -> Figures:
         gaps=len(gaps),
         gap_ms=sum(gap.length for gap in gaps),
         longest_gap=max(gaps, key=lambda gap: gap.length, default=None),
-        pace=_pace(timeline, [cut.at for cut in cuts]),
+        pace=_pace(timeline, [cut.moment for cut in cuts]),
     )
 
 
 def program_of(timeline: Timeline) -> list[Stretch]:
     """What was on air from the start to the end, without a hole or an overlap.
 
-    Where a clock was set back, what came later stands. What nobody knows wins over what was drawn from both sides.
+    What nobody knows wins over what was drawn from both sides.
     """
     covered = _without(_in_turn(timeline.lanes), timeline.unknown)
     blind = [Stretch(start=span.start, end=span.end, known=False) for span in timeline.unknown]
@@ -216,13 +216,13 @@ def stills_after_cut(timeline: Timeline, program: Sequence[Stretch] | None = Non
 
     Only for stills taken in the session, and only where what lies between the two is known.
     """
-    cuts = sorted(event.at for event in timeline.events if event.kind == "cut")
+    cuts = [event.moment for event in timeline.events if event.kind == "cut"]
     stretches = program_of(timeline) if program is None else program
     blind = [stretch for stretch in stretches if not stretch.known]
     starts = [stretch.start for stretch in blind]
     found = {}
     for still in timeline.stills:
-        at = still.captured_at
+        at = None if still.captured_at is None else still.captured_at + still.shift_ms
         index = 0 if at is None or at > timeline.end else bisect_right(cuts, at)
         if at is None or index == 0:
             continue

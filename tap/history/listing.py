@@ -88,8 +88,10 @@ def _event(fields: Mapping[str, Any]) -> str:
         "still_capture": lambda: f"{detail.get('stillId', '')} by {_named(fields)}",
         "gap": lambda: f"{fields['durationMs']} ms" if "durationMs" in fields else "first heard",
         "music_moment": lambda: str(detail.get("kind", "")),
+        "off_air": lambda: f"{_named(fields, 'fromCamera')} → nothing  {fields.get('trigger', '')}",
+        "marker": lambda: str(detail.get("label", "")),
     }
-    kind = fields["kind"]
+    kind = str(fields.get("kind"))
     return f"{kind:<13}  {says[kind]() if kind in says else ''}".rstrip()
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tap.history.telling import camera_names, tell
+from tap.history.telling import camera_names, step_words, tell
 from tap.history.timeline import Lane, Span, StillMark, Timeline
 from tap.history.words import clock, counted, day, lasting, plain, zone_name
 
@@ -25,7 +25,7 @@ _COLOURS = ("bright_blue", "bright_green", "bright_yellow", "bright_magenta", "b
 _ON, _LEFT_HALF, _RIGHT_HALF = "█", "▌", "▐"
 _THERE, _BLIND, _HOLD = "·", "░", "━"
 _STILLS = {"uploaded": "◆", "captured": "◇", "requested": "○", "failed": "✕"}
-_MUSIC = "♪"
+_MUSIC, _MARKER = "♪", "▾"
 _STATUS_COLOURS = {"live": "bold bright_red", "complete": "green", "interrupted": "yellow", "unknown": "dim"}
 _BLIND_STYLE = "red"
 _STEPS_MS = [
@@ -107,6 +107,8 @@ class _View:
         so_far = " so far" if timeline.status == "live" else ""
         when = f"{day(timeline.start, zone)} {clock(timeline.start, zone)} to {until}"
         yield Text(f"{when} · {lasting(timeline.totals.length_ms)}{so_far}")
+        for step in timeline.clock_steps:
+            yield Text(step_words(step, zone), style="yellow")
         if timeline.notes:
             yield Text(f"notes: {plain(timeline.notes)}", style="italic")
 
@@ -145,7 +147,7 @@ class _View:
         for index, character in _bars(lane.on_air, self._scale):
             cells[index] = (character, colour)
         for still in lane.stills:
-            index = self._scale.place(still.at)
+            index = self._scale.place(still.moment)
             style = f"bold black on {colour}" if cells[index][0] == _ON else f"bold {colour}"
             cells[index] = (_STILLS.get(still.status, "?"), style)
         return _assembled(cells)
@@ -166,9 +168,13 @@ class _View:
         gaps = [Span(start=timeline.start if gap.start is None else gap.start, end=gap.at) for gap in timeline.gaps]
         if gaps:
             yield self._row("gap", _drawn(gaps, scale, _BLIND, _BLIND_STYLE), style="dim")
-        music = [Span(start=event.at, end=event.at) for event in timeline.music]
-        if music:
-            yield self._row("music", _drawn(music, scale, _MUSIC, "bright_magenta"), style="dim")
+        for name, events, mark, style in (
+            ("music", timeline.music, _MUSIC, "bright_magenta"),
+            ("marker", timeline.markers, _MARKER, "bright_cyan"),
+        ):
+            if events:
+                moments = [Span(start=event.moment, end=event.moment) for event in events]
+                yield self._row(name, _drawn(moments, scale, mark, style), style="dim")
 
     def legend(self) -> Iterator[str]:
         """What the characters stand for: of those that occur."""
@@ -180,6 +186,7 @@ class _View:
             (_HOLD, "held", self._timeline.holds),
             *((mark, f"still {status}", status in statuses) for status, mark in _STILLS.items()),
             (_MUSIC, "music", self._timeline.music),
+            (_MARKER, "marker", self._timeline.markers),
         ]
         yield from _lines((f"{mark} {says}" for mark, says, occurs in known if occurs), "   ", self._width)
 
@@ -193,8 +200,8 @@ class _View:
             still = marks.get(event.still_key or "")
             told = ", ".join(part for part in (f"now {still}" if still else "", tell(event, self.camera)) if part)
             table.add_row(
-                clock(event.at, self._zone, fraction=True),
-                event.kind.replace("_", " "),
+                clock(event.moment, self._zone, fraction=True),
+                plain(event.kind.replace("_", " ")),
                 Text(self.camera(event.camera_id, event.camera_name), self._colours.get(event.camera_id or "", "")),
                 Text(told),
             )

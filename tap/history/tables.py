@@ -52,8 +52,8 @@ def events_table(found: Iterable[tuple[Timeline, Iterable[Event]]], zone: tzinfo
 
         for event in events:
             table.add_row(
-                f"{day(event.at, zone)} {clock(event.at, zone, fraction=True)}",
-                event.kind.replace("_", " "),
+                f"{day(event.moment, zone)} {clock(event.moment, zone, fraction=True)}",
+                plain(event.kind.replace("_", " ")),
                 Text(named(event.camera_id, event.camera_name)),
                 Text(tell(event, named)),
                 Text(plain(timeline.title or timeline.session_key)),

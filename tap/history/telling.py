@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import tzinfo
 from typing import Any, Protocol
 
-from tap.history.timeline import Event, Lane
-from tap.history.words import lasting, plain
+from tap.history.timeline import ClockStep, Event, Lane
+from tap.history.words import clock, lasting, plain
 
-__all__ = ["Naming", "camera_names", "tell"]
+__all__ = ["Naming", "camera_names", "step_words", "tell"]
 
 
 class Naming(Protocol):
@@ -25,6 +26,13 @@ def camera_names(lanes: Iterable[Lane]) -> dict[str, str]:
     return {camera: plain(f"{name} ({camera})" if often[name] > 1 else name) for camera, name in called.items()}
 
 
+def step_words(step: ClockStep, zone: tzinfo | None) -> str:
+    """That the server's clock was set, and what that means for the times that are shown."""
+    way = "back" if step.by_ms < 0 else "forward"
+    by = f"{way} by {lasting(abs(step.by_ms))}"
+    return f"the server's clock was set {by} before {clock(step.moment, zone)}; times here go on by the clock before"
+
+
 def tell(event: Event, camera: Naming) -> str:
     """What an event says beside its time, its kind and its camera; empty where that is all."""
     told = _TELL.get(event.kind, _other)(event, camera)
@@ -35,11 +43,20 @@ def tell(event: Event, camera: Naming) -> str:
 
 def _cut(event: Event, camera: Naming) -> str:
     origin = camera(event.from_camera_id, event.from_camera_name)
+    return ", ".join(part for part in (f"from {origin}" if origin else "", _how(event)) if part)
+
+
+def _how(event: Event) -> str:
+    """Who turned the program, and how slowly."""
     how = plain(event.transition or "")
     if event.duration_ms:
         how = f"{how} {lasting(event.duration_ms)}".strip()
-    parts = [f"from {origin}" if origin else "", plain(event.trigger or ""), how if how != "cut" else ""]
-    return ", ".join(part for part in parts if part)
+    return ", ".join(part for part in (plain(event.trigger or ""), how if how != "cut" else "") if part)
+
+
+def _off_air(event: Event, camera: Naming) -> str:
+    origin = camera(event.from_camera_id, event.from_camera_name)
+    return ", ".join(part for part in (f"{origin} went off" if origin else "", _how(event)) if part)
 
 
 def _hold(event: Event, _: Naming) -> str:
@@ -55,7 +72,7 @@ def _mode(event: Event, _: Naming) -> str:
     return f"{plain(str(detail.get('from', '?')))} → {plain(str(detail.get('to', '?')))}"
 
 
-def _marker(event: Event, camera: Naming) -> str:
+def _asked(event: Event, camera: Naming) -> str:
     asked = [camera(one) for one in (event.detail or {}).get("cameraIds", [])]
     return f"asked of {', '.join(asked)}" if asked else ""
 
@@ -86,6 +103,12 @@ def _music(event: Event, _: Naming) -> str:
     return plain(str(detail.get("kind", ""))) + sure
 
 
+def _marker(event: Event, _: Naming) -> str:
+    detail = event.detail or {}
+    label, source = (plain(str(detail.get(name) or "")) for name in ("label", "source"))
+    return f"{label} ({source})" if label and source else label or source
+
+
 def _other(event: Event, _: Naming) -> str:
     """What a kind says that has no words of its own here: the plain values of its detail."""
     detail = event.detail or {}
@@ -97,8 +120,10 @@ _TELL: dict[str, Callable[[Event, Naming], str]] = {
     "hold": _hold,
     "release": _release,
     "mode_change": _mode,
-    "still_marker": _marker,
+    "still_marker": _asked,
     "still_capture": lambda _event, _camera: "",
     "gap": _gap,
     "music_moment": _music,
+    "off_air": _off_air,
+    "marker": _marker,
 }

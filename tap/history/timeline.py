@@ -1,10 +1,12 @@
 """One session as a timeline: which camera was on air when, and what happened beside it.
 
-Pure: from the ledger's rows of one session to typed structs, for the terminal, for reports and for exports. Times are
-Unix ms by the clock that the rows have, which is the server's where it told one.
+Pure: from the ledger's rows of one session to typed structs, for the terminal, for reports and for exports. Rows keep
+their times, which are the server's where it told one. Everything that is drawn or added up here is in *moments*: Unix
+ms on the clock that the session began with, with the steps of that clock taken out (:mod:`tap.core.reading`).
 
 The rows are told by somebody who was not always there, so a span is one of three things: *on air* (a camera, by the
-start, a cut, or the far side of a gap), *nothing on air as far as it was told*, or *not known*: inside a gap.
+start, a cut, or the far side of a gap), *nothing on air as far as it was told*, or *not known*: inside a gap. Ledgers
+of before 0.3 have no row for a program that turned to nothing; there only the next cut says that it had.
 """
 
 from __future__ import annotations
@@ -16,20 +18,30 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from tap.core.codec import venue_of
+from tap.core.kinds import KINDS
 from tap.core.merge import Row
+from tap.core.reading import number, read
 
-__all__ = ["Event", "Gap", "Lane", "Span", "StillMark", "Timeline", "Totals", "timeline_json", "timeline_of"]
-
-_CLOCK_SET_MS = 10_000
-"""An event this far before the one seen before it was told by a clock that was set back in between."""
+__all__ = [
+    "ClockStep",
+    "Event",
+    "Gap",
+    "Lane",
+    "Span",
+    "StillMark",
+    "Timeline",
+    "Totals",
+    "timeline_json",
+    "timeline_of",
+]
 
 _COVERED_MS = 1_000
 """A change this far inside a gap was told by somebody else: another tap, or a tape."""
 
-_STATE_KINDS = frozenset(("cut", "hold", "release", "mode_change"))
+_STATE_KINDS = frozenset(name for name, kind in KINDS.items() if kind.turns not in (None, "gap"))
 
 
 class _Plain(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -57,6 +69,8 @@ class StillMark(_Plain, frozen=True, kw_only=True):
 
     key: str
     at: int
+    """The row's own time; ``at + shift_ms`` is the moment."""
+    shift_ms: int = 0
     status: str
     camera_id: str | None = None
     still_id: str | None = None
@@ -67,6 +81,11 @@ class StillMark(_Plain, frozen=True, kw_only=True):
     storage_key: str | None = None
     url: str | None = None
     fail_reason: str | None = None
+
+    @property
+    def moment(self) -> int:
+        """When, on the session's clock."""
+        return self.at + self.shift_ms
 
 
 class Gap(_Plain, frozen=True, kw_only=True):
@@ -104,6 +123,8 @@ class Event(_Plain, frozen=True, kw_only=True):
     key: str
     kind: str
     at: int
+    """The row's own time; ``at + shift_ms`` is the moment."""
+    shift_ms: int = 0
     camera_id: str | None = None
     camera_name: str | None = None
     from_camera_id: str | None = None
@@ -113,6 +134,20 @@ class Event(_Plain, frozen=True, kw_only=True):
     duration_ms: int | None = None
     still_key: str | None = None
     detail: dict[str, Any] | None = None
+
+    @property
+    def moment(self) -> int:
+        """When, on the session's clock."""
+        return self.at + self.shift_ms
+
+
+class ClockStep(_Plain, frozen=True, kw_only=True):
+    """The server's clock was set; nothing that is drawn moves with it."""
+
+    moment: int
+    """The first event that the new clock dates."""
+    by_ms: int
+    """Below 0 it was set back."""
 
 
 class Totals(_Plain, frozen=True, kw_only=True):
@@ -159,7 +194,11 @@ class Timeline(_Plain, frozen=True, kw_only=True):
     gaps: list[Gap]
     stills: list[StillMark]
     music: list[Event]
+    markers: list[Event]
+    """What people have marked."""
     events: list[Event]
+    """In the one order in which a session is read."""
+    clock_steps: list[ClockStep] = []
     totals: Totals
 
 
@@ -205,9 +244,12 @@ class _Builder:
         self._key = key
         self._session: Mapping[str, Any] = next((row.fields for row in rows if row.op == "session"), {})
         self._cameras = [row.fields for row in rows if row.op == "camera"]
-        self._stills = [_still(row) for row in rows if row.op == "still"]
-        self._events = _in_order([(_event(row), row.fields.get("observedAt", 0)) for row in rows if row.op == "event"])
-        self._changes = sorted(event.at for event in self._events if event.kind in _STATE_KINDS)
+        self._reading = read((row for row in rows if row.op == "event"), self._session)
+        self._events = [
+            _event(row, moment) for row, moment in zip(self._reading.rows, self._reading.moments, strict=True)
+        ]
+        self._stills = self._dated_stills(row for row in rows if row.op == "still")
+        self._changes = [event.moment for event in self._events if event.kind in _STATE_KINDS]
         self._gaps: list[Gap] = []
         self._unknown: list[tuple[int, int]] = []
         self._dark: int | None = None
@@ -220,15 +262,34 @@ class _Builder:
         self._mode = _Track(state.get("mode"), self._start)
 
     def _bounds(self) -> tuple[int, int]:
-        """Where the session lies; where a clock was set back, everything of it."""
+        """Where the session lies: all that turned in it, and its own two ends."""
         changes = self._changes
-        told = [event.at for event in self._events]
-        started = self._session.get("startedAt")
+        told = [event.moment for event in self._events]
+        started = number(self._session.get("startedAt"))
         starts = changes if started is None else [started, *changes]
-        completed = self._session.get("completedAt")
-        ends = [*told, *self._known_at] if completed is None else [completed, *changes]
+        completed = number(self._session.get("completedAt"))
+        if completed is None:
+            ends = [*told, *(self._reading.moment_of(at) for at in self._known_at)]
+        else:
+            ends = [self._reading.end_of(completed, seen=self._session.get("status") == "complete"), *changes]
         start = min(starts or told or self._known_at)
         return start, max([start, *ends])
+
+    def _dated_stills(self, rows: Iterable[Row]) -> list[StillMark]:
+        """Stills by the clock of the events that tell of them."""
+        taken = {event.still_key: event.shift_ms for event in self._events if event.kind == "still_capture"}
+        asked = {
+            ((event.detail or {}).get("stillId"), event.at): event.shift_ms
+            for event in self._events
+            if event.kind == "still_marker"
+        }
+        marks = []
+        for row in rows:
+            mark = _still(row)
+            shift = taken.get(mark.key) if mark.captured_at == mark.at else asked.get((mark.still_id, mark.at))
+            shift = self._reading.moment_of(mark.at) - mark.at if shift is None else shift
+            marks.append(structs.replace(mark, shift_ms=shift) if shift else mark)
+        return sorted(marks, key=lambda still: (still.moment, still.key))
 
     def build(self) -> Timeline:
         for event in self._events:
@@ -261,9 +322,11 @@ class _Builder:
                 for value, a, b, unsure in self._mode.within(self._start, self._end)
             ],
             gaps=self._gaps,
-            stills=sorted(self._stills, key=lambda still: (still.at, still.key)),
+            stills=self._stills,
             music=[event for event in self._events if event.kind == "music_moment"],
+            markers=[event for event in self._events if event.kind == "marker"],
             events=self._events,
+            clock_steps=[ClockStep(moment=step.moment, by_ms=step.by_ms) for step in self._reading.steps],
             totals=self._totals(lanes, unknown, holds),
         )
 
@@ -272,38 +335,38 @@ class _Builder:
     def _take(self, event: Event) -> None:
         detail = event.detail or {}
         match event.kind:
-            case "cut":
-                # Program turning to nothing is told by no row; the next cut says that it came from nothing.
+            case "cut" | "off_air":
+                # Where no row tells that program turned to nothing, the next cut says that it came from there.
                 left = event.from_camera_id != self._program.value
-                self._program.turn(event.camera_id, event.at, unsure=left)
-                self._see(event.at)
+                self._program.turn(event.camera_id if event.kind == "cut" else None, event.moment, unsure=left)
+                self._see(event.moment)
             case "hold":
-                self._hold.turn(event.camera_id or "", event.at)
+                self._hold.turn(event.camera_id or "", event.moment)
             case "release":
-                self._hold.turn(None, event.at)
+                self._hold.turn(None, event.moment)
             case "mode_change":
                 left = detail.get("from", self._mode.value) != self._mode.value
-                self._mode.turn(detail.get("to"), event.at, unsure=left)
+                self._mode.turn(detail.get("to"), event.moment, unsure=left)
             case "gap":
-                self._take_gap(event, detail)
+                self._take_gap(event.moment, event.duration_ms, detail)
 
-    def _take_gap(self, event: Event, detail: Mapping[str, Any]) -> None:
+    def _take_gap(self, at: int, duration: int | None, detail: Mapping[str, Any]) -> None:
         before, after = detail.get("before"), detail.get("after")
-        start = None if event.duration_ms is None else event.at - event.duration_ms
-        covered = self._is_covered(event.at, start)
-        gap = Gap(at=event.at, start=start, duration_ms=event.duration_ms, covered=covered, before=before, after=after)
+        start = None if duration is None else at - duration
+        covered = self._is_covered(at, start)
+        gap = Gap(at=at, start=start, duration_ms=duration, covered=covered, before=before, after=after)
         self._gaps.append(gap)
         if covered:
             return
-        blind = self._blind_from(event.at, start)
+        blind = self._blind_from(at, start)
         self._dark = blind if self._dark is None else self._dark
         for track, name in ((self._program, "programCameraId"), (self._mode, "mode")):
             track.turn(None, blind, unsure=_differs(before, name, track.value))
-            track.turn((after or {}).get(name), event.at)
+            track.turn((after or {}).get(name), at)
         self._hold.turn(None, blind)
-        self._hold.turn(_held(after or {}), event.at)
+        self._hold.turn(_held(after or {}), at)
         if after:
-            self._see(event.at)
+            self._see(at)
 
     def _see(self, at: int) -> None:
         """From here on it is known what is on air."""
@@ -331,7 +394,12 @@ class _Builder:
         rows = {fields["cameraId"]: fields for fields in self._cameras}
         cuts = Counter(event.camera_id for event in self._events if event.kind == "cut")
         stills = [still.camera_id for still in self._stills]
-        named = {event.camera_id: event.camera_name for event in self._events if event.camera_name is not None}
+        named = {
+            camera: name
+            for event in self._events
+            for camera, name in ((event.from_camera_id, event.from_camera_name), (event.camera_id, event.camera_name))
+            if name is not None
+        }
         ids = dict.fromkeys([*rows, *(camera for camera, *_ in on_air), *cuts, *stills])
         lanes = [
             self._lane(camera, rows.get(camera, {"name": named.get(camera)}), on_air, cuts[camera])
@@ -354,7 +422,7 @@ class _Builder:
             on_air=spans,
             on_air_ms=sum(span.length for span in spans),
             cuts=cuts,
-            stills=sorted(stills, key=lambda still: (still.at, still.key)),
+            stills=stills,
         )
 
     def _lane_order(self, lane: Lane) -> tuple[int, list[tuple[int, str]]]:
@@ -395,20 +463,23 @@ def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-def _event(row: Row) -> Event:
+def _event(row: Row, moment: int) -> Event:
     fields = row.fields
     columns = {_snake(name): fields.get(name) for name in _EVENT_COLUMNS}
-    return Event(key=row.key, kind=fields["kind"], at=fields["at"], **columns)
+    at = number(fields.get("at"))
+    at = row.version if at is None else at
+    return Event(key=row.key, kind=str(fields.get("kind")), at=at, shift_ms=moment - at, **columns)
 
 
 def _still(row: Row) -> StillMark:
     fields = row.fields
-    times = (fields.get(name) for name in ("capturedAt", "requestedAt", "uploadedAt"))
+    times = (number(fields.get(name)) for name in ("capturedAt", "requestedAt", "uploadedAt"))
+    columns: dict[str, Any] = {_snake(name): fields.get(name) for name in _STILL_COLUMNS}
     return StillMark(
         key=row.key,
         at=next((at for at in times if at is not None), row.version),
         status=fields["status"],
-        **{_snake(name): fields.get(name) for name in _STILL_COLUMNS},
+        **columns,
     )
 
 
@@ -419,21 +490,6 @@ def _held(state: Mapping[str, Any]) -> str | None:
 def _differs(side: Mapping[str, Any] | None, name: str, value: str | None) -> bool:
     """Whether a told side contradicts what the rows before it say; a side that was not told contradicts nothing."""
     return side is not None and side.get(name) != value
-
-
-def _in_order(events: list[tuple[Event, int]]) -> list[Event]:
-    """Events by their time; but what came after a clock was set back stays behind what came before it.
-
-    A capture may be told long after it was taken, so only changes of what is on show that a clock was set.
-    """
-    epoch, newest, placed = 0, None, []
-    for event, observed in sorted(events, key=lambda pair: (pair[1], pair[0].at, pair[0].key)):
-        if event.kind in _STATE_KINDS or event.kind == "gap":
-            if newest is not None and event.at < newest - _CLOCK_SET_MS:
-                epoch, newest = epoch + 1, None
-            newest = event.at if newest is None else max(newest, event.at)
-        placed.append((epoch, event.at, observed, event.key, event))
-    return [item[-1] for item in sorted(placed, key=lambda item: item[:4])]
 
 
 def _merged(spans: list[tuple[int, int]], start: int, end: int) -> list[Span]:

@@ -128,5 +128,7 @@ def test_events_are_found_by_camera_and_kind(camera: str | None, kinds: tuple[st
 
 def test_a_kind_that_is_none_is_told() -> None:
     """With those that there are."""
-    with pytest.raises(ValueError, match="'cuts' is no kind of event → cut, hold, mode, still, gap, music"):
+    with pytest.raises(
+        ValueError, match="'cuts' is no kind of event → cut, hold, mode, still, gap, music, off-air, marker"
+    ):
         asked_events(timeline_of(EVENTS), kinds=["cuts"])

@@ -13,7 +13,21 @@ from tap.history.figures import Figures, figures_of, program_of, stills_after_cu
 from tap.history.timeline import Timeline, timeline_of
 from tests.core.test_properties import items_of, replayed
 from tests.history.shoots import invented
-from tests.history.test_timeline import T0, A, B, camera, cut, event, gap, names, seconds, session, some_events, still
+from tests.history.test_timeline import (
+    T0,
+    A,
+    B,
+    camera,
+    cut,
+    event,
+    gap,
+    names,
+    off_air,
+    seconds,
+    session,
+    some_events,
+    still,
+)
 
 
 def figures(*rows: Row) -> Figures:
@@ -44,13 +58,17 @@ PROGRAMS: dict[str, tuple[list[Row], str]] = {
     ),
     "a gap with nothing behind it": ([session(A), gap(50, 20, A, {"mode": "idle"})], "a 0-30, ? 30-50, - 50-100"),
     "a far side that nobody told": ([session(A), gap(50, 20, A), cut(70, "b")], "a 0-30, ? 30-70, b 70-100"),
-    "a clock that was set back: what came later stands": (
+    "a clock that was set back moves no shot": (
         [session(A), cut(50, "b", "a"), cut(30, "a", "b", observed=60)],
-        "a 0-100",
+        "a 0-50, b 50-60, a 60-130",
     ),
-    "what a clock that was set back tells over a gap does not fill it": (
+    "a clock that was set back behind a gap does not fill it": (
         [session(A), gap(50, 20, A, A), cut(20, "b", "a", observed=80)],
-        "a 0-20, b 20-30, ? 30-50, b 50-100",
+        "a 0-30, ? 30-50, a 50-80, b 80-160",
+    ),
+    "off air is nothing on air, and no cut": (
+        [session(A), cut(5, "b", "a"), off_air(10, "b"), cut(20, "b")],
+        "a 0-5, b 5-10, - 10-20, b 20-100",
     ),
     "a dissolve is on air from its start": (
         [session(A), cut(10, "b", "a", transition="dissolve", durationMs=2000)],

@@ -41,6 +41,10 @@ def cut(second: float, camera: str, origin: str | None = None, **more: Any) -> R
     return event("cut", second, **{"cameraId": camera, "trigger": "operator", **known, **more})
 
 
+def off_air(second: float, origin: str, **more: Any) -> Row:
+    return event("off_air", second, **{"fromCameraId": origin, **more})
+
+
 def gap(second: float, length: float | None, before: Any = None, after: Any = None) -> Row:
     duration = {} if length is None else {"durationMs": round(length * 1000)}
     sides = {"after": after or {}} | ({} if before is None else {"before": before})
@@ -115,9 +119,18 @@ CASES: dict[str, tuple[list[Row], str]] = {
         "a 0-60",
     ),
     "without the session's own row the events still tell": ([cut(10, "a"), cut(20, "b", "a")], "a 10-20"),
-    "a clock that was set back: what came after stays after": (
+    "a clock that was set back: what came after stays after, and the session is as long as it was": (
         [session(A), cut(50, "b", "a"), cut(30, "a", "b", observed=60)],
-        "a 0-50, a 30-100",
+        "a 0-50, b 50-60, a 60-130",
+    ),
+    "program turned to nothing: off until the next cut": (
+        [session(A), cut(5, "b", "a"), off_air(10, "b"), cut(20, "b")],
+        "a 0-5, b 5-10, b 20-100",
+    ),
+    "program turned to nothing and stayed so": ([session(A), off_air(10, "a")], "a 0-10"),
+    "program turned to nothing is known, whatever a gap left open": (
+        [session(A), gap(50, 20, A), off_air(60, "a")],
+        "a 0-30, ? 30-60",
     ),
 }
 

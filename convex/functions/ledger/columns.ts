@@ -94,6 +94,8 @@ const eventColumns = {
     v.literal("still_capture"),
     v.literal("music_moment"),
     v.literal("gap"),
+    v.literal("off_air"),
+    v.literal("marker"),
   ),
   at: v.number(),
   observedAt: v.number(),

@@ -24,12 +24,12 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from tap.core.reading.chains import doubts, in_order, mended
+from tap.core.reading.chains import NEAR_MS, doubts, in_order, mended
 from tap.core.reading.clocks import LEAST_FOR_TAPS, STEP_COST, Era, Way, eras_by, eras_of, is_even, offsets_of, place
 from tap.core.reading.items import GAP, Frame, Item, Keyed, frame_of, item_of, number
-from tap.core.reading.lengths import reckoned
+from tap.core.reading.unheard import lengthened, turned_round
 
-__all__ = ["Keyed", "Reading", "Step", "number", "read"]
+__all__ = ["NEAR_MS", "Keyed", "Reading", "Step", "number", "read"]
 
 K = TypeVar("K", bound=Keyed)
 
@@ -64,13 +64,37 @@ class Reading(Struct, Generic[K], frozen=True):
         """What to add to a time that the server's last clock told."""
         return self.eras[-1].shift
 
-    def moment_of(self, at: int) -> int:
-        """The moment of a time that is in no event; where it was twice, the first."""
+    def end_of(self, completed: int, *, seen: bool) -> int:
+        """The moment of the session's end; where nobody saw it (``seen``), the one that is nearest to its last event.
+
+        Such an end is dated by the last frame that showed the session, before the gap in which it ended.
+        """
+        if seen or not self.moments:
+            return completed + self.last_shift
+        length = number(self.rows[-1].fields.get("durationMs")) if self.rows[-1].fields.get("kind") == GAP else None
+        near = self.moments[-1] - (length or 0)
+        return min((completed + era.shift for era in self.eras), key=lambda moment: abs(moment - near))
+
+    def moment_of(self, at: int, *, last: bool = False) -> int:
+        """The moment of a time that is in no event; where it was twice, the first, or the ``last``."""
+        found = []
         for index, era in enumerate(self.eras):
-            following = self.eras[index + 1] if index + 1 < len(self.eras) else None
-            if following is None or following.begin is None or at + era.shift < following.begin:
-                return at + era.shift
-        return at + self.last_shift
+            moment = at + era.shift
+            begun = index == 0 or era.begin is None or moment >= era.begin
+            following = self.eras[index + 1].begin if index + 1 < len(self.eras) else None
+            if begun and (following is None or moment < following):
+                found.append(moment)
+        return found[-1 if last else 0] if found else at + self.last_shift
+
+
+class _Trial(Struct, frozen=True):
+    """What came of reading a session in one way."""
+
+    way: Way
+    ordered: list[Item]
+    doubted: float
+    """What the events say against it."""
+    cost: float
 
 
 def read(events: Iterable[K], session: Mapping[str, Any]) -> Reading[K]:
@@ -78,7 +102,7 @@ def read(events: Iterable[K], session: Mapping[str, Any]) -> Reading[K]:
     frame = frame_of(session)
     items = sorted((item_of(row) for row in events), key=lambda item: item.key)
     ordered = _ordered(items, frame)
-    reckoned(ordered, frame)
+    lengthened(ordered, frame)
     eras = eras_of(ordered)
     return Reading(
         rows=[item.row for item in ordered],
@@ -94,24 +118,26 @@ def _ordered(items: Sequence[Item], frame: Frame) -> list[Item]:
     witnesses = _witnesses(items, gaps)
     several = len({gap.tap for gap in gaps}) > 1
 
-    def tried(way: Way) -> tuple[list[Item], int, float]:
+    def tried(way: Way) -> _Trial:
         account = eras_by(witnesses, way, frame.started, several=several)
         place(items, account)
         ordered, moved = mended(in_order(items, frame), frame)
         completed = None if frame.completed is None else frame.completed + account.eras[-1].shift
-        doubted = doubts(ordered, frame, completed)
-        return ordered, doubted, doubted + _MOVED * moved + account.cost + (0 if way.careful else _BOLD)
+        doubted = doubts(ordered, frame, completed) + _MOVED * moved
+        return _Trial(way, ordered, doubted, doubted + account.cost + (0 if way.careful else _BOLD))
 
-    offsets = [] if is_even(witnesses) else offsets_of(witnesses)
-    ordered, doubted, cost = tried(_PLAIN)
-    if is_even(witnesses) or (doubted == 0 and (not offsets or cost <= LEAST_FOR_TAPS)):
-        return ordered
-    best, last = _PLAIN, _PLAIN
-    for last in _ways(offsets):
-        ordered, _, found = tried(last)
-        if found < cost:
-            best, cost = last, found
-    return ordered if best is last else tried(best)[0]
+    trial = best = tried(_PLAIN)
+    if is_even(witnesses):
+        return turned_round(trial.ordered, frame)
+    offsets = offsets_of(witnesses)
+    if trial.doubted == 0 and (not offsets or trial.cost <= LEAST_FOR_TAPS):
+        return trial.ordered
+    for way in _ways(offsets):
+        trial = tried(way)
+        if trial.cost < best.cost:
+            best = trial
+    # The events are where the last trial has put them.
+    return (best if best is trial else tried(best.way)).ordered
 
 
 def _witnesses(items: Iterable[Item], gaps: Iterable[Item]) -> list[Item]:

@@ -16,12 +16,12 @@ from msgspec import UNSET
 
 from tap.core.reading.items import GAP, HOLD, MODE, PROGRAM, Frame, Item, Value, side_of
 
-__all__ = ["NEAR_MS", "doubts", "excess", "in_order", "mended", "settled"]
+__all__ = ["NEAR_MS", "WRONG", "doubts", "excess", "fits", "in_order", "mended", "settled"]
 
 NEAR_MS = 2_000
 """Delays on the way, and clocks that tell whole seconds, explain this much."""
 
-_WRONG, _ODD = 16, 4
+WRONG, _ODD = 16, 4
 """A row that contradicts the one before it; and one that only would not be expected there.
 
 NB: a cut that names no camera before it is odd, not wrong: before 0.3.0 no row told that program turned to nothing.
@@ -79,10 +79,10 @@ def _turn(state: State, item: Item) -> None:
 
 
 def _turn_doubts(item: Item, before: Value, hold: Item | None) -> int:
-    if not _fits(item, before):
-        return _ODD if item.origin is None else _WRONG
+    if not fits(item, before):
+        return _ODD if item.origin is None else WRONG
     if item.chain == HOLD and hold is not None and excess(hold, item):
-        return _WRONG
+        return WRONG
     return 0
 
 
@@ -97,7 +97,8 @@ def excess(hold: Item, release: Item) -> int:
     return more if abs(more) > NEAR_MS else 0
 
 
-def _fits(item: Item, before: Value) -> bool:
+def fits(item: Item, before: Value) -> bool:
+    """Whether an event finds what it says that it found."""
     return UNSET in (before, item.origin) or item.origin == before
 
 
@@ -192,7 +193,7 @@ def _trail(items: Sequence[Item], begin: Value) -> list[Item]:
 
 def _is_trail(items: Sequence[Item], begin: Value) -> bool:
     for item in items:
-        if not _fits(item, begin):
+        if not fits(item, begin):
             return False
         begin = item.target
     return True
@@ -265,11 +266,11 @@ def _moved(line: list[Item], index: int, chain: str, first: Value) -> bool:
             continue
         # Only for itself, for what follows it, and for what will follow it, is what was before another then.
         before = sum(_breaks(line, at, chain, first) for at in (index, index + 1, place))
-        after = int(not _fits(item, _value(line, place - 1, chain, first)))
+        after = int(not fits(item, _value(line, place - 1, chain, first)))
         if behind and behind[0].chain == chain:
-            after += not _fits(behind[0], _value(line, index - 1, chain, first))
+            after += not fits(behind[0], _value(line, index - 1, chain, first))
         if place < len(line) and line[place].chain == chain:
-            after += not _fits(line[place], item.target)
+            after += not fits(line[place], item.target)
         if after < before:
             item.shift, item.sure = shift, False
             line.insert(place - (place > index), line.pop(index))
@@ -281,7 +282,7 @@ def _breaks(line: Sequence[Item], index: int, chain: str, first: Value) -> bool:
     """Whether an event of this chain does not find what it says that it found."""
     if index >= len(line) or line[index].chain != chain:
         return False
-    return not _fits(line[index], _value(line, index - 1, chain, first))
+    return not fits(line[index], _value(line, index - 1, chain, first))
 
 
 def _value(line: Sequence[Item], index: int, chain: str, first: Value) -> Value:

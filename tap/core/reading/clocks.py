@@ -21,8 +21,8 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from tap.core.reading.chains import NEAR_MS
-from tap.core.reading.items import GAP, Item
+from tap.core.reading.chains import NEAR_MS, doubts
+from tap.core.reading.items import GAP, Frame, Item
 
 __all__ = [
     "LEAST_FOR_TAPS",
@@ -30,6 +30,7 @@ __all__ = [
     "Account",
     "Era",
     "Way",
+    "doubts_of",
     "eras_by",
     "eras_of",
     "is_even",
@@ -446,3 +447,9 @@ def eras_of(ordered: Iterable[Item]) -> list[Era]:
             eras.append(Era(item.shift, item.moment, item.moment))
         eras[-1].end = item.moment
     return eras or [Era(0)]
+
+
+def doubts_of(ordered: Sequence[Item], frame: Frame) -> int:
+    """How badly the order of placed events fits what they say."""
+    completed = None if frame.completed is None else frame.completed + eras_of(ordered)[-1].shift
+    return doubts(ordered, frame, completed)

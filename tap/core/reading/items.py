@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from msgspec import UNSET, Struct, UnsetType
 
+from tap.core.kinds import KINDS
+
 __all__ = ["GAP", "HOLD", "MODE", "PROGRAM", "Frame", "Item", "Keyed", "frame_of", "item_of", "number", "side_of"]
 
 PROGRAM, HOLD, MODE, GAP = "program", "hold", "mode", "gap"
@@ -107,7 +109,7 @@ def item_of(row: Keyed) -> Item:
     key = str(row.key)
     suffix = _SUFFIX.search(key)
     item = Item(row, key, kind, at, at if heard is None else heard, 1 if suffix is None else int(suffix[1]))
-    item.witness = heard is not None and kind in _TOLD_AT_ONCE
+    item.witness = heard is not None and kind in KINDS and KINDS[kind].at_once
     read = _READ.get(kind)
     if read is not None:
         read(item, fields)
@@ -154,14 +156,9 @@ def _detail(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 # ---------------------------------------------------------------------------------------------- by kind
 
 
-def _cut(item: Item, fields: Mapping[str, Any]) -> None:
+def _program(item: Item, fields: Mapping[str, Any]) -> None:
     item.chain = PROGRAM
     item.origin, item.target = _text(fields.get("fromCameraId")), _text(fields.get("cameraId"))
-
-
-def _off_air(item: Item, fields: Mapping[str, Any]) -> None:
-    item.chain = PROGRAM
-    item.origin = _text(fields.get("fromCameraId"))
 
 
 def _hold(item: Item, _: Mapping[str, Any]) -> None:
@@ -190,5 +187,11 @@ def _gap(item: Item, fields: Mapping[str, Any]) -> None:
     )
 
 
-_READ = {"cut": _cut, "off_air": _off_air, "hold": _hold, "release": _release, "mode_change": _mode_change, "gap": _gap}
-_TOLD_AT_ONCE = frozenset((*_READ, "still_marker"))
+_READ = {
+    "cut": _program,
+    "off_air": _program,
+    "hold": _hold,
+    "release": _release,
+    "mode_change": _mode_change,
+    "gap": _gap,
+}

@@ -111,6 +111,6 @@ def _files(
         case "csv":
             return {"": csv_file(timeline, edit, zone)}
         case "jsonl":
-            return {"": jsonl_file(rows)}
+            return {"": jsonl_file(rows, timeline)}
         case _:
             raise ValueError(f"no such format: {format_name}")

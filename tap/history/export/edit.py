@@ -95,6 +95,10 @@ def edit_of(timeline: Timeline, rate: Rate, zone: tzinfo | None, start: Start = 
         reels=reels,
     )
     edit.notes += builder.notes
+    if timeline.clock_steps:
+        edit.notes.append(
+            f"the server's clock was set {len(timeline.clock_steps)} times: times go on by the clock that it began with"
+        )
     if timeline.status == "live":
         edit.notes.append("this session still runs: the file ends with what is known by now")
     return edit
@@ -111,7 +115,7 @@ class _Builder:
         self._cuts: dict[tuple[int, str | None], Event] = {}
         for event in timeline.events:
             if event.kind == "cut":
-                self._cuts[self._frame(event.at), event.camera_id] = event
+                self._cuts[self._frame(event.moment), event.camera_id] = event
 
     def clips(self) -> Iterator[Clip]:
         """All clips, without a hole between them."""
@@ -145,10 +149,13 @@ class _Builder:
         for still in self._timeline.stills:
             name = names.get(still.camera_id or "", "")
             note = f"{still.status} {printable(still.still_id or '')}".rstrip()
-            yield self._marker(still.at, still.at, "still", f"Still {name}".rstrip(), note)
+            yield self._marker(still.moment, still.moment, "still", f"Still {name}".rstrip(), note)
         for moment in self._timeline.music:
             what = (moment.detail or {}).get("kind")
-            yield self._marker(moment.at, moment.at, "music", f"Music {printable(str(what or ''))}".rstrip())
+            yield self._marker(moment.moment, moment.moment, "music", f"Music {printable(str(what or ''))}".rstrip())
+        for mark in self._timeline.markers:
+            label, source = (printable(str((mark.detail or {}).get(name) or "")) for name in ("label", "source"))
+            yield self._marker(mark.moment, mark.moment, "marker", label or "Marker", source)
 
     # ------------------------------------------------------------------ the parts
 

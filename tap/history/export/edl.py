@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 
+from tap.core.kinds import colour_of
 from tap.history.export.edit import Clip, Edit, Marker
 from tap.history.export.reels import Reel, ascii_name
 
@@ -19,8 +20,6 @@ _TITLE = 70
 _NAME = 60
 _LONGEST_DISSOLVE = 999
 """Three digits; at 60 frames a second that is 16 s."""
-_COLOURS = {"gap": "RED", "still": "GREEN", "hold": "YELLOW", "mode": "BLUE", "music": "MAGENTA", "cut": "WHITE"}
-"""Of locators, in the words that editing systems know."""
 
 
 def edl_files(edit: Edit, media: dict[str, str]) -> list[str]:
@@ -82,4 +81,4 @@ def _name(reel: Reel | None) -> str:
 
 def _locator(edit: Edit, marker: Marker) -> str:
     words = ascii_name(" - ".join(part for part in (marker.name, marker.note) if part), _NAME)
-    return f"* LOC: {edit.record(marker.at)} {_COLOURS.get(marker.kind, 'WHITE'):<7} {words}"
+    return f"* LOC: {edit.record(marker.at)} {colour_of(marker.kind):<7} {words}"

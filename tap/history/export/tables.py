@@ -42,7 +42,7 @@ def _event(event: Event, timeline: Timeline, edit: Edit, zone: tzinfo | None) ->
     return (
         _local(event.at, zone),
         event.at,
-        edit.record(edit.rate.frames(event.at - timeline.start)),
+        edit.record(edit.rate.frames(event.moment - timeline.start)),
         *(event.kind, event.camera_id, event.camera_name, event.from_camera_id, event.from_camera_name),
         *(event.trigger, event.transition, event.duration_ms, event.still_key),
         None if event.detail is None else orjson.dumps(event.detail).decode(),
@@ -74,9 +74,10 @@ def _cell(value: object) -> object:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def jsonl_file(rows: Iterable[Row]) -> str:
-    """Every row of the session as the ledger has it, with its ``table``; the session first, then in order of time."""
-    kept = sorted(rows, key=lambda row: (_ORDER[row.op], row.fields.get("at", row.version), row.key))
+def jsonl_file(rows: Iterable[Row], timeline: Timeline) -> str:
+    """Every row of the session as the ledger has it, with its ``table``: the session first, then in order of time."""
+    places = {event.key: place for place, event in enumerate(timeline.events)}
+    kept = sorted(rows, key=lambda row: (_ORDER[row.op], places.get(row.key, row.version), row.key))
     return "".join(orjson.dumps({"table": _TABLES[row.op], **row_object(row)}).decode() + "\n" for row in kept)
 
 

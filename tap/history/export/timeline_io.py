@@ -5,11 +5,11 @@ from __future__ import annotations
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
+from tap.core.kinds import colour_of
 from tap.history.export.edit import Clip, Edit, Marker
 
 __all__ = ["otio_file"]
 
-_COLOURS = {"gap": "RED", "still": "GREEN", "hold": "YELLOW", "mode": "BLUE", "music": "MAGENTA", "cut": "WHITE"}
 _OURS = "multicam-tap"
 
 
@@ -63,7 +63,7 @@ def _marker(edit: Edit, marker: Marker) -> otio.schema.Marker:
     return otio.schema.Marker(
         name=marker.name,
         marked_range=TimeRange(_time(edit, marker.at), _time(edit, marker.length)),
-        color=_COLOURS.get(marker.kind, "WHITE"),
+        color=colour_of(marker.kind),
         comment=marker.note,
         metadata={_OURS: {"kind": marker.kind}},
     )

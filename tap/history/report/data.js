@@ -9,7 +9,7 @@ const LENGTH = Math.max(1000, shoot.length);
 const WHOLE = shoot.live ? Math.ceil(LENGTH * 1.03) : LENGTH;
 
 const events = shoot.events.map(([kind, at, camera, from, timecode, words, duration, still], index) => ({
-  index, kind: shoot.kinds[kind][0], label: shoot.kinds[kind][1], at, camera, from, timecode,
+  index, kind: shoot.kinds[kind][0], label: shoot.kinds[kind][1], row: shoot.kinds[kind][2], at, camera, from, timecode,
   words: shoot.words[words], duration, still,
 }));
 const stills = shoot.stills.map(([at, camera, status, name, after, program, why], index) => ({
@@ -17,7 +17,8 @@ const stills = shoot.stills.map(([at, camera, status, name, after, program, why]
 }));
 const stillEvent = new Map(events.filter((one) => one.still !== NOTHING).map((one) => [one.still, one]));
 const cutAt = new Map(events.filter((one) => one.kind === "cut").map((one) => [one.at, one]));
-const marks = events.filter((one) => one.kind === "music_moment");
+/** Moments that stand in a row of their own, by the row. */
+const marks = Object.fromEntries(["music", "marker"].map((row) => [row, events.filter((one) => one.row === row)]));
 
 /** What was on air, in order: {at, end, camera, unsure, dissolve}. */
 const program = shoot.program.map(([at, length, camera, unsure]) => {

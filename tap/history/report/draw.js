@@ -14,7 +14,7 @@ function rowsOf(lane) {
   add("program", Math.round(lane * 1.25));
   if (holds.length) add("hold", small);
   lanes.forEach((_, index) => add(`camera-${index}`, lane, { camera: index }));
-  if (marks.length) add("music", small);
+  for (const [name, list] of Object.entries(marks)) if (list.length) add(name, small);
   if (gaps.length) add("gap", small + 2);
   return { rows, height: y + 4 };
 }
@@ -67,7 +67,7 @@ function drawPicture(painter, view, theme, layout) {
   for (const row of layout.rows) {
     if (row.name === "mode") drawModes(painter, view, theme, row);
     else if (row.name === "hold") drawHolds(painter, view, theme, row);
-    else if (row.name === "music") drawMusic(painter, view, theme, row);
+    else if (row.name in marks) drawMarks(painter, view, row, row.name === "marker" ? theme.accent : theme.soft, theme);
     else if (row.name === "gap") drawGaps(painter, view, theme, row);
     else if (row.camera !== undefined) drawStills(painter, view, theme, row, lanes[row.camera]);
   }
@@ -288,15 +288,18 @@ function drawHolds(painter, view, theme, row) {
   }
 }
 
-function drawMusic(painter, view, theme, row) {
+/** Moments: each as a triangle, with its words where these do not run into the next. */
+function drawMarks(painter, view, row, colour, theme) {
   const y = row.y + row.height / 2;
+  const shown = marks[row.name].map((mark) => [view.x(mark.at), mark]).filter(([x]) => x >= -6 && x <= view.width + 6);
   let last = -Infinity;
-  for (const mark of marks) {
-    const x = view.x(mark.at);
-    if (x < -6 || x > view.width + 6 || x - last < 3) continue;
+  shown.forEach(([x, mark], index) => {
+    if (x - last < 3) return;
     last = x;
-    painter.polygon([[x - 4, y - 4], [x + 4, y - 4], [x, y + 4]], { fill: theme.soft });
-  }
+    painter.polygon([[x - 4, y - 4], [x + 4, y - 4], [x, y + 4]], { fill: colour });
+    const room = (shown[index + 1]?.[0] ?? view.width) - x - 14;
+    if (mark.words && painter.measure(mark.words, 11) <= room) painter.text(x + 8, y, mark.words, { fill: theme.soft });
+  });
 }
 
 function drawStills(painter, view, theme, row, lane) {

@@ -7,8 +7,9 @@ function hit(view, layout, x, y) {
   const row = layout.rows.find((one) => y >= one.y && y < one.y + one.height);
   if (!row || row.name === "axis") return undefined;
   const at = view.at(x);
-  const finders = { program: hitProgram, mode: hitMode, hold: hitHold, music: hitMusic, gap: hitGap };
-  const found = row.camera === undefined ? finders[row.name](view, x, at) : hitLane(view, row.camera, x, y - row.y, at, row);
+  const finders = { program: hitProgram, mode: hitMode, hold: hitHold, gap: hitGap };
+  const find = finders[row.name] ?? (() => hitMark(view, marks[row.name], x));
+  const found = row.camera === undefined ? find(view, x, at) : hitLane(view, row.camera, x, y - row.y, at, row);
   return found && { row, ...found };
 }
 
@@ -77,9 +78,9 @@ function hitHold(view, x, at) {
   return { title: `Held${hold.rest >= 0 ? `: ${called(hold.rest)}` : ""}`, lines: [spanLines(hold)], at: hold.at, end: hold.end };
 }
 
-function hitMusic(view, x) {
-  const mark = marks.find((one) => Math.abs(view.x(one.at) - x) < NEAR);
-  return mark && { title: "Music", lines: [`${clock(mark.at, true)} · ${mark.words}`], event: mark, at: mark.at, end: mark.at };
+function hitMark(view, list, x) {
+  const mark = list.find((one) => Math.abs(view.x(one.at) - x) < NEAR);
+  return mark && { title: mark.label, lines: [`${clock(mark.at, true)} · ${mark.words}`], event: mark, at: mark.at, end: mark.at };
 }
 
 function hitGap(view, x, at) {

@@ -12,11 +12,12 @@ from typing import Any
 
 from msgspec import Struct
 
+from tap.core.kinds import KINDS, label_of
 from tap.core.merge import Row
 from tap.history.export.rates import RATES, Rate
 from tap.history.figures import CameraFigures, Figures, figures_of, program_of, stills_after_cut
 from tap.history.report.palette import looks
-from tap.history.telling import camera_names, tell
+from tap.history.telling import camera_names, step_words, tell
 from tap.history.timeline import Event, Lane, StillMark, Timeline, timeline_of
 from tap.history.words import clock, lasting, plain, zone_name
 
@@ -29,18 +30,9 @@ _MOST_LOOKS = 2_000
 _TITLE, _NAME, _WORDS, _NOTES = 300, 120, 240, 4_000
 """Characters that are shown of a title, a name, of what an event says, and of notes."""
 
-KINDS = {
-    "cut": "Cut",
-    "hold": "Hold",
-    "release": "Release",
-    "mode_change": "Mode",
-    "still_marker": "Still asked for",
-    "still_capture": "Still taken",
-    "music_moment": "Music",
-    "gap": "Gap",
-}
 STATUSES = ("uploaded", "captured", "requested", "failed")
 _NOTHING, _UNKNOWN = -1, -2
+_MOST_STEPS = 20
 
 
 class Camera(Struct, frozen=True, kw_only=True):
@@ -88,7 +80,8 @@ class Data(Struct, frozen=True, kw_only=True):
     holds: list[tuple[int, int, int]]
     gaps: list[tuple[int, int, int, str]]
     """Start, length, 1 where somebody else heard what happened, what it says."""
-    kinds: list[tuple[str, str]]
+    kinds: list[tuple[str, str, str]]
+    """Its name, what it is called, and the row of the picture that it stands in."""
     words: list[str]
     events: list[tuple[int, int, int, int, str, int, int, int]]
     """Kind, time, camera, camera before, timecode, words, length of a dissolve or hold, still; -1 is none."""
@@ -109,6 +102,8 @@ class Report(Struct, frozen=True, kw_only=True):
     zone_words: str
     notes: str
     made: str
+    clock_words: list[str]
+    """What the server's clock did that the times on the page do not."""
     rate: Rate
     timeline: Timeline
     figures: Figures
@@ -162,6 +157,7 @@ def report_of(
         zone_words=_zone_words(timeline.start, zone),
         notes=bounded(timeline.notes or "", _NOTES, lines=True),
         made=f"{_day(made_at, zone)}, {clock(made_at, zone)} {zone_name(made_at, zone)}",
+        clock_words=[step_words(step, zone) for step in timeline.clock_steps[:_MOST_STEPS]],
         rate=rate,
         timeline=timeline,
         figures=figures,
@@ -294,6 +290,10 @@ def _timecode(rate: Rate, start: int, zone: tzinfo | None, at: int) -> str:
 # ---------------------------------------------------------------------------------------------- what is drawn
 
 
+def _row_of(kind: str) -> str:
+    return KINDS[kind].row if kind in KINDS else "program"
+
+
 class _Packer:
     """Makes small of a timeline what the page draws."""
 
@@ -310,7 +310,7 @@ class _Packer:
     def data(self, stills: Iterable[Still]) -> Data:
         timeline = self._timeline
         events = [self._event(event) for event in timeline.events]
-        latest = max((timeline.end, *(still.at for still in timeline.stills)))
+        latest = max((timeline.end, *(still.moment for still in timeline.stills)))
         return Data(
             start=timeline.start,
             length=timeline.end - timeline.start,
@@ -329,7 +329,7 @@ class _Packer:
             ],
             holds=[(self._since(one.start), one.length, self._place(one.camera_id)) for one in timeline.holds],
             gaps=self._gaps(),
-            kinds=[(bounded(kind, 40), KINDS.get(kind, bounded(kind.replace("_", " "), 40))) for kind in self._kinds],
+            kinds=[(bounded(kind, 40), bounded(label_of(kind), 40), _row_of(kind)) for kind in self._kinds],
             words=list(self._words),
             events=events,
             stills=[self._still(still) for still in stills],
@@ -371,10 +371,10 @@ class _Packer:
         words = self._words.setdefault(told, len(self._words))
         return (
             kind,
-            self._since(event.at),
+            self._since(event.moment),
             self._place(event.camera_id),
             self._place(event.from_camera_id),
-            _timecode(self._rate, self._timeline.start, self._zone, event.at),
+            _timecode(self._rate, self._timeline.start, self._zone, event.moment),
             words,
             _NOTHING if event.duration_ms is None else event.duration_ms,
             self._numbers.get(event.still_key or "", _NOTHING),
@@ -386,7 +386,7 @@ class _Packer:
     def _still(self, still: Still) -> tuple[int, int, str, str, int | None, int, str]:
         mark = still.mark
         return (
-            self._since(mark.at),
+            self._since(mark.moment),
             self._place(mark.camera_id),
             mark.status,
             still.name,

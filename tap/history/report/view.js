@@ -258,8 +258,7 @@ function choose(index, { focus = true, centre = false } = {}) {
 function placeSpot() {
   const event = events[now.chosen];
   if (!event) return;
-  const names = { cut: "program", hold: "hold", release: "hold", mode_change: "mode", music_moment: "music", gap: "gap" };
-  const wanted = event.kind.startsWith("still") && event.camera >= 0 ? `camera-${event.camera}` : names[event.kind];
+  const wanted = event.row === "camera" && event.camera >= 0 ? `camera-${event.camera}` : event.row;
   const row = now.layout.rows.find((one) => one.name === wanted) ?? now.layout.rows.find((one) => one.name === "program");
   const length = event.kind === "cut" ? onAirFor(event) ?? 0 : 0;
   const x = now.view.x(event.at);

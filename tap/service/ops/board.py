@@ -1,19 +1,22 @@
 """What the live page draws: the happenings of the session that runs, or of the last one, up to a bound.
 
-It is told of entries as they are made, so it shows what the history will say and nothing else; and of the machine's
-state, for the one thing that no entry tells: that the program turned to nothing.
+It is told of entries as they are made, so it shows what the history will say and nothing else. As everywhere, a session
+is read in the one order of :mod:`tap.core.reading`; here by the clock that the server has now, which the page's own
+clock shows too: where that was set, what was before it moves.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from msgspec import Struct, structs
+
+from tap.core.kinds import KINDS
 from tap.core.model import Entry
 from tap.core.plain import plain
-from tap.core.state import State
+from tap.core.reading import NEAR_MS, number, read
 from tap.core.status import Happening
 
 __all__ = ["Board", "shown", "shown_id"]
@@ -45,55 +48,110 @@ def shown_id(text: object) -> str | None:
     return plain(text[:_ID]) + "…" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
 
 
+class _Line(Struct):
+    """A happening as it is shown, and where its time comes from."""
+
+    shown: Happening
+    at: int
+    """As the row has it."""
+    event: Entry | None = None
+    """Where it is an event: what orders it."""
+
+
 class Board:
     """The happenings of one session."""
 
     def __init__(self) -> None:
         self.session: str | None = None
-        self.happenings: deque[Happening] = deque(maxlen=KEPT)
+        self._lines: dict[str, _Line] = {}
+        self._row: Mapping[str, Any] = {}
         self._started = self._seen = 0
         self._present: dict[str, bool] = {}
-        self._program: str | None = None
-        self._program_known = False
+        self._newest = 0
+        self._lead: int | None = None
+        """How far the server's clock was ahead of ours at the last event."""
+        self._uneven = False
+        """What came since the session was read last does not just go on."""
+        self._was_set = False
+        """The server's clock was."""
+        self._held_at = 0
+
+    @property
+    def happenings(self) -> list[Happening]:
+        """All of them, as they came."""
+        return [line.shown for line in self._lines.values()]
 
     def take(self, entries: Iterable[Entry]) -> list[Happening]:
         """What these entries add; begins anew with another session that is live."""
-        news: list[Happening] = []
+        news: dict[str, Happening] = {}
         for entry in entries:
             if entry.op == "session" and entry.session_key != self.session and entry.fields.get("status") == "live":
                 self._begin(entry)
             if entry.session_key == self.session:
                 happening = _TELLS[entry.op](self, entry.key, entry.fields, entry.version)
                 if happening is not None:
-                    news.append(happening)
-        self.happenings.extend(news)
-        return news
+                    self._keep(happening, entry)
+                    news[happening.key] = happening
+        return list(news.values())
 
-    def look(self, state: State) -> list[Happening]:
-        """What the state says beyond the entries: a program that was lost without a cut."""
-        session, program = state.session, state.program
-        if session is None or session.key != self.session or not program.known or not program.sure:
+    def settle(self) -> list[Happening]:
+        """Read the session anew where that may put something to another moment: what it has moved."""
+        if not self._uneven:
             return []
-        if not self._program_known or program.value == self._program:
-            self._program, self._program_known = program.value, True
-            return []
-        self._program = program.value
-        at = state.program_since[0]
-        happening = Happening("program", f"program/{at}", at, camera=shown_id(program.value), name=None)
-        self.happenings.append(happening)
-        return [happening]
+        self._uneven = False
+        reading = read((line.event for line in self._lines.values() if line.event is not None), self._row)
+        shift = reading.last_shift
+        self._was_set = bool(reading.steps)
+        moments = {entry.key: moment - shift for entry, moment in zip(reading.rows, reading.moments, strict=True)}
+        moved = []
+        for line in self._lines.values():
+            if line.event is not None:
+                at = moments[line.event.key]
+            elif line.shown.kind == "end":
+                at = line.at
+            else:
+                at = reading.moment_of(line.at, last=line.shown.kind != "start") - shift
+            if at != line.shown.at:
+                line.shown = structs.replace(line.shown, at=at)
+                moved.append(line.shown)
+        return moved
 
     def _begin(self, entry: Entry) -> None:
         self.session = entry.session_key
         self._started = _time(entry.fields, "startedAt", entry.version)
         # It may have run for long before it was first seen.
         self._seen = max(self._started, _time(entry.fields.get("startState") or {}, "at", 0))
-        self._present, self._program, self._program_known = {}, None, False
-        self.happenings.clear()
+        self._present, self._lines = {}, {}
+        self._newest, self._held_at, self._lead, self._uneven, self._was_set = 0, 0, None, False, False
+
+    def _keep(self, happening: Happening, entry: Entry) -> None:
+        event = entry if entry.op == "event" else None
+        self._lines.pop(happening.key, None)
+        self._lines[happening.key] = _Line(happening, happening.at, event)
+        while len(self._lines) > KEPT:
+            del self._lines[next(iter(self._lines))]
+        if event is None:
+            self._uneven = self._uneven or self._was_set
+        elif happening.kind in KINDS and KINDS[happening.kind].at_once:
+            self._uneven = not self._goes_on(happening, number(event.fields.get("observedAt"))) or self._uneven
+
+    def _goes_on(self, happening: Happening, heard: int | None) -> bool:
+        """Whether an event follows the one before it by both clocks, and a hold is as long as is said."""
+        lead = happening.at - (happening.at if heard is None else heard)
+        even = self._lead is None or abs(lead - self._lead) <= NEAR_MS
+        follows = happening.at >= self._newest
+        length = happening.at - self._held_at
+        if happening.kind == "hold":
+            self._held_at = happening.at
+        elif happening.kind == "release" and happening.duration_ms is not None:
+            even = even and abs(length - happening.duration_ms) <= NEAR_MS
+        self._newest, self._lead = max(self._newest, happening.at), lead
+        return even and follows
 
     # ------------------------------------------------------------------------------------------ by kind of row
 
     def _session(self, key: str, fields: Mapping[str, Any], version: int) -> Happening | None:
+        self._row = fields
         if fields.get("status") != "live":
             words = " ".join(str(word) for word in (fields.get("status"), fields.get("endReason")) if word)
             return Happening("end", f"end/{key}", _time(fields, "completedAt", version), words=shown(words))
@@ -122,13 +180,10 @@ class Board:
         detail = fields.get("detail") or {}
         camera, name = _camera_of(fields)
         from_camera = shown_id(fields.get("fromCameraId"))
-        if kind == "cut":
-            self._program, self._program_known = fields.get("cameraId"), True
-        elif kind == "gap":
+        if kind == "gap":
             # What stood before it is shown no further than it, whatever is told after.
             camera = shown_id((detail.get("after") or {}).get("programCameraId"))
             from_camera = shown_id((detail.get("before") or {}).get("programCameraId"))
-            self._program_known = False
         elif kind in ("still_marker", "still_capture"):
             key = fields.get("stillKey") or key
         return Happening(
@@ -188,6 +243,8 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], str]] = {
     "gap": lambda _, detail: str(detail.get("cause", "")),
     "still_marker": lambda _, detail: _cameras(len(detail.get("cameraIds") or [])),
     "music_moment": lambda _, detail: str(detail.get("kind", "")),
+    "off_air": _cut,
+    "marker": lambda _, detail: str(detail.get("label") or detail.get("source") or ""),
 }
 
 _TELLS: Mapping[str, Callable[[Board, str, Mapping[str, Any], int], Happening | None]] = {

@@ -177,7 +177,7 @@ class Face:
     def _push(self) -> None:
         self._pushing = False
         try:
-            self.feed.happened(self.board.look(self._service.pipeline.state))
+            self.feed.happened(self.board.settle())
             if self.feed.clients:
                 self.feed.now(now_of(self._service))
         except Exception:  # noqa: BLE001 - who looks on must not stop what is looked at

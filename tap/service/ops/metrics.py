@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from tap.core.kinds import KINDS
 from tap.service.health import health
 from tap.service.meters import Histogram
 from tap.service.ops.now import bounded_types, version
@@ -25,16 +26,6 @@ __all__ = ["CONTENT_TYPE", "Metrics"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX = "multicam_tap_"
-_KINDS = (
-    "cut",
-    "hold",
-    "release",
-    "mode_change",
-    "still_marker",
-    "still_capture",
-    "music_moment",
-    "gap",
-)
 _STATES = ("none", "idle", "shipping", "away", "blocked")
 _ALARMS = 20
 
@@ -125,7 +116,7 @@ class _Readings(Collector):
         tally, events = service.pipeline.tally, service.meters.events
         yield _counter("observations", "What frames said.", tally.observations)
         yield _counter("entries", "Entries made for the ledger.", tally.entries)
-        by_kind = {kind: float(events[kind]) for kind in _KINDS if kind != "gap"}
+        by_kind = {kind: float(events[kind]) for kind in KINDS if kind != "gap"}
         yield _counters("events", "Director events made, by kind; gaps are counted by themselves.", "kind", by_kind)
         yield _counter("gaps", "Gaps told in the history.", events["gap"])
         yield _counter("bugs", "Frames that could not be taken in, by our own fault.", service.ingest.slips)

@@ -10,6 +10,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from tap.core.doubts import doubts_in_words
+from tap.core.reading import NEAR_MS
 from tap.core.state import Session, State
 from tap.core.status import (
     CameraNow,
@@ -74,7 +75,7 @@ def now_of(service: Service) -> Now:
         waits_for=None if session is not None else _waits_for(service),
         session=None if session is None else _session(session, seen=service.socket.connected),
         program=_program(state),
-        hold=None if state.held is None else HoldNow(shown_id(state.held.camera_id), state.held.at),
+        hold=_hold(state),
         mode=shown(state.mode.value) if state.mode.known else None,
         cameras=cameras[:_CAMERAS],
         more_cameras=max(0, len(cameras) - _CAMERAS),
@@ -164,7 +165,18 @@ def _program(state: State) -> ProgramNow | None:
     known = None if camera is None else state.cameras.get(camera)
     name = None if known is None else shown(known.info.name or None)
     ident = shown_id(camera)
-    return ProgramNow(ident, name or ident, state.program_since[0], program.sure)
+    return ProgramNow(ident, name or ident, _since(state, *state.program_since), program.sure)
+
+
+def _hold(state: State) -> HoldNow | None:
+    held = state.held
+    return None if held is None else HoldNow(shown_id(held.camera_id), _since(state, held.at, held.mono))
+
+
+def _since(state: State, at: int, mono: int) -> int:
+    """When something began, by the clock that the server has now: it may have been set since."""
+    now = at if state.clock_offset is None else mono + state.clock_offset
+    return at if abs(now - at) <= NEAR_MS else now
 
 
 def _cameras(state: State, session: Session | None) -> Iterable[CameraNow]:

@@ -19,6 +19,7 @@ import msgspec
 from aiohttp import web
 
 from tap.adapters.journal import Journal
+from tap.core.kinds import KINDS
 from tap.core.status import Health, SessionKept
 from tap.service.health import health
 from tap.service.logs import get_logger
@@ -49,6 +50,9 @@ _PAGE = {
     "/lanes.js": ("lanes.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
+
+_KINDS = {name: (kind.label.partition(" ")[0], kind.style) for name, kind in KINDS.items()}
+"""How the page calls the kinds of events in its list, and what they look like there."""
 
 _REPORT = "report it, with this line; recording goes on"
 
@@ -178,7 +182,8 @@ class Pages:
     async def _tell(self, request: web.Request, response: web.StreamResponse, client: Client) -> None:
         """Everything, then the news, until the client goes or is too slow."""
         status = status_of(self._service, [])
-        message: bytes | None = event("hello", {"status": status, "happenings": list(self._face.board.happenings)})
+        said = {"status": status, "happenings": self._face.board.happenings, "kinds": _KINDS}
+        message: bytes | None = event("hello", said)
         try:
             while message is not None:
                 async with asyncio.timeout(_SEND_WITHIN_S):

@@ -32,8 +32,10 @@ export function lanesOf(happenings, state, now) {
     if (one.kind === "start") {
       start = one.at;
       enter(one.camera, one.at);
-    } else if (one.kind === "cut" || one.kind === "program") {
+    } else if (one.kind === "cut") {
       enter(one.camera, one.at);
+    } else if (one.kind === "off_air") {
+      leave(one.at);
     } else if (one.kind === "gap") {
       // A first sight has no length: nothing was heard since the session began.
       const from = one.durationMs === undefined ? (start ?? one.at) : one.at - one.durationMs;

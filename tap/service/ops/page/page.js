@@ -101,6 +101,7 @@ function found() {
 
 function takeHello(said) {
   status = said.status;
+  tags = { ...said.kinds, ...OTHER_TAGS };
   clockOf = formatter(status.timezone);
   happenings.clear();
   add(said.happenings);
@@ -236,7 +237,8 @@ function drawAir(at) {
   byId("hold").hidden = hold === null || session === null;
   if (hold !== null) say("hold-time", lasting(at - hold.since));
   say("session", session === null ? "–" : (session.title ?? session.key));
-  say("running", session === null ? "–" : lasting(at - session.startedAt));
+  // The beginning as the server's clock has it now, where that was set since.
+  say("running", session === null ? "–" : lasting(at - (happenings.get(`start/${session.key}`)?.at ?? session.startedAt)));
   say("mode", state.mode ?? "–");
   say("cuts", session === null ? "–" : String(session.counts.cut ?? 0));
   say("gaps", session === null ? "–" : session.gaps ? `${session.gaps} (${lasting(session.gapMs)})` : "0");
@@ -305,18 +307,15 @@ function bar(name, from, to, view) {
 
 // ------------------------------------------------------------------------------------------------ lists
 
-const TAGS = {
-  start: ["Start", "edge"], end: ["End", "edge"], cut: ["Cut", "cut"], program: ["Off", "cut"], hold: ["Hold", ""],
-  release: ["Release", ""], mode_change: ["Mode", ""], still_marker: ["Still", "still-row"],
-  still_capture: ["Still", "still-row"], still: ["Still", "failed"], gap: ["Gap", "gap-row"], camera: ["Camera", ""],
-  music_moment: ["Music", ""],
-};
+/** What a line is called, and its class; kinds of events come with the hello. */
+let tags = {};
+const OTHER_TAGS = { start: ["Start", "edge"], end: ["End", "edge"], still: ["Still", "failed"], camera: ["Camera", ""] };
 
 const SAID = {
   start: (one) => [named(one.words ?? "a session"), more("begins")],
   end: (one) => [more(one.words)],
   cut: (one) => [one.fromName ? named(one.fromName) : null, one.fromName ? made("span", "arrow", "→") : null, named(one.name ?? "?"), more(one.words)],
-  program: (one) => (one.camera === undefined ? ["nothing on program"] : [named(one.camera)]),
+  off_air: (one) => [one.fromName ? named(one.fromName) : "the program", " went off", more(one.words)],
   hold: (one) => [one.name === undefined ? "the program is held" : named(one.name)],
   release: (one) => [one.durationMs === undefined ? "" : `held for ${lasting(one.durationMs)}`],
   mode_change: (one) => [named(one.words ?? "")],
@@ -326,6 +325,7 @@ const SAID = {
   gap: (one) => [one.durationMs === undefined ? "first heard: it ran before" : `nothing heard for ${(one.durationMs / 1000).toFixed(1)} s`, more(one.words)],
   camera: (one) => [named(one.name ?? "?"), more(one.words)],
   music_moment: (one) => [named(one.words ?? "")],
+  marker: (one) => [named(one.words ?? "marked")],
 };
 
 function more(text) {
@@ -339,7 +339,7 @@ function drawHappened() {
   const rows = sorted.filter((one) => one.kind in SAID && (one.kind !== "still" || one.status === "failed"));
   const newest = rows.slice(narrow.matches && !showAll ? -SHOWN_NARROW : -SHOWN).reverse();
   byId("happened").replaceChildren(...newest.map((one) => {
-    const [tag, name] = TAGS[one.kind];
+    const [tag, name] = tags[one.kind] ?? [one.kind, ""];
     return made("li", name, made("span", "time", clock(one.at)), made("span", "tag", tag), made("span", "said", ...SAID[one.kind](one)));
   }));
   byId("nothing").hidden = newest.length > 0;
