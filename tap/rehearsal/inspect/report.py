@@ -174,11 +174,11 @@ def _looks(
         near = stats.near / stats.times
         return f"time ({stats.unit})", 0.6 + 0.35 * near, f"{near:.0%} within ten minutes of when it came"
     if stats.is_flag:
-        sure = 0.95 if stats.kinds["flag"] else 0.6
+        sure = 0.95 if stats.is_of("flag") else 0.6
         return "flag", sure, f"turned {stats.changes} times" if not {"[", "{"} & set(stats.path) else "both values"
     if any(stats is other for other in still_ids(survey, kind, frozenset() if roles is None else roles.ids)):
         return "still id", 0.6, f"{different}, which stand in frames of other types too"
-    if stats.wordy and stats.kinds["text"] == stats.said and not stats.links:
+    if stats.wordy and stats.is_of("text") and not stats.links:
         return "name or text", 0.6, f"{different}, written for people"
     return None
 

@@ -54,7 +54,7 @@ class Rules:
         if guess is None:
             return
         stats = kind.fields[guess.path]
-        if stats.kinds["number"]:
+        if stats.is_of("number"):
             values = {value: f"mode-{value}" for value in sorted(stats.values)}
             doubt = f"the modes are numbers: give each its word ({_MODE_WORDS})"
             self._draft.put(name, {"from": [guess.path], "values": values}, doubt)
@@ -229,7 +229,7 @@ class Rules:
             self._draft.put(name, {"from": [path], "values": values}, None if all(values.values()) else doubt)
 
     def _duration(self, inside: dict[str, FieldStats], taken: set[str]) -> None:
-        fit = {p: s for p, s in inside.items() if s.kinds["number"] == s.said > 0 and not s.is_time and not s.is_flag}
+        fit = {p: s for p, s in inside.items() if s.is_of("number") and not s.is_time and not s.is_flag}
         path = best(fit, "duration_ms", taken)
         if path is None:
             return

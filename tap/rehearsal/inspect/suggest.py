@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from tap.rehearsal.inspect import words
 from tap.rehearsal.inspect.draft import Draft
 from tap.rehearsal.inspect.envelope import Envelope
 from tap.rehearsal.inspect.events import EventRole
@@ -62,7 +63,8 @@ class _Suggester:
             if role.emit == "hello":
                 self._rules.rule(role)
         self._snapshot()
-        for role in self._events:
+        order = list(words.EVENTS)
+        for role in sorted(self._events, key=lambda role: order.index(role.emit) if role.emit in order else -1):
             if role.emit not in {None, "hello", "quiet", "ignore"}:
                 self._rules.rule(role)
         self._untyped_rest()
@@ -120,12 +122,12 @@ class _Suggester:
         unsure = [role.kind for role in ignored if role.sure < SURE]
         if unsure:
             draft.doubt(f"{', '.join(unsure)}: big and often, and no state ever showed anything of it")
-        draft.words("ignore", (role.kind for role in ignored))
+        draft.words("ignore", sorted(role.kind for role in ignored))
         if unknown:
             draft.doubt(
                 f"nobody knows what {', '.join(role.kind or 'frames without a type' for role in unknown)} may mean"
             )
-        draft.words("quiet", (role.kind for role in (*quiet, *unknown) if role.kind))
+        draft.words("quiet", sorted(role.kind for role in (*quiet, *unknown) if role.kind))
 
     # ------------------------------------------------------------------ [session], [camera], [hold]
 
@@ -154,7 +156,7 @@ class _Suggester:
             self._rules.named(below(kind, roles.hold.path), ("by",), taken={roles.hold_flag})
 
     def _put_flag(self, name: str, guess: Guess, stats: FieldStats) -> None:
-        numbers = stats.kinds["number"] > 0
+        numbers = stats.is_of("number")
         spec: Any = {"from": [guess.path], "values": {"1": True, "0": False}} if numbers else [guess.path]
         self._draft.put(name, spec, doubt_of(guess))
 
@@ -187,7 +189,7 @@ class _Suggester:
         more: dict[str, Any] = {}
         if none_words(stats):
             more["none"] = [as_told(word, stats) for word in none_words(stats)]
-        if stats.objects < kind.count:
+        if stats.objects < kind.usual:
             more["missing"] = "none"
         self._draft.put("session", {"from": [guess.path], **more} if more else [guess.path], doubt_of(guess))
 
