@@ -12,16 +12,20 @@ from msgspec import Struct, field
 
 from tap.adapters.tape import read_tapes
 from tap.core import redact
+from tap.core.codec import parse_id
 from tap.core.errors import TapError
 from tap.core.mapping import Dialect
 from tap.core.mapping.dialect import binary_reason
+from tap.core.mapping.numbering import Numbering
+from tap.core.mapping.paths import at, parse_path
 from tap.core.mapping.wraps import Wraps
 from tap.core.model import Frame, SourceItem
 from tap.rehearsal.inspect.census import Census
 from tap.rehearsal.inspect.envelope import Envelope, find_envelope
 from tap.rehearsal.inspect.events import EventRole, find_events
+from tap.rehearsal.inspect.fit import boot_path, find_seq
 from tap.rehearsal.inspect.states import StateRoles, find_state
-from tap.rehearsal.inspect.survey import Odd, Survey
+from tap.rehearsal.inspect.survey import FieldStats, Odd, Survey
 from tap.rehearsal.inspect.witness import Witness
 from tap.rehearsal.inspect.wrapping import find_wraps
 
@@ -52,6 +56,10 @@ class Analysis(Struct):
     roles: StateRoles | None = None
     witness: Witness | None = None
     events: list[EventRole] = field(default_factory=list)
+    seq: FieldStats | None = None
+    """The field that numbers the frames."""
+    numbering: Numbering = field(default_factory=Numbering)
+    """What these numbers count."""
     odd: list[Odd] = field(default_factory=list)
     """What was left out of account, since it is not like the others of its type."""
     remarks: list[str] = field(default_factory=list)
@@ -81,7 +89,29 @@ def analyse(paths: list[Path], dialect: Dialect, on_progress: Callable[[str, int
         if _choose_program(found.roles, found.witness):
             found.witness = _watch(paths, found, on_progress)
     found.events = find_events(survey, found.roles, found.witness)
+    found.seq = find_seq(survey)
+    if found.seq is not None:
+        _number(paths, found, found.seq.path, on_progress)
     return found
+
+
+def _number(paths: list[Path], found: Analysis, seq: str, on_progress: Callable[[str, int, int], None]) -> None:
+    """Look at the numbers of all frames, and at which boot a greeting names."""
+    assert found.survey is not None  # noqa: S101 - asked by the caller
+    place = parse_path(seq) or ()
+    boots = {role.kind: boot_path(found.survey, role.kind) for role in found.events if role.emit == "hello"}
+    boot: str | None = None
+    connection = -1
+    for frame, parsed in _frames(paths, "numbering", on_progress, found.envelope.wraps):
+        if frame.connection != connection:
+            connection, boot = frame.connection, None
+        for said in found.envelope.objects(parsed):
+            greeting = boots.get(said.kind)
+            if greeting is not None:
+                boot = parse_id(at(said.body, greeting)) or boot
+            number = at(said.whole, place)
+            if type(number) is int:
+                found.numbering.see(number, connection=connection, boot=boot, type=said.kind)
 
 
 def _watch(paths: list[Path], found: Analysis, on_progress: Callable[[str, int, int], None]) -> Witness:

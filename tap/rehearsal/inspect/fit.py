@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tap.core.mapping.paths import Path, parse_path
 from tap.rehearsal.inspect import words
 from tap.rehearsal.inspect.states import Guess
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
 
-__all__ = ["as_told", "below", "best", "doubt_of", "find_seq", "find_time"]
+__all__ = ["as_told", "below", "best", "boot_path", "doubt_of", "find_seq", "find_time"]
 
 
 def find_time(survey: Survey) -> FieldStats | None:
@@ -31,6 +32,14 @@ def _numbers(stats: FieldStats) -> bool:
     whole = stats.is_of("number") and not stats.is_time and not stats.fraction
     turns = ((stats.grows, stats.shrinks), (stats.grows_alike, stats.shrinks_alike))
     return whole and any(grows >= 10 and grows >= 19 * shrinks for grows, shrinks in turns)
+
+
+def boot_path(survey: Survey, kind: str) -> Path | None:
+    """Where a greeting says which lifetime of the server it is; as the draft of its rule has it."""
+    fields = {path: stats for path, stats in survey.kinds[kind].fields.items() if "[" not in path and "{" not in path}
+    taken = {best(fields, name, set()) or "" for name in ("server", "version")}
+    found = best(fields, "boot", taken)
+    return None if found is None else parse_path(found)
 
 
 def doubt_of(guess: Guess) -> str | None:

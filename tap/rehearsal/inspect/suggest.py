@@ -2,55 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tap.rehearsal.inspect import words
+from tap.rehearsal.inspect.analysis import Analysis
 from tap.rehearsal.inspect.draft import Draft
 from tap.rehearsal.inspect.envelope import Envelope
-from tap.rehearsal.inspect.events import EventRole
-from tap.rehearsal.inspect.fit import as_told, below, doubt_of, find_seq, find_time
+from tap.rehearsal.inspect.fit import as_told, below, doubt_of, find_time
 from tap.rehearsal.inspect.rules import SURE, Rules
 from tap.rehearsal.inspect.states import Guess, StateRoles, none_words
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
-from tap.rehearsal.inspect.witness import Witness
 
-__all__ = ["Suggestion", "suggest"]
+__all__ = ["Suggestion", "suggest", "wraps_of"]
 
 
 class Suggestion(NamedTuple):
-    """The file, and how many of its lines are doubtful."""
+    """The file, how many of its lines are doubtful, and of how many frames it takes no account."""
 
     text: str
     doubts: int
+    left_out: int = 0
 
 
-def suggest(
-    survey: Survey,
-    roles: StateRoles | None,
-    events: list[EventRole],
-    witness: Witness | None,
-    *,
-    name: str,
-    source: str,
-) -> Suggestion:
-    """Draft a mapping file. ``name`` is what it calls itself, ``source`` what it was drafted from."""
-    return _Suggester(survey, roles, events, witness).file(name, source)
+def wraps_of(envelope: Envelope) -> Iterator[tuple[str, Any]]:
+    """The settings of [frame] that say what stands around the objects."""
+    wraps = envelope.wraps
+    if wraps.json_text:
+        yield "json_text", True
+    if wraps.array:
+        yield "array", list(wraps.array)
+    if wraps.several:
+        yield "several", True
+    if wraps.prefix:
+        yield "prefix", wraps.prefix
+
+
+def suggest(found: Analysis, *, name: str) -> Suggestion:
+    """Draft a mapping file. ``name`` is what it calls itself."""
+    assert found.survey is not None  # noqa: S101 - an analysis that was made has one
+    return _Suggester(found, found.survey).file(name)
 
 
 class _Suggester:
-    def __init__(
-        self, survey: Survey, roles: StateRoles | None, events: list[EventRole], witness: Witness | None
-    ) -> None:
+    def __init__(self, found: Analysis, survey: Survey) -> None:
+        self._found = found
         self._survey = survey
         self._envelope: Envelope = survey.envelope
-        self._roles = roles
-        self._events = events
+        self._roles: StateRoles | None = found.roles
+        self._events = found.events
         self._draft = Draft()
-        self._rules = Rules(self._draft, survey, roles, witness)
+        self._rules = Rules(self._draft, survey, found.roles, found.witness)
 
-    def file(self, name: str, source: str) -> Suggestion:
+    def file(self, name: str) -> Suggestion:
         draft = self._draft
-        draft.remark(f"Drafted by 'multicam-tap inspect --suggest' from {source}.")
+        draft.remark(f"Drafted by 'multicam-tap inspect --suggest' from {self._found.source}.")
         draft.remark(
             "A line below 'doubtful' is a guess: look at the samples, mend or delete it, and delete the remark."
         )
@@ -70,7 +76,7 @@ class _Suggester:
         self._untyped_rest()
         if "[[rule]]" not in draft.lines:
             self._no_rule()
-        return Suggestion(draft.text(), draft.doubts)
+        return Suggestion(draft.text(), draft.doubts, sum(odd.count for odd in self._found.odd))
 
     def _no_rule(self) -> None:
         """A mapping without a rule does not load: one as a beginning."""
@@ -91,6 +97,8 @@ class _Suggester:
             draft.put("body", [envelope.body])
         if envelope.batch is not None:
             draft.put("batch", [envelope.batch])
+        for setting, value in wraps_of(envelope):
+            draft.put(setting, value)
         time = find_time(self._survey)
         if time is None:
             draft.put("time", [], "no field looks like the time of every frame: the tap's own clock is used")
@@ -98,10 +106,11 @@ class _Suggester:
             unit = {"unit": time.unit} if time.unit in {"us", "ns"} else {}
             path = [time.path]
             draft.put("time", {"from": path, **unit} if unit else path)
-        seq = find_seq(self._survey)
-        if seq is not None:
-            draft.put("seq", [seq.path])
-            draft.put("seq_orders", "connection")
+        if self._found.seq is not None:
+            draft.put("seq", [self._found.seq.path])
+            orders = self._found.numbering.fits
+            doubt = "the numbers begin anew, or go back, on one connection" if orders in {None, "nothing"} else None
+            draft.put("seq_orders", orders or "nothing", doubt)
         self._session_policy()
         if envelope.type is not None:
             self._lists()
