@@ -726,8 +726,10 @@ def _inspected(shown: Inspection, *, suggests: bool, tried: str | None, as_json:
     if suggests:
         drafted = shown.suggestion()
         doubts = f"doubtful lines: {drafted.doubts}" if drafted.doubts else "none of its lines is doubtful"
-        text = drafted.text if not as_json else _json_text({"mapping": drafted.text, "doubts": drafted.doubts})
-        return text, f"a mapping file was drafted; {doubts}"
+        told = {"mapping": drafted.text, "doubts": drafted.doubts, "leftOut": drafted.left_out}
+        text = drafted.text if not as_json else _json_text(told)
+        odd = f"; {drafted.left_out} odd frames were left out of account: 'inspect' shows them" * bool(drafted.left_out)
+        return text, f"a mapping file was drafted; {doubts}{odd}"
     found = shown.report() if tried is None else shown.trial(load_dialect(tried))
     if as_json:
         return _json_text(to_builtins(found)), ""

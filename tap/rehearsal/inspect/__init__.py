@@ -1,5 +1,6 @@
 """``inspect``: from frames that nobody has seen to a mapping file. By behaviour, and only then by name.
 
+wrapping   what stands around the objects              census    what is not like the others
 walk       every value of a frame, with its path       witness   what explains what
 envelope   batches, type and body                      events    what each type is
 survey     types and fields, counted                   suggest   the mapping file (draft: its lines)
@@ -54,9 +55,7 @@ class Inspection:
 
     def suggestion(self, name: str = "my-server/1") -> Suggestion:
         """A mapping file that calls itself ``name``."""
-        found = self._found
-        assert found.survey is not None  # noqa: S101 - an analysis that was made has one
-        return suggest(found.survey, found.roles, found.events, found.witness, name=name, source=found.source)
+        return suggest(self._found, name=name)
 
     def trial(self, other: Dialect) -> Trial:
         """What ``other`` would give, beside what the dialect gives."""

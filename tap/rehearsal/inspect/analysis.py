@@ -8,20 +8,26 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import orjson
 from msgspec import Struct, field
 
 from tap.adapters.tape import read_tapes
 from tap.core import redact
+from tap.core.codec import parse_id
 from tap.core.errors import TapError
 from tap.core.mapping import Dialect
 from tap.core.mapping.dialect import binary_reason
+from tap.core.mapping.numbering import Numbering
+from tap.core.mapping.paths import at, parse_path
+from tap.core.mapping.wraps import Wraps
 from tap.core.model import Frame, SourceItem
+from tap.rehearsal.inspect.census import Census
 from tap.rehearsal.inspect.envelope import Envelope, find_envelope
 from tap.rehearsal.inspect.events import EventRole, find_events
+from tap.rehearsal.inspect.fit import boot_path, find_seq
 from tap.rehearsal.inspect.states import StateRoles, find_state
-from tap.rehearsal.inspect.survey import Survey
+from tap.rehearsal.inspect.survey import FieldStats, Odd, Survey
 from tap.rehearsal.inspect.witness import Witness
+from tap.rehearsal.inspect.wrapping import find_wraps
 
 __all__ = ["Analysis", "analyse"]
 
@@ -45,10 +51,17 @@ class Analysis(Struct):
     seconds: float = 0.0
     bytes: int = 0
     envelope: Envelope = field(default_factory=Envelope)
+    census: Census | None = None
     survey: Survey | None = None
     roles: StateRoles | None = None
     witness: Witness | None = None
     events: list[EventRole] = field(default_factory=list)
+    seq: FieldStats | None = None
+    """The field that numbers the frames."""
+    numbering: Numbering = field(default_factory=Numbering)
+    """What these numbers count."""
+    odd: list[Odd] = field(default_factory=list)
+    """What was left out of account, since it is not like the others of its type."""
     remarks: list[str] = field(default_factory=list)
     """Lines of the tape that could not be read."""
 
@@ -59,10 +72,15 @@ def analyse(paths: list[Path], dialect: Dialect, on_progress: Callable[[str, int
     Raises ``TapeInvalid`` for what is no tape, and ``TapError`` where there is no frame on it.
     """
     found = Analysis(", ".join(path.name for path in paths))
-    found.envelope = find_envelope(_sample(paths))
-    survey = found.survey = Survey(found.envelope, dialect)
-    for frame, parsed in _frames(paths, "counting", on_progress, found):
+    raw = [frame.data for frame in _sample(paths) if not frame.binary]
+    wraps = find_wraps(raw)
+    sample = [parsed for data in raw if not isinstance(parsed := _parsed(data, wraps), str)]
+    found.envelope = find_envelope(sample, wraps)
+    found.census = Census(found.envelope, sample)
+    survey = found.survey = Survey(found.envelope, dialect, found.census)
+    for frame, parsed in _frames(paths, "counting", on_progress, found.envelope.wraps, found):
         survey.feed(frame, parsed)
+    found.odd = list(survey.odd.values())
     if not found.frames:
         raise TapError("there is no frame on it", where=found.source, hint="record for longer, while things happen")
     found.roles = find_state(survey)
@@ -71,15 +89,39 @@ def analyse(paths: list[Path], dialect: Dialect, on_progress: Callable[[str, int
         if _choose_program(found.roles, found.witness):
             found.witness = _watch(paths, found, on_progress)
     found.events = find_events(survey, found.roles, found.witness)
+    found.seq = find_seq(survey)
+    if found.seq is not None:
+        _number(paths, found, found.seq.path, on_progress)
     return found
+
+
+def _number(paths: list[Path], found: Analysis, seq: str, on_progress: Callable[[str, int, int], None]) -> None:
+    """Look at the numbers of all frames, and at which boot a greeting names."""
+    assert found.survey is not None  # noqa: S101 - asked by the caller
+    place = parse_path(seq) or ()
+    boots = {role.kind: boot_path(found.survey, role.kind) for role in found.events if role.emit == "hello"}
+    boot: str | None = None
+    connection = -1
+    for frame, parsed in _frames(paths, "numbering", on_progress, found.envelope.wraps):
+        if frame.connection != connection:
+            connection, boot = frame.connection, None
+        for said in found.envelope.objects(parsed):
+            greeting = boots.get(said.kind)
+            if greeting is not None:
+                boot = parse_id(at(said.body, greeting)) or boot
+            number = at(said.whole, place)
+            if type(number) is int:
+                found.numbering.see(number, connection=connection, boot=boot, type=said.kind)
 
 
 def _watch(paths: list[Path], found: Analysis, on_progress: Callable[[str, int, int], None]) -> Witness:
     assert found.roles is not None  # noqa: S101 - asked by the callers
+    assert found.census is not None  # noqa: S101 - the same
     witness = Witness(found.envelope, found.roles)
-    for frame, parsed in _frames(paths, "comparing", on_progress):
+    for frame, parsed in _frames(paths, "comparing", on_progress, found.envelope.wraps):
         for said in found.envelope.objects(parsed):
-            witness.feed(said, frame.connection)
+            if found.census.odd(said) is None:
+                witness.feed(said, frame.connection)
     return witness
 
 
@@ -105,15 +147,13 @@ def _choose_program(roles: StateRoles, witness: Witness) -> bool:
 # ---------------------------------------------------------------------------------------------- reading
 
 
-def _sample(paths: list[Path]) -> list[Any]:
+def _sample(paths: list[Path]) -> list[Frame]:
     found = []
     room = _SAMPLE_BYTES
     with read_tapes(paths) as items:
-        for item in islice(_only_frames(items), _SAMPLE_FRAMES):
-            parsed = _parsed(item)
-            room -= len(item.data)
-            if not isinstance(parsed, str):
-                found.append(parsed)
+        for frame in islice(_only_frames(items), _SAMPLE_FRAMES):
+            room -= len(frame.data)
+            found.append(frame)
             if room < 0:
                 break
     return found
@@ -127,6 +167,7 @@ def _frames(
     paths: list[Path],
     doing: str,
     on_progress: Callable[[str, int, int], None],
+    wraps: Wraps,
     counts: Analysis | None = None,
 ) -> Iterator[tuple[Frame, Any]]:
     """The frames that hold something, parsed and without secrets; ``counts`` is told of them all."""
@@ -136,7 +177,7 @@ def _frames(
             if number % 500 == 0:
                 on_progress(doing, items.bytes_read, items.size)
             first = frame.stamp.mono if first is None else first
-            parsed = _parsed(frame)
+            parsed = binary_reason(frame.data) if frame.binary else _parsed(frame.data, wraps)
             if counts is not None:
                 _note(counts, frame, parsed, first)
             if not isinstance(parsed, str):
@@ -157,14 +198,13 @@ def _note(counts: Analysis, frame: Frame, parsed: Any, first: int) -> None:
         counts.why[parsed] += 1
 
 
-def _parsed(frame: Frame) -> Any:
-    """The frame's content without its secrets; a text says why it has none."""
-    if frame.binary:
-        return binary_reason(frame.data)
+def _parsed(data: bytes, wraps: Wraps) -> Any:
+    """A text frame's content without its secrets; a text says why it has none."""
     try:
-        parsed = orjson.loads(frame.data)
-    except ValueError:
-        return "no JSON"
-    if not isinstance(parsed, (dict, list)):
-        return f"no object but {type(parsed).__name__}"
-    return redact.redact_json(parsed) if redact.suspect(frame.data) else parsed
+        parsed = wraps.parse(data)
+    except ValueError as error:
+        # The dialect reads several in a row only where it is told to.
+        return str(error) if "in a row" in str(error) else "no JSON"
+    if isinstance(wraps.opened(parsed), (dict, list)):
+        return redact.redact_json(parsed) if redact.suspect(data) else parsed
+    return f"no object but {type(parsed).__name__}"

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import pairwise
 from math import log2
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from tap.core.codec import parse_time
 from tap.core.mapping.paths import Path, at, parse_path
 from tap.core.mapping.values import label
-from tap.rehearsal.inspect.walk import Body, is_scalar, part_of_path
+from tap.core.mapping.wraps import Wraps
+from tap.rehearsal.inspect.walk import Body, is_scalar, nearly, part_of_path
+from tap.rehearsal.inspect.wrapping import BODY, is_named, opened, text_paths
 
 __all__ = ["Envelope", "Said", "find_envelope"]
 
@@ -62,23 +67,23 @@ class Envelope(NamedTuple):
     """Paths, from the body on, of objects that have ids for keys."""
     sure: float = 0.0
     """How sure the type is, from 0 to 1."""
+    wraps: Wraps = Wraps()
+    """What stands around the objects."""
 
     def objects(self, frame: Any) -> Iterator[Said]:
         """What a parsed frame says, object by object; nothing where it holds none."""
-        for item in frame if isinstance(frame, list) else (frame,):
-            if not isinstance(item, dict):
-                continue
-            inner = at(item, _path(self.batch)) if self.batch else None
+        for item in _objects(self.wraps, frame):
+            inner = self.wraps.opened(at(item, _path(self.batch))) if self.batch else None
             if not isinstance(inner, list):
                 yield self.said(item)
                 continue
             # When a batch was sent is said of its parts too, where they do not say so themselves.
             times = {name: value for name, value in item.items() if parse_time(value) is not None}
-            yield from (self.said({**times, **part}) for part in inner if isinstance(part, dict))
+            yield from (self.said({**times, **part}) for part in _objects(self.wraps, inner))
 
     def said(self, item: Body) -> Said:
         """One object, unwrapped."""
-        inner = at(item, _path(self.body)) if self.body else None
+        inner = self.wraps.opened(at(item, _path(self.body))) if self.body else None
         return Said(self._kind(item), inner if isinstance(inner, dict) else item, item)
 
     def _kind(self, item: Body) -> str:
@@ -88,30 +93,47 @@ class Envelope(NamedTuple):
         return next((key for key in self.keys if key in item), _UNKNOWN_SHAPE)
 
 
-def find_envelope(frames: Iterable[Any]) -> Envelope:
-    """The envelope of these parsed frames: a sample of some thousand is enough."""
-    items = [
-        item for frame in frames for item in (frame if isinstance(frame, list) else (frame,)) if isinstance(item, dict)
-    ]
+def find_envelope(frames: Iterable[Any], wraps: Wraps | None = None) -> Envelope:
+    """The envelope of these parsed frames, which are wrapped so: a sample of some thousand is enough."""
+    wraps = Wraps() if wraps is None else wraps
+    plain = [item for frame in frames for item in _objects(wraps, frame)]
+    texts = text_paths(plain)
+    found = _find_envelope([opened(item, texts) for item in plain] if texts else plain, wraps)
+    unwrapped = [path for path in (found.body, found.batch) if path is not None and _below(path, texts)]
+    if unwrapped:
+        return found._replace(wraps=structs.replace(wraps, json_text=True))
+    return _find_envelope(plain, wraps) if texts else found
+
+
+def _find_envelope(items: list[Body], wraps: Wraps) -> Envelope:
     kind, sure = _find_type(items)
     batch = _find_batch(items, sure)
     if batch is not None:
-        items = [part for item in items for part in _parts(item, batch)]
+        items = [part for item in items for part in _parts(item, batch, wraps)]
         kind, sure = _find_type(items)
     if kind is None:
-        return Envelope(None, None, batch, _telling_keys(items), _find_maps(items))
-    body = _find_body(items, kind)
+        return Envelope(None, None, batch, _telling_keys(items), _find_maps(items), wraps=wraps)
+    # An array says itself where its body is.
+    body = BODY if wraps.array else _find_body(items, kind)
     bodies = items if body is None else [found for item in items if isinstance(found := at(item, _path(body)), dict)]
-    return Envelope(kind, body, batch, (), _find_maps(bodies), sure)
+    return Envelope(kind, body, batch, (), _find_maps(bodies), sure, wraps)
+
+
+def _objects(wraps: Wraps, frame: Any) -> Iterator[Body]:
+    return (item for item in wraps.objects(frame, partial(is_named, wraps)) if isinstance(item, dict))
+
+
+def _below(path: str, places: frozenset[str]) -> bool:
+    return any(path == place or path.startswith(f"{place}.") for place in places)
 
 
 def _path(text: str) -> Path:
     return parse_path(text) or ()
 
 
-def _parts(item: Body, batch: str) -> list[Body]:
+def _parts(item: Body, batch: str, wraps: Wraps) -> list[Body]:
     found = at(item, _path(batch))
-    return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else [item]
+    return list(_objects(wraps, found)) if isinstance(found, list) else [item]
 
 
 # ---------------------------------------------------------------------------------------------- the type
@@ -160,9 +182,10 @@ def _find_type(items: list[Body]) -> tuple[str | None, float]:
 
 def _constant_type(items: list[Body], present: Counter[str]) -> str | None:
     """A server that says one thing only may still name it: by its name alone can one tell."""
-    if len({frozenset(item) for item in items}) != 1:
+    if not items or not nearly(Counter(frozenset(item) for item in items).most_common(1)[0][1], len(items)):
         return None
-    named = (name for name in _TYPE_NAMES if present[name] == len(items) and len({label(i[name]) for i in items}) == 1)
+    told = {name: Counter(label(item[name]) for item in items if is_scalar(item.get(name))) for name in _TYPE_NAMES}
+    named = (n for n in _TYPE_NAMES if present[n] and nearly(told[n].most_common(1)[0][1], len(items)))
     return next(named, None)
 
 
@@ -211,18 +234,29 @@ def _lists(item: Body) -> Iterator[tuple[str, Any]]:
 def _find_body(items: list[Body], kind: str) -> str | None:
     """The deepest object in which all that differs between types stands; None where that is the frame itself."""
     found: str | None = None
-    for path in _objects(items, kind):
-        inside, outside = set(), set()
+    for path in _holders(items, kind):
+        inside: Counter[frozenset[str]] = Counter()
+        outside: Counter[frozenset[str]] = Counter()
         for item in items:
             body = at(item, _path(path))
-            inside.add(frozenset(body) if isinstance(body, dict) else frozenset())
-            outside.add(frozenset(p for p in _shape(item, _BODY_DEPTH) if p != path and not p.startswith(f"{path}.")))
-        if len(inside) >= 3 and len(outside) <= max(2, len(inside) // 4):
+            inside[frozenset(body) if isinstance(body, dict) else frozenset()] += 1
+            outside[frozenset(p for p in _shape(item, _BODY_DEPTH) if p != path and not p.startswith(f"{path}."))] += 1
+        if len(inside) >= 3 and _usual(outside) <= max(2, len(inside) // 4):
             found = path
     return found
 
 
-def _objects(items: list[Body], kind: str) -> Iterator[str]:
+def _usual(shapes: Counter[frozenset[str]]) -> int:
+    """How many different shapes there are, those aside that only a few odd frames have."""
+    room, rare = shapes.total() // 50, 0
+    for number, (_, count) in enumerate(sorted(shapes.items(), key=lambda item: item[1])):
+        rare += count
+        if rare > room:
+            return len(shapes) - number
+    return 0
+
+
+def _holders(items: list[Body], kind: str) -> Iterator[str]:
     """Paths of objects that nearly every frame has, from the outside in; not those around the type."""
     present: Counter[str] = Counter()
     for item in items:
@@ -240,24 +274,33 @@ def _objects(items: list[Body], kind: str) -> Iterator[str]:
 
 def _telling_keys(items: list[Body]) -> tuple[str, ...]:
     """For each kind of frame, told apart by its keys, one key that all of its frames have and no other."""
-    groups: list[tuple[set[str], set[str]]] = []
-    """The keys that all of a group have, and those that any has."""
-    for keys in {frozenset(item): None for item in items}:
-        near = max(groups, key=lambda group: _likeness(group[1], keys), default=None)
-        if near is not None and _likeness(near[1], keys) >= _ALIKE:
-            near[0].intersection_update(keys)
-            near[1].update(keys)
-        elif len(groups) < _MOST_TYPES:
-            groups.append((set(keys), set(keys)))
+    groups: list[Counter[str]] = []
+    """How many of a group have each key; ``""``: how many there are."""
+    for keys, count in Counter(frozenset(item) for item in items).most_common():
+        near = max(groups, key=lambda group: _likeness(_any(group), keys), default=None)
+        if near is None or _likeness(_any(near), keys) < _ALIKE:
+            if len(groups) >= _MOST_TYPES:
+                continue
+            near = Counter()
+            groups.append(near)
+        near.update(dict.fromkeys(("", *keys), count))
+    # One odd frame is no kind of its own.
+    groups = [group for group in groups if group[""] > 1 or len(items) < 20]
     heavy: Counter[str] = Counter()
     for item in items:
         heavy.update({name: 1 + 5 * isinstance(value, (dict, list)) for name, value in item.items()})
     telling = []
-    for index, (common, _) in enumerate(groups):
-        others = set().union(*(group[1] for number, group in enumerate(groups) if number != index))
+    for index, group in enumerate(groups):
+        common = {name for name, count in group.items() if name and nearly(count, group[""])}
+        others = set().union(*(_any(other) for number, other in enumerate(groups) if number != index))
         own = sorted(common - others, key=lambda name: (-heavy[name], name))
         telling += own[:1]
     return tuple(telling)
+
+
+def _any(group: Counter[str]) -> set[str]:
+    """The keys that enough of a group have to be no accident."""
+    return {name for name, count in group.items() if name and (count > 1 or group[""] < 4)}
 
 
 def _likeness(one: set[str], other: frozenset[str]) -> float:
@@ -271,22 +314,25 @@ class _Keyed:
     """What is known of the objects at one path: could their keys be ids?"""
 
     def __init__(self) -> None:
-        self.sets: set[frozenset[str]] = set()
-        self.alike = True
+        self.sets: Counter[frozenset[str]] = Counter()
+        self.every = self.alike = 0
 
     def see(self, value: Body) -> None:
         inner = [set(part) for part in value.values() if isinstance(part, dict)]
         if len(self.sets) < 200:
-            self.sets.add(frozenset(value))
-        self.alike = self.alike and len(inner) == len(value)
-        self.alike = self.alike and all(len(a & b) >= _ALIKE * min(len(a), len(b)) for a, b in pairwise(inner))
+            self.sets[frozenset(value)] += 1
+        alike = len(inner) == len(value)
+        self.every += 1
+        self.alike += alike and all(len(a & b) >= _ALIKE * min(len(a), len(b)) for a, b in pairwise(inner))
 
     @property
     def has_ids(self) -> bool:
-        keys = set().union(*self.sets)
+        often = {one for one, count in self.sets.items() if count > 1} or set(self.sets)
+        keys = set().union(*often)
         numbered = bool(keys) and all(any(character.isdigit() for character in key) for key in keys)
-        two = any(len(one) >= 2 for one in self.sets)  # one alone is as like itself as can be
-        return self.alike and two and (numbered or (len(keys) >= 3 and len(self.sets) > 1))
+        two = any(len(one) >= 2 for one in often)  # one alone is as like itself as can be
+        alike = nearly(self.alike, self.every)
+        return alike and two and (numbered or (len(keys) >= 3 and len(often) > 1))
 
 
 def _find_maps(bodies: list[Body]) -> frozenset[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tap.core.mapping.paths import Path, parse_path
 from tap.rehearsal.inspect import words
 from tap.rehearsal.inspect.states import Guess
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
 
-__all__ = ["as_told", "below", "best", "doubt_of", "find_seq", "find_time"]
+__all__ = ["as_told", "below", "best", "boot_path", "doubt_of", "find_seq", "find_time"]
 
 
 def find_time(survey: Survey) -> FieldStats | None:
@@ -16,20 +17,29 @@ def find_time(survey: Survey) -> FieldStats | None:
     found = [
         stats
         for stats in survey.wholes.values()
-        if stats.is_time and stats.objects >= 0.5 * survey.objects and stats.near >= 0.5 * stats.times
+        if stats.is_time and stats.objects >= 0.5 * survey.looked_at and stats.near >= 0.5 * stats.times
     ]
     return max(found, key=lambda s: (s.objects - 5 * s.back, -s.path.count(".")), default=None)
 
 
 def find_seq(survey: Survey) -> FieldStats | None:
-    """The field that numbers the frames of a connection, whatever their type."""
-    found = [
-        stats
-        for stats in survey.wholes.values()
-        if stats.kinds["number"] == stats.said and stats.objects >= 0.5 * survey.objects and not stats.is_time
-        and not stats.fraction and stats.grows >= 10 and stats.grows >= 50 * stats.shrinks
-    ]  # fmt: skip
-    return max(found, key=lambda s: (s.grows, -s.path.count(".")), default=None)
+    """The field that numbers the frames of a connection, all of them or those of each type."""
+    found = [stats for stats in survey.wholes.values() if stats.objects >= 0.5 * survey.looked_at and _numbers(stats)]
+    return max(found, key=lambda s: (s.grows, s.grows_alike, -s.path.count(".")), default=None)
+
+
+def _numbers(stats: FieldStats) -> bool:
+    whole = stats.is_of("number") and not stats.is_time and not stats.fraction
+    turns = ((stats.grows, stats.shrinks), (stats.grows_alike, stats.shrinks_alike))
+    return whole and any(grows >= 10 and grows >= 19 * shrinks for grows, shrinks in turns)
+
+
+def boot_path(survey: Survey, kind: str) -> Path | None:
+    """Where a greeting says which lifetime of the server it is; as the draft of its rule has it."""
+    fields = {path: stats for path, stats in survey.kinds[kind].fields.items() if "[" not in path and "{" not in path}
+    taken = {best(fields, name, set()) or "" for name in ("server", "version")}
+    found = best(fields, "boot", taken)
+    return None if found is None else parse_path(found)
 
 
 def doubt_of(guess: Guess) -> str | None:
@@ -45,7 +55,7 @@ def below(kind: KindStats, path: str) -> dict[str, FieldStats]:
 
 def as_told(value: str, stats: FieldStats) -> Any:
     """A value as the server writes it."""
-    if stats.kinds["number"] and value.lstrip("-").isdecimal():
+    if stats.kinds["number"] and not stats.is_of("text") and value.lstrip("-").isdecimal():
         return int(value)
     return value == "true" if value in {"true", "false"} and stats.kinds["flag"] else value
 
@@ -57,19 +67,21 @@ def best(inside: dict[str, FieldStats], name: str, taken: set[str]) -> str | Non
 
 
 def _goes(name: str, stats: FieldStats) -> float:
-    if not stats.said or stats.kinds["object"] or stats.kinds["list"]:
+    if not stats.is_scalar:
         return 0.0
     if name == "url":
-        return float(stats.links > 0)
+        return float(2 * stats.links > stats.said)
     if name == "sha256":
-        return float(stats.hashes > 0 and words.says(stats.leaf, {"sha", "sha256", "hash", "digest", "checksum"}))
+        return float(
+            2 * stats.hashes > stats.said and words.says(stats.leaf, {"sha", "sha256", "hash", "digest", "checksum"})
+        )
     if name in {"taken_at", "started_at", "at"}:
         return float(stats.is_time) * (1 + words.says(stats.leaf, words.FIELDS.get(name, frozenset())))
     named = float(words.says(stats.leaf, words.FIELDS.get(name, words.MODE)))
     if name in {"width", "height", "bytes", "confidence", "duration_ms"}:
-        return named * (stats.kinds["number"] == stats.said)
+        return named * stats.is_of("number")
     if name in {"title", "notes", "by", "reason", "version", "server"}:
-        return named * (stats.kinds["text"] > 0 and not stats.links and not stats.is_time)
+        return named * (stats.is_of("text") and 2 * stats.links <= stats.said and not stats.is_time)
     if name == "storage_key":
-        return (named + (stats.paths > 0)) * (stats.kinds["text"] > 0 and not stats.links)
+        return (named + (2 * stats.paths > stats.said)) * (stats.is_of("text") and 2 * stats.links <= stats.said)
     return named * (not stats.is_time)

@@ -10,9 +10,10 @@ from tap.core.mapping import Dialect
 from tap.rehearsal.inspect import words
 from tap.rehearsal.inspect.analysis import Analysis
 from tap.rehearsal.inspect.events import still_ids
-from tap.rehearsal.inspect.fit import find_seq, find_time
+from tap.rehearsal.inspect.fit import find_time
 from tap.rehearsal.inspect.states import StateRoles, none_words, refers
-from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
+from tap.rehearsal.inspect.suggest import wraps_of
+from tap.rehearsal.inspect.survey import FieldStats, KindStats, Odd, Survey
 
 __all__ = ["FieldFound", "Report", "TypeFound", "report_of"]
 
@@ -70,6 +71,10 @@ class Report(Struct, rename="camel"):
     envelope: dict[str, str]
     types: list[TypeFound]
     fields: list[FieldFound]
+    left_out: list[Odd] = field(default_factory=list)
+    """Frames that are not like the others of their type: nothing was concluded from them."""
+    seq_orders: str | None = None
+    """What the numbers of the frames count, by themselves."""
     remarks: list[str] = field(default_factory=list)
 
 
@@ -91,6 +96,8 @@ def report_of(found: Analysis, dialect: Dialect) -> Report:
         envelope=dict(_envelope(found)),
         types=sorted((_type(kind, found) for kind in survey.kinds.values()), key=lambda one: -one.count),
         fields=list(_fields(found, survey))[:_MOST_FIELDS],
+        left_out=found.odd,
+        seq_orders=None if found.seq is None else found.numbering.fits,
         remarks=found.remarks,
     )
 
@@ -102,12 +109,14 @@ def _envelope(found: Analysis) -> Iterator[tuple[str, str]]:
         yield "body", envelope.body
     if envelope.batch is not None:
         yield "batch", envelope.batch
+    for setting, value in wraps_of(envelope):
+        yield setting, ", ".join(value) if isinstance(value, list) else str(value).lower()
     if survey is not None:
-        time, seq = find_time(survey), find_seq(survey)
+        time = find_time(survey)
         if time is not None:
             yield "time", f"{time.path} ({time.unit})"
-        if seq is not None:
-            yield "seq", seq.path
+        if found.seq is not None:
+            yield "seq", found.seq.path
 
 
 def _type(kind: KindStats, found: Analysis) -> TypeFound:
@@ -174,11 +183,11 @@ def _looks(
         near = stats.near / stats.times
         return f"time ({stats.unit})", 0.6 + 0.35 * near, f"{near:.0%} within ten minutes of when it came"
     if stats.is_flag:
-        sure = 0.95 if stats.kinds["flag"] else 0.6
+        sure = 0.95 if stats.is_of("flag") else 0.6
         return "flag", sure, f"turned {stats.changes} times" if not {"[", "{"} & set(stats.path) else "both values"
     if any(stats is other for other in still_ids(survey, kind, frozenset() if roles is None else roles.ids)):
         return "still id", 0.6, f"{different}, which stand in frames of other types too"
-    if stats.wordy and stats.kinds["text"] == stats.said and not stats.links:
+    if stats.wordy and stats.is_of("text") and not stats.links:
         return "name or text", 0.6, f"{different}, written for people"
     return None
 

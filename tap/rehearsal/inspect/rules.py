@@ -17,6 +17,8 @@ __all__ = ["SURE", "Rules"]
 
 SURE = 0.75
 """What is less sure than this has a remark."""
+_CLEAR = 2
+"""So often a state has to show something for it to be clear."""
 _MODE_WORDS = "idle, rehearsal, photoshoot, performance or ghost"
 _SECONDS = frozenset({"s", "sec", "secs", "seconds"})
 _MILLIS = frozenset({"ms", "millis", "milliseconds"})
@@ -39,6 +41,7 @@ class Rules:
         self._roles = roles
         self._witness = witness
         self._ids: frozenset[str] = frozenset() if roles is None else roles.ids
+        self._nones = frozenset() if roles is None else _none_of_program(survey, roles, self._ids)
         self._time = find_time(survey)
 
     def when(self, kind: str, more: dict[str, Any] | None = None) -> None:
@@ -54,7 +57,7 @@ class Rules:
         if guess is None:
             return
         stats = kind.fields[guess.path]
-        if stats.kinds["number"]:
+        if stats.is_of("number"):
             values = {value: f"mode-{value}" for value in sorted(stats.values)}
             doubt = f"the modes are numbers: give each its word ({_MODE_WORDS})"
             self._draft.put(name, {"from": [guess.path], "values": values}, doubt)
@@ -180,19 +183,45 @@ class Rules:
         if not refs:
             draft.put("to", ["to"], "no camera's id stands in it")
         else:
-            to = next((s for s in refs if not words.says(s.path, words.FIELDS["from"])), refs[0])
-            sure = self._told_at(kind, "cut") == to.path or len(refs) == 1
-            draft.put("to", self.reference(kind, to), None if sure else "no state showed it to be on air afterwards")
+            to, doubt = self._goes_to(kind, refs)
+            self._put_reference("to", kind, to, doubt)
             taken.add(to.path)
             was = self._was(kind, [s for s in refs if s is not to])
             if was is not None:
-                draft.put("from", self.reference(kind, was))
+                self._put_reference("from", kind, was, doubt)
                 taken.add(was.path)
         inside = self._inside(kind)
         self._own_id(kind, "cut_id", taken)
         self._meaning(inside, "trigger", taken)
         self._meaning(inside, "transition", taken)
         self._duration(inside, taken)
+
+    def _goes_to(self, kind: KindStats, refs: list[FieldStats]) -> tuple[FieldStats, str | None]:
+        """Of the cameras that a cut names the one that it goes to, and why that may be the other way round.
+
+        By what the states show afterwards; where they do not tell it clearly, by the names.
+        """
+        told = {s.path: self._told(kind, "cut", s.path) for s in refs}
+        first, *others = sorted(refs, key=lambda s: -told[s.path])
+        second = max((told[s.path] for s in others), default=0)
+        if told[first.path] >= _CLEAR and told[first.path] > 3 * second:
+            named = words.says(first.path, words.FIELDS["from"]) and others
+            return first, "the states show it on air afterwards, though its name says otherwise" if named else None
+        to = next((s for s in refs if not words.says(s.path, words.FIELDS["from"])), refs[0])
+        if not others:
+            return to, None  # there is nothing to take it for instead
+        shown = f"{told[to.path]} of the cuts were followed by a state that shows it on air"
+        return to, f"it could be {' or '.join(s.path for s in refs if s is not to)} as well: {shown}"
+
+    def _told(self, kind: KindStats, change: str, path: str) -> int:
+        return 0 if self._witness is None else self._witness.told[kind.name, change, path]
+
+    def _put_reference(self, name: str, kind: KindStats, stats: FieldStats, doubt: str | None) -> None:
+        """A camera's id, and its words for none, where they are the state's too or came more than once."""
+        once = [word for word in none_words(stats, self._ids) if stats.values[word] == 1 and word not in self._nones]
+        if once and doubt is None:
+            doubt = f"{' and '.join(map(repr, once))} came only once, and is taken for none"
+        self._draft.put(name, self.reference(kind, stats), doubt)
 
     def _was(self, kind: KindStats, refs: list[FieldStats]) -> FieldStats | None:
         if not refs:
@@ -229,7 +258,7 @@ class Rules:
             self._draft.put(name, {"from": [path], "values": values}, None if all(values.values()) else doubt)
 
     def _duration(self, inside: dict[str, FieldStats], taken: set[str]) -> None:
-        fit = {p: s for p, s in inside.items() if s.kinds["number"] == s.said > 0 and not s.is_time and not s.is_flag}
+        fit = {p: s for p, s in inside.items() if s.is_of("number") and not s.is_time and not s.is_flag}
         path = best(fit, "duration_ms", taken)
         if path is None:
             return
@@ -284,3 +313,9 @@ class Rules:
         taken: set[str] = set()
         self._own_id(kind, "moment_id", taken)
         self.named(self._inside(kind), ("kind", "confidence", "at"), taken=taken)
+
+
+def _none_of_program(survey: Survey, roles: StateRoles, ids: frozenset[str]) -> frozenset[str]:
+    """The words by which the state says that nothing is on air."""
+    stats = None if roles.program is None else survey.kinds[roles.kind].fields.get(roles.program.path)
+    return frozenset() if stats is None else frozenset(none_words(stats, ids))

@@ -17,6 +17,13 @@ __all__ = ["print_report", "print_trial"]
 
 _MOST_FIELDS = 60
 _MOST_LINES = 40
+_MOST_ODD = 10
+_ORDERS = {
+    "boot": "boot (the numbers go on over connections)",
+    "connection": "connection (the numbers go on within each)",
+    "type": "type (the numbers go on within each type)",
+    "nothing": "nothing (the numbers begin anew, or go back)",
+}
 _COLOURS = {
     "mapped": "green",
     "unknown": "bold red",
@@ -53,8 +60,14 @@ def _heading(report: Report) -> Iterator[str]:
         f" in {report.seconds:.0f} s"
     )
     yield ", ".join(f"{name}: {path}" for name, path in report.envelope.items())
+    if report.seq_orders is not None:
+        yield f"seq_orders: {_ORDERS[report.seq_orders]}"
     for why, number in report.why.items():
         yield f"{_count(number, 'frame')} cannot be read: {why}"
+    for odd in report.left_out[:_MOST_ODD]:
+        yield f"{_count(odd.count, 'frame')} of {odd.type or 'no type'} left out of account: {odd.why}: {odd.example}"
+    if len(report.left_out) > _MOST_ODD:
+        yield f"… and {len(report.left_out) - _MOST_ODD} more kinds of such frames (--json has them)"
     yield f"{report.dialect} knows {report.known:.0%} of what was said"
 
 

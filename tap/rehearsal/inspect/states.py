@@ -12,13 +12,11 @@ from msgspec import Struct, field
 
 from tap.rehearsal.inspect import words
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
-from tap.rehearsal.inspect.walk import tokens
+from tap.rehearsal.inspect.walk import NOTHING, nearly, tokens
 
 __all__ = ["Guess", "StateRoles", "find_state", "none_words", "refers"]
 
 _MOST_CAMERAS = 64
-_NOTHING = frozenset({"0", "", "-", "none", "null", "-1", "false"})
-"""What servers write for "none"."""
 _SURE, _DOUBTFUL = 0.9, 0.5
 
 
@@ -87,16 +85,16 @@ def find_state(survey: Survey) -> StateRoles | None:
 def refers(stats: FieldStats, ids: frozenset[str]) -> bool:
     """Whether a field's values are ids of these, "none" aside."""
     flag = stats.is_flag and not ids <= {"0", "1"}
-    if not stats.is_scalar or stats.many or flag or stats.kinds["flag"]:
+    if not stats.is_scalar or stats.many or flag or not nearly(stats.said - stats.kinds["flag"], stats.said):
         return False
-    told = {value: count for value, count in stats.values.items() if value.lower() not in _NOTHING or value in ids}
+    told = {value: count for value, count in stats.values.items() if value.lower() not in NOTHING or value in ids}
     known = sum(count for value, count in told.items() if value in ids)
     return known > 0 and known >= 0.8 * sum(told.values()) and len(told.keys() & ids) * 2 >= len(told)
 
 
 def none_words(stats: FieldStats, ids: frozenset[str] = frozenset()) -> list[str]:
     """The values of a field by which the server says "none"."""
-    return sorted(value for value in stats.values if value.lower() in _NOTHING and value not in ids)
+    return sorted(value for value in stats.values if value.lower() in NOTHING and value not in ids)
 
 
 # ---------------------------------------------------------------------------------------------- cameras
@@ -116,8 +114,10 @@ def _lists(survey: Survey) -> Iterator[tuple[float, KindStats, str, str]]:
 def _could_be_id(stats: FieldStats) -> bool:
     distinct = len(stats.values)
     often = stats.said >= 2 * distinct or stats.objects < 3
-    plain = stats.is_scalar and not stats.many and not stats.kinds["flag"] and not stats.fraction and not stats.is_time
-    return plain and often and 1 <= distinct <= _MOST_CAMERAS and stats.together == 0 and not stats.nulls
+    plain = stats.is_scalar and not stats.many and not stats.fraction and not stats.is_time
+    plain = plain and nearly(stats.said - stats.kinds["flag"], stats.said)
+    apart = nearly(stats.apart, stats.apart + stats.together)
+    return plain and often and 1 <= distinct <= _MOST_CAMERAS and apart and not stats.is_null_at_times
 
 
 def _list_score(survey: Survey, kind: KindStats, prefix: str, leaf: str, stats: FieldStats) -> float:
@@ -158,14 +158,15 @@ def _camera_fields(kind: KindStats, prefix: str, leaf: str) -> Iterator[tuple[st
 
 def _fits(name: str, stats: FieldStats) -> bool:
     if name == "placement":
-        return stats.kinds["object"] > 0 or stats.kinds["text"] > 0
+        return stats.is_of("object") or stats.is_of("text")
     if name == "online":
-        return stats.said > 0 and set(stats.values) <= {"true", "false", "0", "1"}
-    return stats.kinds["text"] > 0 and not (stats.hashes or stats.links)
+        return stats.is_one_of("true", "false", "0", "1")
+    return stats.is_of("text") and not (stats.hashes or stats.links)
 
 
 def _is_a_name(stats: FieldStats) -> bool:
-    return stats.kinds["text"] == stats.said > 0 and stats.together == 0 and stats.wordy > 0 and not stats.is_time
+    apart = nearly(stats.apart, stats.apart + stats.together)
+    return stats.is_of("text") and apart and stats.wordy > 0 and not stats.is_time
 
 
 # ---------------------------------------------------------------------------------------------- the program
@@ -174,11 +175,7 @@ def _is_a_name(stats: FieldStats) -> bool:
 def _programs(kind: KindStats, roles: StateRoles) -> Iterator[Guess]:
     for stats in kind.fields.values():
         inside = stats.path.startswith(f"{roles.items}.")
-        if (
-            inside
-            and stats.kinds["flag"] + stats.kinds["number"] == stats.said
-            and set(stats.values) <= {"true", "false", "1", "0"}
-        ):
+        if inside and stats.is_one_of("true", "false", "1", "0") and not stats.is_of("text"):
             yield from _flagged(stats, roles)
         elif not inside and "[" not in stats.path and "{" not in stats.path and refers(stats, roles.ids):
             named = words.says(stats.path, words.PROGRAM)
@@ -188,8 +185,8 @@ def _programs(kind: KindStats, roles: StateRoles) -> Iterator[Guess]:
 
 def _flagged(stats: FieldStats, roles: StateRoles) -> Iterator[Guess]:
     """A flag of the cameras that at most one of them has."""
-    value = "true" if stats.kinds["flag"] else "1"
-    if stats.several or not stats.lone or len(roles.ids) < 2:
+    value = "true" if stats.is_of("flag") else "1"
+    if not nearly(stats.lone + stats.none_set, stats.objects) or not stats.lone or len(roles.ids) < 2:
         return
     leaf = stats.path[len(roles.items) + 1 :]
     path = f"{roles.cameras.path}[{leaf}={value}].{'id' if roles.keyed else roles.camera_id}"
@@ -242,7 +239,7 @@ def _could_be_session_id(stats: FieldStats, roles: StateRoles) -> bool:
         or refers(stats, roles.ids)
     ):
         return False
-    return stats.changes <= max(2, stats.objects // 4) and (_is_called_id(stats) or stats.kinds["text"] == stats.said)
+    return stats.changes <= max(2, stats.objects // 4) and (_is_called_id(stats) or stats.is_of("text"))
 
 
 def _is_called_id(stats: FieldStats) -> bool:
@@ -255,7 +252,7 @@ def _session_score(survey: Survey, kind: KindStats, stats: FieldStats, ids: Fiel
     if words.says(stats.path, words.SESSION):
         score += 0.45
         reasons.append("by its name")
-    if stats.nulls or stats.objects < kind.count or none_words(stats):
+    if stats.nulls or stats.objects < kind.usual or none_words(stats):
         score += 0.25
         reasons.append("there at times and at times not")
     values = set(ids.values) - set(none_words(ids))
@@ -296,8 +293,7 @@ def _plain(kind: KindStats, roles: StateRoles) -> Iterator[FieldStats]:
 def _hold(kind: KindStats, roles: StateRoles) -> tuple[Guess | None, str]:
     found: list[tuple[float, str, str]] = []
     for stats in _plain(kind, roles):
-        flags = stats.said > 0 and set(stats.values) <= {"true", "false", "0", "1"} and not stats.nulls
-        if not flags:
+        if not stats.is_one_of("true", "false", "0", "1") or stats.is_null_at_times:
             continue
         outer, _, leaf = stats.path.rpartition(".")
         turns = 0.2 if stats.changes else 0.0
@@ -305,7 +301,7 @@ def _hold(kind: KindStats, roles: StateRoles) -> tuple[Guess | None, str]:
             found.append((0.7 + turns, stats.path, ""))
         elif outer and words.says(outer, words.HOLD):
             found.append((0.7 + turns, outer, leaf))
-        elif stats.is_flag and stats.kinds["flag"]:
+        elif stats.is_flag and stats.is_of("flag"):
             found.append((0.1 + turns, stats.path, ""))
     if not found:
         return None, ""
@@ -316,14 +312,15 @@ def _hold(kind: KindStats, roles: StateRoles) -> tuple[Guess | None, str]:
 def _mode(kind: KindStats, roles: StateRoles) -> Guess | None:
     found: list[tuple[float, str, str]] = []
     for stats in _plain(kind, roles):
-        if not stats.is_scalar or stats.many or stats.wordy or stats.is_time or stats.nulls or stats.fraction:
+        plain = stats.is_scalar and not (stats.many or stats.is_time or stats.fraction or stats.is_null_at_times)
+        if not plain or not nearly(stats.said - stats.wordy, stats.said):
             continue
         held = roles.hold is not None and stats.path.startswith(roles.hold.path)
-        if held or (refers(stats, roles.ids) and stats.kinds["text"]) or len(stats.values) > 16:
+        if held or (refers(stats, roles.ids) and stats.is_of("text")) or len(stats.values) > 16:
             continue
         named = words.says(stats.path, words.MODE)
         score = 0.5 * named + 0.4 * any(words.says(value, words.MODES) for value in stats.values) * bool(
-            stats.kinds["text"]
+            stats.is_of("text")
         )
         score += 0.15 * (1 <= stats.changes <= stats.objects // 2)
         if score >= 0.4 and not words.says(stats.path, words.PROGRAM | words.PREVIEW):

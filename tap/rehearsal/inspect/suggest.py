@@ -2,54 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from tap.rehearsal.inspect import words
+from tap.rehearsal.inspect.analysis import Analysis
 from tap.rehearsal.inspect.draft import Draft
 from tap.rehearsal.inspect.envelope import Envelope
-from tap.rehearsal.inspect.events import EventRole
-from tap.rehearsal.inspect.fit import as_told, below, doubt_of, find_seq, find_time
+from tap.rehearsal.inspect.fit import as_told, below, doubt_of, find_time
 from tap.rehearsal.inspect.rules import SURE, Rules
 from tap.rehearsal.inspect.states import Guess, StateRoles, none_words
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
-from tap.rehearsal.inspect.witness import Witness
 
-__all__ = ["Suggestion", "suggest"]
+__all__ = ["Suggestion", "suggest", "wraps_of"]
 
 
 class Suggestion(NamedTuple):
-    """The file, and how many of its lines are doubtful."""
+    """The file, how many of its lines are doubtful, and of how many frames it takes no account."""
 
     text: str
     doubts: int
+    left_out: int = 0
 
 
-def suggest(
-    survey: Survey,
-    roles: StateRoles | None,
-    events: list[EventRole],
-    witness: Witness | None,
-    *,
-    name: str,
-    source: str,
-) -> Suggestion:
-    """Draft a mapping file. ``name`` is what it calls itself, ``source`` what it was drafted from."""
-    return _Suggester(survey, roles, events, witness).file(name, source)
+def wraps_of(envelope: Envelope) -> Iterator[tuple[str, Any]]:
+    """The settings of [frame] that say what stands around the objects."""
+    wraps = envelope.wraps
+    if wraps.json_text:
+        yield "json_text", True
+    if wraps.array:
+        yield "array", list(wraps.array)
+    if wraps.several:
+        yield "several", True
+    if wraps.prefix:
+        yield "prefix", wraps.prefix
+
+
+def suggest(found: Analysis, *, name: str) -> Suggestion:
+    """Draft a mapping file. ``name`` is what it calls itself."""
+    assert found.survey is not None  # noqa: S101 - an analysis that was made has one
+    return _Suggester(found, found.survey).file(name)
 
 
 class _Suggester:
-    def __init__(
-        self, survey: Survey, roles: StateRoles | None, events: list[EventRole], witness: Witness | None
-    ) -> None:
+    def __init__(self, found: Analysis, survey: Survey) -> None:
+        self._found = found
         self._survey = survey
         self._envelope: Envelope = survey.envelope
-        self._roles = roles
-        self._events = events
+        self._roles: StateRoles | None = found.roles
+        self._events = found.events
         self._draft = Draft()
-        self._rules = Rules(self._draft, survey, roles, witness)
+        self._rules = Rules(self._draft, survey, found.roles, found.witness)
 
-    def file(self, name: str, source: str) -> Suggestion:
+    def file(self, name: str) -> Suggestion:
         draft = self._draft
-        draft.remark(f"Drafted by 'multicam-tap inspect --suggest' from {source}.")
+        draft.remark(f"Drafted by 'multicam-tap inspect --suggest' from {self._found.source}.")
         draft.remark(
             "A line below 'doubtful' is a guess: look at the samples, mend or delete it, and delete the remark."
         )
@@ -62,13 +69,14 @@ class _Suggester:
             if role.emit == "hello":
                 self._rules.rule(role)
         self._snapshot()
-        for role in self._events:
+        order = list(words.EVENTS)
+        for role in sorted(self._events, key=lambda role: order.index(role.emit) if role.emit in order else -1):
             if role.emit not in {None, "hello", "quiet", "ignore"}:
                 self._rules.rule(role)
         self._untyped_rest()
         if "[[rule]]" not in draft.lines:
             self._no_rule()
-        return Suggestion(draft.text(), draft.doubts)
+        return Suggestion(draft.text(), draft.doubts, sum(odd.count for odd in self._found.odd))
 
     def _no_rule(self) -> None:
         """A mapping without a rule does not load: one as a beginning."""
@@ -89,6 +97,8 @@ class _Suggester:
             draft.put("body", [envelope.body])
         if envelope.batch is not None:
             draft.put("batch", [envelope.batch])
+        for setting, value in wraps_of(envelope):
+            draft.put(setting, value)
         time = find_time(self._survey)
         if time is None:
             draft.put("time", [], "no field looks like the time of every frame: the tap's own clock is used")
@@ -96,10 +106,11 @@ class _Suggester:
             unit = {"unit": time.unit} if time.unit in {"us", "ns"} else {}
             path = [time.path]
             draft.put("time", {"from": path, **unit} if unit else path)
-        seq = find_seq(self._survey)
-        if seq is not None:
-            draft.put("seq", [seq.path])
-            draft.put("seq_orders", "connection")
+        if self._found.seq is not None:
+            draft.put("seq", [self._found.seq.path])
+            orders = self._found.numbering.fits
+            doubt = "the numbers begin anew, or go back, on one connection" if orders in {None, "nothing"} else None
+            draft.put("seq_orders", orders or "nothing", doubt)
         self._session_policy()
         if envelope.type is not None:
             self._lists()
@@ -120,12 +131,12 @@ class _Suggester:
         unsure = [role.kind for role in ignored if role.sure < SURE]
         if unsure:
             draft.doubt(f"{', '.join(unsure)}: big and often, and no state ever showed anything of it")
-        draft.words("ignore", (role.kind for role in ignored))
+        draft.words("ignore", sorted(role.kind for role in ignored))
         if unknown:
             draft.doubt(
                 f"nobody knows what {', '.join(role.kind or 'frames without a type' for role in unknown)} may mean"
             )
-        draft.words("quiet", (role.kind for role in (*quiet, *unknown) if role.kind))
+        draft.words("quiet", sorted(role.kind for role in (*quiet, *unknown) if role.kind))
 
     # ------------------------------------------------------------------ [session], [camera], [hold]
 
@@ -154,7 +165,7 @@ class _Suggester:
             self._rules.named(below(kind, roles.hold.path), ("by",), taken={roles.hold_flag})
 
     def _put_flag(self, name: str, guess: Guess, stats: FieldStats) -> None:
-        numbers = stats.kinds["number"] > 0
+        numbers = stats.is_of("number")
         spec: Any = {"from": [guess.path], "values": {"1": True, "0": False}} if numbers else [guess.path]
         self._draft.put(name, spec, doubt_of(guess))
 
@@ -187,7 +198,7 @@ class _Suggester:
         more: dict[str, Any] = {}
         if none_words(stats):
             more["none"] = [as_told(word, stats) for word in none_words(stats)]
-        if stats.objects < kind.count:
+        if stats.objects < kind.usual:
             more["missing"] = "none"
         self._draft.put("session", {"from": [guess.path], **more} if more else [guess.path], doubt_of(guess))
 

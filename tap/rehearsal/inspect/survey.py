@@ -10,28 +10,31 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-import orjson
 from msgspec import Struct, field
 
 from tap.core.codec import parse_time
+from tap.core.loosely import write_values
 from tap.core.mapping import Dialect, Verdict
 from tap.core.mapping.values import label
 from tap.core.model import Frame
 from tap.core.redact import redact_text
+from tap.rehearsal.inspect.census import Census
 from tap.rehearsal.inspect.envelope import Envelope, Said
-from tap.rehearsal.inspect.walk import Container, walk
+from tap.rehearsal.inspect.walk import Container, nearly, walk
 
-__all__ = ["FieldStats", "KindStats", "Survey", "clock_of"]
+__all__ = ["FieldStats", "KindStats", "Odd", "Survey", "clock_of"]
 
 _MOST_KINDS = 300
 _MOST_FIELDS = 250
 _MOST_VALUES = 64
+_MOST_ODD = 100
 _LONGEST_VALUE = 200
 _NEAR_MS = 600_000
 _PLAUSIBLE_MS = 366 * 86_400_000
 _EARLIEST_MS, _LATEST_MS = 946_684_800_000, 4_102_444_800_000
 _SAMPLE_CHARS = 240
 _OTHERS = "…"
+_PAIRS = (("true", "false"), ("0", "1"))
 _HEX = re.compile(r"[0-9a-fA-F]{32,128}")
 
 
@@ -67,6 +70,9 @@ class FieldStats(Struct):
     """How often it differed from one object to the next."""
     grows: int = 0
     shrinks: int = 0
+    grows_alike: int = 0
+    """The same, from one object of a type to the next of that type."""
+    shrinks_alike: int = 0
     low: float | None = None
     high: float | None = None
     fraction: bool = False
@@ -93,6 +99,7 @@ class FieldStats(Struct):
     """Texts that look like a file's."""
     last: str | None = None
     last_number: float | None = None
+    last_alike: dict[str, float] = field(default_factory=dict)
     last_time: int | None = None
     connection: int = -1
 
@@ -101,6 +108,7 @@ class FieldStats(Struct):
         self.objects += 1
         if frame.connection != self.connection:
             self.connection, self.last_number, self.last_time = frame.connection, None, None
+            self.last_alike = {}
         for value in values:
             self._one(value, frame)
         if "[]" in self.path or "{}" in self.path:
@@ -109,6 +117,16 @@ class FieldStats(Struct):
             told = "" if values[0] is None or isinstance(values[0], Container) else label(values[0])[:_LONGEST_VALUE]
             self.changes += self.last is not None and told != self.last
             self.last = told
+
+    def see_alike(self, kind: str, value: Any) -> None:
+        """The one value of an object of this type."""
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            last = self.last_alike.get(kind)
+            if last is not None:
+                self.grows_alike += value > last
+                self.shrinks_alike += value < last
+            if last is not None or len(self.last_alike) < _MOST_KINDS:
+                self.last_alike[kind] = value
 
     def _list(self, values: list[Any]) -> None:
         told = [label(value) for value in values if value is not None and not isinstance(value, Container)]
@@ -184,17 +202,38 @@ class FieldStats(Struct):
 
     @property
     def is_time(self) -> bool:
-        return self.said > 0 and self.times >= 0.95 * self.said
+        return nearly(self.times, self.said)
 
     @property
     def is_flag(self) -> bool:
         """True and false, or 1 and 0, and both of them."""
-        scalar = self.kinds["flag"] == self.said or (self.kinds["number"] == self.said and not self.fraction)
-        return self.said > 0 and scalar and set(self.values) in ({"true", "false"}, {"0", "1"})
+        scalar = self.is_of("flag") or (self.is_of("number") and not self.fraction)
+        return scalar and any(nearly(self.told(*pair), self.said) and self.has(*pair) for pair in _PAIRS)
 
     @property
     def is_scalar(self) -> bool:
-        return self.said > 0 and not (self.kinds["object"] or self.kinds["list"])
+        return nearly(self.said - self.kinds["object"] - self.kinds["list"], self.said)
+
+    @property
+    def is_null_at_times(self) -> bool:
+        """More often than by accident."""
+        return self.nulls > 0 and not nearly(self.said, self.count)
+
+    def is_of(self, kind: str) -> bool:
+        """Whether nearly all that it says is of this kind."""
+        return nearly(self.kinds[kind], self.said)
+
+    def told(self, *values: str) -> int:
+        """How often it had one of these values."""
+        return sum(self.values.get(value, 0) for value in values)
+
+    def has(self, *values: str) -> bool:
+        """Whether it had all of these values."""
+        return all(value in self.values for value in values)
+
+    def is_one_of(self, *values: str) -> bool:
+        """Whether it had hardly any value but these."""
+        return nearly(self.told(*values), self.said)
 
     @property
     def leaf(self) -> str:
@@ -202,11 +241,23 @@ class FieldStats(Struct):
         return self.path.rpartition(".")[2].rstrip("[]{}").strip('"')
 
 
+class Odd(Struct):
+    """Frames of a type that are not like the others."""
+
+    type: str
+    why: str
+    count: int
+    example: str
+    """The first of them."""
+
+
 class KindStats(Struct):
     """One type of frame."""
 
     name: str
     count: int = 0
+    odd: int = 0
+    """Those of them that are not like the others, and were not looked at."""
     bytes: int = 0
     """Of the messages it came in, shared between those that came together."""
     biggest: int = 0
@@ -222,31 +273,54 @@ class KindStats(Struct):
     """What it said through the dialect."""
     reason: str | None = None
 
+    @property
+    def usual(self) -> int:
+        """How many of them were looked at."""
+        return self.count - self.odd
+
 
 class Survey:
     """Counts everything. ``feed`` it the frames with their parsed and redacted content."""
 
-    def __init__(self, envelope: Envelope, dialect: Dialect) -> None:
+    def __init__(self, envelope: Envelope, dialect: Dialect, census: Census | None = None) -> None:
         self.envelope = envelope
         self.kinds: dict[str, KindStats] = {}
         self.wholes: dict[str, FieldStats] = {}
         """The fields of the whole objects, of all types together: where the frame's time and number are found."""
         self.objects = 0
+        self.looked_at = 0
+        """Those of them that are like the others of their type."""
+        self.odd: dict[tuple[str, str], Odd] = {}
+        """Those that are not like the others of their type: by that, and by why."""
         self._dialect = dialect
+        self._census = census
         self._connection = -1
 
     def feed(self, frame: Frame, parsed: Any) -> None:
-        """One frame and what it holds."""
+        """One frame and what it holds. An object that is not like the others of its type is only counted."""
         said = list(self.envelope.objects(parsed))
         readings = self._dialect.read(frame)
         for index, one in enumerate(said):
             kind = self._kind(one.kind)
             self._count(kind, one, frame, len(frame.data) // len(said))
+            odd = None if self._census is None else self._census.odd(one)
+            if odd is None:
+                self._look(kind, one, frame)
+            else:
+                self._left_out(kind, one, odd)
             # Where the dialect unwraps otherwise, what it makes of the frame is told of each part.
             for reading in readings[index : index + 1] if len(readings) == len(said) else readings:
                 kind.verdicts[reading.verdict.value] += 1
                 kind.emits.update(type(observation).__name__ for observation in reading.observations)
                 kind.reason = kind.reason or reading.reason
+
+    def _left_out(self, kind: KindStats, one: Said, why: str) -> None:
+        kind.odd += 1
+        known = self.odd.get((kind.name, why))
+        if known is not None:
+            known.count += 1
+        elif len(self.odd) < _MOST_ODD:
+            self.odd[kind.name, why] = Odd(kind.name, why, 1, _shown(one))
 
     def _kind(self, name: str) -> KindStats:
         if name not in self.kinds and len(self.kinds) >= _MOST_KINDS:
@@ -262,8 +336,10 @@ class Survey:
             self._connection = frame.connection
             kind.greets += 1
         if not kind.sample:
-            text = redact_text(orjson.dumps(one.whole).decode())
-            kind.sample = text if len(text) <= _SAMPLE_CHARS else f"{text[:_SAMPLE_CHARS]}…"
+            kind.sample = _shown(one)
+
+    def _look(self, kind: KindStats, one: Said, frame: Frame) -> None:
+        self.looked_at += 1
         for path, values in _values(walk(one.body, self.envelope.maps)).items():
             known = kind.fields.get(path)
             if known is None:
@@ -274,7 +350,10 @@ class Survey:
             known.see(values, frame)
         for path, values in _values((p, v) for p, v in walk(one.whole, frozenset()) if "[" not in p).items():
             if path in self.wholes or len(self.wholes) < _MOST_FIELDS:
-                self.wholes.setdefault(path, FieldStats(path)).see(values, frame)
+                stats = self.wholes.setdefault(path, FieldStats(path))
+                stats.see(values, frame)
+                if len(values) == 1:
+                    stats.see_alike(kind.name, values[0])
 
     @property
     def known(self) -> float:
@@ -283,6 +362,12 @@ class Survey:
         bad = sum(count for kind in self.kinds.values() for name, count in kind.verdicts.items() if name in unknown)
         every = sum(sum(kind.verdicts.values()) for kind in self.kinds.values())
         return 1.0 - bad / every if every else 0.0
+
+
+def _shown(one: Said) -> str:
+    # What is odd in it may be no strict JSON.
+    text = redact_text(write_values([one.whole]).decode())
+    return text if len(text) <= _SAMPLE_CHARS else f"{text[:_SAMPLE_CHARS]}…"
 
 
 def _values(walked: Iterable[tuple[str, Any]]) -> dict[str, list[Any]]:

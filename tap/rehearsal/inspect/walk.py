@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any, TypeAlias
 
-__all__ = ["Body", "Container", "is_scalar", "part_of_path", "tokens", "walk"]
+from tap.core.loosely import ODD
+
+__all__ = ["NOTHING", "Body", "Container", "is_scalar", "nearly", "part_of_path", "tokens", "walk"]
 
 Body: TypeAlias = dict[str, Any]
 
+NOTHING = frozenset({"0", "", "-", "none", "null", "-1", "false"})
+"""What servers write for "none"."""
 _DEEPEST = 5
 _MOST_KEYS = 80
 _MOST_ITEMS = 48
@@ -23,6 +27,12 @@ class Container(Enum):
 
     OBJECT = "object"
     LIST = "list"
+
+
+def nearly(good: int, every: int) -> bool:
+    """Whether something holds of nearly all: 95 of 100, or all but one, where there are a few of them."""
+    odd = every - good
+    return good > 0 and (20 * odd <= every or (odd == 1 and good >= 3))
 
 
 def is_scalar(value: object) -> bool:
@@ -41,7 +51,7 @@ def tokens(name: str) -> frozenset[str]:
 
 
 def walk(body: Body, maps: frozenset[str]) -> Iterator[tuple[str, Any]]:
-    """(path, value) of every scalar and null, and (path, Container) of what holds them.
+    """(path, value) of every scalar and null, and (path, Container) of what holds them; what is empty is null.
 
     ``cameras[]`` is each item of a list, ``inputs{}`` each value of an object that has ids for keys (``maps`` names
     these), and ``inputs{}.@`` its key.
@@ -55,8 +65,8 @@ def _walk(value: Body, prefix: str, maps: frozenset[str], depth: int) -> Iterato
 
 
 def _item(item: Any, path: str, maps: frozenset[str], depth: int) -> Iterator[tuple[str, Any]]:
-    if item is None or is_scalar(item):
-        yield path, item
+    if is_scalar(item) or not item:
+        yield path, item if is_scalar(item) and item is not ODD else None
     elif isinstance(item, dict):
         yield path, Container.OBJECT
         if depth >= _DEEPEST:
@@ -71,7 +81,7 @@ def _item(item: Any, path: str, maps: frozenset[str], depth: int) -> Iterator[tu
     elif isinstance(item, list):
         yield path, Container.LIST
         # A list of numbers is a measurement, and there may be thousands.
-        if depth < _DEEPEST and item and not (len(item) > 8 and isinstance(item[0], float)):
+        if depth < _DEEPEST and not (len(item) > 8 and isinstance(item[0], float)):
             for part in item[:_MOST_ITEMS]:
                 if isinstance(part, dict):
                     yield from _walk(part, f"{path}[].", maps, depth + 1)
