@@ -323,6 +323,7 @@ class Machine:
         """How regular snapshots are, by the last ten; one that only follows a change shows nothing of it."""
         state = self.state
         prompted = state.explicit_mono is not None and told.stamp.mono - state.explicit_mono <= _PROMPTED_MS
+        state.explicit_mono = None
         before, state.snapshot_mono = state.snapshot_mono, told.stamp.mono
         state.news.append(news or prompted)
         del state.news[:-_REGULAR]
@@ -566,6 +567,7 @@ class Machine:
         told = info.started_at is not None
         session = Session(key, cause.by, info.id, started_at, told, start, shown_at=cause.at)
         session.clock = state.clock
+        session.connection = state.connection.number if state.connection is not None else 0
         self.memory.number(session)
         state.session = session
         self._name(session, info)
@@ -924,7 +926,10 @@ class Machine:
     def _tell_hold(self, hold: HoldInfo | None, by: Told) -> None:
         aspect = self.state.hold
         active = flat("hold", hold)
-        changed = self._would_change(aspect, active) and not self._turned_out(aspect, active)
+        changed = self._would_change(aspect, active)
+        if changed and self._turned_out(aspect, active):
+            changed = False
+            self.state.held = self.state.late_held if active else None
         if changed:
             if active:
                 o = HoldOn(by, by=hold.by if hold is not None else None)
@@ -1017,7 +1022,8 @@ class Machine:
         """
         running, at, state = self._book.running(), told.at, self.state
         if at is None:
-            return None if self._order.in_history(told) and not known else running
+            began_here = running is not None and self._is_first_seen_here(running)
+            return None if self._order.in_history(told) and (began_here or not known) else running
         slack = 0 if state.fine else 999
         if running is not None:
             set_since = running.clock != state.clock
@@ -1027,6 +1033,11 @@ class Machine:
             if over.started_at - slack <= at <= (over.completed_at or over.shown_at) + slack:
                 return over
         return None
+
+    def _is_first_seen_here(self, session: Session) -> bool:
+        """Whether nothing is known of a session from before this connection."""
+        connection = self.state.connection
+        return connection is not None and session.connection == connection.number
 
     def _is_of_now(self, told: Told) -> bool:
         """Whether what is told afterwards happened in the session that runs."""
@@ -1179,6 +1190,7 @@ class Machine:
             return
         if place is Place.LATE:
             detail = _detail(by=o.by, reason=o.reason)
+            self.state.late_held = Held(told_at(o.told), o.told.stamp.mono, o.told.at is not None, o.camera_id)
             self._write_late("hold", o, own_id=o.hold_id, subject=o.camera_id, camera_id=o.camera_id, detail=detail)
             return
         if not (hold.known and hold.sure and hold.value) and (place is Place.NEWEST or self._is_of_now(o.told)):

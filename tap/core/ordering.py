@@ -236,7 +236,9 @@ class Order:
     def is_long_past(self, told: Told, aspect: Aspect) -> bool:
         """Whether a late frame is so much older than what is known that it cannot be what is so now."""
         last = aspect.last
-        if told.at is None or last is None or last.at is None:
+        if told.at is None:
+            return self.in_history(told)
+        if last is None or last.at is None:
             return False
         return self.is_history(told) or last.at - told.at > self._policy.clock_step_ms
 

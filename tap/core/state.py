@@ -267,6 +267,8 @@ class Session(Struct):
     """Whether that time is the server's."""
     clock: int = 0
     """Under which setting of the server's clock it began."""
+    connection: int = 0
+    """On which connection it was first seen."""
 
 
 class Connection(Struct):
@@ -344,6 +346,8 @@ class State(Struct):
     frames_seen: bool = False
     """The server has session frames, so no policy is needed."""
     held: Held | None = None
+    late_held: Held | None = None
+    """A hold that was told late, and may yet turn out to be what is so."""
     cameras: dict[str, Camera] = field(default_factory=dict)
     history: list[Live] = field(default_factory=list)
     """The last changes of the program."""
@@ -376,7 +380,7 @@ class State(Struct):
     """Whether those snapshots said anything new."""
     snapshot_mono: int | None = None
     explicit_mono: int | None = None
-    """When something was told last that is no snapshot."""
+    """When something was told last since the last snapshot."""
     fine: bool = False
     """The server's times are finer than whole seconds."""
     numbers: int = 0
