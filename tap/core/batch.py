@@ -16,12 +16,22 @@ from tap.core.model import Hello, Snapshot, Told
 __all__ = ["in_order"]
 
 
-def in_order(readings: Sequence[Reading], orders: SeqOrders) -> Sequence[Reading]:
-    """``readings`` of one frame, sorted where they say that they are not."""
+_ROUND = 1 << 63
+"""Added to a number that began anew within the batch."""
+
+
+def in_order(readings: Sequence[Reading], orders: SeqOrders, floor: int | None = None) -> Sequence[Reading]:
+    """``readings`` of one frame, sorted where they say that they are not.
+
+    ``floor``: the highest number that was told on this connection; what is below it began anew.
+    """
     told = [reading.observations[0].told if reading.observations else None for reading in readings]
     if sum(one is not None for one in told) < 2:
         return readings
-    by_seq = _sorted(readings, told, [None if one is None else one.seq for one in told])
+    numbers = [None if one is None else one.seq for one in told]
+    if floor is not None:
+        numbers = [number if number is None or number >= floor else number + _ROUND for number in numbers]
+    by_seq = _sorted(readings, told, numbers)
     if orders in {"boot", "connection"} and by_seq is not None and _agrees(by_seq):
         return by_seq
     return _sorted(readings, told, [None if one is None else one.at for one in told]) or readings

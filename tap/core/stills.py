@@ -174,7 +174,7 @@ class Stills:
             return o.still_id is None  # without an id, the same second names two
         if take.era != self._book.state.era:
             return take.requested is None or at > take.requested
-        if take.captured is None:
+        if take.captured is None or o.told.at is None:
             return False
         return take.requested is not None or at > take.captured
 
