@@ -8,7 +8,7 @@ not, the event is doubtful, or the time around it is in doubt. Nothing of ``tap.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field, structs
@@ -155,6 +155,19 @@ _TOLD_OF: dict[str, str] = {
 _ASPECTS: tuple[Aspect, ...] = ("program", "hold", "mode", "session")
 
 
+def _changes(told: list[tuple[Fact, Envelope]]) -> Iterator[str]:
+    for fact, _ in told:
+        if fact.kind in _TOLD_OF:
+            yield _TOLD_OF[fact.kind]
+
+
+def _follows(later: tuple[Fact, Envelope], one: tuple[Fact, Envelope]) -> bool:
+    """Whether the fields of two parts say which was made first; a frame word for word once more needs no order."""
+    mark = Mark()
+    mark.rest(one[1], explicit=False)
+    return later[0].ident == one[0].ident or order(later[1], mark) == "after"
+
+
 class _Witness:
     """Hears every frame, knows what it means, and keeps the rules."""
 
@@ -243,16 +256,38 @@ class _Witness:
         self._wall = item.wall
         if not item.facts:
             self._still_shown(item.ts, item.wall)
-        for fact in item.facts:
+        told = [
+            (fact, placed[fact.part] if fact.part < len(placed) else Envelope(wall=item.wall)) for fact in item.facts
+        ]
+        for fact, envelope in self._in_order(told):
             when = _When(at=fact.at if fact.timed else item.wall, exact=fact.timed, wall=item.wall, now=item.now)
-            self._env = placed[fact.part] if fact.part < len(placed) else Envelope(wall=item.wall)
+            self._env = envelope
             self._latest = max(self._latest, fact.ident)
             if self._loss is not None and self._loss.first is None:
-                told = self._env.ts
-                self._loss.first = _When(item.wall if told is None else told, told is not None, item.wall, item.now)
+                first = placed[0] if placed else envelope
+                at = item.wall if first.ts is None else first.ts
+                self._loss.first = _When(at, first.ts is not None, item.wall, item.now)
             self._weigh(fact, when)
             self._still_shown(when.at)
             self._keep_cameras(when.wall)
+
+    def _in_order(self, told: list[tuple[Fact, Envelope]]) -> list[tuple[Fact, Envelope]]:
+        """The parts of a message as they were made, where their fields say how; else as they stand, and in doubt."""
+        if len(told) < 2 or any(fact.retold for fact, _ in told):
+            return told
+        made = sorted(told, key=lambda part: part[0].ident)
+        if made == told:
+            return told
+        twice = [
+            about for about, parts in groupby(sorted(_changes(told)), key=lambda about: about) if len([*parts]) > 1
+        ]
+        changes = [part for part in made if part[0].kind in _TOLD_OF]
+        if all(_follows(later, one) for one, later in pairwise(changes)):
+            return made
+        for about in twice:
+            self._env = told[0][1]
+            self._doubt(about, "a message in an order that nothing tells", explicit=True)
+        return told
 
     def _weigh(self, fact: Fact, when: _When) -> None:
         """News, or told again, or long past."""
