@@ -178,7 +178,7 @@ class Runs:
         self.boot: str | None = None
         self.refuted = False
         """Whether it ever contradicted the times in the middle of a connection."""
-        self._highest: Envelope | None = None
+        self.highest: Envelope | None = None
         self._fresh = True
         self._placed = 0
 
@@ -192,7 +192,7 @@ class Runs:
         if frame.type == "hello" and frame.boot != self.boot:
             self.boot = frame.boot
             self._anew()
-        high = self._highest
+        high = self.highest
         if frame.seq is not None:
             if high is not None and high.seq is not None and frame.seq < high.seq:
                 later = frame.ts is not None and high.ts is not None and frame.ts > high.ts
@@ -209,19 +209,19 @@ class Runs:
             place=self._placed,
             loose=self.refuted,
         )
-        if frame.seq is not None and (self._highest is None or frame.seq >= (self._highest.seq or 0)):
-            self._highest = placed
+        if frame.seq is not None and (self.highest is None or frame.seq >= (self.highest.seq or 0)):
+            self.highest = placed
         return placed
 
     def anew(self, frame: Envelope) -> Envelope:
         """Something else showed that the counter started anew before this frame."""
         self._anew()
-        self._highest = structs.replace(frame, run=self.run)
-        return self._highest
+        self.highest = structs.replace(frame, run=self.run)
+        return self.highest
 
     def _anew(self) -> None:
         self.run += 1
-        self._highest = None
+        self.highest = None
 
 
 class Seen(Struct):

@@ -8,7 +8,7 @@ not, the event is doubtful, or the time around it is in doubt. Nothing of ``tap.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field, structs
@@ -124,6 +124,26 @@ class _Cover(Struct, frozen=True):
         return env.ts - self.frame.ts <= self.length + _LATER_MS + coarse
 
 
+class _Shot(Struct, frozen=True):
+    """A snapshot that came."""
+
+    wall: int
+    new: bool
+    """Whether it said anything that was not known,"""
+    written: bool
+    """and whether that was of a session."""
+    prompted: bool
+    """Whether an explicit change came right before it."""
+
+
+def _limit(shots: list[tuple[int, bool]]) -> int | None:
+    """How long a server may be silent, going by when its snapshots came and which said nothing new."""
+    times = [wall for wall, _ in shots[-10:]]
+    longest = max((later - one for one, later in pairwise(times)), default=0)
+    quiet = sum(nothing for _, nothing in shots[-10:])
+    return 60_000 + 10 * longest if len(times) == 10 and longest <= 60_000 and quiet >= 5 else None
+
+
 _LATER_MS = 500
 """How much later than it was told a dissolve may end."""
 
@@ -153,6 +173,31 @@ _TOLD_OF: dict[str, str] = {
     "marker": "marks",
 }
 _ASPECTS: tuple[Aspect, ...] = ("program", "hold", "mode", "session")
+
+
+def _changes(told: list[tuple[Fact, Envelope]]) -> Iterator[str]:
+    for fact, _ in told:
+        if fact.kind in _TOLD_OF:
+            yield _TOLD_OF[fact.kind]
+
+
+def _guessed(told: list[tuple[Fact, Envelope]]) -> bool:
+    """Whether a snapshot stands before the change that it shows, and nothing says which was made first."""
+    for number, (fact, envelope) in enumerate(told):
+        for earlier, snapshot in told[:number]:
+            mark = Mark()
+            mark.rest(envelope, explicit=False)
+            shown = fact.kind in _TOLD_OF and earlier.kind == "state" and earlier.ident > fact.ident
+            if shown and order(snapshot, mark) == "unknown":
+                return True
+    return False
+
+
+def _follows(later: tuple[Fact, Envelope], one: tuple[Fact, Envelope]) -> bool:
+    """Whether the fields of two parts say which was made first; a frame word for word once more needs no order."""
+    mark = Mark()
+    mark.rest(one[1], explicit=False)
+    return later[0].ident == one[0].ident or order(later[1], mark) == "after"
 
 
 class _Witness:
@@ -186,6 +231,8 @@ class _Witness:
         """When an event was told, by ``id`` of it."""
         self._moments: set[str] = set()
         self._runs = Runs()
+        self._highest: Envelope | None = None
+        """The frame of the highest number before the message of now."""
         self._frames = Seen()
         self._env = Envelope()
         self._marks: dict[str, Mark] = {aspect: Mark() for aspect in _ASPECTS}
@@ -202,14 +249,14 @@ class _Witness:
         self._learned: dict[str, int] = {}
         """By which frame all was learned last: what happened before that is history."""
         self._beginning = Mark()
+        self._guessed = False
         self._low: list[tuple[EventTruth, Envelope]] = []
         """Explicit frames in a row that ``seq`` alone would throw away."""
         self._open: dict[str, _Open] = {}
         self._doubts: list[DoubtTruth] = []
-        self._regular: list[tuple[int, bool, bool]] = []
-        """Snapshots: when they came; whether they said anything new, or told once more what an explicit frame had just
-        told; and whether they said anything new of a session."""
-        self._changed = False
+        self._regular: list[_Shot] = []
+        self._changed = 0
+        """When an explicit frame came last."""
 
     # ------------------------------------------------------------------------------------------ items
 
@@ -238,21 +285,46 @@ class _Witness:
     def _hear(self, item: Heard) -> None:
         if item.telemetry:
             return
+        self._highest = self._runs.highest
         placed = [self._runs.place(envelope, item.wall) for envelope in envelopes(item.data)]
         self._silence(item.wall)
         self._wall = item.wall
         if not item.facts:
             self._still_shown(item.ts, item.wall)
-        for fact in item.facts:
+        told = [
+            (fact, placed[fact.part] if fact.part < len(placed) else Envelope(wall=item.wall)) for fact in item.facts
+        ]
+        for fact, envelope in self._in_order(told):
             when = _When(at=fact.at if fact.timed else item.wall, exact=fact.timed, wall=item.wall, now=item.now)
-            self._env = placed[fact.part] if fact.part < len(placed) else Envelope(wall=item.wall)
+            self._env = envelope
             self._latest = max(self._latest, fact.ident)
             if self._loss is not None and self._loss.first is None:
-                told = self._env.ts
-                self._loss.first = _When(item.wall if told is None else told, told is not None, item.wall, item.now)
+                first = placed[0] if placed else envelope
+                at = item.wall if first.ts is None else first.ts
+                self._loss.first = _When(at, first.ts is not None, item.wall, item.now)
             self._weigh(fact, when)
             self._still_shown(when.at)
             self._keep_cameras(when.wall)
+
+    def _in_order(self, told: list[tuple[Fact, Envelope]]) -> list[tuple[Fact, Envelope]]:
+        """The parts of a message as they were made, where their fields say how; else as they stand, and in doubt."""
+        self._guessed = False
+        if len(told) < 2 or any(fact.retold for fact, _ in told):
+            return told
+        made = sorted(told, key=lambda part: part[0].ident)
+        if made == told:
+            return told
+        twice = [
+            about for about, parts in groupby(sorted(_changes(told)), key=lambda about: about) if len([*parts]) > 1
+        ]
+        changes = [part for part in made if part[0].kind in _TOLD_OF]
+        if all(_follows(later, one) for one, later in pairwise(changes)):
+            self._guessed = _guessed(told)
+            return made
+        for about in twice:
+            self._env = told[0][1]
+            self._doubt(about, "a message in an order that nothing tells", explicit=True)
+        return told
 
     def _weigh(self, fact: Fact, when: _When) -> None:
         """News, or told again, or long past."""
@@ -263,10 +335,13 @@ class _Witness:
         elif fact.retold or fact.ident in self._heard:
             self._again(fact, when)
         else:
+            if self._loss is not None and fact.kind in _TOLD_OF:
+                self._loss.muddled = True
+                self._shown = (min(*self._shown, when.at), max(*self._shown, when.at))
             self._tell(fact, when)
         self._frames.clock(self._env)
         if fact.kind not in ("state", "hello", "stale"):
-            self._changed = True
+            self._changed = self._env.wall
             self._heard.add(fact.ident)
             self._frames.add(self._env, self._session)
 
@@ -316,19 +391,22 @@ class _Witness:
     def _silence(self, wall: int) -> None:
         """A regular server that was not seen for long was out of sight, also on an open socket.
 
-        What "said nothing new" means before a session, or right after an explicit change, nobody says: where that
-        decides, both readings are right.
+        Whether snapshots that only follow an explicit change count, and what is new before a session, nobody says:
+        where that decides, the gap may be told or not.
         """
-        if self._loss is not None or len(self._regular) < 10:
+        if self._loss is not None or not self._regular:
             return
-        times = [at for at, *_ in self._regular[-11:]]
-        spans = [later - one for one, later in pairwise(times)]
-        gone, strict = wall - times[-1], sum(not new for _, new, _ in self._regular[-10:])
-        lenient = sum(not written for *_, written in self._regular[-10:])
+        gone = wall - self._regular[-1].wall
+        readings = (
+            _limit([(one.wall, not one.new or one.prompted) for one in self._regular]),
+            _limit([(one.wall, not one.new) for one in self._regular if not one.prompted]),
+            _limit([(one.wall, not one.written) for one in self._regular]),
+        )
         if self._mixed:  # the same in another dialect may be news
-            strict, lenient = 0, 10
-        if gone >= 60_000 + 10 * max(spans[-9:]) and max(spans[-9:]) <= 60_000 and lenient >= 5:
-            self._lose(sure=gone > 60_600 + 10 * max(spans) and max(spans) <= 60_000 and strict >= 5)
+            readings += (None,)
+        limits = [limit for limit in readings if limit is not None]
+        if limits and gone >= min(limits):
+            self._lose(sure=None not in readings and gone > max(limits) + 600)
 
     def _proves(self, mark: Mark) -> bool:
         """Whether the snapshot of now surely is newer than what rests on this."""
@@ -393,10 +471,10 @@ class _Witness:
 
     def _is_low(self, mark: Mark) -> bool:
         """Whether ``seq`` says that this explicit frame is older than what is known, and nothing refutes it."""
-        known, env = mark.numbered, self._env
-        if known is None or known.seq is None or env.seq is None:
-            return False
-        return order(env, Mark(numbered=known)) == "before"
+        return self._env.seq is not None and any(
+            known is not None and order(self._env, Mark(numbered=known)) == "before"
+            for known in (mark.numbered, self._highest)
+        )
 
     def _third_in_a_row(self) -> bool:
         if len(self._low) < 3:
@@ -523,8 +601,9 @@ class _Witness:
 
     def _snapshot_came(self, world: World) -> None:
         new = any(self._differences(world).values()) or self._describes(world)
-        self._regular.append((self._env.wall, new or self._changed, new and self._session is not None))
-        self._changed = False
+        prompted = self._env.wall - self._changed < SETTLE_MS
+        self._regular.append(_Shot(self._env.wall, new, new and self._session is not None, prompted))
+        del self._regular[:-40]
 
     def _describes(self, world: World) -> bool:
         """Whether it says anything of cameras or titles that was not known."""
@@ -888,7 +967,9 @@ class _Witness:
             # Back to what it was before something that is not proved: perhaps it never changed.
             event.doubtful = not self._frames.own_id_is_new(self._env, self._session)
         proved = self._take(aspect, event, was)
-        if event is not None and unsure:
+        if event is not None and self._guessed:
+            event.trigger = event.transition = event.duration_ms = UNSET
+        if event is not None and (unsure or self._guessed):
             event.from_camera_id = event.from_mode = event.duration_ms = UNSET
         self._idents[aspect] = max(self._idents[aspect], fact.ident)
         if proved:
