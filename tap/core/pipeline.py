@@ -230,9 +230,7 @@ class Pipeline:
         entries: list[Entry] = []
         readings: Sequence[Reading] = self._read(frame)
         if len(readings) > 1:
-            connection = self.state.connection
-            floor = None if connection is None else connection.seq
-            readings = in_order(readings, self.dialect.seq_orders, floor)
+            readings = in_order(readings, self.dialect.seq_orders)
         for reading in readings:
             verdict = reading.verdict
             if verdict is _MAPPED:

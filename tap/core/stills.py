@@ -303,7 +303,8 @@ class Stills:
         captured = fields.get("capturedAt", 0)
         if o.taken_at is not None:
             return bool(at == captured) or fields.get("uploadedAt") == at or self._is_doubted(still, o)
-        return (same_life and bool(abs(at - captured) <= _AGAIN_MS)) or at == captured
+        near = o.told.at is None or abs(at - captured) <= _AGAIN_MS
+        return (same_life and near) or bool(at == captured)
 
     @staticmethod
     def _is_doubted(still: Still, o: StillCaptured) -> bool:
