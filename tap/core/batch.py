@@ -22,7 +22,7 @@ def in_order(readings: Sequence[Reading], orders: SeqOrders) -> Sequence[Reading
         return readings
     counted = orders in {"boot", "connection"}
     if any(one is not None and one.at is not None for one in told):
-        times = _carried([None if one is None else one.at for one in told])
+        times = _times(told)
         numbers = [_number(one, place) if counted else place for place, one in enumerate(told)]
         keys = [
             (time, *_kind(reading), number, place)
@@ -33,6 +33,18 @@ def in_order(readings: Sequence[Reading], orders: SeqOrders) -> Sequence[Reading
         return readings
     order = _carried([None if one is None else one.seq for one in told])
     return [readings[place] for place in sorted(range(len(readings)), key=order.__getitem__)]
+
+
+def _times(told: Sequence[Told | None]) -> list[int]:
+    """The time of each part; of one without, that of the part that is numbered before it, or stands before it."""
+    dated = sorted((one.seq, one.at) for one in told if one is not None and one.seq is not None and one.at is not None)
+    times: list[int | None] = []
+    for one in told:
+        at = None if one is None else one.at
+        if one is not None and at is None and one.seq is not None:
+            at = next((time for seq, time in reversed(dated) if seq <= one.seq), None)
+        times.append(at)
+    return _carried(times)
 
 
 def _carried(values: Sequence[int | None]) -> list[int]:

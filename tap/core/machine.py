@@ -1070,6 +1070,8 @@ class Machine:
         told_from = o.from_ if o.from_ is not UNSET else None
         if place is Place.LATE:
             self._write_cut(o, told_from, late=True)
+            if program.late is not None:  # it may yet be what is on
+                self._cover(o, told_from)
             return
         if program.known and program.sure and program.value == o.to and not self._is_own(o, program):
             self._cover(o, told_from)
