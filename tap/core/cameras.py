@@ -151,6 +151,11 @@ class Cameras:
             if camera.leaving is not None:
                 yield camera.leaving.deadline, partial(self._gone, camera)
 
+    @property
+    def any_leaving(self) -> bool:
+        """A camera that went away may yet come back within the grace time."""
+        return bool(self._leaving)
+
     def settle_leaving(self) -> None:
         """The session ends: who is away now stays away."""
         for camera in list(self._leaving.values()):

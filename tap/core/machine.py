@@ -242,6 +242,7 @@ class Machine:
         }
         self.is_news = True
         """Whether the last observation told what is so now, and no history."""
+        self._silent = self._silent_after()
         self.next_deadline: int | None = None
         self._set_deadline()
 
@@ -291,7 +292,7 @@ class Machine:
         self._pass(told.stamp, told=told)
         state = self.state
         self.is_news = True
-        if isinstance(observation, Hello):
+        if type(observation) is Hello:
             self._greet(observation)
         # Only now: a greeting may have found out that the server had been away.
         state.heard = state.mono
@@ -305,19 +306,26 @@ class Machine:
             connection.first_mono = told.stamp.mono
             self._signal(Signal.HEARD, _Cause(told))
         connection.controlled, connection.controlled_at, connection.silent = told.stamp.mono, told.at, False
-        snapshot = isinstance(observation, Snapshot)
-        confirmed = isinstance(observation, Snapshot) and self._confirming.again(observation)
+        snapshot = type(observation) is Snapshot
+        confirmed = type(observation) is Snapshot and self._confirming.again(observation)
         if not confirmed:
             self._confirming.forget()
             self._on[type(observation)](observation)
         if snapshot:
             self._keep_time(told, news=bool(self._book.entries))
-        elif not isinstance(observation, Hello):
+        elif type(observation) is not Hello:
             state.explicit_mono = told.stamp.mono
-        early = len(state.news) < _REGULAR and self._dialect.heartbeat_ms is None
-        if confirmed and self.next_deadline is None and early:
+        if confirmed and connection.open and self._only_silence_is_due():
+            silent = self._silent
+            self.next_deadline = None if silent is None else max(connection.controlled, connection.excused) + silent
             return []
         return self._done()
+
+    def _only_silence_is_due(self) -> bool:
+        """Whether a snapshot that changed nothing can have moved no other deadline."""
+        session = self.state.session
+        by_frames = session is not None and session.by != "program" and self.state.phase is Phase.LIVE
+        return by_frames and self._dialect.heartbeat_ms is None and not self._cameras.any_leaving
 
     def _keep_time(self, told: Told, *, news: bool) -> None:
         """How regular snapshots are, by the last ten; one that only follows a change shows nothing of it."""
@@ -330,6 +338,7 @@ class Machine:
         if before is not None:
             state.intervals.append(told.stamp.mono - before)
             del state.intervals[: 1 - _REGULAR]
+        self._silent = self._silent_after()
 
     def _silent_after(self) -> int | None:
         """For how long (ms) the server may tell nothing before it is out of sight; None where that cannot be said."""
@@ -380,7 +389,7 @@ class Machine:
                 found.append((unseen_since + self._policy.idle_ms, self._idle))
             connection = self.state.connection
             if connection is not None and connection.open and self.state.phase in _TOLD:
-                silent = self._silent_after()
+                silent = self._silent
                 if silent is not None:
                     since = max(self._last_told(connection), connection.excused)
                     found.append((since + silent, self._out_of_sight))
@@ -440,7 +449,7 @@ class Machine:
         connection = self.state.connection
         if self.next_deadline is None or self.next_deadline > stamp.mono or connection is None or not connection.open:
             return
-        silent = self._silent_after()
+        silent = self._silent
         if silent is None or self._dialect.heartbeat_ms is not None:
             return
         if told is not None:

@@ -56,13 +56,16 @@ class Order:
         self._orders: SeqOrders = orders
         self._policy = policy
         self.identity = Identity(state)
+        # The scope of the frame that is read now: asked for several times.
+        self._told: Told | None = None
+        self._scope: str | None = None
 
     # ------------------------------------------------------------------ what every frame shows
 
     def watch(self, o: Observation, connection: Connection) -> None:
         """Take note of a frame's time and number, before it is asked what it says."""
-        told, state = o.told, self._state
-        explicit = not isinstance(o, (Snapshot, Hello))
+        told, state, kind = o.told, self._state, type(o)
+        explicit = kind is not Snapshot and kind is not Hello
         at = told.at
         if at is not None:
             if at % 1000 and not state.fine:
@@ -119,6 +122,7 @@ class Order:
 
     def _begin_anew(self, told: Told, connection: Connection, *, first: bool) -> None:
         state = self._state
+        self._told = None
         state.epoch += 1
         state.doubts.scopes += 1
         state.eras += 1
@@ -130,7 +134,7 @@ class Order:
             connection.contradicted += 1
             if connection.contradicted >= _CONTRADICTED:
                 # It was no new life of the server, any of these times: it only counts otherwise than was said.
-                state.doubts.untrusted = True
+                self._told, state.doubts.untrusted = None, True
                 state.era = connection.era
                 return
         scope = self.scope(told)
@@ -140,6 +144,7 @@ class Order:
     def new_boot(self, connection: Connection) -> None:
         """Another life of the server: ids and numbers begin anew."""
         state = self._state
+        self._told = None
         state.boots += 1
         state.eras += 1
         state.era = connection.era = state.eras
@@ -149,6 +154,11 @@ class Order:
 
     def scope(self, told: Told) -> str | None:
         """The name of what this frame's ``seq`` can be compared within, or None."""
+        if told is not self._told:
+            self._told, self._scope = told, self._scope_of(told)
+        return self._scope
+
+    def _scope_of(self, told: Told) -> str | None:
         state, connection = self._state, self._state.connection
         if told.seq is None or self._orders == "nothing" or state.doubts.untrusted or connection is None:
             return None

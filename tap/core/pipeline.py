@@ -120,6 +120,7 @@ class Pipeline:
         self._machine = Machine(
             dialect, tap=tap, policy=policy, venue=venue, state=state, memory=remembered, shortcuts=shortcuts
         )
+        self._doubts = state.doubts
         self._reader: Reader | None = None
         if isinstance(dialect, Remembering):
             self._reader = dialect.reader(policy, self._machine.state.reader)
@@ -260,9 +261,10 @@ class Pipeline:
         tally.observations += 1
         said = type(observation).__name__
         tally.said[said] = tally.said.get(said, 0) + 1
-        scopes = self.state.doubts.scopes
+        doubts = self._doubts
+        scopes = doubts.scopes
         entries = self._machine.step(observation)
-        if self.state.doubts.scopes != scopes:
+        if doubts.scopes != scopes:
             tally.scopes += 1
             told = observation.told
             tally.scope_example = tally.scope_example or f"{said} with seq {told.seq} at {told.at}"

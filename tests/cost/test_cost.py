@@ -134,7 +134,7 @@ def _calls(make: Any, few: int, many: int) -> float:
 
 @pytest.mark.parametrize(
     ("make", "most"),
-    [(_pose, 5), (_state, 70), (_cut, 240)],
+    [(_pose, 5), (_state, 95), (_cut, 280)],
     ids=["telemetry", "a state that says nothing new", "a cut"],
 )
 def test_a_frame_costs_no_more_calls_than_it_did(make: Any, most: float) -> None:
