@@ -306,7 +306,8 @@ def test_a_step_between_the_start_and_the_first_event_puts_nothing_before_the_st
 
 
 def test_no_rows_are_read_as_none() -> None:
-    reading = read([], {})
+    nothing: list[Row] = []
+    reading = read(nothing, {})
     assert (reading.rows, reading.moments, reading.steps, reading.last_shift) == ([], [], [], 0)
     assert (reading.moment_of(5), reading.end_of(7, seen=False)) == (5, 7)
 
@@ -334,7 +335,7 @@ likely = st.fixed_dictionaries(
 some_rows = st.lists(likely | columns, max_size=25).map(
     lambda told_of: [Row(f"{KEY}/{n}", "event", KEY, T0 + n, 0, fields) for n, fields in enumerate(told_of)]
 )
-some_sessions = st.just({}) | st.dictionaries(
+some_sessions: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.dictionaries(
     st.sampled_from(["status", "startedAt", "startState", "completedAt", "finalState"]),
     anything | times | st.just("complete") | st.just({"programCameraId": "a", "hold": True, "mode": 5}),
 )

@@ -104,7 +104,7 @@ def _played(random: Random, world: World) -> tuple[list[Happened], str | None]:
     program: str | None = "c1"
     held: int | None = None
     mode, at = "a", 1_000
-    truth = []
+    truth: list[Happened] = []
     while len(truth) < world.events:
         at += random.randrange(*world.pauses)
         luck = random.random()
