@@ -97,10 +97,8 @@ def edit_of(timeline: Timeline, rate: Rate, zone: tzinfo | None, start: Start = 
     )
     edit.notes += builder.notes
     if timeline.clock_steps:
-        edit.notes.append(
-            f"the server's clock was set {counted(len(timeline.clock_steps), 'time')}: times here go on by the clock that"
-            " it had at the start"
-        )
+        often = counted(len(timeline.clock_steps), "time")
+        edit.notes.append(f"the server's clock was set {often}: times here go on by the clock that it had at the start")
     if timeline.status == "live":
         edit.notes.append("this session still runs: the file ends with what is known by now")
     return edit
