@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from tap.cli import cli
@@ -31,7 +32,8 @@ def test_they_are_those_that_the_ledger_takes() -> None:
 
 def test_each_can_be_asked_for() -> None:
     (option,) = (one for one in cli.commands["timeline"].params if one.name == "kinds")
-    assert tuple(option.type.to_info_dict()["choices"]) == WORDS
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == WORDS
     assert set().union(*BY_WORD.values()) == set(KINDS)
     assert BY_WORD["hold"] == {"hold", "release"}
     assert BY_WORD["off-air"] == {"off_air"}
