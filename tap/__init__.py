@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tap.api import (
+        ClockStep,
         Event,
         Gap,
         History,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "ClockStep",
     "Event",
     "Gap",
     "History",

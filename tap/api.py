@@ -34,9 +34,10 @@ from tap.core.codec import venue_of
 from tap.core.errors import JournalError, TapError
 from tap.core.merge import Row, fold
 from tap.history.asking import Asked, asked_events, ms_of_moment
-from tap.history.timeline import Event, Gap, Lane, Span, StillMark, Timeline, Totals, timeline_of
+from tap.history.timeline import ClockStep, Event, Gap, Lane, Span, StillMark, Timeline, Totals, timeline_of
 
 __all__ = [
+    "ClockStep",
     "Event",
     "Gap",
     "History",
@@ -83,8 +84,10 @@ class Session(Struct, kw_only=True, frozen=True):
 
     @property
     def length_ms(self) -> int | None:
-        """Milliseconds; None while it runs."""
-        return None if self.completed_at is None else self.completed_at - self.started_at
+        """Milliseconds by its row's two times; None while it runs, and where a clock was set back by more than that."""
+        if self.completed_at is None or self.completed_at < self.started_at:
+            return None
+        return self.completed_at - self.started_at
 
 
 class History(ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import subprocess
 import sys
@@ -11,14 +12,19 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 import tap
 from tap.adapters.journal import Journal
+from tap.api import Row, Session, Timeline
 from tap.cli import cli
 from tap.core.model import Entry
+from tap.history.tables import sessions_table
+from tap.history.timeline import timeline_of
 from tap.rehearsal.files import write_shoot
 from tap.rehearsal.simulator import SimulatorOptions
 from tests.contract.local import key_of, local_ledger
@@ -247,3 +253,59 @@ def test_a_history_of_a_thousand_sessions_and_a_million_events_stays_quick(tmp_p
     assert {name: count for name, (count, _) in took.items()} == {"sessions": 1000, "since": 10, "timeline": 1000}
     assert max(seconds for _, seconds in took.values()) < 2
     assert peak < 32 * 2**20
+
+
+SHOW = "hall/show"
+SHOW_START = 1_795_000_000_000
+
+
+def shown(*told: tuple[str, int, int, dict[str, Any]]) -> Timeline:
+    """A session of ten minutes with these events: kind, ms by the server's clock, ms when it was heard, columns."""
+    start = {"at": SHOW_START, "programCameraId": "a"}
+    columns = {"status": "live", "startedAt": SHOW_START, "startState": start}
+    rows = [Row(SHOW, "session", SHOW, SHOW_START, 0, columns)]
+    for kind, at, heard, more in told:
+        fields = {"kind": kind, "at": SHOW_START + at, "observedAt": SHOW_START + heard, **more}
+        rows.append(Row(f"{SHOW}/{kind}/{at}", "event", SHOW, SHOW_START + at, 0, fields))
+    return timeline_of(rows)
+
+
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+def test_times_in_a_data_frame_are_to_the_millisecond(library: str) -> None:
+    timeline = shown(("cut", 607, 607, {"cameraId": "b", "fromCameraId": "a"}))
+    [at] = tap.frame(timeline, library)["at"]  # type: ignore[arg-type]
+    assert (at.second, at.microsecond) == (40, 607_000)
+
+
+def test_events_come_in_the_order_of_the_shoot_whatever_the_clock_did() -> None:
+    """And say when they were; asking for some of them changes neither."""
+    timeline = shown(
+        ("cut", 5_000, 5_000, {"cameraId": "b", "fromCameraId": "a"}),
+        ("off_air", 29_000, 29_000, {"fromCameraId": "b"}),
+        ("marker", 24_000, 29_500, {"detail": {"label": "best take"}}),
+        ("cut", 26_000, 31_000, {"cameraId": "c"}),
+        ("cut", 28_000, 33_000, {"cameraId": "b", "fromCameraId": "c"}),
+    )
+    moments = [(event.kind, event.at - SHOW_START, event.moment - SHOW_START) for event in timeline.events]
+    assert moments == [
+        ("cut", 5_000, 5_000),
+        ("off_air", 29_000, 29_000),
+        ("marker", 24_000, 29_000),
+        ("cut", 26_000, 31_000),
+        ("cut", 28_000, 33_000),
+    ]
+    assert [(step.moment - SHOW_START, step.by_ms) for step in timeline.clock_steps] == [(31_000, -5_000)]
+    asked = tap.asked_events(timeline, kinds=["off-air", "marker"])
+    assert [event.kind for event in asked] == ["off_air", "marker"]
+    assert list(tap.frame(timeline, "pandas")["kind"]) == [event.kind for event in timeline.events]
+
+
+def test_a_session_whose_clock_was_set_back_behind_its_start_has_no_length_by_its_row() -> None:
+    row = Row(SHOW, "session", SHOW, SHOW_START, 0, {"startedAt": SHOW_START, "completedAt": SHOW_START - 5})
+    told = Session(
+        key=SHOW, venue="hall", status="complete", started_at=SHOW_START, completed_at=SHOW_START - 5, row=row
+    )
+    assert told.length_ms is None
+    console = Console(file=io.StringIO(), width=120)
+    console.print(sessions_table([row], UTC))
+    assert "-0.0 s" not in console.file.getvalue()  # type: ignore[attr-defined]

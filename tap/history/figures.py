@@ -184,7 +184,7 @@ def figures_of(timeline: Timeline) -> Figures:
         longest_shot=_longest(shots),
         cameras=cameras,
         roles=_roles(timeline.lanes, cameras),
-        holds=len(timeline.holds),
+        holds=len(timeline.holds) + _moments_held(timeline),
         hold_ms=sum(hold.length for hold in timeline.holds),
         longest_hold=_longest(timeline.holds),
         modes=_modes(timeline.modes),
@@ -359,6 +359,13 @@ def _not_uploaded(stills: Sequence[StillMark]) -> list[StillMark]:
     if not any(still.status == "uploaded" for still in stills):
         return []
     return [still for still in stills if still.status == "captured"]
+
+
+def _moments_held(timeline: Timeline) -> int:
+    """Holds of no length that could be told: of a clock that shows whole seconds, they have no span."""
+    begun = Counter(event.moment for event in timeline.events if event.kind == "hold")
+    begun.subtract({hold.start for hold in timeline.holds})
+    return sum(more for more in begun.values() if more > 0)
 
 
 # ---------------------------------------------------------------------------------------------- small sums

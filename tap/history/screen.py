@@ -86,7 +86,8 @@ class _View:
         self._width = width
         self._names = camera_names(timeline.lanes)
         widest = max((cell_len(name) for name in self._names.values()), default=0)
-        wanted = max(widest, len("mode"))
+        marks = [name for name, some in (("marker", timeline.markers), ("music", timeline.music)) if some]
+        wanted = max(widest, *(len(name) for name in ("mode", *marks)))
         fits = min(wanted, max(8, width // 4))
         self._label = wanted if whole else fits
         self._time = max((len(lasting(lane.on_air_ms)) for lane in timeline.lanes), default=0)

@@ -25,6 +25,8 @@ def sessions_table(rows: Iterable[Row], zone: tzinfo | None) -> Table:
         fields = row.fields
         started = fields.get("startedAt", row.version)
         over = fields.get("completedAt")
+        # Where the server's clock was set back by more than the session lasted, its row does not tell how long it was.
+        over = None if over is not None and over < started else over
         final = fields.get("finalState", {})
         counts = final.get("counts", {})
         known = bool(final)

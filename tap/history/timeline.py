@@ -227,12 +227,12 @@ class _Track:
 
     def turn(self, value: str | None, at: int, *, unsure: bool = False) -> None:
         """From ``at`` it is ``value``. ``unsure``: what it was before had ended unseen."""
-        if self.value is not None and at > self.since:
+        if self.value is not None:
             self._spans.append((self.value, self.since, at, unsure))
         self.value, self.since = value, at
 
     def within(self, start: int, end: int) -> list[tuple[str, int, int, bool]]:
-        """The spans, in order of time, inside the bounds."""
+        """The spans that have a length, in order of time, inside the bounds."""
         clipped = ((value, max(a, start), min(b, end), unsure) for value, a, b, unsure in self._spans)
         return sorted((span for span in clipped if span[1] < span[2]), key=lambda span: span[1:3])
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from tap.core.merge import Row
 from tap.history.screen import print_timeline
 from tap.history.timeline import Timeline, timeline_of
-from tests.history.test_timeline import A, B, camera, cut, event, gap, session, still
+from tests.history.test_timeline import A, B, camera, cut, event, gap, off_air, session, still
 
 ZONE = timezone(timedelta(hours=2), "CEST")
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold]e\u202evil\u009b31m\nsecond line"
@@ -128,3 +128,26 @@ def test_a_very_long_shoot_has_a_readable_clock() -> None:
     text = shown(timeline_of([session(A, end=30 * 3600)]), 100)
     axis = next(line for line in text.splitlines() if line.startswith("   ") and ":" in line)
     assert 2 <= len(axis.split()) <= 9
+
+
+def test_off_air_and_markers_are_shown_and_a_clock_that_was_set_is_told() -> None:
+    timeline = timeline_of(
+        [
+            session(A, end=55),
+            cut(5, "b", "a"),
+            off_air(15, "b", trigger="operator", transition="fade", durationMs=500),
+            event("marker", 20, detail={"label": "best take", "source": "Stream Deck"}),
+            cut(29, "a"),
+            cut(26, "c", "a", observed=31),
+            cut(28, "b", "c", observed=33),
+        ]
+    )
+    text = shown(timeline, 120)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "13:06:55.000 off air b went off, operator, fade 0.5 s" in lines
+    assert "13:07:00.000 marker best take (Stream Deck)" in lines
+    assert "13:07:11.000 cut c from a, operator" in lines
+    assert any(line.startswith("marker ") and "▾" in line for line in lines)
+    assert "▾ marker" in text
+    assert "the server's clock was set back by 5.0 s before 13:07:11; times here go on by the clock before" in lines
+    assert "2026-11-18 13:06:40 to 13:07:40 CEST · 1:00" in lines

@@ -84,3 +84,11 @@ def test_a_line_is_as_long_as_what_it_says(width: int) -> None:
     text = shown(report(SERVER, reason), width)
     assert "the clocks differ → set both by NTP" in text
     assert max(map(len, text.splitlines())) <= min(width, 120)
+
+
+def test_what_is_kept_is_what_waits_and_what_was_delivered_and_what_was_set_aside() -> None:
+    of = report(SERVER)
+    assert of.status is not None
+    journal = JournalNow("/var/lib/tap/journal.db", None, 0, 7, 100, 2, None, 4096, NOW)
+    of = structs.replace(of, status=structs.replace(of.status, now=structs.replace(of.status.now, journal=journal)))
+    assert "109 entries kept, 2 set aside" in shown(of)

@@ -142,6 +142,110 @@ def test_who_was_on_air(case: str) -> None:
     assert spans(timeline_of(rows)) == expected
 
 
+def test_a_change_within_a_second_of_a_gap_s_end_is_the_tap_s_own() -> None:
+    """What lies deeper in it than the first frame after it may tell of, somebody else has heard."""
+    own = timeline_of([session(A), cut(49.5, "b", "a"), gap(50, 20, A, B)])
+    other = timeline_of([session(A), cut(48.5, "b", "a"), gap(50, 20, A, B)])
+    assert ([one.covered for one in own.gaps], [one.covered for one in other.gaps]) == ([False], [True])
+    assert spans(own) == "a 0-49.5, ? 49.5-50, b 50-100"
+    assert spans(other) == "a 0-48.5, b 48.5-100"
+
+
+def test_a_change_within_a_second_of_a_gap_s_start_is_the_tap_s_own() -> None:
+    own = timeline_of([session(A), cut(30.5, "b", "a"), gap(50, 20, A, B)])
+    other = timeline_of([session(A), cut(31.5, "b", "a"), gap(50, 20, A, B)])
+    assert ([one.covered for one in own.gaps], [one.covered for one in other.gaps]) == ([False], [True])
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([cut(0, "b", "a"), cut(10, "c", "b")], "b 0-10, c 10-100"),
+        ([cut(100, "b", "a")], "a 0-100"),
+        ([cut(10, "b", "a"), cut(10, "c", "b"), cut(10, "a", "c")], "a 0-10, a 10-100"),
+        ([gap(100, 10, A, B)], "a 0-90, ? 90-100"),
+    ],
+)
+def test_a_span_of_no_length_is_none(rows: list[Row], expected: str) -> None:
+    """At the session's edges, and between two changes of one moment."""
+    timeline = timeline_of([session(A), *rows])
+    assert spans(timeline) == expected
+    assert all(span.length > 0 for lane in timeline.lanes for span in lane.on_air)
+
+
+def test_what_begins_at_the_very_end_was_not_on_in_the_session() -> None:
+    """The session ended unseen; what is told of later gaps lies behind its last moment."""
+    timeline = timeline_of([session(A, end=60, status="interrupted"), gap(60, 10, A, B), gap(80, 10, B, {"mode": "x"})])
+    assert spans(timeline) == "a 0-50, ? 50-60"
+    assert [lane.on_air for lane in timeline.lanes if lane.camera_id == "b"] in ([], [[]])
+
+
+@pytest.mark.parametrize("end", [100, 60])
+def test_holds_and_modes_of_no_length_at_the_edges_are_none(end: int) -> None:
+    timeline = timeline_of(
+        [
+            session({"mode": "a", "hold": True}, end=end),
+            event("release", 0),
+            event("mode_change", 0, detail={"from": "a", "to": "b"}),
+            event("hold", end, cameraId="a"),
+            event("mode_change", end, detail={"from": "b", "to": "c"}),
+        ]
+    )
+    assert timeline.holds == []
+    assert [(span.mode, span.length) for span in timeline.modes] == [("b", end * 1000)]
+
+
+def test_a_clock_that_was_set_back_by_a_minute_keeps_a_hold_and_every_shot() -> None:
+    """Rows keep their times, and say how far they are from the clock that the session began with."""
+    timeline = timeline_of(
+        [
+            session(A, end=140),
+            cut(5, "b", "a"),
+            event("hold", 100, cameraId="b"),
+            event("release", 80, observed=140, durationMs=40_000),
+            still("s1", "b", "captured", requestedAt=82, capturedAt=83),
+            event("still_marker", 82, observed=142, detail={"stillId": "s1", "cameraIds": ["b"]}),
+            event("still_capture", 83, observed=143, cameraId="b", stillKey=f"{KEY}/still/s1/b"),
+            cut(90, "c", "b", observed=150),
+            cut(110, "a", "c", observed=170),
+        ]
+    )
+    assert spans(timeline) == "a 0-5, b 5-150, c 150-170, a 170-200"
+    assert [(hold.start - T0, hold.length) for hold in timeline.holds] == [(100_000, 40_000)]
+    assert [(step.moment - T0, step.by_ms) for step in timeline.clock_steps] == [(140_000, -60_000)]
+    assert (timeline.totals.length_ms, timeline.totals.hold_ms, timeline.totals.cuts) == (200_000, 40_000, 3)
+    assert [(mark.at - T0, mark.moment - T0) for mark in timeline.stills] == [(83_000, 143_000)]
+    told = [(one["kind"], one["at"] - T0, one.get("shiftMs")) for one in json.loads(timeline_json(timeline))["events"]]
+    assert told == [
+        ("cut", 5_000, None),
+        ("hold", 100_000, None),
+        ("release", 80_000, 60_000),
+        ("still_marker", 82_000, 60_000),
+        ("still_capture", 83_000, 60_000),
+        ("cut", 90_000, 60_000),
+        ("cut", 110_000, 60_000),
+    ]
+    assert json.loads(timeline_json(timeline))["clockSteps"] == [{"moment": T0 + 140_000, "byMs": -60_000}]
+
+
+def test_markers_are_told_beside_the_music_and_turn_nothing() -> None:
+    timeline = timeline_of(
+        [session(A), event("marker", 10, detail={"label": "best take"}), event("music_moment", 20), off_air(30, "a")]
+    )
+    assert [(one.kind, (one.detail or {}).get("label")) for one in timeline.markers] == [("marker", "best take")]
+    assert [one.kind for one in timeline.music] == ["music_moment"]
+    assert timeline.totals.cuts == 0
+    assert timeline.totals.events == {"marker": 1, "music_moment": 1, "off_air": 1}
+    assert spans(timeline) == "a 0-30"
+    assert not timeline.lanes[0].on_air[0].unsure
+
+
+def test_off_air_that_contradicts_what_was_on_says_that_it_ended_before() -> None:
+    """Another camera went off than the one that was on as far as it was told."""
+    timeline = timeline_of([session(A), off_air(30, "b", fromCameraName="Ben"), camera("b")])
+    assert [lane.on_air[0].unsure for lane in timeline.lanes if lane.on_air] == [True]
+
+
 def test_a_row_that_was_taken_back_is_not_there() -> None:
     taken_back = cut(10, "b", "a")
     taken_back.retracted = {"at": T0, "reason": "rederived"}

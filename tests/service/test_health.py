@@ -91,3 +91,20 @@ def test_words_from_outside_harm_no_terminal() -> None:
     (reason,) = health.reasons
     assert reason.words.isprintable()
     assert len(reason.words) <= 300
+
+
+def test_what_hinders_delivery_is_told_before_what_does_not() -> None:
+    """Whatever the order in which it is found out: a server that is only just away comes before a blocked ledger."""
+    both = {"connected": False, "connected_for": 0, "ledger_state": "blocked", "lag": LAG_S}
+    health = judge(replace(WELL, **both))
+    assert [(reason.state, reason.name) for reason in health.reasons] == [
+        ("failing", "ledger_blocked"),
+        ("degraded", "server_away"),
+        ("degraded", "lag"),
+    ]
+    assert health.state == "failing"
+
+
+def test_how_far_a_clock_is_off_is_told_in_seconds() -> None:
+    (reason,) = judge(replace(WELL, clock_off=-75.4)).reasons
+    assert reason.words == "the server's clock and this machine's differ by 75 s"

@@ -20,7 +20,7 @@ from tap.adapters.ledger import Answer, Ledger
 from tap.core.errors import JournalError
 from tap.core.model import Entry
 from tap.service.keys import KeyFile
-from tap.service.publish import Pace, Publisher, Target
+from tap.service.publish import Pace, Publisher, Shipping, Target
 from tests.adapters.test_ledger import NOW, event, session
 from tests.contract.local import ADMIN, Local, key_of, local_ledger
 from tests.contract.stub import Stub, fails, half, hang, lost, page, status, stub_process, stubbed, throws
@@ -822,3 +822,8 @@ def test_stopping_in_the_middle_costs_a_repetition_at_most(tmp_path: Path) -> No
             assert stub.keys == keys(entries)
 
     run(body())
+
+
+def test_the_ledger_has_what_it_took_knew_and_had_newer() -> None:
+    shipping = Shipping(applied=500, duplicate=30, stale=2, dead=7, forgotten=1)
+    assert shipping.shipped == 532

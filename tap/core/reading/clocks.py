@@ -40,6 +40,7 @@ __all__ = [
 
 _TOGETHER_MS, _TOGETHER_AT_MOST_MS = 250, 1_000
 """What is heard so close together was told together: a burst says once how two clocks stand, by its least delay."""
+_JITTER_MS = 600
 _STALL_MS = 15_000
 """So late, at most, is what a process or a network held up; only a connection that begins tells older things."""
 _GAP_NEAR_MS = 5_000
@@ -49,14 +50,14 @@ _ERAS_BACK = 8
 _NEIGHBOURS = 8
 _DRIFT = 0.0005
 """A clock runs faster or slower than another by less than this."""
-_LATE, STEP_COST, _SECOND_TAP, _TURN = 1.0, 1.5, 3.0, 0.5
+_LATE, STEP_COST, _SECOND_TAP, _TURN = 1.0, 1.5, 3.0, 0.15
 """What it takes to explain a session: each time something was told late, each step of a clock, a second tap, and each
 time that the two taps take turns. Two rows that agree are more than a delay; three of them twice more than a step."""
-_TURNS = 3
+_TURNS = 4
 """Two leads that take turns so often may be two taps."""
 LEAST_FOR_TAPS = _SECOND_TAP + _TURN * _TURNS
 """What two taps take to explain at least."""
-_MOST_OFFSETS = 2
+_MOST_OFFSETS = 3
 _EARLY = 2.5
 """Nothing is heard before it happens; but a server may tell afterwards what it dated by a clock that it had before."""
 
@@ -123,10 +124,11 @@ def offsets_of(witnesses: Iterable[Item]) -> list[int]:
         key=abs,
     )
     sizes = [abs(jump) for jump in jumps]
+    near = _evenness(ordered)
     found: list[tuple[int, int]] = []
     start = 0
     while start < len(jumps):
-        stop = bisect_right(sizes, sizes[start] + NEAR_MS)
+        stop = bisect_right(sizes, sizes[start] + near)
         some = jumps[start:stop]
         if len(some) >= _TURNS and min(some) < 0 < max(some):
             found.append((-len(some), sizes[start + len(some) // 2]))
@@ -141,10 +143,11 @@ def _tell_taps_apart(witnesses: Sequence[Item], offset: int | None) -> float:
     if offset is None:
         return 0.0
     leads = sorted(item.lead for item in witnesses)
+    near = _evenness(witnesses)
     known = [
-        (lead, offset if _has(leads, lead + offset) else 0)
+        (lead, offset if _has(leads, lead + offset, near) else 0)
         for lead in leads
-        if _has(leads, lead + offset) or _has(leads, lead - offset)
+        if _has(leads, lead + offset, near) or _has(leads, lead - offset, near)
     ]
     for item in witnesses:
         item.ahead = _nearest(known, item.lead)
@@ -152,9 +155,15 @@ def _tell_taps_apart(witnesses: Sequence[Item], offset: int | None) -> float:
     return _SECOND_TAP + _TURN * sum(one.ahead != other.ahead for one, other in pairwise(ordered))
 
 
-def _has(leads: Sequence[int], wanted: int) -> bool:
-    near = bisect_left(leads, wanted - NEAR_MS // 2)
-    return near < len(leads) and leads[near] <= wanted + NEAR_MS // 2
+def _evenness(witnesses: Iterable[Item]) -> int:
+    """Within what the leads of one tap lie: delays, and, of a clock that tells whole seconds, most of a second."""
+    whole = all(item.at % 1000 == 0 for item in witnesses)
+    return NEAR_MS if whole else _JITTER_MS
+
+
+def _has(leads: Sequence[int], wanted: int, near: int) -> bool:
+    place = bisect_left(leads, wanted - near // 2)
+    return place < len(leads) and leads[place] <= wanted + near // 2
 
 
 def _nearest(known: Sequence[tuple[int, int]], lead: int) -> int:
@@ -319,7 +328,8 @@ class _Path:
         if not self._careful or self._several:
             return self._careful
         # A clock that was set back by minutes does not make anybody wait for minutes; another tap's seems to.
-        return by < 0 and first.at - one.hearings[-1].at > 3 * self._longest_pause
+        silence = first.at - one.hearings[-1].at
+        return -by > silence / 2 and silence > 3 * self._longest_pause
 
     def _leading(self, index: int) -> float:
         level = self.runs[index].first

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from tap.history.export.rates import Rate
 from tap.history.export.reels import Reel, printable, reels_of
 from tap.history.timeline import Event, Timeline
+from tap.history.words import counted
 
 __all__ = ["Clip", "Edit", "Marker", "Start", "edit_of"]
 
@@ -96,9 +97,8 @@ def edit_of(timeline: Timeline, rate: Rate, zone: tzinfo | None, start: Start = 
     )
     edit.notes += builder.notes
     if timeline.clock_steps:
-        edit.notes.append(
-            f"the server's clock was set {len(timeline.clock_steps)} times: times go on by the clock that it began with"
-        )
+        often = counted(len(timeline.clock_steps), "time")
+        edit.notes.append(f"the server's clock was set {often}: times here go on by the clock that it had at the start")
     if timeline.status == "live":
         edit.notes.append("this session still runs: the file ends with what is known by now")
     return edit

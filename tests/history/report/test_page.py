@@ -20,7 +20,7 @@ from tap.history.report import Report, page, report_of
 from tap.history.report.palette import COLOURS, TEXTURES, THEMES, contrast, ink_on, looks
 from tests.history.shoots import T0 as EVENING
 from tests.history.shoots import invented
-from tests.history.test_timeline import T0, A, B, camera, cut, event, gap, session, still
+from tests.history.test_timeline import T0, A, B, camera, cut, event, gap, off_air, session, still
 
 BERLIN = ZoneInfo("Europe/Berlin")
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
@@ -381,3 +381,50 @@ def test_every_colour_can_be_seen_and_what_is_written_read(theme: str) -> None:
 def test_twenty_four_cameras_look_different() -> None:
     assert len({looks(index) for index in range(len(COLOURS["light"]) * len(TEXTURES))}) == 24
     assert looks(24) == looks(0)
+
+
+# ---------------------------------------------------------------------------------------------- off air, marks, clocks
+
+
+def show() -> list[Row]:
+    return [
+        session(A, end=25),
+        camera("b", name="Ben"),
+        cut(5, "b", "a"),
+        off_air(10, "b", trigger="operator"),
+        event("marker", 12, detail={"label": "best take", "source": "Stream Deck"}),
+        cut(20, "b"),
+    ]
+
+
+def test_off_air_is_nothing_in_the_picture_and_a_line_in_the_table() -> None:
+    told = data(paged(*show()))
+    assert [(start, length, camera_at) for start, length, camera_at, _ in told["program"]] == [
+        (0, 5000, 1),
+        (5000, 5000, 0),
+        (20_000, 5000, 0),
+    ]
+    kinds = {name: (label, row) for name, label, row in told["kinds"]}
+    assert kinds == {"cut": ("Cut", "program"), "off_air": ("Off air", "program"), "marker": ("Marker", "marker")}
+    said = [told["words"][one[5]] for one in told["events"]]
+    assert said == ["from a, operator", "Ben went off, operator", "best take (Stream Deck)", "operator"]
+
+
+def test_nothing_on_air_is_told_as_such_and_counts_as_no_cut() -> None:
+    found = reported(*show()).figures
+    assert (found.cuts, found.off_ms, found.on_air_ms, found.length_ms) == (2, 10_000, 15_000, 25_000)
+    assert "Nothing was on air for 10.0 s." in words(*show())
+
+
+def test_a_clock_that_was_set_is_told_and_moves_nothing() -> None:
+    rows = [
+        session(A, end=55),
+        *(cut(5, "b", "a"), cut(29, "a", "b"), cut(26, "c", "a", observed=31), cut(28, "b", "c", observed=33)),
+    ]
+    told = data(paged(*rows))
+    assert told["length"] == 60_000
+    assert [one[1] for one in told["events"]] == [5_000, 29_000, 31_000, 33_000]
+    assert "The server's clock was set back by 5.0 s before 12:07:11; times here go on by the clock before." in words(
+        *rows
+    )
+    assert "clock was set" not in words(*show())

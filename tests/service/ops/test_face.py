@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -144,6 +145,18 @@ def test_the_metrics_parse_and_count_what_came(venue: tuple[Server, Tap]) -> Non
     assert tap.metric("multicam_tap_session_live") == 1
     assert tap.metric("multicam_tap_server_connected") == 1
     assert tap.metric("multicam_tap_cameras") == 3
+
+
+def test_a_server_whose_clock_is_off_is_told_in_seconds(venue: tuple[Server, Tap]) -> None:
+    """By ten minutes: in words, in the metric, and in milliseconds for programs."""
+    playing, tap = venue
+    playing.say({"type": "mode_changed", "to": "rehearsal", "ts": round(time.time() * 1000) + 600_000})
+    reason = eventually(lambda: tap.reasons().get("clock"))
+    told = re.fullmatch(r"the server's clock and this machine's differ by (\d+) s", reason["words"])
+    assert told is not None
+    assert 590 <= int(told[1]) <= 600
+    assert 590 <= tap.metric("multicam_tap_server_clock_offset_seconds") <= 600
+    assert 590_000 <= tap.now()["server"]["clockOffsetMs"] <= 600_000
 
 
 @pytest.mark.slow
