@@ -144,6 +144,7 @@ def _limit(shots: list[tuple[int, bool]]) -> int | None:
     return 60_000 + 10 * longest if len(times) == 10 and longest <= 60_000 and quiet >= 5 else None
 
 
+_NAMELESS = "stills without ids"
 _LATER_MS = 500
 """How much later than it was told a dissolve may end."""
 
@@ -397,7 +398,7 @@ class _Witness:
         if self._loss is not None or not self._regular:
             return
         gone = wall - self._regular[-1].wall
-        readings = (
+        readings: tuple[int | None, ...] = (
             _limit([(one.wall, not one.new or one.prompted) for one in self._regular]),
             _limit([(one.wall, not one.new) for one in self._regular if not one.prompted]),
             _limit([(one.wall, not one.written) for one in self._regular]),
@@ -1039,8 +1040,8 @@ class _Witness:
 
     def _clocks_differ(self, since: _When, until: _When) -> bool:
         """Whether a clock was set meanwhile, or the frames were read late."""
-        truly = until.now - since.now
-        return abs(until.at - since.at - truly) > 1500 or abs((until.wall - since.wall) * self._pace - truly) > 1500
+        truly, ours = until.now - since.now, (until.wall - since.wall) * self._pace
+        return abs(until.at - since.at - truly) > 1500 or abs(ours - truly) > 1500 + 5 * self._pace
 
     def _on_mode(self, fact: Fact, when: _When) -> None:
         if fact.mode is None:
@@ -1151,7 +1152,7 @@ class _Witness:
             still = self._stills[key] = _Still(row, thing)
             if fact.thing is not None and fact.still_id is None:
                 row.doubtful = True  # which request it answers is a matter of pairing
-                self._doubt("stills", "stills without ids")
+                self._doubt("stills", _NAMELESS)
         if fact.kind == "asked" and thing is not None:
             self._wanted.update((thing, one) for one in fact.camera_ids)
         elif thing is not None and (thing, camera) not in self._wanted and self._other_boot(fact.still_id):
@@ -1194,6 +1195,9 @@ class _Witness:
             wall = self._walls.get(id(event))
             if wall is not None and any(event.kind in d.kinds and d.since <= wall <= d.until for d in self._doubts):
                 event.doubtful = True
+        if any(doubt.why == _NAMELESS for doubt in self._doubts):
+            for still in self._stills.values():
+                still.row.doubtful |= still.row.still_id is None
         return Truth(
             header=header,
             sessions=list(self._sessions.values()),
