@@ -223,6 +223,8 @@ class _Witness:
         self._stills: dict[tuple[str | None, str, int], _Still] = {}
         self._asked: dict[str, str] = {}
         self._marked: set[str] = set()
+        self._told_late: set[str] = set()
+        """Stills of which something was told afterwards only."""
         self._wanted: set[tuple[str, str]] = set()
         """Which cameras were asked for which still."""
         self._named: dict[str, list[tuple[str, str, str | None]]] = {}
@@ -407,7 +409,9 @@ class _Witness:
             readings += (None,)
         limits = [limit for limit in readings if limit is not None]
         if limits and gone >= min(limits):
-            self._lose(sure=None not in readings and gone > max(limits) + 600)
+            if self._session is None:  # whether a session that runs then was seen to start is a matter of reading
+                self._doubt("session", "out of sight before a session")
+            self._lose(sure=self._session is not None and None not in readings and gone > max(limits) + 600)
 
     def _proves(self, mark: Mark) -> bool:
         """Whether the snapshot of now surely is newer than what rests on this."""
@@ -586,6 +590,7 @@ class _Witness:
         if about in ("stills", "marks"):
             self._doubt(about, "told afterwards", explicit=True)
             self._settle(about, at_once=True)
+            self._told_late.add(fact.thing or "")
         elif not new or order(self._env, self._marks[about]) != "before":
             self._doubt(about, "told afterwards, and nothing says so", explicit=True)
         if fact.kind == "cut" and fact.duration_ms is not None:
@@ -1153,6 +1158,8 @@ class _Witness:
             if fact.thing is not None and fact.still_id is None:
                 row.doubtful = True  # which request it answers is a matter of pairing
                 self._doubt("stills", _NAMELESS)
+        if thing in self._told_late:
+            still.row.doubtful = True
         if fact.kind == "asked" and thing is not None:
             self._wanted.update((thing, one) for one in fact.camera_ids)
         elif thing is not None and (thing, camera) not in self._wanted and self._other_boot(fact.still_id):

@@ -26,7 +26,7 @@ FEW, MANY, AT_ONCE = 200, 2_000, 20
 @pytest.mark.parametrize("seed", range(FEW))
 def test_the_history_is_what_the_frames_prove(seed: int) -> None:
     """Nothing is missed, doubled, invented or different; and it is the same in part, with restarts, on any clock."""
-    assert judged(draw(seed), sameness=seed % 3 == 0).wrong == [], draw(seed)
+    assert judged(draw(seed), sameness=seed % 3 == 0).wrong == [], str(draw(seed))
 
 
 @pytest.mark.slow
