@@ -110,6 +110,7 @@ class _Cover(Struct, frozen=True):
     """A dissolve that was told: snapshots within it may still show what was on, or nothing."""
 
     old: str | None
+    to: str | None
     frame: Envelope
     length: int
 
@@ -136,12 +137,16 @@ class _Shot(Struct, frozen=True):
     """Whether an explicit change came right before it."""
 
 
-def _limit(shots: list[tuple[int, bool]]) -> int | None:
+_QUIET, _SURELY = 5, 10
+"""So many of ten snapshots say nothing new where a server is regular; so many, where nobody can count otherwise."""
+
+
+def _limit(shots: list[tuple[int, bool]], *, quiet: int) -> int | None:
     """How long a server may be silent, going by when its snapshots came and which said nothing new."""
     times = [wall for wall, _ in shots[-10:]]
     longest = max((later - one for one, later in pairwise(times)), default=0)
-    quiet = sum(nothing for _, nothing in shots[-10:])
-    return 60_000 + 10 * longest if len(times) == 10 and longest <= 60_000 and quiet >= 5 else None
+    enough = sum(nothing for _, nothing in shots[-10:]) >= quiet
+    return 60_000 + 10 * longest if len(times) == 10 and longest <= 60_000 and enough else None
 
 
 _NAMELESS = "stills without ids"
@@ -400,18 +405,20 @@ class _Witness:
         if self._loss is not None or not self._regular:
             return
         gone = wall - self._regular[-1].wall
-        readings: tuple[int | None, ...] = (
-            _limit([(one.wall, not one.new or one.prompted) for one in self._regular]),
-            _limit([(one.wall, not one.new) for one in self._regular if not one.prompted]),
-            _limit([(one.wall, not one.written) for one in self._regular]),
+        readings = (
+            [(one.wall, not one.new or one.prompted) for one in self._regular],
+            [(one.wall, not one.new) for one in self._regular if not one.prompted],
+            [(one.wall, not one.written) for one in self._regular],
         )
-        if self._mixed:  # the same in another dialect may be news
-            readings += (None,)
-        limits = [limit for limit in readings if limit is not None]
-        if limits and gone >= min(limits):
-            if self._session is None:  # whether a session that runs then was seen to start is a matter of reading
-                self._doubt("session", "out of sight before a session")
-            self._lose(sure=self._session is not None and None not in readings and gone > max(limits) + 600)
+        strict = [_limit(shots, quiet=_SURELY) for shots in readings]
+        lenient = [limit for shots in readings if (limit := _limit(shots, quiet=_QUIET)) is not None]
+        if not lenient or gone < min(lenient):
+            return
+        if self._session is None:  # whether a session that runs then was seen to start is a matter of reading
+            self._doubt("session", "out of sight before a session")
+        # The same in another dialect may be news.
+        told = [limit for limit in strict if limit is not None and not self._mixed and self._session is not None]
+        self._lose(sure=len(told) == len(strict) and gone > max(told) + 600)
 
     def _proves(self, mark: Mark) -> bool:
         """Whether the snapshot of now surely is newer than what rests on this."""
@@ -550,6 +557,9 @@ class _Witness:
             if fact.ident not in self._heard:
                 if self._loss is not None:
                     self._loss.muddled = True
+                over = self._sessions.get(fact.session_id or "")
+                if over is not None:  # its end is seen now, by a frame
+                    over.status = over.end_reason = over.completed_at = over.final_state = UNSET
                 self._doubt("session", "a start or an end told afterwards", explicit=True)
             return
         about = _TOLD_OF.get(fact.kind)
@@ -594,7 +604,7 @@ class _Witness:
         elif not new or order(self._env, self._marks[about]) != "before":
             self._doubt(about, "told afterwards, and nothing says so", explicit=True)
         if fact.kind == "cut" and fact.duration_ms is not None:
-            self._cover = _Cover(fact.before, self._env, fact.duration_ms)
+            self._cover = _Cover(fact.before, fact.camera, self._env, fact.duration_ms)
         if fact.ident not in self._missed:
             self._doubt(about, "told again, and never before", explicit=True)
         if event is None:
@@ -646,13 +656,14 @@ class _Witness:
 
     def _as_shown(self, world: World) -> World:
         """What a snapshot shows; its veil stays where a dissolve that was told explains it."""
-        if world.veil is None:
-            return world
-        old = world.veil.shows
         cover = self._cover
-        here = cover is not None and (self._loss is None or cover.frame.connection == self._env.connection)
-        hidden = here and cover is not None and cover.hides(old, self._env)
-        return world if hidden else structs.replace(world, program=old, veil=None)
+        if cover is not None and self._loss is not None and cover.frame.connection != self._env.connection:
+            cover = None
+        shown = world.program if world.veil is None else world.veil.shows
+        hidden = cover is not None and cover.hides(shown, self._env)
+        if hidden and cover is not None and self._loss is not None:
+            return structs.replace(world, program=cover.to, veil=None)
+        return world if world.veil is None or hidden else structs.replace(world, program=shown, veil=None)
 
     @staticmethod
     def _program_known(world: World, ident: int) -> int:
@@ -931,7 +942,9 @@ class _Witness:
             if key in self._cameras:
                 _describe(self._cameras[key], seen, wall)
         if self._program is not None and (self._session, self._program) not in self._cameras:
-            self._cameras[self._session, self._program] = CameraTruth(session_id=self._session, camera_id=self._program)
+            self._cameras[self._session, self._program] = CameraTruth(
+                session_id=self._session, camera_id=self._program, doubtful=self._unsure("program")
+            )
 
     def _leave_open(self, wall: int) -> None:
         """Who is away when a session ends, and not for long: whether it will be back nobody will ever know."""
@@ -1000,7 +1013,7 @@ class _Witness:
             event.from_camera_id = fact.before
         self._cover = None
         if fact.duration_ms is not None and fact.transition != "cut":
-            self._cover = _Cover(fact.before, self._env, fact.duration_ms)
+            self._cover = _Cover(fact.before, fact.camera, self._env, fact.duration_ms)
 
     def _cut(self, to: str | None, when: _When, event: EventTruth) -> EventTruth | None:
         before, self._program = self._program, to
@@ -1085,7 +1098,8 @@ class _Witness:
         if fact.still_id is not None:
             marker.still_id = fact.still_id
         marker.camera_ids = list(fact.camera_ids)
-        marker.doubtful = self._name_is_taken(fact.still_id, thing, owner)
+        again = self._frames.told_before(self._env, self._session)
+        marker.doubtful = again or self._name_is_taken(fact.still_id, thing, owner)
         self._add(marker, when, owner)
         for camera in fact.camera_ids:
             still = self._still(fact, camera, when)
