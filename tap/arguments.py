@@ -14,7 +14,7 @@ import click
 
 from tap.core.errors import SettingsInvalid
 
-__all__ = ["MOST", "SAID", "SEQ", "Finite", "PathName", "Said", "ServerUrl", "Venue", "Whole"]
+__all__ = ["MOST", "SAID", "SEQ", "Finite", "PathName", "Said", "ServerUrl", "ServerWays", "Venue", "Whole"]
 
 MOST = 2**53
 """No journal has more entries."""
@@ -103,6 +103,21 @@ class ServerUrl(click.ParamType[str]):
             such_as = "such as ws://127.0.0.1:9404/ws/control"
             self.fail(f"{redact_text(str(value))!r} is no address of a WebSocket, {such_as}", param, ctx)
         return str(value)
+
+
+class ServerWays(click.ParamType[Any]):
+    """The ways of a rehearsal's server."""
+
+    name = "ways"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The ways that these words are."""
+        from tap.rehearsal.ways import Ways, parsed
+
+        try:
+            return value if isinstance(value, Ways) else parsed(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 SAID, SEQ = Said(), Whole(1)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
-from tap.arguments import MOST, SAID, SEQ, Finite, PathName, ServerUrl, Venue, Whole
+from tap.arguments import MOST, SAID, SEQ, Finite, PathName, ServerUrl, ServerWays, Venue, Whole
 from tap.core.errors import SettingsInvalid, TapError, UsageInvalid
 from tap.core.kinds import WORDS
 
@@ -791,11 +791,14 @@ def _counter() -> Iterator[Callable[[str], None]]:
 
 
 class _WithFaults(click.Command):
-    """Lists the faults below its help; they are imported only for that."""
+    """Lists the server's ways and the faults below its help; they are imported only for that."""
 
     def format_epilog(self, _: click.Context, formatter: click.HelpFormatter) -> None:
         from tap.rehearsal.faults import FAULTS
+        from tap.rehearsal.ways import CHOICES, WAYS
 
+        with formatter.section("Ways of the server (the first word of each is the default)"):
+            formatter.write_dl([(f"{name}={'|'.join(CHOICES[name])}", does) for name, does in WAYS.items()])
         with formatter.section("Faults (all: every one of these, huge aside)"):
             formatter.write_dl([(name, fault.does) for name, fault in FAULTS.items()])
 
@@ -807,6 +810,14 @@ class _WithFaults(click.Command):
 @click.option("--length", default=120.0, show_default=True, help="Seconds of the shoot's own time, at least.")
 @click.option("--sessions", default=1, show_default=True, help="How many sessions.")
 @click.option("--faults", multiple=True, metavar="NAME[,NAME...]", help="What goes wrong; names are below.")
+@click.option(
+    "--server",
+    "ways",
+    type=ServerWays(),
+    default="",
+    metavar="WAY=WORD[,WAY=WORD...]",
+    help="How the server counts, dates, names and tells; ways are below.  [default: as protocol.md draws it]",
+)
 @click.option("--telemetry-rate", default=40.0, show_default=True, help="Telemetry frames a second of the shoot.")
 @click.option("--style", help="Speak as a made-up server: nested, snapshots or numeric.  [default: multicam/1]")
 @click.option(

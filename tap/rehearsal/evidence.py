@@ -250,8 +250,10 @@ class Seen(Struct):
         return frame.own_id is not None and frame.run in self.ids.get(self._id(frame, session), ())
 
     def maybe_same_id(self, frame: Envelope, session: str | None) -> bool:
-        """Whether it was seen in another run, and no time says that this is another event."""
-        return frame.own_id is not None and frame.ts is None and self._id(frame, session) in self.ids
+        """Whether it was seen in another run, or before any session, and no time says that this is another event."""
+        if frame.own_id is None or frame.ts is not None:
+            return False
+        return self._id(frame, session) in self.ids or self._id(frame, None) in self.ids
 
     def own_id_is_new(self, frame: Envelope, session: str | None) -> bool:
         """Whether it has an id that was never seen."""

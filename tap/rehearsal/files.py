@@ -28,6 +28,7 @@ def write_shoot(options: SimulatorOptions) -> None:
         id_prefix=options.id_prefix,
         start_wall_ms=start,
         pace=options.speed,
+        ways=options.ways,
     )
     if options.style is not None:
         shoot = restyled(shoot, options.style)

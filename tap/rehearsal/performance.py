@@ -82,7 +82,7 @@ def _stalls(shoot: Shoot) -> list[tuple[int, int]]:
     if shoot.plan.ways.stall not in ("tap", "both"):
         return []
     rng = dice(shoot.plan.seed, "stalls")
-    begins = [rng.randrange(shoot.ends) for _ in range(3)]
+    begins = [max(0, rng.choice(shoot.steps).at - 100) for _ in range(3)]
     return [(since, since + rng.choice((300, 2_000, 7_000))) for since in begins]
 
 

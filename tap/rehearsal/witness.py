@@ -110,6 +110,7 @@ class _Cover(Struct, frozen=True):
     """A dissolve that was told: snapshots within it may still show what was on, or nothing."""
 
     old: str | None
+    to: str | None
     frame: Envelope
     length: int
 
@@ -136,14 +137,19 @@ class _Shot(Struct, frozen=True):
     """Whether an explicit change came right before it."""
 
 
-def _limit(shots: list[tuple[int, bool]]) -> int | None:
+_QUIET, _SURELY = 5, 10
+"""So many of ten snapshots say nothing new where a server is regular; so many, where nobody can count otherwise."""
+
+
+def _limit(shots: list[tuple[int, bool]], *, quiet: int) -> int | None:
     """How long a server may be silent, going by when its snapshots came and which said nothing new."""
     times = [wall for wall, _ in shots[-10:]]
     longest = max((later - one for one, later in pairwise(times)), default=0)
-    quiet = sum(nothing for _, nothing in shots[-10:])
-    return 60_000 + 10 * longest if len(times) == 10 and longest <= 60_000 and quiet >= 5 else None
+    enough = sum(nothing for _, nothing in shots[-10:]) >= quiet
+    return 60_000 + 10 * longest if len(times) == 10 and longest <= 60_000 and enough else None
 
 
+_NAMELESS = "stills without ids"
 _LATER_MS = 500
 """How much later than it was told a dissolve may end."""
 
@@ -222,6 +228,8 @@ class _Witness:
         self._stills: dict[tuple[str | None, str, int], _Still] = {}
         self._asked: dict[str, str] = {}
         self._marked: set[str] = set()
+        self._told_late: set[str] = set()
+        """Stills of which something was told afterwards only."""
         self._wanted: set[tuple[str, str]] = set()
         """Which cameras were asked for which still."""
         self._named: dict[str, list[tuple[str, str, str | None]]] = {}
@@ -398,15 +406,19 @@ class _Witness:
             return
         gone = wall - self._regular[-1].wall
         readings = (
-            _limit([(one.wall, not one.new or one.prompted) for one in self._regular]),
-            _limit([(one.wall, not one.new) for one in self._regular if not one.prompted]),
-            _limit([(one.wall, not one.written) for one in self._regular]),
+            [(one.wall, not one.new or one.prompted) for one in self._regular],
+            [(one.wall, not one.new) for one in self._regular if not one.prompted],
+            [(one.wall, not one.written) for one in self._regular],
         )
-        if self._mixed:  # the same in another dialect may be news
-            readings += (None,)
-        limits = [limit for limit in readings if limit is not None]
-        if limits and gone >= min(limits):
-            self._lose(sure=None not in readings and gone > max(limits) + 600)
+        strict = [_limit(shots, quiet=_SURELY) for shots in readings]
+        lenient = [limit for shots in readings if (limit := _limit(shots, quiet=_QUIET)) is not None]
+        if not lenient or gone < min(lenient):
+            return
+        if self._session is None:  # whether a session that runs then was seen to start is a matter of reading
+            self._doubt("session", "out of sight before a session")
+        # The same in another dialect may be news.
+        told = [limit for limit in strict if limit is not None and not self._mixed and self._session is not None]
+        self._lose(sure=len(told) == len(strict) and gone > max(told) + 600)
 
     def _proves(self, mark: Mark) -> bool:
         """Whether the snapshot of now surely is newer than what rests on this."""
@@ -545,6 +557,9 @@ class _Witness:
             if fact.ident not in self._heard:
                 if self._loss is not None:
                     self._loss.muddled = True
+                over = self._sessions.get(fact.session_id or "")
+                if over is not None:  # its end is seen now, by a frame
+                    over.status = over.end_reason = over.completed_at = over.final_state = UNSET
                 self._doubt("session", "a start or an end told afterwards", explicit=True)
             return
         about = _TOLD_OF.get(fact.kind)
@@ -585,10 +600,11 @@ class _Witness:
         if about in ("stills", "marks"):
             self._doubt(about, "told afterwards", explicit=True)
             self._settle(about, at_once=True)
+            self._told_late.add(fact.thing or "")
         elif not new or order(self._env, self._marks[about]) != "before":
             self._doubt(about, "told afterwards, and nothing says so", explicit=True)
         if fact.kind == "cut" and fact.duration_ms is not None:
-            self._cover = _Cover(fact.before, self._env, fact.duration_ms)
+            self._cover = _Cover(fact.before, fact.camera, self._env, fact.duration_ms)
         if fact.ident not in self._missed:
             self._doubt(about, "told again, and never before", explicit=True)
         if event is None:
@@ -640,13 +656,14 @@ class _Witness:
 
     def _as_shown(self, world: World) -> World:
         """What a snapshot shows; its veil stays where a dissolve that was told explains it."""
-        if world.veil is None:
-            return world
-        old = world.veil.shows
         cover = self._cover
-        here = cover is not None and (self._loss is None or cover.frame.connection == self._env.connection)
-        hidden = here and cover is not None and cover.hides(old, self._env)
-        return world if hidden else structs.replace(world, program=old, veil=None)
+        if cover is not None and self._loss is not None and cover.frame.connection != self._env.connection:
+            cover = None
+        shown = world.program if world.veil is None else world.veil.shows
+        hidden = cover is not None and cover.hides(shown, self._env)
+        if hidden and cover is not None and self._loss is not None:
+            return structs.replace(world, program=cover.to, veil=None)
+        return world if world.veil is None or hidden else structs.replace(world, program=shown, veil=None)
 
     @staticmethod
     def _program_known(world: World, ident: int) -> int:
@@ -925,7 +942,9 @@ class _Witness:
             if key in self._cameras:
                 _describe(self._cameras[key], seen, wall)
         if self._program is not None and (self._session, self._program) not in self._cameras:
-            self._cameras[self._session, self._program] = CameraTruth(session_id=self._session, camera_id=self._program)
+            self._cameras[self._session, self._program] = CameraTruth(
+                session_id=self._session, camera_id=self._program, doubtful=self._unsure("program")
+            )
 
     def _leave_open(self, wall: int) -> None:
         """Who is away when a session ends, and not for long: whether it will be back nobody will ever know."""
@@ -994,7 +1013,7 @@ class _Witness:
             event.from_camera_id = fact.before
         self._cover = None
         if fact.duration_ms is not None and fact.transition != "cut":
-            self._cover = _Cover(fact.before, self._env, fact.duration_ms)
+            self._cover = _Cover(fact.before, fact.camera, self._env, fact.duration_ms)
 
     def _cut(self, to: str | None, when: _When, event: EventTruth) -> EventTruth | None:
         before, self._program = self._program, to
@@ -1039,8 +1058,8 @@ class _Witness:
 
     def _clocks_differ(self, since: _When, until: _When) -> bool:
         """Whether a clock was set meanwhile, or the frames were read late."""
-        truly = until.now - since.now
-        return abs(until.at - since.at - truly) > 1500 or abs((until.wall - since.wall) * self._pace - truly) > 1500
+        truly, ours = until.now - since.now, (until.wall - since.wall) * self._pace
+        return abs(until.at - since.at - truly) > 1500 or abs(ours - truly) > 1500 + 5 * self._pace
 
     def _on_mode(self, fact: Fact, when: _When) -> None:
         if fact.mode is None:
@@ -1079,7 +1098,8 @@ class _Witness:
         if fact.still_id is not None:
             marker.still_id = fact.still_id
         marker.camera_ids = list(fact.camera_ids)
-        marker.doubtful = self._name_is_taken(fact.still_id, thing, owner)
+        again = self._frames.told_before(self._env, self._session)
+        marker.doubtful = again or self._name_is_taken(fact.still_id, thing, owner)
         self._add(marker, when, owner)
         for camera in fact.camera_ids:
             still = self._still(fact, camera, when)
@@ -1151,7 +1171,9 @@ class _Witness:
             still = self._stills[key] = _Still(row, thing)
             if fact.thing is not None and fact.still_id is None:
                 row.doubtful = True  # which request it answers is a matter of pairing
-                self._doubt("stills", "stills without ids")
+                self._doubt("stills", _NAMELESS)
+        if thing in self._told_late:
+            still.row.doubtful = True
         if fact.kind == "asked" and thing is not None:
             self._wanted.update((thing, one) for one in fact.camera_ids)
         elif thing is not None and (thing, camera) not in self._wanted and self._other_boot(fact.still_id):
@@ -1194,6 +1216,9 @@ class _Witness:
             wall = self._walls.get(id(event))
             if wall is not None and any(event.kind in d.kinds and d.since <= wall <= d.until for d in self._doubts):
                 event.doubtful = True
+        if any(doubt.why == _NAMELESS for doubt in self._doubts):
+            for still in self._stills.values():
+                still.row.doubtful |= still.row.still_id is None
         return Truth(
             header=header,
             sessions=list(self._sessions.values()),

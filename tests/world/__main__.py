@@ -18,7 +18,7 @@ from tap.rehearsal.truth import Item, Up
 from tap.rehearsal.ways import parsed, written
 from tap.rehearsal.witness import truth_of
 from tap.rehearsal.world import Plan
-from tests.world.judge import judge
+from tests.world.judge import judge, judged
 from tests.world.shrink import kinds, smaller_items, smaller_world
 from tests.world.worlds import World, draw, items_of
 
@@ -49,8 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _judged(world: World) -> list[str]:
-    plan, items = items_of(world)
-    return judge(plan, items, world.origin)
+    return judged(world).wrong
 
 
 def _survey(seeds: str) -> int:
@@ -72,10 +71,10 @@ def _shrink(world: World, sorts: set[str], folder: Path) -> None:
     plan, items = items_of(world)
 
     def fails(fewer: Sequence[Item]) -> bool:
-        return bool(kinds(judge(plan, fewer, world.origin)) & sorts)
+        return bool(kinds(judge(plan, fewer, world.origin).wrong) & sorts)
 
     least = smaller_items(items, fails)
-    print(world, *judge(plan, least, world.origin), sep="\n")
+    print(world, *judge(plan, least, world.origin).wrong, sep="\n")
     _keep(plan, least, folder / f"seed-{world.seed}-{'-'.join(sorted(sorts))}".replace(": ", "-").replace(" ", "-"))
 
 

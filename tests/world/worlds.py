@@ -101,8 +101,11 @@ def heard(items: Iterable[Item], origin: int, *, off_ms: int = 0) -> Iterator[So
                 yield Frame(data, stamp, connection, ordinal, binary=isinstance(item.data, bytes))
 
 
-def pipeline(*, tap: str = "tap-a", checkpoint: bytes | None = None) -> Pipeline:
-    return Pipeline(DIALECT, venue="hall", tap=tap, checkpoint=checkpoint)
+def pipeline(
+    *, tap: str = "tap-a", checkpoint: bytes | None = None, memory: Iterable[tuple[str, bytes]] = ()
+) -> Pipeline:
+    """A tap's pipeline, from the beginning or from what was saved."""
+    return Pipeline(DIALECT, venue="hall", tap=tap, checkpoint=checkpoint, memory=memory)
 
 
 def fed(items: Sequence[SourceItem], *, tap: str = "tap-a") -> list[Entry]:
