@@ -14,6 +14,7 @@ from tap.core.batch import in_order
 from tap.core.errors import JournalDamaged
 from tap.core.machine import TAP_RESTART, Machine
 from tap.core.mapping import Dialect, Reading, Verdict
+from tap.core.mapping.numbering import Numbering
 from tap.core.mapping.repeats import Repeats
 from tap.core.memory import Checkpoint, Memory, slim
 from tap.core.model import (
@@ -84,6 +85,8 @@ class Tally(Struct):
     """Times that ``seq`` began anew where the dialect says that it goes on."""
     scope_example: str = ""
     """The first of them, for the operator."""
+    numbering: Numbering | None = None
+    """What the numbers count, as they show it from the first of them on; None where all is as the dialect says."""
     drift_ms: int | None = None
     """How far the server's clock was off when that was first noticed (server − tap)."""
 
@@ -260,12 +263,17 @@ class Pipeline:
         tally.observations += 1
         said = type(observation).__name__
         tally.said[said] = tally.said.get(said, 0) + 1
-        scopes = self.state.doubts.scopes
+        scopes, told = self.state.doubts.scopes, observation.told
+        before = self.state.numbering
         entries = self._machine.step(observation)
         if self.state.doubts.scopes != scopes:
             tally.scopes += 1
-            told = observation.told
             tally.scope_example = tally.scope_example or f"{said} with seq {told.seq} at {told.at}"
+            tally.numbering = Numbering() if tally.numbering is None else tally.numbering
+            tally.numbering.began_anew(self.dialect.seq_orders, first=self.state.numbering != before)
+        connection = self.state.connection
+        if tally.numbering is not None and told.seq is not None and connection is not None:
+            tally.numbering.see(told.seq, connection=connection.number, boot=connection.boot, type=told.type)
         return entries
 
     def _count(self, reading: Reading, frame: Frame) -> None:
