@@ -192,10 +192,8 @@ def test_untold_cuts_are_noticed_of_obs_too() -> None:
 
 def by_type(stage: Stage) -> Any:
     """A cut and a state, each type with a count of its own."""
-    stage.counts = {name: count + 1 for name, count in getattr(stage, "counts", {"cut": 0, "state": 500}).items()}
-    to = other(stage)
-    said = stage.say("cut", to=to, cut_id=f"k{stage.now}", seq=stage.counts["cut"])
-    return said + stage.state(program=to, seq=stage.counts["state"])
+    count, to = stage.now // 10_000, other(stage)
+    return stage.say("cut", to=to, cut_id=f"k{count}", seq=count) + stage.state(program=to, seq=500 + count)
 
 
 def by_connection(stage: Stage) -> Any:
