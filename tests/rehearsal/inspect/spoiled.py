@@ -81,10 +81,10 @@ class Spoken(NamedTuple):
     """The frame as text, where it is none that can be parsed."""
 
 
-def frames_of(path: Path, name: str, seed: int) -> list[Spoken]:
+def frames_of(path: Path, name: str, seed: int, *, length_s: float = 40) -> list[Spoken]:
     """A shoot as this server tells it."""
     server = SERVERS[name]
-    tape(path, shoot(server.style, seed, length_s=40), server.change)
+    tape(path, shoot(server.style, seed, length_s=length_s), server.change)
     found = []
     for text in path.read_text("utf-8").splitlines():
         line = orjson.loads(text)
