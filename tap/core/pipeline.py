@@ -31,6 +31,7 @@ from tap.core.model import (
 )
 from tap.core.protocols import Reader, Remembering
 from tap.core.redact import redact_text
+from tap.core.spelling import respelt, spelt_before
 from tap.core.state import State, decode_state, encode_state
 
 __all__ = ["Pipeline", "Sample", "Tally"]
@@ -117,6 +118,7 @@ class Pipeline:
         self.kind = ""
         """The type of what the verdict is of, as the server names it."""
         state, remembered = _read_checkpoint(checkpoint, memory)
+        self._spelt = {} if checkpoint is None else spelt_before(checkpoint)
         policy = Policy() if policy is None else policy
         if policy.session == "dialect":
             policy = msgspec.structs.replace(policy, session=dialect.policy)
@@ -259,6 +261,8 @@ class Pipeline:
         return self._machine.heard(stamp)
 
     def _step(self, observation: Observation) -> list[Entry]:
+        if self._spelt:
+            observation = respelt(observation, self._spelt)
         tally = self.tally
         tally.observations += 1
         said = type(observation).__name__
