@@ -28,6 +28,7 @@ from tap.core.model import (
     Policy,
     SourceItem,
     Stamp,
+    Told,
 )
 from tap.core.protocols import Reader, Remembering
 from tap.core.redact import redact_text
@@ -267,18 +268,23 @@ class Pipeline:
         tally.observations += 1
         said = type(observation).__name__
         tally.said[said] = tally.said.get(said, 0) + 1
-        scopes, told = self.state.doubts.scopes, observation.told
-        before = self.state.numbering
+        state = self._machine.state
+        scopes, numbering = state.doubts.scopes, state.numbering
         entries = self._machine.step(observation)
-        if self.state.doubts.scopes != scopes:
+        if state.doubts.scopes != scopes:
+            told = observation.told
             tally.scopes += 1
             tally.scope_example = tally.scope_example or f"{said} with seq {told.seq} at {told.at}"
             tally.numbering = Numbering() if tally.numbering is None else tally.numbering
-            tally.numbering.began_anew(self.dialect.seq_orders, first=self.state.numbering != before)
-        connection = self.state.connection
-        if tally.numbering is not None and told.seq is not None and connection is not None:
-            tally.numbering.see(told.seq, connection=connection.number, boot=connection.boot, type=told.type)
+            tally.numbering.began_anew(self.dialect.seq_orders, first=state.numbering != numbering)
+        if tally.numbering is not None:
+            self._number(observation.told, tally.numbering)
         return entries
+
+    def _number(self, told: Told, numbering: Numbering) -> None:
+        connection = self._machine.state.connection
+        if told.seq is not None and connection is not None:
+            numbering.see(told.seq, connection=connection.number, boot=connection.boot, type=told.type)
 
     def _count(self, reading: Reading, frame: Frame) -> None:
         """Of what says nothing of the history: how much there is of it, and one of each for people to look at."""
