@@ -14,6 +14,7 @@ from tap.core.batch import in_order
 from tap.core.errors import JournalDamaged
 from tap.core.machine import TAP_RESTART, Machine
 from tap.core.mapping import Dialect, Reading, Verdict
+from tap.core.mapping.numbering import Numbering
 from tap.core.mapping.repeats import Repeats
 from tap.core.memory import Checkpoint, Memory, slim
 from tap.core.model import (
@@ -27,9 +28,11 @@ from tap.core.model import (
     Policy,
     SourceItem,
     Stamp,
+    Told,
 )
 from tap.core.protocols import Reader, Remembering
 from tap.core.redact import redact_text
+from tap.core.spelling import respelt, spelt_before
 from tap.core.state import State, decode_state, encode_state
 
 __all__ = ["Pipeline", "Sample", "Tally"]
@@ -84,6 +87,8 @@ class Tally(Struct):
     """Times that ``seq`` began anew where the dialect says that it goes on."""
     scope_example: str = ""
     """The first of them, for the operator."""
+    numbering: Numbering | None = None
+    """What the numbers count, as they show it from the first of them on; None where all is as the dialect says."""
     drift_ms: int | None = None
     """How far the server's clock was off when that was first noticed (server − tap)."""
 
@@ -114,6 +119,7 @@ class Pipeline:
         self.kind = ""
         """The type of what the verdict is of, as the server names it."""
         state, remembered = _read_checkpoint(checkpoint, memory)
+        self._spelt = {} if checkpoint is None else spelt_before(checkpoint)
         policy = Policy() if policy is None else policy
         if policy.session == "dialect":
             policy = msgspec.structs.replace(policy, session=dialect.policy)
@@ -257,18 +263,29 @@ class Pipeline:
         return self._machine.heard(stamp)
 
     def _step(self, observation: Observation) -> list[Entry]:
+        if self._spelt:
+            observation = respelt(observation, self._spelt)
         tally = self.tally
         tally.observations += 1
         said = type(observation).__name__
         tally.said[said] = tally.said.get(said, 0) + 1
-        doubts = self._doubts
-        scopes = doubts.scopes
+        state, doubts = self._machine.state, self._doubts
+        scopes, numbering = doubts.scopes, state.numbering
         entries = self._machine.step(observation)
         if doubts.scopes != scopes:
-            tally.scopes += 1
             told = observation.told
+            tally.scopes += 1
             tally.scope_example = tally.scope_example or f"{said} with seq {told.seq} at {told.at}"
+            tally.numbering = Numbering() if tally.numbering is None else tally.numbering
+            tally.numbering.began_anew(self.dialect.seq_orders, first=state.numbering != numbering)
+        if tally.numbering is not None:
+            self._number(observation.told, tally.numbering)
         return entries
+
+    def _number(self, told: Told, numbering: Numbering) -> None:
+        connection = self._machine.state.connection
+        if told.seq is not None and connection is not None:
+            numbering.see(told.seq, connection=connection.number, boot=connection.boot, type=told.type)
 
     def _count(self, reading: Reading, frame: Frame) -> None:
         """Of what says nothing of the history: how much there is of it, and one of each for people to look at."""

@@ -15,7 +15,8 @@ from tap.adapters.ledger import Ledger, LedgerAway, LedgerRefused, Ping
 from tap.adapters.socket import Clock, ServerSocket, Timing
 from tap.core.errors import MappingInvalid, ServerError
 from tap.core.mapping import Dialect, Verdict
-from tap.core.model import Frame, SourceItem
+from tap.core.mapping.numbering import Numbering, order_in_words
+from tap.core.model import Frame, Hello, Observation, SourceItem
 from tap.service.check_machine import clock, disk, environment_file, journal, unit
 from tap.service.config import Settings
 from tap.service.finding import Finding, at
@@ -83,8 +84,10 @@ class _Heard:
         self.unknown: Counter[str] = Counter()
         self.offsets: list[int] = []
         """Of the frames that say something and tell the server's own time: that less ours, in ms."""
+        self.numbering = Numbering()
         self.first = asyncio.Event()
         self.dialect = dialect
+        self._boot: str | None = None
 
     def on_item(self, item: SourceItem) -> None:
         if not isinstance(item, Frame):
@@ -100,6 +103,14 @@ class _Heard:
                 self.unknown[reading.type] += 1
             dated = (seen.told.at for seen in reading.observations if seen.told.at is not None)
             self.offsets += [moment - item.stamp.wall for moment in dated]
+            for seen in reading.observations:
+                self._number(seen, item.connection)
+
+    def _number(self, seen: Observation, connection: int) -> None:
+        if isinstance(seen, Hello):
+            self._boot = seen.boot
+        if seen.told.seq is not None:
+            self.numbering.see(seen.told.seq, connection=connection, boot=self._boot, type=seen.told.type)
 
     @property
     def understood(self) -> int:
@@ -163,6 +174,10 @@ def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, di
         return Finding("server", "failed", f"{found}; {dialect} understands nothing of it", to_do)
     if heard.unknown:
         return Finding("server", "note", found, to_do)
+    fits = heard.numbering.contradicts(heard.dialect.seq_orders)
+    if fits is not None:
+        words, step = order_in_words(dialect, heard.dialect.seq_orders, fits)
+        return Finding("server", "note", f"{found}; {words}", step)
     if heard.understood and not heard.offsets:
         # ledger.md promises that this is told: without times of the server's, keys come from the receiver's clock.
         return Finding("server", "note", f"{found}; none tells the server's time, so two taps make two histories")

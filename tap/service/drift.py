@@ -14,6 +14,8 @@ once, in words and with the next step; it stands in ``Drift.alarms`` until it is
                 dialect has frames for cuts
     sessionless cuts, holds, modes or stills in 6 different hours,       a session
                 over 24 hours or more, and never a session
+    numbers     the frames' numbers contradict the dialect's             none does for an hour
+                seq_orders, and another value fits them
 
 Telemetry is no control frame. A server that says nothing, or only that it is alive, raises none of them: silence is
 no drift. Shares are those of at least a minute. After a restart counting begins anew, but for the hours without a
@@ -30,6 +32,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from tap.core.mapping.numbering import order_in_words
 from tap.core.model import Entry, Stamp
 from tap.core.pipeline import Pipeline, Tally
 from tap.core.state import State
@@ -52,6 +55,8 @@ _HOUR_MS = 3_600_000
 _HOURS = 6
 _ACTIVITY = ("Cut", "HoldOn", "Release", "ModeChanged", "StillRequested", "StillCaptured", "StillUploaded")
 _MOST_TYPES_NAMED = 5
+_ANEW = 3
+"""Numbers that fit nothing may be those of one silent restart; so many are not."""
 
 _log = get_logger(__name__)
 
@@ -96,6 +101,8 @@ class Drift:
         self._activity = 0
         self._program: tuple[int, str | None] | None = None
         self._sessionless = _read(path)
+        self._scopes = 0
+        self._scopes_at = 0
 
     def entries(self, entries: Iterable[Entry]) -> None:
         """Entries that were written: cuts that only a state told are counted, until a frame tells one."""
@@ -122,6 +129,7 @@ class Drift:
         self._snapshots(before, now)
         self._untold(tally)
         self._without_session(tally, stamp.wall)
+        self._numbers(tally, now.mono)
 
     # ------------------------------------------------------------------ the alarms
 
@@ -206,6 +214,21 @@ class Drift:
                 ),
                 "see whether the dialect maps the server's session; if it has none, TAP_SESSION_BY makes sessions",
             )
+
+    def _numbers(self, tally: Tally, mono: int) -> None:
+        """What ``seq`` orders is not what the dialect says."""
+        if tally.scopes != self._scopes:
+            self._scopes, self._scopes_at = tally.scopes, mono
+        elif mono - self._scopes_at >= _HOUR_MS:
+            self._end("numbers")
+            return
+        dialect = self._pipeline.dialect
+        fits = None if tally.numbering is None else tally.numbering.contradicts(dialect.seq_orders)
+        if fits is None or (fits == "nothing" and tally.scopes < _ANEW):
+            return
+        words, step = order_in_words(dialect.name, dialect.seq_orders, fits)
+        times = f"{tally.scopes} time{'' if tally.scopes == 1 else 's'}, the first of them {tally.scope_example}"
+        self._raise("numbers", lambda: f"{words} ({times})", step)
 
     # ------------------------------------------------------------------ telling it
 

@@ -109,6 +109,25 @@ def test_a_type_that_the_dialect_does_not_know_is_named(tmp_path: Path) -> None:
     assert "multicam-tap record ws://" in str(found.to_do)
 
 
+def test_a_server_that_counts_otherwise_than_the_dialect_says(tmp_path: Path) -> None:
+    """The line to change is named; where the numbers go on all is well."""
+
+    async def body(*counts: int) -> dict[str, Finding]:
+        says = [{"type": kind, "ts": NOW + at, "seq": seq, "to": "a"} for at, (kind, seq) in enumerate(_turns(*counts))]
+        async with server(HELLO, STATE, *says) as url:
+            return await find(tmp_path, server_url=url)
+
+    found = go(body(500, 0))["server"]
+    assert found.result == "note"
+    assert "count by boot, and they count by type" in found.found
+    assert 'seq_orders = "type"' in str(found.to_do)
+    assert go(body(500, 501))["server"].result == "ok"
+
+
+def _turns(states: int, cuts: int) -> list[tuple[str, int]]:
+    return [turn for at in range(0, 20, 2) for turn in (("state", states + at), ("cut", cuts + at))]
+
+
 def test_a_server_of_which_nothing_is_understood(tmp_path: Path) -> None:
     found = heard(tmp_path, {"op": 0}, {"event": "x"})
     assert found.result == "failed"

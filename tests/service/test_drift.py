@@ -190,6 +190,75 @@ def test_untold_cuts_are_noticed_of_obs_too() -> None:
     assert not drift.alarms
 
 
+def by_type(stage: Stage) -> Any:
+    """A cut and a state, each type with a count of its own."""
+    count, to = stage.now // 10_000, other(stage)
+    return stage.say("cut", to=to, cut_id=f"k{count}", seq=count) + stage.state(program=to, seq=500 + count)
+
+
+def by_connection(stage: Stage) -> Any:
+    """The server comes back as the same boot, and counts anew."""
+    stage.drop()
+    stage.connect(boot="b1")
+    return stage.state()
+
+
+def wrapping(stage: Stage) -> Any:
+    return stage.state(seq=stage.now // 10_000 % 40)
+
+
+@pytest.mark.parametrize(
+    ("every", "fits", "says"),
+    [
+        ([(10_000, by_type)], "type", "they count by type"),
+        ([(10_000, state), (200_000, by_connection)], "connection", "they count by connection"),
+        ([(10_000, wrapping)], "nothing", "they order nothing"),
+        ([(10_000, state), (10_000, cut)], None, ""),
+    ],
+)
+def test_numbers_that_contradict_the_dialect_are_told_with_the_line_to_change(
+    every: list[tuple[int, Callable[[Stage], Any]]], fits: str | None, says: str, log: list[Any]
+) -> None:
+    """Once; how often it was, and the first of them, too."""
+    night = Night()
+    night.stage.shoot()
+    night.passes(30 * MINUTE, *every)
+    assert night.alarms == ({"numbers"} if fits else set())
+    if fits is not None:
+        words, _, step = night.drift.alarms["numbers"].partition(" → ")
+        assert words.startswith("multicam/1 says that the frames' numbers count by boot, and")
+        assert says in words
+        assert "the first of them" in words
+        assert "with seq" in words
+        assert f'set seq_orders = "{fits}" in [frame]' in step
+        assert [line["alarm"] for line in log] == ["numbers"]
+
+
+def test_one_silent_restart_of_the_server_is_no_contradiction() -> None:
+    """Neither is a reconnect that says that it is another boot."""
+    night = Night()
+    night.stage.shoot()
+    night.passes(10 * MINUTE, (10_000, state))
+    night.stage.seq = 0
+    night.passes(10 * MINUTE, (10_000, state))
+    assert night.stage.pipeline.tally.scopes == 1
+    night.stage.drop()
+    night.stage.connect(boot="b2")
+    night.passes(10 * MINUTE, (10_000, state))
+    assert night.ever == set()
+
+
+def test_numbers_that_do_not_contradict_the_dialect_for_an_hour_are_no_alarm() -> None:
+    night = Night()
+    night.stage.shoot()
+    night.passes(10 * MINUTE, (10_000, state))
+    by_connection(night.stage)
+    night.passes(59 * MINUTE, (10_000, state))
+    assert night.alarms == {"numbers"}
+    night.passes(2 * MINUTE, (10_000, state))
+    assert night.alarms == set()
+
+
 def test_states_that_vanish_while_other_frames_go_on() -> None:
     """They came every five seconds; ten minutes without one, in which sixty other frames came."""
     night = Night()

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from tap.core.mapping.dialect import SeqOrders
 
-__all__ = ["Numbering"]
+__all__ = ["Numbering", "order_in_words"]
 
 _ANEW = 3
 """So many lower numbers in a row are another count."""
@@ -85,14 +85,40 @@ class Numbering(Struct):
         self.connections.see((connection,), seq)
         self.types.see((connection, type), seq)
 
+    def began_anew(self, declared: SeqOrders, *, first: bool) -> None:
+        """Before all that is seen here, what was declared was contradicted: by the ``first`` number of a connection,
+        or within one."""
+        self.boots.anew += declared == "boot"
+        self.connections.anew += not first
+        self.types.anew += declared == "type"
+
+    def contradicts(self, declared: SeqOrders) -> SeqOrders | None:
+        """What the numbers count, where that is not what was declared; None where they go with it, or are too few."""
+        held = {"boot": self._told_boots, "connection": self.connections, "type": self.types}.get(declared)
+        if held is None or held.seen < _LEAST or held.holds:
+            return None
+        return self.fits
+
+    @property
+    def _told_boots(self) -> _Held:
+        """The count of a boot; where none is told, that of a connection."""
+        return self.boots if self.boots.seen >= (1 - _LATE) * self.connections.seen else self.connections
+
     @property
     def fits(self) -> SeqOrders | None:
         """The widest count that the numbers are; None where there are too few of them to say."""
         if self.connections.seen < _LEAST:
             return None
-        told = self.boots.seen >= (1 - _LATE) * self.connections.seen
-        if self.boots.holds and self.goes_on and told:
+        if self.goes_on and self._told_boots is self.boots and self.boots.holds:
             return "boot"
         if self.connections.holds:
             return "connection"
-        return "type" if self.types.holds else "nothing"
+        mingled = self.connections.late > _LATE * self.connections.seen
+        return "type" if mingled and self.types.holds else "nothing"
+
+
+def order_in_words(dialect: str, declared: SeqOrders, fits: SeqOrders) -> tuple[str, str]:
+    """That the traffic contradicts a dialect's ``seq_orders``, and the line to change."""
+    heard = "they order nothing" if fits == "nothing" else f"they count by {fits}"
+    step = f'set seq_orders = "{fits}" in [frame] of the mapping (of a copy, where it is built in: docs/dialects.md)'
+    return f"{dialect} says that the frames' numbers count by {declared}, and {heard}", step

@@ -83,8 +83,14 @@ class Envelope(NamedTuple):
 
     def said(self, item: Body) -> Said:
         """One object, unwrapped."""
-        inner = self.wraps.opened(at(item, _path(self.body))) if self.body else None
-        return Said(self._kind(item), inner if isinstance(inner, dict) else item, item)
+        if self.body is None:
+            return Said(self._kind(item), item, item)
+        path = _path(self.body)
+        inner = self.wraps.opened(at(item, path))
+        if not isinstance(inner, dict):
+            # A body that is none holds nothing; where there is none, the fields may stand in the object itself.
+            inner = {} if path[0] in item or self.wraps.array else item
+        return Said(self._kind(item), inner, item)
 
     def _kind(self, item: Body) -> str:
         if self.type is not None:

@@ -45,6 +45,10 @@ def find_events(survey: Survey, roles: StateRoles | None, witness: Witness | Non
     for kind in survey.kinds.values():
         if roles is not None and kind.name == roles.kind:
             continue
+        shapeless = survey.envelope.type is None and kind.name not in survey.envelope.keys
+        if shapeless or not kind.name:
+            found.append(EventRole(kind.name, None, 0.0, "it has no type"))
+            continue
         found += _turning(kind, witness) or [_role(survey, kind, roles, witness)]
     return found
 
@@ -126,7 +130,7 @@ def _holds(survey: Survey, kind: KindStats, emit: str, roles: StateRoles | None)
     if emit == "hello":
         return 1.0 if kind.greets and kind.greets >= kind.count - 1 else 0.3
     if emit == "music_moment":
-        return float(any(s.low is not None and s.fraction and s.low >= 0 and (s.high or 0) <= 1 for s in fields))
+        return float(any(s.fraction and 2 * s.shares >= s.said for s in fields))
     ids = frozenset() if roles is None else roles.ids
     cameras = any(refers(stats, ids) or (stats.path.endswith("[]") and refers(stats, ids)) for stats in fields)
     own = bool(still_ids(survey, kind, ids))
@@ -142,7 +146,8 @@ def still_ids(survey: Survey, kind: KindStats, ids: frozenset[str]) -> list[Fiel
 
 def _shared(survey: Survey, kind: KindStats, ids: frozenset[str]) -> Iterator[FieldStats]:
     for stats in kind.fields.values():
-        if not stats.is_scalar or stats.is_flag or stats.is_time or stats.fraction or refers(stats, ids):
+        scalar = stats.is_mostly_scalar and not (stats.is_flag or stats.is_time or stats.fraction)
+        if not scalar or refers(stats, ids):
             continue
         if not words.says(stats.path, {*words.IDS[:-2], "still", "pic", "photo", "picture"}):
             continue

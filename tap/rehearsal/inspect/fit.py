@@ -9,7 +9,7 @@ from tap.rehearsal.inspect import words
 from tap.rehearsal.inspect.states import Guess
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
 
-__all__ = ["as_told", "below", "best", "boot_path", "doubt_of", "find_seq", "find_time"]
+__all__ = ["as_told", "below", "best", "boot_path", "doubt_of", "doubt_of_none", "find_seq", "find_time"]
 
 
 def find_time(survey: Survey) -> FieldStats | None:
@@ -47,6 +47,12 @@ def doubt_of(guess: Guess) -> str | None:
     return None if guess.sure >= 0.7 else guess.why
 
 
+def doubt_of_none(words: list[str], stats: FieldStats) -> str | None:
+    """Why one of these words for "none" may be none: it came but once."""
+    once = [repr(word) for word in words if stats.values[word] == 1]
+    return f"{' and '.join(once)} came only once, and is taken for none" if once else None
+
+
 def below(kind: KindStats, path: str) -> dict[str, FieldStats]:
     """The fields inside an object, with their paths from there on."""
     start = f"{path}."
@@ -67,7 +73,7 @@ def best(inside: dict[str, FieldStats], name: str, taken: set[str]) -> str | Non
 
 
 def _goes(name: str, stats: FieldStats) -> float:
-    if not stats.is_scalar:
+    if not stats.is_mostly_scalar:
         return 0.0
     if name == "url":
         return float(2 * stats.links > stats.said)
@@ -76,12 +82,12 @@ def _goes(name: str, stats: FieldStats) -> float:
             2 * stats.hashes > stats.said and words.says(stats.leaf, {"sha", "sha256", "hash", "digest", "checksum"})
         )
     if name in {"taken_at", "started_at", "at"}:
-        return float(stats.is_time) * (1 + words.says(stats.leaf, words.FIELDS.get(name, frozenset())))
+        return float(stats.is_mostly_time) * (1 + words.says(stats.leaf, words.FIELDS.get(name, frozenset())))
     named = float(words.says(stats.leaf, words.FIELDS.get(name, words.MODE)))
     if name in {"width", "height", "bytes", "confidence", "duration_ms"}:
-        return named * stats.is_of("number")
+        return named * stats.is_mostly("number")
     if name in {"title", "notes", "by", "reason", "version", "server"}:
-        return named * (stats.is_of("text") and 2 * stats.links <= stats.said and not stats.is_time)
+        return named * (stats.is_mostly("text") and 2 * stats.links <= stats.said and not stats.is_time)
     if name == "storage_key":
-        return (named + (2 * stats.paths > stats.said)) * (stats.is_of("text") and 2 * stats.links <= stats.said)
+        return (named + (2 * stats.paths > stats.said)) * (stats.is_mostly("text") and 2 * stats.links <= stats.said)
     return named * (not stats.is_time)

@@ -7,10 +7,10 @@ from typing import Any
 from tap.rehearsal.inspect import words
 from tap.rehearsal.inspect.draft import Draft
 from tap.rehearsal.inspect.events import EventRole, still_ids
-from tap.rehearsal.inspect.fit import as_told, best, doubt_of, find_time
+from tap.rehearsal.inspect.fit import as_told, best, doubt_of, doubt_of_none, find_seq, find_time
 from tap.rehearsal.inspect.states import Guess, StateRoles, none_words, refers
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
-from tap.rehearsal.inspect.walk import tokens
+from tap.rehearsal.inspect.walk import nearly, tokens
 from tap.rehearsal.inspect.witness import Witness
 
 __all__ = ["SURE", "Rules"]
@@ -23,6 +23,7 @@ _MODE_WORDS = "idle, rehearsal, photoshoot, performance or ghost"
 _SECONDS = frozenset({"s", "sec", "secs", "seconds"})
 _MILLIS = frozenset({"ms", "millis", "milliseconds"})
 _SECONDS_BELOW = 60
+_NO_CAMERA = "no camera's id stands in it"
 _MEANINGS = {"trigger": words.TRIGGERS, "transition": words.TRANSITIONS}
 _MORE = {
     "still_requested": ("by",),
@@ -42,7 +43,9 @@ class Rules:
         self._witness = witness
         self._ids: frozenset[str] = frozenset() if roles is None else roles.ids
         self._nones = frozenset() if roles is None else _none_of_program(survey, roles, self._ids)
-        self._time = find_time(survey)
+        envelope = survey.envelope
+        own = {envelope.type, *(stats.path for stats in (find_time(survey), find_seq(survey)) if stats is not None)}
+        self._own = {path.removeprefix(f"{envelope.body}.") for path in own if path is not None}
 
     def when(self, kind: str, more: dict[str, Any] | None = None) -> None:
         own: dict[str, Any] = {kind: "*"} if self._survey.envelope.type is None else {"type": kind}
@@ -78,7 +81,7 @@ class Rules:
             path = best(inside, name, taken)
             if path is not None:
                 taken.add(path)
-                self._draft.put(name, [path])
+                self._draft.put(name, [path], inside[path].mixed)
         return taken
 
     # ------------------------------------------------------------------ events
@@ -127,7 +130,7 @@ class Rules:
         return sorted(found, key=lambda s: (s.path != first, not words.says(s.path, words.CAMERA), s.path.count(".")))
 
     def _is_ref(self, stats: FieldStats) -> bool:
-        if not refers(stats, self._ids):
+        if not refers(stats, self._ids, least=0.5):
             return False
         # Small numbers are ids in name only, unless they stand where ids do.
         short = all(len(value) <= 2 for value in self._ids)
@@ -138,16 +141,21 @@ class Rules:
             or words.says(stats.path, words.CAMERA | words.PROGRAM | {"to", "from", "was"})
         )
 
-    def _inside(self, kind: KindStats) -> dict[str, FieldStats]:
-        """The fields by which an event says more, that of the frame's time aside."""
-        own = self._own_time()
-        return {path: s for path, s in kind.fields.items() if path != own and "[" not in path and "{" not in path}
+    def _doubt_of(self, stats: FieldStats) -> str | None:
+        """Why a field that is taken for a camera's id may be none."""
+        if refers(stats, self._ids):
+            return stats.mixed
+        return f"{stats.path} is not always a camera's id"
 
-    def _own_time(self) -> str | None:
-        if self._time is None:
-            return None
-        body = self._survey.envelope.body
-        return self._time.path.removeprefix(f"{body}.") if body else self._time.path
+    def _sure(self, refs: list[FieldStats]) -> set[str]:
+        """The paths that are taken: those of fields that are surely ids, and of the one that was chosen."""
+        return {stats.path for stats in refs if stats is refs[0] or refers(stats, self._ids)}
+
+    def _inside(self, kind: KindStats) -> dict[str, FieldStats]:
+        """The fields by which an event says more, those aside that every frame has: its type, time and number."""
+        return {
+            path: s for path, s in kind.fields.items() if path not in self._own and "[" not in path and "{" not in path
+        }
 
     def _session_event(self, kind: KindStats, role: EventRole) -> None:
         draft, roles = self._draft, self._roles
@@ -167,21 +175,26 @@ class Rules:
         refs = self._refs(kind, role.emit or "")
         draft = self._draft
         if role.emit == "camera_left":
-            draft.put("camera_id", [refs[0].path] if refs else ["id"], None if refs else "no camera's id stands in it")
-            self.named(self._inside(kind), ("reason",), taken={stats.path for stats in refs})
+            self._camera_id(refs)
+            self.named(self._inside(kind), ("reason",), taken=self._sure(refs))
             return
         roles = self._roles
         path = refs[0].path if refs else ""
         leaf = "" if roles is None else roles.camera_id
         whole = bool(leaf) and (path == leaf or path.endswith(f".{leaf}"))
         place = (path[: -len(leaf)].rstrip(".") or ".") if whole else path or "."
-        draft.put("camera", [place], None if refs else "no camera's id stands in it")
+        draft.put("camera", [place], self._doubt_of(refs[0]) if refs else _NO_CAMERA)
+
+    def _camera_id(self, refs: list[FieldStats]) -> None:
+        self._draft.put(
+            "camera_id", [refs[0].path] if refs else ["id"], self._doubt_of(refs[0]) if refs else _NO_CAMERA
+        )
 
     def _cut(self, kind: KindStats, role: EventRole) -> None:
         draft, refs = self._draft, self._refs(kind, role.emit or "")
         taken: set[str] = set()
         if not refs:
-            draft.put("to", ["to"], "no camera's id stands in it")
+            draft.put("to", ["to"], _NO_CAMERA)
         else:
             to, doubt = self._goes_to(kind, refs)
             self._put_reference("to", kind, to, doubt)
@@ -218,9 +231,8 @@ class Rules:
 
     def _put_reference(self, name: str, kind: KindStats, stats: FieldStats, doubt: str | None) -> None:
         """A camera's id, and its words for none, where they are the state's too or came more than once."""
-        once = [word for word in none_words(stats, self._ids) if stats.values[word] == 1 and word not in self._nones]
-        if once and doubt is None:
-            doubt = f"{' and '.join(map(repr, once))} came only once, and is taken for none"
+        strange = [word for word in none_words(stats, self._ids) if word not in self._nones]
+        doubt = doubt or doubt_of_none(strange, stats) or self._doubt_of(stats)
         self._draft.put(name, self.reference(kind, stats), doubt)
 
     def _was(self, kind: KindStats, refs: list[FieldStats]) -> FieldStats | None:
@@ -235,15 +247,18 @@ class Rules:
         """An id of the event's own: another each time."""
         for path, stats in self._inside(kind).items():
             named = bool(words.says(stats.leaf, words.IDS[:-2])) or stats.leaf.lower().endswith("id")
-            own = stats.is_scalar and not stats.is_time and not self._is_ref(stats) and not stats.wordy
-            if path not in taken and named and own and (stats.many or len(stats.values) >= 0.7 * stats.said):
-                self._draft.put(name, [path])
+            own = stats.is_mostly_scalar and not stats.is_time and not self._is_ref(stats)
+            own = own and 2 * stats.wordy <= stats.said
+            once = stats.many or len(stats.values) >= 0.7 * stats.scalars
+            if path not in taken and named and own and once:
+                self._draft.put(name, [path], stats.mixed)
                 taken.add(path)
                 return
 
     def _meaning(self, inside: dict[str, FieldStats], name: str, taken: set[str]) -> None:
         """A field with a few words, of which each stands for one of ours."""
-        fit = {p: s for p, s in inside.items() if s.is_scalar and not s.many and len(s.values) <= 12 and not s.fraction}
+        fit = {p: s for p, s in inside.items() if s.is_mostly_scalar and not s.many and len(s.values) <= 12}
+        fit = {p: s for p, s in fit.items() if not s.fraction}
         path = best(fit, name, taken)
         if path is None:
             return
@@ -258,7 +273,7 @@ class Rules:
             self._draft.put(name, {"from": [path], "values": values}, None if all(values.values()) else doubt)
 
     def _duration(self, inside: dict[str, FieldStats], taken: set[str]) -> None:
-        fit = {p: s for p, s in inside.items() if s.is_of("number") and not s.is_time and not s.is_flag}
+        fit = {p: s for p, s in inside.items() if s.is_mostly("number") and not s.is_time and not s.is_flag}
         path = best(fit, "duration_ms", taken)
         if path is None:
             return
@@ -271,9 +286,9 @@ class Rules:
 
     def _held(self, kind: KindStats, role: EventRole) -> None:
         refs = self._refs(kind)
-        taken = {stats.path for stats in refs}
+        taken = self._sure(refs)
         if refs and role.emit == "hold":
-            self._draft.put("camera_id", [refs[0].path])
+            self._camera_id(refs)
         self.named(self._inside(kind), ("by", "reason") if role.emit == "hold" else ("by",), taken=taken)
 
     def _moded(self, kind: KindStats) -> None:
@@ -284,35 +299,52 @@ class Rules:
             self._draft.put("to", ["to"], "no state showed what it says")
             return
         known = None if roles is None or roles.mode is None else self._survey.kinds[roles.kind].fields[roles.mode.path]
-        for name, stats in (("to", kind.fields[path]), ("from", self._was_mode(kind, path, known))):
-            if stats is not None:
-                self.mode(kind, name, Guess(stats.path, 1.0, ""))
-
-    def _was_mode(self, kind: KindStats, to: str, known: FieldStats | None) -> FieldStats | None:
-        if known is None:
-            return None
-        fit = [
-            s for p, s in self._inside(kind).items() if p != to and s.said and s.values.keys() <= known.values.keys()
-        ]
-        return next((stats for stats in fit if words.says(stats.path, words.FIELDS["from"])), None)
+        others = (
+            [] if known is None else [s for p, s in self._inside(kind).items() if p != path and _holds(s, known) >= 0.5]
+        )
+        rival = next(
+            (
+                s
+                for s in others
+                if 3 * self._told(kind, "mode_changed", s.path) >= self._told(kind, "mode_changed", path)
+            ),
+            None,
+        )
+        doubt = None if rival is None else f"it could be {rival.path} as well: few states showed which"
+        self.mode(kind, "to", _guess(kind.fields[path], known, doubt))
+        was = next((s for s in others if words.says(s.path, words.FIELDS["from"])), None)
+        if was is not None:
+            self.mode(kind, "from", _guess(was, known, doubt))
 
     def _still(self, kind: KindStats, role: EventRole) -> None:
         draft, refs = self._draft, self._refs(kind)
         ids = still_ids(self._survey, kind, self._ids)
-        taken = {stats.path for stats in refs} | {stats.path for stats in ids}
+        taken = self._sure(refs) | {stats.path for stats in ids}
         if ids:
-            draft.put("still_id", [ids[0].path], None if len(ids) == 1 else f"or {ids[1].path}")
+            draft.put("still_id", [ids[0].path], ids[0].mixed if len(ids) == 1 else f"or {ids[1].path}")
         if role.emit == "still_requested":
             lists = [s.path[:-2] for s in kind.fields.values() if s.path.endswith("[]") and refers(s, self._ids)]
             draft.put("camera_ids", lists[:1]) if lists else None
         else:
-            draft.put("camera_id", [refs[0].path] if refs else ["id"], None if refs else "no camera's id stands in it")
+            self._camera_id(refs)
         self.named(self._inside(kind), _MORE.get(role.emit or "", ()), taken=taken)
 
     def _music(self, kind: KindStats) -> None:
         taken: set[str] = set()
         self._own_id(kind, "moment_id", taken)
         self.named(self._inside(kind), ("kind", "confidence", "at"), taken=taken)
+
+
+def _holds(stats: FieldStats, known: FieldStats) -> float:
+    """The share of what a field says that the other says too."""
+    return stats.told(*known.values) / stats.said if stats.said else 0.0
+
+
+def _guess(stats: FieldStats, known: FieldStats | None, doubt: str | None) -> Guess:
+    """A field that is taken for a mode."""
+    if doubt is None and known is not None and not nearly(stats.told(*known.values), stats.said):
+        doubt = "it says modes that no state showed"
+    return Guess(stats.path, 1.0 if doubt is None else 0.5, doubt or "")
 
 
 def _none_of_program(survey: Survey, roles: StateRoles, ids: frozenset[str]) -> frozenset[str]:

@@ -66,7 +66,9 @@ def find_state(survey: Survey) -> StateRoles | None:
         return None
     score, kind, prefix, leaf = found
     stats = kind.fields[f"{prefix}.{leaf}"]
-    ids = frozenset(stats.values)
+    # Among whole numbers a fraction is none, and would make small numbers look like large ones.
+    whole = stats.is_of("number")
+    ids = frozenset(value for value in stats.values if not whole or value.lstrip("-").isdecimal())
     named = words.says(prefix, words.CAMERA)
     why = f"{len(ids)} ids come again and again, each once a list" + (
         ", and stand in other frames too" if score >= 2 else ""
@@ -82,14 +84,15 @@ def find_state(survey: Survey) -> StateRoles | None:
     return roles
 
 
-def refers(stats: FieldStats, ids: frozenset[str]) -> bool:
-    """Whether a field's values are ids of these, "none" aside."""
+def refers(stats: FieldStats, ids: frozenset[str], *, least: float = 0.8) -> bool:
+    """Whether a field's values are ids of these, "none" aside; ``least`` says of how many of them."""
     flag = stats.is_flag and not ids <= {"0", "1"}
-    if not stats.is_scalar or stats.many or flag or not nearly(stats.said - stats.kinds["flag"], stats.said):
+    if not stats.is_mostly_scalar or stats.many or flag or stats.is_mostly("flag"):
         return False
     told = {value: count for value, count in stats.values.items() if value.lower() not in NOTHING or value in ids}
     known = sum(count for value, count in told.items() if value in ids)
-    return known > 0 and known >= 0.8 * sum(told.values()) and len(told.keys() & ids) * 2 >= len(told)
+    every = sum(told.values()) + stats.kinds["object"] + stats.kinds["list"]
+    return known > 0 and known >= least * every and len(told.keys() & ids) * 2 >= len(told)
 
 
 def none_words(stats: FieldStats, ids: frozenset[str] = frozenset()) -> list[str]:

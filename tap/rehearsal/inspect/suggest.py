@@ -9,7 +9,7 @@ from tap.rehearsal.inspect import words
 from tap.rehearsal.inspect.analysis import Analysis
 from tap.rehearsal.inspect.draft import Draft
 from tap.rehearsal.inspect.envelope import Envelope
-from tap.rehearsal.inspect.fit import as_told, below, doubt_of, find_time
+from tap.rehearsal.inspect.fit import as_told, below, doubt_of, doubt_of_none, find_time
 from tap.rehearsal.inspect.rules import SURE, Rules
 from tap.rehearsal.inspect.states import Guess, StateRoles, none_words
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
@@ -196,11 +196,16 @@ class _Suggester:
             return
         stats = kind.fields[guess.path]
         more: dict[str, Any] = {}
-        if none_words(stats):
-            more["none"] = [as_told(word, stats) for word in none_words(stats)]
-        if stats.objects < kind.usual:
+        none = none_words(stats)
+        if none:
+            more["none"] = [as_told(word, stats) for word in none]
+        away = kind.usual - stats.objects
+        if away:
             more["missing"] = "none"
-        self._draft.put("session", {"from": [guess.path], **more} if more else [guess.path], doubt_of(guess))
+        doubt = doubt_of(guess) or doubt_of_none(none, stats)
+        if doubt is None and away == 1:
+            doubt = "it was missing only once, which is taken for none"
+        self._draft.put("session", {"from": [guess.path], **more} if more else [guess.path], doubt)
 
     def _program(self, kind: KindStats, roles: StateRoles) -> None:
         guess = roles.program
@@ -211,6 +216,8 @@ class _Suggester:
         doubt = doubt_of(guess)
         if doubt is not None and rivals:
             doubt = f"it could be {' or '.join(rivals)} as well"
+        if doubt is None and stats is not None:
+            doubt = doubt_of_none(none_words(stats, roles.ids), stats)
         self._draft.put("program", [guess.path] if stats is None else self._rules.reference(kind, stats), doubt)
 
     # ------------------------------------------------------------------ without a type

@@ -75,8 +75,10 @@ class FieldStats(Struct):
     shrinks_alike: int = 0
     low: float | None = None
     high: float | None = None
-    fraction: bool = False
-    """A number of it is not whole."""
+    fractions: int = 0
+    """Numbers that are not whole."""
+    shares: int = 0
+    """Numbers from 0 to 1."""
     times: int = 0
     near: int = 0
     """Of the times, those within ten minutes of when they came."""
@@ -171,7 +173,8 @@ class FieldStats(Struct):
     def _number(self, value: float) -> None:
         self.low = value if self.low is None else min(self.low, value)
         self.high = value if self.high is None else max(self.high, value)
-        self.fraction = self.fraction or value % 1 != 0
+        self.fractions += value % 1 != 0
+        self.shares += 0 <= value <= 1
         if self.last_number is not None:
             self.grows += value > self.last_number
             self.shrinks += value < self.last_number
@@ -205,6 +208,16 @@ class FieldStats(Struct):
         return nearly(self.times, self.said)
 
     @property
+    def is_mostly_time(self) -> bool:
+        """The same of most of it."""
+        return 0 < self.said <= 2 * self.times
+
+    @property
+    def fraction(self) -> bool:
+        """Its numbers are not whole, more often than by accident."""
+        return self.fractions > 0 and not nearly(self.kinds["number"] - self.fractions, self.kinds["number"])
+
+    @property
     def is_flag(self) -> bool:
         """True and false, or 1 and 0, and both of them."""
         scalar = self.is_of("flag") or (self.is_of("number") and not self.fraction)
@@ -212,16 +225,39 @@ class FieldStats(Struct):
 
     @property
     def is_scalar(self) -> bool:
-        return nearly(self.said - self.kinds["object"] - self.kinds["list"], self.said)
+        return nearly(self.scalars, self.said)
 
     @property
     def is_null_at_times(self) -> bool:
         """More often than by accident."""
         return self.nulls > 0 and not nearly(self.said, self.count)
 
+    @property
+    def is_mostly_scalar(self) -> bool:
+        """The same of most of what it says: where there are few frames, one odd one must not hide a field."""
+        return 0 < self.said <= 2 * self.scalars
+
+    @property
+    def scalars(self) -> int:
+        """Values that are no object and no list."""
+        return self.said - self.kinds["object"] - self.kinds["list"]
+
+    @property
+    def mixed(self) -> str | None:
+        """Why what it says is hard to tell: it is not of one kind. None where it is."""
+        kinds = {**self.kinds, "time": self.times}
+        most = max(kinds, key=lambda kind: (kinds[kind], kind == "time"))
+        if not self.said or nearly(kinds[most], self.said):
+            return None
+        return f"in {self.said - kinds[most]} of {self.said} frames it is no {most}"
+
     def is_of(self, kind: str) -> bool:
         """Whether nearly all that it says is of this kind."""
         return nearly(self.kinds[kind], self.said)
+
+    def is_mostly(self, kind: str) -> bool:
+        """Whether most of what it says is."""
+        return 0 < self.said <= 2 * self.kinds[kind]
 
     def told(self, *values: str) -> int:
         """How often it had one of these values."""

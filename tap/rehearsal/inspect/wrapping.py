@@ -97,7 +97,7 @@ def _tells(pairs: list[tuple[Any, frozenset[str]]]) -> float:
     """How often one would guess the shape right by the word, the less the more words there are."""
     shapes: dict[Any, Counter[frozenset[str]]] = {}
     for word, shape in pairs:
-        shapes.setdefault(word, Counter())[shape] += 1
+        shapes.setdefault(repr(word), Counter())[shape] += 1
     right = sum(max(found.values()) for found in shapes.values())
     # A word that is another each time tells everything, and nothing.
     return right / len(pairs) - len(shapes) / len(pairs)

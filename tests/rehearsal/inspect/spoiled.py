@@ -81,10 +81,10 @@ class Spoken(NamedTuple):
     """The frame as text, where it is none that can be parsed."""
 
 
-def frames_of(path: Path, name: str, seed: int) -> list[Spoken]:
+def frames_of(path: Path, name: str, seed: int, *, length_s: float = 40) -> list[Spoken]:
     """A shoot as this server tells it."""
     server = SERVERS[name]
-    tape(path, shoot(server.style, seed, length_s=40), server.change)
+    tape(path, shoot(server.style, seed, length_s=length_s), server.change)
     found = []
     for text in path.read_text("utf-8").splitlines():
         line = orjson.loads(text)
@@ -127,9 +127,20 @@ def _remove(frame: Any, place: tuple[Any, ...]) -> None:
 
 
 _VALUES = {
-    "a list": ["a"], "an object": {"x": 1}, "a number": 7, "a word": "zzz", "a flag": True, "null": None, "an empty text": "",
-    "zero": 0, "an empty object": {}, "an empty list": [], "a long text": "long " * 2_000, "a fraction": 0.5, "a time": "2031-05-18T19:33:20Z",
-}  # fmt: skip
+    "a list": ["a"],
+    "an object": {"x": 1},
+    "a number": 7,
+    "a word": "zzz",
+    "a flag": True,
+    "null": None,
+    "zero": 0,
+    "an empty text": "",
+    "an empty object": {},
+    "an empty list": [],
+    "a long text": "long " * 2_000,
+    "a fraction": 0.5,
+    "a time": "2031-05-18T19:33:20Z",
+}
 KINDS = (*_VALUES, "missing", "bare", "more", "cut off", "not a number", "told twice", "twisted")
 
 
@@ -137,46 +148,43 @@ def spoil(name: str, frame: Any, kind: str, rng: random.Random, types: frozenset
     """A malformed copy of a frame: the frame, or the text of one that is none any more."""
     frame = copy.deepcopy(frame)
     # Its type stays what it is, or it would be another frame.
-    places = [place for place in _leaves(frame) if not _is_type(frame, place, types)]
+    places = [place for place in _leaves(frame) if not _holds_type(frame, place, types)]
     if not places:
         return frame, None
+    if kind == "cut off":
+        return frame, SERVERS[name].write(frame)[: rng.randrange(2, 40)]
     place = rng.choice(places)
+    if kind == "not a number":
+        _put(frame, place, "@NaN@")
+        return frame, SERVERS[name].write(frame).replace('\\"@NaN@\\"', "NaN").replace('"@NaN@"', "NaN")
     if kind in _VALUES:
         _put(frame, place, copy.deepcopy(_VALUES[kind]))
     elif kind == "missing":
         _remove(frame, place)
     elif kind == "bare":
         for one in reversed([one for one in places if len(one) == 1]):
-            if not _holds_type(frame, one, types):
-                _remove(frame, one)
-    elif kind == "more":
-        holder = frame if isinstance(frame, dict) else frame[-1]
-        if isinstance(holder, dict):
-            holder.update(zzz=["q"], qqq={"w": 1})
-    elif kind == "twisted":
-        texts = [p for p in places if isinstance(_get(frame, p), str)]
-        if len(texts) > 1:
-            one, other = rng.sample(texts, 2)
-            first, second = _get(frame, one), _get(frame, other)
-            _put(frame, one, second)
-            _put(frame, other, first)
-    elif kind == "cut off":
-        return frame, SERVERS[name].write(frame)[: rng.randrange(2, 40)]
-    elif kind == "not a number":
-        _put(frame, place, "@NaN@")
-        return frame, SERVERS[name].write(frame).replace('\\"@NaN@\\"', "NaN").replace('"@NaN@"', "NaN")
+            _remove(frame, one)
+    else:
+        _mangle(frame, kind, places, rng)
     return frame, None
+
+
+def _mangle(frame: Any, kind: str, places: list[tuple[Any, ...]], rng: random.Random) -> None:
+    holder = frame if isinstance(frame, dict) else frame[-1]
+    texts = [place for place in places if isinstance(_get(frame, place), str)]
+    if kind == "more" and isinstance(holder, dict):
+        holder.update(zzz=["q"], qqq={"w": 1})
+    elif kind == "twisted" and len(texts) > 1:
+        one, other = rng.sample(texts, 2)
+        first, second = _get(frame, one), _get(frame, other)
+        _put(frame, one, second)
+        _put(frame, other, first)
 
 
 def _get(frame: Any, place: tuple[Any, ...]) -> Any:
     for name in place:
         frame = frame[name]
     return frame
-
-
-def _is_type(frame: Any, place: tuple[Any, ...], types: frozenset[str]) -> bool:
-    value = _get(frame, place)
-    return (isinstance(value, str) and value in types) or _holds_type(frame, place, types)
 
 
 def _holds_type(frame: Any, place: tuple[Any, ...], types: frozenset[str]) -> bool:
@@ -223,5 +231,14 @@ def differences(clean: str, spoiled: str) -> list[str]:
     after = lines_of(spoiled)
     told = {(line.of, line.text) for line in after}
     doubtful = {(line.of, line.text.partition(" = ")[0]) for line in after if line.doubtful}
-    found = [f"- {of}: {text}" for of, text in before - told if (of, text.partition(" = ")[0]) not in doubtful]
-    return found + [f"+ {of}: {text}" for of, text in told - before if (of, text.partition(" = ")[0]) not in doubtful]
+
+    def is_marked(of: str, text: str) -> bool:
+        # A doubt about when a rule holds is one about all of it.
+        return (of, text.partition(" = ")[0]) in doubtful or any(
+            by == of and key.startswith("when") for by, key in doubtful
+        )
+
+    return [
+        *(f"- {of}: {text}" for of, text in sorted(before - told) if not is_marked(of, text)),
+        *(f"+ {of}: {text}" for of, text in sorted(told - before) if not is_marked(of, text)),
+    ]
