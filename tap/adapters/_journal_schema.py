@@ -20,6 +20,7 @@ __all__ = [
     "VERSION",
     "Identity",
     "Lock",
+    "Unfit",
     "beside",
     "connect",
     "errors_in_words",
@@ -93,6 +94,10 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
 VERSION = len(_MIGRATIONS)
 
 Identity: TypeAlias = tuple[int, int] | None
+
+
+class Unfit(JournalError):
+    """What was to be kept is nothing that SQLite keeps, however well the disk is. Never leaves the journal."""
 
 
 class Lock:
@@ -292,6 +297,8 @@ _WORDS = {
     sqlite3.SQLITE_BUSY: ("another process keeps it from being written", "try again when that one is done"),
 }
 """What SQLite's primary result codes mean to an operator, and what to do next."""
+_OF_A_VALUE = (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
+"""Result codes that blame what was to be written."""
 
 
 def _in_words(error: sqlite3.Error, path: Path) -> JournalError:
@@ -302,6 +309,8 @@ def _in_words(error: sqlite3.Error, path: Path) -> JournalError:
     incomplete = primary == sqlite3.SQLITE_ERROR and str(error).startswith(("no such", "Could not decode"))
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or incomplete:
         return JournalDamaged(f"is damaged ({error})", where=str(path), hint=_DAMAGED)
+    if primary in _OF_A_VALUE or isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return Unfit(f"cannot keep this ({error})", where=str(path))
     what, hint = _WORDS.get(primary, ("cannot be used", None))
     return JournalError(f"{what} ({error})", where=str(path), hint=hint)
 

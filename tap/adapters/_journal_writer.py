@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from tap.adapters._journal_schema import Unfit
+from tap.adapters._journal_unfit import aside_of, keep_aside, line_of
 from tap.core.errors import JournalDamaged, JournalError
 from tap.core.memory import Checkpoint
 from tap.core.model import Entry
@@ -25,6 +27,8 @@ _T = TypeVar("_T")
 _Saved: TypeAlias = Checkpoint | bytes | None
 _CALLBACKS_KEPT = 1_000
 """While a disk takes nothing for hours, who waits longest is told once it does."""
+_ASIDE_KEPT = 1_000
+"""Entries that no journal can keep wait in memory for their file, at most so many."""
 
 
 class JournalWriter:
@@ -32,7 +36,9 @@ class JournalWriter:
 
     What waits goes into one transaction: the entries in order, and the last checkpoint. Where that fails (disk full),
     the thread keeps the batch and tries again until it succeeds; nothing is dropped. ``failing`` then says why,
-    ``waiting`` how many entries are not yet on the disk. ``now`` gives wall ms.
+    ``waiting`` how many entries are not yet on the disk. An entry that no journal could ever keep is set aside in a
+    file of its own, ``set_aside_in``, so that it holds up nothing else; ``set_aside`` counts them, ``why_aside`` says
+    of the last one why. ``now`` gives wall ms.
 
     The journal is this thread's alone from here until ``stop`` has returned; closing it is left to who opened it.
     """
@@ -42,6 +48,11 @@ class JournalWriter:
 
     def __init__(self, journal: Journal, *, now: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self.failing: str | None = None
+        self.set_aside = 0
+        self.why_aside: str | None = None
+        self.set_aside_in = aside_of(journal.path)
+        self._aside: list[bytes] = []
+        """Lines for that file which the disk has not taken yet."""
         self._journal = journal
         self._now = now
         # What is submitted and not yet taken by the thread. One checkpoint, however long the disk takes nothing.
@@ -164,7 +175,7 @@ class JournalWriter:
     def _try(self) -> bool:
         batch = self._batch
         try:
-            self._journal.append(batch.entries, batch.checkpoint, self._now())
+            self._keep(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread that keeps the history must not die
             self.failing = str(error) if isinstance(error, JournalError) else repr(error)
             # Nobody waits behind a disk that fails: who asks is told why, and may ask again.
@@ -174,7 +185,7 @@ class JournalWriter:
             self._calls = []
             return False
         self.failing = None
-        self._committed += len(batch.entries)
+        self._committed += batch.count
         self._committed_bytes += batch.bytes
         self._batch = _Batch()
         for callback in batch.callbacks:
@@ -183,6 +194,40 @@ class JournalWriter:
             except Exception:  # noqa: BLE001 - a slip of who waits for it must not end the thread either
                 _log.exception("on_durable failed", extra={"next_step": "a bug of the tap: report it, with this line"})
         return True
+
+    def _keep(self, batch: _Batch) -> None:
+        try:
+            self._journal.append(batch.entries, batch.checkpoint, self._now())
+        except Exception as error:
+            if isinstance(error, JournalError) and not isinstance(error, Unfit):
+                raise
+            if not self._narrow_down(batch):
+                raise
+            self._journal.append(batch.entries, batch.checkpoint, self._now())
+        self._write_aside()
+
+    def _narrow_down(self, batch: _Batch) -> bool:
+        """Take out of a batch what can never be kept; whether there was any of it."""
+        now = self._now()
+        unfit = self._journal.unfit(batch.entries, now)
+        for place, why in unfit.items():
+            self.set_aside += 1
+            self.why_aside = f"{batch.entries[place].key[:200]}: {why[:200]}"
+            self._aside.append(line_of(batch.entries[place], why, now))
+        batch.entries = [entry for place, entry in enumerate(batch.entries) if place not in unfit]
+        self._write_aside()
+        return bool(unfit)
+
+    def _write_aside(self) -> None:
+        """To the disk with what is set aside; where that takes it no more than the journal, it is tried again."""
+        if not self._aside:
+            return
+        try:
+            keep_aside(self._journal.path, self._aside)
+        except OSError:
+            del self._aside[:-_ASIDE_KEPT]
+        else:
+            self._aside = []
 
     def _wait(self, delay: float) -> bool:
         """Wait for the next attempt; False where there is to be none."""
@@ -197,12 +242,14 @@ class _Batch:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self.count = 0
+        """Entries that were submitted with it, those included that were taken out since."""
         self.bytes = 0
         self.checkpoint: _Saved = None
         self.callbacks: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.callbacks) or self.checkpoint is not None
+        return bool(self.count or self.callbacks) or self.checkpoint is not None
 
     def add(
         self,
@@ -212,6 +259,7 @@ class _Batch:
         on_durable: Callable[[], None] | None,
     ) -> None:
         self.entries.extend(entries)
+        self.count += len(entries)
         self.bytes += size
         self.checkpoint = _later(self.checkpoint, checkpoint)
         if on_durable is not None and len(self.callbacks) < _CALLBACKS_KEPT:
@@ -219,6 +267,7 @@ class _Batch:
 
     def append(self, later: _Batch) -> None:
         self.entries.extend(later.entries)
+        self.count += later.count
         self.bytes += later.bytes
         self.checkpoint = _later(self.checkpoint, later.checkpoint)
         self.callbacks.extend(later.callbacks[: _CALLBACKS_KEPT - len(self.callbacks)])
@@ -243,10 +292,17 @@ _encode = msgspec.json.Encoder().encode
 def _bytes_of(entry: Entry) -> int:
     """About what an entry takes in memory."""
     try:
+        return 10 * _OBJECT_BYTES + _length(entry)
+    except RecursionError:  # nested deeper than anybody looks into it
+        return 10 * _OBJECT_BYTES + 2 * _SHORT
+
+
+def _length(entry: Entry) -> int:
+    try:
         length = len(_encode(entry))
     except (TypeError, ValueError):  # half a surrogate pair in a name, say
         length = _SHORT
-    return 10 * _OBJECT_BYTES + (2 * length if length < _SHORT else _size(entry.fields))
+    return 2 * length if length < _SHORT else _size(entry.fields)
 
 
 def _size(value: Any) -> int:

@@ -47,9 +47,10 @@ from tap.adapters._journal_schema import (
     transaction,
     version_of,
 )
+from tap.adapters._journal_unfit import aside_of, forget_aside, unfit_among
 from tap.adapters._journal_verify import problems_in
 from tap.adapters._journal_writer import JournalWriter
-from tap.core.errors import JournalDamaged, JournalVersion
+from tap.core.errors import JournalDamaged, JournalError, JournalVersion
 from tap.core.memory import Checkpoint
 from tap.core.model import Entry, Op
 
@@ -167,6 +168,14 @@ class Journal:
         self.moved_aside.append(move_aside(self.path))
         self._reopen()
         return True
+
+    def unfit(self, entries: Sequence[Entry], now_ms: int) -> dict[int, str]:
+        """Those of the entries that this journal can never keep, by their place, and why. Nothing is kept by asking.
+
+        Raises ``JournalError`` where nothing can be kept now: then it is not the entries.
+        """
+        with self._reading():
+            return unfit_among(self._db, self.path, entries, now_ms)
 
     def checkpoint(self) -> bytes | None:
         """The machine's state as it was committed last; None before the first."""
@@ -351,7 +360,7 @@ class Journal:
         return self._delete("state = 'shipped' ORDER BY settled_at", (), limit)
 
     def forget(self, session_key: str) -> int:
-        """Delete every entry of a session, its traces in the file included; how many went."""
+        """Delete every entry of a session, its traces in the file and what was set aside beside it; how many went."""
         with self._reading():
             self._db.execute("PRAGMA secure_delete = ON").fetchall()
         gone = self._delete("session_key = ? ORDER BY seq", (session_key,), None)
@@ -359,7 +368,12 @@ class Journal:
             self._db.execute("PRAGMA secure_delete = OFF").fetchall()
             # The log still has what the pages held.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return gone
+        try:
+            return gone + forget_aside(self.path, session_key)
+        except OSError as error:
+            hint = "run it again"
+            where = str(aside_of(self.path))
+            raise JournalError(f"cannot be written anew: {error.strerror}", where=where, hint=hint) from None
 
     # ------------------------------------------------------------------------------------------ inside
 

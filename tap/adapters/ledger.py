@@ -432,10 +432,11 @@ class Ledger:
         return Row(key, op, session_key, version, revision, fields, retracted)
 
     def _clean(self, text: Any) -> str:
-        """Words of the other side, bounded, and without the key should it be among them."""
+        """Words of the other side, bounded, without the key should it be among them, and text that can be kept."""
         words = text if isinstance(text, str) else ""
         key = self._secret()
-        return (words.replace(key, "[key]") if key else words)[:_WORDS]
+        words = (words.replace(key, "[key]") if key else words)[:_WORDS]
+        return words.encode("utf-8", "replace").decode()
 
     def _garbage(self) -> LedgerAway:
         return LedgerAway(

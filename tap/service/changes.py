@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from tap.core.mapping import Verdict
 from tap.core.model import Entry
 from tap.service.logs import get_logger
+from tap.service.seldom import Seldom
 
 if TYPE_CHECKING:
     from tap.service.daemon import Service
@@ -42,6 +43,8 @@ class Changes:
         self._service = service
         self._failing: str | None = None
         self._aside = len(service.journal.moved_aside)
+        self._unkept = 0
+        self._unkept_told = Seldom()
         self._types: set[str] = set()
         self._samples = 0
         self._drifted = False
@@ -158,8 +161,22 @@ class Changes:
         elif failing is None and self._failing is not None:
             _log.info("the journal can be written again")
         self._failing = failing
+        self._set_aside()
         for path in self._service.journal.moved_aside[self._aside :]:
             self._aside += 1
             _log.error(
                 "the journal was damaged: it was moved aside, and a new one begun", file=str(path), next_step=DAMAGED
+            )
+
+    def _set_aside(self) -> None:
+        writer = self._service.writer
+        before, self._unkept = self._unkept, writer.set_aside
+        entries = self._unkept_told.happened(self._unkept - before)
+        if entries:
+            _log.error(
+                "the journal cannot keep some entries: they lie aside, the others are kept",
+                entries=entries,
+                why=writer.why_aside,
+                file=str(writer.set_aside_in),
+                next_step="a bug of the tap: report it, with this line; and keep the file",
             )

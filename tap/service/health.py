@@ -67,6 +67,8 @@ class Numbers(Struct, frozen=True, kw_only=True):
     journal_full: str | None = None
     """The journal is beyond its bound, and all of it still has to go to the ledger."""
     in_memory: int = 0
+    unkept: int = 0
+    """Entries that no journal can keep, which lie in a file beside it."""
     commit_waits: float = 0.0
     """How long the disk has been at what it was asked last."""
     moved_aside: int = 0
@@ -169,6 +171,9 @@ def _journal(n: Numbers) -> Iterable[Reason]:
     if n.moved_aside:
         words = "a damaged journal was moved aside, and a new one begun"
         yield _reason("degraded", "journal_moved", words, f"keep the file beside {n.journal}, and look after the disk")
+    if n.unkept:
+        words = f"{n.unkept} entries could not be kept by the journal: a bug of the tap; they lie in set-aside.jsonl"
+        yield _reason("degraded", "unkept", words, f"report it, and keep that file beside {n.journal}")
     if n.recorder_failing is not None:
         words = f"the flight recorder keeps no tape: {n.recorder_failing}"
         yield _reason("degraded", "recorder", words, f"free space or mend the disk of {n.journal}")
@@ -237,6 +242,7 @@ def numbers_of(service: Service) -> Numbers:
         journal_failing=service.writer.failing,
         journal_full=service.upkeep.full,
         in_memory=service.writer.waiting,
+        unkept=service.writer.set_aside,
         commit_waits=look.outstanding_for(),
         moved_aside=len(service.journal.moved_aside),
         recorder_failing=service.flight.failing,

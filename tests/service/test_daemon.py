@@ -33,6 +33,7 @@ from tap.rehearsal.simulator import Rehearsal, serve
 from tap.service import daemon
 from tap.service.config import Settings, load_settings
 from tap.service.daemon import Service
+from tap.service.health import health
 from tap.service.logs import configure_logs
 
 OPS_OFF = {"TAP_OPS_LISTEN": "off"}
@@ -532,3 +533,26 @@ def test_a_kill_at_any_instant_loses_and_doubles_nothing(tmp_path: Path) -> None
     wrong = {name: kind for name, kind in result.kinds.items() if name != "gap" and kind.invented + kind.doubled}
     assert wrong == {}, result.explain()
     assert sum(kind.matched for kind in result.kinds.values()) > 20
+
+
+def test_what_no_journal_can_keep_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its reason and its file; the log, health, and nothing else of the recording."""
+    configure_logs("info", "json")
+
+    async def body() -> None:
+        async def until(service: Service) -> None:
+            for number in range(3):
+                unfit = Entry("v/1/x", "session", "v/1", 10**19, {"n": number})
+                service.writer.submit([unfit, Entry(f"v/1/{number}", "event", "v/1", 1, {})], None)
+            await look_until(lambda: service.writer.set_aside == 3 and not service.writer.waiting)
+            service._changes.look()
+            service._changes.look()
+            assert [reason.name for reason in health(service).reasons if reason.name == "unkept"] == ["unkept"]
+
+        assert await serve_in_process(settings(tmp_path), until) == 0
+
+    go(body())
+    lines = [line for line in told(capsys) if "cannot keep" in line["message"]]
+    assert [(line["entries"], line["file"]) for line in lines] == [(3, str(tmp_path / "state" / "set-aside.jsonl"))]
+    assert "too large" in lines[0]["why"]
+    assert [item.entry.key for item in kept(tmp_path)] == ["v/1/0", "v/1/1", "v/1/2"]

@@ -40,6 +40,7 @@ def test_where_all_is_well_nothing_is_told() -> None:
         ({"journal_full": "the journal holds 9 MB that the ledger has not"}, "failing", "journal_full"),
         ({"commit_waits": DISK_S}, "failing", "disk"),
         ({"moved_aside": 1}, "degraded", "journal_moved"),
+        ({"unkept": 1}, "degraded", "unkept"),
         ({"recorder_failing": "disk full"}, "degraded", "recorder"),
         ({"ledger_state": "blocked", "ledger_reason": "key_wrong"}, "failing", "ledger_blocked"),
         ({"ledger_state": "away", "ledger_for": 1.0}, "degraded", "ledger_away"),
