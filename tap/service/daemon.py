@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
+from tap.adapters.mounts import ON_A_NETWORK, network_filesystem
 from tap.adapters.private import open_private
 from tap.adapters.socket import Clock, ServerSocket
 from tap.adapters.tape import TapeHeader
 from tap.core.errors import JournalError, MappingInvalid, SettingsInvalid
 from tap.core.mapping import Dialect
 from tap.core.memory import Checkpoint
-from tap.core.model import Entry
+from tap.core.model import Entry, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service.changes import DAMAGED, NEWER, Changes
 from tap.service.config import Settings, make_state_dir
@@ -74,6 +75,7 @@ def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None
     except MappingInvalid as error:
         raise SettingsInvalid([f"TAP_DIALECT: {error}"]) from None
     make_state_dir(settings)
+    _warn_of_a_network(settings)
     notifier, starts = Notifier.from_environment(os.environ), HoldBack.from_environment(os.environ)
     if not starts.wait(notifier.status):
         return 0
@@ -85,6 +87,13 @@ def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None
         code = runner.run(service.run(on_ready))
     starts.end()
     return code
+
+
+def _warn_of_a_network(settings: Settings) -> None:
+    network = network_filesystem(settings.state_dir)
+    if network is not None:
+        words = "the state directory is on a network or a shared folder: the journal can be damaged there"
+        _log.warning(words, directory=str(settings.state_dir), filesystem=network, next_step=ON_A_NETWORK)
 
 
 class Service:
@@ -106,8 +115,8 @@ class Service:
         self.dialect = dialect
         self.journal = journal
         try:
-            self.pipeline = self._resumed()
-            self.clock = Clock(self.pipeline.resume(_wall()))
+            self.pipeline, begin = self._resumed()
+            self.clock = Clock(begin)
         except BaseException:
             journal.close()
             raise
@@ -280,35 +289,42 @@ class Service:
         _log.info("stopped", frames=self.pipeline.tally.frames, entries=self.pipeline.tally.entries)
         return kept
 
-    def _resumed(self) -> Pipeline:
+    def _resumed(self) -> tuple[Pipeline, Stamp]:
+        """The pipeline as it was when the checkpoint was kept, and the stamp from which its clock goes on."""
         journal, settings = self.journal, self.settings
         for path in journal.moved_aside:
             newer = ".newer-" in path.name
             words = f"a {'newer version of the' if newer else 'damaged'} journal was moved aside, and a new one begun"
             _log.warning(words, file=str(path), next_step=NEWER if newer else DAMAGED)
-        checkpoint = journal.checkpoint()
+        # Before anything is tried with the checkpoint: what fails here is no fault of it.
+        tap, checkpoint = journal.tap_id(), journal.checkpoint()
         try:
-            return self._pipeline(checkpoint)
-        except JournalError as error:
+            return self._from(tap, checkpoint)
+        except Exception as error:
+            if checkpoint is None:
+                raise
             aside = settings.state_dir / f"checkpoint-unreadable-{_wall()}.json"
-            _keep(aside, checkpoint or b"")
+            _keep(aside, checkpoint)
             _log.warning(
                 "the checkpoint was moved aside: the tap starts anew",
-                why=error.what,
+                why=error.what if isinstance(error, JournalError) else repr(error),
                 file=str(aside),
                 next_step="nothing now: the session goes on with the server's next state; keep the file, and report it",
             )
-            return self._pipeline(None)
+            # What lies beside it belongs to it: the first checkpoint to come replaces all of that too.
+            journal.wants_all = True
+            return self._from(tap, None)
 
-    def _pipeline(self, checkpoint: bytes | None) -> Pipeline:
-        return Pipeline(
+    def _from(self, tap: str, checkpoint: bytes | None) -> tuple[Pipeline, Stamp]:
+        pipeline = Pipeline(
             self.dialect,
             venue=self.settings.venue,
-            tap=self.journal.tap_id(),
+            tap=tap,
             policy=self.settings.policy(),
             checkpoint=checkpoint,
             memory=() if checkpoint is None else self.journal.memory(),
         )
+        return pipeline, pipeline.resume(_wall())
 
     # ------------------------------------------------------------------------------------------ beside the hot loop
 
