@@ -227,6 +227,15 @@ class Journal:
             keep_tap_id(self._id_file, known)
         return known
 
+    def remembered(self, name: str) -> str | None:
+        """What ``remember`` kept under this name."""
+        return self._meta(name)
+
+    def remember(self, name: str, text: str) -> None:
+        """Keep a few words under a name, in the place of what was kept under it before."""
+        with self._changing():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, text))
+
     # ------------------------------------------------------------------------------------------ on the way out
 
     def pending(self, limit: int, after_seq: int = 0) -> list[Kept]:

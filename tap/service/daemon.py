@@ -19,6 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.mounts import ON_A_NETWORK, network_filesystem
@@ -31,6 +33,7 @@ from tap.core.memory import Checkpoint
 from tap.core.model import Entry, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service.changes import DAMAGED, NEWER, Changes
+from tap.service.clocks import ClockTrust, Moment, away_ms, moment_now, read_moment
 from tap.service.config import Settings, make_state_dir
 from tap.service.drift import Drift
 from tap.service.flight import FlightRecorder
@@ -41,6 +44,7 @@ from tap.service.look import JournalLook
 from tap.service.meters import Meters
 from tap.service.notify import Notifier, status_words
 from tap.service.opening import open_journal
+from tap.service.ops.aside import in_thread
 from tap.service.pulse import pulse
 from tap.service.upkeep import Upkeep
 
@@ -52,6 +56,9 @@ __all__ = ["Service", "run"]
 
 _WATCH_EVERY_S = 1.0
 _PRUNE_EVERY_S = 60.0
+_REMEMBER_EVERY_MS = 3_600_000
+_SEEN, _BELIEVED = "seen", "believed"
+"""Moments that the journal remembers: of this tap, and of a clock that was believed."""
 _COMMIT_WITHIN_S = 2.0
 """For what is on its way at the end: with a goodbye of 1 s and the writer's own second, under the 5 s of a stop."""
 _RECORD_WITHIN_S = 0.2
@@ -117,14 +124,17 @@ class Service:
         try:
             self.pipeline, begin = self._resumed()
             self.clock = Clock(begin)
+            self.trust = self._make_trust()
         except BaseException:
             journal.close()
             raise
         self.flight = self._make_recorder()
         self.writer = JournalWriter(journal)
-        self.upkeep = Upkeep(self.writer, settings)
+        self.upkeep = Upkeep(self.writer, settings, believed=self._clock_is_believed)
         self.meters = Meters()
         self.look = JournalLook(self.writer, settings.journal_path)
+        self._remembered: int | None = None
+        """The machine's uptime when that was done last."""
         self._stopping = asyncio.Event()
         self._changes = Changes(self)
         self.drift = Drift(self.pipeline, path=settings.state_dir / "drift.json")
@@ -249,7 +259,16 @@ class Service:
             max_bytes=settings.tape_megabytes * _MEGABYTE,
             max_days=settings.tape_days,
             max_waiting=settings.memory_megabytes * _MEGABYTE // 4,
+            may_age=lambda: self.trust.ok,
         )
+
+    def _make_trust(self) -> ClockTrust:
+        last = read_moment(self.journal.remembered(_BELIEVED))
+        state = self.pipeline.state
+        if last is None and state.wall:
+            # Of a tap that did not remember it yet.
+            last = Moment(state.wall)
+        return ClockTrust(last)
 
     def _make_face(self) -> Face | None:
         if self.settings.ops_address is None:
@@ -324,7 +343,9 @@ class Service:
             checkpoint=checkpoint,
             memory=() if checkpoint is None else self.journal.memory(),
         )
-        return pipeline, pipeline.resume(_wall())
+        state, now = pipeline.state, moment_now()
+        seen = read_moment(self.journal.remembered(_SEEN))
+        return pipeline, pipeline.resume(now.wall, away_ms(seen, now, wall=state.wall, mono=state.mono))
 
     # ------------------------------------------------------------------------------------------ beside the hot loop
 
@@ -339,6 +360,26 @@ class Service:
         while True:
             await self.upkeep.tidy()
             await asyncio.sleep(_PRUNE_EVERY_S)
+
+    async def _clock_is_believed(self) -> bool:
+        """Whether what is too old may go now, by this machine's clock."""
+        now, server_off = moment_now(self.clock.stamp().mono), self.pipeline.tally.drift_ms
+        believed = await in_thread(lambda: self.trust.look(now, server_off))
+        await self._remember(now)
+        return bool(believed)
+
+    async def _remember(self, now: Moment) -> None:
+        """Once an hour, for the next start: how the clocks stood, and when they were believed."""
+        if self._remembered is not None and now.uptime - self._remembered < _REMEMBER_EVERY_MS:
+            return
+        texts = {_SEEN: now} | ({} if self.trust.last is None else {_BELIEVED: self.trust.last})
+
+        def remember(journal: Journal) -> None:
+            for name, moment in texts.items():
+                journal.remember(name, msgspec.json.encode(moment).decode())
+
+        await asyncio.wrap_future(self.writer.run_in_writer(remember))
+        self._remembered = now.uptime
 
 
 def _wall() -> int:
