@@ -252,6 +252,13 @@ class Journal:
                 "UPDATE entries SET state = ?, reason = ?, settled_at = ? WHERE seq = ? AND state = 'pending'", rows
             )
 
+    def note(self, reasons: Iterable[tuple[int, str]]) -> None:
+        """Note why pending entries wait by themselves: (seq, reason)."""
+        rows = [(reason, seq) for seq, reason in reasons]
+        if rows:
+            with self._changing():
+                self._db.executemany("UPDATE entries SET reason = ? WHERE seq = ? AND state = 'pending'", rows)
+
     def retry_dead(self, seqs: Iterable[int] | None = None) -> int:
         """Let entries that were set aside (all, where none are named) wait for the ledger again. How many did."""
         update = "UPDATE entries SET state = 'pending', reason = NULL, settled_at = NULL WHERE state = 'dead'"

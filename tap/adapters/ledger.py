@@ -108,6 +108,11 @@ class Answer(msgspec.Struct, frozen=True):
     """Of a ``stale`` one: the version that stands."""
 
     @property
+    def reasoned(self) -> bool:
+        """It says what is wrong with the entry: only that ends its way."""
+        return bool(self.code and self.reason)
+
+    @property
     def words(self) -> str:
         """Why it was rejected, in one line that names the field."""
         said = ": ".join(part for part in (self.code, self.reason) if part)
@@ -161,7 +166,7 @@ class Disposition(Enum):
     NARROW = "narrow"
     """Something in the batch: halve it."""
     QUARANTINE = "quarantine"
-    """It is this one entry."""
+    """It is this one entry: the others go on without it, and it is tried again later."""
     BLOCKED = "blocked"
     """Somebody has to mend something that is no entry: say so, and try again now and then."""
 

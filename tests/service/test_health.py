@@ -47,6 +47,11 @@ def test_where_all_is_well_nothing_is_told() -> None:
         ({"ledger_state": "away", "ledger_for": LEDGER_AWAY_S}, "failing", "ledger_away"),
         ({"ledger_state": "away", "ledger_for": 1.0, "ledger_answered": False}, "failing", "ledger_away"),
         ({"ledger_state": "shipping", "oldest_pending": BACKLOG_S}, "degraded", "ledger_behind"),
+        (
+            {"ledger_state": "shipping", "oldest_pending": BACKLOG_S, "waiting": 2, "postponed": 2},
+            "degraded",
+            "postponed",
+        ),
         ({"dead": 2}, "degraded", "set_aside"),
         ({"dropped_control": 3}, "degraded", "control_dropped"),
         ({"too_big": 1}, "degraded", "frame_too_big"),
