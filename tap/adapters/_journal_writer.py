@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -61,6 +62,8 @@ class JournalWriter:
         self._new_calls: list[_Call[Any]] = []
         # What the thread has at hand.
         self._batch = _Batch()
+        self._generation = 0
+        """Counts what changes the order of what waits: a commit, above all."""
         self._calls: list[_Call[Any]] = []
         # Each counted by one thread only, so that no lock is needed.
         self._submitted = self._submitted_bytes = 0
@@ -111,17 +114,29 @@ class JournalWriter:
             self._new.add(entries, size, checkpoint, on_durable)
             self._submitting.notify()
 
-    def run_in_writer(self, function: Callable[[Journal], _T]) -> Future[_T]:
+    def run_in_writer(self, function: Callable[[Journal], _T], *, anyway: bool = False) -> Future[_T]:
         """Run a function with the journal on its thread, after all that was submitted before is committed.
 
-        Where it finds the journal damaged, the owner begins a new one, and the function is run with that.
+        Where that fails, who asks is refused with the reason; ``anyway`` the function is run without waiting for it: a
+        full disk can still be read. Where it finds the journal damaged, the owner begins a new one, and the function is
+        run with that.
         """
         self._refuse_late()
-        call = _Call(function)
+        call = _Call(function, anyway=anyway)
         with self._submitting:
             self._new_calls.append(call)
             self._submitting.notify()
         return call.future
+
+    def in_memory(self, limit: int, after: tuple[int, int] = (0, 0)) -> tuple[tuple[int, int], list[Entry]]:
+        """Entries that are submitted and not on the disk yet, in order, and the place behind them. From any thread.
+
+        ``after`` is such a place; one from before a commit is none any more, and begins anew.
+        """
+        with self._submitting:
+            skip = after[1] if after[0] == self._generation else 0
+            found = list(islice(chain(self._batch.entries, self._new.entries), skip, skip + limit))
+            return (self._generation, skip + len(found)), found
 
     def stop(self, timeout: float) -> bool:
         """Commit what was submitted, for up to ``timeout`` seconds, and end the thread. True where all is kept."""
@@ -160,7 +175,7 @@ class JournalWriter:
             new, self._new = self._new, _Batch()
             self._calls += self._new_calls
             self._new_calls = []
-        self._batch.append(new)
+            self._batch.append(new)
 
     def _commit(self) -> None:
         delay = self._FIRST_DELAY_S
@@ -181,13 +196,15 @@ class JournalWriter:
             # Nobody waits behind a disk that fails: who asks is told why, and may ask again.
             why = error if isinstance(error, JournalError) else JournalError(repr(error))
             for call in self._calls:
-                call.refuse(why)
+                call.answer(self._journal, given_up=False) if call.anyway else call.refuse(why)
             self._calls = []
             return False
         self.failing = None
         self._committed += batch.count
         self._committed_bytes += batch.bytes
-        self._batch = _Batch()
+        with self._submitting:
+            self._batch = _Batch()
+            self._generation += 1
         for callback in batch.callbacks:
             try:
                 callback()
@@ -214,7 +231,9 @@ class JournalWriter:
             self.set_aside += 1
             self.why_aside = f"{batch.entries[place].key[:200]}: {why[:200]}"
             self._aside.append(line_of(batch.entries[place], why, now))
-        batch.entries = [entry for place, entry in enumerate(batch.entries) if place not in unfit]
+        with self._submitting:
+            batch.entries = [entry for place, entry in enumerate(batch.entries) if place not in unfit]
+            self._generation += 1
         self._write_aside()
         return bool(unfit)
 
@@ -230,11 +249,25 @@ class JournalWriter:
             self._aside = []
 
     def _wait(self, delay: float) -> bool:
-        """Wait for the next attempt; False where there is to be none."""
+        """Wait for the next attempt, and answer meanwhile who asks anyway; False where there is to be none."""
         if self._stopping.is_set():
             return not self._given_up.wait(min(delay, 0.5))
-        self._stopping.wait(delay)
+        end = time.monotonic() + delay
+        while (left := end - time.monotonic()) > 0 and not self._stopping.is_set():
+            for call in self._next_anyway(left):
+                call.answer(self._journal, given_up=False)
         return True
+
+    def _next_anyway(self, timeout: float) -> list[_Call[Any]]:
+        with self._submitting:
+            self._submitting.wait_for(lambda: self._stopping.is_set() or any(map(_anyway, self._new_calls)), timeout)
+            calls = [call for call in self._new_calls if call.anyway]
+            self._new_calls = [call for call in self._new_calls if not call.anyway]
+        return calls
+
+
+def _anyway(call: _Call[Any]) -> bool:
+    return call.anyway
 
 
 class _Batch:
@@ -318,8 +351,9 @@ def _size(value: Any) -> int:
 class _Call(Generic[_T]):
     """A function to run on the journal's thread, and where its result goes."""
 
-    def __init__(self, function: Callable[[Journal], _T]) -> None:
+    def __init__(self, function: Callable[[Journal], _T], *, anyway: bool) -> None:
         self.future: Future[_T] = Future()
+        self.anyway = anyway
         self._function = function
 
     def answer(self, journal: Journal, *, given_up: bool) -> None:

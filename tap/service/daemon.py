@@ -210,6 +210,9 @@ class Service:
     def _submit(self, entries: Sequence[Entry], checkpoint: Checkpoint | None) -> None:
         """To the journal; once it is durable, the publisher hears of it."""
         self.writer.submit(entries, checkpoint, partial(self._durable, self.ingest.first_read) if entries else None)
+        if entries and self.writer.failing is not None and self.publisher is not None:
+            # It will not be durable soon: the ledger gets it from memory.
+            self.publisher.notify()
 
     def _durable(self, first_read: float) -> None:
         """On the journal's thread."""

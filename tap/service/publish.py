@@ -28,7 +28,7 @@ from tap.adapters.ledger import (
     disposition,
 )
 from tap.core.codec import venue_of
-from tap.core.errors import JournalError, LedgerError
+from tap.core.errors import JournalBusy, JournalError, LedgerError
 from tap.core.merge import Row
 from tap.core.model import Entry
 from tap.service.logs import get_logger
@@ -42,6 +42,8 @@ _FEWEST = 10
 _UNPROVEN = 10
 """How many entries may fail in a row, nothing between them getting through, before it is the ledger's fault."""
 _MANY = 1_000
+_MOST_UNSETTLED = 20_000
+"""Answers that wait in memory for a disk that takes nothing: some megabytes."""
 _MOST_POSTPONED = 1_000
 """Beyond so many that fail it is no longer a matter of single entries."""
 _SOUND_FROM = 4
@@ -204,6 +206,11 @@ class Publisher:
         """How things stand as the log has it, and why."""
         self._told_since = self.shipping.since
         self._lines = _Lines()
+        self._unsettled: dict[int, tuple[Literal["shipped", "dead"], str | None]] = {}
+        """Answers, by ``seq``, that the journal could not note yet."""
+        self._ahead = (0, 0)
+        """How far entries went from memory, since the disk takes none."""
+        self._ahead_at_once = MAX_ENTRIES
         self._tried_again = False
         """The last turn was for one of those: now it is the others'."""
         self._known = False
@@ -263,13 +270,12 @@ class Publisher:
         """Ship the next batch; False where there was none."""
         # Before the look: what is committed from here on calls for another.
         self._news.clear()
-        batch = await self._in_writer(self._look)
-        again = await self._due_again() if self._known and not (batch and self._tried_again) else None
-        self._tried_again = again is not None
-        if again is not None:
-            await self._try_again(again)
+        batch = await self._next()
+        if await self._took_one_again(instead=bool(batch)):
             return True
         if not batch and self._known:
+            if await self._ship_from_memory():
+                return True
             self._stands("idle")
             return False
         if batch and self._known and self.shipping.state == "idle":
@@ -289,6 +295,28 @@ class Publisher:
         await self._narrow(batch, self._code)
         return True
 
+    async def _next(self) -> list[Kept]:
+        """The next entries that the journal has; none where the disk that takes nothing gives nothing either."""
+        try:
+            if self._unsettled:
+                await self._note_answers({})
+            return await self._in_writer(self._look)
+        except JournalBusy:
+            # Another tap has this journal by now: what is in memory here is not to be told either.
+            raise
+        except JournalError:
+            if self._writer.failing is None:
+                raise
+            return []
+
+    async def _took_one_again(self, *, instead: bool) -> bool:
+        """Try an entry that has waited long enough, if there is one: ``instead`` of others only every other time."""
+        again = await self._due_again() if self._known and not (instead and self._tried_again) else None
+        self._tried_again = again is not None
+        if again is not None:
+            await self._try_again(again)
+        return again is not None
+
     def _is_to_sound(self) -> bool:
         """Whether to ask first if the ledger takes a call that has no entry: whatever goes on failing may be one.
 
@@ -304,12 +332,12 @@ class Publisher:
 
     def _look(self, journal: Journal) -> list[Kept]:
         """The next entries, without those that wait by themselves. On the journal's thread, while the loop waits."""
-        self.shipping.waiting = journal.counts()["pending"] - len(self._postponed)
+        self.shipping.waiting = journal.counts()["pending"] - len(self._postponed) - len(self._unsettled)
         batch: list[Kept] = []
         after, size = 0, self._size
         while len(batch) < size:
             page = journal.pending(size, after)
-            batch += [kept for kept in page if kept.seq not in self._postponed]
+            batch += [kept for kept in page if kept.seq not in self._postponed and kept.seq not in self._unsettled]
             if len(page) < size:
                 break
             after = page[-1].seq
@@ -349,15 +377,11 @@ class Publisher:
         said = dict.fromkeys(kept.entry.session_key for kept, answer in rejected if answer.code == "forgotten")
         forgotten = dict.fromkeys(await self._confirmed(said), 0)
 
-        def settle(journal: Journal) -> None:
-            journal.settle(settled, self._now())
-            for session in forgotten:
-                forgotten[session] = journal.forget(session)
-
-        await self._in_writer(settle)
+        self._unsettled |= {seq: (state, reason) for seq, state, reason in settled}
         for seq, _, _ in settled:
             self._postponed.done(seq)
         self.shipping.postponed = len(self._postponed)
+        await self._note_answers(forgotten)
         self._count(answered, len(dead), forgotten)
         if self._on_delivered is not None:
             self._on_delivered([kept for kept, answer in answered if not _refuses(answer)])
@@ -366,6 +390,52 @@ class Publisher:
         ended = {seq for seq, _, _ in settled}
         left = [kept for kept, _ in rejected if kept.seq not in ended and kept.entry.session_key not in forgotten]
         await self._let_wait(left, {kept.seq: _NO_REASON for kept in left})
+
+    async def _note_answers(self, forgotten: dict[str, int]) -> None:
+        """Into the journal with the answers that it does not have, and out with what is forgotten, counted there.
+
+        A disk that takes nothing now must not keep what is on it from a ledger that is well: they wait in memory.
+        """
+        settled = [(seq, *said) for seq, said in self._unsettled.items()]
+
+        def settle(journal: Journal) -> None:
+            journal.settle(settled, self._now())
+            for session in forgotten:
+                forgotten[session] = journal.forget(session)
+
+        try:
+            await self._in_writer(settle)
+        except JournalError as error:
+            if isinstance(error, JournalBusy) or len(self._unsettled) > _MOST_UNSETTLED:
+                raise
+        else:
+            self._unsettled.clear()
+
+    async def _ship_from_memory(self) -> bool:
+        """While the disk takes nothing: send what waits for it, in order; False where there was none of it.
+
+        It is kept, and sent once more, when the disk can be written again: the ledger knows a repetition as one.
+        """
+        if self._writer.failing is None:
+            self._ahead_at_once = MAX_ENTRIES
+            return False
+        place, entries = self._writer.in_memory(self._ahead_at_once, self._ahead)
+        if not entries:
+            return False
+        self.shipping.calls += 1
+        try:
+            answers = await self._ledger.ingest(entries)
+        except LedgerError as error:
+            self._attempt += 1
+            if disposition(error, attempt=self._attempt, entries=len(entries)) not in _SUSPECTED:
+                raise
+            if len(entries) == 1:
+                self._ahead = place
+            self._ahead_at_once = 1
+            return True
+        self._succeeded(len(answers))
+        self._ahead = place[0], place[1] - len(entries) + len(answers)
+        return True
 
     async def _confirmed(self, sessions: Iterable[str]) -> list[str]:
         """Those of the sessions that the ledger really has forgotten: what goes here for one wrong word is gone."""
@@ -454,7 +524,8 @@ class Publisher:
         new = [kept for kept in entries if self._postponed.add(kept.seq, now)]
         self.shipping.postponed = len(self._postponed)
         noted = [(kept.seq, reasons[kept.seq]) for kept in entries if kept.reason != reasons[kept.seq]]
-        await self._in_writer(lambda journal: journal.note(noted))
+        with suppress(JournalError):  # a disk that takes nothing now: it waits all the same
+            await self._in_writer(lambda journal: journal.note(noted))
         told = self._told_postponed.happened(len(new))
         if told:
             _log.warning(
@@ -554,7 +625,7 @@ class Publisher:
         return delay if asked is None else max(delay, min(asked, pace.longest_asked))
 
     async def _in_writer(self, function: Callable[[Journal], _T]) -> _T:
-        return await asyncio.wrap_future(self._writer.run_in_writer(function))
+        return await asyncio.wrap_future(self._writer.run_in_writer(function, anyway=True))
 
     # ------------------------------------------------------------------------------------------ what is told
 

@@ -16,7 +16,7 @@ __all__ = ["Upkeep"]
 
 _AT_ONCE = 200
 """Entries a turn on the journal's thread: few, so that no commit waits, and no more go than have to."""
-_STEP = 2_000
+_STEP = 5_000
 """Entries that go for their age at once, each time that it is looked: far more than a day brings in a minute."""
 _DAY_MS = 86_400_000
 _TOLD_EVERY_S = 3_600.0
