@@ -19,8 +19,9 @@ _WITHIN_S = 2.0
 
 
 def rescue(old: sqlite3.Connection, new: sqlite3.Connection, select: str) -> int:
-    """Bring over what waits for the ledger, and the checkpoint; how many entries. Raises nothing.
+    """Bring over what waits for the ledger, the checkpoint, and what else is remembered; how many entries.
 
+    Raises nothing.
     ``old`` is still open, whatever became of its file. What cannot be read, or is not what was kept, stays behind.
     """
     brought = 0
@@ -36,6 +37,10 @@ def rescue(old: sqlite3.Connection, new: sqlite3.Connection, select: str) -> int
         if checkpoint is not None:
             with transaction(new):
                 new.executemany("INSERT OR IGNORE INTO checkpoint VALUES (?, ?)", checkpoint)
+    with suppress(sqlite3.Error):
+        remembered = old.execute("SELECT name, value FROM meta").fetchall()
+        with transaction(new):
+            new.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", remembered)
     return brought
 
 

@@ -68,7 +68,7 @@ class Kept(msgspec.Struct, frozen=True):
     entry: Entry
     state: State
     reason: str | None
-    """Why the ledger refused it, where it is dead."""
+    """Why the ledger refused it, where it is dead; why it waits by itself, where it is pending and others go before."""
     committed_at: int
     """Wall clock, ms."""
 

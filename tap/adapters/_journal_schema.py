@@ -20,6 +20,7 @@ __all__ = [
     "VERSION",
     "Identity",
     "Lock",
+    "Unfit",
     "beside",
     "connect",
     "errors_in_words",
@@ -95,37 +96,110 @@ VERSION = len(_MIGRATIONS)
 Identity: TypeAlias = tuple[int, int] | None
 
 
+class Unfit(JournalError):
+    """What was to be kept is nothing that SQLite keeps, however well the disk is. Never leaves the journal."""
+
+
 class Lock:
-    """The right to be the one service on a journal. The kernel lets go of it when the process dies."""
+    """The right to be the one service on a journal. The kernel lets go of it when the process dies.
+
+    Two locks are one: on a file, which names its owner, and on the directory, which nobody can take away from under a
+    running service as the file can. Where a filesystem locks no directories, the file alone has to do.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._file = -1
+        self._identity: Identity = None
+        self._directory = _locked_directory(path)
         try:
-            self._descriptor = open_private(path, os.O_RDWR)
+            self._take()
+        except BaseException:
+            self.release()
+            raise
+
+    def _take(self) -> None:
+        path = self._path
+        try:
+            descriptor = open_private(path, os.O_RDWR)
         except OSError as error:
             raise JournalError(f"cannot be locked: {error.strerror}", where=str(path), hint=_place_hint(path)) from None
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            who = _owner_in(self._descriptor)
-            os.close(self._descriptor)
-            owner = who and f" (process {who}: 'ps -fp {who}')"
-            hint = f"another tap owns this journal{owner}: stop it, or give this one a TAP_STATE_DIR of its own"
-            raise JournalBusy("is in use", where=str(path.with_suffix(".db")), hint=hint) from None
+            who = _owner_in(descriptor)
+            os.close(descriptor)
+            raise _busy(path, who) from None
         with suppress(OSError):  # a full disk takes no name, and needs none
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
-        status = os.fstat(self._descriptor)
-        self._identity = (status.st_dev, status.st_ino)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        status = os.fstat(descriptor)
+        before, self._file, self._identity = self._file, descriptor, (status.st_dev, status.st_ino)
+        if before >= 0:
+            os.close(before)
+
+    def hold(self) -> bool:
+        """See that it still keeps everybody else away; whether its file was gone, and had to be made anew.
+
+        Raises ``JournalBusy`` where another service has it by now: it was let in while the file was gone.
+        """
+        if identity(self._path) == self._identity:
+            return False
+        try:
+            self._take()
+        except JournalBusy:
+            raise
+        except JournalError:  # a disk that takes no file: the directory is locked all the same
+            return False
+        return True
 
     @property
     def in_place(self) -> bool:
-        """False once the lock's file was deleted: then it keeps nobody away any more."""
-        return identity(self._path) == self._identity
+        """False once the directory that it is in was taken away: then it keeps nobody away any more."""
+        if self._directory < 0:
+            return identity(self._path) == self._identity
+        status = os.fstat(self._directory)
+        return identity(self._path.parent) == (status.st_dev, status.st_ino)
 
     def release(self) -> None:
-        with suppress(OSError):
-            os.close(self._descriptor)
+        for descriptor in (self._file, self._directory):
+            if descriptor >= 0:
+                with suppress(OSError):
+                    os.close(descriptor)
+        self._file = self._directory = -1
+
+
+def _locked_directory(path: Path) -> int:
+    """The lock's directory, locked; -1 where that cannot be. Raises ``JournalBusy`` where another service has it."""
+    try:
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return -1
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise _busy(path, _owner_named_in(path)) from None
+        return -1
+    return descriptor
+
+
+def _owner_named_in(path: Path) -> str:
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        return ""
+    try:
+        return _owner_in(file)
+    finally:
+        os.close(file)
+
+
+def _busy(path: Path, who: str) -> JournalBusy:
+    owner = who and f" (process {who}: 'ps -fp {who}')"
+    hint = f"another tap owns this journal{owner}: stop it, or give this one a TAP_STATE_DIR of its own"
+    return JournalBusy("is in use", where=str(path.with_suffix(".db")), hint=hint)
 
 
 def _owner_in(descriptor: int) -> str:
@@ -140,12 +214,16 @@ def _owner_in(descriptor: int) -> str:
 def is_locked(path: Path) -> bool:
     """Whether a process holds this lock. It only looks: to try the lock would keep away a service that starts."""
     try:
-        status = path.stat()
         held = Path("/proc/locks").read_text("ascii", "replace").splitlines()
     except OSError:
         return False
-    place = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-    return any("FLOCK" in line and place in line.split() for line in held)
+    places = [_in_proc(found) for found in (identity(path), identity(path.parent)) if found is not None]
+    return any("FLOCK" in line and place in line.split() for line in held for place in places)
+
+
+def _in_proc(found: tuple[int, int]) -> str:
+    device, inode = found
+    return f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
 
 
 def beside(path: Path, end: str) -> Path:
@@ -161,8 +239,8 @@ def make_directory(path: Path) -> None:
         raise JournalError(f"cannot be made: {error.strerror}", where=str(path), hint=_place_hint(path)) from None
 
 
-def make_file(path: Path) -> None:
-    """Make an empty journal, for its owner alone, where there is none."""
+def make_file(path: Path) -> bool:
+    """Make an empty journal, for its owner alone, where there is none; whether it had to be made."""
     try:
         # Never opened again but by SQLite: closing another descriptor of the file would drop SQLite's own locks.
         os.close(open_private(path, os.O_WRONLY | os.O_EXCL))
@@ -171,8 +249,10 @@ def make_file(path: Path) -> None:
             raise JournalError("is no file", where=str(path), hint=_place_hint(path)) from None
         with suppress(OSError):
             tighten(path)  # SQLite gives its own files beside it the same mode
+        return False
     except OSError as error:
         raise JournalError(f"cannot be made: {error.strerror}", where=str(path), hint=_place_hint(path)) from None
+    return True
 
 
 def identity(path: Path | str) -> Identity:
@@ -292,6 +372,8 @@ _WORDS = {
     sqlite3.SQLITE_BUSY: ("another process keeps it from being written", "try again when that one is done"),
 }
 """What SQLite's primary result codes mean to an operator, and what to do next."""
+_OF_A_VALUE = (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
+"""Result codes that blame what was to be written."""
 
 
 def _in_words(error: sqlite3.Error, path: Path) -> JournalError:
@@ -302,6 +384,8 @@ def _in_words(error: sqlite3.Error, path: Path) -> JournalError:
     incomplete = primary == sqlite3.SQLITE_ERROR and str(error).startswith(("no such", "Could not decode"))
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or incomplete:
         return JournalDamaged(f"is damaged ({error})", where=str(path), hint=_DAMAGED)
+    if primary in _OF_A_VALUE or isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return Unfit(f"cannot keep this ({error})", where=str(path))
     what, hint = _WORDS.get(primary, ("cannot be used", None))
     return JournalError(f"{what} ({error})", where=str(path), hint=hint)
 

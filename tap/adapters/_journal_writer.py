@@ -7,10 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from tap.adapters._journal_schema import Unfit
+from tap.adapters._journal_unfit import aside_of, keep_aside, line_of
 from tap.core.errors import JournalDamaged, JournalError
 from tap.core.memory import Checkpoint
 from tap.core.model import Entry
@@ -25,6 +28,8 @@ _T = TypeVar("_T")
 _Saved: TypeAlias = Checkpoint | bytes | None
 _CALLBACKS_KEPT = 1_000
 """While a disk takes nothing for hours, who waits longest is told once it does."""
+_ASIDE_KEPT = 1_000
+"""Entries that no journal can keep wait in memory for their file, at most so many."""
 
 
 class JournalWriter:
@@ -32,7 +37,9 @@ class JournalWriter:
 
     What waits goes into one transaction: the entries in order, and the last checkpoint. Where that fails (disk full),
     the thread keeps the batch and tries again until it succeeds; nothing is dropped. ``failing`` then says why,
-    ``waiting`` how many entries are not yet on the disk. ``now`` gives wall ms.
+    ``waiting`` how many entries are not yet on the disk. An entry that no journal could ever keep is set aside in a
+    file of its own, ``set_aside_in``, so that it holds up nothing else; ``set_aside`` counts them, ``why_aside`` says
+    of the last one why. ``now`` gives wall ms.
 
     The journal is this thread's alone from here until ``stop`` has returned; closing it is left to who opened it.
     """
@@ -42,6 +49,11 @@ class JournalWriter:
 
     def __init__(self, journal: Journal, *, now: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self.failing: str | None = None
+        self.set_aside = 0
+        self.why_aside: str | None = None
+        self.set_aside_in = aside_of(journal.path)
+        self._aside: list[bytes] = []
+        """Lines for that file which the disk has not taken yet."""
         self._journal = journal
         self._now = now
         # What is submitted and not yet taken by the thread. One checkpoint, however long the disk takes nothing.
@@ -50,6 +62,8 @@ class JournalWriter:
         self._new_calls: list[_Call[Any]] = []
         # What the thread has at hand.
         self._batch = _Batch()
+        self._generation = 0
+        """Counts what changes the order of what waits: a commit, above all."""
         self._calls: list[_Call[Any]] = []
         # Each counted by one thread only, so that no lock is needed.
         self._submitted = self._submitted_bytes = 0
@@ -100,17 +114,29 @@ class JournalWriter:
             self._new.add(entries, size, checkpoint, on_durable)
             self._submitting.notify()
 
-    def run_in_writer(self, function: Callable[[Journal], _T]) -> Future[_T]:
+    def run_in_writer(self, function: Callable[[Journal], _T], *, anyway: bool = False) -> Future[_T]:
         """Run a function with the journal on its thread, after all that was submitted before is committed.
 
-        Where it finds the journal damaged, the owner begins a new one, and the function is run with that.
+        Where that fails, who asks is refused with the reason; ``anyway`` the function is run without waiting for it: a
+        full disk can still be read. Where it finds the journal damaged, the owner begins a new one, and the function is
+        run with that.
         """
         self._refuse_late()
-        call = _Call(function)
+        call = _Call(function, anyway=anyway)
         with self._submitting:
             self._new_calls.append(call)
             self._submitting.notify()
         return call.future
+
+    def in_memory(self, limit: int, after: tuple[int, int] = (0, 0)) -> tuple[tuple[int, int], list[Entry]]:
+        """Entries that are submitted and not on the disk yet, in order, and the place behind them. From any thread.
+
+        ``after`` is such a place; one from before a commit is none any more, and begins anew.
+        """
+        with self._submitting:
+            skip = after[1] if after[0] == self._generation else 0
+            found = list(islice(chain(self._batch.entries, self._new.entries), skip, skip + limit))
+            return (self._generation, skip + len(found)), found
 
     def stop(self, timeout: float) -> bool:
         """Commit what was submitted, for up to ``timeout`` seconds, and end the thread. True where all is kept."""
@@ -149,7 +175,7 @@ class JournalWriter:
             new, self._new = self._new, _Batch()
             self._calls += self._new_calls
             self._new_calls = []
-        self._batch.append(new)
+            self._batch.append(new)
 
     def _commit(self) -> None:
         delay = self._FIRST_DELAY_S
@@ -164,19 +190,21 @@ class JournalWriter:
     def _try(self) -> bool:
         batch = self._batch
         try:
-            self._journal.append(batch.entries, batch.checkpoint, self._now())
+            self._keep(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread that keeps the history must not die
             self.failing = str(error) if isinstance(error, JournalError) else repr(error)
             # Nobody waits behind a disk that fails: who asks is told why, and may ask again.
             why = error if isinstance(error, JournalError) else JournalError(repr(error))
             for call in self._calls:
-                call.refuse(why)
+                call.answer(self._journal, given_up=False) if call.anyway else call.refuse(why)
             self._calls = []
             return False
         self.failing = None
-        self._committed += len(batch.entries)
+        self._committed += batch.count
         self._committed_bytes += batch.bytes
-        self._batch = _Batch()
+        with self._submitting:
+            self._batch = _Batch()
+            self._generation += 1
         for callback in batch.callbacks:
             try:
                 callback()
@@ -184,12 +212,62 @@ class JournalWriter:
                 _log.exception("on_durable failed", extra={"next_step": "a bug of the tap: report it, with this line"})
         return True
 
+    def _keep(self, batch: _Batch) -> None:
+        try:
+            self._journal.append(batch.entries, batch.checkpoint, self._now())
+        except Exception as error:
+            if isinstance(error, JournalError) and not isinstance(error, Unfit):
+                raise
+            if not self._narrow_down(batch):
+                raise
+            self._journal.append(batch.entries, batch.checkpoint, self._now())
+        self._write_aside()
+
+    def _narrow_down(self, batch: _Batch) -> bool:
+        """Take out of a batch what can never be kept; whether there was any of it."""
+        now = self._now()
+        unfit = self._journal.unfit(batch.entries, now)
+        for place, why in unfit.items():
+            self.set_aside += 1
+            self.why_aside = f"{batch.entries[place].key[:200]}: {why[:200]}"
+            self._aside.append(line_of(batch.entries[place], why, now))
+        with self._submitting:
+            batch.entries = [entry for place, entry in enumerate(batch.entries) if place not in unfit]
+            self._generation += 1
+        self._write_aside()
+        return bool(unfit)
+
+    def _write_aside(self) -> None:
+        """To the disk with what is set aside; where that takes it no more than the journal, it is tried again."""
+        if not self._aside:
+            return
+        try:
+            keep_aside(self._journal.path, self._aside)
+        except OSError:
+            del self._aside[:-_ASIDE_KEPT]
+        else:
+            self._aside = []
+
     def _wait(self, delay: float) -> bool:
-        """Wait for the next attempt; False where there is to be none."""
+        """Wait for the next attempt, and answer meanwhile who asks anyway; False where there is to be none."""
         if self._stopping.is_set():
             return not self._given_up.wait(min(delay, 0.5))
-        self._stopping.wait(delay)
+        end = time.monotonic() + delay
+        while (left := end - time.monotonic()) > 0 and not self._stopping.is_set():
+            for call in self._next_anyway(left):
+                call.answer(self._journal, given_up=False)
         return True
+
+    def _next_anyway(self, timeout: float) -> list[_Call[Any]]:
+        with self._submitting:
+            self._submitting.wait_for(lambda: self._stopping.is_set() or any(map(_anyway, self._new_calls)), timeout)
+            calls = [call for call in self._new_calls if call.anyway]
+            self._new_calls = [call for call in self._new_calls if not call.anyway]
+        return calls
+
+
+def _anyway(call: _Call[Any]) -> bool:
+    return call.anyway
 
 
 class _Batch:
@@ -197,12 +275,14 @@ class _Batch:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self.count = 0
+        """Entries that were submitted with it, those included that were taken out since."""
         self.bytes = 0
         self.checkpoint: _Saved = None
         self.callbacks: list[Callable[[], None]] = []
 
     def __bool__(self) -> bool:
-        return bool(self.entries or self.callbacks) or self.checkpoint is not None
+        return bool(self.count or self.callbacks) or self.checkpoint is not None
 
     def add(
         self,
@@ -212,6 +292,7 @@ class _Batch:
         on_durable: Callable[[], None] | None,
     ) -> None:
         self.entries.extend(entries)
+        self.count += len(entries)
         self.bytes += size
         self.checkpoint = _later(self.checkpoint, checkpoint)
         if on_durable is not None and len(self.callbacks) < _CALLBACKS_KEPT:
@@ -219,6 +300,7 @@ class _Batch:
 
     def append(self, later: _Batch) -> None:
         self.entries.extend(later.entries)
+        self.count += later.count
         self.bytes += later.bytes
         self.checkpoint = _later(self.checkpoint, later.checkpoint)
         self.callbacks.extend(later.callbacks[: _CALLBACKS_KEPT - len(self.callbacks)])
@@ -243,10 +325,17 @@ _encode = msgspec.json.Encoder().encode
 def _bytes_of(entry: Entry) -> int:
     """About what an entry takes in memory."""
     try:
+        return 10 * _OBJECT_BYTES + _length(entry)
+    except RecursionError:  # nested deeper than anybody looks into it
+        return 10 * _OBJECT_BYTES + 2 * _SHORT
+
+
+def _length(entry: Entry) -> int:
+    try:
         length = len(_encode(entry))
     except (TypeError, ValueError):  # half a surrogate pair in a name, say
         length = _SHORT
-    return 10 * _OBJECT_BYTES + (2 * length if length < _SHORT else _size(entry.fields))
+    return 2 * length if length < _SHORT else _size(entry.fields)
 
 
 def _size(value: Any) -> int:
@@ -262,8 +351,9 @@ def _size(value: Any) -> int:
 class _Call(Generic[_T]):
     """A function to run on the journal's thread, and where its result goes."""
 
-    def __init__(self, function: Callable[[Journal], _T]) -> None:
+    def __init__(self, function: Callable[[Journal], _T], *, anyway: bool) -> None:
         self.future: Future[_T] = Future()
+        self.anyway = anyway
         self._function = function
 
     def answer(self, journal: Journal, *, given_up: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,9 +48,10 @@ from tap.adapters._journal_schema import (
     transaction,
     version_of,
 )
+from tap.adapters._journal_unfit import aside_of, forget_aside, unfit_among
 from tap.adapters._journal_verify import problems_in
 from tap.adapters._journal_writer import JournalWriter
-from tap.core.errors import JournalDamaged, JournalVersion
+from tap.core.errors import JournalDamaged, JournalError, JournalVersion
 from tap.core.memory import Checkpoint
 from tap.core.model import Entry, Op
 
@@ -69,6 +71,12 @@ _REVISION = (
     "SELECT coalesce(max(revision), 0) FROM entries INDEXED BY entries_revised WHERE session_key = ? AND revision > 0"
 )
 
+_GONE = "the journal was gone: a new one was begun; what the old one held and the ledger had not yet is not in it"
+_EMPTY = "the journal was empty, though this tap has recorded before: it was begun anew"
+_TAKEN = "the journal's file was removed or replaced while the tap ran: what waited was brought over into the one there"
+_UNLOCKED = "the journal's lock file was removed while the tap ran: it was made anew"
+"""What may be found amiss."""
+
 _UNUSABLE: dict[type[BaseException], str] = {JournalDamaged: "damaged", JournalVersion: "newer"}
 """What the owner puts aside to begin anew, and the word for it in the new name."""
 
@@ -77,7 +85,8 @@ class Journal:
     """One journal file; used by one thread at a time. Made by ``Journal.open``.
 
     ``moved_aside`` names the files that were found damaged and given another name (owner only; nothing is deleted),
-    ``commits`` counts the transactions of this connection.
+    ``amiss`` says in words what else was found that should not be, and got over, and how often; ``commits`` counts the
+    transactions of this connection.
     """
 
     def __init__(self, path: Path, *, owner: bool, readonly: bool) -> None:
@@ -86,6 +95,7 @@ class Journal:
         self.moved_aside: list[Path] = []
         self.wants_all = False
         """Another file was begun: what is kept in it next has to be all there is, and no difference."""
+        self.amiss: Counter[str] = Counter()
         self.commits = 0
         self._readonly = readonly
         self._select = SELECT
@@ -98,6 +108,8 @@ class Journal:
         if owner:
             self._lock = Lock(path.with_suffix(".lock"))
         try:
+            if owner and self._has_recorded() and not self._holds_something():
+                self._found(_GONE if identity(path) is None else _EMPTY)
             self._db = self._connected()
         except BaseException:
             self._release()
@@ -168,6 +180,14 @@ class Journal:
         self._reopen()
         return True
 
+    def unfit(self, entries: Sequence[Entry], now_ms: int) -> dict[int, str]:
+        """Those of the entries that this journal can never keep, by their place, and why. Nothing is kept by asking.
+
+        Raises ``JournalError`` where nothing can be kept now: then it is not the entries.
+        """
+        with self._reading():
+            return unfit_among(self._db, self.path, entries, now_ms)
+
     def checkpoint(self) -> bytes | None:
         """The machine's state as it was committed last; None before the first."""
         rows = self._all("SELECT data FROM checkpoint WHERE part = 'machine'")
@@ -183,21 +203,38 @@ class Journal:
 
         It stands in a file of its own too (``tap-id``), so that it outlives a journal that was moved aside.
         """
-        file = self.path.with_name("tap-id")
-        known = tap_id_in(file)
-        if known is not None and self._meta("tap") == known:
+        in_file, in_meta = tap_id_in(self._id_file), self._meta("tap")
+        known = in_file or in_meta
+        if known is not None and (in_file == in_meta or self._readonly):
             return known
         if self._readonly:
-            known = known or self._meta("tap")
+            raise nothing_yet(self.path)
+        try:
+            return self._keep_tap_id()
+        except JournalDamaged:
+            raise
+        except JournalError:
             if known is None:
-                raise nothing_yet(self.path)
+                raise
+            # The disk takes nothing now: it stands in one of the two places, and comes into the other later.
             return known
+
+    def _keep_tap_id(self) -> str:
         # Inside the transaction, so that two processes cannot make two.
         with self._changing():
-            known = tap_id_in(file) or self._meta("tap") or os.urandom(6).hex()
+            known = tap_id_in(self._id_file) or self._meta("tap") or os.urandom(6).hex()
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('tap', ?)", (known,))
-            keep_tap_id(file, known)
+            keep_tap_id(self._id_file, known)
         return known
+
+    def remembered(self, name: str) -> str | None:
+        """What ``remember`` kept under this name."""
+        return self._meta(name)
+
+    def remember(self, name: str, text: str) -> None:
+        """Keep a few words under a name, in the place of what was kept under it before."""
+        with self._changing():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, text))
 
     # ------------------------------------------------------------------------------------------ on the way out
 
@@ -214,6 +251,13 @@ class Journal:
             self._db.executemany(
                 "UPDATE entries SET state = ?, reason = ?, settled_at = ? WHERE seq = ? AND state = 'pending'", rows
             )
+
+    def note(self, reasons: Iterable[tuple[int, str]]) -> None:
+        """Note why pending entries wait by themselves: (seq, reason)."""
+        rows = [(reason, seq) for seq, reason in reasons]
+        if rows:
+            with self._changing():
+                self._db.executemany("UPDATE entries SET reason = ? WHERE seq = ? AND state = 'pending'", rows)
 
     def retry_dead(self, seqs: Iterable[int] | None = None) -> int:
         """Let entries that were set aside (all, where none are named) wait for the ledger again. How many did."""
@@ -351,7 +395,7 @@ class Journal:
         return self._delete("state = 'shipped' ORDER BY settled_at", (), limit)
 
     def forget(self, session_key: str) -> int:
-        """Delete every entry of a session, its traces in the file included; how many went."""
+        """Delete every entry of a session, its traces in the file and what was set aside beside it; how many went."""
         with self._reading():
             self._db.execute("PRAGMA secure_delete = ON").fetchall()
         gone = self._delete("session_key = ? ORDER BY seq", (session_key,), None)
@@ -359,7 +403,12 @@ class Journal:
             self._db.execute("PRAGMA secure_delete = OFF").fetchall()
             # The log still has what the pages held.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return gone
+        try:
+            return gone + forget_aside(self.path, session_key)
+        except OSError as error:
+            hint = "run it again"
+            where = str(aside_of(self.path))
+            raise JournalError(f"cannot be written anew: {error.strerror}", where=where, hint=hint) from None
 
     # ------------------------------------------------------------------------------------------ inside
 
@@ -367,7 +416,9 @@ class Journal:
         path = self.path
         if self._readonly and not path.exists():
             raise nothing_yet(path)
-        if not self._readonly:
+        if self._readonly:
+            self._refuse_emptied()
+        else:
             make_file(path)
         db: sqlite3.Connection | None = None
         try:
@@ -391,7 +442,7 @@ class Journal:
         """Set it up, and look at the places that every run needs, before it relies on them."""
         prepare(db, self.path, readonly=self._readonly)
         self._select = SELECT if version_of(db) > 1 else SELECT_1
-        for sql in ("SELECT * FROM tally", "SELECT max(seq) FROM entries"):
+        for sql in ("SELECT * FROM tally", "SELECT max(seq) FROM entries", "SELECT * FROM meta"):
             db.execute(sql).fetchall()
         try:
             checkpoint_in(db)
@@ -407,6 +458,26 @@ class Journal:
         if damaged is not None:
             rescue(damaged, fresh, SELECT)
         return fresh
+
+    @property
+    def _id_file(self) -> Path:
+        return self.path.with_name("tap-id")
+
+    def _has_recorded(self) -> bool:
+        """Whether a tap had this state directory before."""
+        return tap_id_in(self._id_file) is not None
+
+    def _holds_something(self) -> bool:
+        """Whether there is a journal, or the log of one."""
+        return any(place.exists() and place.stat().st_size for place in (self.path, beside(self.path, "-wal")))
+
+    def _refuse_emptied(self) -> None:
+        if self._has_recorded() and not self._holds_something():
+            raise JournalDamaged(
+                "is empty, though this tap has recorded before",
+                where=str(self.path),
+                hint="bring it back from a copy if there is one; the next 'multicam-tap run' begins a new one",
+            )
 
     def _log_there(self) -> tuple[Identity, Identity]:
         """Which log stands beside the file, and which index of the log, by which connections share their locks."""
@@ -428,6 +499,7 @@ class Journal:
                 self._release()
                 make_directory(self.path.parent)
                 self._lock = Lock(self.path.with_suffix(".lock"))
+            self._hold()
         # The old file can be read as long as it is open, though it has no name any more.
         old, self._db = self._db, self._connected()
         if self._lock is not None:
@@ -447,6 +519,15 @@ class Journal:
         self._db.close()
         self._db = self._connected()
 
+    def _hold(self) -> None:
+        """See that no other service was let in. Raises ``JournalBusy`` where one was: then nothing is written here."""
+        if self._lock is not None and self._lock.hold():
+            self._found(_UNLOCKED)
+
+    def _found(self, words: str) -> None:
+        if self._lock is not None:
+            self.amiss[words] += 1
+
     def _release(self) -> None:
         if self._lock is not None:
             self._lock.release()
@@ -455,8 +536,11 @@ class Journal:
     def _reading(self) -> Iterator[None]:
         if identity(self._names[0]) != self._identity:
             self._reopen()
-        elif self._lock is not None and self._log is not None and self._log_there() != self._log:
-            self._follow_log()
+            self._found(_TAKEN)
+        else:
+            self._hold()
+            if self._lock is not None and self._log is not None and self._log_there() != self._log:
+                self._follow_log()
         with errors_in_words(self.path):
             yield
 

@@ -33,7 +33,7 @@ import msgspec
 import orjson
 
 from tap.adapters.names import look_up
-from tap.core.codec import entry_json, sub_key
+from tap.core.codec import LATEST_VERSION, entry_json, sub_key
 from tap.core.errors import LedgerError, LedgerRejected, LedgerUnavailable
 from tap.core.merge import Row
 from tap.core.model import Entry, Op
@@ -64,6 +64,13 @@ MAX_BYTES = 700_000
 _DEADLINE_S = 15.0
 _KEEP_ALIVE_S = 30.0
 _MAX_ANSWER = 32 * 2**20
+_MAX_VERDICT = 2 * 2**20
+"""Bytes of the answer to a batch: some times what keys and reasons of so many entries take."""
+_MOST_PAGES = 10_000
+_MOST_DELETED = 10**6
+"""Rows that one call may say it deleted; some hundreds is what it does."""
+_EXACT = 2.0**53
+"""Up to here a float holds every whole number; beyond it, it is none of ours."""
 _READ_AT_ONCE = 256 * 1024
 _SMALL = 16 * 1024
 """Bytes of an answer that is decoded on the spot: under a millisecond."""
@@ -99,6 +106,11 @@ class Answer(msgspec.Struct, frozen=True):
     field: str | None = None
     version: int | None = None
     """Of a ``stale`` one: the version that stands."""
+
+    @property
+    def reasoned(self) -> bool:
+        """It says what is wrong with the entry: only that ends its way."""
+        return bool(self.code and self.reason)
 
     @property
     def words(self) -> str:
@@ -154,7 +166,7 @@ class Disposition(Enum):
     NARROW = "narrow"
     """Something in the batch: halve it."""
     QUARANTINE = "quarantine"
-    """It is this one entry."""
+    """It is this one entry: the others go on without it, and it is tried again later."""
     BLOCKED = "blocked"
     """Somebody has to mend something that is no entry: say so, and try again now and then."""
 
@@ -234,7 +246,7 @@ class Ledger:
             packed = await asyncio.to_thread(_pack, entries[:MAX_ENTRIES], self._secret())
             answers: Iterable[Answer] = ()
             if packed.sent or not entries:
-                value = await self._post("mutation", "production:ingest", packed.body)
+                value = await self._post("mutation", "production:ingest", packed.body, _MAX_VERDICT)
                 answers = self._answers(value, packed.sent)
         told = iter(answers)
         return [packed.refused.get(at) or next(told) for at in range(packed.taken)]
@@ -249,12 +261,13 @@ class Ledger:
         while True:
             args = {"adminKey": admin_key.get_secret_value(), "sessionKey": session_key}
             said = await self._call("mutation", "production:forgetSession", args)
-            if not isinstance(said, dict) or not isinstance(said.get("deleted"), int):
+            gone = _count(said.get("deleted"), _MOST_DELETED) if isinstance(said, dict) else None
+            if gone is None:
                 raise self._garbage()
-            deleted += int(said["deleted"])
+            deleted += gone
             if said.get("done") is True:
                 return deleted
-            if not said["deleted"]:
+            if not gone:
                 raise self._garbage()
 
     async def ping(self, venue: str | None = None) -> Ping:
@@ -295,7 +308,7 @@ class Ledger:
 
     async def _pages(self, path: str, args: Mapping[str, Any]) -> AsyncIterator[Any]:
         cursor: str | None = None
-        while True:
+        for _ in range(_MOST_PAGES):
             page = {"numItems": _PAGE, "cursor": cursor}
             said = await self.query(path, {**args, "paginationOpts": page})
             if not isinstance(said, dict) or not isinstance(said.get("page"), list):
@@ -304,9 +317,11 @@ class Ledger:
                 yield shown
             if said.get("isDone") is True:
                 return
-            if said.get("continueCursor") in (None, cursor):
+            following = said.get("continueCursor")
+            if not isinstance(following, str) or following == cursor:
                 raise self._garbage()
-            cursor = said["continueCursor"]
+            cursor = following
+        raise self._garbage()
 
     # ------------------------------------------------------------------------------------------ one call
 
@@ -320,27 +335,27 @@ class Ledger:
                 raise LedgerRefused("arguments", words, where=self.shown) from None
             return await self._post(kind, path, body)
 
-    async def _post(self, kind: str, path: str, body: bytes) -> Any:
+    async def _post(self, kind: str, path: str, body: bytes, most: int = _MAX_ANSWER) -> Any:
         http = self._http or await self._open()
         request = http.post(f"{self._base}/api/{kind}", data=body, headers=_HEADERS, allow_redirects=False)
         async with request as response:
-            data = await self._read(response)
+            data = await self._read(response, most)
         if response.status not in (200, _FUNCTION_FAILED):
             raise _by_status(response.status, response.headers.get("Retry-After"), self.shown)
         decode = partial(_decode, data)
         try:
             return decode() if len(data) <= _SMALL else await asyncio.to_thread(decode)
-        except (ValueError, RecursionError):
-            raise self._garbage() from None
         except _NoValueError as error:
             raise self._no_value(path, error.said) from None
+        except Exception:  # noqa: BLE001 - whatever a foreign codec trips over is an answer that is none
+            raise self._garbage() from None
 
-    async def _read(self, response: ClientResponse) -> bytes:
+    async def _read(self, response: ClientResponse, most: int) -> bytes:
         parts, size = [], 0
         async for part in response.content.iter_chunked(_READ_AT_ONCE):
             parts.append(part)
             size += len(part)
-            if size > _MAX_ANSWER:
+            if size > most:
                 raise self._garbage()
         return b"".join(parts)
 
@@ -405,26 +420,28 @@ class Ledger:
         if said.get("key", key) != key and said["key"] != key[:1000]:
             raise self._garbage()
         code, reason, field = (self._clean(said.get(name)) or None for name in ("code", "reason", "field"))
-        version = said.get("version")
-        return Answer(key, said["outcome"], code, reason, field, version if isinstance(version, int) else None)
+        return Answer(key, said["outcome"], code, reason, field, _count(said.get("version"), LATEST_VERSION))
 
     def _row(self, op: Op, shown: Any) -> Row:
         try:
             fields = dict(shown)
             session_key = fields.pop("sessionKey")
             fields.pop("venue", None)
-            version, revision = fields.pop("version", 0), fields.pop("revision", 0)
+            version, revision = (_count(fields.pop(name, 0), int(_EXACT)) for name in ("version", "revision"))
             retracted = fields.pop("retracted", None)
             key = _KEYS[op](session_key, fields)
         except (TypeError, ValueError, KeyError):
             raise self._garbage() from None
+        if version is None or revision is None or not isinstance(session_key, str):
+            raise self._garbage()
         return Row(key, op, session_key, version, revision, fields, retracted)
 
     def _clean(self, text: Any) -> str:
-        """Words of the other side, bounded, and without the key should it be among them."""
+        """Words of the other side, bounded, without the key should it be among them, and text that can be kept."""
         words = text if isinstance(text, str) else ""
         key = self._secret()
-        return (words.replace(key, "[key]") if key else words)[:_WORDS]
+        words = (words.replace(key, "[key]") if key else words)[:_WORDS]
+        return words.encode("utf-8", "replace").decode()
 
     def _garbage(self) -> LedgerAway:
         return LedgerAway(
@@ -596,10 +613,15 @@ def _decode(data: bytes) -> Any:
     raise ValueError("no answer")
 
 
+def _count(value: object, most: int) -> int | None:
+    """A count or a version that a ledger tells; None where it is no whole number from 0 to ``most``."""
+    return value if type(value) is int and 0 <= value <= most else None
+
+
 def _whole(value: Any) -> Any:
     """Whole numbers as ``int``: Convex has only floats, our rows have both, and JSON shows them alike."""
     if isinstance(value, float):
-        return int(value) if value.is_integer() else value
+        return int(value) if value.is_integer() and abs(value) <= _EXACT else value
     if isinstance(value, list):
         return [_whole(item) for item in value]
     if isinstance(value, dict):

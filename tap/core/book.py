@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tap.core.codec import sub_key
+from tap.core.codec import sub_key, version_above
 from tap.core.identity import brief
 from tap.core.memory import Memory
 from tap.core.model import CameraInfo, Entry, Op, Told
@@ -55,7 +55,7 @@ class Book:
         fields = _present(fields)
         if last is not None and last.fields == fields:
             return last
-        version = at if last is None else max(at, last.version + 1)
+        version = version_above(None if last is None else last.version, at)
         self.entries.append(Entry(key, op, session.key, version, fields))
         return RowState(version, fields)
 

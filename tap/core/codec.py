@@ -18,6 +18,8 @@ from tap.core.loosely import read_values
 from tap.core.model import Entry
 
 __all__ = [
+    "LATEST_SOURCE",
+    "LATEST_VERSION",
     "canonical",
     "composed",
     "entry_json",
@@ -30,6 +32,7 @@ __all__ = [
     "sub_key",
     "values_of",
     "venue_of",
+    "version_above",
 ]
 
 MAX_ID = 16_384
@@ -43,6 +46,14 @@ MAX_VENUE = 40
 
 _EARLIEST = 946_684_800_000  # 2000-01-01
 _LATEST = 4_102_444_800_000  # 2100-01-01
+
+LATEST_SOURCE = _LATEST - 2**31
+"""The latest source time that makes a version. The ledger's versions end at 2100: of one just below it, say by a clock
+gone mad for one frame, no row by a right clock could go above it any more."""
+
+LATEST_VERSION = _LATEST - 2**30
+"""The highest version that is believed where a ledger tells it: above it there is room for a thousand million more."""
+
 _SECONDS_BELOW = 100_000_000_000
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 
@@ -118,6 +129,15 @@ def values_of(data: bytes, error: ValueError) -> list[Any]:
         return read_values(data)
     except ValueError:
         raise error from None
+
+
+def version_above(last: int | None, at: int) -> int:
+    """The version of a row whose source time is ``at``, above the ``last`` one; never one that a ledger refuses."""
+    source = min(at, LATEST_SOURCE)
+    if last is None:
+        return source
+    # One that no ledger takes came from a checkpoint of a tap that believed whatever it was told.
+    return max(source, (last if last < _LATEST - 1 else LATEST_VERSION) + 1)
 
 
 def iso(ms: int) -> str:

@@ -142,15 +142,16 @@ class Pipeline:
         """What is known now; for those who show it."""
         return self._machine.state
 
-    def resume(self, wall: int) -> Stamp:
+    def resume(self, wall: int, away: int | None = None) -> Stamp:
         """This run begins at ``wall`` (ms). Gives the stamp from which its clock goes on.
 
-        After a restart the tap was away: what follows is heard after a loss.
+        After a restart the tap was away: what follows is heard after a loss. ``away``: for how long (ms), where that is
+        known better than by the wall clock, which may have been set.
         """
         state = self._machine.state
         if not state.wall:
             return Stamp(wall, 0)
-        stamp = Stamp(wall, state.mono + max(0, wall - state.wall))
+        stamp = Stamp(wall, state.mono + max(0, wall - state.wall if away is None else away))
         last = Stamp(state.wall, state.mono)
         # What was held back was heard before; and a gap that was pending is told by this loss. Both are written with
         # the first item of this run.

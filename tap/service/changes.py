@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 from tap.core.mapping import Verdict
 from tap.core.model import Entry
 from tap.service.logs import get_logger
+from tap.service.seldom import Seldom
 
 if TYPE_CHECKING:
     from tap.service.daemon import Service
 
-__all__ = ["DAMAGED", "NEWER", "Changes"]
+__all__ = ["AMISS", "DAMAGED", "NEWER", "Changes"]
 
 DAMAGED: Final = (
     "keep the file, which holds what was not in the ledger yet, and look after the disk ('dmesg', free space)"
@@ -25,6 +26,10 @@ DAMAGED: Final = (
 NEWER: Final = (
     "upgrade the tap, stop it, and put that file back in the journal's place: what waits in it for the ledger is"
     " delivered then"
+)
+AMISS: Final = (
+    "find out who removes files of the state directory; what the journal lost, 'multicam-tap rederive' gains from the"
+    " tapes"
 )
 _AWAY_S = 30.0
 """How long the server may be away before that is a warning: a restart of it is over by then."""
@@ -42,6 +47,9 @@ class Changes:
         self._service = service
         self._failing: str | None = None
         self._aside = len(service.journal.moved_aside)
+        self._amiss: dict[str, tuple[int, Seldom]] = {}
+        self._unkept = 0
+        self._unkept_told = Seldom()
         self._types: set[str] = set()
         self._samples = 0
         self._drifted = False
@@ -158,8 +166,31 @@ class Changes:
         elif failing is None and self._failing is not None:
             _log.info("the journal can be written again")
         self._failing = failing
+        self._found_amiss()
+        self._set_aside()
         for path in self._service.journal.moved_aside[self._aside :]:
             self._aside += 1
             _log.error(
                 "the journal was damaged: it was moved aside, and a new one begun", file=str(path), next_step=DAMAGED
+            )
+
+    def _found_amiss(self) -> None:
+        """What the journal found and got over."""
+        for words, times in list(self._service.journal.amiss.items()):
+            before, seldom = self._amiss.get(words) or (0, Seldom())
+            self._amiss[words] = times, seldom
+            if seldom.happened(times - before):
+                _log.warning(words, file=str(self._service.journal.path), times=times, next_step=AMISS)
+
+    def _set_aside(self) -> None:
+        writer = self._service.writer
+        before, self._unkept = self._unkept, writer.set_aside
+        entries = self._unkept_told.happened(self._unkept - before)
+        if entries:
+            _log.error(
+                "the journal cannot keep some entries: they lie aside, the others are kept",
+                entries=entries,
+                why=writer.why_aside,
+                file=str(writer.set_aside_in),
+                next_step="a bug of the tap: report it, with this line; and keep the file",
             )

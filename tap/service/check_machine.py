@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from tap.adapters.journal import Journal
+from tap.adapters.mounts import ON_A_NETWORK, network_filesystem
 from tap.core.errors import JournalError
 from tap.core.redact import redact_text
 from tap.service.envfile import EnvFile
@@ -93,10 +94,13 @@ def _is_there(place: Path) -> bool:
 
 
 def disk(path: Path) -> Finding:
-    """Room for journal and tapes."""
+    """Room for journal and tapes, on a disk that can be relied on."""
     free = shutil.disk_usage(_existing(path)).free
     size = f"{free / 1e9:.1f} GB" if free >= _DISK_LOW else f"{free / _MEGABYTE:.0f} MB"
     found = f"{size} free for {path}"
+    network = network_filesystem(path)
+    if network is not None and free >= _DISK_FULL:
+        return Finding("disk", "note", f"{found}, which is on {network}", ON_A_NETWORK)
     if free >= _DISK_LOW:
         return Finding("disk", "ok", found)
     return Finding("disk", "failed" if free < _DISK_FULL else "note", found, "make room before the shoot")

@@ -19,17 +19,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
+from tap.adapters.mounts import ON_A_NETWORK, network_filesystem
 from tap.adapters.private import open_private
 from tap.adapters.socket import Clock, ServerSocket
 from tap.adapters.tape import TapeHeader
 from tap.core.errors import JournalError, MappingInvalid, SettingsInvalid
 from tap.core.mapping import Dialect
 from tap.core.memory import Checkpoint
-from tap.core.model import Entry
+from tap.core.model import Entry, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service.changes import DAMAGED, NEWER, Changes
+from tap.service.clocks import ClockTrust, Moment, away_ms, moment_now, read_moment
 from tap.service.config import Settings, make_state_dir
 from tap.service.drift import Drift
 from tap.service.flight import FlightRecorder
@@ -40,6 +44,7 @@ from tap.service.look import JournalLook
 from tap.service.meters import Meters
 from tap.service.notify import Notifier, status_words
 from tap.service.opening import open_journal
+from tap.service.ops.aside import in_thread
 from tap.service.pulse import pulse
 from tap.service.upkeep import Upkeep
 
@@ -51,6 +56,9 @@ __all__ = ["Service", "run"]
 
 _WATCH_EVERY_S = 1.0
 _PRUNE_EVERY_S = 60.0
+_REMEMBER_EVERY_MS = 3_600_000
+_SEEN, _BELIEVED = "seen", "believed"
+"""Moments that the journal remembers: of this tap, and of a clock that was believed."""
 _COMMIT_WITHIN_S = 2.0
 """For what is on its way at the end: with a goodbye of 1 s and the writer's own second, under the 5 s of a stop."""
 _RECORD_WITHIN_S = 0.2
@@ -74,6 +82,7 @@ def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None
     except MappingInvalid as error:
         raise SettingsInvalid([f"TAP_DIALECT: {error}"]) from None
     make_state_dir(settings)
+    _warn_of_a_network(settings)
     notifier, starts = Notifier.from_environment(os.environ), HoldBack.from_environment(os.environ)
     if not starts.wait(notifier.status):
         return 0
@@ -85,6 +94,13 @@ def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None
         code = runner.run(service.run(on_ready))
     starts.end()
     return code
+
+
+def _warn_of_a_network(settings: Settings) -> None:
+    network = network_filesystem(settings.state_dir)
+    if network is not None:
+        words = "the state directory is on a network or a shared folder: the journal can be damaged there"
+        _log.warning(words, directory=str(settings.state_dir), filesystem=network, next_step=ON_A_NETWORK)
 
 
 class Service:
@@ -106,16 +122,19 @@ class Service:
         self.dialect = dialect
         self.journal = journal
         try:
-            self.pipeline = self._resumed()
-            self.clock = Clock(self.pipeline.resume(_wall()))
+            self.pipeline, begin = self._resumed()
+            self.clock = Clock(begin)
+            self.trust = self._make_trust()
         except BaseException:
             journal.close()
             raise
         self.flight = self._make_recorder()
         self.writer = JournalWriter(journal)
-        self.upkeep = Upkeep(self.writer, settings)
+        self.upkeep = Upkeep(self.writer, settings, believed=self._clock_is_believed)
         self.meters = Meters()
         self.look = JournalLook(self.writer, settings.journal_path)
+        self._remembered: int | None = None
+        """The machine's uptime when that was done last."""
         self._stopping = asyncio.Event()
         self._changes = Changes(self)
         self.drift = Drift(self.pipeline, path=settings.state_dir / "drift.json")
@@ -191,6 +210,9 @@ class Service:
     def _submit(self, entries: Sequence[Entry], checkpoint: Checkpoint | None) -> None:
         """To the journal; once it is durable, the publisher hears of it."""
         self.writer.submit(entries, checkpoint, partial(self._durable, self.ingest.first_read) if entries else None)
+        if entries and self.writer.failing is not None and self.publisher is not None:
+            # It will not be durable soon: the ledger gets it from memory.
+            self.publisher.notify()
 
     def _durable(self, first_read: float) -> None:
         """On the journal's thread."""
@@ -240,7 +262,16 @@ class Service:
             max_bytes=settings.tape_megabytes * _MEGABYTE,
             max_days=settings.tape_days,
             max_waiting=settings.memory_megabytes * _MEGABYTE // 4,
+            may_age=lambda: self.trust.ok,
         )
+
+    def _make_trust(self) -> ClockTrust:
+        last = read_moment(self.journal.remembered(_BELIEVED))
+        state = self.pipeline.state
+        if last is None and state.wall:
+            # Of a tap that did not remember it yet.
+            last = Moment(state.wall)
+        return ClockTrust(last)
 
     def _make_face(self) -> Face | None:
         if self.settings.ops_address is None:
@@ -280,35 +311,44 @@ class Service:
         _log.info("stopped", frames=self.pipeline.tally.frames, entries=self.pipeline.tally.entries)
         return kept
 
-    def _resumed(self) -> Pipeline:
+    def _resumed(self) -> tuple[Pipeline, Stamp]:
+        """The pipeline as it was when the checkpoint was kept, and the stamp from which its clock goes on."""
         journal, settings = self.journal, self.settings
         for path in journal.moved_aside:
             newer = ".newer-" in path.name
             words = f"a {'newer version of the' if newer else 'damaged'} journal was moved aside, and a new one begun"
             _log.warning(words, file=str(path), next_step=NEWER if newer else DAMAGED)
-        checkpoint = journal.checkpoint()
+        # Before anything is tried with the checkpoint: what fails here is no fault of it.
+        tap, checkpoint = journal.tap_id(), journal.checkpoint()
         try:
-            return self._pipeline(checkpoint)
-        except JournalError as error:
+            return self._from(tap, checkpoint)
+        except Exception as error:
+            if checkpoint is None:
+                raise
             aside = settings.state_dir / f"checkpoint-unreadable-{_wall()}.json"
-            _keep(aside, checkpoint or b"")
+            _keep(aside, checkpoint)
             _log.warning(
                 "the checkpoint was moved aside: the tap starts anew",
-                why=error.what,
+                why=error.what if isinstance(error, JournalError) else repr(error),
                 file=str(aside),
                 next_step="nothing now: the session goes on with the server's next state; keep the file, and report it",
             )
-            return self._pipeline(None)
+            # What lies beside it belongs to it: the first checkpoint to come replaces all of that too.
+            journal.wants_all = True
+            return self._from(tap, None)
 
-    def _pipeline(self, checkpoint: bytes | None) -> Pipeline:
-        return Pipeline(
+    def _from(self, tap: str, checkpoint: bytes | None) -> tuple[Pipeline, Stamp]:
+        pipeline = Pipeline(
             self.dialect,
             venue=self.settings.venue,
-            tap=self.journal.tap_id(),
+            tap=tap,
             policy=self.settings.policy(),
             checkpoint=checkpoint,
             memory=() if checkpoint is None else self.journal.memory(),
         )
+        state, now = pipeline.state, moment_now()
+        seen = read_moment(self.journal.remembered(_SEEN))
+        return pipeline, pipeline.resume(now.wall, away_ms(seen, now, wall=state.wall, mono=state.mono))
 
     # ------------------------------------------------------------------------------------------ beside the hot loop
 
@@ -323,6 +363,26 @@ class Service:
         while True:
             await self.upkeep.tidy()
             await asyncio.sleep(_PRUNE_EVERY_S)
+
+    async def _clock_is_believed(self) -> bool:
+        """Whether what is too old may go now, by this machine's clock."""
+        now, server_off = moment_now(self.clock.stamp().mono), self.pipeline.tally.drift_ms
+        believed = await in_thread(lambda: self.trust.look(now, server_off))
+        await self._remember(now)
+        return bool(believed)
+
+    async def _remember(self, now: Moment) -> None:
+        """Once an hour, for the next start: how the clocks stood, and when they were believed."""
+        if self._remembered is not None and now.uptime - self._remembered < _REMEMBER_EVERY_MS:
+            return
+        texts = {_SEEN: now} | ({} if self.trust.last is None else {_BELIEVED: self.trust.last})
+
+        def remember(journal: Journal) -> None:
+            for name, moment in texts.items():
+                journal.remember(name, msgspec.json.encode(moment).decode())
+
+        await asyncio.wrap_future(self.writer.run_in_writer(remember))
+        self._remembered = now.uptime
 
 
 def _wall() -> int:

@@ -55,6 +55,8 @@ _ITEM_BYTES = 300
 _LARGEST_RESERVE = 32 * 2**20
 """The disk's last megabytes (on a small one its last twentieth) are left to the journal."""
 _DAY_S = 86_400
+_AGE_EVERY_S = 60.0
+"""At most one tape in so many seconds goes for its age: there are some in an hour at most."""
 _log = get_logger(__name__)
 
 _NAME = re.compile(r"(\d{6,})-[^/]*\.jsonl")
@@ -84,6 +86,7 @@ class FlightRecorder:
     ``on_item`` and ``run`` belong to the event loop's thread and never wait; ``stop`` ends the recorder's own.
     ``header`` says what all its tapes say. ``max_waiting`` bounds what waits in memory for the disk, in bytes. What
     comes is gathered for ``gather`` seconds before it is written: a kill costs the tape so much, and no more.
+    ``may_age``: whether a tape may go for its age now, which is asked on the recorder's own thread.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class FlightRecorder:
         max_waiting: int,
         segment_bytes: int | None = None,
         gather: float = _GATHER_S,
+        may_age: Callable[[], bool] = lambda: True,
     ) -> None:
         self.dropped = 0
         """Frames that are missing on the tapes, since the disk did not take them in time."""
@@ -124,7 +128,7 @@ class FlightRecorder:
         self._given = 0
         self._taken = 0
         largest = min(max(max_bytes // 8, _SMALLEST_SEGMENT), _LARGEST_SEGMENT)
-        self._shelf = _Shelf(directory, max_bytes, max_days * _DAY_S)
+        self._shelf = _Shelf(directory, max_bytes, max_days * _DAY_S, may_age)
         self._writer = _Writer(self._shelf, header, clean, segment_bytes or largest)
         self._failing: str | None = None
         self._stopping = threading.Event()
@@ -313,8 +317,10 @@ class _Bucket:
 class _Shelf:
     """The tapes on the disk: how many, how large, and which of them have to go."""
 
-    def __init__(self, directory: Path, max_bytes: int, max_age_s: float) -> None:
+    def __init__(self, directory: Path, max_bytes: int, max_age_s: float, may_age: Callable[[], bool]) -> None:
         self.directory = directory
+        self._may_age = may_age
+        self._next_aged = 0.0
         self.count = 0
         self.bytes = 0
         self._max_bytes = max_bytes
@@ -334,18 +340,34 @@ class _Shelf:
         return path, descriptor
 
     def tidy(self, current: Path | None) -> None:
-        """Let the oldest go that are too old or too many; never the one that is being written."""
+        """Let the oldest go that are too many, and one that is too old; never the one that is being written."""
         kept: list[tuple[Path, os.stat_result]] = []
         for path in segments(self.directory):
             with suppress(FileNotFoundError):
                 kept.append((path, path.stat()))
         total = sum(status.st_size for _, status in kept)
-        since = time.time() - self._max_age_s
-        while kept and kept[0][0] != current and (total > self._max_bytes or kept[0][1].st_mtime < since):
+        while kept and kept[0][0] != current and total > self._max_bytes:
+            total -= self._let_go(*kept.pop(0))
+        if kept and kept[0][0] != current and self._is_too_old(kept):
             path, status = kept.pop(0)
-            path.unlink(missing_ok=True)
-            total -= status.st_size
+            total -= self._let_go(path, status)
+            _log.info("a tape was deleted: it was too old", tape=path.name, days=round(self._max_age_s / _DAY_S))
         self.count, self.bytes = len(kept), total
+
+    @staticmethod
+    def _let_go(path: Path, status: os.stat_result) -> int:
+        path.unlink(missing_ok=True)
+        return status.st_size
+
+    def _is_too_old(self, kept: list[tuple[Path, os.stat_result]]) -> bool:
+        """Whether the first of them is, by the time of the last; a clock that is wrong must not take many at once."""
+        newest = max(status.st_mtime for _, status in kept)
+        if kept[0][1].st_mtime >= newest - self._max_age_s or time.monotonic() < self._next_aged:
+            return False
+        if not self._may_age():
+            return False
+        self._next_aged = time.monotonic() + _AGE_EVERY_S
+        return True
 
 
 class _Writer:

@@ -67,6 +67,8 @@ class Numbers(Struct, frozen=True, kw_only=True):
     journal_full: str | None = None
     """The journal is beyond its bound, and all of it still has to go to the ledger."""
     in_memory: int = 0
+    unkept: int = 0
+    """Entries that no journal can keep, which lie in a file beside it."""
     commit_waits: float = 0.0
     """How long the disk has been at what it was asked last."""
     moved_aside: int = 0
@@ -82,6 +84,8 @@ class Numbers(Struct, frozen=True, kw_only=True):
     ledger_answered: bool = True
     """It has answered since the start."""
     waiting: int = 0
+    postponed: int = 0
+    """Of these, entries on which the ledger fails while it takes others."""
     lag: float = 0.0
 
 
@@ -169,6 +173,9 @@ def _journal(n: Numbers) -> Iterable[Reason]:
     if n.moved_aside:
         words = "a damaged journal was moved aside, and a new one begun"
         yield _reason("degraded", "journal_moved", words, f"keep the file beside {n.journal}, and look after the disk")
+    if n.unkept:
+        words = f"{n.unkept} entries could not be kept by the journal: a bug of the tap; they lie in set-aside.jsonl"
+        yield _reason("degraded", "unkept", words, f"report it, and keep that file beside {n.journal}")
     if n.recorder_failing is not None:
         words = f"the flight recorder keeps no tape: {n.recorder_failing}"
         yield _reason("degraded", "recorder", words, f"free space or mend the disk of {n.journal}")
@@ -186,11 +193,15 @@ def _ledger(n: Numbers) -> Iterable[Reason]:
         words = f"the ledger is away: {n.ledger_reason or 'no answer'}; {waiting}"
         step = n.ledger_hint or "check TAP_CONVEX_URL and the network; nothing is lost meanwhile"
         yield _reason("failing" if red else "degraded", "ledger_away", words, step)
-    elif n.oldest_pending is not None and n.oldest_pending >= BACKLOG_S:
+    elif n.oldest_pending is not None and n.oldest_pending >= BACKLOG_S and not 0 < n.waiting <= n.postponed:
         words = f"the ledger is behind: {waiting}, the oldest for {n.oldest_pending:.0f} s"
         yield _reason(
             "degraded", "ledger_behind", words, "wait while it catches up; see the deployment where it does not"
         )
+    if n.postponed:
+        words = f"the ledger fails on {n.postponed} entries while it takes others: these are tried again by themselves"
+        step = "see 'multicam-tap journal ls --pending' for why, and the deployment's logs ('npx convex logs')"
+        yield _reason("degraded", "postponed", words, step)
     if n.dead:
         words = f"{n.dead} entries were set aside, since the ledger refuses them"
         yield _reason("degraded", "set_aside", words, "see 'multicam-tap journal ls --dead', then 'journal retry'")
@@ -237,6 +248,7 @@ def numbers_of(service: Service) -> Numbers:
         journal_failing=service.writer.failing,
         journal_full=service.upkeep.full,
         in_memory=service.writer.waiting,
+        unkept=service.writer.set_aside,
         commit_waits=look.outstanding_for(),
         moved_aside=len(service.journal.moved_aside),
         recorder_failing=service.flight.failing,
@@ -249,5 +261,6 @@ def numbers_of(service: Service) -> Numbers:
         ledger_hint=None if shipping is None else shipping.hint,
         ledger_answered=shipping is not None and shipping.last_success is not None,
         waiting=look.counts["pending"],
+        postponed=0 if shipping is None else shipping.postponed,
         lag=meters.worst_lag,
     )

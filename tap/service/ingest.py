@@ -95,6 +95,8 @@ class Ingest:
         self._record = record
         self._backlog = backlog
         self._most_waiting = most_waiting
+        self._lacks_some = False
+        """A checkpoint could not be made: the next holds all that there is to remember."""
         self._crowded = False
         """Much waits for the disk: what can be let go is."""
         self._blind = False
@@ -200,11 +202,22 @@ class Ingest:
         self._urgent = self._soon = False
         self._saved = self._loop.time()
         entries, self._entries = self._entries, []
-        self._submit(entries, self._pipeline.save(everything=self._backlog is not None and self._backlog.wants_all))
+        self._submit(entries, self._checkpoint())
         if entries and self._on_entries is not None:
             self._on_entries(entries)
         if not self._crowded:
             self._look()
+
+    def _checkpoint(self) -> Checkpoint | None:
+        everything = self._lacks_some or (self._backlog is not None and self._backlog.wants_all)
+        try:
+            saved = self._pipeline.save(everything=everything)
+        except Exception:  # noqa: BLE001 - without it a restart knows less; what happened must be kept all the same
+            self._slipped("checkpoint")
+            self._lacks_some = True
+            return None
+        self._lacks_some = False
+        return saved
 
     # ------------------------------------------------------------------------------------------ what is let go
 

@@ -54,7 +54,7 @@ class JournalLook:
             self._asked = time.monotonic()
             # What cannot be read is told by whoever writes: the journal is the same.
             with suppress(JournalError):
-                self._take(await asyncio.wrap_future(self._writer.run_in_writer(self._look)))
+                self._take(await asyncio.wrap_future(self._writer.run_in_writer(self._look, anyway=True)))
             self._asked = None
             await pulse(self._every)
 

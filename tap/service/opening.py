@@ -32,7 +32,7 @@ def open_journal(path: Path, notifier: Notifier) -> Journal | None:
     delay, told, since = _FIRST_DELAY_S, None, time.monotonic()
     while True:
         try:
-            journal = Journal.open(path, owner=True)
+            journal = _opened(path)
         except (JournalForeign, JournalVersion, JournalDamaged):
             raise
         except JournalError as error:
@@ -52,3 +52,14 @@ def open_journal(path: Path, notifier: Notifier) -> Journal | None:
             return None
         notifier.alive()
         delay = min(2 * delay, _LONGEST_DELAY_S)
+
+
+def _opened(path: Path) -> Journal:
+    """The journal, with the tap's id in it: without one that lasts, a restart would be another tap."""
+    journal = Journal.open(path, owner=True)
+    try:
+        journal.tap_id()
+    except BaseException:
+        journal.close()
+        raise
+    return journal

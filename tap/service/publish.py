@@ -11,7 +11,7 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -28,9 +28,12 @@ from tap.adapters.ledger import (
     disposition,
 )
 from tap.core.codec import venue_of
-from tap.core.errors import JournalError, LedgerError
+from tap.core.errors import JournalBusy, JournalError, LedgerError
+from tap.core.merge import Row
 from tap.core.model import Entry
 from tap.service.logs import get_logger
+from tap.service.postponed import Postponed
+from tap.service.seldom import Seldom
 
 __all__ = ["Pace", "Publisher", "Shipping", "Target"]
 
@@ -39,15 +42,28 @@ _FEWEST = 10
 _UNPROVEN = 10
 """How many entries may fail in a row, nothing between them getting through, before it is the ledger's fault."""
 _MANY = 1_000
+_MOST_UNSETTLED = 20_000
+"""Answers that wait in memory for a disk that takes nothing: some megabytes."""
+_MOST_POSTPONED = 1_000
+"""Beyond so many that fail it is no longer a matter of single entries."""
+_SOUND_FROM = 4
+"""After so many attempts that failed alike, whatever the reason, the ledger is asked whether it takes anything."""
 _CLOSE_WITHIN_S = 1.0
 _KEY_CODES = ("key_missing", "key_wrong", "venue")
 _LOOK = "see 'multicam-tap check'; nothing is lost meanwhile, and it is tried again by itself"
+_NO_ENTRY_S = (*_KEY_CODES, "key", "no_function", "failing")
+"""Refusals that are about the key or the deployment, whatever is sent."""
+_NO_REASON = "rejected: the ledger refuses this entry, and gives no reason that holds"
 _SUSPECTED = (Disposition.NARROW, Disposition.QUARANTINE)
 
 _log = get_logger(__name__)
 _T = TypeVar("_T")
 State: TypeAlias = Literal["idle", "shipping", "away", "blocked"]
 _Settled: TypeAlias = tuple[int, Literal["shipped", "dead"], str | None]
+
+
+def _refuses(answer: Answer) -> bool:
+    return answer.outcome == "rejected"
 
 
 class Target(Protocol):
@@ -59,9 +75,32 @@ class Target(Protocol):
         """Write the first of the entries; see ``Ledger.ingest``."""
         ...
 
+    async def session(self, session_key: str) -> Row | None:
+        """One session's row; see ``Ledger.session``."""
+        ...
+
     async def close(self) -> None:
         """Let go of the connection."""
         ...
+
+
+class _Lines:
+    """How many lines of the log a ledger that comes and goes is worth: some at once, then two a minute."""
+
+    _MOST, _EVERY_S = 4, 30.0
+
+    def __init__(self) -> None:
+        self._left = float(self._MOST)
+        self._at = time.monotonic()
+
+    def take(self) -> bool:
+        now = time.monotonic()
+        self._left = min(self._left + (now - self._at) / self._EVERY_S, self._MOST)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class Pace(NamedTuple):
@@ -76,6 +115,9 @@ class Pace(NamedTuple):
     """How long the ledger may be away before that is a warning."""
     look_every: float = 5.0
     """How often the journal is looked into without news, for what the command line let wait again."""
+    postponed: float = 5.0
+    """How long an entry waits on which the ledger fails while it takes others; each time twice as long."""
+    longest_postponed: float = 3600.0
 
     def faster(self, factor: float) -> Pace:
         """All of it shorter by ``factor``, for rehearsals."""
@@ -93,7 +135,9 @@ class Shipping(Struct):
     hint: str | None = None
     last_success: int | None = None
     waiting: int = 0
-    """Entries in the journal that the ledger has not answered for, as of the last look."""
+    """Entries in the journal that the ledger has not answered for, as of the last look; without those postponed."""
+    postponed: int = 0
+    """Entries on which the ledger fails while it takes others: they wait by themselves, and are tried again."""
     applied: int = 0
     duplicate: int = 0
     stale: int = 0
@@ -149,8 +193,26 @@ class Publisher:
         self._size = MAX_ENTRIES
         self._attempt = 0
         """Calls that failed since one succeeded."""
+        self._blocked = 0
+        """Refusals that somebody has to mend since one succeeded."""
+        self._code = ""
+        """What the last of them failed with."""
         self._unproven = 0
-        """Entries set aside since one got through."""
+        """Entries that failed by themselves since one got through."""
+        self._postponed = Postponed(self._pace.postponed, self._pace.longest_postponed)
+        self._told_postponed = Seldom()
+        self._told_refused = Seldom()
+        self._told: tuple[str, str | None] = ("idle", None)
+        """How things stand as the log has it, and why."""
+        self._told_since = self.shipping.since
+        self._lines = _Lines()
+        self._unsettled: dict[int, tuple[Literal["shipped", "dead"], str | None]] = {}
+        """Answers, by ``seq``, that the journal could not note yet."""
+        self._ahead = (0, 0)
+        """How far entries went from memory, since the disk takes none."""
+        self._ahead_at_once = MAX_ENTRIES
+        self._tried_again = False
+        """The last turn was for one of those: now it is the others'."""
         self._known = False
         """The ledger has answered since the start."""
         self._worried = False
@@ -208,25 +270,78 @@ class Publisher:
         """Ship the next batch; False where there was none."""
         # Before the look: what is committed from here on calls for another.
         self._news.clear()
-        batch = await self._in_writer(self._look)
+        batch = await self._next()
+        if await self._took_one_again(instead=bool(batch)):
+            return True
         if not batch and self._known:
+            if await self._ship_from_memory():
+                return True
             self._stands("idle")
             return False
         if batch and self._known and self.shipping.state == "idle":
             self._stands("shipping")
         # The first call is made without entries too: a wrong key is to be known before the shoot, not in it.
+        sounding = bool(batch) and self._is_to_sound()
         try:
-            await self._ship(batch)
+            await (self._sound() if sounding else self._ship(batch))
         except LedgerError as error:
             self._attempt += 1
-            if disposition(error, attempt=self._attempt, entries=len(batch)) not in _SUSPECTED or not batch:
+            self._code = getattr(error, "code", "")
+            if not batch or disposition(error, attempt=self._attempt, entries=len(batch)) not in _SUSPECTED:
                 raise
-            await self._narrow(batch)
+        else:
+            if not sounding:
+                return True
+        await self._narrow(batch, self._code)
         return True
 
+    async def _next(self) -> list[Kept]:
+        """The next entries that the journal has; none where the disk that takes nothing gives nothing either."""
+        try:
+            if self._unsettled:
+                await self._note_answers({})
+            return await self._in_writer(self._look)
+        except JournalBusy:
+            # Another tap has this journal by now: what is in memory here is not to be told either.
+            raise
+        except JournalError:
+            if self._writer.failing is None:
+                raise
+            return []
+
+    async def _took_one_again(self, *, instead: bool) -> bool:
+        """Try an entry that has waited long enough, if there is one: ``instead`` of others only every other time."""
+        again = await self._due_again() if self._known and not (instead and self._tried_again) else None
+        self._tried_again = again is not None
+        if again is not None:
+            await self._try_again(again)
+        return again is not None
+
+    def _is_to_sound(self) -> bool:
+        """Whether to ask first if the ledger takes a call that has no entry: whatever goes on failing may be one.
+
+        A time-out, say, or a proxy that refuses a word. At the 4th, 8th, 16th attempt …, in the place of the batch.
+        """
+        often = self._attempt >= _SOUND_FROM and not self._attempt & (self._attempt - 1)
+        return often and self._code not in _NO_ENTRY_S
+
+    async def _sound(self) -> None:
+        self.shipping.calls += 1
+        await self._ledger.ingest([])
+        self._attempt += 1
+
     def _look(self, journal: Journal) -> list[Kept]:
-        self.shipping.waiting = journal.counts()["pending"]
-        return journal.pending(self._size)
+        """The next entries, without those that wait by themselves. On the journal's thread, while the loop waits."""
+        self.shipping.waiting = journal.counts()["pending"] - len(self._postponed) - len(self._unsettled)
+        batch: list[Kept] = []
+        after, size = 0, self._size
+        while len(batch) < size:
+            page = journal.pending(size, after)
+            batch += [kept for kept in page if kept.seq not in self._postponed and kept.seq not in self._unsettled]
+            if len(page) < size:
+                break
+            after = page[-1].seq
+        return batch[:size]
 
     async def _ship(self, batch: Sequence[Kept]) -> None:
         """Send a batch, in as many calls as its bytes need; each is settled before the next."""
@@ -255,98 +370,204 @@ class Publisher:
 
     async def _settle(self, answered: Sequence[tuple[Kept, Answer]]) -> None:
         """Note the answers in the journal, then tell of them."""
-        settled: list[_Settled] = []
-        forgotten: dict[str, int] = {}
-        refused = []
-        for kept, answer in answered:
-            if answer.outcome != "rejected":
-                settled.append((kept.seq, "shipped", None))
-            elif answer.code == "forgotten":
-                forgotten[kept.entry.session_key] = 0
-            else:
-                settled.append((kept.seq, "dead", answer.words))
-                refused.append((kept, answer.words))
+        settled: list[_Settled] = [(kept.seq, "shipped", None) for kept, answer in answered if not _refuses(answer)]
+        rejected = [(kept, answer) for kept, answer in answered if _refuses(answer)]
+        dead = [(kept, answer.words) for kept, answer in rejected if answer.reasoned and answer.code != "forgotten"]
+        settled += [(kept.seq, "dead", words) for kept, words in dead]
+        said = dict.fromkeys(kept.entry.session_key for kept, answer in rejected if answer.code == "forgotten")
+        forgotten = dict.fromkeys(await self._confirmed(said), 0)
+
+        self._unsettled |= {seq: (state, reason) for seq, state, reason in settled}
+        for seq, _, _ in settled:
+            self._postponed.done(seq)
+        self.shipping.postponed = len(self._postponed)
+        await self._note_answers(forgotten)
+        self._count(answered, len(dead), forgotten)
+        if self._on_delivered is not None:
+            self._on_delivered([kept for kept, answer in answered if not _refuses(answer)])
+        self._tell_refused(dead)
+        self._tell_stale(answered)
+        ended = {seq for seq, _, _ in settled}
+        left = [kept for kept, _ in rejected if kept.seq not in ended and kept.entry.session_key not in forgotten]
+        await self._let_wait(left, {kept.seq: _NO_REASON for kept in left})
+
+    async def _note_answers(self, forgotten: dict[str, int]) -> None:
+        """Into the journal with the answers that it does not have, and out with what is forgotten, counted there.
+
+        A disk that takes nothing now must not keep what is on it from a ledger that is well: they wait in memory.
+        """
+        settled = [(seq, *said) for seq, said in self._unsettled.items()]
 
         def settle(journal: Journal) -> None:
             journal.settle(settled, self._now())
             for session in forgotten:
                 forgotten[session] = journal.forget(session)
 
-        await self._in_writer(settle)
-        self._count(answered, forgotten)
-        if self._on_delivered is not None:
-            self._on_delivered([kept for kept, answer in answered if answer.outcome != "rejected"])
-        self._tell_refused(refused)
-        self._tell_stale(answered)
+        try:
+            await self._in_writer(settle)
+        except JournalError as error:
+            if isinstance(error, JournalBusy) or len(self._unsettled) > _MOST_UNSETTLED:
+                raise
+        else:
+            self._unsettled.clear()
+
+    async def _ship_from_memory(self) -> bool:
+        """While the disk takes nothing: send what waits for it, in order; False where there was none of it.
+
+        It is kept, and sent once more, when the disk can be written again: the ledger knows a repetition as one.
+        """
+        if self._writer.failing is None:
+            self._ahead_at_once = MAX_ENTRIES
+            return False
+        place, entries = self._writer.in_memory(self._ahead_at_once, self._ahead)
+        if not entries:
+            return False
+        self.shipping.calls += 1
+        try:
+            answers = await self._ledger.ingest(entries)
+        except LedgerError as error:
+            self._attempt += 1
+            if disposition(error, attempt=self._attempt, entries=len(entries)) not in _SUSPECTED:
+                raise
+            if len(entries) == 1:
+                self._ahead = place
+            self._ahead_at_once = 1
+            return True
+        self._succeeded(len(answers))
+        self._ahead = place[0], place[1] - len(entries) + len(answers)
+        return True
+
+    async def _confirmed(self, sessions: Iterable[str]) -> list[str]:
+        """Those of the sessions that the ledger really has forgotten: what goes here for one wrong word is gone."""
+        confirmed = []
+        for session in sessions:
+            if session not in self._gone:
+                try:
+                    row = await self._ledger.session(session)
+                except LedgerError:
+                    # The others are asked for when their entries are tried again.
+                    break
+                said = None if row is None else row.retracted
+                if not isinstance(said, Mapping) or said.get("reason") != "forgotten":
+                    continue
+            confirmed.append(session)
+        return confirmed
 
     # ------------------------------------------------------------------------------------------ the bad entry
 
-    async def _narrow(self, batch: Sequence[Kept]) -> None:
-        """Send a batch that failed in ever smaller parts, in order, and set aside what fails by itself.
+    async def _narrow(self, batch: Sequence[Kept], code: str) -> None:
+        """Send a batch that failed with ``code`` in ever smaller parts, in order, and postpone what fails by itself.
 
-        An entry is only blamed once the ledger takes others and still not this one.
+        An entry is only blamed where the ledger takes others: where ten fail in a row, it is asked for one more.
         """
         parts = [batch]
-        suspects: list[Kept] = []
+        suspects: list[tuple[Kept, LedgerError]] = []
         while parts:
             part = parts.pop()
             try:
                 sent = await self._send(part)
             except LedgerError as error:
-                match self._suspected(error, part):
-                    case Disposition.NARROW:
-                        half = len(part) // 2
-                        parts += [part[half:], part[:half]]
-                    case _:
-                        suspects.append(part[0])
-                        if self._unproven + len(suspects) >= _UNPROVEN:
-                            await self._find_witness(batch, suspects)
-                            await self._blame(suspects)
+                self._refuse_others(error, code)
+                if len(part) > 1:
+                    half = len(part) // 2
+                    parts += [part[half:], part[:half]]
+                    continue
+                suspects.append((part[0], error))
+                if self._unproven + len(suspects) >= _UNPROVEN:
+                    await self._find_witness(batch, {kept.seq for kept, _ in suspects})
+                    await self._postpone(suspects)
             else:
                 if sent < len(part):
                     parts.append(part[sent:])
-                await self._blame(suspects)
+                await self._postpone(suspects)
                 self._unproven = 0
         if suspects:
             # Nothing else was left to send: does it take anything at all?
             await self._send([])
             self._unproven += len(suspects)
-            await self._blame(suspects)
+            await self._postpone(suspects)
 
-    def _suspected(self, error: LedgerError, part: Sequence[Kept]) -> Disposition:
-        """Whether it is the entries; raises where it is not."""
-        # The attempts that patience asks for came before the narrowing.
-        verdict = disposition(error, attempt=_MANY, entries=len(part))
-        if verdict not in _SUSPECTED:
+    @staticmethod
+    def _refuse_others(error: LedgerError, code: str) -> None:
+        """Raises what is no fault of an entry: another failure than the one that was begun with."""
+        # The attempts that patience asks for came before.
+        suspected = disposition(error, attempt=_MANY, entries=1) in _SUSPECTED
+        if not suspected and getattr(error, "code", "") != code:
             raise error
-        return verdict
 
-    async def _find_witness(self, batch: Sequence[Kept], suspects: Sequence[Kept]) -> None:
+    async def _find_witness(self, batch: Sequence[Kept], suspects: set[int]) -> None:
         """The last of the batch gets through where the first ones did not; else the ledger fails on all of them."""
-        if batch[-1] not in suspects:
+        if batch[-1].seq not in suspects:
             with suppress(LedgerError):
                 await self._send(batch[-1:])
                 self._unproven = 0
                 return
+        raise self._failing()
+
+    def _failing(self) -> LedgerRefused:
         words, hint = "fails on every entry", "look into the deployment's logs ('npx convex logs')"
-        raise LedgerRefused("failing", words, where=self._ledger.shown, hint=hint)
+        return LedgerRefused("failing", words, where=self._ledger.shown, hint=hint)
 
-    async def _blame(self, suspects: list[Kept]) -> None:
-        """A last chance for each suspect, now that the ledger takes others; then set it aside. Empties the list."""
-        while suspects:
-            kept = suspects[0]
+    async def _postpone(self, suspects: list[tuple[Kept, LedgerError]]) -> None:
+        """Let these wait by themselves, with the reason in the journal. Empties the list."""
+        taken, suspects[:] = suspects[:], []
+        reasons = {
+            kept.seq: f"{getattr(error, 'code', 'failed')}: the ledger {error.what}, on this entry by itself"
+            for kept, error in taken
+        }
+        await self._let_wait([kept for kept, _ in taken], reasons)
+
+    async def _let_wait(self, entries: Sequence[Kept], reasons: Mapping[int, str]) -> None:
+        if not entries:
+            return
+        now = asyncio.get_running_loop().time()
+        new = [kept for kept in entries if self._postponed.add(kept.seq, now)]
+        self.shipping.postponed = len(self._postponed)
+        noted = [(kept.seq, reasons[kept.seq]) for kept in entries if kept.reason != reasons[kept.seq]]
+        with suppress(JournalError):  # a disk that takes nothing now: it waits all the same
+            await self._in_writer(lambda journal: journal.note(noted))
+        told = self._told_postponed.happened(len(new))
+        if told:
+            _log.warning(
+                "the ledger fails on some entries while it takes others: these wait, and are tried again",
+                entries=told,
+                first=new[0].entry.key if new else None,
+                why=reasons[entries[0].seq],
+                next_step="look into the deployment's logs ('npx convex logs'); nothing else waits for them",
+            )
+        if len(self._postponed) > _MOST_POSTPONED:
+            raise self._failing()
+
+    async def _due_again(self) -> Kept | None:
+        """The entry that has waited for long enough, if there is one."""
+        seq = self._postponed.due(asyncio.get_running_loop().time())
+        if seq is None:
+            return None
+        found = await self._in_writer(lambda journal: journal.pending(1, seq - 1))
+        if found and found[0].seq == seq:
+            return found[0]
+        # It was forgotten, or settled by somebody else.
+        self._postponed.done(seq)
+        self.shipping.postponed = len(self._postponed)
+        return None
+
+    async def _try_again(self, kept: Kept) -> None:
+        """An entry that failed before, by itself."""
+        now = asyncio.get_running_loop().time()
+        try:
+            await self._send([kept])
+        except LedgerError as error:
             try:
-                await self._send([kept])
-            except LedgerError as error:
-                self._suspected(error, [kept])
-                reason = f"{getattr(error, 'code', 'failed')}: the ledger {error.what}, on this entry by itself"
-                await self._in_writer(self._burial(kept, reason))
-                self.shipping.dead += 1
-                self._tell_refused([(kept, reason)])
-            suspects.pop(0)
-
-    def _burial(self, kept: Kept, reason: str) -> Callable[[Journal], None]:
-        return lambda journal: journal.settle([(kept.seq, "dead", reason)], self._now())
+                if getattr(error, "code", "") in _NO_ENTRY_S:
+                    raise
+                # Does it take anything at all?
+                await self._send([])
+            except LedgerError:
+                self._attempt += 1
+                raise
+            await self._postpone([(kept, error)])
+        else:
+            self._postponed.hurry(now)
 
     # ------------------------------------------------------------------------------------------ waiting
 
@@ -372,7 +593,9 @@ class Publisher:
     async def _wait_for_a_hand(self, error: LedgerError) -> None:
         """Until the next attempt; sooner where another key stands in the key's file."""
         pace = self._pace
-        left = pace.blocked_every
+        # Soon at first: a proxy, or a deployment that changes, may refuse once what it takes a moment later.
+        left = min(pace.blocked_every, pace.first_delay * 2.0 ** min(self._blocked, 30))
+        self._blocked += 1
         read_again = self._read_key_again if getattr(error, "code", "") in _KEY_CODES else None
         while left > 0:
             await asyncio.sleep(min(left, pace.look_every))
@@ -402,7 +625,7 @@ class Publisher:
         return delay if asked is None else max(delay, min(asked, pace.longest_asked))
 
     async def _in_writer(self, function: Callable[[Journal], _T]) -> _T:
-        return await asyncio.wrap_future(self._writer.run_in_writer(function))
+        return await asyncio.wrap_future(self._writer.run_in_writer(function, anyway=True))
 
     # ------------------------------------------------------------------------------------------ what is told
 
@@ -414,29 +637,42 @@ class Publisher:
             _log.info("the ledger takes entries", ledger=self._ledger.shown, waiting=shipping.waiting)
         self._known = True
         self._stands("shipping" if entries else "idle")
-        self._attempt = 0
+        self._attempt = self._blocked = 0
 
     def _stands(self, state: State, error: LedgerError | JournalError | None = None) -> None:
         """Where things stand now; the log hears of a change for the worse or back, once."""
-        shipping, before = self.shipping, self.shipping.state
+        shipping = self.shipping
         reason, hint = (None, None) if error is None else (error.what, error.hint or _LOOK)
-        ledger = self._ledger.shown
-        if error is None and before in ("away", "blocked"):
-            away = self._now() - shipping.since
-            event = "the ledger is back" if before == "away" else "publishing goes on"
-            _log.info(event, ledger=ledger, away_ms=away, failures=self._attempt, waiting=shipping.waiting)
-        elif state == "away" and before != "away":
-            # Most such times end by themselves: see _worry.
-            _log.info("the ledger is away; the journal keeps", ledger=ledger, why=reason)
-        elif state == "blocked" and (before != "blocked" or reason != shipping.reason):
-            _log.error("publishing is blocked; the journal keeps", ledger=ledger, why=reason, next_step=hint)
-        if state != before:
+        if state != shipping.state:
             shipping.since = self._now()
             self._worried = False
         shipping.state, shipping.reason, shipping.hint = state, reason, hint
+        self._tell(state, reason, hint)
 
-    def _count(self, answered: Sequence[tuple[Kept, Answer]], forgotten: dict[str, int]) -> None:
+    def _tell(self, state: State, reason: str | None, hint: str | None) -> None:
+        """What the log does not have yet; a ledger that comes and goes is told of now and then."""
+        ledger, before = self._ledger.shown, self._told[0]
+        well = state not in ("away", "blocked")
+        # Why it is away may change from attempt to attempt; why it is blocked is for somebody to mend.
+        news = ("idle" if well else state, reason if state == "blocked" else None)
+        if news == self._told or not self._lines.take():
+            return
+        if well:
+            event = "the ledger is back" if before == "away" else "publishing goes on"
+            away = self._now() - self._told_since
+            _log.info(event, ledger=ledger, away_ms=away, failures=self._attempt, waiting=self.shipping.waiting)
+        elif state == "away":
+            # Most such times end by themselves: see _worry.
+            _log.info("the ledger is away; the journal keeps", ledger=ledger, why=reason)
+        else:
+            _log.error("publishing is blocked; the journal keeps", ledger=ledger, why=reason, next_step=hint)
+        if news[0] != before:
+            self._told_since = self._now()
+        self._told = news
+
+    def _count(self, answered: Sequence[tuple[Kept, Answer]], dead: int, forgotten: dict[str, int]) -> None:
         shipping = self.shipping
+        shipping.dead += dead
         for _, answer in answered:
             if answer.outcome == "applied":
                 shipping.applied += 1
@@ -444,8 +680,6 @@ class Publisher:
                 shipping.duplicate += 1
             elif answer.outcome == "stale":
                 shipping.stale += 1
-            elif answer.code != "forgotten":
-                shipping.dead += 1
         for session, entries in forgotten.items():
             shipping.forgotten += entries
             if session not in self._gone:
@@ -459,11 +693,12 @@ class Publisher:
                 self._on_forgotten(session)
 
     def _tell_refused(self, refused: Sequence[tuple[Kept, str]]) -> None:
-        if refused:
+        told = self._told_refused.happened(len(refused))
+        if told and refused:
             kept, reason = refused[0]
             _log.warning(
                 "entries were set aside",
-                entries=len(refused),
+                entries=told,
                 first=kept.entry.key,
                 why=reason,
                 next_step="see 'multicam-tap journal ls --dead'; once it is mended, 'multicam-tap journal retry'",

@@ -18,6 +18,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from tap.adapters.journal import Journal
+from tap.adapters.mounts import ON_A_NETWORK
 from tap.core.model import Entry
 from tap.service import check as checking
 from tap.service import check_machine
@@ -212,6 +213,18 @@ def test_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free:
 
 
 # ---------------------------------------------------------------------------------------------- the ledger
+
+
+def test_a_state_directory_on_a_network_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A note with what to do; that the disk is full stays the worse news."""
+    monkeypatch.setattr(check_machine, "network_filesystem", lambda path: f"nfs4 (nas:{path.name})")
+    free = 10**12
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    finding = go(find(tmp_path))["disk"]
+    assert (finding.result, finding.to_do) == ("note", ON_A_NETWORK)
+    assert "which is on nfs4 (nas:state)" in finding.found
+    free = 10**6
+    assert go(find(tmp_path))["disk"].result == "failed"
 
 
 def test_without_convex_the_journal_keeps_and_that_is_no_failure(tmp_path: Path) -> None:

@@ -26,13 +26,15 @@ from websockets.asyncio.server import serve as websocket_server
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, Kept
 from tap.core.errors import JournalError, SettingsInvalid
-from tap.core.model import Entry
+from tap.core.model import Entry, Frame, Opened, Stamp
+from tap.core.pipeline import Pipeline
 from tap.rehearsal.score import score
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import Rehearsal, serve
 from tap.service import daemon
 from tap.service.config import Settings, load_settings
 from tap.service.daemon import Service
+from tap.service.health import health
 from tap.service.logs import configure_logs
 
 OPS_OFF = {"TAP_OPS_LISTEN": "off"}
@@ -532,3 +534,137 @@ def test_a_kill_at_any_instant_loses_and_doubles_nothing(tmp_path: Path) -> None
     wrong = {name: kind for name, kind in result.kinds.items() if name != "gap" and kind.invented + kind.doubled}
     assert wrong == {}, result.explain()
     assert sum(kind.matched for kind in result.kinds.values()) > 20
+
+
+def test_what_no_journal_can_keep_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With its reason and its file; the log, health, and nothing else of the recording."""
+    configure_logs("info", "json")
+
+    async def body() -> None:
+        async def until(service: Service) -> None:
+            for number in range(3):
+                unfit = Entry("v/1/x", "session", "v/1", 10**19, {"n": number})
+                service.writer.submit([unfit, Entry(f"v/1/{number}", "event", "v/1", 1, {})], None)
+            await look_until(lambda: service.writer.set_aside == 3 and not service.writer.waiting)
+            service._changes.look()
+            service._changes.look()
+            assert [reason.name for reason in health(service).reasons if reason.name == "unkept"] == ["unkept"]
+
+        assert await serve_in_process(settings(tmp_path), until) == 0
+
+    go(body())
+    lines = [line for line in told(capsys) if "cannot keep" in line["message"]]
+    assert [(line["entries"], line["file"]) for line in lines] == [(3, str(tmp_path / "state" / "set-aside.jsonl"))]
+    assert "too large" in lines[0]["why"]
+    assert [item.entry.key for item in kept(tmp_path)] == ["v/1/0", "v/1/1", "v/1/2"]
+
+
+# ---------------------------------------------------------------------------------------------- found at a start
+
+
+def stopped_at_once(given: Settings) -> int:
+    return daemon.run(given, on_ready=Service.stop)
+
+
+def test_a_state_directory_on_a_network_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At every start, with what to do; the recording goes on."""
+    monkeypatch.setattr(daemon, "network_filesystem", lambda path: f"nfs4 (nas:{path.name})")
+    assert stopped_at_once(settings(tmp_path)) == 0
+    (line,) = [line for line in told(capsys) if line["level"] == "warning"]
+    assert (line["filesystem"], line["directory"]) == ("nfs4 (nas:state)", str(tmp_path / "state"))
+    assert "TAP_STATE_DIR" in line["next_step"]
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_journal_that_is_gone_or_empty_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], cut: bool) -> None:
+    """It is begun anew, and not without a word."""
+    assert stopped_at_once(settings(tmp_path)) == 0
+    capsys.readouterr()
+    journal = tmp_path / "state" / "journal.db"
+    os.truncate(journal, 0) if cut else journal.unlink()
+
+    async def body() -> None:
+        async def until(service: Service) -> None:
+            service._changes.look()
+            service._changes.look()
+
+        configure_logs("info", "json")
+        assert await serve_in_process(settings(tmp_path), until) == 0
+
+    go(body())
+    (line,) = [line for line in told(capsys) if line["level"] == "warning"]
+    assert line["message"].startswith("the journal was empty" if cut else "the journal was gone")
+    assert "rederive" in line["next_step"]
+
+
+def test_an_id_that_cannot_be_kept_is_no_fault_of_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A full disk at the start, say, and the id's file gone: the session that ran goes on where it was."""
+    given = settings(tmp_path)
+    before = Pipeline(load_dialect("multicam/1"), venue=given.venue, tap="0123456789ab")
+    stamp = Stamp(1_795_000_000_000, 0)
+    before.feed(Opened(stamp, 1))
+    for text in SHOOT:
+        before.feed(Frame(text.encode(), stamp, 1))
+    with Journal.open(given.journal_path, owner=True) as journal:
+        tap_id = journal.tap_id()
+        journal.append([], before.checkpoint(), 1)
+    (tmp_path / "state" / "tap-id").unlink()
+
+    def full(*_: object) -> None:
+        raise JournalError("cannot be written: No space left on device")
+
+    monkeypatch.setattr("tap.adapters.journal.keep_tap_id", full)
+    service = Service(given, load_dialect("multicam/1"), Journal.open(given.journal_path, owner=True))
+    try:
+        assert service.pipeline.state.session is not None
+        assert service.flight._writer._header.tap == tap_id
+    finally:
+        service.flight.stop(5)
+        service.writer.stop(5)
+        service.journal.close()
+    assert not list((tmp_path / "state").glob("checkpoint-*"))
+    assert told(capsys) == []
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"phase":"nowhere"}', b"no JSON", b'{"reader":[1,2,3],"phase":"waiting","wall":"x"}']
+)
+def test_a_checkpoint_that_cannot_be_used_is_moved_aside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes
+) -> None:
+    """The tap starts anew, says so, and keeps the file."""
+    given = settings(tmp_path)
+    with Journal.open(given.journal_path, owner=True) as journal:
+        journal.append([], data, 1)
+    assert stopped_at_once(given) == 0
+    (line,) = [line for line in told(capsys) if line["level"] == "warning"]
+    assert line["message"] == "the checkpoint was moved aside: the tap starts anew"
+    assert Path(line["file"]).read_bytes() == data
+
+
+def test_a_checkpoint_on_which_the_tap_trips_is_moved_aside_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It reads well, and going on from it fails: else no start would ever succeed."""
+    given = settings(tmp_path)
+    data = Pipeline(load_dialect("multicam/1"), venue=given.venue, tap="0123456789ab").checkpoint()
+    with Journal.open(given.journal_path, owner=True) as journal:
+        journal.append([], data, 1)
+    resume, calls = Pipeline.resume, 0
+
+    def trips(pipeline: Pipeline, wall: int, away: int | None = None) -> Stamp:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise KeyError("program")
+        return resume(pipeline, wall, away)
+
+    monkeypatch.setattr(Pipeline, "resume", trips)
+    assert stopped_at_once(given) == 0
+    (line,) = [line for line in told(capsys) if line["level"] == "warning"]
+    assert "KeyError" in line["why"]
+    assert Path(line["file"]).read_bytes() == data

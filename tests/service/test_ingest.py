@@ -234,3 +234,29 @@ def test_a_flush_hands_over_what_is_left() -> None:
         assert desk.kept.entries
 
     run(body())
+
+
+def test_a_state_that_cannot_be_written_costs_no_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What happened is kept without it, and that it could not be is counted as the bug that it is."""
+
+    async def body() -> None:
+        desk = Desk()
+
+        def fails(*, everything: bool = False) -> Checkpoint:
+            raise OverflowError("a number of 309 digits")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(desk.pipeline, "save", fails)
+            desk.begins()
+            await asyncio.sleep(0)
+        ((entries, checkpoint),) = desk.kept.batches
+        assert (bool(entries), checkpoint, desk.ingest.slips) == (True, None, 1)
+        for camera, whole in (("c2", True), ("c1", False)):
+            desk.says(type="cut", to=camera)
+            desk.ingest.flush()
+            saved = desk.kept.batches[-1][1]
+            assert saved is not None
+            # What changed of the memory meanwhile is not lost: all of it comes once.
+            assert (saved.state, saved.whole) == (desk.pipeline.save().state, whole)
+
+    run(body())

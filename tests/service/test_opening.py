@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tap.adapters.journal import Journal
-from tap.core.errors import JournalForeign
+from tap.core.errors import JournalError, JournalForeign
 from tap.service.logs import configure_logs
 from tap.service.notify import Notifier
 from tap.service.opening import open_journal
@@ -110,3 +110,27 @@ def test_another_programs_database_is_no_matter_of_time(path: Path) -> None:
     with pytest.raises(JournalForeign):
         open_journal(path, _Notes())
     assert path.read_bytes() == before
+
+
+def test_a_disk_that_takes_not_even_the_first_id_is_waited_for(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tap without an id that lasts would be another one at each start; the lock is let go of meanwhile."""
+    configure_logs("info", "json")
+    tap_id, calls = Journal.tap_id, 0
+
+    def fails(journal: Journal) -> str:
+        nonlocal calls
+        calls += 1
+        if calls < 3:
+            raise JournalError("cannot be written: No space left on device")
+        return tap_id(journal)
+
+    monkeypatch.setattr(Journal, "tap_id", fails)
+    journal = open_journal(path, _Notes())
+    assert journal is not None
+    journal.close()
+    assert [line["message"] for line in _told(capsys)] == [
+        "the journal cannot be had; nothing is recorded until it can",
+        "the journal can be had",
+    ]
