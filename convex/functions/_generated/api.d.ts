@@ -14,8 +14,13 @@ import type {
   FunctionReference,
 } from "convex/server";
 import type * as http from "../http.js";
+import type * as ledger_about from "../ledger/about.js";
 import type * as ledger_columns from "../ledger/columns.js";
+import type * as ledger_commitTs from "../ledger/commitTs.js";
+import type * as ledger_cursors from "../ledger/cursors.js";
 import type * as ledger_entries from "../ledger/entries.js";
+import type * as ledger_functions from "../ledger/functions.js";
+import type * as ledger_home from "../ledger/home.js";
 import type * as ledger_ingest from "../ledger/ingest.js";
 import type * as ledger_json from "../ledger/json.js";
 import type * as ledger_keys from "../ledger/keys.js";
@@ -24,6 +29,7 @@ import type * as ledger_names from "../ledger/names.js";
 import type * as ledger_problems from "../ledger/problems.js";
 import type * as ledger_routes from "../ledger/routes.js";
 import type * as ledger_sessionKeys from "../ledger/sessionKeys.js";
+import type * as ledger_shelf from "../ledger/shelf.js";
 import type * as ledger_store from "../ledger/store.js";
 import type * as ledger_tables from "../ledger/tables.js";
 import type * as production from "../production.js";
@@ -38,8 +44,13 @@ import type * as production from "../production.js";
  */
 declare const fullApi: ApiFromModules<{
   http: typeof http;
+  "ledger/about": typeof ledger_about;
   "ledger/columns": typeof ledger_columns;
+  "ledger/commitTs": typeof ledger_commitTs;
+  "ledger/cursors": typeof ledger_cursors;
   "ledger/entries": typeof ledger_entries;
+  "ledger/functions": typeof ledger_functions;
+  "ledger/home": typeof ledger_home;
   "ledger/ingest": typeof ledger_ingest;
   "ledger/json": typeof ledger_json;
   "ledger/keys": typeof ledger_keys;
@@ -48,6 +59,7 @@ declare const fullApi: ApiFromModules<{
   "ledger/problems": typeof ledger_problems;
   "ledger/routes": typeof ledger_routes;
   "ledger/sessionKeys": typeof ledger_sessionKeys;
+  "ledger/shelf": typeof ledger_shelf;
   "ledger/store": typeof ledger_store;
   "ledger/tables": typeof ledger_tables;
   production: typeof production;

@@ -1,23 +1,73 @@
-/** The four tables, as one object: `defineSchema({ ...yourTables, ...productionTables })`. */
+/**
+ * The ledger's tables, as objects to spread: `defineSchema({ ...yourTables, ...productionTables })`.
+ *
+ * No index covers another. The last fields of each make its order whole: without them, rows of one millisecond, or of
+ * one commit, would be read in the order of their arrival, and two ledgers of the same entries would read differently.
+ */
 
 import { defineTable } from "convex/server";
 import { v } from "convex/values";
-import { forgottenSession, storedCamera, storedEvent, storedSession, storedStill } from "./columns";
-import { NAMES } from "./names";
+import {
+  OPS,
+  storedCamera,
+  storedEvent,
+  storedForgotten,
+  storedSession,
+  storedStill,
+} from "./columns";
 
-const { indexes } = NAMES;
+/** What a key may do; one that writes also reads. */
+export const right = v.union(v.literal("write"), v.literal("read"), v.literal("forget"));
 
-// The second field of the two list indexes makes their order whole: without it, rows of the same millisecond would be
-// read in the order of their arrival, and two ledgers of the same entries would read differently.
+/** What the ledger needs beside the four tables, wherever those are. */
+export const productionKeyTable = {
+  /** Who may write and read (`keys.ts`). Only internal functions and the dashboard reach it. */
+  productionTapKeys: defineTable({
+    digest: v.string(),
+    venues: v.union(v.array(v.string()), v.literal("all")),
+    may: v.array(right),
+    label: v.optional(v.string()),
+    addedAt: v.number(),
+  }).index("by_digest", ["digest"]),
+};
+
 export const productionTables = {
-  [NAMES.session.table]: defineTable(v.union(storedSession, forgottenSession))
-    .index(indexes.sessionByKey, ["sessionKey"])
-    .index(indexes.sessionsByVenue, ["venue", "startedAt", "sessionKey"]),
-  [NAMES.camera.table]: defineTable(storedCamera).index(indexes.cameraByKey, ["sessionKey", "cameraId"]),
-  [NAMES.event.table]: defineTable(storedEvent)
-    .index(indexes.eventByKey, ["eventKey"])
-    .index(indexes.eventsBySession, ["sessionKey", "at", "eventKey"]),
-  [NAMES.still.table]: defineTable(storedStill)
-    .index(indexes.stillByKey, ["stillKey"])
-    .index(indexes.stillsBySession, ["sessionKey", "stillKey"]),
+  ...productionKeyTable,
+  productionSessions: defineTable(v.union(storedSession, storedForgotten))
+    .index("by_session_key", ["sessionKey"])
+    .index("by_venue_started", ["venue", "startedAt", "sessionKey"])
+    .index("by_changed", ["changedAt", "sessionKey"])
+    .index("by_venue_changed", ["venue", "changedAt", "sessionKey"]),
+  productionCameras: defineTable(storedCamera)
+    .index("by_session_camera", ["sessionKey", "cameraId"])
+    .index("by_changed", ["changedAt", "sessionKey", "cameraId"])
+    .index("by_venue_changed", ["venue", "changedAt", "sessionKey", "cameraId"]),
+  productionDirectorEvents: defineTable(storedEvent)
+    .index("by_event_key", ["eventKey"])
+    .index("by_session_at", ["sessionKey", "at", "eventKey"])
+    .index("by_changed", ["changedAt", "sessionKey", "eventKey"])
+    .index("by_venue_changed", ["venue", "changedAt", "sessionKey", "eventKey"]),
+  productionStills: defineTable(storedStill)
+    .index("by_session_still", ["sessionKey", "stillKey"])
+    .index("by_changed", ["changedAt", "sessionKey", "stillKey"])
+    .index("by_venue_changed", ["venue", "changedAt", "sessionKey", "stillKey"]),
+};
+
+/** Rows that have no honest place in an owner's tables (`owners.ts`); seen by every read like the others. */
+export const productionTapTables = {
+  ...productionKeyTable,
+  productionTapRows: defineTable({
+    op: v.union(...OPS.map((op) => v.literal(op))),
+    key: v.string(),
+    /** When it began or happened; a camera and a still have none. */
+    at: v.optional(v.number()),
+    tap: v.union(storedSession, storedForgotten, storedCamera, storedEvent, storedStill),
+    /** What stood in the owner's row besides, when a row left their table. */
+    theirs: v.optional(v.any()),
+  })
+    .index("by_key", ["op", "tap.sessionKey", "key"])
+    .index("by_at", ["op", "tap.sessionKey", "at", "key"])
+    .index("by_venue", ["op", "tap.venue", "at", "key"])
+    .index("by_changed", ["op", "tap.changedAt", "tap.sessionKey", "key"])
+    .index("by_venue_changed", ["op", "tap.venue", "tap.changedAt", "tap.sessionKey", "key"]),
 };
