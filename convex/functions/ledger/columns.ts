@@ -215,7 +215,11 @@ export const cameraRow = v.object(cameraRowColumns);
 export const eventRow = v.object(eventRowColumns);
 export const stillRow = v.object(stillRowColumns);
 
+/** A session's row that was not forgotten. */
+export const knownSession = v.object(sessionRowColumns);
+
 export type SessionRow = Infer<typeof sessionRow>;
+export type KnownSession = Infer<typeof knownSession>;
 export type CameraRow = Infer<typeof cameraRow>;
 export type EventRow = Infer<typeof eventRow>;
 export type StillRow = Infer<typeof stillRow>;
@@ -257,5 +261,18 @@ export const storedForgotten = v.object({ ...forgottenSession.fields, changedAt 
 
 /** The four by their op, as a loop over the tables needs them. */
 export const STORED = { session: storedSession, camera: storedCamera, event: storedEvent, still: storedStill } as const;
+
+/**
+ * In an owner's table the row stands in one column, with two facts more: that it is only a stub, and marks of what their
+ * own columns were given (`owners.ts`).
+ */
+const inOwners = { stub: v.optional(v.literal(true)), gave: v.optional(v.any()) };
+
+export const tapColumn = {
+  session: v.optional(v.object({ ...storedSessionColumns, ...inOwners })),
+  camera: v.optional(v.object({ ...storedCameraColumns, ...inOwners })),
+  event: v.optional(v.object({ ...storedEventColumns, ...inOwners })),
+  still: v.optional(v.object({ ...storedStillColumns, ...inOwners })),
+} as const;
 
 export type ColumnsOf<O extends Op> = ObjectType<(typeof COLUMNS)[O]>;

@@ -4,8 +4,7 @@ import type { GenericId } from "convex/values";
 import { COLUMNS, type Op } from "./columns";
 import { commitTs } from "./commitTs";
 import type { Row } from "./merge";
-import type { Index, Item, Part, Reader, Shelf } from "./shelf";
-import { query } from "./shelf";
+import { indexOf as index, query, type Index, type Item, type Part, type Reader, type Shelf } from "./shelf";
 import { bareSession, ReadStore, toRow, toStored, type Found, type Listed, type LedgerStore, type Place, type Shelves, type Writer } from "./store";
 
 /** Where rows stand, and who writes them there. */
@@ -25,10 +24,6 @@ export interface HomeStore extends LedgerStore {
 /** A row and the copies of it that somebody made by hand. */
 interface Standing extends Found {
   copies: readonly GenericId<string>[];
-}
-
-function index(name: string, ...fields: [part: Part, path: string][]): Index {
-  return { name, parts: fields.map(([part]) => part), paths: fields.map(([, path]) => path) };
 }
 
 function shelfOf(op: Op, table: string, keyColumn: string, key: Index, list: Index): Shelf {

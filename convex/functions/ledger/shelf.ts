@@ -36,6 +36,10 @@ export interface Index {
   paths: readonly string[];
 }
 
+export function indexOf(name: string, ...fields: (readonly [part: Part, path: string])[]): Index {
+  return { name, parts: fields.map(([part]) => part), paths: fields.map(([, path]) => path) };
+}
+
 export interface Shelf {
   op: Op;
   table: string;
@@ -175,9 +179,11 @@ export async function documentsAt(db: Reader, shelf: Shelf, given: Position, cou
 export async function* merged(walks: readonly AsyncGenerator<Item>[], order: (left: Item, right: Item) => number): AsyncGenerator<Item> {
   const heads: { walk: AsyncGenerator<Item>; item: Item }[] = [];
   for (const walk of walks) await advance(heads, walk);
+  let last: Item | undefined;
   while (heads.length > 0) {
     const first = heads.reduce((best, head) => (order(head.item, best.item) < 0 ? head : best));
-    yield first.item;
+    if (last === undefined || order(last, first.item) !== 0) yield first.item;
+    last = first.item;
     heads.splice(heads.indexOf(first), 1);
     await advance(heads, first.walk);
   }

@@ -5,8 +5,8 @@
  * one commit, would be read in the order of their arrival, and two ledgers of the same entries would read differently.
  */
 
-import { defineTable } from "convex/server";
-import { v } from "convex/values";
+import { defineTable, type TableDefinition } from "convex/server";
+import { v, type GenericValidator, type ObjectType, type VObject } from "convex/values";
 import {
   OPS,
   storedCamera,
@@ -14,6 +14,8 @@ import {
   storedForgotten,
   storedSession,
   storedStill,
+  tapColumn,
+  type Op,
 } from "./columns";
 
 /** What a key may do; one that writes also reads. */
@@ -71,3 +73,63 @@ export const productionTapTables = {
     .index("by_changed", ["op", "tap.changedAt", "tap.sessionKey", "key"])
     .index("by_venue_changed", ["op", "tap.venue", "tap.changedAt", "tap.sessionKey", "key"]),
 };
+
+// ------------------------------------------------------------------------------------------- in an owner's tables
+
+/** The indexes on the ledger's column in an owner's tables: none of them touches one of theirs. */
+export const TAP_INDEXES = {
+  session: {
+    tap_key: ["tap.sessionKey"],
+    tap_list: ["tap.venue", "tap.startedAt", "tap.sessionKey"],
+    tap_changed: ["tap.changedAt", "tap.sessionKey"],
+    tap_venue_changed: ["tap.venue", "tap.changedAt", "tap.sessionKey"],
+  },
+  camera: {
+    tap_key: ["tap.sessionKey", "tap.cameraId"],
+    tap_changed: ["tap.changedAt", "tap.sessionKey", "tap.cameraId"],
+    tap_venue_changed: ["tap.venue", "tap.changedAt", "tap.sessionKey", "tap.cameraId"],
+  },
+  event: {
+    tap_key: ["tap.eventKey"],
+    tap_list: ["tap.sessionKey", "tap.at", "tap.eventKey"],
+    tap_changed: ["tap.changedAt", "tap.sessionKey", "tap.eventKey"],
+    tap_venue_changed: ["tap.venue", "tap.changedAt", "tap.sessionKey", "tap.eventKey"],
+  },
+  still: {
+    tap_key: ["tap.sessionKey", "tap.stillKey"],
+    tap_changed: ["tap.changedAt", "tap.sessionKey", "tap.stillKey"],
+    tap_venue_changed: ["tap.venue", "tap.changedAt", "tap.sessionKey", "tap.stillKey"],
+  },
+} as const;
+
+type Columns = Record<string, GenericValidator>;
+/** As Convex types an index: with the field that it appends to each. */
+type Indexes<O extends Op> = { [Name in keyof (typeof TAP_INDEXES)[O]]: [...Paths<(typeof TAP_INDEXES)[O][Name]>, "_creationTime"] };
+type Paths<List> = List extends readonly [...infer Path extends string[]] ? Path : never;
+type WithTap<O extends Op, Theirs extends Columns> = Theirs & { tap: (typeof tapColumn)[O] };
+type TapTable<O extends Op, Theirs extends Columns> = TableDefinition<
+  VObject<ObjectType<WithTap<O, Theirs>>, WithTap<O, Theirs>>,
+  Indexes<O>
+>;
+
+/**
+ * An owner's tables with the ledger's column and the indexes on it: write `tapTable.session({` where it said
+ * `defineTable({`, and go on with your own indexes.
+ */
+export const tapTable = {
+  session: <Theirs extends Columns>(columns: Theirs) => tapped("session", columns),
+  camera: <Theirs extends Columns>(columns: Theirs) => tapped("camera", columns),
+  event: <Theirs extends Columns>(columns: Theirs) => tapped("event", columns),
+  still: <Theirs extends Columns>(columns: Theirs) => tapped("still", columns),
+};
+
+function tapped<O extends Op, Theirs extends Columns>(op: O, columns: Theirs): TapTable<O, Theirs> {
+  // The paths of an index cannot be checked against columns that are not known yet; `TapTable` says what comes out.
+  let table = defineTable({ ...columns, tap: tapColumn[op] }) as unknown as AnyDefinition;
+  for (const [name, paths] of Object.entries(TAP_INDEXES[op])) table = table.index(name, [...paths]);
+  return table as unknown as TapTable<O, Theirs>;
+}
+
+interface AnyDefinition {
+  index(name: string, fields: string[]): AnyDefinition;
+}
