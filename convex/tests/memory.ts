@@ -4,7 +4,7 @@ import type { GenericId } from "convex/values";
 import { ingestEntries, type Answer } from "../functions/ledger/ingest";
 import type { Row } from "../functions/ledger/merge";
 import { KEY_COLUMN } from "../functions/ledger/shelf";
-import type { Found, LedgerStore, Place } from "../functions/ledger/store";
+import type { Found, Held, LedgerStore, Place } from "../functions/ledger/store";
 import { VENUE } from "./ledger";
 
 const TABLES = { session: "sessions", camera: "cameras", event: "events", still: "stills" } as const;
@@ -17,7 +17,7 @@ export class MemoryStore implements LedgerStore {
     return Promise.resolve(held && { id: nameOf(place) as GenericId<string>, row: held.row });
   }
 
-  async put(place: Place, found: Found | undefined, row: Row): Promise<Found> {
+  async put({ place, found }: Held, row: Row): Promise<Found> {
     if (found === undefined && this.rows.has(nameOf(place))) throw new Error(`two rows for ${nameOf(place)}`);
     this.rows.set(nameOf(place), { place, row });
     return Promise.resolve({ id: nameOf(place) as GenericId<string>, row });

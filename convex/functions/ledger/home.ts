@@ -5,7 +5,7 @@ import { COLUMNS, type Op } from "./columns";
 import { commitTs } from "./commitTs";
 import type { Row } from "./merge";
 import { indexOf as index, query, type Index, type Item, type Part, type Reader, type Shelf } from "./shelf";
-import { bareSession, ReadStore, toRow, toStored, type Found, type Listed, type LedgerStore, type Place, type Shelves, type Writer } from "./store";
+import { bareSession, ReadStore, toRow, toStored, type Found, type Held, type Listed, type LedgerStore, type Place, type Shelves, type Writer } from "./store";
 
 /** Where rows stand, and who writes them there. */
 export interface LedgerHome {
@@ -77,7 +77,7 @@ class OwnStore extends ReadStore implements HomeStore {
     return item && { id: item.document._id, row: toRow(place.op, item.row), copies: copies.map(idOf) };
   }
 
-  async put(place: Place, found: Standing | undefined, row: Row): Promise<Standing> {
+  async put({ place, found }: Held<Standing>, row: Row): Promise<Standing> {
     const stored = { ...toStored(place, this.venue, row), ...commitTs(this.writing) };
     if (found === undefined) return { id: await this.writing.insert(tableOf(place.op), stored as never), row, copies: [] };
     // Columns that an app added to these tables keep what stands in them; ours become what the row says, also by absence.

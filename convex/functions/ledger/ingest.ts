@@ -55,20 +55,21 @@ class Batch<Where extends Found> implements Others<Where> {
     if (stored === undefined || !sameRow(stored, row)) {
       const taken = await this.store.take?.(held.place, held.found, row, this);
       if (taken !== undefined && isRejection(taken)) return { key, outcome: "rejected", ...taken };
-      Object.assign(held, { row, taken, changed: true });
+      Object.assign(held, { row, taken, changed: true, moved: false });
     }
     return outcome === "stale" ? { key, outcome, version: row.version } : { key, outcome };
   }
 
   async write(): Promise<void> {
+    // Rows that others wait for may join while this runs; a map goes through those too.
     for (const held of this.held.values()) await this.settle(held);
   }
 
   async settle(held: Held<Where>): Promise<Where | undefined> {
-    const { place, found, row, taken, changed } = held;
+    const { row, changed } = held;
     if (changed && row !== undefined && row !== "forgotten") {
-      held.found = await this.store.put(place, found, row, taken);
       held.changed = false;
+      held.found = await this.store.put(held, row, this);
     }
     return held.found;
   }
@@ -78,7 +79,7 @@ class Batch<Where extends Found> implements Others<Where> {
     const known = this.held.get(name);
     if (known !== undefined) return known;
     const found = await this.store.find(place);
-    const held: Held<Where> = { place, found, row: found?.row, taken: undefined, changed: false };
+    const held: Held<Where> = { place, found, row: found?.row, taken: undefined, changed: false, moved: false };
     this.held.set(name, held);
     return held;
   }

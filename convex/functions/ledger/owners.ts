@@ -22,7 +22,7 @@ import type {
   SchemaDefinition,
   TableNamesInDataModel,
 } from "convex/server";
-import { ConvexError, type GenericId, type GenericValidator, type Value } from "convex/values";
+import { ConvexError, convexToJson, type GenericId, type GenericValidator, type Value } from "convex/values";
 import { KINDS } from "./about";
 import { type CameraRow, type EventRow, type KnownSession, type Op, type StillRow } from "./columns";
 import { commitTs } from "./commitTs";
@@ -30,10 +30,10 @@ import { isRejection } from "./entries";
 import { defined, misfitOf } from "./fits";
 import { gaveOf, given, without, type Gave } from "./gave";
 import { deleteFrom, type HomeStore, type LedgerHome } from "./home";
-import { isPlainObject, type JsonObject } from "./json";
+import { canonical, isPlainObject, type Json, type JsonObject } from "./json";
 import type { Row } from "./merge";
 import { refusal, REJECTIONS, type Rejection } from "./problems";
-import { AT_COLUMN, indexOf, KEY_COLUMN, type Document, type Index, type Item, type Part, type Reader, type Shelf } from "./shelf";
+import { AT_COLUMN, indexOf, itemOf, KEY_COLUMN, positionOf, query, type Document, type Index, type Item, type Part, type Reader, type Shelf } from "./shelf";
 import {
   bareSession,
   ReadStore,
@@ -63,12 +63,21 @@ type Loose<T> = T extends string | number | boolean | bigint | ArrayBuffer | nul
     ? Loose<Item>[]
     : { [Name in keyof T]: undefined extends T[Name] ? Loose<T[Name]> | undefined : object extends Pick<T, Name> ? Loose<T[Name]> | undefined : Loose<T[Name]> };
 
-/** Ids of other rows; one that has not come yet is made as a stub. */
+/**
+ * Ids of other rows; one that has not come yet is made as a stub. What has no row in your table cannot be referred to:
+ * then there is none for the row at hand either, unless you say that you can do without (`{ optional: true }`).
+ */
 export interface Refs<S extends AnySchema, T extends Record<Op, TableName<S>>> {
   session(): Promise<GenericId<T["session"]>>;
+  session(can: Optional): Promise<GenericId<T["session"]> | undefined>;
   camera(cameraId: string): Promise<GenericId<T["camera"]>>;
+  camera(cameraId: string, can: Optional): Promise<GenericId<T["camera"]> | undefined>;
   /** `markerOf` and `captureOf` name the events of a still. */
   event(eventKey: string): Promise<GenericId<T["event"]>>;
+  event(eventKey: string, can: Optional): Promise<GenericId<T["event"]> | undefined>;
+}
+export interface Optional {
+  optional: true;
 }
 
 export interface Given<S extends AnySchema, T extends Record<Op, TableName<S>>, C> {
@@ -196,13 +205,20 @@ interface Standing extends Found {
   copies: readonly Item[];
 }
 
-/** What their function made of a row; null where they want none. */
+/** What their function made of a row; null where they want none, or where what it refers to has none (`waits`). */
 interface Taken {
   columns: Record<string, unknown> | null;
+  waits?: string;
+  /** How many rows had moved by then. */
+  asOf?: number;
 }
 
-/** Their function gave no row of theirs to something that is referred to: then there is no row for this one either. */
-class NoPlace extends Error {}
+/** There is no row of theirs for this place, and so none that refers to it. */
+class NoPlace extends Error {
+  constructor(readonly place: string) {
+    super(place);
+  }
+}
 
 /** Carries what is wrong with what their function did. */
 class Wrong extends Error {
@@ -214,14 +230,32 @@ class Wrong extends Error {
   }
 }
 
+/** What it takes to make one row. */
+interface Work {
+  others: Others<Standing>;
+  context: unknown;
+  /** Stubs that were needed for it; they go again if it comes to nothing. */
+  made: Held<Standing>[];
+  /** Rows that are being made, so that two which need each other's id are found out. */
+  underWay: Set<string>;
+}
+
 // ------------------------------------------------------------------------------------------- writing
+
+/** Rows that one batch moves after another that they refer to; `refill` moves the rest. */
+const MOST_MOVED = 500;
+/** Whose rows may refer to such a row. */
+const REFERRING: Readonly<Record<Op, readonly Op[]>> = {
+  session: ["camera", "event", "still"],
+  camera: ["event", "still"],
+  event: ["still"],
+  still: [],
+};
 
 class OwnersStore extends ReadStore implements HomeStore {
   private known: { context: unknown } | undefined;
-  /** Stubs that the entry at hand needed; they go again if it is refused. */
-  private made: Held<Standing>[] = [];
-  /** Rows that are being made of an entry, so that two which need each other's id are found out. */
-  private readonly underWay = new Set<string>();
+  /** Rows that came into their tables or left them, after others may have been made that refer to them. */
+  private moves = 0;
 
   constructor(
     private readonly ctx: AnyCtx,
@@ -239,24 +273,36 @@ class OwnersStore extends ReadStore implements HomeStore {
   }
 
   async take(place: Place, found: Standing | undefined, row: Row, others: Others<Standing>): Promise<Taken | Rejection> {
-    if (row.retracted !== undefined) return { columns: null };
-    const context = await this.context();
-    this.made = [];
-    const taken = await this.attempt(async () => {
-      const columns = await this.columnsOf(place, row, others, context, false);
+    if (row.retracted !== undefined) return { columns: null, asOf: this.moves };
+    const work: Work = { others, context: await this.context(), made: [], underWay: new Set() };
+    const taken = await this.attempt(place, async () => {
+      const columns = await this.columnsOf(place, row, work, false);
       this.check(place.op, this.documentOf(place.op, found, columns));
       return { columns };
     });
-    if (isRejection(taken) || taken.columns === null) await this.unmake();
-    return taken;
+    if (isRejection(taken) || taken.columns === null) await this.unmake(work.made);
+    return isRejection(taken) ? taken : { ...taken, asOf: this.moves };
   }
 
-  async put(place: Place, found: Standing | undefined, row: Row, taken: object | undefined): Promise<Standing> {
-    const { columns } = taken as Taken;
+  /** What was made of a row when its entry came, or what is made of it now that others have moved. */
+  private async takenAgain({ place, found, taken }: Held<Standing>, row: Row, others: Others<Standing>): Promise<Taken> {
+    const before = taken as Taken;
+    if (before.waits === undefined && before.asOf === this.moves) return before;
+    const now = await this.take(place, found, row, others);
+    return isRejection(now) ? before : now;
+  }
+
+  async put(held: Held<Standing>, row: Row, others: Others<Standing>): Promise<Standing> {
+    const { columns, waits } = await this.takenAgain(held, row, others);
+    const { place, found, moved } = held;
     for (const copy of found?.copies ?? []) await this.removeCopy(copy);
-    if (columns === null) return await this.putAside(place, found, row);
-    const tap = { ...toStored(place, this.venue, row), ...commitTs(this.ctx.db) };
-    return { ...(await this.putIn(place.op, found, columns, tap)), row };
+    const before = (found?.document["tap"] ?? {}) as Record<string, Value>;
+    const since = moved && before["changedAt"] !== undefined ? { changedAt: before["changedAt"] } : commitTs(this.ctx.db);
+    const tap = { ...toStored(place, this.venue, row), ...since };
+    const standing = columns === null ? await this.putAside(place, found, tap, waits) : await this.putIn(place.op, found, columns, tap);
+    held.found = { ...standing, row };
+    await this.follow(place, found, held.found, others);
+    return held.found;
   }
 
   async forget(sessionKey: string, at: number): Promise<void> {
@@ -296,23 +342,95 @@ class OwnersStore extends ReadStore implements HomeStore {
 
   // --------------------------------------------------------------------------------------- beside their table
 
-  private async putAside(place: Place, found: Standing | undefined, row: Row): Promise<Standing> {
-    const shelf = REST[place.op];
-    const tap = { ...toStored(place, this.venue, row), ...commitTs(this.ctx.db) };
-    const at = row.fields[AT_COLUMN[place.op] ?? ""];
-    const others = found === undefined ? undefined : leftBy(found);
-    const theirs = others === undefined || Object.keys(others).length === 0 ? {} : { theirs: others };
-    const whole = { op: place.op, key: place.key, ...(at === undefined ? {} : { at }), tap, ...theirs };
+  private async putAside({ op, key }: Place, found: Standing | undefined, tap: Record<string, unknown>, waits?: string): Promise<Omit<Standing, "row">> {
+    const shelf = REST[op];
+    const at = tap[AT_COLUMN[op] ?? ""];
+    const others = found === undefined ? {} : leftBy(found);
+    const whole = {
+      op,
+      key,
+      tap,
+      ...(at !== undefined && { at }),
+      ...(waits !== undefined && { waits }),
+      ...(Object.keys(others).length > 0 && { theirs: others }),
+    };
     if (found?.shelf === shelf) await this.ctx.db.replace(found.id, whole as never);
     const id = found?.shelf === shelf ? found.id : await this.ctx.db.insert(REST_TABLE, whole as never);
     if (found !== undefined && id !== found.id) await this.ctx.db.delete(found.id);
-    return { id, row, shelf, document: { ...whole, _id: id } as unknown as Document, copies: [] };
+    return { id, shelf, document: { ...whole, _id: id } as unknown as Document, copies: [] };
   }
 
   /** A second document with a key of ours, which somebody made by hand: theirs stays theirs, and says nothing of ours. */
   private async removeCopy({ shelf, document }: Item): Promise<void> {
     if (shelf.table === REST_TABLE) await this.ctx.db.delete(document._id);
     else await this.ctx.db.patch(document._id, { tap: undefined } as never);
+  }
+
+  // --------------------------------------------------------------------------------------- rows that refer to others
+
+  /** A row came into their table, or left it: those that refer to it must have its id, or go aside with it. */
+  private async follow(place: Place, before: Standing | undefined, now: Standing, others: Others<Standing>): Promise<void> {
+    const theirs = this.app.theirs[place.op];
+    const [was, is] = [before?.shelf === theirs, now.shelf === theirs];
+    if (was === is) return;
+    if (before !== undefined) this.moves += 1;
+    if (!is) await this.removeStubs(place, others);
+    if (is) await this.place(await this.waitingFor(nameOf(place)), others);
+    // One that came for the first time is referred to by its stub's id, if at all; of a session, somebody may have
+    // deleted the row by hand.
+    if (before !== undefined || place.op === "session") await this.place(await this.referringTo(place), others);
+  }
+
+  /** Makes these rows anew; those of which the same comes out stay as they are. */
+  private async place(items: readonly Item[], others: Others<Standing>): Promise<void> {
+    for (const item of items) {
+      const held = await others.hold(placeOf(item));
+      if (held.row === undefined || held.row === "forgotten") continue;
+      const taken = await this.take(held.place, held.found, held.row, others);
+      // Refused now, it stays what it was: no entry is at hand that could be told.
+      if (isRejection(taken)) continue;
+      if (!held.changed && this.stands(held, taken)) continue;
+      Object.assign(held, { taken, changed: true, moved: held.moved || !held.changed });
+      await others.settle(held);
+    }
+  }
+
+  private stands({ place, found }: Held<Standing>, { columns, waits }: Taken): boolean {
+    if (found === undefined) return false;
+    if (columns === null) return found.shelf === REST[place.op] && found.document["waits"] === waits;
+    const now = this.documentOf(place.op, found, columns);
+    return found.shelf === this.app.theirs[place.op] && sameText(bareOf(found.document), now);
+  }
+
+  private async waitingFor(name: string): Promise<Item[]> {
+    const waiting = await this.db.query(REST_TABLE).withIndex("by_waits", (q) => q.eq("waits", name)).take(MOST_MOVED);
+    return waiting.map((document) => itemOf(REST[document["op"] as Op], document));
+  }
+
+  private async referringTo({ op, sessionKey }: Place): Promise<Item[]> {
+    const items: Item[] = [];
+    for (const referring of REFERRING[op]) {
+      items.push(...(await this.theirsOf(referring, sessionKey, MOST_MOVED - items.length)));
+    }
+    return items.filter(({ row }) => row["stub"] !== true);
+  }
+
+  /** What is only there because others refer to it cannot stay without what it refers to itself. */
+  private async removeStubs({ op, sessionKey }: Place, others: Others<Standing>): Promise<void> {
+    if (op === "event") return;
+    for (const kind of ["camera", "event"] as const) {
+      for (const item of await this.theirsOf(kind, sessionKey, MOST_MOVED)) {
+        if (item.row["stub"] !== true) continue;
+        await this.ctx.db.delete(item.document._id);
+        (await others.hold(placeOf(item))).found = undefined;
+      }
+    }
+  }
+
+  private async theirsOf(op: Op, sessionKey: string, count: number): Promise<Item[]> {
+    const shelf = this.app.theirs[op];
+    const documents = await query(this.db, shelf, shelf.indexes.list, { sessionKey }, { same: {} }, false).take(Math.max(count, 1));
+    return documents.map((document) => itemOf(shelf, document));
   }
 
   // --------------------------------------------------------------------------------------- their functions
@@ -330,19 +448,17 @@ class OwnersStore extends ReadStore implements HomeStore {
   }
 
   /** What their function makes of a row, as it will stand in their table. */
-  private async columnsOf(place: Place, row: Row, others: Others<Standing>, context: unknown, stub: boolean): Promise<Record<string, unknown>> {
-    const shown = { ...toStored(place, this.venue, row) };
-    delete shown["merge"];
-    const refs = this.refsFor(place, row, others, context);
+  private async columnsOf(place: Place, row: Row, work: Work, stub: boolean): Promise<Record<string, unknown>> {
+    const { merge, ...shown } = toStored(place, this.venue, row);
     const name = nameOf(place);
-    this.underWay.add(name);
+    work.underWay.add(name);
     try {
-      const said = await this.call(place.op, shown, { refs, context, stub });
-      if (said === null) throw new NoPlace();
+      const said = await this.call(place.op, shown, { refs: this.refsFor(place, row, work), context: work.context, stub });
+      if (said === null) throw new NoPlace(name);
       if (!isPlainObject(said)) throw new Wrong(`${place.op}() gave neither a row nor null`);
       return defined(said) as Record<string, unknown>;
     } finally {
-      this.underWay.delete(name);
+      work.underWay.delete(name);
     }
   }
 
@@ -361,12 +477,12 @@ class OwnersStore extends ReadStore implements HomeStore {
     if (wrong !== undefined) throw new Wrong(`${op}() gave a row that ${this.app.theirs[op].table} refuses: ${wrong.field} ${wrong.words}`, wrong.field);
   }
 
-  /** Runs their functions for one entry: what they answer, or why the entry is refused. */
-  private async attempt(work: () => Promise<Taken>): Promise<Taken | Rejection> {
+  /** Runs their functions for one row: what they answer, or why its entry is refused. */
+  private async attempt(place: Place, work: () => Promise<Taken>): Promise<Taken | Rejection> {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof NoPlace) return { columns: null };
+      if (error instanceof NoPlace) return { columns: null, ...(error.place !== nameOf(place) && { waits: error.place }) };
       if (!(error instanceof Wrong)) throw error;
       const reason = `${REJECTIONS.owner} ${error.words}`.slice(0, 500);
       return { code: "owner", reason, ...(error.field === undefined ? {} : { field: error.field.slice(0, 200) }) };
@@ -375,45 +491,51 @@ class OwnersStore extends ReadStore implements HomeStore {
 
   // --------------------------------------------------------------------------------------- references
 
-  private refsFor({ sessionKey }: Place, row: Row, others: Others<Standing>, context: unknown) {
-    const refer = async (op: Op, key: string) => await this.idOf({ op, sessionKey, key }, row, others, context);
+  private refsFor({ sessionKey }: Place, row: Row, work: Work) {
+    const refer = async (op: Op, key: string, can?: Optional) => {
+      try {
+        return await this.idOf({ op, sessionKey, key }, row, work);
+      } catch (error) {
+        if (can?.optional === true && error instanceof NoPlace) return undefined;
+        throw error;
+      }
+    };
     return {
-      session: async () => await refer("session", sessionKey),
-      camera: async (cameraId: string) => await refer("camera", String(cameraId)),
-      event: async (eventKey: string) => await refer("event", String(eventKey)),
+      session: async (can?: Optional) => await refer("session", sessionKey, can),
+      camera: async (cameraId: string, can?: Optional) => await refer("camera", String(cameraId), can),
+      event: async (eventKey: string, can?: Optional) => await refer("event", String(eventKey), can),
     };
   }
 
-  private async idOf(place: Place, referring: Row, others: Others<Standing>, context: unknown): Promise<GenericId<string>> {
-    const held = await others.hold(place);
+  private async idOf(place: Place, referring: Row, work: Work): Promise<GenericId<string>> {
+    const held = await work.others.hold(place);
     if (held.row !== undefined) {
-      const standing = await others.settle(held);
-      if (standing?.shelf !== this.app.theirs[place.op]) throw new NoPlace();
+      const standing = await work.others.settle(held);
+      if (standing?.shelf !== this.app.theirs[place.op]) throw new NoPlace(nameOf(place));
       return standing.id;
     }
-    if (held.found === undefined) await this.makeStub(held, referring, others, context);
+    if (held.found === undefined) await this.makeStub(held, referring, work);
     return (held.found as unknown as Standing).id;
   }
 
-  private async makeStub(held: Held<Standing>, referring: Row, others: Others<Standing>, context: unknown): Promise<void> {
+  private async makeStub(held: Held<Standing>, referring: Row, work: Work): Promise<void> {
     const { place } = held;
-    if (this.underWay.has(nameOf(place))) {
+    if (work.underWay.has(nameOf(place))) {
       throw new Wrong(`the first row of this ${place.op} needs the id of a row that needs its own: leave one of both out as long as there is none`);
     }
     const row = stubOf(place, referring);
-    const columns = await this.columnsOf(place, row, others, context, true);
+    const columns = await this.columnsOf(place, row, work, true);
     this.check(place.op, columns);
     const tap = { ...toStored(place, this.venue, row), stub: true };
     held.found = { ...(await this.putIn(place.op, undefined, columns, tap)), row: undefined };
-    this.made.push(held);
+    work.made.push(held);
   }
 
-  private async unmake(): Promise<void> {
-    for (const held of this.made.reverse()) {
+  private async unmake(made: Held<Standing>[]): Promise<void> {
+    for (const held of made.reverse()) {
       if (held.found !== undefined) await this.ctx.db.delete(held.found.id);
       held.found = undefined;
     }
-    this.made = [];
   }
 }
 
@@ -470,8 +592,8 @@ function gaveIn(document: Document): Gave {
 }
 
 /** What others wrote into a row that leaves their table. */
-function leftBy({ shelf, document }: Standing): Record<string, unknown> | undefined {
-  if (shelf.table === REST_TABLE) return document["theirs"] as Record<string, unknown> | undefined;
+function leftBy({ shelf, document }: Standing): Record<string, unknown> {
+  if (shelf.table === REST_TABLE) return (document["theirs"] ?? {}) as Record<string, unknown>;
   return without(bareOf(document), gaveIn(document));
 }
 
@@ -481,6 +603,15 @@ function withoutTap(validator: GenericValidator): GenericValidator {
   if (validator.kind !== "object") return validator;
   const { tap, ...fields } = validator.fields as Record<string, GenericValidator>;
   return { kind: "object", isOptional: validator.isOptional, fields } as unknown as GenericValidator;
+}
+
+function sameText(left: Record<string, unknown>, right: Record<string, unknown>): boolean {
+  return canonical(convexToJson(left as Value) as Json) === canonical(convexToJson(right as Value) as Json);
+}
+
+function placeOf(item: Item): Place {
+  const { sessionKey, key } = positionOf(item);
+  return { op: item.shelf.op, sessionKey: sessionKey as string, key: key as string };
 }
 
 function nameOf({ op, sessionKey, key }: Place): string {

@@ -55,7 +55,7 @@ export interface LedgerStore<Where extends Found = Found> {
   find(place: Place): Promise<Where | undefined>;
   /** Whether the row has a place here; anything that is not a rejection is handed back with the row to `put`. */
   take?(place: Place, found: Where | undefined, row: Row, others: Others<Where>): Promise<Rejection | object>;
-  put(place: Place, found: Where | undefined, row: Row, taken: object | undefined): Promise<Where>;
+  put(held: Held<Where>, row: Row, others: Others<Where>): Promise<Where>;
 }
 
 /** The other rows of the batch that is under way. */
@@ -70,8 +70,12 @@ export interface Held<Where extends Found = Found> {
   place: Place;
   found: Where | undefined;
   row: Row | "forgotten" | undefined;
+  /** What `take` made of the row. */
   taken: object | undefined;
+  /** It must be written. */
   changed: boolean;
+  /** The row says what it said before, and only stands elsewhere: no news for readers of `changes`. */
+  moved: boolean;
 }
 
 export type PublicRow = Record<string, unknown>;

@@ -64,10 +64,13 @@ export const productionTapTables = {
     /** When it began or happened; a camera and a still have none. */
     at: v.optional(v.number()),
     tap: v.union(storedSession, storedForgotten, storedCamera, storedEvent, storedStill),
-    /** What stood in the owner's row besides, when a row left their table. */
+    /** What others wrote into the owner's row, when it left their table. */
     theirs: v.optional(v.any()),
+    /** The row without a place of theirs that this one refers to, and is waiting for. */
+    waits: v.optional(v.string()),
   })
     .index("by_key", ["op", "tap.sessionKey", "key"])
+    .index("by_waits", ["waits"])
     .index("by_at", ["op", "tap.sessionKey", "at", "key"])
     .index("by_venue", ["op", "tap.venue", "at", "key"])
     .index("by_changed", ["op", "tap.changedAt", "tap.sessionKey", "key"])
