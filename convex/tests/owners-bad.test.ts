@@ -194,6 +194,68 @@ describe("a row that was deleted by hand", () => {
   });
 });
 
+describe("refill", () => {
+  async function refill(ledger: OwnersLedger): Promise<{ refused: string[] }> {
+    const refused: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const args: { sessionKey: string; cursor: string | null } = { sessionKey: SESSION, cursor };
+      const step = await mutate<{ refused: string[]; cursor: string | null }>(ledger, "tap:refill", args);
+      refused.push(...step.refused);
+      ({ cursor } = step);
+    } while (cursor !== null);
+    return { refused };
+  }
+
+  test("makes rows of a function that was changed, keeps what others wrote, and is no news to readers of changes", async () => {
+    let change: (name: string) => string = (name) => name;
+    const ledger = await open({ camera: async (row, given) => ({ ...(await good.camera(row, given))!, name: change(row.name ?? "") }) });
+    const names = Array.from({ length: 130 }, (_, number) => `c${number}`);
+    await ingest(ledger, [session(), ...names.map((name) => camera({ cameraId: name, name }))]);
+    await ledger.run(async ({ db }) => {
+      const [first] = await db.query("devices").take(1);
+      await db.patch(first!._id, { spot: { zone: "stage", row: 7 } });
+    });
+    const before = await contents(ledger);
+    const marks = async () => (await documents(ledger, "devices")).map(({ tap }) => (tap as { changedAt: bigint }).changedAt);
+    const commits = await marks();
+    change = (name) => { if (name === "c5") throw new Error("no c5"); return name.toUpperCase(); };
+    expect((await refill(ledger)).refused).toEqual([expect.stringContaining("no c5")]);
+    const devices = await theirs(ledger, "devices");
+    expect(devices.map(({ name }) => name)).toEqual(names.map((name) => (name === "c5" ? name : name.toUpperCase())));
+    expect(devices[0]).toMatchObject({ spot: { zone: "stage", row: 7 } });
+    expect(await contents(ledger)).toEqual(before);
+    expect(await marks()).toEqual(commits);
+  });
+
+  test("gives rows a place that had none, and takes it from others", async () => {
+    let wanted = false;
+    const ledger = await open({ camera: (row, given) => (wanted ? good.camera(row, given) : null) });
+    await ingest(ledger, [session(), camera(), event()]);
+    expect([await theirs(ledger, "devices"), await theirs(ledger, "log")]).toEqual([[], []]);
+    wanted = true;
+    expect(await refill(ledger)).toEqual({ refused: [] });
+    const [[device], [entry]] = [await documents(ledger, "devices"), await documents(ledger, "log")];
+    expect(entry).toMatchObject({ device: device?._id });
+    wanted = false;
+    await refill(ledger);
+    expect([await theirs(ledger, "devices"), await theirs(ledger, "log")]).toEqual([[], []]);
+    expect(await contents(ledger)).toMatchObject({ cameras: [{}], events: [{}] });
+  });
+
+  test("heals what refers to a row that was deleted by hand", async () => {
+    const ledger = await open();
+    await ingest(ledger, [session(), camera(), event()]);
+    await ledger.run(async ({ db }) => {
+      for (const { _id } of await db.query("devices").take(9)) await db.delete(_id);
+    });
+    await ingest(ledger, [camera()]);
+    await refill(ledger);
+    const [[device], [entry]] = [await documents(ledger, "devices"), await documents(ledger, "log")];
+    expect(entry).toMatchObject({ device: device?._id });
+  });
+});
+
 describe("two rows with one key", () => {
   async function copied(table: string, entry: object): Promise<OwnersLedger> {
     const ledger = await open();

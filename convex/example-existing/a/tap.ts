@@ -117,4 +117,5 @@ export const {
   addKey,
   listKeys,
   revokeKey,
+  refill,
 } = ledgerFunctions(home);

@@ -109,4 +109,5 @@ export const {
   addKey,
   listKeys,
   revokeKey,
+  refill,
 } = ledgerFunctions(home);

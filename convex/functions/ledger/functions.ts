@@ -33,7 +33,7 @@ import {
 import { HAS_CHANGES } from "./commitTs";
 import { rejection } from "./entries";
 import { productionHome, type LedgerHome } from "./home";
-import { ingestEntries, MAX_ENTRIES, type Answer } from "./ingest";
+import { ingestEntries, MAX_ENTRIES, refillRows, type Answer } from "./ingest";
 import { isPlainObject } from "./json";
 import {
   aboutKey,
@@ -50,7 +50,9 @@ import {
 } from "./keys";
 import { FUNCTIONS } from "./names";
 import { refusal, REJECTIONS, type RejectionCode } from "./problems";
-import { MAX_PAGE_ROWS, readStore, type Changes, type Listed, type PublicRow } from "./store";
+import { isSessionKey, venueOf } from "./sessionKeys";
+import { KEY_COLUMN } from "./shelf";
+import { MAX_PAGE_ROWS, readStore, type Changes, type Listed, type PublicRow, type ReadStore } from "./store";
 import { right } from "./tables";
 
 /**
@@ -75,6 +77,10 @@ const venuesOrAll = v.union(v.literal("all"), v.array(v.string()));
 /** Rows that one call of `forgetSession` deletes at most; a row may have 256 KiB, and a mutation reads 16 MiB. */
 const FORGET_AT_ONCE = 50;
 const LISTED: readonly Listed[] = ["event", "still", "camera"];
+
+/** Rows that one call of `refill` makes anew, and the order in which nothing is made before what it refers to. */
+const REFILL_AT_ONCE = 100;
+const LISTED_AGAIN: readonly Listed[] = ["camera", "event", "still"];
 
 /** Rows per table in a timeline: bounded so that the largest rows there may be stay under what a query may read. */
 const TIMELINE_ROWS = 50;
@@ -266,6 +272,20 @@ export function ledgerFunctions(home: LedgerHome = productionHome) {
     return await reading(ctx).changes(venues && [...new Set(venues)], cursor, whole(limit, MAX_PAGE_ROWS));
   }
 
+  async function refill(ctx: Context, sessionKey: string, cursor: string | null): Promise<{ refused: string[]; cursor: string | null }> {
+    const venue = isSessionKey(sessionKey) ? venueOf(sessionKey) : undefined;
+    if (venue === undefined) throw refusal("key");
+    const [op = "session", from] = cursor?.split(" ") ?? [];
+    const list = LISTED_AGAIN.find((name) => name === op);
+    const page =
+      list === undefined
+        ? { page: [{ op: "session" as const, sessionKey, key: sessionKey }], isDone: true, continueCursor: "" }
+        : await placesOf(reading(ctx), list, sessionKey, from ?? null);
+    const refused = await refillRows(home.writer(ctx, venue), page.page);
+    const next = page.isDone ? LISTED_AGAIN[list === undefined ? 0 : LISTED_AGAIN.indexOf(list) + 1] : `${op} ${page.continueCursor}`;
+    return { refused: refused.map(({ reason }) => reason), cursor: next ?? null };
+  }
+
   /** One session's row; null where there is none; of a forgotten one its key, venue and `retracted`. */
   const getSession = queryGeneric({ args: ofSession, returns: sessionOrNull, handler: async (ctx, args) => await sessionOf(ctx, args) });
 
@@ -372,6 +392,16 @@ export function ledgerFunctions(home: LedgerHome = productionHome) {
       handler: async (ctx, args) => asChanges(await changesOf(ctx, args)),
     }),
 
+    /**
+     * Over an owner's tables: makes a shoot's rows anew, after a function of theirs was changed, or rows were deleted by
+     * hand. Call it again with the cursor that it gives, until that is null.
+     */
+    refill: internalMutationGeneric({
+      args: { sessionKey: v.string(), cursor: v.optional(v.union(v.string(), v.null())) },
+      returns: v.object({ refused: v.array(v.string()), cursor: v.union(v.string(), v.null()) }),
+      handler: async (ctx, args) => await refill(ctx, args.sessionKey, args.cursor ?? null),
+    }),
+
     /** A key's digest, venues and rights; said again, the row is changed. */
     addKey: internalMutationGeneric({
       args: { digest: v.string(), venues: venuesOrAll, may: v.array(right), label: v.optional(v.string()) },
@@ -442,6 +472,11 @@ function rows<Row>({ page, isDone }: { page: PublicRow[]; isDone: boolean }): { 
 
 function asChanges({ page, ...rest }: Changes): Infer<typeof changed> {
   return { ...rest, page: page as { op: Op; row: PublicRow }[] as Infer<typeof changed>["page"] };
+}
+
+async function placesOf(store: ReadStore, op: Listed, sessionKey: string, cursor: string | null) {
+  const page = await store.pageOf(op, sessionKey, { numItems: REFILL_AT_ONCE, cursor });
+  return { ...page, page: page.page.map((row) => ({ op, sessionKey, key: row[KEY_COLUMN[op]] as string })) };
 }
 
 /** A whole number from 1 to the most, whatever was asked for. */

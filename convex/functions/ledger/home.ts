@@ -5,7 +5,8 @@ import { COLUMNS, type Op } from "./columns";
 import { commitTs } from "./commitTs";
 import type { Row } from "./merge";
 import { indexOf as index, query, type Index, type Item, type Part, type Reader, type Shelf } from "./shelf";
-import { bareSession, ReadStore, toRow, toStored, type Found, type Held, type Listed, type LedgerStore, type Place, type Shelves, type Writer } from "./store";
+import { bareSession, ReadStore, toRow, toStored, type Found, type Held, type Listed, type LedgerStore, type Others, type Place, type Shelves, type Writer } from "./store";
+import type { Rejection } from "./problems";
 
 /** Where rows stand, and who writes them there. */
 export interface LedgerHome {
@@ -19,6 +20,8 @@ export interface HomeStore extends LedgerStore {
   forget(sessionKey: string, at: number): Promise<void>;
   /** Deletes at most so many of a session's rows and says how many it were. */
   deleteSome(op: Listed, sessionKey: string, count: number): Promise<number>;
+  /** Makes rows anew where they are made by somebody's functions; says what was refused. */
+  refill?(places: readonly Place[], others: Others): Promise<Rejection[]>;
 }
 
 /** A row and the copies of it that somebody made by hand. */

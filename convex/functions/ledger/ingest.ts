@@ -9,7 +9,8 @@
 import { checkEntry, isRejection, keyOf, rejection, type Entry } from "./entries";
 import { canonical, type JsonObject } from "./json";
 import { merge, type Outcome, type Row } from "./merge";
-import type { RejectionCode } from "./problems";
+import type { HomeStore } from "./home";
+import type { Rejection, RejectionCode } from "./problems";
 import type { Found, Held, LedgerStore, Others, Place } from "./store";
 
 export const MAX_ENTRIES = 500;
@@ -35,6 +36,11 @@ export async function ingestEntries(store: LedgerStore, venue: string, entries: 
   }
   await batch.write();
   return answers;
+}
+
+/** Rows made anew as a batch of their own; what was refused. */
+export async function refillRows(store: HomeStore, places: readonly Place[]): Promise<Rejection[]> {
+  return (await store.refill?.(places, new Batch(store))) ?? [];
 }
 
 /** The rows that one batch is about, as they will be written at its end. */
