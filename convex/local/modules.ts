@@ -10,6 +10,9 @@ export type Modules = Record<string, () => Promise<Record<string, unknown>>>;
 /** What is served: by name, its folder, and the module in it that the tap calls. */
 const APPS: Readonly<Record<string, readonly [folder: string, module: string]>> = {
   ledger: ["../functions/", "production"],
+  a: ["../example-existing/a/", "tap"],
+  b: ["../example-existing/b/", "tap"],
+  "0.1.0": ["../tests/fixtures/0.1.0/", "production"],
 };
 
 export interface App {
@@ -21,12 +24,12 @@ export interface App {
 export const APP_NAMES: readonly string[] = Object.keys(APPS);
 
 export async function openApp(name: string): Promise<App> {
-  const [path, module] = APPS[name] ?? [];
+  const [path, module] = Object.hasOwn(APPS, name) ? (APPS[name] ?? []) : [];
   if (path === undefined || module === undefined) throw new Error(`there is no app ${name}`);
   const folder = fileURLToPath(new URL(path, import.meta.url));
   // By this folder convex-test tells where the functions are; an example has none of its own.
   const modules: Modules = { "./_generated/api.js": () => Promise.resolve({}), ...modulesIn(folder) };
-  const schema = (await modules["./schema.ts"]?.())?.["default"] as App["schema"];
+  const schema = (await (modules["./schema.ts"] ?? modules["./schema.js"])?.())?.["default"] as App["schema"];
   return { module, schema, modules };
 }
 

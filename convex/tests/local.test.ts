@@ -227,6 +227,35 @@ describe("what is kept", () => {
     expect(await ask(second, "changes", { sessionKey: undefined })).toMatchObject({ value: { page: [{}, {}, {}] } });
   });
 
+  test.each(["SIGKILL", "SIGTERM"] as const)("after a %s an owner's rows refer to each other as before", async (signal) => {
+    const first = await start(["--app", "a"]);
+    const page = async (local: Local) => {
+      const asked = async (path: string, args: object) => (JSON.parse(await raw(local, "query", path, args)) as { value: unknown }).value;
+      const [organizationId] = (await asked("shoots:organizations", { name: "stage-1" })) as string[];
+      const [shoot] = (await asked("shoots:ofOrganization", { organizationId })) as { _id: string }[];
+      return await asked("shoots:page", { sessionId: shoot?._id });
+    };
+    await raw(first, "mutation", "shoots:addOrganization", { name: "stage-1" });
+    await raw(first, "mutation", "tap:ingest", { accessKey: KEY, entries: [event(), camera({ name: "Wide" }), session()] });
+    const before = await page(first);
+    expect(before).toMatchObject({ log: [{ eventType: "camera_cut", label: "Wide" }] });
+    await end(first, signal);
+    const second = await start(["--app", "a"]);
+    expect(await page(second)).toEqual(before);
+    await end(second, "SIGTERM");
+    expect(await page(await start(["--app", "a"]))).toEqual(before);
+  });
+
+  test("a file that the local ledger of 0.1.0 left is read", async () => {
+    const row = { sessionKey: SESSION, venue: "stage-1", version: T0, revision: 0, cameraId: "1", joinedAt: T0 };
+    const call = { path: "production:ingest", keyArgument: "accessKey", venue: "stage-1", at: T0, args: { entries: [session({ media: ["a.mp4"] })] } };
+    const lines = [{ ledger: 1, note: "" }, { row: { table: "productionCameras", document: row } }, { call }];
+    writeFileSync(data(), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const local = await start();
+    expect(local.ready.restored).toEqual({ rows: 1, calls: 1 });
+    expect(await ask(local, "sessionTimeline")).toMatchObject({ value: { session: { media: ["a.mp4"] }, cameras: { page: [row] } } });
+  });
+
   test("SIGTERM leaves a snapshot and ends with 0", async () => {
     const first = await start();
     await ingest(first, [session(), session({ startedAt: T0 - 5 }, { version: T0 - 1 })]);

@@ -9,6 +9,19 @@ type Model = DataModelFromSchemaDefinition<typeof schema>;
 const mutation = mutationGeneric as MutationBuilder<Model, "public">;
 const query = queryGeneric as QueryBuilder<Model, "public">;
 
+export const addOrganization = mutation({
+  args: { name: v.string() },
+  handler: async (ctx, { name }) => await ctx.db.insert("organizations", { name }),
+});
+
+export const organizations = query({
+  args: { name: v.string() },
+  handler: async (ctx, { name }) => {
+    const all = await ctx.db.query("organizations").take(1_000);
+    return all.flatMap((organization) => (organization.name === name ? [organization._id] : []));
+  },
+});
+
 /** A person plans a rehearsal. */
 export const plan = mutation({
   args: { organizationId: v.id("organizations"), title: v.string(), startedAt: v.number() },

@@ -14,7 +14,7 @@ const tables = {
 const home = ownersHome(schema, tables)({
   // Which organisation a venue belongs to is this app's to know; here there is one of the venue's name.
   async context(ctx, venue) {
-    const organization = (await ctx.db.query("organizations").take(100)).find(({ name }) => name === venue);
+    const organization = (await ctx.db.query("organizations").take(1_000)).find(({ name }) => name === venue);
     if (organization === undefined) throw new Error(`no organization is called ${venue}`);
     return { organizationId: organization._id };
   },
