@@ -84,8 +84,8 @@ class OwnStore extends ReadStore implements HomeStore {
     const stored = { ...toStored(place, this.venue, row), ...commitTs(this.writing) };
     if (found === undefined) return { id: await this.writing.insert(tableOf(place.op), stored as never), row, copies: [] };
     // Columns that an app added to these tables keep what stands in them; ours become what the row says, also by absence.
-    await this.writing.patch(found.id, { ...absent(place.op), ...stored } as never);
-    for (const copy of found.copies) await this.writing.delete(copy);
+    await this.writing.patch(tableOf(place.op), found.id, { ...absent(place.op), ...stored } as never);
+    for (const copy of found.copies) await this.writing.delete(tableOf(place.op), copy);
     return { id: found.id, row, copies: [] };
   }
 
@@ -94,8 +94,8 @@ class OwnStore extends ReadStore implements HomeStore {
     if (found?.row === "forgotten") return;
     const bare = { ...bareSession(sessionKey, this.venue, at), ...commitTs(this.writing) };
     if (found === undefined) await this.writing.insert(tableOf("session"), bare as never);
-    else await this.writing.replace(found.id, bare as never);
-    for (const copy of found?.copies ?? []) await this.writing.delete(copy);
+    else await this.writing.replace(tableOf("session"), found.id, bare as never);
+    for (const copy of found?.copies ?? []) await this.writing.delete(tableOf("session"), copy);
   }
 
   async deleteSome(op: Listed, sessionKey: string, count: number): Promise<number> {
@@ -109,7 +109,7 @@ export async function deleteFrom(db: Writer, shelves: readonly Shelf[], sessionK
   for (const shelf of shelves) {
     if (deleted >= count) break;
     const documents = await query(db as Reader, shelf, shelf.indexes.list, { sessionKey }, { same: {} }, false).take(count - deleted);
-    for (const { _id } of documents) await db.delete(_id);
+    for (const { _id } of documents) await db.delete(shelf.table, _id);
     deleted += documents.length;
   }
   return deleted;

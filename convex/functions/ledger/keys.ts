@@ -155,6 +155,7 @@ function linesIn(variable: string): Line[] {
 }
 
 function wordsIn(variable: string): string[] {
+  // eslint-disable-next-line @convex-dev/no-process-env -- by names that an app does not declare in its convex.config.ts
   return (process.env[variable] ?? "").split(/[\s,;]+/).filter((word) => word !== "");
 }
 

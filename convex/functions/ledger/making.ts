@@ -182,7 +182,7 @@ export class Maker {
 
   private async unmake(made: Held<Standing>[]): Promise<void> {
     for (const held of made.reverse()) {
-      if (held.found !== undefined) await this.ctx.db.delete(held.found.id);
+      if (held.found !== undefined) await this.ctx.db.delete(held.found.shelf.table, held.found.id);
       held.found = undefined;
     }
   }

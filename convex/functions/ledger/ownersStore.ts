@@ -13,7 +13,7 @@ import type { Rejection } from "./problems";
 import { AT_COLUMN, itemOf, positionOf, query, type Document, type Item, type Reader } from "./shelf";
 import { bareSession, ReadStore, toRow, toStored, type Held, type Listed, type Others, type Place } from "./store";
 
-export const REST_TABLE = "productionTapRows";
+export const REST_TABLE: string = "productionTapRows";
 
 /** Rows that one batch moves after another that they refer to; `refill` moves the rest. */
 const MOST_MOVED = 500;
@@ -80,7 +80,7 @@ export class OwnersStore extends ReadStore implements HomeStore {
     const place: Place = { op: "session", sessionKey, key: sessionKey };
     const found = await this.find(place);
     if (found?.row === "forgotten") return;
-    for (const { document } of await this.itemsAt(place)) await this.ctx.db.delete(document._id);
+    for (const { shelf, document } of await this.itemsAt(place)) await this.ctx.db.delete(shelf.table, document._id);
     const tap = { ...bareSession(sessionKey, this.venue, at), ...commitTs(this.ctx.db) };
     await this.ctx.db.insert(REST_TABLE, { op: place.op, key: place.key, tap } as never);
   }
@@ -102,11 +102,11 @@ export class OwnersStore extends ReadStore implements HomeStore {
     const whole = { ...this.documentOf(op, found, columns), tap: { ...tap, gave: gaveOf(columns, this.app.validators[op]) } };
     if (found?.shelf !== shelf) {
       const id = await this.ctx.db.insert(shelf.table, whole as never);
-      if (found !== undefined) await this.ctx.db.delete(found.id);
+      if (found !== undefined) await this.ctx.db.delete(found.shelf.table, found.id);
       return { id, shelf, document: { ...whole, _id: id } as unknown as Document, copies: [] };
     }
     const gone = Object.keys(found.document).filter((name) => !name.startsWith("_") && !(name in whole));
-    await this.ctx.db.patch(found.id, { ...Object.fromEntries(gone.map((name) => [name, undefined])), ...whole } as never);
+    await this.ctx.db.patch(shelf.table, found.id, { ...Object.fromEntries(gone.map((name) => [name, undefined])), ...whole } as never);
     return { id: found.id, shelf, document: { ...whole, _id: found.id } as unknown as Document, copies: [] };
   }
 
@@ -131,16 +131,16 @@ export class OwnersStore extends ReadStore implements HomeStore {
       ...(waits !== undefined && { waits }),
       ...(Object.keys(others).length > 0 && { theirs: others }),
     };
-    if (found?.shelf === shelf) await this.ctx.db.replace(found.id, whole as never);
+    if (found?.shelf === shelf) await this.ctx.db.replace(REST_TABLE, found.id, whole as never);
     const id = found?.shelf === shelf ? found.id : await this.ctx.db.insert(REST_TABLE, whole as never);
-    if (found !== undefined && id !== found.id) await this.ctx.db.delete(found.id);
+    if (found !== undefined && id !== found.id) await this.ctx.db.delete(found.shelf.table, found.id);
     return { id, shelf, document: { ...whole, _id: id } as unknown as Document, copies: [] };
   }
 
   /** A second document with a key of ours, which somebody made by hand: theirs stays theirs, and says nothing of ours. */
   private async removeCopy({ shelf, document }: Item): Promise<void> {
-    if (shelf.table === REST_TABLE) await this.ctx.db.delete(document._id);
-    else await this.ctx.db.patch(document._id, { tap: undefined } as never);
+    if (shelf.table === REST_TABLE) await this.ctx.db.delete(REST_TABLE, document._id);
+    else await this.ctx.db.patch(shelf.table, document._id, { tap: undefined } as never);
   }
 
   // --------------------------------------------------------------------------------------- rows that refer to others
@@ -202,7 +202,7 @@ export class OwnersStore extends ReadStore implements HomeStore {
     for (const kind of ["camera", "event"] as const) {
       for (const item of await this.theirsOf(kind, sessionKey, MOST_MOVED)) {
         if (item.row["stub"] !== true) continue;
-        await this.ctx.db.delete(item.document._id);
+        await this.ctx.db.delete(item.shelf.table, item.document._id);
         (await others.hold(placeOf(item))).found = undefined;
       }
     }
