@@ -27,6 +27,7 @@ import type * as ledger_names from "../ledger/names.js";
 import type * as ledger_owners from "../ledger/owners.js";
 import type * as ledger_ownersStore from "../ledger/ownersStore.js";
 import type * as ledger_problems from "../ledger/problems.js";
+import type * as ledger_reading from "../ledger/reading.js";
 import type * as ledger_routes from "../ledger/routes.js";
 import type * as ledger_sessionKeys from "../ledger/sessionKeys.js";
 import type * as ledger_shelf from "../ledger/shelf.js";
@@ -60,6 +61,7 @@ declare const fullApi: ApiFromModules<{
   "ledger/owners": typeof ledger_owners;
   "ledger/ownersStore": typeof ledger_ownersStore;
   "ledger/problems": typeof ledger_problems;
+  "ledger/reading": typeof ledger_reading;
   "ledger/routes": typeof ledger_routes;
   "ledger/sessionKeys": typeof ledger_sessionKeys;
   "ledger/shelf": typeof ledger_shelf;

@@ -24,11 +24,6 @@ import {
   runningColumns,
   sessionRow,
   stillRow,
-  type CameraRow,
-  type EventRow,
-  type Op,
-  type SessionRow,
-  type StillRow,
 } from "./columns";
 import { HAS_CHANGES } from "./commitTs";
 import { rejection } from "./entries";
@@ -52,7 +47,8 @@ import { FUNCTIONS } from "./names";
 import { refusal, REJECTIONS, type RejectionCode } from "./problems";
 import { isSessionKey, venueOf } from "./sessionKeys";
 import { KEY_COLUMN } from "./shelf";
-import { MAX_PAGE_ROWS, readStore, type Changes, type Listed, type PublicRow, type ReadStore } from "./store";
+import { readLedger } from "./reading";
+import { readStore, type Listed, type ReadStore } from "./store";
 import { right } from "./tables";
 
 /**
@@ -82,16 +78,7 @@ const LISTED: readonly Listed[] = ["event", "still", "camera"];
 const REFILL_AT_ONCE = 100;
 const LISTED_AGAIN: readonly Listed[] = ["camera", "event", "still"];
 
-/** Rows per table in a timeline: bounded so that the largest rows there may be stay under what a query may read. */
-const TIMELINE_ROWS = 50;
-const TIMELINE_EVENTS = 200;
-
-/** Rows that a live screen shows unless it asks for more, and the most that it gets. */
-const LATEST = 20;
-const MOST_LATEST = 100;
-
-/** Rows of `changes` unless asked for, and venues that one call may name: each costs some reads of an index. */
-const CHANGES = 100;
+/** Venues that one call of `changes` may name: each costs some reads of an index. */
 const MOST_VENUES = 50;
 
 type Context = { db: unknown };
@@ -105,7 +92,7 @@ interface Asked {
  * `export const { about, ingest, … } = ledgerFunctions(productionHome);`
  */
 export function ledgerFunctions(home: LedgerHome = productionHome) {
-  const reading = ({ db }: Context) => readStore(db, home.shelves);
+  const reading = ({ db }: Context) => readLedger(db, home);
 
   // ----------------------------------------------------------------------------------------- writing
 
@@ -234,42 +221,28 @@ export function ledgerFunctions(home: LedgerHome = productionHome) {
 
   // ----------------------------------------------------------------------------------------- reading
 
-  async function sessionOf(ctx: Context, { accessKey, sessionKey }: Asked): Promise<SessionRow | null> {
+  async function sessionOf(ctx: Context, { accessKey, sessionKey }: Asked) {
     await authoriseReading(ctx.db, accessKey, sessionKey);
-    return (await reading(ctx).show({ op: "session", sessionKey, key: sessionKey })) as SessionRow | null;
-  }
-
-  async function pageOf<Row>(ctx: Context, op: Listed, asked: Asked & { paginationOpts: PaginationOptions }) {
-    await authoriseReading(ctx.db, asked.accessKey, asked.sessionKey);
-    const page = await reading(ctx).pageOf(op, asked.sessionKey, asked.paginationOpts);
-    return { ...page, page: page.page as Row[] };
+    return await reading(ctx).session(sessionKey);
   }
 
   async function sessionsOf(ctx: Context, asked: { accessKey?: unknown; venue?: string; paginationOpts: PaginationOptions }) {
     const venue = await readerVenue(ctx.db, asked.accessKey, asked.venue);
-    const page = await reading(ctx).pageOfSessions(venue, asked.paginationOpts);
-    return { ...page, page: page.page as SessionRow[] };
+    return await reading(ctx).sessions(venue, asked.paginationOpts);
   }
 
-  async function timelineOf(ctx: Context, asked: Asked) {
-    const session = await sessionOf(ctx, asked);
-    const store = reading(ctx);
-    const first = async <Row>(op: Listed, count: number) => rows<Row>(await store.firstOf(op, asked.sessionKey, count));
-    return {
-      session,
-      cameras: await first<CameraRow>("camera", TIMELINE_ROWS),
-      events: await first<EventRow>("event", TIMELINE_EVENTS),
-      stills: await first<StillRow>("still", TIMELINE_ROWS),
-    };
+  async function timelineOf(ctx: Context, { accessKey, sessionKey }: Asked) {
+    await authoriseReading(ctx.db, accessKey, sessionKey);
+    return await reading(ctx).timeline(sessionKey);
   }
 
-  async function changesOf(ctx: Context, asked: Infer<typeof changesAsked>): Promise<Changes> {
+  async function changesOf(ctx: Context, asked: Infer<typeof changesAsked>) {
     const mine = await readerVenues(ctx.db, asked.accessKey);
-    const { venues: wanted, cursor = null, limit = CHANGES } = asked;
+    const { venues: wanted, cursor = null, limit } = asked;
     if (wanted?.some((venue) => !includes(mine, venue)) === true) throw refusal("venue");
     const venues = wanted ?? (mine === "all" ? undefined : mine);
     if (venues !== undefined && venues.length > MOST_VENUES) throw refusal("too_many");
-    return await reading(ctx).changes(venues && [...new Set(venues)], cursor, whole(limit, MAX_PAGE_ROWS));
+    return (await reading(ctx).changes(venues && [...new Set(venues)], cursor, limit)) as Infer<typeof changed>;
   }
 
   async function refill(ctx: Context, sessionKey: string, cursor: string | null): Promise<{ refused: string[]; cursor: string | null }> {
@@ -280,7 +253,7 @@ export function ledgerFunctions(home: LedgerHome = productionHome) {
     const page =
       list === undefined
         ? { page: [{ op: "session" as const, sessionKey, key: sessionKey }], isDone: true, continueCursor: "" }
-        : await placesOf(reading(ctx), list, sessionKey, from ?? null);
+        : await placesOf(readStore(ctx.db, home.shelves), list, sessionKey, from ?? null);
     const refused = await refillRows(home.writer(ctx, venue), page.page);
     const next = page.isDone ? LISTED_AGAIN[list === undefined ? 0 : LISTED_AGAIN.indexOf(list) + 1] : `${op} ${page.continueCursor}`;
     return { refused: refused.map(({ reason }) => reason), cursor: next ?? null };
@@ -296,21 +269,30 @@ export function ledgerFunctions(home: LedgerHome = productionHome) {
   const listDirectorEvents = queryGeneric({
     args: pageOfSession,
     returns: paginationResultValidator(eventRow),
-    handler: async (ctx, args) => await pageOf<EventRow>(ctx, "event", args),
+    handler: async (ctx, args) => {
+      await authoriseReading(ctx.db, args.accessKey, args.sessionKey);
+      return await reading(ctx).events(args.sessionKey, args.paginationOpts);
+    },
   });
 
   /** The cameras of a session, in the order of their ids. */
   const listCameras = queryGeneric({
     args: pageOfSession,
     returns: paginationResultValidator(cameraRow),
-    handler: async (ctx, args) => await pageOf<CameraRow>(ctx, "camera", args),
+    handler: async (ctx, args) => {
+      await authoriseReading(ctx.db, args.accessKey, args.sessionKey);
+      return await reading(ctx).cameras(args.sessionKey, args.paginationOpts);
+    },
   });
 
   /** The stills of a session, in the order of their keys. */
   const listStills = queryGeneric({
     args: pageOfSession,
     returns: paginationResultValidator(stillRow),
-    handler: async (ctx, args) => await pageOf<StillRow>(ctx, "still", args),
+    handler: async (ctx, args) => {
+      await authoriseReading(ctx.db, args.accessKey, args.sessionKey);
+      return await reading(ctx).stills(args.sessionKey, args.paginationOpts);
+    },
   });
 
   /** A session at a glance: its row, its cameras, the first of its events and stills; the lists have the rest. */
@@ -325,8 +307,7 @@ export function ledgerFunctions(home: LedgerHome = productionHome) {
     returns: firstOf(eventRow),
     handler: async (ctx, args) => {
       await authoriseReading(ctx.db, args.accessKey, args.sessionKey);
-      const latest = await reading(ctx).firstOf("event", args.sessionKey, whole(args.limit ?? LATEST, MOST_LATEST), true);
-      return rows<EventRow>(latest);
+      return await reading(ctx).latestEvents(args.sessionKey, args.limit);
     },
   });
 
@@ -337,7 +318,7 @@ export function ledgerFunctions(home: LedgerHome = productionHome) {
   const changes = queryGeneric({
     args: changesAsked.fields,
     returns: changed,
-    handler: async (ctx, args) => asChanges(await changesOf(ctx, args)),
+    handler: async (ctx, args) => await changesOf(ctx, args),
   });
 
   /** What this deployment takes, and what the key may do: any key may ask. */
@@ -389,7 +370,7 @@ export function ledgerFunctions(home: LedgerHome = productionHome) {
     readChanges: internalQueryGeneric({
       args: changesAsked.fields,
       returns: changed,
-      handler: async (ctx, args) => asChanges(await changesOf(ctx, args)),
+      handler: async (ctx, args) => await changesOf(ctx, args),
     }),
 
     /**
@@ -466,22 +447,9 @@ function firstOf<Row extends Validator<unknown, "required", string>>(row: Row) {
   return v.object({ page: v.array(row), isDone: v.boolean() });
 }
 
-function rows<Row>({ page, isDone }: { page: PublicRow[]; isDone: boolean }): { page: Row[]; isDone: boolean } {
-  return { page: page as Row[], isDone };
-}
-
-function asChanges({ page, ...rest }: Changes): Infer<typeof changed> {
-  return { ...rest, page: page as { op: Op; row: PublicRow }[] as Infer<typeof changed>["page"] };
-}
-
 async function placesOf(store: ReadStore, op: Listed, sessionKey: string, cursor: string | null) {
   const page = await store.pageOf(op, sessionKey, { numItems: REFILL_AT_ONCE, cursor });
   return { ...page, page: page.page.map((row) => ({ op, sessionKey, key: row[KEY_COLUMN[op]] as string })) };
-}
-
-/** A whole number from 1 to the most, whatever was asked for. */
-function whole(count: number, most: number): number {
-  return Number.isFinite(count) ? Math.min(Math.max(Math.floor(count), 1), most) : most;
 }
 
 function head({ sessionKey, version, revision }: { sessionKey: string; version: number; revision?: number }) {

@@ -1,5 +1,5 @@
 /**
- * The only files that touch the database are this one, `shelf.ts`, `owners.ts` and `keys.ts`.
+ * What the ledger needs of a database, and how its rows are read, wherever they stand (`home.ts`, `owners.ts`).
  *
  * Every read goes by an index and is bounded; each document is found by its key, because Convex has no unique indexes:
  * look-up and write in one mutation are one serialisable transaction, which is as good. Where somebody put a second
