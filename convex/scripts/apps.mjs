@@ -29,7 +29,7 @@ const OPTIONS = {
 /** The linter is not for what was theirs before. */
 const THEIRS = { b: ["production.ts"] };
 
-for (const [name, make] of Object.entries({ alone, a: () => example("a"), b: () => example("b") })) await check(name, make());
+for (const [name, make] of Object.entries({ alone, a: () => example("a"), b: () => example("b"), readme })) await check(name, make());
 console.log("the ledger is at home in every app of the README");
 
 /** Files by their paths in the app. */
@@ -48,7 +48,7 @@ function readme() {
   const text = readFileSync(join(ROOT, "README.md"), "utf8");
   const blocks = [...text.matchAll(/```tsx?\n\/\/ (\S+\.tsx?)\n([^]*?)```/g)].map(([, path, code]) => [path, code]);
   if (blocks.length === 0) throw new Error("the README has no files to write");
-  return { ...Object.fromEntries(blocks), ...ledger() };
+  return { ...ledger(), ...Object.fromEntries(blocks) };
 }
 
 function ledger() {

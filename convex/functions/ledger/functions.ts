@@ -238,6 +238,7 @@ export function ledgerFunctions(home: LedgerHome = productionHome) {
 
   async function changesOf(ctx: Context, asked: Infer<typeof changesAsked>) {
     const mine = await readerVenues(ctx.db, asked.accessKey);
+    if (!HAS_CHANGES) throw refusal("no_changes");
     const { venues: wanted, cursor = null, limit } = asked;
     if (wanted?.some((venue) => !includes(mine, venue)) === true) throw refusal("venue");
     const venues = wanted ?? (mine === "all" ? undefined : mine);

@@ -39,7 +39,8 @@ export const REFUSALS = {
   key: "The sessionKey is no session's key.",
   shape: "The entries, or the venues, are no list.",
   too_many: "One call takes at most 500 entries, and names at most 50 venues.",
-  cursor: "The cursor is none that changes gave.",
+  cursor: "The cursor is none that changes, or a list, gave.",
+  no_changes: "What changed cannot be told: the convex package of this deployment is older than 1.43.",
   key_invalid: "The key cannot be added or revoked like this.",
   owner_context: "The owner's context failed, so no row can be written.",
 } as const;

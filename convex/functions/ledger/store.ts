@@ -83,6 +83,9 @@ export type Listed = "camera" | "event" | "still";
 export type Shelves = Readonly<Record<Op, readonly Shelf[]>>;
 export type Writer = GenericDatabaseWriter<Record<string, AnyTable>>;
 
+/** How a page is asked for; older versions of convex have some of these without typing them. */
+type PageOptions = PaginationOptions & { endCursor?: string | null; maximumRowsRead?: number; maximumBytesRead?: number };
+
 export interface Change {
   op: Op;
   row: PublicRow;
@@ -182,7 +185,7 @@ export class ReadStore {
   }
 
   /** Pages of several tables as one. Their ends are positions; `endCursor` keeps one where it was. */
-  private async pageOfAll(op: Op, given: Position, options: PaginationOptions, descending: boolean): Promise<PaginationResult<PublicRow>> {
+  private async pageOfAll(op: Op, given: Position, options: PageOptions, descending: boolean): Promise<PaginationResult<PublicRow>> {
     const parts = this.orderOf(op);
     const at = (cursor: string) => Object.fromEntries(readCursor(cursor).map((mark, index) => [parts[index] ?? "", mark]));
     const cursorOf = (item: Item) => writeCursor(parts.map((part) => positionOf(item)[part] as Mark));
@@ -226,7 +229,7 @@ async function* upTo(walk: AsyncGenerator<Item>, end: Position, parts: readonly 
   }
 }
 
-function bounded(options: PaginationOptions): PaginationOptions {
+function bounded(options: PageOptions): PageOptions {
   const { numItems, maximumRowsRead, ...rest } = options;
   const rows = Number.isFinite(numItems) ? Math.floor(numItems) : MAX_PAGE_ROWS;
   // The page's end is the caller's, as the official hook asks for it; how much one page may read is ours.
