@@ -249,8 +249,8 @@ reading.
 ## Which limit is met first
 
 A month's allowance on the **free plan**, in such shoots: 1 million function calls are {free_calls}; 1 GB of database
-I/O is {free_io} with one viewer; and 0.5 GB of storage, each index priced as a copy, keeps {free_storage}. So **{first}**
-first, after {first_shoots} shoots. On a paid plan these are prices, not ends.
+I/O is {free_io} with one viewer; and 0.5 GB of storage, each index priced as a copy, keeps {free_storage}. So
+**{first}** first, after {first_shoots} shoots. On a paid plan these are prices, not ends.
 
 ## A thousand venues on one deployment
 

@@ -18,7 +18,7 @@ DOCS = Path(__file__).parents[2] / "docs"
     shutil.which("node") is None or not (CONVEX / "node_modules").is_dir(), reason="needs node and convex/node_modules"
 )
 def test_the_page_is_what_is_reckoned() -> None:
-    """Word for word, and its numbers to a tenth: who changes a column, an index or a function writes it (make scale)."""
+    """Word for word, and its numbers to a tenth: whoever changes a column or an index runs make scale."""
     spec = importlib.util.spec_from_file_location("make_scale", DOCS / "make_scale.py")
     assert spec is not None
     assert spec.loader is not None
