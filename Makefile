@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 SEEDS ?= 1
 
-.PHONY: audit bench bench-quick bench-node help venue-env venv demo evidence screenshots ledger test test-python test-slow test-obs test-convex faults lint format pins clean
+.PHONY: audit bench bench-quick bench-node help venue-env venv demo evidence scale screenshots ledger test test-python test-slow test-obs test-convex faults lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ demo: $(READY) ledger  ## A simulated shoot, tapped live, shown and scored from 
 
 evidence: $(READY) ledger  ## Writes docs/evidence.md: what was checked, and read back from the local ledger
 	@$(BIN)/python docs/make_evidence.py
+
+scale: $(READY) ledger  ## Writes docs/scale.md: what a shoot costs on Convex, counted on the ledger's own functions
+	@$(BIN)/python docs/make_scale.py
 
 screenshots: $(READY) ledger  ## Makes the pictures in docs/screenshots; needs chromium
 	@$(BIN)/python docs/make_screenshots.py

@@ -5,18 +5,21 @@
  * machine: nothing is synced). A torn last line is a call that was never answered; it is cut off.
  */
 
+import type { JSONValue } from "convex/values";
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
 
 export interface StoredRow {
   table: string;
-  document: Record<string, unknown>;
+  /** What other documents may refer to it by; absent in the files of 0.1.0. */
+  id?: string;
+  document: Record<string, JSONValue>;
 }
 
 /** A mutation that changed something, without the access key it came with. */
 export interface StoredCall {
   path: string;
-  /** The argument that held the key, and for whom it was; a replay gives a key of its own. */
-  keyArgument: "accessKey" | "adminKey";
+  /** The argument that held the key, if one did, and for whom it was; a replay gives a key of its own. */
+  keyArgument?: "accessKey" | "adminKey";
   venue: string;
   /** The clock at the time, which a replay must see again. */
   at: number;

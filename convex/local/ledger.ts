@@ -4,41 +4,41 @@
  */
 
 import { convexTest, type TestConvex } from "convex-test";
-import { makeFunctionReference, type PaginationOptions } from "convex/server";
+import { makeFunctionReference, type GenericSchema, type PaginationOptions, type SchemaDefinition } from "convex/server";
 import { convexToJson, jsonToConvex, type JSONValue, type Value } from "convex/values";
 import { createHash, randomBytes } from "node:crypto";
 import { writerVenue } from "../functions/ledger/keys";
-import { ENVIRONMENT, NAMES } from "../functions/ledger/names";
-import schema from "../functions/schema";
+import { ENVIRONMENT } from "../functions/ledger/names";
 import { Journal, type Kept, type StoredCall, type StoredRow } from "./journal";
-import { FUNCTIONS_FOLDER, modulesIn, type Modules } from "./modules";
+import type { App } from "./modules";
 import { checkDocument } from "./wire";
 
 export type Kind = "query" | "mutation" | "action";
 
+const KINDS: readonly Kind[] = ["query", "mutation", "action"];
+const FLAGS: Readonly<Record<Kind, string>> = { query: "isQuery", mutation: "isMutation", action: "isAction" };
+
 /** Not the caller's mistake and not ours: there is no such function, or it is not for the outside. */
 export class NoSuchFunction extends Error {}
-
-const TABLES = [NAMES.session.table, NAMES.camera.table, NAMES.event.table, NAMES.still.table] as const;
-type Table = (typeof TABLES)[number];
 
 const QUIET_MS = 3_000;
 
 /** Half of what one transaction may read or write. */
 const PART_BYTES = 8 * 1024 * 1024;
 
-/** The route that writes; its text goes to an internal mutation, which is what is kept of it. */
-const INGEST_TEXT = "production:ingestText";
-
 export class LocalLedger {
-  private readonly convex: TestConvex<typeof schema>;
-  private readonly modules: Modules = modulesIn(FUNCTIONS_FOLDER);
+  private readonly convex: TestConvex<SchemaDefinition<GenericSchema, boolean>>;
+  private readonly tables: readonly string[];
   private readonly journal: Journal | undefined;
   private last: Promise<unknown> = Promise.resolve();
   private quiet: NodeJS.Timeout | undefined;
 
-  constructor(file: string | undefined) {
-    this.convex = convexTest({ schema, modules: this.modules, transactionLimits: true });
+  constructor(
+    private readonly app: App,
+    file: string | undefined,
+  ) {
+    this.convex = convexTest({ schema: app.schema, modules: app.modules, transactionLimits: true });
+    this.tables = Object.keys(app.schema.tables);
     this.journal = file === undefined ? undefined : new Journal(file);
     limitDocuments();
   }
@@ -58,10 +58,11 @@ export class LocalLedger {
     this.journal?.close();
   }
 
-  async call(kind: Kind, path: string, args: Record<string, Value>): Promise<Value> {
-    await this.requirePublic(kind, path);
-    if (kind === "query") return await this.convex.query(makeFunctionReference<"query">(path), args);
-    if (kind === "action") return await this.convex.action(makeFunctionReference<"action">(path), args);
+  /** `internal`: the caller is the deployment's owner, as whoever types `npx convex run` is. */
+  async call(kind: Kind | undefined, path: string, args: Record<string, Value>, internal = false): Promise<Value> {
+    const found = await this.find(kind, path, internal);
+    if (found === "query") return await this.convex.query(makeFunctionReference<"query">(path), args);
+    if (found === "action") return await this.convex.action(makeFunctionReference<"action">(path), args);
     return await this.inTurn(async () => await this.mutate(path, args));
   }
 
@@ -71,8 +72,9 @@ export class LocalLedger {
       await this.convex.fetch(path, { ...init, ...(body.length > 0 && { body: new Uint8Array(body) }) });
     if (init.method === "GET" || init.method === "HEAD") return await send();
     return await this.inTurn(async () => {
-      const response = await send();
-      if (response.status === 200 && (await changed(response.clone()))) await this.keepText(init, body);
+      const at = Date.now();
+      const response = await atTime(at, send);
+      if (response.status === 200 && (await changed(response.clone()))) await this.keepText(at, init, body);
       return response;
     });
   }
@@ -84,29 +86,24 @@ export class LocalLedger {
     return value;
   }
 
-  /** With the clock standing still, as it does in Convex: `forgetSession` writes down what it says. */
+  /** A replay sees the same clock, and so commits at the same times: a cursor of `changes` goes on after a restart. */
   private async mutateAt(at: number, path: string, args: Record<string, Value>): Promise<Value> {
-    const now = Date.now;
-    Date.now = () => at;
-    try {
-      return (await this.convex.mutation(makeFunctionReference<"mutation">(path), args)) as Value;
-    } finally {
-      Date.now = now;
-    }
+    return await atTime(at, async () => (await this.convex.mutation(makeFunctionReference<"mutation">(path), args)) as Value);
   }
 
-  private async keepText({ headers }: RequestInit, body: Buffer): Promise<void> {
+  /** The route that writes gives its text to an internal mutation, which is what is kept of it. */
+  private async keepText(at: number, { headers }: RequestInit, body: Buffer): Promise<void> {
     const accessKey = (new Headers(headers).get("Authorization") ?? "").replace(/^Bearer +/i, "").trim();
-    await this.keep(Date.now(), INGEST_TEXT, { accessKey, text: body.toString("utf8") });
+    await this.keep(at, `${this.app.module}:ingestText`, { accessKey, text: body.toString("utf8") });
   }
 
   private async keep(at: number, path: string, args: Record<string, Value>): Promise<void> {
     if (this.journal === undefined) return;
     const { accessKey, adminKey, ...rest } = args;
-    const keyArgument = adminKey === undefined ? "accessKey" : "adminKey";
-    const venue = keyArgument === "accessKey" ? await writerVenue(accessKey) : "";
+    const keyArgument = adminKey !== undefined ? "adminKey" : accessKey !== undefined ? "accessKey" : undefined;
+    const venue = keyArgument === "accessKey" ? await this.convex.run(async ({ db }) => await writerVenue(db, accessKey)) : "";
     try {
-      this.journal.append({ path, keyArgument, venue, at, args: convexToJson(rest) });
+      this.journal.append({ path, ...(keyArgument && { keyArgument }), venue, at, args: convexToJson(rest) });
     } catch (error) {
       // Memory is ahead of the disk now, and an answer would promise what the next start does not know.
       console.error("the local ledger cannot keep what was written, and stops:", error);
@@ -123,50 +120,78 @@ export class LocalLedger {
   }
 
   private async restore({ rows, calls }: Kept): Promise<void> {
-    for (const part of partsOf(rows)) {
-      await this.convex.run(async (ctx) => {
-        for (const { table, document } of part) await ctx.db.insert(table as Table, document as never);
-      });
-    }
+    // Before all calls that follow: convex-test's clock of commits goes forward only.
+    await atTime(0, async () => await this.restoreRows(rows));
     const keys = new ReplayKeys(calls);
     await keys.during(async () => {
       for (const call of calls) await this.replay(call, keys);
     });
   }
 
+  private async restoreRows(rows: readonly StoredRow[]): Promise<void> {
+    const ids = new Map<string, string>();
+    for (const part of partsOf(rows)) {
+      await this.convex.run(async ({ db }) => {
+        for (const { table, id, document } of part) {
+          const now = await db.insert(table, documentOf(document));
+          if (id !== undefined) ids.set(id, now);
+        }
+      });
+    }
+    await this.referAnew(rows, ids);
+  }
+
+  /** A document that comes back has another id; those that refer to it must follow. */
+  private async referAnew(rows: readonly StoredRow[], ids: ReadonlyMap<string, string>): Promise<void> {
+    const referring = rows.filter(({ document }) => refersTo(document, ids));
+    for (const part of partsOf(referring)) {
+      await this.convex.run(async ({ db }) => {
+        for (const { id, document } of part) {
+          const now = ids.get(id as string);
+          if (now !== undefined) await db.replace(now as never, documentOf(renamed(document, ids) as typeof document));
+        }
+      });
+    }
+  }
+
   private async replay({ path, keyArgument, venue, at, args }: StoredCall, keys: ReplayKeys): Promise<void> {
     const values = jsonToConvex(args as JSONValue) as Record<string, Value>;
     const key = keyArgument === "adminKey" ? keys.admin : keys.of(venue);
-    await this.mutateAt(at, path, { ...values, [keyArgument]: key });
+    await this.mutateAt(at, path, { ...values, ...(keyArgument && { [keyArgument]: key }) });
   }
 
   private async snapshot(): Promise<void> {
     if (this.journal === undefined) return;
     const rows: StoredRow[] = [];
-    for (const table of TABLES) {
-      for await (const document of this.documentsOf(table)) rows.push({ table, document });
+    for (const table of this.tables) {
+      for await (const row of this.documentsOf(table)) rows.push({ table, ...row });
     }
     this.journal.snapshot(rows);
   }
 
   /** In pages, because one transaction may read 16 MiB. */
-  private async *documentsOf(table: Table): AsyncGenerator<Record<string, unknown>> {
+  private async *documentsOf(table: string): AsyncGenerator<Omit<StoredRow, "table">> {
     let cursor: string | null = null;
     for (let done = false; !done; ) {
       const options: PaginationOptions = { numItems: 2_000, cursor, maximumBytesRead: PART_BYTES };
-      const page = await this.convex.run(async (ctx) => await ctx.db.query(table).paginate(options));
-      for (const { _id, _creationTime, ...document } of page.page) yield document;
+      const page = await this.convex.run(async ({ db }) => await db.query(table).paginate(options));
+      for (const { _id, _creationTime, ...document } of page.page) {
+        yield { id: String(_id), document: convexToJson(document as Value) as Record<string, JSONValue> };
+      }
       cursor = page.continueCursor;
       done = page.isDone;
     }
   }
 
-  private async requirePublic(kind: Kind, path: string): Promise<void> {
+  /** What kind of function this is, if the caller may call it, and called it as what it is. */
+  private async find(wanted: Kind | undefined, path: string, internal: boolean): Promise<Kind> {
     const [module, name = "default"] = path.replace(/\.js:/, ":").split(":");
-    const file = this.modules[`./${module}.ts`];
+    const file = this.app.modules[`./${module}.ts`] ?? this.app.modules[`./${module}.js`];
     const found = (await file?.())?.[name] as Record<string, unknown> | undefined;
-    const wanted = { query: "isQuery", mutation: "isMutation", action: "isAction" }[kind];
-    if (found?.["isPublic"] !== true || found[wanted] !== true) throw new NoSuchFunction(path);
+    const kind = KINDS.find((known) => found?.[FLAGS[known]] === true);
+    const allowed = found?.["isPublic"] === true || (internal && found?.["isInternal"] === true);
+    if (kind === undefined || !allowed || (wanted ?? kind) !== kind) throw new NoSuchFunction(path);
+    return kind;
   }
 
   /** Mutations one after the other, so that they are kept in the order in which they were committed. */
@@ -202,6 +227,33 @@ class ReplayKeys {
       restoreVariable(ENVIRONMENT.adminKeys, configured[ENVIRONMENT.adminKeys]);
     }
   }
+}
+
+/** With the clock standing still, as it does in Convex. */
+async function atTime<Result>(at: number, work: () => Promise<Result>): Promise<Result> {
+  const now = Date.now;
+  Date.now = () => at;
+  try {
+    return await work();
+  } finally {
+    Date.now = now;
+  }
+}
+
+function documentOf(json: Record<string, JSONValue>): Record<string, Value> {
+  return jsonToConvex(json) as Record<string, Value>;
+}
+
+function refersTo(json: JSONValue, ids: ReadonlyMap<string, string>): boolean {
+  if (typeof json === "string") return ids.has(json);
+  return typeof json === "object" && json !== null && Object.values(json).some((member) => refersTo(member as JSONValue, ids));
+}
+
+function renamed(json: JSONValue, ids: ReadonlyMap<string, string>): JSONValue {
+  if (typeof json === "string") return ids.get(json) ?? json;
+  if (typeof json !== "object" || json === null) return json;
+  if (Array.isArray(json)) return json.map((item) => renamed(item, ids));
+  return Object.fromEntries(Object.entries(json).map(([name, member]) => [name, renamed(member as JSONValue, ids)]));
 }
 
 function restoreVariable(name: string, value: string | undefined): void {
@@ -275,7 +327,15 @@ const WRITES: ReadonlySet<string> = new Set(["1.0/insert", "1.0/replace", "1.0/s
 function documentIn(args: string): Value {
   const { value } = JSON.parse(args) as { value: Record<string, JSONValue> };
   const written = Object.entries(value).filter(([, member]) => !isUndefined(member));
-  return jsonToConvex(Object.fromEntries(written));
+  return jsonToConvex(committed(Object.fromEntries(written)));
+}
+
+/** With a time in the place of each commit's, which is not known yet and weighs as much. */
+function committed(json: JSONValue): JSONValue {
+  if (typeof json !== "object" || json === null) return json;
+  if ("$commitTs" in json) return convexToJson(0n);
+  if (Array.isArray(json)) return json.map(committed);
+  return Object.fromEntries(Object.entries(json).map(([name, member]) => [name, committed(member as JSONValue)]));
 }
 
 /** How a patch says that a field is removed. */

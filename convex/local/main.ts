@@ -3,11 +3,13 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { LocalLedger } from "./ledger";
+import { APP_NAMES, openApp } from "./modules";
 import { LocalServer } from "./server";
 
 const USAGE = `usage: node local/start.mjs [options]
 
   --port N             port on 127.0.0.1 (0, the default: any that is free)
+  --app NAME           what is served: ${APP_NAMES.join(", ")} (ledger: the functions in functions/)
   --data FILE          keep what is written there, and start from it; without it everything is gone at the end
   --port-file FILE     write the address there once it is ready
   --faults             accept faults at /_fault (for tests)
@@ -15,7 +17,8 @@ const USAGE = `usage: node local/start.mjs [options]
   --exit-with-stdin    end when standard input is closed
 
 Keys are read from the environment as on a deployment, digests only: PRODUCTION_INGEST_KEYS, PRODUCTION_READ_KEYS
-(both "venue:sha256hex ...") and PRODUCTION_ADMIN_KEYS ("sha256hex ...").
+(both "venue:sha256hex ...") and PRODUCTION_ADMIN_KEYS ("sha256hex ..."). Whoever sends what stands in LOCAL_ADMIN_KEY
+as a deployment's admin key may call internal functions too, as with "npx convex run".
 `;
 
 const NOTICE =
@@ -26,6 +29,7 @@ const PARENT_EVERY_MS = 250;
 
 interface Options {
   port: number;
+  app: string;
   data: string | undefined;
   portFile: string | undefined;
   faults: boolean;
@@ -39,8 +43,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.stderr.write(`${options}\n\n${USAGE}`);
     process.exit(2);
   }
-  const ledger = new LocalLedger(options.data);
-  const server = new LocalServer({ ledger, port: options.port, faults: options.faults });
+  const ledger = new LocalLedger(await openApp(options.app), options.data);
+  const { port, faults } = options;
+  const server = new LocalServer({ ledger, port, faults, adminKey: process.env["LOCAL_ADMIN_KEY"] });
   const kept = await start(ledger, server);
   endOnRequest(options, once(async () => await end(ledger, server)));
   announce(server.url, options.portFile, kept);
@@ -105,6 +110,7 @@ function readOptions(argv: readonly string[]): Options | string {
       args: [...argv],
       options: {
         port: { type: "string", default: "0" },
+        app: { type: "string", default: "ledger" },
         data: { type: "string" },
         "port-file": { type: "string" },
         faults: { type: "boolean", default: false },
@@ -117,8 +123,10 @@ function readOptions(argv: readonly string[]): Options | string {
     if (!numbers.every((text) => /^\d{1,7}$/.test(text)) || Number(values.port) > 65_535) {
       return "--port and --parent-pid take whole numbers";
     }
+    if (!APP_NAMES.includes(values.app)) return `--app is one of ${APP_NAMES.join(", ")}`;
     return {
       port: Number(values.port),
+      app: values.app,
       data: values.data,
       portFile: values["port-file"],
       faults: values.faults,

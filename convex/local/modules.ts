@@ -1,14 +1,39 @@
-/** The functions folder as convex-test wants it: a map from file names to imports. */
+/** Apps that the local ledger can serve, and their folders as convex-test wants them: a map from file names to imports. */
 
+import type { GenericSchema, SchemaDefinition } from "convex/server";
 import { readdirSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 export type Modules = Record<string, () => Promise<Record<string, unknown>>>;
 
-export const FUNCTIONS_FOLDER = fileURLToPath(new URL("../functions/", import.meta.url));
+/** What is served: by name, its folder, and the module in it that the tap calls. */
+const APPS: Readonly<Record<string, readonly [folder: string, module: string]>> = {
+  ledger: ["../functions/", "production"],
+  a: ["../example-existing/a/", "tap"],
+  b: ["../example-existing/b/", "tap"],
+  "0.1.0": ["../tests/fixtures/0.1.0/", "production"],
+};
 
-export function modulesIn(folder: string): Modules {
+export interface App {
+  module: string;
+  schema: SchemaDefinition<GenericSchema, boolean>;
+  modules: Modules;
+}
+
+export const APP_NAMES: readonly string[] = Object.keys(APPS);
+
+export async function openApp(name: string): Promise<App> {
+  const [path, module] = Object.hasOwn(APPS, name) ? (APPS[name] ?? []) : [];
+  if (path === undefined || module === undefined) throw new Error(`there is no app ${name}`);
+  const folder = fileURLToPath(new URL(path, import.meta.url));
+  // By this folder convex-test tells where the functions are; an example has none of its own.
+  const modules: Modules = { "./_generated/api.js": () => Promise.resolve({}), ...modulesIn(folder) };
+  const schema = (await (modules["./schema.ts"] ?? modules["./schema.js"])?.())?.["default"] as App["schema"];
+  return { module, schema, modules };
+}
+
+function modulesIn(folder: string): Modules {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && /^[^.]+\.(ts|js)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name));

@@ -11,12 +11,14 @@ import { decodeArgs, encode, encodeValue, type Format } from "./wire";
 const HOST = "127.0.0.1";
 /** Larger than any call that Convex takes, so that its own limit is what a caller meets. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
-const API = /^\/api\/(query|mutation|action)$/;
+const API = /^\/api\/(query|mutation|action|function)$/;
 
 export interface ServerOptions {
   ledger: LocalLedger;
   port: number;
   faults: boolean;
+  /** Whoever has it may call internal functions, as with a deployment's admin key. */
+  adminKey?: string | undefined;
 }
 
 export class LocalServer {
@@ -103,18 +105,20 @@ export class LocalServer {
   }
 
   private async answer(request: IncomingMessage, body: Buffer, url: URL): Promise<Reply> {
-    const kind = API.exec(url.pathname)?.[1] as Kind | undefined;
+    const kind = API.exec(url.pathname)?.[1] as Kind | "function" | undefined;
     if (kind === undefined) return await this.route(request, body, url);
     if (request.method !== "POST") return problem(405, "MethodNotAllowed", "POST only");
-    return await this.call(kind, body);
+    const { adminKey } = this.options;
+    const isOwner = adminKey !== undefined && request.headers.authorization === `Convex ${adminKey}`;
+    return await this.call(kind === "function" ? undefined : kind, body, isOwner);
   }
 
-  private async call(kind: Kind, body: Buffer): Promise<Reply> {
+  private async call(kind: Kind | undefined, body: Buffer, isOwner: boolean): Promise<Reply> {
     const asked = requestIn(body);
     if (asked === undefined) return problem(400, "BadJsonBody", "the body is no call: {path, args, format}");
     try {
       const args = decodeArgs(asked.args, asked.format);
-      const value = await this.options.ledger.call(kind, asked.path, args);
+      const value = await this.options.ledger.call(kind, asked.path, args, isOwner);
       return ok(`{"status":"success","value":${encodeValue(value, asked.format)},"logLines":[]}`);
     } catch (error) {
       return failure(error, asked.format);

@@ -8,7 +8,9 @@ const MAX_DOCUMENT_BYTES = 1024 * 1024;
 const MAX_CALL_BYTES = 16 * 1024 * 1024;
 const MAX_ITEMS = 8_192;
 const MAX_NAMES = 1_024;
-const MAX_DEPTH = 64;
+/** Levels of a value, and of a document, itself counted. */
+const MAX_LEVELS = 64;
+const MAX_DOCUMENT_LEVELS = 16;
 
 /**
  * JSON in which a number always shows that it is a float64: `302.0`, never `302`. Convex prints it so, and the Python
@@ -38,24 +40,21 @@ export function encodeValue(value: Value | undefined, format: Format): string {
 
 /** Throws where a real deployment would refuse the arguments. */
 function checkCall(values: Value): void {
-  checkShape(values, 0);
+  checkShape(values, MAX_LEVELS, MAX_LEVELS);
   if (getConvexSize(values) > MAX_CALL_BYTES) throw new Error("the arguments are larger than 16 MiB");
 }
 
 /** Throws where a real deployment would refuse to write the document. */
 export function checkDocument(document: Value): void {
-  checkShape(document, 0);
+  checkShape(document, MAX_DOCUMENT_LEVELS, MAX_DOCUMENT_LEVELS);
   if (getConvexSize(document) > MAX_DOCUMENT_BYTES) throw new Error("the document is larger than 1 MiB");
 }
 
-function checkShape(value: Value, depth: number): void {
-  if (depth > MAX_DEPTH) throw new Error(`a value is nested deeper than ${MAX_DEPTH} levels`);
-  if (Array.isArray(value)) {
-    if (value.length > MAX_ITEMS) throw new Error(`an array has more than ${MAX_ITEMS} items`);
-    for (const item of value) checkShape(item, depth + 1);
-  } else if (typeof value === "object" && value !== null && !(value instanceof ArrayBuffer)) {
-    const members = Object.values(value);
-    if (members.length > MAX_NAMES) throw new Error(`an object has more than ${MAX_NAMES} fields`);
-    for (const member of members) if (member !== undefined) checkShape(member as Value, depth + 1);
-  }
+function checkShape(value: Value, levels: number, most: number): void {
+  if (typeof value !== "object" || value === null || value instanceof ArrayBuffer) return;
+  if (levels === 0) throw new Error(`a value is nested deeper than ${most} levels`);
+  const members: unknown[] = Array.isArray(value) ? value : Object.values(value);
+  if (Array.isArray(value) && members.length > MAX_ITEMS) throw new Error(`an array has more than ${MAX_ITEMS} items`);
+  if (!Array.isArray(value) && members.length > MAX_NAMES) throw new Error(`an object has more than ${MAX_NAMES} fields`);
+  for (const member of members) if (member !== undefined) checkShape(member as Value, levels - 1, most);
 }

@@ -8,10 +8,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const FUNCTIONS = [
-  "ingest startSession upsertCamera recordDirectorEvent recordStill completeSession forgetSession",
-  "getSession listSessions listDirectorEvents listCameras listStills sessionTimeline",
-].flatMap((line) => line.split(" "));
+const names = readFileSync(join(ROOT, "functions/ledger/names.ts"), "utf8");
+const FUNCTIONS = [...(/FUNCTIONS = \[([^\]]*)/.exec(names)?.[1] ?? "").matchAll(/"(\w+)"/g)].map(([, name]) => name);
+if (FUNCTIONS.length === 0) throw new Error("names.ts names no functions");
 
 const folder = mkdtempSync(join(tmpdir(), "bundle-"));
 try {

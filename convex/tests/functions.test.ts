@@ -316,3 +316,35 @@ test("A row keeps its copy of the camera's name when the camera is renamed", asy
   expect(outcomes(await ingest(ledger, [camera({ name: "Tele" }, { version: T0 + 1 })]))).toEqual(["applied"]);
   expect((await contents(ledger))["events"]).toMatchObject([{ cameraName: "Wide" }]);
 });
+
+describe("two documents with one key, of which somebody made one by hand", () => {
+  async function copied(): Promise<Ledger> {
+    const ledger = openLedger();
+    await ingest(ledger, [session(), camera({ name: "first" })]);
+    await ledger.run(async ({ db }) => {
+      for (const table of ["productionSessions", "productionCameras"] as const) {
+        const [row] = await db.query(table).take(1);
+        const { _id, _creationTime, ...rest } = row!;
+        await db.insert(table, rest as never);
+      }
+    });
+    return ledger;
+  }
+
+  test("are read as one", async () => {
+    const ledger = await copied();
+    const args = { accessKey: KEY, sessionKey: SESSION, paginationOpts: FIRST };
+    expect((await ledger.query(production.listCameras, args)).page).toHaveLength(1);
+    expect((await ledger.query(production.listSessions, { accessKey: KEY, paginationOpts: FIRST })).page).toHaveLength(1);
+    expect((await ledger.query(production.sessionTimeline, { accessKey: KEY, sessionKey: SESSION })).cameras.page).toHaveLength(1);
+    expect((await ledger.query(production.changes, { accessKey: KEY })).page).toHaveLength(2);
+  });
+
+  test("are one again after the next write, or when the shoot is forgotten", async () => {
+    const ledger = await copied();
+    expect(outcomes(await ingest(ledger, [camera({ name: "next" }, { version: T0 + 1 })]))).toEqual(["applied"]);
+    expect((await contents(ledger))["cameras"]).toMatchObject([{ name: "next" }]);
+    await ledger.mutation(production.forgetSession, { adminKey: ADMIN_KEY, sessionKey: SESSION });
+    expect((await contents(ledger))["sessions"]).toHaveLength(1);
+  });
+});

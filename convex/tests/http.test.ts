@@ -1,6 +1,9 @@
 import { describe, expect, test, vi } from "vitest";
 import { ADMIN_KEY, camera, event, ingest, KEY, openLedger, OTHER_KEY, READ_KEY, session, SESSION, T0, type Ledger } from "./ledger";
-import { api } from "../functions/_generated/api";
+import { httpActionGeneric, httpRouter } from "convex/server";
+import { api, internal } from "../functions/_generated/api";
+import { ROUTES } from "../functions/ledger/names";
+import { addProductionRoutes } from "../functions/ledger/routes";
 
 interface Answered {
   status: number;
@@ -79,6 +82,15 @@ describe("reading", () => {
     expect(second.body).toMatchObject({ page: [{ sessionKey: SESSION }] });
   });
 
+  test("GET /production/changes goes on from a cursor", async () => {
+    const ledger = await filled();
+    const first = await call(ledger, "GET", "/production/changes?limit=3", READ_KEY);
+    expect(first).toMatchObject({ status: 200, body: { isDone: false, page: [{ op: "session" }, { op: "session" }, { op: "camera" }] } });
+    const cursor = encodeURIComponent(String(first.body["cursor"]));
+    const second = await call(ledger, "GET", `/production/changes?venue=stage-1&cursor=${cursor}`, READ_KEY);
+    expect(second.body).toMatchObject({ isDone: true, page: [{ op: "event" }] });
+  });
+
   test("a forgotten session is gone", async () => {
     const ledger = await filled();
     await ledger.mutation(api.production.forgetSession, { adminKey: ADMIN_KEY, sessionKey: SESSION });
@@ -100,6 +112,10 @@ describe("reading", () => {
     ["/production/sessions?venue=stage-2", KEY, 403, "venue"],
     ["/production/sessions?limit=0", KEY, 400, "value"],
     ["/production/sessions?limit=many", KEY, 400, "value"],
+    ["/production/changes", undefined, 401, "key_missing"],
+    ["/production/changes?limit=0", KEY, 400, "value"],
+    ["/production/changes?cursor=nonsense", KEY, 400, "cursor"],
+    ["/production/changes?venue=stage-1&venue=stage-2", KEY, 403, "venue"],
   ])("GET %s with key %s answers %d %s", async (path, key, status, code) => {
     expect(await call(await filled(), "GET", path, key)).toMatchObject({ status, body: { code } });
   });
@@ -119,8 +135,19 @@ test.each([
   ["POST", "/production/session", "GET"],
   ["DELETE", "/production/sessions", "GET"],
   ["PUT", "/production/timeline", "GET"],
+  ["POST", "/production/changes", "GET"],
 ])("%s %s is answered with what the address takes", async (method, path, allowed) => {
   const answered = await call(openLedger(), method, path, KEY);
   expect(answered).toMatchObject({ status: 405, body: { code: "method" } });
   expect(answered.headers.get("Allow")).toBe(allowed);
+});
+
+test("the routes stand beside an app's own on the same paths, below a prefix, and call internal functions only", async () => {
+  const app = httpRouter();
+  const own = httpActionGeneric(async () => Promise.resolve(new Response("the app's own")));
+  app.route({ path: "/production/ingest", method: "POST", handler: own });
+  addProductionRoutes(app, internal.production, { prefix: "/tap" });
+  expect(app.lookup("/production/ingest", "POST")?.[0]).toBe(own);
+  for (const path of Object.values(ROUTES)) expect(app.lookup(`/tap${path}`, "GET"), path).not.toBeNull();
+  expect(app.lookup("/production/sessions", "GET")).toBeNull();
 });

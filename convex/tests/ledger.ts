@@ -54,7 +54,7 @@ function shown(rows: readonly object[], ...keys: string[]): Record<string, unkno
   const key = (row: Record<string, unknown>) => keys.map((name) => String(row[name])).join(" ");
   return rows
     .map((row) => {
-      const { _id, _creationTime, merge, ...shownRow } = row as Record<string, unknown>;
+      const { _id, _creationTime, merge, changedAt, ...shownRow } = row as Record<string, unknown>;
       return shownRow;
     })
     .sort((left, right) => (key(left) < key(right) ? -1 : 1));

@@ -2,9 +2,9 @@
 
 import type { GenericId } from "convex/values";
 import { ingestEntries, type Answer } from "../functions/ledger/ingest";
-import { KEY_COLUMN } from "../functions/ledger/names";
 import type { Row } from "../functions/ledger/merge";
-import type { Found, LedgerStore, Place } from "../functions/ledger/store";
+import { KEY_COLUMN } from "../functions/ledger/shelf";
+import type { Found, Held, LedgerStore, Place } from "../functions/ledger/store";
 import { VENUE } from "./ledger";
 
 const TABLES = { session: "sessions", camera: "cameras", event: "events", still: "stills" } as const;
@@ -17,14 +17,10 @@ export class MemoryStore implements LedgerStore {
     return Promise.resolve(held && { id: nameOf(place) as GenericId<string>, row: held.row });
   }
 
-  async insert(place: Place, _venue: string, row: Row): Promise<void> {
-    if (this.rows.has(nameOf(place))) throw new Error(`two rows for ${nameOf(place)}`);
-    await this.update(place, _venue, undefined, row);
-  }
-
-  async update(place: Place, _venue: string, _id: unknown, row: Row): Promise<void> {
+  async put({ place, found }: Held, row: Row): Promise<Found> {
+    if (found === undefined && this.rows.has(nameOf(place))) throw new Error(`two rows for ${nameOf(place)}`);
     this.rows.set(nameOf(place), { place, row });
-    return Promise.resolve();
+    return Promise.resolve({ id: nameOf(place) as GenericId<string>, row });
   }
 
   async ingest(entries: readonly unknown[]): Promise<Answer[]> {
@@ -37,8 +33,7 @@ export class MemoryStore implements LedgerStore {
     for (const name of [...this.rows.keys()].sort()) {
       const { place, row } = this.rows.get(name) as { place: Place; row: Row };
       const { fields, merge, ...common } = row;
-      const keyColumn = KEY_COLUMN[place.op];
-      const key = keyColumn === undefined ? {} : { [keyColumn]: place.key };
+      const key = { [KEY_COLUMN[place.op]]: place.key };
       tables[TABLES[place.op]]?.push({ sessionKey: place.sessionKey, venue: VENUE, ...common, ...key, ...fields });
     }
     return tables;

@@ -5,36 +5,50 @@ import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 import { expect, test } from "vitest";
 import { api } from "../functions/_generated/api";
-import { COLUMNS, OPS, storedCamera, storedEvent, storedSession, storedStill } from "../functions/ledger/columns";
-import { FUNCTIONS, NAMES, ROUTES } from "../functions/ledger/names";
+import { COLUMNS, OPS, STORED } from "../functions/ledger/columns";
+import { productionHome } from "../functions/ledger/home";
+import { FUNCTIONS, ROUTES } from "../functions/ledger/names";
 import { REJECTIONS } from "../functions/ledger/problems";
 import http from "../functions/http";
 import schema, { productionTables } from "../functions/schema";
 import { camera, event, KEY, modules, openLedger, outcomes, session, still } from "./ledger";
 
-test("the tables have the names that the seed fixed", () => {
+test("the tables have the names that the seed fixed, and one more for keys", () => {
   expect(Object.keys(productionTables).sort()).toEqual([
     "productionCameras",
     "productionDirectorEvents",
     "productionSessions",
     "productionStills",
+    "productionTapKeys",
   ]);
-  expect(OPS.map((op) => NAMES[op].table).sort()).toEqual(Object.keys(productionTables).sort());
 });
 
-test.each([
-  ["session", storedSession],
-  ["camera", storedCamera],
-  ["event", storedEvent],
-  ["still", storedStill],
-] as const)("every column of a %s has a name, and no name is without its column", (op, stored) => {
-  expect(Object.keys(NAMES[op].columns).sort()).toEqual(Object.keys(stored.fields).sort());
-  expect(Object.keys(stored.fields)).toEqual(expect.arrayContaining(Object.keys(COLUMNS[op])));
+test.each(OPS)("every column of a %s is stored", (op) => {
+  expect(Object.keys(STORED[op].fields)).toEqual(expect.arrayContaining(Object.keys(COLUMNS[op])));
 });
 
-test("every index that is named is in the schema", () => {
-  const defined = Object.values(schema.tables).flatMap((table) => table[" indexes"]().map(({ indexDescriptor }) => indexDescriptor));
-  expect([...defined].sort()).toEqual(Object.values(NAMES.indexes).sort());
+interface Defined {
+  indexDescriptor: string;
+  fields: string[];
+}
+
+const defined = Object.entries(schema.tables as Record<string, { " indexes"(): Defined[] }>).map(
+  ([table, definition]) => [table, definition[" indexes"]()] as const,
+);
+
+test("every index that is read by is in the schema, as it is read, and no other", () => {
+  const read = Object.values(productionHome.shelves).flatMap((shelves) =>
+    shelves.flatMap(({ table, indexes }) => Object.values(indexes).map(({ name, paths }) => `${table}.${name} ${paths.join()}`)),
+  );
+  const made = defined.flatMap(([table, indexes]) => indexes.map(({ indexDescriptor, fields }) => `${table}.${indexDescriptor} ${fields.join()}`));
+  expect(made.filter((name) => !name.startsWith("productionTapKeys")).sort()).toEqual([...new Set(read)].sort());
+});
+
+test.each(defined)("no index of %s covers another: each is a copy of the table that is paid for", (_, indexes) => {
+  for (const { indexDescriptor, fields } of indexes) {
+    const covering = indexes.filter((other) => other.indexDescriptor !== indexDescriptor && fields.every((field, at) => other.fields[at] === field));
+    expect(covering, indexDescriptor).toEqual([]);
+  }
 });
 
 test("the schema is strict", () => {
@@ -44,7 +58,7 @@ test("the schema is strict", () => {
 test("every public function is named, and every name is a public function", async () => {
   const module = (await modules["../functions/production.ts"]?.()) as Record<string, { isPublic?: boolean }>;
   const open = Object.keys(module).filter((name) => module[name]?.isPublic === true);
-  expect(open.map((name) => `production:${name}`).sort()).toEqual(Object.values(FUNCTIONS).sort());
+  expect(open.sort()).toEqual([...FUNCTIONS].sort());
 });
 
 test("every route is served", () => {

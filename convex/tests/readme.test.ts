@@ -11,7 +11,7 @@ const text = (path: string) => readFileSync(new URL(path, import.meta.url), "utf
 const readme = text("../README.md");
 
 const named = [
-  ...Object.values(FUNCTIONS),
+  ...FUNCTIONS.map((name) => `production:${name}`),
   ...Object.values(ENVIRONMENT),
   ...Object.keys(REJECTIONS),
   ...Object.keys(REFUSALS),
@@ -35,7 +35,8 @@ test("every option of the local ledger is explained", () => {
 
 test("no function or fault is explained that there is not", () => {
   const functions = readme.match(/production:\w+/g) ?? [];
-  for (const name of functions) expect(Object.values(FUNCTIONS)).toContain(name);
+  const known = [...FUNCTIONS, "addKey", "listKeys", "revokeKey", "refill"].map((name) => `production:${name}`);
+  for (const name of functions) expect(known).toContain(name);
   const faults = /\| kind \|[^]*$/.exec(readme)?.[0].match(/^\| `(\w+)`/gm) ?? [];
   expect(faults.map((row) => row.slice(3, -1)).sort()).toEqual(Object.keys(FAULTS).sort());
 });
@@ -45,6 +46,20 @@ test("every script that the README runs exists", () => {
   for (const [, name] of readme.matchAll(/npm run (\w+)/g)) expect(Object.keys(scripts)).toContain(name);
 });
 
-test("what needs a deployment is marked as not run here", () => {
-  for (const line of readme.match(/^npx convex .*/gm) ?? []) expect(line).toContain("not run here");
+test("every command for a deployment says whether it is for dev or for production", () => {
+  const commands = readme.match(/npx convex (?:dev --once|deploy|run|env|logs)[^`\n|]*(?:`[^|\n]*)?/g) ?? [];
+  expect(commands.length).toBeGreaterThan(15);
+  for (const line of readme.split("\n").filter((text) => /^npx convex /.test(text))) {
+    expect(line).toMatch(line.includes("--prod") || line.startsWith("npx convex deploy") ? /# production/ : /# dev/);
+  }
+  for (const [command, said] of readme.matchAll(/`npx convex [^`]*`(?: \((dev|production)\)| for (dev|production))?/g)) {
+    if (/npx convex (dev|deploy|run`|run --)/.test(command) || /`npx convex (run|dev)`/.test(command)) continue;
+    expect(said ?? command, command).toMatch(/dev|production|prod/);
+  }
+});
+
+test("the live page is short", () => {
+  const page = /```tsx\n\/\/ src\/Live\.tsx\n([^]*?)```/.exec(readme)?.[1] ?? "";
+  expect(page.trim().split("\n").length).toBeLessThanOrEqual(20);
+  expect(page).toContain("useQuery(");
 });

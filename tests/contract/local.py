@@ -37,9 +37,11 @@ def _digest(key: SecretStr) -> str:
 class Local:
     """A local ledger that runs, with venues of their own for many tests."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str, venues: Iterable[str]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], url: str, venues: Iterable[str], module: str) -> None:
         self.process = process
         self.url = url
+        self.module = module
+        """The module of the ledger's functions in what is served."""
         self._venues = iter(venues)
 
     def venue(self) -> str:
@@ -47,7 +49,13 @@ class Local:
         return next(self._venues)
 
     def ledger(self, venue: str, **options: Any) -> Ledger:
-        return Ledger(self.url, key_of(venue), **options)
+        return _Elsewhere(self.module, self.url, key_of(venue), **options)
+
+    def call(self, kind: str, path: str, **args: Any) -> Any:
+        """A function of the app that is served, as its own pages call it; its value."""
+        said = self._post(f"/api/{kind}", {"path": path, "args": args, "format": "json"})
+        assert said["status"] == "success", said
+        return said["value"]
 
     def fault(self, kind: str, **how: Any) -> None:
         self._control("POST", {"kind": kind, **how})
@@ -62,20 +70,47 @@ class Local:
         return faults
 
     def _control(self, method: str, body: Any) -> Any:
+        return self._ask(method, "/_fault", body)
+
+    def _post(self, path: str, body: Any) -> Any:
+        return self._ask("POST", path, body)
+
+    def _ask(self, method: str, path: str, body: Any) -> Any:
         address = urlsplit(self.url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
         try:
-            connection.request(method, "/_fault", body=None if body is None else json.dumps(body))
+            connection.request(method, path, body=None if body is None else json.dumps(body))
             return json.load(connection.getresponse())
         finally:
             connection.close()
 
 
+class _Elsewhere(Ledger):
+    """A client whose calls go to another module of functions."""
+
+    def __init__(self, module: str, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._module = module
+
+    async def _post(self, kind: str, path: str, body: bytes, *rest: Any) -> Any:
+        path = path.replace("production:", f"{self._module}:", 1)
+        body = body.replace(b'"path":"production:', f'"path":"{self._module}:'.encode(), 1)
+        return await super()._post(kind, path, body, *rest)
+
+
 @contextmanager
 def local_ledger(
-    venues: int | Iterable[str] = 1, *, port: int = 0, data: Path | None = None, keys: str | None = None
+    venues: int | Iterable[str] = 1,
+    *,
+    port: int = 0,
+    data: Path | None = None,
+    keys: str | None = None,
+    app: str = "ledger",
 ) -> Iterator[Local]:
-    """Run one; skips the test where Node or the packages of ``convex/`` are missing. ``keys`` replaces the venues'."""
+    """Run one; skips the test where Node or the packages of ``convex/`` are missing. ``keys`` replaces the venues'.
+
+    ``app``: ``ledger``, the tables of one of the owners in ``convex/example-existing`` (``a``, ``b``), or ``0.1.0``.
+    """
     node = shutil.which("node")
     if node is None:
         pytest.skip("the local ledger needs node")
@@ -84,13 +119,17 @@ def local_ledger(
     named = [f"venue-{number}" for number in range(venues)] if isinstance(venues, int) else list(venues)
     configured = " ".join(f"{venue}:{_digest(key_of(venue))}" for venue in named) if keys is None else keys
     environ = os.environ | {"PRODUCTION_INGEST_KEYS": configured, "PRODUCTION_ADMIN_KEYS": _digest(ADMIN)}
-    command = [node, str(START), "--faults", "--exit-with-stdin", "--port", str(port)]
+    command = [node, str(START), "--faults", "--exit-with-stdin", "--port", str(port), "--app", app]
     command += [] if data is None else ["--data", str(data)]
     process = subprocess.Popen(
         command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     try:
-        yield Local(process, ready(process)["url"], named)
+        local = Local(process, ready(process)["url"], named, "tap" if app in ("a", "b") else "production")
+        if app == "a":
+            for venue in named:  # an organisation each, which every session of this owner's must name
+                local.call("mutation", "shoots:addOrganization", name=venue)
+        yield local
     finally:
         end(process)
 

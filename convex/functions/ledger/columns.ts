@@ -3,10 +3,11 @@
  *
  * The schema, the arguments of the named mutations, the answers of the queries and the check of each ingested entry
  * (`entries.ts` walks these validators) are all made of them. Two conventions replace annotations: a number called
- * `at` or `…At` is a time in whole Unix milliseconds; any other number is not negative.
+ * `at`, `…At`, `from` or `to` is a time in whole Unix milliseconds; any other number is not negative.
  */
 
 import { v, type Infer, type ObjectType } from "convex/values";
+import { changedAt } from "./commitTs";
 
 /**
  * JSON objects whose inside is nobody's contract: what a server says of a placement, what is particular to one kind of
@@ -42,6 +43,25 @@ const finalState = v.object({
   gapMs: v.number(),
 });
 
+/** One file that was recorded, and what it shows when, by the clock of the rows. A bare path is what 0.1.0 wrote. */
+const recorded = v.object({
+  path: v.string(),
+  from: v.optional(v.number()),
+  to: v.optional(v.number()),
+  pauses: v.optional(v.array(v.object({ from: v.number(), to: v.optional(v.number()) }))),
+  rate: v.optional(v.number()),
+  width: v.optional(v.number()),
+  height: v.optional(v.number()),
+});
+
+/** A session that somebody chose or mended afterwards: how, when, who, and out of which sessions. */
+const made = v.object({
+  how: v.string(),
+  at: v.number(),
+  by: v.optional(v.string()),
+  from: v.optional(v.array(v.string())),
+});
+
 /** What is known of a session as long as it runs. */
 export const runningColumns = {
   sessionId: v.optional(v.string()),
@@ -51,11 +71,14 @@ export const runningColumns = {
   mode: v.optional(v.string()),
   startedAt: v.number(),
   startState: v.optional(startState),
-  media: v.optional(v.array(v.string())),
+  media: v.optional(v.array(v.union(v.string(), recorded))),
   source: v.object({
     dialect: v.string(),
     mappingDigest: v.string(),
     serverVersion: v.optional(v.string()),
+    profile: v.optional(v.string()),
+    collection: v.optional(v.string()),
+    made: v.optional(made),
   }),
 };
 
@@ -84,19 +107,29 @@ const cameraColumns = {
   leftAt: v.optional(v.number()),
 };
 
+const kind = v.union(
+  v.literal("cut"),
+  v.literal("hold"),
+  v.literal("release"),
+  v.literal("mode_change"),
+  v.literal("still_marker"),
+  v.literal("still_capture"),
+  v.literal("music_moment"),
+  v.literal("gap"),
+  v.literal("off_air"),
+  v.literal("marker"),
+);
+
+const trigger = v.union(
+  v.literal("operator"),
+  v.literal("ai"),
+  v.literal("ghost_approved"),
+  v.literal("collection_switch"),
+  v.literal("unknown"),
+);
+
 const eventColumns = {
-  kind: v.union(
-    v.literal("cut"),
-    v.literal("hold"),
-    v.literal("release"),
-    v.literal("mode_change"),
-    v.literal("still_marker"),
-    v.literal("still_capture"),
-    v.literal("music_moment"),
-    v.literal("gap"),
-    v.literal("off_air"),
-    v.literal("marker"),
-  ),
+  kind,
   at: v.number(),
   observedAt: v.number(),
   cameraId: v.optional(v.string()),
@@ -104,9 +137,7 @@ const eventColumns = {
   role: v.optional(v.string()),
   fromCameraId: v.optional(v.string()),
   fromCameraName: v.optional(v.string()),
-  trigger: v.optional(
-    v.union(v.literal("operator"), v.literal("ai"), v.literal("ghost_approved"), v.literal("unknown")),
-  ),
+  trigger: v.optional(trigger),
   transition: v.optional(v.string()),
   durationMs: v.optional(v.number()),
   stillKey: v.optional(v.string()),
@@ -184,25 +215,35 @@ export const cameraRow = v.object(cameraRowColumns);
 export const eventRow = v.object(eventRowColumns);
 export const stillRow = v.object(stillRowColumns);
 
+/** A session's row that was not forgotten. */
+export const knownSession = v.object(sessionRowColumns);
+
 export type SessionRow = Infer<typeof sessionRow>;
+export type KnownSession = Infer<typeof knownSession>;
 export type CameraRow = Infer<typeof cameraRow>;
 export type EventRow = Infer<typeof eventRow>;
 export type StillRow = Infer<typeof stillRow>;
 
-/** Rows as they are stored: with the bookkeeping that lets any order of entries give the same row (`merge.ts`). */
-export const storedSession = v.object({
+/**
+ * Rows as they are stored: with `changedAt`, and with the bookkeeping that lets any order of entries give the same row
+ * (`merge.ts`). No query shows either.
+ */
+const storedSessionColumns = {
   ...sessionRowColumns,
+  changedAt,
   merge: v.optional(
     v.object({ own: v.object({ startedAt: v.number(), startState: v.optional(startState) }) }),
   ),
-});
-export const storedCamera = v.object({
+};
+const storedCameraColumns = {
   ...cameraRowColumns,
+  changedAt,
   merge: v.optional(v.object({ own: v.object({ joinedAt: v.number() }) })),
-});
-export const storedEvent = v.object(eventRowColumns);
-export const storedStill = v.object({
+};
+const storedEventColumns = { ...eventRowColumns, changedAt };
+const storedStillColumns = {
   ...stillRowColumns,
+  changedAt,
   merge: v.optional(
     v.object({
       kept: v.array(
@@ -210,6 +251,28 @@ export const storedStill = v.object({
       ),
     }),
   ),
-});
+};
+
+export const storedSession = v.object(storedSessionColumns);
+export const storedCamera = v.object(storedCameraColumns);
+export const storedEvent = v.object(storedEventColumns);
+export const storedStill = v.object(storedStillColumns);
+export const storedForgotten = v.object({ ...forgottenSession.fields, changedAt });
+
+/** The four by their op, as a loop over the tables needs them. */
+export const STORED = { session: storedSession, camera: storedCamera, event: storedEvent, still: storedStill } as const;
+
+/**
+ * In an owner's table the row stands in one column, with two facts more: that it is only a stub, and marks of what their
+ * own columns were given (`owners.ts`).
+ */
+const inOwners = { stub: v.optional(v.literal(true)), gave: v.optional(v.any()) };
+
+export const tapColumn = {
+  session: v.optional(v.object({ ...storedSessionColumns, ...inOwners })),
+  camera: v.optional(v.object({ ...storedCameraColumns, ...inOwners })),
+  event: v.optional(v.object({ ...storedEventColumns, ...inOwners })),
+  still: v.optional(v.object({ ...storedStillColumns, ...inOwners })),
+} as const;
 
 export type ColumnsOf<O extends Op> = ObjectType<(typeof COLUMNS)[O]>;

@@ -6,12 +6,12 @@
  * index reads.
  */
 
-import type { GenericId } from "convex/values";
 import { checkEntry, isRejection, keyOf, rejection, type Entry } from "./entries";
 import { canonical, type JsonObject } from "./json";
 import { merge, type Outcome, type Row } from "./merge";
-import type { RejectionCode } from "./problems";
-import type { LedgerStore, Place } from "./store";
+import type { HomeStore } from "./home";
+import type { Rejection, RejectionCode } from "./problems";
+import type { Found, Held, LedgerStore, Others, Place } from "./store";
 
 export const MAX_ENTRIES = 500;
 
@@ -26,7 +26,7 @@ export interface Answer {
 }
 
 export async function ingestEntries(store: LedgerStore, venue: string, entries: readonly unknown[]): Promise<Answer[]> {
-  const batch = new Batch(store, venue);
+  const batch = new Batch(store);
   const answers: Answer[] = [];
   for (const raw of entries) {
     const checked = checkEntry(raw, venue);
@@ -38,21 +38,16 @@ export async function ingestEntries(store: LedgerStore, venue: string, entries: 
   return answers;
 }
 
-interface Held {
-  place: Place;
-  id: GenericId<string> | undefined;
-  row: Row | "forgotten" | undefined;
-  changed: boolean;
+/** Rows made anew as a batch of their own; what was refused. */
+export async function refillRows(store: HomeStore, places: readonly Place[]): Promise<Rejection[]> {
+  return (await store.refill?.(places, new Batch(store))) ?? [];
 }
 
 /** The rows that one batch is about, as they will be written at its end. */
-class Batch {
-  private readonly held = new Map<string, Held>();
+class Batch<Where extends Found> implements Others<Where> {
+  private readonly held = new Map<string, Held<Where>>();
 
-  constructor(
-    private readonly store: LedgerStore,
-    private readonly venue: string,
-  ) {}
+  constructor(private readonly store: LedgerStore<Where>) {}
 
   async apply(entry: Entry): Promise<Answer> {
     const { key, op, sessionKey, version, revision, retracted, fields } = entry;
@@ -64,26 +59,33 @@ class Batch {
     const told = { version, revision, ...(retracted && { retracted }), fields };
     const { row, outcome } = merge(op, stored, told);
     if (stored === undefined || !sameRow(stored, row)) {
-      held.row = row;
-      held.changed = true;
+      const taken = await this.store.take?.(held.place, held.found, row, this);
+      if (taken !== undefined && isRejection(taken)) return { key, outcome: "rejected", ...taken };
+      Object.assign(held, { row, taken, changed: true, moved: false });
     }
     return outcome === "stale" ? { key, outcome, version: row.version } : { key, outcome };
   }
 
   async write(): Promise<void> {
-    for (const { place, id, row, changed } of this.held.values()) {
-      if (!changed || row === undefined || row === "forgotten") continue;
-      if (id === undefined) await this.store.insert(place, this.venue, row);
-      else await this.store.update(place, this.venue, id, row);
-    }
+    // Rows that others wait for may join while this runs; a map goes through those too.
+    for (const held of this.held.values()) await this.settle(held);
   }
 
-  private async hold(place: Place): Promise<Held> {
+  async settle(held: Held<Where>): Promise<Where | undefined> {
+    const { row, changed } = held;
+    if (changed && row !== undefined && row !== "forgotten") {
+      held.changed = false;
+      held.found = await this.store.put(held, row, this);
+    }
+    return held.found;
+  }
+
+  async hold(place: Place): Promise<Held<Where>> {
     const name = `${place.op} ${place.sessionKey} ${place.key}`;
     const known = this.held.get(name);
     if (known !== undefined) return known;
     const found = await this.store.find(place);
-    const held: Held = { place, id: found?.id, row: found?.row, changed: false };
+    const held: Held<Where> = { place, found, row: found?.row, taken: undefined, changed: false, moved: false };
     this.held.set(name, held);
     return held;
   }

@@ -13,10 +13,13 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** JSON with sorted names and no spaces: the same text for the same value. Names are ASCII, so any sort is the same. */
-export function canonical(value: Json): string {
+/**
+ * JSON with sorted names and no spaces: the same text for the same value. Names are ASCII, so any sort is the same. Our
+ * rows have no null; an owner's may.
+ */
+export function canonical(value: Json | null): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value !== "object") return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
   const members = Object.keys(value)
     .sort()
     .map((name) => `${JSON.stringify(name)}:${canonical(value[name] as Json)}`);

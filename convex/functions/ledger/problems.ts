@@ -20,6 +20,7 @@ export const REJECTIONS = {
   retraction: "Only a repaired history (revision 1 or more) may take a row back.",
   forgotten: "The session was forgotten; nothing more is kept of it.",
   unknown_session: "There is no such session to complete.",
+  owner: "The owner's function failed, or gave a row that their table refuses.",
 } as const;
 
 export type RejectionCode = keyof typeof REJECTIONS;
@@ -36,8 +37,12 @@ export const REFUSALS = {
   key_wrong: "The access key is none that may do this here.",
   venue: "The access key belongs to another venue.",
   key: "The sessionKey is no session's key.",
-  shape: "The entries are no list.",
-  too_many: "One call takes at most 500 entries.",
+  shape: "The entries, or the venues, are no list.",
+  too_many: "One call takes at most 500 entries, and names at most 50 venues.",
+  cursor: "The cursor is none that changes, or a list, gave.",
+  no_changes: "What changed cannot be told: the convex package of this deployment is older than 1.43.",
+  key_invalid: "The key cannot be added or revoked like this.",
+  owner_context: "The owner's context failed, so no row can be written.",
 } as const;
 
 export type RefusalCode = keyof typeof REFUSALS;

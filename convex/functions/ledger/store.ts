@@ -1,253 +1,319 @@
 /**
- * The only file that touches the database: rows in our words in, documents in the deployment's words out, and back.
+ * What the ledger needs of a database, and how its rows are read, wherever they stand (`home.ts`, `owners.ts`).
  *
- * Names come from `names.ts`, so the same code serves a deployment whose tables and columns are called otherwise.
  * Every read goes by an index and is bounded; each document is found by its key, because Convex has no unique indexes:
- * look-up and write in one mutation are one serialisable transaction, which is as good.
+ * look-up and write in one mutation are one serialisable transaction, which is as good. Where somebody put a second
+ * document with the same key there by hand, the older one is the row, and the next write removes the other.
  */
 
-import type {
-  GenericDatabaseReader,
-  GenericDatabaseWriter,
-  PaginationOptions,
-  PaginationResult,
-} from "convex/server";
+import type { GenericDatabaseWriter, PaginationOptions, PaginationResult } from "convex/server";
 import type { GenericId, Value } from "convex/values";
-import { COLUMNS, type Op, type Retraction } from "./columns";
+import { COLUMNS, OPS, type Op, type Retraction } from "./columns";
+import { readCursor, writeCursor, type Mark } from "./cursors";
 import type { JsonObject } from "./json";
 import type { Row } from "./merge";
-import { KEY_COLUMN, type LedgerNames, type TableNames } from "./names";
+import { refusal, type Rejection } from "./problems";
+import {
+  AT_COLUMN,
+  CHANGE_ORDER,
+  compareItems,
+  comparePositions,
+  documentsAt,
+  itemOf,
+  KEY_COLUMN,
+  merged,
+  positionOf,
+  query,
+  walk,
+  type AnyTable,
+  type From,
+  type Item,
+  type Part,
+  type Position,
+  type Reader,
+  type Shelf,
+} from "./shelf";
 
-/** Where a row is found: by its key; a camera's is its session and its id. */
+/** Where a row is found: by its session and key; a camera's key is its id. */
 export interface Place {
   op: Op;
   sessionKey: string;
   key: string;
 }
 
-/** A row as it is stored, or what is left of a session that was forgotten. */
+/** A row as it is stored, what is left of a session that was forgotten, or nothing but a stub (`owners.ts`). */
 export interface Found {
   id: GenericId<string>;
-  row: Row | "forgotten";
+  row: Row | "forgotten" | undefined;
 }
 
-/** What `ingest.ts` needs of a database; the tests have one in memory as well. */
-export interface LedgerStore {
-  find(place: Place): Promise<Found | undefined>;
-  insert(place: Place, venue: string, row: Row): Promise<void>;
-  update(place: Place, venue: string, id: GenericId<string>, row: Row): Promise<void>;
+/**
+ * What `ingest.ts` needs of a home of rows. `Where` is what a home must know to write a row again; the tests have a home
+ * in memory as well.
+ */
+export interface LedgerStore<Where extends Found = Found> {
+  find(place: Place): Promise<Where | undefined>;
+  /** Whether the row has a place here; anything that is not a rejection is handed back with the row to `put`. */
+  take?(place: Place, found: Where | undefined, row: Row, others: Others<Where>): Promise<Rejection | object>;
+  put(held: Held<Where>, row: Row, others: Others<Where>): Promise<Where>;
+}
+
+/** The other rows of the batch that is under way. */
+export interface Others<Where extends Found = Found> {
+  /** A row as the batch has it, with where it stands. */
+  hold(place: Place): Promise<Held<Where>>;
+  /** Writes a row now, so that others can refer to it. */
+  settle(held: Held<Where>): Promise<Where | undefined>;
+}
+
+export interface Held<Where extends Found = Found> {
+  place: Place;
+  found: Where | undefined;
+  row: Row | "forgotten" | undefined;
+  /** What `take` made of the row. */
+  taken: object | undefined;
+  /** It must be written. */
+  changed: boolean;
+  /** The row says what it said before, and only stands elsewhere: no news for readers of `changes`. */
+  moved: boolean;
 }
 
 export type PublicRow = Record<string, unknown>;
+export type Listed = "camera" | "event" | "still";
+export type Shelves = Readonly<Record<Op, readonly Shelf[]>>;
+export type Writer = GenericDatabaseWriter<Record<string, AnyTable>>;
 
-type Document = Record<string, Value> & { _id: GenericId<string>; _creationTime: number };
+/** How a page is asked for; older versions of convex have some of these without typing them. */
+type PageOptions = PaginationOptions & { endCursor?: string | null; maximumRowsRead?: number; maximumBytesRead?: number };
 
-/** Tables whose names are data: any of them has any column, and indexes of up to three. */
-type AnyTable = {
-  document: Document;
-  fieldPaths: string;
-  indexes: Record<string, [string, string, string]>;
-  searchIndexes: Record<never, never>;
-  vectorIndexes: Record<never, never>;
-};
-type Reader = GenericDatabaseReader<Record<string, AnyTable>>;
-type Writer = GenericDatabaseWriter<Record<string, AnyTable>>;
+export interface Change {
+  op: Op;
+  row: PublicRow;
+}
 
 /** Why a row without columns was taken back; no entry can make such a row. */
-const FORGOTTEN = "forgotten";
+export const FORGOTTEN = "forgotten";
 
 /** Bytes one page may read; a query may read 16 MiB in all. */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
-const MAX_PAGE_ROWS = 500;
+export const MAX_PAGE_ROWS = 500;
+
+/** More than this many documents with one key are not looked at. */
+const MOST_COPIES = 5;
 
 /** A context's `db` is typed by its schema; here table names are data, so the types are widened, once. */
-export function readStore(db: unknown, names: LedgerNames): ReadStore {
-  return new ReadStore(db as Reader, names);
-}
-
-export function writeStore(db: unknown, names: LedgerNames): WriteStore {
-  return new WriteStore(db as Writer, names);
+export function readStore(db: unknown, shelves: Shelves): ReadStore {
+  return new ReadStore(db as Reader, shelves);
 }
 
 export class ReadStore {
   constructor(
     protected readonly db: Reader,
-    protected readonly names: LedgerNames,
+    protected readonly shelves: Shelves,
   ) {}
-
-  async find(place: Place): Promise<Found | undefined> {
-    const document = await this.document(place);
-    return document === null ? undefined : { id: document._id, row: toRow(this.names[place.op], place.op, document) };
-  }
 
   /** The row as a query shows it. */
   async show(place: Place): Promise<PublicRow | null> {
-    const document = await this.document(place);
-    return document === null ? null : toPublic(this.names[place.op], document);
+    const [item] = await this.itemsAt(place);
+    return item === undefined || item.row["stub"] === true ? null : shown(item);
   }
 
+  /** A venue's sessions, newest first. */
   async pageOfSessions(venue: string, options: PaginationOptions): Promise<PaginationResult<PublicRow>> {
-    const { table, columns } = this.names.session;
-    const page = await this.db
-      .query(table)
-      // A forgotten session has no startedAt, and stands before every number in the index: it is no longer listed.
-      .withIndex(this.names.indexes.sessionsByVenue, (q) =>
-        q.eq(column(columns, "venue"), venue).gte(column(columns, "startedAt"), 0),
-      )
-      .order("desc")
-      .paginate(bounded(options));
-    return this.shown(this.names.session, page);
+    return await this.page("session", { venue }, options, true);
   }
 
   async pageOf(op: Listed, sessionKey: string, options: PaginationOptions): Promise<PaginationResult<PublicRow>> {
-    const page = await this.bySession(op, sessionKey).paginate(bounded(options));
-    return this.shown(this.names[op], page);
+    return await this.page(op, { sessionKey }, options, false);
   }
 
   /** The first rows of a table, and whether there are no more: what a query may do several times, unlike paginate. */
-  async firstOf(op: Listed, sessionKey: string, count: number): Promise<{ page: PublicRow[]; isDone: boolean }> {
-    const documents = await this.bySession(op, sessionKey).take(count + 1);
-    const page = documents.slice(0, count).map((document) => toPublic(this.names[op], document));
-    return { page, isDone: documents.length <= count };
+  async firstOf(op: Listed, sessionKey: string, count: number, descending = false): Promise<{ page: PublicRow[]; isDone: boolean }> {
+    const taken = await take(this.inOrder(op, { sessionKey }, { descending }), count);
+    return { page: taken.items.map(shown), isDone: taken.isDone };
   }
 
-  protected bySession(op: Listed, sessionKey: string) {
-    const { table, columns } = this.names[op];
-    const { indexes } = this.names;
-    const index = { camera: indexes.cameraByKey, event: indexes.eventsBySession, still: indexes.stillsBySession }[op];
-    return this.db.query(table).withIndex(index, (q) => q.eq(column(columns, "sessionKey"), sessionKey));
+  /** What was written after the cursor, in the order of the commits; of every venue where none is named. */
+  async changes(venues: readonly string[] | undefined, cursor: string | null, count: number): Promise<Changes> {
+    const since = cursor === null ? undefined : sinceOf(readCursor(cursor));
+    const scopes: Position[] = venues === undefined ? [{}] : venues.map((venue) => ({ venue }));
+    const walks = OPS.flatMap((op) => scopes.flatMap((scope) => this.changesOf(op, scope, since)));
+    const { items, isDone } = await take(merged(walks, inChangeOrder), count);
+    const last = items.at(-1);
+    const next = last === undefined ? (cursor ?? writeCursor([])) : writeCursor(marksOf(last));
+    return { page: items.map((item) => ({ op: item.shelf.op, row: shown(item) })), cursor: next, isDone };
   }
 
-  private async document({ op, sessionKey, key }: Place): Promise<Document | null> {
-    const { table, columns } = this.names[op];
-    const { indexes } = this.names;
-    const query = this.db.query(table);
-    switch (op) {
-      case "session":
-        return await query
-          .withIndex(indexes.sessionByKey, (q) => q.eq(column(columns, "sessionKey"), sessionKey))
-          .unique();
-      case "camera":
-        return await query
-          .withIndex(indexes.cameraByKey, (q) =>
-            q.eq(column(columns, "sessionKey"), sessionKey).eq(column(columns, "cameraId"), key),
-          )
-          .unique();
-      case "event":
-        return await query
-          .withIndex(indexes.eventByKey, (q) => q.eq(column(columns, "eventKey"), key))
-          .unique();
-      case "still":
-        return await query
-          .withIndex(indexes.stillByKey, (q) => q.eq(column(columns, "stillKey"), key))
-          .unique();
+  /** What stands at a place, the row first; more than one item only where somebody put a copy there by hand. */
+  protected async itemsAt({ op, sessionKey, key }: Place): Promise<Item[]> {
+    const items: Item[] = [];
+    for (const shelf of this.shelves[op]) {
+      const documents = await documentsAt(this.db, shelf, { sessionKey, key }, MOST_COPIES);
+      items.push(...documents.map((document) => itemOf(shelf, document)));
     }
+    // A row that moved to another shelf left nothing behind; of two all the same, one that is a row counts.
+    return items.sort((left, right) => Number(left.row["stub"] === true) - Number(right.row["stub"] === true));
   }
 
-  private shown(names: TableNames, page: PaginationResult<Document>): PaginationResult<PublicRow> {
-    return {
-      page: page.page.map((document) => toPublic(names, document)),
-      isDone: page.isDone,
-      continueCursor: page.continueCursor,
-    };
+  private inOrder(op: Op, given: Position, from: From): AsyncGenerator<Item> {
+    const walks = this.shelves[op].map((shelf) => walk(this.db, shelf, "list", given, from));
+    const parts = this.orderOf(op);
+    const descending = from.descending === true;
+    return merged(walks, (left, right) => (descending ? -1 : 1) * compareItems(left, right, parts));
+  }
+
+  private changesOf(op: Op, scope: Position, since: Since | undefined): AsyncGenerator<Item>[] {
+    const purpose = "venue" in scope ? "venueChanged" : "changed";
+    return this.shelves[op].map((shelf) => walk(this.db, shelf, purpose, scope, since === undefined ? {} : behind(since, op)));
+  }
+
+  private orderOf(op: Op): readonly Part[] {
+    return AT_COLUMN[op] === undefined ? ["key"] : ["at", "key"];
+  }
+
+  private async page(op: Op, given: Position, options: PaginationOptions, descending: boolean): Promise<PaginationResult<PublicRow>> {
+    const [only, ...more] = this.shelves[op];
+    if (only !== undefined && more.length === 0) return await this.pageOfOne(only, given, options, descending);
+    return await this.pageOfAll(op, given, options, descending);
+  }
+
+  /** Convex's own pages, which keep their ends while a subscription lasts. */
+  private async pageOfOne(shelf: Shelf, given: Position, options: PaginationOptions, descending: boolean): Promise<PaginationResult<PublicRow>> {
+    const page = await query(this.db, shelf, shelf.indexes.list, given, { same: {}, timed: true }, descending).paginate(bounded(options));
+    const items = page.page.map((document) => itemOf(shelf, document));
+    return { ...page, page: items.filter((item, index) => isOnly(item, items[index - 1])).map(shown) };
+  }
+
+  /** Pages of several tables as one. Their ends are positions; `endCursor` keeps one where it was. */
+  private async pageOfAll(op: Op, given: Position, options: PageOptions, descending: boolean): Promise<PaginationResult<PublicRow>> {
+    const parts = this.orderOf(op);
+    const at = (cursor: string) => Object.fromEntries(readCursor(cursor).map((mark, index) => [parts[index] ?? "", mark]));
+    const cursorOf = (item: Item) => writeCursor(parts.map((part) => positionOf(item)[part] as Mark));
+    const all = this.inOrder(op, given, { descending, ...(options.cursor !== null && { after: at(options.cursor) }) });
+    const { cursor, endCursor = null } = options;
+    if (endCursor === null) {
+      const { items, isDone } = await take(all, bounded(options).numItems);
+      const last = items.at(-1);
+      return { page: items.map(shown), isDone, continueCursor: last === undefined ? (cursor ?? writeCursor([])) : cursorOf(last) };
+    }
+    const { items, isDone } = await take(upTo(all, at(endCursor), parts, descending), MAX_PAGE_ROWS);
+    const [half, last] = [items[Math.floor((items.length - 1) / 2)], items.at(-1)];
+    const page = { page: items.map(shown), isDone: false };
+    if (isDone || half === undefined || last === undefined) return { ...page, continueCursor: endCursor };
+    return { ...page, continueCursor: cursorOf(last), splitCursor: cursorOf(half), pageStatus: "SplitRequired" };
   }
 }
 
-export type Listed = "camera" | "event" | "still";
+/** Whether no item with the same key stands before it. */
+function isOnly(item: Item, before: Item | undefined): boolean {
+  return before === undefined || positionOf(item).key !== positionOf(before).key;
+}
 
-export class WriteStore extends ReadStore implements LedgerStore {
-  declare protected readonly db: Writer;
-
-  async insert(place: Place, venue: string, row: Row): Promise<void> {
-    const names = this.names[place.op];
-    await this.db.insert(names.table, { ...names.constants, ...toDocument(names, place, venue, row) });
+/** As many as asked for, or as a page may have bytes; and whether there are no more. */
+async function take(walk: AsyncGenerator<Item>, count: number): Promise<{ items: Item[]; isDone: boolean }> {
+  const items: Item[] = [];
+  let bytes = 0;
+  for await (const item of walk) {
+    if (items.length >= count || bytes >= MAX_PAGE_BYTES) return { items, isDone: false };
+    items.push(item);
+    bytes += JSON.stringify(shown(item)).length;
   }
+  return { items, isDone: true };
+}
 
-  async update(place: Place, venue: string, id: GenericId<string>, row: Row): Promise<void> {
-    const names = this.names[place.op];
-    const ours = new Set(Object.values(names.columns));
-    const { _id, _creationTime, ...before } = (await this.db.get(id)) ?? {};
-    // Columns that are not the ledger's keep what others wrote there; ours become what the row says, also by absence.
-    const theirs = Object.fromEntries(Object.entries(before).filter(([name]) => !ours.has(name)));
-    await this.db.replace(id, { ...theirs, ...toDocument(names, place, venue, row) });
-  }
-
-  /** Leaves of a session nothing but the word that it was forgotten. */
-  async forget(sessionKey: string, venue: string, at: number): Promise<void> {
-    const retracted: Retraction = { at, reason: FORGOTTEN };
-    const { table, columns, constants } = this.names.session;
-    const bare = {
-      ...constants,
-      [column(columns, "sessionKey")]: sessionKey,
-      [column(columns, "venue")]: venue,
-      [column(columns, "retracted")]: retracted,
-    };
-    const found = await this.find({ op: "session", sessionKey, key: sessionKey });
-    if (found === undefined) await this.db.insert(table, bare);
-    else if (found.row !== "forgotten") await this.db.replace(found.id, bare);
-  }
-
-  /** Deletes at most `count` rows of a session in one table and says how many it were. */
-  async deleteSome(op: Listed, sessionKey: string, count: number): Promise<number> {
-    if (count === 0) return 0;
-    const documents = await this.bySession(op, sessionKey).take(count);
-    for (const { _id } of documents) await this.db.delete(_id);
-    return documents.length;
+async function* upTo(walk: AsyncGenerator<Item>, end: Position, parts: readonly Part[], descending: boolean): AsyncGenerator<Item> {
+  for await (const item of walk) {
+    const order = comparePositions(positionOf(item), end, parts);
+    if (descending ? order < 0 : order > 0) return;
+    yield item;
   }
 }
 
-function bounded({ numItems, cursor }: PaginationOptions): PaginationOptions {
+function bounded(options: PageOptions): PageOptions {
+  const { numItems, maximumRowsRead, ...rest } = options;
   const rows = Number.isFinite(numItems) ? Math.floor(numItems) : MAX_PAGE_ROWS;
-  return { cursor, numItems: Math.min(Math.max(rows, 1), MAX_PAGE_ROWS), maximumBytesRead: MAX_PAGE_BYTES };
+  // The page's end is the caller's, as the official hook asks for it; how much one page may read is ours.
+  return { ...rest, numItems: Math.min(Math.max(rows, 1), MAX_PAGE_ROWS), maximumBytesRead: MAX_PAGE_BYTES };
 }
 
-function toDocument(names: TableNames, { op, sessionKey, key }: Place, venue: string, row: Row): JsonObject {
-  const { fields, ...common } = row;
-  const keyColumn = KEY_COLUMN[op];
-  const ours = { ...fields, ...common, sessionKey, venue, ...(keyColumn && { [keyColumn]: key }) };
-  const document: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(ours)) document[column(names.columns, name)] = value;
-  return document as JsonObject;
+/** The row of a document by the contract's names: no `_id`, which differs between ledgers of the same entries. */
+export function shown({ shelf, row }: Item): PublicRow {
+  const names = [...PUBLIC_COLUMNS, ...Object.keys(COLUMNS[shelf.op])];
+  const key = KEY_COLUMN[shelf.op];
+  return Object.fromEntries([...new Set([...names, key])].flatMap((name) => (row[name] === undefined ? [] : [[name, row[name]]])));
 }
 
-function toRow(names: TableNames, op: Op, document: Document): Row | "forgotten" {
-  const ours = toOurs(names, document);
-  if (op === "session" && isForgotten(ours)) return "forgotten";
-  const fields = Object.fromEntries(
-    Object.keys(COLUMNS[op]).flatMap((name) => (ours[name] === undefined ? [] : [[name, ours[name]]])),
+const PUBLIC_COLUMNS = ["sessionKey", "venue", "version", "revision", "retracted"] as const;
+
+// ------------------------------------------------------------------------------------------- what changed
+
+export interface Changes {
+  page: Change[];
+  cursor: string;
+  isDone: boolean;
+}
+
+/** The last row that a caller of `changes` has had. */
+interface Since {
+  op: Op;
+  at: Position;
+}
+
+function inChangeOrder(left: Item, right: Item): number {
+  return (
+    compareItems(left, right, ["changedAt"]) ||
+    OPS.indexOf(left.shelf.op) - OPS.indexOf(right.shelf.op) ||
+    compareItems(left, right, CHANGE_ORDER)
   );
-  const { retracted, merge } = ours;
+}
+
+/** One commit may have written rows of several kinds; each kind is read on from where the last row was in this order. */
+function behind({ op: last, at }: Since, op: Op): From {
+  if (op === last) return { after: at };
+  const commit = { changedAt: at.changedAt };
+  return OPS.indexOf(op) < OPS.indexOf(last) ? { after: commit } : { at: commit };
+}
+
+function marksOf(item: Item): Mark[] {
+  const { changedAt, sessionKey, key } = positionOf(item);
+  return [item.shelf.op, changedAt === undefined ? null : String(changedAt), sessionKey as string, key as string];
+}
+
+function sinceOf(marks: readonly Mark[]): Since | undefined {
+  if (marks.length === 0) return undefined;
+  const [name, commit, sessionKey, key] = marks;
+  const op = OPS.find((known) => known === name);
+  const fits = typeof sessionKey === "string" && typeof key === "string" && (commit === null || /^\d{1,19}$/.test(String(commit)));
+  if (op === undefined || !fits || marks.length !== 4) throw refusal("cursor");
+  return { op, at: { changedAt: commit == null ? undefined : BigInt(commit), sessionKey, key } };
+}
+
+// ------------------------------------------------------------------------------------------- rows and documents
+
+/** A row as a document holds it; without `changedAt`, which each write adds. */
+export function toStored({ op, sessionKey, key }: Place, venue: string, row: Row): JsonObject {
+  const { fields, ...common } = row;
+  return { ...fields, ...common, sessionKey, venue, [KEY_COLUMN[op]]: key } as JsonObject;
+}
+
+export function toRow(op: Op, stored: Record<string, Value | undefined>): Row | "forgotten" {
+  if (op === "session" && isForgotten(stored)) return FORGOTTEN;
+  const names = Object.keys(COLUMNS[op]).filter((name) => stored[name] !== undefined);
+  const { version, revision, retracted, merge } = stored;
   return {
-    // A row that somebody else wrote, before the ledger came, has neither and gives way to any entry.
-    version: (ours["version"] as number | undefined) ?? 0,
-    revision: (ours["revision"] as number | undefined) ?? 0,
-    fields: fields as JsonObject,
+    version: version as number,
+    revision: revision as number,
+    fields: Object.fromEntries(names.map((name) => [name, stored[name]])) as JsonObject,
     ...(retracted === undefined ? {} : { retracted: retracted as Retraction }),
     ...(merge === undefined ? {} : { merge: merge as NonNullable<Row["merge"]> }),
   };
 }
 
-function isForgotten(ours: Record<string, unknown>): boolean {
-  const retracted = ours["retracted"] as Retraction | undefined;
-  return retracted?.reason === FORGOTTEN && ours["startedAt"] === undefined;
+function isForgotten(stored: Record<string, Value | undefined>): boolean {
+  const retracted = stored["retracted"] as Retraction | undefined;
+  return retracted?.reason === FORGOTTEN && stored["startedAt"] === undefined;
 }
 
-/** A row by the contract's names: no `_id`, which differs from one ledger of the same entries to the next. */
-function toPublic(names: TableNames, document: Document): PublicRow {
-  const { merge: _bookkeeping, ...row } = toOurs(names, document);
-  return row;
-}
-
-function toOurs(names: TableNames, document: Document): Record<string, unknown> {
-  const ours: Record<string, unknown> = {};
-  for (const [name, theirs] of Object.entries(names.columns)) {
-    if (document[theirs] !== undefined) ours[name] = document[theirs];
-  }
-  return ours;
-}
-
-function column(columns: Readonly<Record<string, string>>, name: string): string {
-  const theirs = columns[name];
-  if (theirs === undefined) throw new Error(`names.ts gives no name to the column ${name}`);
-  return theirs;
+export function bareSession(sessionKey: string, venue: string, at: number): { sessionKey: string; venue: string; retracted: Retraction } {
+  return { sessionKey, venue, retracted: { at, reason: FORGOTTEN } };
 }
