@@ -81,6 +81,11 @@ class Envelope(Struct, frozen=True):
 # ---------------------------------------------------------------------------------------------- reading
 
 
+_TIMES = ("ts", "t", "clock")
+_NUMBERS = ("seq", "revision")
+"""Where the servers of the rehearsal have their time and number; one more has both in its ``meta``."""
+
+
 def envelopes(data: str | bytes) -> list[Envelope]:
     """The envelopes of the objects in a message, in their order; an empty one for what is none."""
     if len(data) > 500_000:
@@ -98,8 +103,9 @@ def _envelope(frame: Any) -> Envelope:
     body: dict[str, Any] = next((frame[name] for name in ("payload", "data") if isinstance(frame.get(name), dict)), {})
     said: dict[str, Any] = {**{_snake(k): v for k, v in body.items()}, **{_snake(k): v for k, v in frame.items()}}
     kind = said.get("type", said.get("event"))
-    ts = _time(said.get("ts"))
-    seq = said.get("seq")
+    head = frame.get("meta") if isinstance(frame.get("meta"), dict) else {}
+    ts = _time(next((said[name] for name in _TIMES if name in said), head.get("emittedAt")))
+    seq = next((said[name] for name in _NUMBERS if name in said), head.get("sequenceNumber"))
     return Envelope(
         type=str(kind),
         ts=ts,
