@@ -200,7 +200,7 @@ class Identity:
 
 
 def _is_counted_before(seen: Seen, told: Told, scope: str | None) -> bool:
-    """Whether this frame's number is that of the one that was seen, or a lower one."""
+    """Whether this frame's number is that of the one that was seen."""
     if scope is None or seen.scope is None or seen.seq is None or told.seq is None:
         return False
-    return seen.scope.partition("#")[0] == scope.partition("#")[0] and told.seq <= seen.seq
+    return seen.scope.partition("#")[0] == scope.partition("#")[0] and told.seq == seen.seq

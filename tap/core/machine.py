@@ -955,6 +955,9 @@ class Machine:
         return self._order.marked(mark, told, self.state.connection, explicit=explicit)
 
     def _set(self, aspect: Aspect, value: Any, told: Told, *, explicit: bool) -> None:
+        if explicit and self._order.is_history(told):
+            # Told afterwards: its number says when it was told, and orders nothing that comes now.
+            told = Told(told.stamp, told.at, None, told.type)
         aspect.mark = self._mark(aspect.mark, told, explicit=explicit)
         changed = not (aspect.known and aspect.sure and aspect.value == value)
         if explicit or changed:
@@ -1081,6 +1084,8 @@ class Machine:
             self._write_cut(o, told_from, late=True)
             if program.late is not None:  # it may yet be what is on
                 self._cover(o, told_from)
+            if self._is_of_now(o.told):
+                self._cameras.on_program(o.to, told_at(o.told))
             return
         if program.known and program.sure and program.value == o.to and not self._is_own(o, program):
             self._cover(o, told_from)

@@ -160,9 +160,10 @@ class Order:
 
     def _scope_of(self, told: Told) -> str | None:
         state, connection = self._state, self._state.connection
-        if told.seq is None or self._orders == "nothing" or state.doubts.untrusted or connection is None:
+        if told.seq is None or self._orders == "nothing" or connection is None:
             return None
-        if self._orders == "type":
+        # What contradicts the dialect may still count each type by itself: nearly every way to count does.
+        if self._orders == "type" or state.doubts.untrusted:
             name = f"c{connection.number}:{told.type}"
         elif self._orders == "boot" and connection.boot is not None:
             name = f"b{connection.boot}"

@@ -238,7 +238,7 @@ class Pipeline:
         entries: list[Entry] = []
         readings: Sequence[Reading] = self._read(frame)
         if len(readings) > 1:
-            readings = in_order(readings, self.dialect.seq_orders)
+            readings = in_order(readings, self.dialect.seq_orders, self.state)
         for reading in readings:
             verdict = reading.verdict
             if verdict is _MAPPED:

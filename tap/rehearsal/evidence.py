@@ -103,7 +103,8 @@ def _envelope(frame: Any) -> Envelope:
     body: dict[str, Any] = next((frame[name] for name in ("payload", "data") if isinstance(frame.get(name), dict)), {})
     said: dict[str, Any] = {**{_snake(k): v for k, v in body.items()}, **{_snake(k): v for k, v in frame.items()}}
     kind = said.get("type", said.get("event"))
-    head = frame.get("meta") if isinstance(frame.get("meta"), dict) else {}
+    meta = frame.get("meta")
+    head: dict[str, Any] = meta if isinstance(meta, dict) else {}
     ts = _time(next((said[name] for name in _TIMES if name in said), head.get("emittedAt")))
     seq = next((said[name] for name in _NUMBERS if name in said), head.get("sequenceNumber"))
     return Envelope(
