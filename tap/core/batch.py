@@ -93,6 +93,9 @@ def _contradicts(o: Observation, now: dict[str, Any]) -> int:
         case Cut():
             elsewhere = isinstance(o.from_, str) and now.get("program", o.from_) != o.from_
             odd = elsewhere + (now.get("program", UNSET) == o.to)
+            # While a dissolve runs, a state may show what was on before, or nothing.
+            dissolves = bool(o.duration_ms) and o.transition not in {None, "cut"}
+            now["hidden"] = {now.get("program"), None} if dissolves else set()
             now["program"] = o.to
         case HoldOn() | Release():
             odd = int(now.get("hold", UNSET) == isinstance(o, HoldOn))
@@ -102,7 +105,8 @@ def _contradicts(o: Observation, now: dict[str, Any]) -> int:
             now["mode"] = o.to
         case Snapshot():
             for name, value in (("program", o.program), ("hold", o.hold), ("mode", o.mode)):
-                if value is not UNSET:
+                hidden = name == "program" and value in now.get("hidden", ())
+                if value is not UNSET and not hidden:
                     odd += now.get(name, flat(name, value)) != flat(name, value)
                     now[name] = flat(name, value)
         case _:

@@ -1008,13 +1008,18 @@ class Machine:
         scope, running = self._order.scope(told), self._book.running()
         self._order.identity.remember(name, told, scope, running, changes=changes)
         if place is Place.NEWEST:
+            before = aspect.late
+            if before is not None and before[2] != self.state.epoch:
+                # The numbers began anew: what was told before under low ones was no older than this.
+                aspect.value, aspect.late = before[0], None
             self._order.current(told)
             self._signal(Signal.CHANGED, _Cause(told))
         else:
             self.is_news = False
             if late and place is Place.LATE:
                 self.state.doubts.late += 1
-                aspect.late = None if self._order.is_long_past(told, aspect) else (value, told.stamp.mono)
+                past = self._order.is_long_past(told, aspect)
+                aspect.late = None if past else (value, told.stamp.mono, self.state.epoch)
         return place
 
     def _turned_out(self, aspect: Aspect, value: Any) -> bool:

@@ -81,8 +81,8 @@ class Aspect(Struct):
     mark: Mark | None = None
     guessed: int | None = None
     """Time of the last change where only a snapshot told it: a frame that tells it too adds nothing."""
-    late: tuple[Any, int] | None = None
-    """Value and ``mono`` of a change that was told late, and may yet turn out to be the newest."""
+    late: tuple[Any, int, int] | None = None
+    """Value, ``mono`` and epoch of a change that was told late, and may yet turn out to be the newest."""
     last: Mark | None = None
     """By what it was last changed, or told as such; ``mark`` moves on with every snapshot that confirms it."""
 
