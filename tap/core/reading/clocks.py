@@ -90,6 +90,10 @@ class _Hearing(Struct):
     items: list[Item]
 
 
+def _middle(hearings: Sequence[_Hearing]) -> int:
+    return sorted(hearing.lead for hearing in hearings)[len(hearings) // 2]
+
+
 class _Run(Struct):
     """Hearings one after the other with one lead: ``first`` at its beginning, ``last`` at its end."""
 
@@ -98,9 +102,9 @@ class _Run(Struct):
     last: int = 0
 
     def closed(self) -> _Run:
-        """With its leads: of some hearings the least delayed says how the clocks stood."""
-        self.first = max(hearing.lead for hearing in self.hearings[:_NEIGHBOURS])
-        self.last = max(hearing.lead for hearing in self.hearings[-_NEIGHBOURS:])
+        """With its leads: the middle one of some, for one of them may belong to another clock."""
+        self.first = _middle(self.hearings[:_NEIGHBOURS])
+        self.last = _middle(self.hearings[-_NEIGHBOURS:])
         return self
 
 
