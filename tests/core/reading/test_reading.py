@@ -16,7 +16,7 @@ from tap.core.merge import Row
 from tap.core.reading import Reading, read
 from tests.core.reading.told import KEY, T0, Shoot, World, told
 
-SEEDS = 40
+SEEDS = 16
 DELAYS_MS = 150
 """Two clocks are compared by frames that are up to 60 ms on their way, twice."""
 
