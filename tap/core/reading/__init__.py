@@ -34,8 +34,8 @@ __all__ = ["NEAR_MS", "Keyed", "Reading", "Step", "number", "read"]
 K = TypeVar("K", bound=Keyed)
 
 _PLAIN = Way(STEP_COST)
-_MOVED, _BOLD = 2.0, 1.0
-"""What it takes besides to move a single event, and to believe a step that may be another tap's clock."""
+_MOVED = 2.0
+"""What it takes to put a single event elsewhere."""
 
 _INSIDE_MS = 1_000
 """So far inside a gap nothing was heard by the tap that tells it: somebody else did, or it was told afterwards."""
@@ -124,7 +124,7 @@ def _ordered(items: Sequence[Item], frame: Frame) -> list[Item]:
         ordered, moved = mended(in_order(items, frame), frame)
         completed = None if frame.completed is None else frame.completed + account.eras[-1].shift
         doubted = doubts(ordered, frame, completed) + _MOVED * moved
-        return _Trial(way, ordered, doubted, doubted + account.cost + (0 if way.careful else _BOLD))
+        return _Trial(way, ordered, doubted, doubted + account.cost)
 
     trial = best = tried(_PLAIN)
     if is_even(witnesses):

@@ -249,8 +249,10 @@ def _mend(line: list[Item], chain: str, first: Value) -> int:
         item = line[index]
         if item.chain == chain and _breaks(line, index, chain, first):
             tried += 1
-            if _moved(line, index, chain, first):
+            # Either it does not belong here, or what is before it does not.
+            if any(_moved(line, at, chain, first) for at in (index, index - 1) if at >= 0 and line[at].chain == chain):
                 moved += 1
+                index = max(0, index - 1)
                 continue
         index += 1
     return moved

@@ -50,7 +50,7 @@ _ERAS_BACK = 8
 _NEIGHBOURS = 8
 _DRIFT = 0.0005
 """A clock runs faster or slower than another by less than this."""
-_LATE, STEP_COST, _SECOND_TAP, _TURN = 1.0, 1.5, 3.0, 0.15
+_LATE, _LONG_LATE, STEP_COST, _SECOND_TAP, _TURN = 1.0, 2.0, 1.5, 3.0, 0.15
 """What it takes to explain a session: each time something was told late, each step of a clock, a second tap, and each
 time that the two taps take turns. Two rows that agree are more than a delay; three of them twice more than a step."""
 _TURNS = 4
@@ -90,6 +90,10 @@ class _Hearing(Struct):
     items: list[Item]
 
 
+def _middle(hearings: Sequence[_Hearing]) -> int:
+    return sorted(hearing.lead for hearing in hearings)[len(hearings) // 2]
+
+
 class _Run(Struct):
     """Hearings one after the other with one lead: ``first`` at its beginning, ``last`` at its end."""
 
@@ -98,9 +102,9 @@ class _Run(Struct):
     last: int = 0
 
     def closed(self) -> _Run:
-        """With its leads: of some hearings the least delayed says how the clocks stood."""
-        self.first = max(hearing.lead for hearing in self.hearings[:_NEIGHBOURS])
-        self.last = max(hearing.lead for hearing in self.hearings[-_NEIGHBOURS:])
+        """With its leads: the middle one of some, for one of them may belong to another clock."""
+        self.first = _middle(self.hearings[:_NEIGHBOURS])
+        self.last = _middle(self.hearings[-_NEIGHBOURS:])
         return self
 
 
@@ -339,9 +343,9 @@ class _Path:
             if late < -NEAR_MS:
                 cost += _EARLY * len(run.hearings)
             elif late > _STALL_MS and not self._at_a_beginning(run):
-                cost += 2.0 * len(run.hearings)
+                cost += _LONG_LATE * len(run.hearings)
             else:
-                cost += len(run.hearings)
+                cost += _LATE * len(run.hearings)
         return cost
 
     def _at_a_beginning(self, run: _Run) -> bool:
@@ -359,7 +363,7 @@ class _Path:
         for index in range(len(runs) - 1, max(-1, len(runs) - 2 - _LOOK_BACK), -1):
             early = top is not None and top > runs[index].last + NEAR_MS
             cost, steps = costs[index]
-            total = ((cost + late * (_EARLY if early else 1.0), steps), -index)
+            total = ((cost + late * (_EARLY if early else _LATE), steps), -index)
             if best is None or total < best:
                 best = total
             late += len(runs[index].hearings)

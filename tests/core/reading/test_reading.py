@@ -16,7 +16,7 @@ from tap.core.merge import Row
 from tap.core.reading import Reading, read
 from tests.core.reading.told import KEY, T0, Shoot, World, told
 
-SEEDS = 40
+SEEDS = 16
 DELAYS_MS = 150
 """Two clocks are compared by frames that are up to 60 ms on their way, twice."""
 
@@ -161,6 +161,12 @@ def unheard(at: int, to: str) -> Row:
     return Row(f"{KEY}/cut/{at}", "event", KEY, T0 + 1000 * at, 0, columns)
 
 
+def blind(at: float, tap: str, heard: float | None = None) -> Row:
+    """A gap of a tenth of a second: what matters is who tells it."""
+    detail = {"tap": tap, "before": {"programCameraId": "a"}, "after": {"programCameraId": "a"}}
+    return row("gap", at, heard, durationMs=100, detail=detail)
+
+
 def session(**more: Any) -> dict[str, Any]:
     return {"status": "live", "startedAt": T0, "startState": {"at": T0, "programCameraId": "a"}, **more}
 
@@ -245,6 +251,63 @@ CASES: dict[str, tuple[list[Row], str]] = {
         [cut(5, "b", "a"), cut(9, "a", "b"), cut(-3580, "c", "a", 20), cut(-3570, "a", "c", 30)],
         "b 5, a 9, c 20, a 30",
     ),
+    "the first event before an hour was put on": (
+        [cut(10, "b", "a"), cut(3620, "c", "b", 20), cut(3630, "a", "c", 30)],
+        "b 10, c 20, a 30",
+    ),
+    "the first event held up by a stall": (
+        [cut(10, "b", "a", 22), cut(30, "c", "b"), cut(40, "a", "c")],
+        "b 10, c 30, a 40",
+    ),
+    "frames that were read together after a stall": (
+        [
+            cut(10, "b", "a"),
+            *(cut(20 + n, "cab"[n % 3], "bca"[n % 3], 27 + n / 1000) for n in range(7)),
+            cut(40, "a", "c"),
+        ],
+        "b 10, c 20, a 21, b 22, c 23, a 24, b 25, c 26, a 40",
+    ),
+    "an hour put on while one tap is known": (
+        [cut(5, "b", "a"), cut(15, "a", "b"), blind(20, "t"), cut(3630, "c", "a", 30), cut(3640, "a", "c", 40)],
+        "b 5, a 15, c 30, a 40",
+    ),
+    "an hour between what two known taps have heard": (
+        [
+            *(cut(5, "b", "a"), cut(15, "a", "b"), blind(20, "t"), blind(21, "u")),
+            *(cut(3630, "c", "a", 30), cut(3640, "a", "c", 40)),
+        ],
+        "b 5, a 15, c 3630, a 3640",
+    ),
+    "an hour between two known taps, and the chain says that it was a step": (
+        [
+            *(blind(3601, "t", 1), blind(3602, "u", 2), cut(3605, "b", "a", 5), cut(3615, "d", "b", 15)),
+            *(cut(30, "c", "d", 30), cut(40, "a", "c", 40)),
+        ],
+        "b 3605, d 3615, c 3630, a 3640",
+    ),
+    "a tap that begins to listen in the middle, with a clock of its own": (
+        [
+            *(cut(5, "b", "a"), cut(15, "a", "b"), cut(25, "b", "a")),
+            row("gap", 30, -270, detail={"tap": "u", "after": {"programCameraId": "b"}}),
+            *(cut(35, "a", "b", -265), cut(45, "c", "a", -255)),
+        ],
+        "b 5, a 15, b 25, a 35, c 45",
+    ),
+    "told afterwards, and dated by the clock of before the step": (
+        [
+            *(cut(5, "b", "a"), cut(50, "e", "b", 130), cut(10, "d", "e", 70), cut(20, "a", "d", 80)),
+            *(cut(40, "b", "a", 100), cut(60, "c", "b", 120), cut(80, "a", "c", 140), cut(90, "b", "a", 150)),
+        ],
+        "b 5, e 50, d 70, a 80, b 100, c 120, a 140, b 150",
+    ),
+    "a cut without a camera before it is only odd": (
+        [cut(5, "b", "a"), cut(10, "c", None), cut(15, "a", "c")],
+        "b 5, c 10, a 15",
+    ),
+    "events of one moment that no way leads through": (
+        [cut(5, "d", "c", 5, "k/1"), cut(5, "b", "a", 5, "k/2"), cut(5, "f", "e", 5, "k/3")],
+        "b 5, d 5, f 5",
+    ),
     "no hearing at all: by the time": ([unheard(20, "b"), unheard(10, "c")], "c 10, b 20"),
 }
 
@@ -254,6 +317,32 @@ def test_what_was_on_when(case: str) -> None:
     """Each case says in its name what it is about."""
     rows, expected = CASES[case]
     assert shots(rows) == expected
+
+
+def test_a_hold_says_how_far_a_clock_of_both_was_set_back() -> None:
+    """By an hour, on the server's own machine, while it was held: 30 s."""
+    rows = [
+        *(cut(5, "b", "a"), row("hold", 10, cameraId="b")),
+        *(row("release", -3560, cameraId="b", durationMs=30_000), cut(-3550, "c", "b"), cut(-3540, "a", "c")),
+    ]
+    reading = read(rows, session())
+    assert [(moment - T0) // 1000 for moment in reading.moments] == [5, 10, 40, 50, 60]
+
+
+def test_a_gap_whose_tap_says_that_another_camera_was_on_is_not_believed_before_the_clocks() -> None:
+    """What is heard on time is where it was heard; one doubt does not turn it round."""
+    before, after = {"programCameraId": "c"}, {"programCameraId": "b"}
+    gap = row("gap", 40, durationMs=10_000, detail={"tap": "t", "before": before, "after": after})
+    assert shots([cut(5, "b", "a"), gap, cut(50, "a", "b")]) == "b 5, a 50"
+
+
+def test_a_time_that_was_twice_is_the_first_or_the_last() -> None:
+    rows = [cut(5, "b", "a"), cut(29, "a", "b"), cut(26, "c", "a", 31), cut(28, "b", "c", 33), cut(40, "a", "b", 45)]
+    reading = read(rows, session())
+    assert reading.moment_of(T0 + 27_000) == T0 + 27_000
+    assert reading.moment_of(T0 + 27_000, last=True) == T0 + 32_000
+    assert reading.moment_of(T0 + 50_000) == T0 + 55_000
+    assert reading.moment_of(T0 - 50_000, last=True) == T0 - 50_000
 
 
 def test_a_release_that_is_dated_before_its_hold_ends_it() -> None:
