@@ -284,6 +284,24 @@ def test_how_much_of_a_batch_is_read(count: int, around: str | None) -> None:
     assert more == ([] if count == 10_000 else ["a batch of 10001: the first 10000 were read"])
 
 
+def test_a_frame_of_a_known_type_is_no_batch() -> None:
+    """Whatever else stands in it."""
+    assert said({"type": "cut", "to": "c1", "events": [{"type": "cut", "to": "c2"}]}).to == "c1"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ms"),
+    [("0", None), ("-1", None), ("0.001", 1), ("10", 10_000), ("86400", 86_400_000), ("86400.1", None), ("true", None)],
+)
+def test_how_long_a_beat_may_be(seconds: str, ms: int | None) -> None:
+    text = f'dialect = "x"\n[frame]\nheartbeat_seconds = {seconds}\n' + MINIMAL[16:]
+    if ms is None:
+        with pytest.raises(MappingInvalid, match="heartbeat_seconds"):
+            parse_mapping(text, "x.toml")
+    else:
+        assert parse_mapping(text, "x.toml").heartbeat_ms == ms
+
+
 @pytest.mark.parametrize("length", [200, 201])
 def test_how_long_a_word_may_be(length: int) -> None:
     assert (said({"type": "state", "mode": "x" * length, "program": "c"}).mode is UNSET) == (length > 200)

@@ -72,6 +72,9 @@ class Witness:
 
     def _state(self, body: dict[str, Any]) -> None:
         now = self._aspects(body)
+        if self._last is not None:
+            # What a state does not say at all stands as it stood.
+            now |= {name: self._last[name] for name in ("cameras", "hold") if now[name] is None}
         before, self._last = self._last, now
         pending, self._pending = self._pending, []
         if before is None:
@@ -85,7 +88,7 @@ class Witness:
         self._programs = now["programs"]
         for change, new, old in _differences(before, now):
             self.changes[change] += 1
-            for kind in {kind for kind, _ in pending}:
+            for kind in sorted({kind for kind, _ in pending}):
                 self._explain(kind, [fields for name, fields in pending if name == kind], change, new, old)
 
     def _explain(self, kind: str, told: list[dict[str, str]], change: str, new: str | None, old: str | None) -> None:
@@ -122,17 +125,20 @@ class Witness:
         if roles.hold is None:
             return None
         path = roles.hold.path + (f".{roles.hold_flag}" if roles.hold_flag else "")
-        return label(_value(body, path)) in {"true", "1"}
+        value = _value(body, path)
+        return None if value is UNSET else label(value) in {"true", "1"}
 
-    def _cameras(self, body: dict[str, Any]) -> dict[str, str]:
-        """Each camera that is there, and all that is said of it but what changes all the time."""
+    def _cameras(self, body: dict[str, Any]) -> dict[str, str] | None:
+        """Each camera that is there, and all that is said of it but what changes all the time; None without a list."""
         roles = self._roles
         listed = _value(body, roles.cameras.path)
-        pairs = listed.items() if isinstance(listed, dict) else ((None, item) for item in listed or ())
+        if not isinstance(listed, (dict, list)):
+            return None
+        pairs = listed.items() if isinstance(listed, dict) else ((None, item) for item in listed)
         online = roles.camera_fields.get("online")
         about = [guess.path for name, guess in roles.camera_fields.items() if name != "online"]
         found = {}
-        for key, item in pairs if isinstance(listed, (dict, list)) else ():
+        for key, item in pairs:
             if not isinstance(item, dict):
                 continue
             ident = key if roles.keyed else label(_value(item, roles.camera_id))
@@ -158,12 +164,13 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[tuple[str,
             found.append(("session_started", now["session"], None))
     elif now["about"] != before["about"] and now["session"] is not None:
         found.append(("session_updated", now["session"], None))
-    for ident in now["cameras"].keys() | before["cameras"].keys():
-        if ident not in before["cameras"]:
+    there, were = now["cameras"] or {}, before["cameras"] or {}
+    for ident in sorted(there.keys() | were.keys()):
+        if ident not in were:
             found.append(("camera_joined", ident, None))
-        elif ident not in now["cameras"]:
+        elif ident not in there:
             found.append(("camera_left", ident, None))
-        elif now["cameras"][ident] != before["cameras"][ident]:
+        elif there[ident] != were[ident]:
             found.append(("camera_updated", ident, None))
     return found
 
