@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -21,6 +21,7 @@ from tap.rehearsal.truth import CameraTruth, EventTruth, SessionTruth, StillTrut
 __all__ = ["KindScore", "Score", "score"]
 
 _Json: TypeAlias = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class KindScore(Struct):
@@ -389,18 +390,31 @@ def _stills(truth: Truth, rows: Mapping[str, list[_Json]], sessions: Mapping[str
     nameless = {
         (still.session_id, still.camera_id, still.captured_at) for still in truth.stills if still.still_id is None
     }
-    wanted = {_still_name(still): still for still in truth.stills}
+    names = {_still_name(still) for still in truth.stills}
 
     def named(row: _Json) -> Any:
         """A still without an id goes by camera and time, whatever its row calls it."""
         by_name = (*_named(row, sessions), row["fields"].get("stillId"))
         by_time = (*_named(row, sessions), row["fields"].get("capturedAt"))
-        return by_time if by_time in nameless and by_name not in wanted else by_name
+        return by_time if by_time in nameless and by_name not in names else by_name
 
-    for still, row in _match(
-        result, "still", wanted, ((named(row), row) for row in rows.get("still", ())), in_doubt=_doubted(truth, "still")
-    ):
+    told = _numbered((named(row), row) for row in sorted(rows.get("still", ()), key=_when_asked))
+    wanted = dict(_numbered((_still_name(still), still) for still in truth.stills))
+    for still, row in _match(result, "still", wanted, told, in_doubt=_doubted(truth, "still")):
         _still(still, row["fields"], result)
+
+
+def _numbered(named: Iterable[tuple[Any, T]]) -> Iterator[tuple[Any, T]]:
+    """Stills may share an id, one after another: the second of a name is the second."""
+    counts: dict[Any, int] = defaultdict(int)
+    for name, what in named:
+        counts[name] += 1
+        yield (*name, *([f"/{counts[name]}"] if counts[name] > 1 else [])), what
+
+
+def _when_asked(row: _Json) -> float:
+    fields = row["fields"]
+    return float(fields.get("requestedAt", fields.get("capturedAt", fields.get("uploadedAt", 0))))
 
 
 def _still_name(still: StillTruth) -> Any:

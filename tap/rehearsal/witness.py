@@ -214,6 +214,8 @@ class _Witness:
         self._mixed = "other_dialect" in plan.faults
         self._session: str | None = None
         self._program: str | None = None
+        self._program_at: _When | None = None
+        """When it changed last."""
         self._mode = ""
         self._hold: str | None = None
         self._hold_from: _When | None = None
@@ -322,6 +324,9 @@ class _Witness:
         made = sorted(told, key=lambda part: part[0].ident)
         if made == told:
             return told
+        if self._loss is not None:
+            self._env = told[0][1]
+            self._doubt("session", "a message in any order before any snapshot")
         twice = [
             about for about, parts in groupby(sorted(_changes(told)), key=lambda about: about) if len([*parts]) > 1
         ]
@@ -1019,6 +1024,7 @@ class _Witness:
         before, self._program = self._program, to
         if to == before:
             return None
+        self._program_at = when
         event.from_camera_id = before
         if to is None:
             event.kind = "off_air"
@@ -1182,7 +1188,10 @@ class _Witness:
             self._settle("stills", at_once=True)
         if fact.still_id is not None and thing is not None:
             self._name(fact.still_id, thing, owner, camera, still)
-        still.live.add(UNSET if self._unsure("program") else self._program)
+        read_with_it = self._program_at is not None and self._program_at.wall == when.wall
+        dated = when.exact and self._program_at is not None and self._program_at.exact
+        unsure = self._unsure("program") or (read_with_it and not dated)
+        still.live.add(UNSET if unsure else self._program)
         return still
 
     def _other_boot(self, name: str | None) -> bool:
