@@ -892,6 +892,7 @@ class _Witness:
         self._leave_open(wall)
         row = self._sessions[self._session]
         row.status, row.end_reason, row.completed_at = status, reason or UNSET, times
+        row.exact = self._env.ts is not None
         row.final_state = state or self._state(wall)
         if self._loss is not None and state is None:  # the end is all that was heard since
             row.final_state = UNSET
@@ -1131,7 +1132,7 @@ class _Witness:
         still = self._still(fact, fact.camera, when)
         if still is None:
             return
-        still.row.captured_at = when.at
+        still.row.captured_at, still.row.exact = when.at, when.exact
         self._take_still(still, when, inferred=False)
         still.climb("captured")
 

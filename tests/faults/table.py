@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tests.faults import (
     beside,
@@ -22,6 +23,7 @@ from tests.faults import (
     restarts,
 )
 from tests.faults.outcome import Outcome
+from tests.faults.servers import SERVERS, at
 
 __all__ = ["FAULTS", "Fault", "named"]
 
@@ -52,7 +54,7 @@ class Fault(Struct, frozen=True):
 
 _NODE = ledgers.missing
 
-FAULTS: tuple[Fault, ...] = (
+_FAULTS: tuple[Fault, ...] = (
     Fault(
         "kill",
         "kill -9 of the tap at any instant: it ships, prunes, changes tapes, starts",
@@ -158,6 +160,27 @@ FAULTS: tuple[Fault, ...] = (
         slow=True,
     ),
 )
+"""With a server as ``protocol.md`` draws it."""
+
+_ELSEWHERE = ("kill", "ledger-kill", "answer-lost", "restart-kept", "restart-lost", "restart-replaced", "disk-full")
+"""The faults that are tried with every other server too: those in which a shoot is played to its end."""
+
+
+def _elsewhere() -> Iterator[Fault]:
+    for server, (ways, words) in SERVERS.items():
+        for fault in _FAULTS:
+            if fault.name in _ELSEWHERE:
+                yield replace(
+                    fault,
+                    name=f"{fault.name}@{server}",
+                    words=f"{fault.words}: {words}",
+                    run=at(ways, fault.run),
+                    short=min(fault.short, 2),
+                    slow=fault.name not in ("kill", "restart-kept"),
+                )
+
+
+FAULTS: tuple[Fault, ...] = (*_FAULTS, *_elsewhere())
 """In the order in which ``make faults`` tries them."""
 
 
