@@ -21,6 +21,7 @@ from tests.faults import (
     pair,
     quiet,
     restarts,
+    stopped,
 )
 from tests.faults.outcome import Outcome
 from tests.faults.servers import SERVERS, at
@@ -142,6 +143,16 @@ _FAULTS: tuple[Fault, ...] = (
     Fault("clock-years", "the server's clock five years off", clocks.years_off, 20, 1, 20, _NODE),
     Fault("clock-jumps", "the server's clock set within a session", clocks.jumps, 20, 1, 20, _NODE),
     Fault("quiet", "a single event, then silence", quiet.run, 100, 5, 100, _NODE),
+    Fault(
+        "stopped-bare",
+        "the tap stopped (SIGSTOP) while 12 cuts are told: a server without times, ids and numbers",
+        stopped.standing,
+        50,
+        1,
+        50,
+        _NODE,
+    ),
+    Fault("burst-bare", "200 cuts at once: a server without times, ids and numbers", stopped.burst, 50, 1, 50, _NODE),
     Fault("poison", "a poison entry among 1,000", ledgers.poison, 20, 1, 10, _NODE, slow=True),
     Fault("two-taps", "two taps on one server, one killed now and then", pair.run, 20, 1, 10, _NODE),
     Fault("fuzz", "frames fuzzed by structure", fuzz.run, 1_000_000, 4_000, 50_000, _NODE),
