@@ -37,7 +37,7 @@ async def standing(count: int, seed: int) -> Outcome:
 async def burst(count: int, _: int) -> Outcome:
     """``count`` times two hundred cuts at once."""
 
-    async def told(desk: Desk, _: Tap) -> None:
+    async def told(desk: Desk, _tap: Tap) -> None:
         for _ in range(_BURST):
             await desk.cut()
 
