@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -21,6 +21,7 @@ from tap.rehearsal.truth import CameraTruth, EventTruth, SessionTruth, StillTrut
 __all__ = ["KindScore", "Score", "score"]
 
 _Json: TypeAlias = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class KindScore(Struct):
@@ -89,9 +90,9 @@ def score(truth: Truth, entries: Iterable[Entry | _Json], *, tolerance_ms: int =
     sessions = _session_ids(rows)
     result = Score()
     _Events(truth, rows, sessions, result, tolerance_ms).compare()
-    _sessions(truth, rows, result)
+    _sessions(truth, rows, result, tolerance_ms)
     _cameras(truth, rows, sessions, result)
-    _stills(truth, rows, sessions, result)
+    _stills(truth, rows, sessions, result, tolerance_ms)
     return result
 
 
@@ -325,14 +326,14 @@ def _plain(name: Any) -> str:
     return " ".join(str(part) for part in name) if isinstance(name, tuple) else str(name)
 
 
-def _sessions(truth: Truth, rows: Mapping[str, list[_Json]], result: Score) -> None:
+def _sessions(truth: Truth, rows: Mapping[str, list[_Json]], result: Score, tolerance_ms: int) -> None:
     wanted = {session.session_id: session for session in truth.sessions}
     told = ((_session_id(row), row) for row in rows.get("session", ()))
     for session, row in _match(result, "session", wanted, told, in_doubt=_doubted(truth, "session")):
-        _session(session, row["fields"], result)
+        _session(session, row["fields"], result, 0 if session.exact else tolerance_ms)
 
 
-def _session(session: SessionTruth, fields: _Json, result: Score) -> None:
+def _session(session: SessionTruth, fields: _Json, result: Score, slack: int) -> None:
     what = f"session {session.session_id}"
     completed = fields.get("completedAt")
     _compare(result, what, (
@@ -343,7 +344,7 @@ def _session(session: SessionTruth, fields: _Json, result: Score) -> None:
     ))  # fmt: skip
     if session.completed_at is not UNSET:
         low, high = session.completed_at
-        if completed is None or not low <= completed <= high:
+        if completed is None or not low - slack <= completed <= high + slack:
             result.differences.append(f"wrong: {what}: completedAt is {completed!r}, should be {low} to {high}")
     if session.final_state is UNSET:
         return
@@ -385,32 +386,50 @@ def _camera(camera: CameraTruth, fields: _Json, result: Score) -> None:
     ))  # fmt: skip
 
 
-def _stills(truth: Truth, rows: Mapping[str, list[_Json]], sessions: Mapping[str, str], result: Score) -> None:
+def _stills(
+    truth: Truth, rows: Mapping[str, list[_Json]], sessions: Mapping[str, str], result: Score, tolerance_ms: int
+) -> None:
     nameless = {
         (still.session_id, still.camera_id, still.captured_at) for still in truth.stills if still.still_id is None
     }
-    wanted = {_still_name(still): still for still in truth.stills}
+    names = {_still_name(still) for still in truth.stills}
 
     def named(row: _Json) -> Any:
         """A still without an id goes by camera and time, whatever its row calls it."""
         by_name = (*_named(row, sessions), row["fields"].get("stillId"))
         by_time = (*_named(row, sessions), row["fields"].get("capturedAt"))
-        return by_time if by_time in nameless and by_name not in wanted else by_name
+        return by_time if by_time in nameless and by_name not in names else by_name
 
-    for still, row in _match(
-        result, "still", wanted, ((named(row), row) for row in rows.get("still", ())), in_doubt=_doubted(truth, "still")
-    ):
-        _still(still, row["fields"], result)
+    told = _numbered((named(row), row) for row in sorted(rows.get("still", ()), key=_when_asked))
+    wanted = dict(_numbered((_still_name(still), still) for still in truth.stills))
+    for still, row in _match(result, "still", wanted, told, in_doubt=_doubted(truth, "still")):
+        _still(still, row["fields"], result, 0 if still.exact else tolerance_ms)
+
+
+def _numbered(named: Iterable[tuple[Any, T]]) -> Iterator[tuple[Any, T]]:
+    """Stills may share an id, one after another: the second of a name is the second."""
+    counts: dict[Any, int] = defaultdict(int)
+    for name, what in named:
+        counts[name] += 1
+        yield (*name, *([f"/{counts[name]}"] if counts[name] > 1 else [])), what
+
+
+def _when_asked(row: _Json) -> float:
+    fields = row["fields"]
+    return float(fields.get("requestedAt", fields.get("capturedAt", fields.get("uploadedAt", 0))))
 
 
 def _still_name(still: StillTruth) -> Any:
     return still.session_id, still.camera_id, still.captured_at if still.still_id is None else still.still_id
 
 
-def _still(still: StillTruth, fields: _Json, result: Score) -> None:
+def _still(still: StillTruth, fields: _Json, result: Score, slack: int) -> None:
+    captured, told = still.captured_at, fields.get("capturedAt")
+    if isinstance(captured, int) and told is not None and abs(told - captured) <= slack:
+        captured = told
     _compare(result, f"still {still.still_id} of {still.camera_id}", (
         ("status", still.status, fields.get("status")),
-        ("capturedAt", still.captured_at, fields.get("capturedAt")),
+        ("capturedAt", captured, told),
         ("storageKey", still.storage_key, fields.get("storageKey")),
         ("sha256", still.sha256, fields.get("sha256")),
         ("programCameraId", still.program_camera_id, fields.get("programCameraId")),

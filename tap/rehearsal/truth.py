@@ -103,6 +103,8 @@ class SessionTruth(_Row, kw_only=True, tag="session"):
     end_reason: str | UnsetType = UNSET
     started_at: int | UnsetType
     completed_at: tuple[int, int] | UnsetType = UNSET
+    exact: bool = True
+    """Whether they stood in frames; otherwise they are the receiver's, more or less."""
     title: str | UnsetType = UNSET
     doubtful: bool = False
     """The frames do not say enough of it: it may be there or not."""
@@ -133,6 +135,8 @@ class StillTruth(_Row, kw_only=True, tag="still"):
     camera_id: str
     status: Literal["requested", "failed", "captured", "uploaded"] = "requested"
     captured_at: int | UnsetType = UNSET
+    exact: bool = True
+    """Whether that stood in a frame."""
     storage_key: str | UnsetType = UNSET
     sha256: str | UnsetType = UNSET
     program_camera_id: str | UnsetType = UNSET

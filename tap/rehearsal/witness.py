@@ -7,16 +7,19 @@ not, the event is doubtful, or the time around it is in doubt. Nothing of ``tap.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType, field, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
-from tap.rehearsal.evidence import SETTLE_MS, Aspect, Envelope, Mark, Runs, Seen, envelopes, order
+from tap.rehearsal.doubt import ASPECTS, Cover, Doubts
+from tap.rehearsal.evidence import SETTLE_MS, Aspect, Envelope, Mark, order
+from tap.rehearsal.regular import Regular
+from tap.rehearsal.still_truth import Stills, When
 from tap.rehearsal.truth import (
     CameraTruth,
-    DoubtTruth,
     Down,
     EventTruth,
     FinalState,
@@ -25,7 +28,6 @@ from tap.rehearsal.truth import (
     Item,
     Missed,
     SessionTruth,
-    StillTruth,
     Truth,
     TruthHeader,
     Up,
@@ -54,21 +56,12 @@ def _options(plan: Plan) -> Iterator[tuple[str, Any]]:
         yield name, getattr(plan, name)
 
 
-class _When(Struct, frozen=True):
-    """A time as a row has it, and as the receiver's clock had it."""
-
-    at: int
-    exact: bool
-    wall: int
-    now: int = 0
-
-
 class _Seen(Struct):
     """What is known of one camera."""
 
     info: Camera
     here: bool
-    away: _When | None = None
+    away: When | None = None
     told_leaving: bool = False
     """Whether a frame said that it left (or a snapshot did not list it)."""
 
@@ -78,7 +71,7 @@ class _Loss(Struct):
 
     session: str | None
     before: FinalState | None
-    first: _When | None = None
+    first: When | None = None
     sure: bool = True
     """Whether the frames prove that anything was lost."""
     told: bool = False
@@ -86,85 +79,6 @@ class _Loss(Struct):
     muddled: bool = False
     """Whether starts and ends of sessions that nobody saw were told afterwards, before any snapshot."""
 
-
-class _Pending(Struct):
-    """A change that is not proved yet, and what it contradicts."""
-
-    event: EventTruth | None
-    mark: Mark
-    was: Any
-    """What it was before."""
-
-
-class _Open(Struct):
-    """A doubt that nothing has settled yet."""
-
-    since: int
-    why: str
-    mark: Mark
-    connection: int
-    """On which it was told last."""
-
-
-class _Cover(Struct, frozen=True):
-    """A dissolve that was told: snapshots within it may still show what was on, or nothing."""
-
-    old: str | None
-    to: str | None
-    frame: Envelope
-    length: int
-
-    def hides(self, shown: str | None, env: Envelope) -> bool:
-        if shown is not None and shown != self.old:
-            return False
-        if env.wall - self.frame.wall <= self.length + _LATER_MS:
-            return True
-        if env.ts is None or self.frame.ts is None:
-            return False
-        coarse = 1_000 if env.coarse or self.frame.coarse else 0
-        return env.ts - self.frame.ts <= self.length + _LATER_MS + coarse
-
-
-class _Shot(Struct, frozen=True):
-    """A snapshot that came."""
-
-    wall: int
-    new: bool
-    """Whether it said anything that was not known,"""
-    written: bool
-    """and whether that was of a session."""
-    prompted: bool
-    """Whether an explicit change came right before it."""
-
-
-_QUIET, _SURELY = 5, 10
-"""So many of ten snapshots say nothing new where a server is regular; so many, where nobody can count otherwise."""
-
-
-def _limit(shots: list[tuple[int, bool]], *, quiet: int) -> int | None:
-    """How long a server may be silent, going by when its snapshots came and which said nothing new."""
-    times = [wall for wall, _ in shots[-10:]]
-    longest = max((later - one for one, later in pairwise(times)), default=0)
-    enough = sum(nothing for _, nothing in shots[-10:]) >= quiet
-    return 60_000 + 10 * longest if len(times) == 10 and longest <= 60_000 and enough else None
-
-
-_NAMELESS = "stills without ids"
-_LATER_MS = 500
-"""How much later than it was told a dissolve may end."""
-
-_KINDS: dict[str, list[str]] = {
-    "program": ["cut", "off_air", "camera"],
-    "hold": ["hold", "release"],
-    "mode": ["mode_change"],
-    "session": [
-        *("cut", "off_air", "hold", "release", "mode_change", "gap", "still_marker", "still_capture", "marker"),
-        *("music_moment", "session", "camera", "still"),
-    ],
-    "stills": ["still_marker", "still_capture", "still"],
-    "marks": ["marker", "music_moment"],
-}
-"""The rows that a doubt about each of these may bring."""
 
 _TOLD_OF: dict[str, str] = {
     "cut": "program",
@@ -178,13 +92,6 @@ _TOLD_OF: dict[str, str] = {
     "music": "marks",
     "marker": "marks",
 }
-_ASPECTS: tuple[Aspect, ...] = ("program", "hold", "mode", "session")
-
-
-def _changes(told: list[tuple[Fact, Envelope]]) -> Iterator[str]:
-    for fact, _ in told:
-        if fact.kind in _TOLD_OF:
-            yield _TOLD_OF[fact.kind]
 
 
 def _guessed(told: list[tuple[Fact, Envelope]]) -> bool:
@@ -212,66 +119,55 @@ class _Witness:
     def __init__(self, plan: Plan) -> None:
         self._pace = plan.pace
         self._mixed = "other_dialect" in plan.faults
-        self._session: str | None = None
+        """Whether the same may be said in several dialects, and look like news."""
+        self._doubts = Doubts()
+        self._stills = Stills(self._doubts, self._add, self._live)
+        self._regular = Regular()
         self._program: str | None = None
+        self._program_at: When | None = None
+        """When it changed last."""
+        self._cover: Cover | None = None
         self._mode = ""
         self._hold: str | None = None
-        self._hold_from: _When | None = None
-        self._hold_muddled = False
-        """Whether holds that nobody saw were told afterwards."""
+        self._hold_from: When | None = None
         self._seen: dict[str, _Seen] = {}
         self._loss: _Loss | None = _Loss(session=None, before=None)
         self._shown = (0, 0)
         self._wall = 0
+        self._changed_at = 0
+        """When an explicit frame came last, by the receiver's clock."""
+        self._greeting: Envelope | None = None
+        self._guessed = False
+        """Whether a snapshot stands before the change that it shows, in the message of now."""
         self._sessions: dict[str, SessionTruth] = {}
         self._cameras: dict[tuple[str, str], CameraTruth] = {}
-        self._stills: dict[tuple[str | None, str, int], _Still] = {}
-        self._asked: dict[str, str] = {}
-        self._marked: set[str] = set()
-        self._told_late: set[str] = set()
-        """Stills of which something was told afterwards only."""
-        self._wanted: set[tuple[str, str]] = set()
-        """Which cameras were asked for which still."""
-        self._named: dict[str, list[tuple[str, str, str | None]]] = {}
-        """By the id that frames give: the stills that had it, their sessions and the boots that gave it."""
         self._events: list[EventTruth] = []
         self._walls: dict[int, int] = {}
         """When an event was told, by ``id`` of it."""
         self._moments: set[str] = set()
-        self._runs = Runs()
-        self._highest: Envelope | None = None
-        """The frame of the highest number before the message of now."""
-        self._frames = Seen()
-        self._env = Envelope()
-        self._marks: dict[str, Mark] = {aspect: Mark() for aspect in _ASPECTS}
-        self._idents: dict[str, int] = dict.fromkeys(_ASPECTS, 0)
-        """By which of all frames that were made each of them is known."""
         self._latest = 0
-        self._greeting: Envelope | None = None
+        """The latest frame that was made, as far as anybody was told."""
         self._heard: set[int] = set()
         self._missed: dict[int, EventTruth | None] = {}
-        self._pending: dict[str, _Pending] = {}
-        self._unexplained: dict[str, EventTruth] = {}
-        """The last change of each that only a snapshot told so far."""
-        self._cover: _Cover | None = None
-        self._learned: dict[str, int] = {}
-        """By which frame all was learned last: what happened before that is history."""
-        self._beginning = Mark()
-        self._guessed = False
-        self._low: list[tuple[EventTruth, Envelope]] = []
-        """Explicit frames in a row that ``seq`` alone would throw away."""
-        self._open: dict[str, _Open] = {}
-        self._doubts: list[DoubtTruth] = []
-        self._regular: list[_Shot] = []
-        self._changed = 0
-        """When an explicit frame came last."""
+
+    @property
+    def _session(self) -> str | None:
+        return self._doubts.session
+
+    @_session.setter
+    def _session(self, session: str | None) -> None:
+        self._doubts.session = session
+
+    @property
+    def _env(self) -> Envelope:
+        return self._doubts.env
 
     # ------------------------------------------------------------------------------------------ items
 
     def take(self, item: Item) -> None:
         match item:
             case Up():
-                self._runs.connect()
+                self._doubts.runs.connect()
             case Down():
                 self._lose()
             case Missed():
@@ -286,15 +182,12 @@ class _Witness:
             self._tell_gap(self._loss, None)
         self._loss = _Loss(session=self._session, before=self._state(self._wall), sure=sure)
         self._hold_from = None
-        self._pending.clear()
-        self._unexplained.clear()
-        self._low.clear()
+        self._doubts.lose()
 
     def _hear(self, item: Heard) -> None:
         if item.telemetry:
             return
-        self._highest = self._runs.highest
-        placed = [self._runs.place(envelope, item.wall) for envelope in envelopes(item.data)]
+        placed = self._doubts.read(item.data, item.wall)
         self._silence(item.wall)
         self._wall = item.wall
         if not item.facts:
@@ -303,13 +196,13 @@ class _Witness:
             (fact, placed[fact.part] if fact.part < len(placed) else Envelope(wall=item.wall)) for fact in item.facts
         ]
         for fact, envelope in self._in_order(told):
-            when = _When(at=fact.at if fact.timed else item.wall, exact=fact.timed, wall=item.wall, now=item.now)
-            self._env = envelope
+            when = When(at=fact.at if fact.timed else item.wall, exact=fact.timed, wall=item.wall, now=item.now)
+            self._doubts.env = envelope
             self._latest = max(self._latest, fact.ident)
             if self._loss is not None and self._loss.first is None:
                 first = placed[0] if placed else envelope
                 at = item.wall if first.ts is None else first.ts
-                self._loss.first = _When(at, first.ts is not None, item.wall, item.now)
+                self._loss.first = When(at, first.ts is not None, item.wall, item.now)
             self._weigh(fact, when)
             self._still_shown(when.at)
             self._keep_cameras(when.wall)
@@ -322,19 +215,19 @@ class _Witness:
         made = sorted(told, key=lambda part: part[0].ident)
         if made == told:
             return told
-        twice = [
-            about for about, parts in groupby(sorted(_changes(told)), key=lambda about: about) if len([*parts]) > 1
-        ]
+        self._doubts.env = told[0][1]
+        if self._loss is not None:
+            self._doubts.doubt("session", "a message in any order before any snapshot")
         changes = [part for part in made if part[0].kind in _TOLD_OF]
         if all(_follows(later, one) for one, later in pairwise(changes)):
             self._guessed = _guessed(told)
             return made
-        for about in twice:
-            self._env = told[0][1]
-            self._doubt(about, "a message in an order that nothing tells", explicit=True)
+        counts = Counter(_TOLD_OF[fact.kind] for fact, _ in changes)
+        for about in sorted(about for about, count in counts.items() if count > 1):
+            self._doubts.doubt(about, "a message in an order that nothing tells", explicit=True)
         return told
 
-    def _weigh(self, fact: Fact, when: _When) -> None:
+    def _weigh(self, fact: Fact, when: When) -> None:
         """News, or told again, or long past."""
         if fact.kind == "stale":
             self._old_snapshot(fact)
@@ -347,27 +240,27 @@ class _Witness:
                 self._loss.muddled = True
                 self._shown = (min(*self._shown, when.at), max(*self._shown, when.at))
             self._tell(fact, when)
-        self._frames.clock(self._env)
+        self._doubts.frames.clock(self._env)
         if fact.kind not in ("state", "hello", "stale"):
-            self._changed = self._env.wall
+            self._changed_at = self._env.wall
             self._heard.add(fact.ident)
-            self._frames.add(self._env, self._session)
+            self._doubts.frames.add(self._env, self._session)
 
     def _still_shown(self, *times: int) -> None:
         """Frames after the last snapshot: whether they too show the session is a matter of reading."""
         if self._loss is None:
             self._shown = (min(*self._shown, *times), max(*self._shown, *times))
 
-    def _on_hello(self, _: Fact, __: _When) -> None:
+    def _on_hello(self, _: Fact, __: When) -> None:
         """A greeting on a line that stands opens nothing, unless its number is lower than that of the one before."""
         before, self._greeting = self._greeting, self._env
         again = before is not None and before.connection == self._env.connection and self._loss is None
         if again and before is not None and (self._env.seq or 0) < (before.seq or 0):
-            self._doubt("session", "a greeting that counts anew")
-            self._hold_from, self._hold_muddled = None, True
+            self._doubts.doubt("session", "a greeting that counts anew")
+            self._doubts.muddled.add("hold")
 
-    def _tell(self, fact: Fact, when: _When) -> None:
-        tells = getattr(self, f"_on_{fact.kind}", None)
+    def _tell(self, fact: Fact, when: When) -> None:
+        tells = getattr(self._stills, fact.kind, None) or getattr(self, f"_on_{fact.kind}", None)
         if tells is not None:
             tells(fact, when)
 
@@ -394,133 +287,28 @@ class _Witness:
             self._missed[fact.ident] = event
             self._events.append(event)
 
-    # ------------------------------------------------------------------------------------------ what proves it
+    # ------------------------------------------------------------------------------------------ out of sight
 
     def _silence(self, wall: int) -> None:
-        """A regular server that was not seen for long was out of sight, also on an open socket.
-
-        Whether snapshots that only follow an explicit change count, and what is new before a session, nobody says:
-        where that decides, the gap may be told or not.
-        """
-        if self._loss is not None or not self._regular:
+        """A regular server that was not seen for long was out of sight, also on an open socket."""
+        if self._loss is not None:
             return
-        gone = wall - self._regular[-1].wall
-        readings = (
-            [(one.wall, not one.new or one.prompted) for one in self._regular],
-            [(one.wall, not one.new) for one in self._regular if not one.prompted],
-            [(one.wall, not one.written) for one in self._regular],
-        )
-        strict = [_limit(shots, quiet=_SURELY) for shots in readings]
-        lenient = [limit for shots in readings if (limit := _limit(shots, quiet=_QUIET)) is not None]
-        if not lenient or gone < min(lenient):
+        gone = self._regular.out_of_sight(wall)
+        if gone is None:
             return
         if self._session is None:  # whether a session that runs then was seen to start is a matter of reading
-            self._doubt("session", "out of sight before a session")
-        # The same in another dialect may be news.
-        told = [limit for limit in strict if limit is not None and not self._mixed and self._session is not None]
-        self._lose(sure=len(told) == len(strict) and gone > max(told) + 600)
-
-    def _proves(self, mark: Mark) -> bool:
-        """Whether the snapshot of now surely is newer than what rests on this."""
-        newer = order(self._env, mark)
-        if newer != "unknown":
-            return newer == "after"
-        return mark.explicit is None or self._env.wall - mark.explicit >= SETTLE_MS
-
-    def _doubt(self, aspect: str, why: str, *, explicit: bool = False) -> None:
-        """From now on it is in doubt, until a snapshot that is newer than this frame."""
-        mark = Mark()
-        mark.rest(self._env, explicit=explicit)
-        if aspect == "hold":
-            self._hold_from, self._hold_muddled = None, True
-        known = self._open.get(aspect)
-        if known is None:
-            self._open[aspect] = _Open(self._env.wall, why, mark, self._env.connection)
-        else:
-            known.mark, known.connection = mark, self._env.connection
-
-    def _settle(self, aspect: str, *, at_once: bool = False) -> None:
-        known = self._open.get(aspect)
-        if known is not None and (at_once or self._proves(known.mark)):
-            self._close(aspect, known)
-
-    def _close(self, aspect: str, known: _Open) -> None:
-        del self._open[aspect]
-        doubt = DoubtTruth(kinds=_KINDS[aspect], since=known.since, until=self._env.wall, why=known.why)
-        self._doubts.append(doubt)
-
-    def _unsure(self, aspect: str) -> bool:
-        """Whether what is known of it may be believed otherwise by who only has the frames."""
-        return aspect in self._pending or aspect in self._open or "session" in self._open
+            self._doubts.doubt("session", "out of sight before a session")
+        self._lose(sure=gone and not self._mixed and self._session is not None)
 
     def _value(self, aspect: Aspect) -> Any:
         return {"program": self._program, "hold": self._hold is not None, "mode": self._mode}.get(aspect)
 
-    def _take(self, aspect: Aspect, event: EventTruth | None, was: Any) -> bool:
-        """An explicit frame changed this: whether its fields prove it. It rests on that frame then."""
-        mark = self._marks[aspect]
-        low = self._is_low(mark)
-        seen, env, session = self._frames, self._env, self._session
-        proved = not seen.told_before(env, session) and not seen.maybe_same_id(env, session) and not low
-        if low and order(self._env, self._beginning) == "before":
-            pass  # older than the snapshot by which all of it is known: it may have been before the session
-        elif low and self._frames.own_id_is_new(self._env, self._session):
-            proved = self._runs.refuted = True
-        if proved:
-            self._low.clear()
-        elif low and event is not None:
-            self._low.append((event, self._env))
-            proved = self._third_in_a_row()
-        self._pending.pop(aspect, None)
-        if not proved:
-            if event is not None:
-                event.doubtful = True
-            self._pending[aspect] = _Pending(event, structs.replace(mark), was)
-            return False
-        # A number that is refuted orders nothing.
-        mark.rest(structs.replace(self._env, seq=None) if low else self._env, explicit=True)
-        return True
-
-    def _is_low(self, mark: Mark) -> bool:
-        """Whether ``seq`` says that this explicit frame is older than what is known, and nothing refutes it."""
-        return self._env.seq is not None and any(
-            known is not None and order(self._env, Mark(numbered=known)) == "before"
-            for known in (mark.numbered, self._highest)
-        )
-
-    def _third_in_a_row(self) -> bool:
-        if len(self._low) < 3:
-            return False
-        for event, _ in self._low:
-            event.doubtful = False
-        self._env = self._runs.anew(self._env)
-        self._low.clear()
-        return True
-
-    def _out_of_place(self, aspect: Aspect, event: EventTruth, when: _When, ident: int, *, same: bool) -> None:
-        """An explicit frame that came after a newer one: it explains what a snapshot told, or is an event before it."""
-        known = self._unexplained.get(aspect)
-        if same and known is not None:
-            del self._unexplained[aspect]
-            known.also.append(when.at)
-            known.exact = known.exact and when.exact
-            known.trigger = known.transition = UNSET
-            known.duration_ms = known.from_camera_id = known.from_mode = UNSET
-            known.inferred = False
-            pending = self._pending.get(aspect)
-            if pending is not None and pending.event is known:
-                known.doubtful = False
-                del self._pending[aspect]
-            self._marks[aspect].rest(self._env, explicit=True)
-            return
-        event.from_camera_id = event.from_mode = event.duration_ms = UNSET
-        newer = order(self._env, self._marks[aspect])
-        new = self._frames.new(self._env, self._session) and self._learned.get(aspect, 0) < ident
-        if newer != "before" or not new:
-            event.doubtful = True
-        if newer != "before":
-            self._doubt(aspect, "told out of order, and nothing says so", explicit=True)
-        self._add(event, when)
+    def _live(self, when: When) -> str | UnsetType | None:
+        """What is on; UNSET where the frames leave open what was, at the moment that they tell of."""
+        changed = self._program_at
+        together = changed is not None and changed.wall == when.wall
+        dated = when.exact and changed is not None and changed.exact
+        return UNSET if self._doubts.unsure("program") or (together and not dated) else self._program
 
     # ------------------------------------------------------------------------------------------ told again, or old
 
@@ -530,16 +318,12 @@ class _Witness:
         assert world is not None  # noqa: S101 (a snapshot shows one)
         self._snapshot_came(world)
         if self._loss is not None:
-            for known in _ASPECTS:
-                self._doubt(known, "an old snapshot came first")
+            for known in ASPECTS:
+                self._doubts.doubt(known, "an old snapshot came first")
             return
         for aspect, other in self._differences(world).items():
-            if other and fact.ident < self._idents[aspect]:
-                self._maybe_stale(aspect)
-
-    def _maybe_stale(self, aspect: str) -> None:
-        if self._proves(self._marks[aspect]):
-            self._doubt(aspect, "an old snapshot that does not look so")
+            if other and fact.ident < self._doubts.idents[aspect]:
+                self._doubts.maybe_stale(aspect)
 
     def _differences(self, world: World) -> dict[str, bool]:
         """What a snapshot shows otherwise than it is known."""
@@ -551,7 +335,7 @@ class _Witness:
             "mode": world.mode != self._mode,
         }
 
-    def _again(self, fact: Fact, when: _When) -> None:
+    def _again(self, fact: Fact, when: When) -> None:
         """Told once more; or told afterwards, where nobody was there."""
         if fact.kind in ("started", "ended"):
             if fact.ident not in self._heard:
@@ -560,27 +344,27 @@ class _Witness:
                 over = self._sessions.get(fact.session_id or "")
                 if over is not None:  # its end is seen now, by a frame
                     over.status = over.end_reason = over.completed_at = over.final_state = UNSET
-                self._doubt("session", "a start or an end told afterwards", explicit=True)
+                self._doubts.doubt("session", "a start or an end told afterwards", explicit=True)
             return
         about = _TOLD_OF.get(fact.kind)
         if about is None:
             return
         if fact.ident not in self._heard:
-            if fact.kind in ("hold", "release"):
-                self._hold_from, self._hold_muddled = None, True
+            if about == "hold":
+                self._doubts.muddled.add("hold")
             self._late(fact, when, about)
             return
-        if self._frames.told_before(self._env, self._session) or self._changes_nothing(fact, about):
+        if self._doubts.told_before() or self._changes_nothing(fact, about):
             return
-        self._doubt(about, "told again, and nothing says so", explicit=True)
+        self._doubts.doubt(about, "told again, and nothing says so", explicit=True)
         if self._loss is not None:
             self._loss.muddled = True
         if about in ("stills", "marks"):
-            self._settle(about, at_once=True)
+            self._doubts.settle(about, at_once=True)
 
     def _changes_nothing(self, fact: Fact, about: str) -> bool:
         """Whether it only says what is on."""
-        if self._unsure(about) or self._loss is not None:
+        if self._doubts.unsure(about) or self._loss is not None:
             return False
         match fact.kind:
             case "cut":
@@ -591,22 +375,21 @@ class _Witness:
                 return fact.mode == self._mode
         return False
 
-    def _late(self, fact: Fact, when: _When, about: str) -> None:
+    def _late(self, fact: Fact, when: When, about: str) -> None:
         """What happened in blind time is a row at its own time, where its fields prove that it is new."""
         event = self._missed.get(fact.ident)
         if self._loss is not None:
             self._loss.muddled = True
-        new = self._frames.new(self._env, self._session)
+        new = self._doubts.is_new()
         if about in ("stills", "marks"):
-            self._doubt(about, "told afterwards", explicit=True)
-            self._settle(about, at_once=True)
-            self._told_late.add(fact.thing or "")
-        elif not new or order(self._env, self._marks[about]) != "before":
-            self._doubt(about, "told afterwards, and nothing says so", explicit=True)
+            self._doubts.doubt_once(about, "told afterwards")
+            self._stills.told_late(fact)
+        elif not new or not self._doubts.is_past(about):
+            self._doubts.doubt(about, "told afterwards, and nothing says so", explicit=True)
         if fact.kind == "cut" and fact.duration_ms is not None:
-            self._cover = _Cover(fact.before, fact.camera, self._env, fact.duration_ms)
+            self._cover = Cover(fact.before, fact.camera, self._env, fact.duration_ms)
         if fact.ident not in self._missed:
-            self._doubt(about, "told again, and never before", explicit=True)
+            self._doubts.doubt(about, "told again, and never before", explicit=True)
         if event is None:
             return
         event.carried, event.at, event.exact = True, when.at, when.exact
@@ -617,9 +400,8 @@ class _Witness:
 
     def _snapshot_came(self, world: World) -> None:
         new = any(self._differences(world).values()) or self._describes(world)
-        prompted = self._env.wall - self._changed < SETTLE_MS
-        self._regular.append(_Shot(self._env.wall, new, new and self._session is not None, prompted))
-        del self._regular[:-40]
+        prompted = self._env.wall - self._changed_at < SETTLE_MS
+        self._regular.came(self._env.wall, new=new, session=self._session is not None, prompted=prompted)
 
     def _describes(self, world: World) -> bool:
         """Whether it says anything of cameras or titles that was not known."""
@@ -636,7 +418,7 @@ class _Witness:
         told = ("name", "role", "device", "lens", "placement")
         return seen is None or any(getattr(camera, name) not in (None, getattr(seen.info, name)) for name in told)
 
-    def _on_state(self, fact: Fact, when: _When) -> None:
+    def _on_state(self, fact: Fact, when: When) -> None:
         assert fact.world is not None  # noqa: S101 (a state shows one)
         world = self._as_shown(fact.world)
         ident = fact.ident or self._latest
@@ -645,9 +427,8 @@ class _Witness:
         loss, self._loss = self._loss, None
         if loss is not None:
             self._after_loss(loss, world, when)
-            self._rest_all(ident, program)
-            for aspect, known in list(self._open.items()):
-                self._settle(aspect, at_once=known.connection != self._env.connection)
+            self._doubts.rest_all(ident, program)
+            self._doubts.settle_all()
         else:
             self._news(world, when, ident, program)
         if self._session is not None and world.session is not None and self._session == world.session.id:
@@ -670,18 +451,7 @@ class _Witness:
         """By which frame the program of a snapshot is known: under a veil it is that of before."""
         return ident if world.veil is None else min(ident, world.veil.ident - 1)
 
-    def _rest_all(self, ident: int, program: int) -> None:
-        """All that is known rests on this snapshot."""
-        for aspect in _ASPECTS:
-            self._marks[aspect] = Mark()
-            self._marks[aspect].rest(self._env, explicit=False)
-            self._idents[aspect] = max(self._idents[aspect], program if aspect == "program" else ident)
-        self._learned, self._beginning = dict(self._idents), Mark()
-        self._beginning.rest(self._env, explicit=False)
-        self._pending.clear()
-        self._unexplained.clear()
-
-    def _after_loss(self, loss: _Loss, world: World, when: _When) -> None:
+    def _after_loss(self, loss: _Loss, world: World, when: When) -> None:
         """The first snapshot of a connection is news: nothing is made of what differs, but the gap is told."""
         now = None if world.session is None else world.session.id
         known = now in self._sessions
@@ -715,7 +485,7 @@ class _Witness:
             self._events.append(gap)
             self._walls[id(gap)] = first.wall
 
-    def _news(self, world: World, when: _When, ident: int, program: int) -> None:
+    def _news(self, world: World, when: When, ident: int, program: int) -> None:
         """A snapshot on an unbroken connection: what differs has happened, and only this tells it."""
         if not self._session_news(world, when, ident, program):
             return
@@ -726,20 +496,20 @@ class _Witness:
         self._aspect_news("hold", world, ident, lambda: self._grip(held, when))
         self._look(world, when)
 
-    def _session_news(self, world: World, when: _When, ident: int, program: int) -> bool:
+    def _session_news(self, world: World, when: When, ident: int, program: int) -> bool:
         """False where the snapshot shows another session than before: then all else in it is learned."""
         now = None if world.session is None else world.session.id
         if now == self._session:
-            if order(self._env, self._marks["session"]) != "before":
-                self._marks["session"].rest(self._env, explicit=False)
-                self._settle("session")
+            if not self._doubts.is_past("session"):
+                self._doubts.shown_again("session", hidden=False)
+                self._doubts.settle("session")
             return True
-        if ident < self._idents["session"]:
-            self._maybe_stale("session")
+        if ident < self._doubts.idents["session"]:
+            self._doubts.maybe_stale("session")
             return True
-        if not self._proves(self._marks["session"]):
-            self._doubt("session", "a session that a snapshot shows which may be old")
-        unsure = {aspect for aspect in ("program", "hold", "mode") if self._unsure(aspect)}
+        if not self._doubts.proves(self._doubts.marks["session"]):
+            self._doubts.doubt("session", "a session that a snapshot shows which may be old")
+        unsure = {aspect for aspect in ("program", "hold", "mode") if self._doubts.unsure(aspect)}
         if self._session is not None:
             self._finish("complete", None, (when.at, when.at), when.wall)
         if world.session is None:
@@ -749,64 +519,37 @@ class _Witness:
         self._look(world, when)
         self._begin(world, when)
         for aspect in unsure:
-            self._doubt(aspect, "was in doubt when the session began")
+            self._doubts.doubt(aspect, "was in doubt when the session began")
         self._hold = None if world.hold is None else world.hold.camera
-        self._rest_all(ident, program)
+        self._doubts.rest_all(ident, program)
         return False
 
-    def _session_gone(self, world: World, when: _When, ident: int, program: int) -> None:
+    def _session_gone(self, world: World, when: When, ident: int, program: int) -> None:
         self._program, self._mode = world.program, world.mode
         self._hold = None if world.hold is None else world.hold.camera
         self._hold_from = None
         self._look(world, when)
-        self._rest_all(ident, program)
+        self._doubts.rest_all(ident, program)
 
     def _aspect_news(self, aspect: Aspect, world: World, ident: int, happens: Callable[[], EventTruth | None]) -> None:
         """One thing that a snapshot shows: confirmed, changed, or old."""
-        differs, mark = self._differences(world)[aspect], self._marks[aspect]
         if aspect == "program" and world.veil is not None:
             return  # a dissolve that was told covers it
-        if ident < self._idents[aspect]:
+        doubts, differs = self._doubts, self._differences(world)[aspect]
+        if ident < doubts.idents[aspect]:
             if differs:
-                self._maybe_stale(aspect)
+                doubts.maybe_stale(aspect)
             return
-        pending = self._pending.get(aspect)
         hidden = aspect == "program" and self._cover is not None and self._cover.hides(world.program, self._env)
         if differs:
-            proved, unsure, was = self._proves(mark) and not hidden, self._unsure(aspect), self._value(aspect)
-            event = happens()
-            self._idents[aspect] = ident
-            self._unexplained.pop(aspect, None)
-            if event is not None:
-                self._unexplained[aspect] = event
-            self._pending.pop(aspect, None)
-            if proved and not unsure:
-                self._marks[aspect] = Mark()
-                self._marks[aspect].rest(self._env, explicit=False)
-            else:
-                if event is not None:
-                    event.doubtful = True
-                if pending is not None:
-                    self._pending[aspect] = _Pending(event, pending.mark, pending.was)
-                else:
-                    self._pending[aspect] = _Pending(event, structs.replace(mark), was)
-        elif pending is not None:
-            if pending.event is not None:
-                pending.event.also.append(self._env.ts if self._env.ts is not None else self._env.wall)
-            if self._proves(pending.mark) and not hidden:
-                if pending.event is not None:
-                    pending.event.doubtful = False
-                    pending.event.trigger = pending.event.transition = pending.event.duration_ms = UNSET
-                    pending.event.inferred = False
-                del self._pending[aspect]
-                self._marks[aspect] = Mark()
-                self._marks[aspect].rest(self._env, explicit=False)
-        elif order(self._env, mark) != "before":
-            mark.rest(self._env, explicit=False)
-        self._idents[aspect] = max(self._idents[aspect], ident)
-        self._settle(aspect)
+            was = self._value(aspect)
+            doubts.shown_otherwise(aspect, happens(), was, hidden=hidden)
+        else:
+            doubts.shown_again(aspect, hidden=hidden)
+        doubts.idents[aspect] = max(doubts.idents[aspect], ident)
+        doubts.settle(aspect)
 
-    def _look(self, world: World, when: _When) -> None:
+    def _look(self, world: World, when: When) -> None:
         """The cameras that a snapshot lists, and those that it does not."""
         listed = {camera.id: camera for camera in world.cameras}
         for camera in listed.values():
@@ -820,7 +563,7 @@ class _Witness:
 
     # ------------------------------------------------------------------------------------------ sessions
 
-    def _begin(self, world: World, when: _When) -> None:
+    def _begin(self, world: World, when: When) -> None:
         session = world.session
         assert session is not None  # noqa: S101 (asked by the callers)
         self._session = session.id
@@ -832,7 +575,7 @@ class _Witness:
         else:
             row.status, row.end_reason, row.completed_at, row.final_state = "live", UNSET, UNSET, UNSET
 
-    def _on_started(self, fact: Fact, when: _When) -> None:
+    def _on_started(self, fact: Fact, when: When) -> None:
         session = fact.session
         assert session is not None  # noqa: S101 (a start names one)
         self._rest_session(fact)
@@ -856,14 +599,14 @@ class _Witness:
         return self._session is not None
 
     def _rest_session(self, fact: Fact) -> None:
-        self._marks["session"].rest(self._env, explicit=True)
-        self._idents["session"] = max(self._idents["session"], fact.ident)
+        self._doubts.marks["session"].rest(self._env, explicit=True)
+        self._doubts.idents["session"] = max(self._doubts.idents["session"], fact.ident)
 
-    def _on_updated(self, fact: Fact, _: _When) -> None:
+    def _on_updated(self, fact: Fact, _: When) -> None:
         if fact.session is not None and fact.session.id == self._session:
             self._sessions[fact.session.id].title = fact.session.title
 
-    def _on_ended(self, fact: Fact, when: _When) -> None:
+    def _on_ended(self, fact: Fact, when: When) -> None:
         self._rest_session(fact)
         if fact.session_id == self._session:
             if self._loss is not None:
@@ -887,6 +630,7 @@ class _Witness:
         self._leave_open(wall)
         row = self._sessions[self._session]
         row.status, row.end_reason, row.completed_at = status, reason or UNSET, times
+        row.exact = self._env.ts is not None
         row.final_state = state or self._state(wall)
         if self._loss is not None and state is None:  # the end is all that was heard since
             row.final_state = UNSET
@@ -896,24 +640,24 @@ class _Witness:
         unsure = {self._program} - self._seen.keys() - {None}
         unsure |= {name for name, seen in self._seen.items() if seen.away is not None and _long(seen, wall) is not True}
         return FinalState(
-            program_camera_id=UNSET if self._unsure("program") else self._program,
-            hold=UNSET if self._unsure("hold") else self._hold is not None,
-            mode=UNSET if self._unsure("mode") else self._mode,
+            program_camera_id=UNSET if self._doubts.unsure("program") else self._program,
+            hold=UNSET if self._doubts.unsure("hold") else self._hold is not None,
+            mode=UNSET if self._doubts.unsure("mode") else self._mode,
             cameras_online=sorted(name for name, seen in self._seen.items() if seen.here and name not in unsure),
             cameras_unsure=sorted(name for name in unsure if name is not None),
         )
 
     # ------------------------------------------------------------------------------------------ cameras
 
-    def _on_camera(self, fact: Fact, when: _When) -> None:
+    def _on_camera(self, fact: Fact, when: When) -> None:
         assert fact.info is not None  # noqa: S101 (it describes one)
         self._here(fact.info, when)
 
-    def _on_left(self, fact: Fact, when: _When) -> None:
+    def _on_left(self, fact: Fact, when: When) -> None:
         assert fact.camera is not None  # noqa: S101 (it names one)
         self._gone(fact.camera, when, told=True)
 
-    def _here(self, camera: Camera, when: _When) -> None:
+    def _here(self, camera: Camera, when: When) -> None:
         seen = self._seen.get(camera.id)
         if seen is None:
             self._seen[camera.id] = _Seen(info=camera, here=True)
@@ -926,7 +670,7 @@ class _Witness:
                 row.left_at = UNSET  # it really was away: whether its row still says so is not for us to decide
         seen.here, seen.away = True, None
 
-    def _gone(self, camera_id: str, when: _When, *, told: bool) -> None:
+    def _gone(self, camera_id: str, when: When, *, told: bool) -> None:
         seen = self._seen.get(camera_id)
         if seen is not None and seen.here:
             seen.here, seen.away, seen.told_leaving = False, when, told
@@ -943,7 +687,7 @@ class _Witness:
                 _describe(self._cameras[key], seen, wall)
         if self._program is not None and (self._session, self._program) not in self._cameras:
             self._cameras[self._session, self._program] = CameraTruth(
-                session_id=self._session, camera_id=self._program, doubtful=self._unsure("program")
+                session_id=self._session, camera_id=self._program, doubtful=self._doubts.unsure("program")
             )
 
     def _leave_open(self, wall: int) -> None:
@@ -955,7 +699,7 @@ class _Witness:
 
     # ------------------------------------------------------------------------------------------ events
 
-    def _add(self, event: EventTruth, when: _When, session: str | None = None) -> EventTruth | None:
+    def _add(self, event: EventTruth, when: When, session: str | None = None) -> EventTruth | None:
         """Tells an event of the running session (or of the one given); without a session there is nothing to tell."""
         owner = session or self._session
         if owner is None:
@@ -969,32 +713,39 @@ class _Witness:
     def _is_another(fact: Fact) -> bool:
         return fact.kind == "cut" and fact.camera is not None and fact.before not in ("", fact.camera)
 
-    def _explicit(self, aspect: Aspect, fact: Fact, when: _When, happens: Callable[[], EventTruth | None]) -> None:
+    def _explicit(self, aspect: Aspect, fact: Fact, when: When, happens: Callable[[], EventTruth | None]) -> None:
         """An explicit frame that is the newest of its kind; ``happens`` where it changes anything."""
-        unsure, was, pending = self._unsure(aspect), self._value(aspect), self._pending.get(aspect)
+        doubts = self._doubts
+        unsure, was, pending = doubts.unsure(aspect), self._value(aspect), doubts.pending.get(aspect)
         event = happens()
         if event is None and self._is_another(fact):
             # What came between was not told, or will be: an id of its own says that it is another cut.
             event = EventTruth(session_id="", kind="cut", at=0, camera_id=fact.camera)
-            event.doubtful = not self._frames.own_id_is_new(self._env, self._session)
-            if aspect in self._unexplained:
-                self._unexplained[aspect].doubtful = True
+            event.doubtful = not doubts.own_id_is_new()
+            if aspect in doubts.unexplained:
+                doubts.unexplained[aspect].doubtful = True
             self._add(event, when)
         else:
-            self._unexplained.pop(aspect, None)
+            doubts.unexplained.pop(aspect, None)
         if event is not None and pending is not None and pending.was == self._value(aspect):
             # Back to what it was before something that is not proved: perhaps it never changed.
-            event.doubtful = not self._frames.own_id_is_new(self._env, self._session)
-        proved = self._take(aspect, event, was)
+            event.doubtful = not doubts.own_id_is_new()
+        proved = doubts.take(aspect, event, was)
         if event is not None and self._guessed:
             event.trigger = event.transition = event.duration_ms = UNSET
         if event is not None and (unsure or self._guessed):
             event.from_camera_id = event.from_mode = event.duration_ms = UNSET
-        self._idents[aspect] = max(self._idents[aspect], fact.ident)
+        doubts.idents[aspect] = max(doubts.idents[aspect], fact.ident)
         if proved:
-            self._settle(aspect, at_once=True)
+            doubts.settle(aspect, at_once=True)
 
-    def _on_cut(self, fact: Fact, when: _When) -> None:
+    def _out_of_place(self, aspect: Aspect, event: EventTruth, when: When, ident: int, *, same: bool) -> None:
+        """An explicit frame that came after a newer one: it explains what a snapshot told, or is an event before it."""
+        if not (same and self._doubts.explains(aspect, when.at, exact=when.exact)):
+            self._doubts.late(aspect, event, ident)
+            self._add(event, when)
+
+    def _on_cut(self, fact: Fact, when: When) -> None:
         event = EventTruth(session_id="", kind="cut", at=0)
         if fact.trigger is not None:
             event.trigger = fact.trigger
@@ -1002,7 +753,7 @@ class _Witness:
             event.transition = fact.transition
         if fact.duration_ms is not None:
             event.duration_ms = fact.duration_ms
-        if fact.ident < self._idents["program"]:
+        if fact.ident < self._doubts.idents["program"]:
             event.kind = "cut" if fact.camera is not None else "off_air"
             if fact.camera is not None:
                 event.camera_id = fact.camera
@@ -1013,12 +764,13 @@ class _Witness:
             event.from_camera_id = fact.before
         self._cover = None
         if fact.duration_ms is not None and fact.transition != "cut":
-            self._cover = _Cover(fact.before, fact.camera, self._env, fact.duration_ms)
+            self._cover = Cover(fact.before, fact.camera, self._env, fact.duration_ms)
 
-    def _cut(self, to: str | None, when: _When, event: EventTruth) -> EventTruth | None:
+    def _cut(self, to: str | None, when: When, event: EventTruth) -> EventTruth | None:
         before, self._program = self._program, to
         if to == before:
             return None
+        self._program_at = when
         event.from_camera_id = before
         if to is None:
             event.kind = "off_air"
@@ -1028,27 +780,29 @@ class _Witness:
             event.camera_id = to
         return self._add(event, when)
 
-    def _on_hold(self, fact: Fact, when: _When) -> None:
-        if fact.ident < self._idents["hold"]:
+    def _on_hold(self, fact: Fact, when: When) -> None:
+        if fact.ident < self._doubts.idents["hold"]:
             event = EventTruth(session_id="", kind="hold", at=0, camera_id=fact.camera)
             self._out_of_place("hold", event, when, fact.ident, same=self._hold is not None)
             return
         self._explicit("hold", fact, when, lambda: self._grip(fact.camera, when) if self._hold is None else None)
 
-    def _on_release(self, fact: Fact, when: _When) -> None:
-        if fact.ident < self._idents["hold"]:
+    def _on_release(self, fact: Fact, when: When) -> None:
+        if fact.ident < self._doubts.idents["hold"]:
             event = EventTruth(session_id="", kind="release", at=0)
             self._out_of_place("hold", event, when, fact.ident, same=self._hold is None)
             return
         self._explicit("hold", fact, when, lambda: self._grip(None, when) if self._hold is not None else None)
 
-    def _grip(self, camera: str | None, when: _When) -> EventTruth | None:
+    def _grip(self, camera: str | None, when: When) -> EventTruth | None:
         if camera is not None:
             event = EventTruth(session_id="", kind="hold", at=0, camera_id=camera)
-            self._hold, self._hold_from, self._hold_muddled = camera, when, False
+            self._hold, self._hold_from = camera, when
+            self._doubts.muddled.discard("hold")
             return self._add(event, when)
-        event = EventTruth(session_id="", kind="release", at=0, duration_ms=UNSET if self._hold_muddled else None)
-        if self._hold_from is not None:
+        muddled = "hold" in self._doubts.muddled
+        event = EventTruth(session_id="", kind="release", at=0, duration_ms=UNSET if muddled else None)
+        if self._hold_from is not None and not muddled:
             sure = when.exact and self._hold_from.exact
             event.duration_ms = when.at - self._hold_from.at if sure else UNSET
             if self._clocks_differ(self._hold_from, when):
@@ -1056,207 +810,51 @@ class _Witness:
         self._hold = self._hold_from = None
         return self._add(event, when)
 
-    def _clocks_differ(self, since: _When, until: _When) -> bool:
+    def _clocks_differ(self, since: When, until: When) -> bool:
         """Whether a clock was set meanwhile, or the frames were read late."""
         truly, ours = until.now - since.now, (until.wall - since.wall) * self._pace
         return abs(until.at - since.at - truly) > 1500 or abs(ours - truly) > 1500 + 5 * self._pace
 
-    def _on_mode(self, fact: Fact, when: _When) -> None:
+    def _on_mode(self, fact: Fact, when: When) -> None:
         if fact.mode is None:
             return
         mode = fact.mode
-        if fact.ident < self._idents["mode"]:
+        if fact.ident < self._doubts.idents["mode"]:
             event = EventTruth(session_id="", kind="mode_change", at=0, to_mode=mode)
             self._out_of_place("mode", event, when, fact.ident, same=mode == self._mode)
             return
         self._explicit("mode", fact, when, lambda: self._turn(mode, when) if mode != self._mode else None)
 
-    def _turn(self, mode: str, when: _When) -> EventTruth | None:
+    def _turn(self, mode: str, when: When) -> EventTruth | None:
         before, self._mode = self._mode, mode
         return self._add(EventTruth(session_id="", kind="mode_change", at=0, from_mode=before, to_mode=mode), when)
 
-    def _on_music(self, fact: Fact, when: _When) -> None:
+    def _on_music(self, fact: Fact, when: When) -> None:
         if fact.moment is not None and fact.moment not in self._moments and self._session is not None:
             self._moments.add(fact.moment)
-            doubtful = self._frames.told_before(self._env, self._session)
+            doubtful = self._doubts.told_before()
             self._add(EventTruth(session_id="", kind="music_moment", at=0, doubtful=doubtful), when)
 
-    def _on_marker(self, fact: Fact, when: _When) -> None:
-        doubtful = self._frames.told_before(self._env, self._session)
+    def _on_marker(self, fact: Fact, when: When) -> None:
+        doubtful = self._doubts.told_before()
         self._add(EventTruth(session_id="", kind="marker", at=0, label=fact.label or UNSET, doubtful=doubtful), when)
-
-    # ------------------------------------------------------------------------------------------ stills
-
-    def _on_asked(self, fact: Fact, when: _When) -> None:
-        thing = fact.thing or fact.still_id
-        assert thing is not None  # noqa: S101 (a request is for something)
-        owner = self._asked.get(thing, self._session)
-        if owner is None or thing in self._marked:
-            return
-        self._marked.add(thing)
-        marker = EventTruth(session_id="", kind="still_marker", at=0)
-        if fact.still_id is not None:
-            marker.still_id = fact.still_id
-        marker.camera_ids = list(fact.camera_ids)
-        again = self._frames.told_before(self._env, self._session)
-        marker.doubtful = again or self._name_is_taken(fact.still_id, thing, owner)
-        self._add(marker, when, owner)
-        for camera in fact.camera_ids:
-            still = self._still(fact, camera, when)
-            if still is not None and marker.doubtful:
-                still.row.doubtful = True
-
-    def _name_is_taken(self, name: str | None, thing: str, owner: str) -> bool:
-        """Whether another still of this session and boot has this id, and none of it was captured yet."""
-        if name is None:
-            return False
-        earlier = [other for other, session, boot in self._named.get(name, ())
-                   if session == owner and boot == self._runs.boot and other != thing]  # fmt: skip
-        open_ones = [
-            still
-            for still in self._stills.values()
-            if still.thing in earlier and still.row.status in ("requested", "failed")
-        ]
-        for still in open_ones:
-            still.row.doubtful = True
-        return bool(open_ones)
-
-    def _on_captured(self, fact: Fact, when: _When) -> None:
-        still = self._still(fact, fact.camera, when)
-        if still is None:
-            return
-        still.row.captured_at = when.at
-        self._take_still(still, when, inferred=False)
-        still.climb("captured")
-
-    def _on_uploaded(self, fact: Fact, when: _When) -> None:
-        still = self._still(fact, fact.camera, when)
-        if still is None:
-            return
-        self._take_still(still, when, inferred=True)
-        still.climb("uploaded")
-        still.row.storage_key = fact.storage_key or UNSET
-        still.row.sha256 = fact.sha256 or UNSET
-
-    def _on_failed(self, fact: Fact, when: _When) -> None:
-        still = self._still(fact, fact.camera, when)
-        if still is not None:
-            still.climb("failed")
-
-    def _take_still(self, still: _Still, when: _When, *, inferred: bool) -> None:
-        """A capture is told once; what an upload alone told gives way to the frame that tells it properly."""
-        if still.event is None:
-            event = EventTruth(session_id="", kind="still_capture", at=0, camera_id=still.row.camera_id)
-            event.inferred = inferred
-            event.doubtful = still.row.doubtful and (still.row.still_id is not None or inferred)
-            still.event = self._add(event, when, still.row.session_id)
-        elif still.event.inferred and not inferred:
-            still.event.at, still.event.exact, still.event.inferred = when.at, when.exact, False
-        if still.event is not None and still.row.doubtful and still.row.still_id is not None:
-            still.event.doubtful = True
-
-    def _still(self, fact: Fact, camera: str | None, when: _When) -> _Still | None:
-        """The still's row; it belongs to the session that asked for it, whatever runs now."""
-        assert camera is not None  # noqa: S101 (every still is some camera's)
-        thing = fact.thing or fact.still_id
-        owner = self._session if thing is None else self._asked.get(thing, self._session)
-        if owner is None:
-            return None
-        if thing is not None:
-            self._asked[thing] = owner
-        key = (thing, camera, when.at if thing is None else 0)
-        still = self._stills.get(key)
-        if still is None:
-            row = StillTruth(session_id=owner, still_id=fact.still_id, camera_id=camera)
-            still = self._stills[key] = _Still(row, thing)
-            if fact.thing is not None and fact.still_id is None:
-                row.doubtful = True  # which request it answers is a matter of pairing
-                self._doubt("stills", _NAMELESS)
-        if thing in self._told_late:
-            still.row.doubtful = True
-        if fact.kind == "asked" and thing is not None:
-            self._wanted.update((thing, one) for one in fact.camera_ids)
-        elif thing is not None and (thing, camera) not in self._wanted and self._other_boot(fact.still_id):
-            still.row.doubtful = True  # nobody heard that it was asked of this camera
-            self._doubt("stills", "a still that nobody heard asked for")
-            self._settle("stills", at_once=True)
-        if fact.still_id is not None and thing is not None:
-            self._name(fact.still_id, thing, owner, camera, still)
-        still.live.add(UNSET if self._unsure("program") else self._program)
-        return still
-
-    def _other_boot(self, name: str | None) -> bool:
-        """Whether an id was given by another start of the server."""
-        named = self._named.get(name or "", ())
-        return any(boot != self._runs.boot for _, _, boot in named)
-
-    def _name(self, name: str, thing: str, owner: str, camera: str, still: _Still) -> None:
-        """Frames call it so; where a later still of that name could be meant too, neither is sure."""
-        named = self._named.setdefault(name, [])
-        if all(other != thing for other, _, _ in named):
-            named.append((thing, owner, self._runs.boot))
-        later = named[[other for other, _, _ in named].index(thing) + 1 :]
-        for other, _, _ in later:
-            rival = self._stills.get((other, camera, 0))
-            for row in (still.row, *([rival.row] if rival is not None else [])):
-                row.doubtful = True
-            for one in (still, rival):
-                if one is not None and one.event is not None:
-                    one.event.doubtful = True
-        if later:
-            self._doubt("stills", "an id that several stills had")
-            self._settle("stills", at_once=True)
 
     # ------------------------------------------------------------------------------------------ the end
 
     def truth(self, header: TruthHeader) -> Truth:
-        for aspect in list(self._open):
-            self._settle(aspect, at_once=True)
-        for event in self._events:
-            wall = self._walls.get(id(event))
-            if wall is not None and any(event.kind in d.kinds and d.since <= wall <= d.until for d in self._doubts):
-                event.doubtful = True
-        if any(doubt.why == _NAMELESS for doubt in self._doubts):
-            for still in self._stills.values():
-                still.row.doubtful |= still.row.still_id is None
+        self._doubts.settle_all(at_once=True)
+        self._doubts.mark_doubtful(
+            (event, self._walls[id(event)]) for event in self._events if id(event) in self._walls
+        )
         return Truth(
             header=header,
             sessions=list(self._sessions.values()),
             cameras=list(self._cameras.values()),
-            stills=[still.settled() for still in self._stills.values()],
+            stills=self._stills.rows,
             events=sorted(_unrepeated(self._events), key=lambda event: event.at),
-            doubts=self._doubts,
+            doubts=self._doubts.told,
             final=FinalTruth(session_id=self._session, state=self._state(self._wall)),
         )
-
-
-_RANK: tuple[Literal["requested", "failed", "captured", "uploaded"], ...] = (
-    "requested",
-    "failed",
-    "captured",
-    "uploaded",
-)
-
-
-class _Still(Struct):
-    """A still's row, its capture, and what was live whenever something was told of it."""
-
-    row: StillTruth
-    thing: str | None = None
-    event: EventTruth | None = None
-    live: set[str | UnsetType | None] = field(default_factory=set)
-
-    def climb(self, status: Literal["requested", "failed", "captured", "uploaded"]) -> None:
-        """The status only moves forward."""
-        if _RANK.index(status) > _RANK.index(self.row.status):
-            self.row.status = status
-
-    def settled(self) -> StillTruth:
-        """The row, with the program camera where there is no doubt about it."""
-        only = next(iter(self.live)) if len(self.live) == 1 else None
-        if only is not None and only is not UNSET:
-            self.row.program_camera_id = only
-        return self.row
 
 
 def _long(seen: _Seen, wall: int) -> bool | None:

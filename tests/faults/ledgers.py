@@ -19,6 +19,7 @@ from tests.faults.desk import Desk
 from tests.faults.judge import judge, judge_committed
 from tests.faults.outcome import Outcome, together
 from tests.faults.rig import Rig
+from tests.faults.servers import SERVER
 from tests.faults.stage import (
     House,
     Performance,
@@ -55,7 +56,12 @@ async def killed(count: int, seed: int) -> Outcome:
 async def _ledger_dies(count: int, seed: int, rng: random.Random) -> Outcome:
     outcome = Outcome()
     shoot = plan_shoot(
-        seed, length_s=80 + 16 * count, pace=15, telemetry_rate=20, start_wall_ms=time.time_ns() // 1_000_000
+        seed,
+        length_s=80 + 16 * count,
+        pace=15,
+        telemetry_rate=20,
+        start_wall_ms=time.time_ns() // 1_000_000,
+        ways=SERVER.get(),
     )
     with workshop() as place:
         data, port, rows = place / "ledger.jsonl", 0, list[Row]()

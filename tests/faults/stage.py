@@ -26,6 +26,7 @@ from tests.contract.local import Local, key_of, local_ledger
 from tests.faults.judge import Committed, Loss, judge, judge_committed
 from tests.faults.outcome import Outcome
 from tests.faults.rig import Offset, Rig, begin
+from tests.faults.servers import SERVER
 
 __all__ = ["House", "Performance", "Tap", "look_until", "perform", "rows_of", "workshop"]
 
@@ -326,6 +327,7 @@ async def perform(
             pace=speed,
             telemetry_rate=telemetry_rate,
             start_wall_ms=time.time_ns() // 1_000_000 + server_off_ms,
+            ways=SERVER.get(),
         )
         async with serve(shoot, speed=speed, clients=clients, patient=patient) as (rehearsal, port):
             playing = asyncio.create_task(rehearsal.play())

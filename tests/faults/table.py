@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tests.faults import (
     beside,
@@ -20,8 +21,10 @@ from tests.faults import (
     pair,
     quiet,
     restarts,
+    stopped,
 )
 from tests.faults.outcome import Outcome
+from tests.faults.servers import SERVERS, at
 
 __all__ = ["FAULTS", "Fault", "named"]
 
@@ -52,7 +55,7 @@ class Fault(Struct, frozen=True):
 
 _NODE = ledgers.missing
 
-FAULTS: tuple[Fault, ...] = (
+_FAULTS: tuple[Fault, ...] = (
     Fault(
         "kill",
         "kill -9 of the tap at any instant: it ships, prunes, changes tapes, starts",
@@ -140,6 +143,16 @@ FAULTS: tuple[Fault, ...] = (
     Fault("clock-years", "the server's clock five years off", clocks.years_off, 20, 1, 20, _NODE),
     Fault("clock-jumps", "the server's clock set within a session", clocks.jumps, 20, 1, 20, _NODE),
     Fault("quiet", "a single event, then silence", quiet.run, 100, 5, 100, _NODE),
+    Fault(
+        "stopped-bare",
+        "the tap stopped (SIGSTOP) while 12 cuts are told: a server without times, ids and numbers",
+        stopped.standing,
+        50,
+        1,
+        50,
+        _NODE,
+    ),
+    Fault("burst-bare", "200 cuts at once: a server without times, ids and numbers", stopped.burst, 50, 1, 50, _NODE),
     Fault("poison", "a poison entry among 1,000", ledgers.poison, 20, 1, 10, _NODE, slow=True),
     Fault("two-taps", "two taps on one server, one killed now and then", pair.run, 20, 1, 10, _NODE),
     Fault("fuzz", "frames fuzzed by structure", fuzz.run, 1_000_000, 4_000, 50_000, _NODE),
@@ -158,6 +171,27 @@ FAULTS: tuple[Fault, ...] = (
         slow=True,
     ),
 )
+"""With a server as ``protocol.md`` draws it."""
+
+_ELSEWHERE = ("kill", "ledger-kill", "answer-lost", "restart-kept", "restart-lost", "restart-replaced", "disk-full")
+"""The faults that are tried with every other server too: those in which a shoot is played to its end."""
+
+
+def _elsewhere() -> Iterator[Fault]:
+    for server, (ways, words) in SERVERS.items():
+        for fault in _FAULTS:
+            if fault.name in _ELSEWHERE:
+                yield replace(
+                    fault,
+                    name=f"{fault.name}@{server}",
+                    words=f"{fault.words}: {words}",
+                    run=at(ways, fault.run),
+                    short=min(fault.short, 2),
+                    slow=fault.name not in ("kill", "restart-kept"),
+                )
+
+
+FAULTS: tuple[Fault, ...] = (*_FAULTS, *_elsewhere())
 """In the order in which ``make faults`` tries them."""
 
 

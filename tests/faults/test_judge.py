@@ -12,16 +12,18 @@ from tap.core.merge import Row
 from tap.rehearsal.performance import perform, truth_of_shoot
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.truth import Down, Item, Truth, Up
+from tap.rehearsal.ways import PLAIN, Ways
 from tests.faults.judge import Committed, judge, judge_committed
 from tests.faults.outcome import Outcome, together
+from tests.faults.servers import SERVERS
 from tests.rehearsal import perfect
 
 SEED = 3
 
 
 @cache
-def _played(*faults: str) -> tuple[Truth, tuple[Item, ...]]:
-    shoot = plan_shoot(SEED, faults=faults)
+def _played(*faults: str, server: Ways = PLAIN) -> tuple[Truth, tuple[Item, ...]]:
+    shoot = plan_shoot(SEED, faults=faults, ways=server)
     return truth_of_shoot(shoot), tuple(perform(shoot))
 
 
@@ -43,8 +45,8 @@ def _rows(truth: Truth, items: tuple[Item, ...]) -> list[Row]:
     return rows
 
 
-def _judged(*faults: str, spoil: Any = None, **options: Any) -> Outcome:
-    truth, items = _played(*faults)
+def _judged(*faults: str, spoil: Any = None, server: Ways = PLAIN, **options: Any) -> Outcome:
+    truth, items = _played(*faults, server=server)
     rows = _rows(truth, items)
     return judge(truth, items, rows if spoil is None else spoil(rows), **options)
 
@@ -67,6 +69,25 @@ def test_what_is_missing_is_lost(kind: str) -> None:
         return rows
 
     assert _judged(spoil=without).lost == 1
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_servers_that_say_less_are_judged_as_strictly(server: str) -> None:
+    """Without times, ids or numbers, a cut that is missing, or there once more, counts."""
+    ways, _ = SERVERS[server]
+
+    def without(rows: list[Row]) -> list[Row]:
+        del rows[_index(rows, "cut")]
+        return rows
+
+    def twice(rows: list[Row]) -> list[Row]:
+        again = copy.deepcopy(rows[_index(rows, "cut")])
+        again.key += "/2"
+        return [*rows, again]
+
+    assert _judged(server=ways).ok
+    assert _judged(server=ways, spoil=without).lost == 1
+    assert _judged(server=ways, spoil=twice).doubled == 1
 
 
 def test_what_is_there_twice_is_doubled() -> None:

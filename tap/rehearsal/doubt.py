@@ -1,0 +1,305 @@
+"""What is proved and what is in doubt while frames come in: the rules of ``evidence.py`` at work.
+
+Of each thing that is known (*aspect*: program, hold, mode, session) the frames are kept on which it rests. A change
+that its frame does not prove is *pending* until a snapshot proves it or another change comes; while something may be
+believed that is not so, the aspect is in *doubt*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import UNSET, Struct, structs
+
+from tap.rehearsal.evidence import SETTLE_MS, Aspect, Envelope, Mark, Runs, Seen, envelopes, order
+from tap.rehearsal.truth import DoubtTruth, EventTruth
+
+__all__ = ["ASPECTS", "KINDS", "Cover", "Doubts", "Pending"]
+
+ASPECTS: tuple[Aspect, ...] = ("program", "hold", "mode", "session")
+
+KINDS: dict[str, list[str]] = {
+    "program": ["cut", "off_air", "camera"],
+    "hold": ["hold", "release"],
+    "mode": ["mode_change"],
+    "session": [
+        *("cut", "off_air", "hold", "release", "mode_change", "gap", "still_marker", "still_capture", "marker"),
+        *("music_moment", "session", "camera", "still"),
+    ],
+    "stills": ["still_marker", "still_capture", "still"],
+    "marks": ["marker", "music_moment"],
+}
+"""The rows that a doubt about each of these may bring."""
+
+_LATER_MS = 500
+"""How much later than it was told a dissolve may end."""
+
+
+class Cover(Struct, frozen=True):
+    """A dissolve that was told: snapshots within it may still show what was on, or nothing."""
+
+    old: str | None
+    to: str | None
+    frame: Envelope
+    length: int
+
+    def hides(self, shown: str | None, env: Envelope) -> bool:
+        """Whether a snapshot that shows this says nothing against the dissolve."""
+        if shown is not None and shown != self.old:
+            return False
+        if env.wall - self.frame.wall <= self.length + _LATER_MS:
+            return True
+        if env.ts is None or self.frame.ts is None:
+            return False
+        coarse = 1_000 if env.coarse or self.frame.coarse else 0
+        return env.ts - self.frame.ts <= self.length + _LATER_MS + coarse
+
+
+class Pending(Struct):
+    """A change that is not proved yet, and what it contradicts."""
+
+    event: EventTruth | None
+    mark: Mark
+    was: Any
+    """What it was before."""
+
+
+class _Open(Struct):
+    """A doubt that nothing has settled yet."""
+
+    since: int
+    why: str
+    mark: Mark
+    connection: int
+    """On which it was told last."""
+
+
+class Doubts:
+    """Follows every frame by its fields, and knows what of it is proved."""
+
+    def __init__(self) -> None:
+        self.env = Envelope()
+        """The frame of now."""
+        self.session: str | None = None
+        """The session that runs, as far as anybody could know."""
+        self.runs = Runs()
+        self.frames = Seen()
+        self.marks: dict[str, Mark] = {aspect: Mark() for aspect in ASPECTS}
+        self.idents: dict[str, int] = dict.fromkeys(ASPECTS, 0)
+        """By which of all frames that were made each of them is known."""
+        self.pending: dict[str, Pending] = {}
+        self.unexplained: dict[str, EventTruth] = {}
+        """The last change of each that only a snapshot told so far."""
+        self.told: list[DoubtTruth] = []
+        """Doubts that are over."""
+        self.muddled: set[str] = set()
+        """What was in doubt, until somebody takes it out."""
+        self._open: dict[str, _Open] = {}
+        self._learned: dict[str, int] = {}
+        """By which frame all was learned last: what happened before that is history."""
+        self._beginning = Mark()
+        self._highest: Envelope | None = None
+        """The frame of the highest number before the message of now."""
+        self._low: list[EventTruth] = []
+        """Explicit changes in a row that ``seq`` alone would throw away."""
+
+    def read(self, data: str | bytes, wall: int) -> list[Envelope]:
+        """The envelopes of a message that arrived."""
+        self._highest = self.runs.highest
+        return [self.runs.place(envelope, wall) for envelope in envelopes(data)]
+
+    def lose(self) -> None:
+        """The connection is gone: what was not proved by now will not be."""
+        self.pending.clear()
+        self.unexplained.clear()
+        self._low.clear()
+
+    # ------------------------------------------------------------------------------------------ doubt
+
+    def doubt(self, about: str, why: str, *, explicit: bool = False) -> None:
+        """From now on it is in doubt, until a snapshot that is newer than this frame."""
+        mark = Mark()
+        mark.rest(self.env, explicit=explicit)
+        self.muddled.add(about)
+        known = self._open.get(about)
+        if known is None:
+            self._open[about] = _Open(self.env.wall, why, mark, self.env.connection)
+        else:
+            known.mark, known.connection = mark, self.env.connection
+
+    def doubt_once(self, about: str, why: str) -> None:
+        """What this very frame tells is in doubt, and nothing after it."""
+        self.doubt(about, why, explicit=True)
+        self.settle(about, at_once=True)
+
+    def settle(self, about: str, *, at_once: bool = False) -> None:
+        """A snapshot shows it: the doubt is over, if the snapshot is newer (or ``at_once``)."""
+        known = self._open.get(about)
+        if known is not None and (at_once or self.proves(known.mark)):
+            del self._open[about]
+            self.told.append(DoubtTruth(kinds=KINDS[about], since=known.since, until=self.env.wall, why=known.why))
+
+    def settle_all(self, *, at_once: bool = False) -> None:
+        """The first snapshot of a connection settles what was in doubt before that."""
+        for about, known in list(self._open.items()):
+            self.settle(about, at_once=at_once or known.connection != self.env.connection)
+
+    def unsure(self, about: str) -> bool:
+        """Whether what is known of it may be believed otherwise by who only has the frames."""
+        return about in self.pending or about in self._open or "session" in self._open
+
+    # ------------------------------------------------------------------------------------------ snapshots
+
+    def proves(self, mark: Mark) -> bool:
+        """Whether the snapshot of now surely is newer than what rests on this."""
+        newer = order(self.env, mark)
+        if newer != "unknown":
+            return newer == "after"
+        return mark.explicit is None or self.env.wall - mark.explicit >= SETTLE_MS
+
+    def rest_all(self, ident: int, program: int) -> None:
+        """All that is known rests on this snapshot; ``program`` is the frame by which its program is known."""
+        for aspect in ASPECTS:
+            self._rest_anew(aspect)
+            self.idents[aspect] = max(self.idents[aspect], program if aspect == "program" else ident)
+        self._learned, self._beginning = dict(self.idents), Mark()
+        self._beginning.rest(self.env, explicit=False)
+        self.pending.clear()
+        self.unexplained.clear()
+
+    def _rest_anew(self, aspect: str) -> None:
+        self.marks[aspect] = Mark()
+        self.marks[aspect].rest(self.env, explicit=False)
+
+    def maybe_stale(self, aspect: str) -> None:
+        """An old snapshot shows it otherwise: where it does not look old, it is believed."""
+        if self.proves(self.marks[aspect]):
+            self.doubt(aspect, "an old snapshot that does not look so")
+
+    def shown_otherwise(self, aspect: Aspect, event: EventTruth | None, was: Any, *, hidden: bool) -> None:
+        """A snapshot shows a change that nobody told: proved, or pending. ``hidden``: a dissolve may explain it."""
+        proved = self.proves(self.marks[aspect]) and not hidden and not self.unsure(aspect)
+        before = self.pending.pop(aspect, None)
+        self.unexplained.pop(aspect, None)
+        if event is not None:
+            self.unexplained[aspect] = event
+        if proved:
+            self._rest_anew(aspect)
+            return
+        if event is not None:
+            event.doubtful = True
+        mark = structs.replace(self.marks[aspect]) if before is None else before.mark
+        self.pending[aspect] = Pending(event, mark, was if before is None else before.was)
+
+    def shown_again(self, aspect: Aspect, *, hidden: bool) -> None:
+        """A snapshot shows it as it is known: it rests on that too, and what was pending may be proved."""
+        pending = self.pending.get(aspect)
+        if pending is None:
+            if order(self.env, self.marks[aspect]) != "before":
+                self.marks[aspect].rest(self.env, explicit=False)
+            return
+        if pending.event is not None:
+            pending.event.also.append(self.env.wall if self.env.ts is None else self.env.ts)
+        if self.proves(pending.mark) and not hidden:
+            if pending.event is not None:
+                told_in_part(pending.event)
+                pending.event.doubtful = False
+            del self.pending[aspect]
+            self._rest_anew(aspect)
+
+    # ------------------------------------------------------------------------------------------ explicit frames
+
+    def told_before(self) -> bool:
+        """Whether the fields of the frame of now prove that it was seen before."""
+        return self.frames.told_before(self.env, self.session)
+
+    def is_new(self) -> bool:
+        """Whether they prove that it was never seen."""
+        return self.frames.new(self.env, self.session)
+
+    def own_id_is_new(self) -> bool:
+        """Whether it has an id that was never seen."""
+        return self.frames.own_id_is_new(self.env, self.session)
+
+    def is_past(self, aspect: str) -> bool:
+        """Whether its fields say that it is older than what is known."""
+        return order(self.env, self.marks[aspect]) == "before"
+
+    def take(self, aspect: Aspect, event: EventTruth | None, was: Any) -> bool:
+        """An explicit frame changed this: whether its fields prove it. It rests on that frame then."""
+        mark = self.marks[aspect]
+        low = self._is_low(mark)
+        proved = not low and not self.told_before() and not self.frames.maybe_same_id(self.env, self.session)
+        # Older than the snapshot by which all of it is known, it may have been before the session.
+        if low and order(self.env, self._beginning) != "before" and self.own_id_is_new():
+            proved = self.runs.refuted = True
+        if proved:
+            self._low.clear()
+        elif low and event is not None:
+            self._low.append(event)
+            proved = self._third_in_a_row()
+        self.pending.pop(aspect, None)
+        if not proved:
+            if event is not None:
+                event.doubtful = True
+            self.pending[aspect] = Pending(event, structs.replace(mark), was)
+            return False
+        # A number that is refuted orders nothing.
+        mark.rest(structs.replace(self.env, seq=None) if low else self.env, explicit=True)
+        return True
+
+    def _is_low(self, mark: Mark) -> bool:
+        """Whether ``seq`` says that this explicit frame is older than what is known, and nothing refutes it."""
+        return self.env.seq is not None and any(
+            known is not None and order(self.env, Mark(numbered=known)) == "before"
+            for known in (mark.numbered, self._highest)
+        )
+
+    def _third_in_a_row(self) -> bool:
+        if len(self._low) < 3:
+            return False
+        for event in self._low:
+            event.doubtful = False
+        self.env = self.runs.anew(self.env)
+        self._low.clear()
+        return True
+
+    def explains(self, aspect: Aspect, at: int, *, exact: bool) -> bool:
+        """An explicit frame tells what a snapshot told before it; False where no snapshot did."""
+        known = self.unexplained.pop(aspect, None)
+        if known is None:
+            return False
+        known.also.append(at)
+        known.exact = known.exact and exact
+        known.from_camera_id = known.from_mode = UNSET
+        told_in_part(known)
+        pending = self.pending.get(aspect)
+        if pending is not None and pending.event is known:
+            known.doubtful = False
+            del self.pending[aspect]
+        self.marks[aspect].rest(self.env, explicit=True)
+        return True
+
+    def late(self, aspect: Aspect, event: EventTruth, ident: int) -> None:
+        """An explicit frame that comes after a newer one tells an event of its own."""
+        event.from_camera_id = event.from_mode = event.duration_ms = UNSET
+        past = self.is_past(aspect)
+        if not past or not self.is_new() or self._learned.get(aspect, 0) >= ident:
+            event.doubtful = True
+        if not past:
+            self.doubt(aspect, "told out of order, and nothing says so", explicit=True)
+
+    # ------------------------------------------------------------------------------------------ the end
+
+    def mark_doubtful(self, events: Iterable[tuple[EventTruth, int]]) -> None:
+        """Whatever was told (at these times of the receiver) while it was in doubt is doubtful."""
+        for event, wall in events:
+            if any(event.kind in doubt.kinds and doubt.since <= wall <= doubt.until for doubt in self.told):
+                event.doubtful = True
+
+
+def told_in_part(event: EventTruth) -> None:
+    """It may be known by the frame that told it, or by a snapshot alone."""
+    event.trigger = event.transition = event.duration_ms = UNSET
+    event.inferred = False
