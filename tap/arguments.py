@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,20 @@ import click
 
 from tap.core.errors import SettingsInvalid
 
-__all__ = ["MOST", "SAID", "SEQ", "Finite", "PathName", "Said", "ServerUrl", "ServerWays", "Venue", "Whole"]
+__all__ = [
+    "MOST",
+    "SAID",
+    "SEQ",
+    "Finite",
+    "Moved",
+    "PathName",
+    "Said",
+    "ServerUrl",
+    "ServerWays",
+    "TimecodeOr",
+    "Venue",
+    "Whole",
+]
 
 MOST = 2**53
 """No journal has more entries."""
@@ -118,6 +132,46 @@ class ServerWays(click.ParamType[Any]):
             return value if isinstance(value, Ways) else parsed(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class TimecodeOr(click.ParamType[str]):
+    """A timecode, or one of some words."""
+
+    name = "timecode"
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:  # noqa: ARG002 - as click asks for it
+        """The words, and what a timecode looks like."""
+        return f"[{'|'.join(self._words)}|HH:MM:SS:FF]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word, or the timecode, as it is."""
+        told = str(value)
+        if told in self._words or re.fullmatch(r"\d{1,2}:\d\d:\d\d[:;.,]\d\d", told):
+            return told
+        words = ", ".join(repr(word) for word in self._words)
+        return self.fail(f"{told!r} is none of {words}, and no timecode such as 01:00:00:00", param, ctx)
+
+
+class Moved(click.ParamType[tuple[str, float]]):
+    """A camera and by how many seconds its files are moved: ``Cam 2=-0.12``."""
+
+    name = "offset"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        """The camera and the seconds."""
+        if isinstance(value, tuple):
+            return value
+        camera, mark, seconds = str(value).rpartition("=")
+        try:
+            moved = float(seconds)
+        except ValueError:
+            moved = math.nan
+        if not camera or not mark or not math.isfinite(moved):
+            self.fail(f"{value!r} is not CAMERA=SECONDS, such as 'Cam 2=-0.12'", param, ctx)
+        return camera, moved
 
 
 SAID, SEQ = Said(), Whole(1)

@@ -15,12 +15,25 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tap.arguments import MOST, SAID, SEQ, Finite, PathName, ServerUrl, ServerWays, Venue, Whole
+from tap.arguments import (
+    MOST,
+    SAID,
+    SEQ,
+    Finite,
+    Moved,
+    PathName,
+    ServerUrl,
+    ServerWays,
+    TimecodeOr,
+    Venue,
+    Whole,
+)
 from tap.core.errors import SettingsInvalid, TapError, UsageInvalid
+from tap.core.formats import FORMATS, LAYOUTS, Layout
 from tap.core.kinds import WORDS
 
 if TYPE_CHECKING:
@@ -56,10 +69,17 @@ _STATUS_SETTINGS = (
 )
 _REJECTED_SHOWN = 20
 _NEAR_AMONG = 500
-FORMATS = ("edl", "fcp7xml", "otio", "webvtt", "csv", "jsonl")
 RATE_NAMES = ("23.976", "24", "25", "29.97", "29.97df", "30", "50", "59.94", "59.94df", "60")
-_MEDIA_HELP = "Link clips to files: a path with {name}, {camera}, {reel}, {role}, {venue}, {date}; or 'recorded'."
-_START_HELP = "The first frame's timecode: the time of day at the venue, or zero."
+_MEDIA_HELP = (
+    "Where the video files are: a folder; a path with {name}, {camera}, {reel}, {role}, {venue}, {date}; 'recorded' for"
+    " what the server recorded; or a table (.csv) of files."
+)
+_FPS_HELP = "Frame rate.  [default: that of the files, else 25]"
+_LAYOUT_HELP = "One track; a track a camera, the live one switched on; or one clip of all cameras, to be cut again."
+_OFFSET_HELP = "Move a camera's files, or 'program'; + is later. May be repeated."
+_SOURCE_HELP = "The files' timecode: their own ('file', none is zero), the time of day ('tod'), or one for all."
+_START_HELP = "The first frame's timecode: the time of day at the venue ('tod'), 'zero', or one such as 01:00:00:00."
+_EXPLAIN_HELP = "Tell of each file how it was placed, or why it was left out; without -o that alone."
 
 # ---------------------------------------------------------------------------------------------- the ways out
 
@@ -1138,43 +1158,67 @@ def timeline(
 @cli.command()
 @click.argument("key", required=False, type=SAID)
 @click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: as the file's name ends.")
-@click.option("--fps", type=click.Choice(RATE_NAMES), default="25", show_default=True, help="Frame rate.")
-@click.option("--start", type=click.Choice(("tod", "zero")), default="tod", show_default=True, help=_START_HELP)
-@click.option("--media", metavar="PATTERN", type=SAID, help=_MEDIA_HELP)
-@click.option("-o", "--output", type=PathName(), required=True, help="The file to write; '-': stdout.")
+@click.option("--fps", type=click.Choice(RATE_NAMES), help=_FPS_HELP)
+@click.option("--layout", type=click.Choice(LAYOUTS), default="program", show_default=True, help=_LAYOUT_HELP)
+@click.option("--media", metavar="WHERE", type=SAID, help=_MEDIA_HELP)
+@click.option("--offset", "offsets", metavar="CAMERA=SECONDS", type=Moved(), multiple=True, help=_OFFSET_HELP)
+@click.option("--source", type=TimecodeOr("file", "tod"), default="file", show_default=True, help=_SOURCE_HELP)
+@click.option("--start", type=TimecodeOr("tod", "zero"), default="tod", show_default=True, help=_START_HELP)
+@click.option("--explain", is_flag=True, help=_EXPLAIN_HELP)
+@click.option("-o", "--output", type=PathName(), help="The file to write; '-': stdout.")
 @click.option("--force", is_flag=True, help="Write over files that are there.")
 @_from_ledger
 @_in_state_dir
 def export(
     key: str | None,
     format_name: str | None,
-    fps: str,
-    start: Literal["tod", "zero"],
+    fps: str | None,
+    layout: Layout,
     media: str | None,
-    output: Path,
+    offsets: tuple[tuple[str, float], ...],
+    source: str,
+    start: str,
+    explain: bool,
+    output: Path | None,
     force: bool,
     from_ledger: bool,
     state_dir: Path | None,
 ) -> None:
     """Write a session for an editing system, or as a table.
 
-    Without KEY: the newest. edl (CMX3600), fcp7xml, otio (OpenTimelineIO), webvtt (chapters), csv, jsonl.
+    Without KEY: the newest. For editing: edl (CMX3600), fcp7xml (Premiere Pro, Resolve, Avid), fcpxml (Final Cut Pro,
+    Resolve), otio (OpenTimelineIO), resolve-markers. Chapters: webvtt, srt, ffmetadata, youtube. Tables: shots, csv
+    (events), jsonl (every row).
     """
+    from tap.adapters.footage import VideoFiles
     from tap.history.export import RATES, check_pattern, export, format_of, write
 
-    chosen = format_name or format_of(output)
+    if output is None and not explain:
+        raise click.UsageError("Missing option '-o' / '--output': the file to write, or --explain alone")
+    chosen = format_name or ("shots" if output is None else format_of(output))
     if chosen is None:
         raise click.UsageError(f"what format {output} is to be cannot be told: add --format {'|'.join(FORMATS)}")
-    check_pattern(media)
-    rows = _rows_of(key, from_ledger=from_ledger, state_dir=state_dir)
-    made = export(rows, chosen, rate=RATES[fps], zone=_zone(), start=start, media=media)
+    files = VideoFiles()
+    if media is not None and not files.is_folder(media):
+        check_pattern(media)
+    made = export(
+        _rows_of(key, from_ledger=from_ledger, state_dir=state_dir),
+        chosen,
+        rate=None if fps is None else RATES[fps],
+        zone=_zone(),
+        start=start,
+        media=media,
+        layout=layout,
+        source=source,
+        offsets=dict(offsets),
+        files=files,
+    )
     if output == Path("-"):
-        sys.stdout.write(made.files[""])
-        return
-    for path in write(made, output, force=force):
-        _say(str(path))
-    for note in made.notes:
-        click.echo(f"note: {note}", err=True)
+        sys.stdout.writelines(made.pieces[""])
+    elif output is not None:
+        for path in write(made, output, force=force):
+            _say(str(path))
+    _complain(*(made.placed if explain else ()), *(f"note: {note}" for note in made.notes))
 
 
 @cli.command()

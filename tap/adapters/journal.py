@@ -318,6 +318,10 @@ class Journal:
         rows = self._all(f"{self._select}{_IN_SESSION} ORDER BY seq DESC LIMIT 1", {"session": session_key})
         return self._kept(rows[0]) if rows else None
 
+    def last_seq(self) -> int:
+        """The number of the entry that was kept last; 0 where there is none."""
+        return int(self._all("SELECT coalesce(max(seq), 0) FROM entries")[0][0])
+
     def sessions(self, venue_prefix: str | None = None) -> Iterator[str]:
         """The keys of the kept sessions, newest first by source time; those whose key starts with the prefix."""
         prefix = venue_prefix or ""

@@ -19,6 +19,7 @@ from tap.core.mapping.numbering import Numbering, order_in_words
 from tap.core.model import Frame, Hello, Observation, SourceItem
 from tap.service.check_machine import clock, disk, environment_file, journal, unit
 from tap.service.config import Settings
+from tap.service.exportplace import drop_ins_of, exports_finding
 from tap.service.finding import Finding, at
 
 __all__ = ["Finding", "check", "wrong_settings"]
@@ -50,6 +51,9 @@ async def check(settings: Settings, environ: Mapping[str, str] | None = None) ->
     yield await asyncio.to_thread(clock, [] if heard is None else heard.offsets)
     yield await asyncio.to_thread(journal, settings.journal_path)
     yield disk(settings.state_dir)
+    exports = await asyncio.to_thread(exports_finding, settings, None if environ is None else drop_ins_of(environ))
+    if exports is not None:
+        yield exports
     async for finding in _ledger(settings):
         yield finding
 

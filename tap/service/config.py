@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from tap.adapters.private import make_private_directory
 from tap.core.codec import MAX_VENUE, key_part
 from tap.core.errors import SettingsInvalid
+from tap.core.formats import FORMATS, Layout, layouts_of
 from tap.core.model import Policy, SessionPolicy
 from tap.core.redact import redact_text
 from tap.service.envfile import EnvFile
@@ -38,6 +39,7 @@ _SECRETS = {"server_token": "server-token", "ingest_key": "ingest-key", "ops_tok
 """Settings that may stand in a file of their own, and the names of their systemd credentials."""
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9])?")
 _LONGEST_SHOWN = 80
+_TRACKED = "fcp7xml:angles or fcp7xml:multicam"
 _OBS_URL = "ws://127.0.0.1:4455"
 
 Address: TypeAlias = tuple[str, int]
@@ -106,6 +108,16 @@ class Settings(BaseSettings):
         "host names, commas between them",
         "Further names by which the live page may be asked for; addresses, localhost and this machine's own name may"
         " always.",
+    )
+    export_dir: Path | None = _setting(
+        None,
+        "a folder, from / on",
+        "Where files for the edit are written when a session is over. Unset: nowhere.",
+    )
+    export_formats: str | None = _setting(
+        None,
+        f"of {', '.join(FORMATS)}, commas between them; those with tracks also as {_TRACKED}",
+        "What is written there, and again when a session is repaired. Unset: nothing.",
     )
     timezone: str | None = _setting(
         None,
@@ -266,6 +278,19 @@ class Settings(BaseSettings):
                 raise ValueError("holds what is no host name")
         return value
 
+    @field_validator("export_dir")
+    @classmethod
+    def _from_the_root(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_absolute():
+            raise ValueError("does not begin with /")
+        return value
+
+    @field_validator("export_formats")
+    @classmethod
+    def _writable(cls, value: str | None) -> str | None:
+        _exports(value)
+        return value
+
     @field_validator("timezone")
     @classmethod
     def _zone(cls, value: str | None) -> str | None:
@@ -307,6 +332,11 @@ class Settings(BaseSettings):
         """The flight recorder's tapes, in the state directory."""
         return self.state_dir / "tapes"
 
+    @property
+    def exports(self) -> tuple[tuple[str, Layout], ...]:
+        """Formats and layouts to be written when a session is over; none where either setting is missing."""
+        return () if self.export_dir is None else _exports(self.export_formats)
+
     def policy(self) -> Policy:
         """How to infer here; what makes a session is for the dialect to say, unless the venue does."""
         return Policy(
@@ -315,6 +345,19 @@ class Settings(BaseSettings):
             settle_ms=round(self.settle_seconds * 1000),
             idle_ms=round(self.idle_minutes * 60_000),
         )
+
+
+def _exports(value: str | None) -> tuple[tuple[str, Layout], ...]:
+    found: dict[str, Layout] = {}
+    for word in (value or "").split(","):
+        name, _, layout = word.strip().partition(":")
+        known = layouts_of(name) if name in FORMATS else ()
+        chosen = next((one for one in known if one == (layout or "program")), None)
+        if word.strip() and chosen is None:
+            raise ValueError(f"has {word.strip()!r} in it, which is none")
+        if chosen is not None:
+            found[name] = chosen
+    return tuple(found.items())
 
 
 def _url(value: str, schemes: tuple[str, ...]) -> str:

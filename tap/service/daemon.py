@@ -205,6 +205,9 @@ class Service:
         stages = [self.socket.run(), self._watch(), self._prune(), telling]
         stages += [self.look.run(), self.meters.watch_loop(), self.flight.run(lambda: self.socket.heard)]
         stages += [] if self.face is None else [self.face.run()]
+        if self.settings.exports:
+            # Only here: who wants no files does not pay for what has them written.
+            stages.append(importlib.import_module("tap.service.exporting").Exports(self.settings).run())
         return stages if self.publisher is None else [*stages, self.publisher.run()]
 
     def _submit(self, entries: Sequence[Entry], checkpoint: Checkpoint | None) -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -23,6 +24,7 @@ from msgspec import Struct
 import tap
 from tap.core.errors import TapError, UsageInvalid
 from tap.service.envfile import EnvFile, read_environment
+from tap.service.exportplace import DROP_IN, doubt_about, drop_in_text
 from tap.service.venuefile import environment_text
 
 __all__ = ["Places", "command_path", "install", "shown", "uninstall", "venue_environment"]
@@ -125,6 +127,8 @@ class Plan(Struct, frozen=True):
 
     unit: str
     environment: str
+    opened: str | None
+    """What the sandbox has to open for exports, as a drop-in."""
     kept: bool
     """The venue has an environment file already, and that stays."""
     ops: str
@@ -142,7 +146,11 @@ def planned(places: Places, command: Path) -> Plan:
         values = {"TAP_VENUE": places.venue, "TAP_OPS_LISTEN": _free_address(others)}
         text = environment_text(values, places.venue)
     remarks = _clashes(places, values, others)
-    return Plan(unit_text(command), text, kept, _ops(values), tuple(remarks))
+    state = Path("/var/lib/multicam-tap", places.venue)
+    doubt = doubt_about(values, state, places.root)
+    remarks += [] if doubt is None else [doubt]
+    opened = drop_in_text(values, state, places.root)
+    return Plan(unit_text(command), text, opened, kept, _ops(values), tuple(remarks))
 
 
 def _others(places: Places) -> dict[str, dict[str, str]]:
@@ -211,6 +219,7 @@ def shown(places: Places, command: Path) -> tuple[list[str], list[str]]:
     if plan.kept:
         remarks.append(f"{places.environment}: is there already, and would be kept as it is")
     lines = [f"# ---- {places.unit}", plan.unit, f"# ---- {places.environment} (mode 0600)", plan.environment]
+    lines += [] if plan.opened is None else [f"# ---- {places.drop_ins / DROP_IN}", plan.opened]
     return lines, remarks
 
 
@@ -230,6 +239,7 @@ def install(places: Places, command: Path) -> list[str]:
     plan = planned(places, command)
     said = [_write_unit(places.unit, plan.unit)]
     said.append(_write_environment(places.environment, plan))
+    said += _write_opened(places.drop_ins / DROP_IN, plan.opened)
     said.extend([*plan.remarks, *([] if problem is None else [str(problem)])])
     store = places.secret("ingest-key").parent
     try:
@@ -276,6 +286,22 @@ def _write_environment(path: Path, plan: Plan) -> str:
     except OSError as error:
         raise _unwritable(path, error) from None
     return f"{path}: written"
+
+
+def _write_opened(path: Path, text: str | None) -> list[str]:
+    """The drop-in for exports; none, where nothing has to be opened."""
+    if text is None:
+        return _remove_drop_in(path)
+    return [_write_unit(path, text)]
+
+
+def _remove_drop_in(path: Path) -> list[str]:
+    if not path.exists():
+        return []
+    _remove(path)
+    with suppress(OSError):
+        path.parent.rmdir()  # only where nobody has put anything else there
+    return [f"{path}: removed"]
 
 
 def _replace(path: Path, text: str, mode: int) -> None:
@@ -346,6 +372,7 @@ def uninstall(places: Places) -> list[str]:
     state = read_environment(_read(places.environment)).get("TAP_STATE_DIR") or places.state
     _remove(places.environment)
     said.append(f"{places.environment}: removed")
+    said += _remove_drop_in(places.drop_ins / DROP_IN)
     if others := _others(places):
         said.append(f"{places.unit}: stays, for {', '.join(sorted(others))}")
     elif places.unit.exists():

@@ -280,3 +280,66 @@ def test_a_key_in_the_file_is_not_replaced(tmp_path: Path) -> None:
 def test_a_venue_that_is_not_installed(tmp_path: Path) -> None:
     with pytest.raises(TapError, match=r"hall-a.env: no such venue is installed → 'multicam-tap install hall-a'"):
         venue_environment(Places("hall-a", tmp_path), {})
+
+
+# ---------------------------------------------------------------------------------------------- exports
+
+
+def opened(root: Path, folder: str, **more: str) -> tuple[Places, list[str]]:
+    """A venue whose settings name a folder for exports, installed again after that."""
+    places = installed(root, TAP_EXPORT_DIR=folder, TAP_EXPORT_FORMATS="edl", **more)
+    return places, install(places, COMMAND)
+
+
+def test_install_opens_the_folder_of_exports_in_a_drop_in(tmp_path: Path) -> None:
+    """By the group that may write there; the unit itself stays as it is for all."""
+    folder = tmp_path / "srv/ed it"
+    folder.mkdir(parents=True)
+    folder.chmod(0o2777)
+    places, said = opened(tmp_path, "/srv/ed it")
+    drop_in = places.drop_ins / "export.conf"
+    assert f"{drop_in}: written" in said
+    assert f"{drop_in}: is there already" in install(places, COMMAND)
+    text = drop_in.read_text()
+    assert 'ReadWritePaths="-/srv/ed it"' in text
+    assert "SupplementaryGroups" not in text
+    assert "ReadWritePaths" not in places.unit.read_text()
+
+
+@pytest.mark.parametrize(
+    ("folder", "mode", "words"),
+    [
+        ("/srv/edit", None, "is not there"),
+        ("/srv/edit", 0o755, "lets no group write"),
+        ("/home/ana/edit", 0o777, "cannot see what is in /home"),
+    ],
+)
+def test_install_says_why_the_service_could_not_export(
+    tmp_path: Path, folder: str, mode: int | None, words: str
+) -> None:
+    """With what to do."""
+    if mode is not None:
+        place = tmp_path / folder[1:]
+        place.mkdir(parents=True)
+        place.chmod(mode)
+    _, said = opened(tmp_path, folder)
+    (line,) = [line for line in said if line.startswith("TAP_EXPORT_DIR")]
+    assert words in line
+    assert " → " in line
+
+
+def test_the_drop_in_goes_with_the_setting(tmp_path: Path) -> None:
+    """And with the venue."""
+    places, _ = opened(tmp_path, "/srv/edit")
+    text = places.environment.read_text()
+    places.environment.write_text(text.replace("TAP_EXPORT_DIR=", "#TAP_EXPORT_DIR="))
+    said = install(places, COMMAND)
+    assert f"{places.drop_ins / 'export.conf'}: removed" in said
+    assert not places.drop_ins.exists()
+
+
+def test_a_folder_in_the_state_directory_needs_nothing_opened(tmp_path: Path) -> None:
+    """That is open already."""
+    places, said = opened(tmp_path, "/var/lib/multicam-tap/hall-a/edit")
+    assert not places.drop_ins.exists()
+    assert not [line for line in said if line.startswith("TAP_EXPORT_DIR")]

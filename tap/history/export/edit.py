@@ -6,21 +6,20 @@ seen is black with a marker that says so; it is never given to a camera.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, tzinfo
+from collections.abc import Iterator
+from datetime import UTC, datetime, tzinfo
+from fractions import Fraction
 from typing import Literal
 
 from msgspec import Struct, field
 
-from tap.history.export.rates import Rate
+from tap.history.export.rates import Grid, Rate
 from tap.history.export.reels import Reel, printable, reels_of
+from tap.history.shots import Shot, shots_of
 from tap.history.timeline import Event, Timeline
 from tap.history.words import counted
 
-__all__ = ["Clip", "Edit", "Marker", "Start", "edit_of"]
-
-Start = Literal["tod", "zero"]
-"""Where the record timecode begins: at the session's time of day, or at zero."""
+__all__ = ["Clip", "Edit", "Marker", "edit_of"]
 
 What = Literal["camera", "gap", "nothing"]
 
@@ -57,11 +56,11 @@ class Edit(Struct, kw_only=True):
     """The whole edit."""
 
     title: str
-    rate: Rate
+    grid: Grid
     start_frame: int
     """The record timecode of the first frame, as a frame number."""
     day_frame: int
-    """The same by time of day: sources have it as their timecode."""
+    """The same by time of day."""
     length: int
     clips: list[Clip]
     markers: list[Marker]
@@ -69,33 +68,49 @@ class Edit(Struct, kw_only=True):
     notes: list[str] = field(default_factory=list)
     """What a person should know about this file."""
 
+    @property
+    def rate(self) -> Rate:
+        """Of its frames."""
+        return self.grid.rate
+
     def record(self, frame: int) -> str:
-        """The record timecode of a frame of the session."""
-        return self.rate.timecode(self.start_frame + frame)
+        """The record timecode of a frame of the session; past midnight it runs on (``24:00:05:00``)."""
+        return self.rate.timecode(self.start_frame + frame, running=True)
 
     def source(self, frame: int) -> str:
-        """The source timecode of a frame of the session: time of day."""
-        return self.rate.timecode(self.day_frame + frame)
+        """The time of day of a frame of the session, as a timecode."""
+        return self.rate.timecode(self.day_frame + frame, running=True)
 
 
-def edit_of(timeline: Timeline, rate: Rate, zone: tzinfo | None, start: Start = "tod") -> Edit:
-    """The edit of a session at ``rate``; time of day is that of ``zone`` (None: the machine's)."""
+def edit_of(
+    timeline: Timeline, rate: Rate, zone: tzinfo | None, start: str = "tod", *, shift: Fraction = Fraction(0)
+) -> Edit:
+    """The edit of a session at ``rate``; time of day is that of ``zone`` (None: the machine's).
+
+    Args:
+        start: the record timecode of the first frame: ``tod`` (the time of day), ``zero``, or a timecode.
+        shift: by how many ms, less than a frame, its frames lie behind the session's start: where those of the
+            recording do.
+
+    Raises ``ValueError`` for a start that is no timecode.
+    """
+    grid = Grid(rate, timeline.start + shift)
     day_frame = rate.at_clock(_ms_of_day(timeline.start, zone))
-    length = max(rate.frames(timeline.end - timeline.start), 1)
+    length = max(grid.frame(timeline.end), 1)
     reels = reels_of((lane.camera_id, lane.name, lane.role) for lane in timeline.lanes)
-    builder = _Builder(timeline, rate, length, reels)
+    builder = _Builder(timeline, grid, length, reels)
     clips = list(builder.clips())
+    starts = {"tod": day_frame, "zero": 0}
     edit = Edit(
         title=printable(timeline.title or timeline.session_key),
-        rate=rate,
-        start_frame=day_frame if start == "tod" else 0,
+        grid=grid,
+        start_frame=starts[start] if start in starts else rate.frame_of(start),
         day_frame=day_frame,
         length=length,
         clips=clips,
-        markers=sorted(builder.markers(), key=lambda marker: (marker.at, marker.kind, marker.name)),
+        markers=sorted(builder.markers(), key=_in_order),
         reels=reels,
     )
-    edit.notes += builder.notes
     if timeline.clock_steps:
         often = counted(len(timeline.clock_steps), "time")
         edit.notes.append(f"the server's clock was set {often}: times here go on by the clock that it had at the start")
@@ -104,32 +119,28 @@ def edit_of(timeline: Timeline, rate: Rate, zone: tzinfo | None, start: Start = 
     return edit
 
 
+def _in_order(marker: Marker) -> tuple[int, str, str]:
+    return marker.at, marker.kind, marker.name
+
+
 class _Builder:
-    def __init__(self, timeline: Timeline, rate: Rate, length: int, reels: dict[str, Reel]) -> None:
-        self.notes: list[str] = []
+    def __init__(self, timeline: Timeline, grid: Grid, length: int, reels: dict[str, Reel]) -> None:
         self._timeline = timeline
-        self._rate = rate
+        self._grid = grid
         self._length = length
         self._reels = reels
         self._short: list[Marker] = []
-        self._cuts: dict[tuple[int, str | None], Event] = {}
-        for event in timeline.events:
-            if event.kind == "cut":
-                self._cuts[self._frame(event.moment), event.camera_id] = event
 
     def clips(self) -> Iterator[Clip]:
         """All clips, without a hole between them."""
         at = 0
         before: Clip | None = None
-        for start, end, what, camera_id in self._spans():
-            start = max(start, at)  # noqa: PLW2901 - rounding must not make two clips share a frame
+        for shot in shots_of(self._timeline):
+            start, end = max(self._frame(shot.start), at), min(self._frame(shot.end), self._length)
             if end <= start:
-                self._too_short(start, what, camera_id)
+                self._too_short(start, shot)
                 continue
-            if start > at:
-                before = Clip(start=at, end=start, what="nothing")
-                yield before
-            before = self._clip(start, end, what, camera_id, before)
+            before = self._clip(start, end, shot, before)
             yield before
             at = end
         if at < self._length:
@@ -150,48 +161,35 @@ class _Builder:
             name = names.get(still.camera_id or "", "")
             note = f"{still.status} {printable(still.still_id or '')}".rstrip()
             yield self._marker(still.moment, still.moment, "still", f"Still {name}".rstrip(), note)
-        for moment in self._timeline.music:
-            what = (moment.detail or {}).get("kind")
-            yield self._marker(moment.moment, moment.moment, "music", f"Music {printable(str(what or ''))}".rstrip())
-        for mark in self._timeline.markers:
-            label, source = (printable(str((mark.detail or {}).get(name) or "")) for name in ("label", "source"))
-            yield self._marker(mark.moment, mark.moment, "marker", label or "Marker", source)
+        for event in self._timeline.music:
+            what = printable(str((event.detail or {}).get("kind") or ""))
+            yield self._marker(event.moment, event.moment, "music", f"Music {what}".rstrip())
+        for event in self._timeline.markers:
+            yield self._mark(event)
 
     # ------------------------------------------------------------------ the parts
 
     def _frame(self, at: int) -> int:
-        return self._rate.frames(at - self._timeline.start)
+        return self._grid.frame(at)
 
-    def _spans(self) -> Sequence[tuple[int, int, What, str | None]]:
-        spans: list[tuple[int, int, What, str | None]] = [
-            (span.start, span.end, "camera", lane.camera_id) for lane in self._timeline.lanes for span in lane.on_air
-        ]
-        spans += [(span.start, span.end, "gap", None) for span in self._timeline.unknown]
-        in_order = sorted(spans, key=lambda span: span[:2])
-        return [(self._frame(start), self._frame(end), what, camera) for start, end, what, camera in in_order]
-
-    def _clip(self, start: int, end: int, what: What, camera_id: str | None, before: Clip | None) -> Clip:
-        if what != "camera" or camera_id is None:
-            return Clip(start=start, end=end, what=what)
-        cut = self._cuts.get((start, camera_id))
-        dissolve, transition = 0, None
-        if cut is not None and cut.duration_ms and (cut.transition or "").casefold() != "cut":
-            transition = printable(cut.transition or "") or "dissolve"
-            # Into what was not seen, nothing can be mixed; and the next cut ends this picture, however far it had come.
-            if before is not None and before.what == "camera":
-                dissolve = min(self._rate.frames(cut.duration_ms), end - start)
+    def _clip(self, start: int, end: int, shot: Shot, before: Clip | None) -> Clip:
+        if not shot.known:
+            return Clip(start=start, end=end, what="gap")
+        # Into what was not seen, and out of it, nothing can be mixed; and the next cut ends this picture, however far
+        # it had come.
+        mixed = shot.duration_ms > 0 and before is not None and before.what != "gap"
         return Clip(
             start=start,
             end=end,
-            what="camera",
-            reel=self._reels[camera_id],
-            dissolve=dissolve,
-            transition=transition,
+            what="nothing" if shot.camera_id is None else "camera",
+            reel=None if shot.camera_id is None else self._reels[shot.camera_id],
+            dissolve=min(self._grid.rate.frames(shot.duration_ms), end - start) if mixed else 0,
+            transition=(printable(shot.transition or "") or "dissolve") if shot.duration_ms else None,
         )
 
-    def _too_short(self, at: int, what: What, camera_id: str | None) -> None:
-        if what == "camera" and camera_id is not None:
-            name = self._reels[camera_id].name
+    def _too_short(self, at: int, shot: Shot) -> None:
+        if shot.camera_id is not None:
+            name = self._reels[shot.camera_id].name
             self._short.append(self._at(at, 0, "cut", f"Cut {name}", "on air for less than a frame: no clip"))
 
     def _gap(self, start: int | None, at: int, duration_ms: int | None) -> Marker:
@@ -199,6 +197,12 @@ class _Builder:
             return self._marker(at, at, "gap", "First heard", "the session ran before the tap heard of it")
         blind = f"nothing was heard for {duration_ms / 1000:.1f} s"
         return self._marker(at - duration_ms if start is None else start, at, "gap", "Gap", blind)
+
+    def _mark(self, event: Event) -> Marker:
+        """An operator's own: what was said is its name."""
+        detail = event.detail or {}
+        label, source = (printable(str(detail.get(name) or "")) for name in ("label", "source"))
+        return self._marker(event.moment, event.moment, "marker", label or "Marker", source)
 
     def _marker(self, start: int, end: int, kind: str, name: str, note: str = "") -> Marker:
         first, last = self._frame(start), self._frame(end)
@@ -213,7 +217,5 @@ class _Builder:
 
 
 def _ms_of_day(at: int, zone: tzinfo | None) -> int:
-    local = (
-        datetime.fromtimestamp(at / 1000, zone) if zone is not None else datetime.fromtimestamp(at / 1000).astimezone()
-    )
+    local = datetime.fromtimestamp(at // 1000, UTC).astimezone(zone)
     return ((local.hour * 60 + local.minute) * 60 + local.second) * 1000 + at % 1000

@@ -1,0 +1,126 @@
+"""Where the pictures are: from a moment of the session to a file and a frame in it.
+
+One model for every format. An *angle* is one camera, or the program as the server recorded it; its *parts* say which
+file shows it when. A part is a run of pictures without a break: a file that was paused has several, a recording that
+was split has several files. All of it is in whole frames of the edit, rounded once for each part, so that within a part
+the file and the edit go in step.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from tap.history.export.rates import Rate
+
+__all__ = ["Angle", "Part", "Piece", "Source", "in_step"]
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """One file, as editing systems have to be told of it."""
+
+    name: str
+    """Its base name, by which it is found again; the camera's name where no file is known."""
+    path: str | None
+    rate: Rate
+    """How its pictures come, and how its timecode counts."""
+    frames: int
+    first: int
+    """The number that its timecode gives its first picture."""
+    width: int
+    height: int
+    channels: int = 0
+    """Of sound; 0: it is silent, or not known."""
+    sample_rate: int = 48_000
+    reel: str = ""
+    """Its own; an invented one stands only for a camera of which no file is known."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from other files."""
+        return (self.path, "") if self.path is not None else (self.name, self.reel)
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """Pictures without a break: from ``start`` up to ``end`` (frames of the edit) the file, from its ``frame`` on."""
+
+    start: int
+    end: int
+    source: Source
+    frame: int
+    rate: Rate
+    """Of the edit."""
+
+    def frame_at(self, at: int) -> int:
+        """Which picture of the file is shown at a frame of the edit: the one that began last by then."""
+        return self.frame + in_step(at - self.start, self.rate, self.source.rate)
+
+
+class Piece(Struct, frozen=True, kw_only=True):
+    """From ``start`` up to ``end`` (frames of the edit) an angle shows a file from its ``frame`` on, or nothing."""
+
+    start: int
+    end: int
+    part: Part | None = None
+    """What it is of; None where there is no file."""
+
+    @property
+    def length(self) -> int:
+        """Frames of the edit."""
+        return self.end - self.start
+
+    @property
+    def source(self) -> Source | None:
+        """The file."""
+        return None if self.part is None else self.part.source
+
+    @property
+    def frame(self) -> int:
+        """The first picture of the file that it shows."""
+        return 0 if self.part is None else self.part.frame_at(self.start)
+
+    @property
+    def after(self) -> int:
+        """For so many frames of the edit the file goes on behind ``end``."""
+        return 0 if self.part is None else self.part.end - self.end
+
+
+class Angle:
+    """One camera, or the program (``camera_id`` None)."""
+
+    def __init__(self, camera_id: str | None, name: str, parts: list[Part]) -> None:
+        """``parts`` are in order and do not overlap."""
+        self.camera_id = camera_id
+        self.name = name
+        self.parts = parts
+        self._starts = [part.start for part in parts]
+
+    def cut(self, start: int, end: int) -> Iterator[Piece]:
+        """What it shows from ``start`` up to ``end``, without a hole: where no file is, a piece says so."""
+        at = start
+        for part in self.parts[max(0, bisect_right(self._starts, start) - 1) :]:
+            if part.start >= end:
+                break
+            first, last = max(at, part.start), min(end, part.end)
+            if last <= first:
+                continue
+            if first > at:
+                yield Piece(start=at, end=first)
+            yield Piece(start=first, end=last, part=part)
+            at = last
+        if at < end:
+            yield Piece(start=at, end=end)
+
+    @property
+    def sources(self) -> list[Source]:
+        """Its files, each once, in order."""
+        return list({part.source.key: part.source for part in self.parts}.values())
+
+
+def in_step(frames: int, ours: Rate, theirs: Rate) -> int:
+    """So many frames of one rate as whole frames of another, those that have begun."""
+    if ours.keeps_step(theirs):
+        return frames
+    return int(frames * theirs.fps // ours.fps)

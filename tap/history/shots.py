@@ -1,0 +1,55 @@
+"""The program as shots, one after the other: what an edit is made of."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from tap.history.figures import Stretch, program_of
+from tap.history.timeline import Event, Timeline
+
+__all__ = ["Shot", "shots_of"]
+
+
+class Shot(Struct, frozen=True, kw_only=True):
+    """From ``start`` up to, not including, ``end`` (moments, as the timeline has them) the program was one thing."""
+
+    start: int
+    end: int
+    camera_id: str | None = None
+    """None: nothing was on, or, where it is not ``known``, nobody knows."""
+    known: bool = True
+    from_camera_id: str | None = None
+    """What was on before, as it was told by what began this shot."""
+    transition: str | None = None
+    """How it began, as it was told."""
+    duration_ms: int = 0
+    """For so long from its start the picture before it goes over into this one; 0 for a plain cut."""
+
+    @property
+    def length(self) -> int:
+        """Milliseconds."""
+        return self.end - self.start
+
+
+def shots_of(timeline: Timeline) -> list[Shot]:
+    """All shots of a session from its start to its end, in order, without a hole or an overlap."""
+    begun = {(event.moment, event.camera_id): event for event in timeline.events if event.kind in ("cut", "off_air")}
+    return [
+        _shot(stretch, begun.get((stretch.start, stretch.camera_id)) if stretch.known else None)
+        for stretch in program_of(timeline)
+    ]
+
+
+def _shot(stretch: Stretch, event: Event | None) -> Shot:
+    """A start and the far side of a gap are begun by no event."""
+    if event is None:
+        return Shot(start=stretch.start, end=stretch.end, camera_id=stretch.camera_id, known=stretch.known)
+    plain = (event.transition or "").casefold() == "cut"
+    return Shot(
+        start=stretch.start,
+        end=stretch.end,
+        camera_id=stretch.camera_id,
+        from_camera_id=event.from_camera_id,
+        transition=event.transition,
+        duration_ms=0 if plain else event.duration_ms or 0,
+    )
