@@ -490,7 +490,7 @@ class Machine:
         seq, at = hello.told.seq, hello.told.at
         name = f"{hello.server}/{hello.version}/{hello.boot}/{seq}/{at}"
         if connection is not None and connection.open and connection.greeted:
-            again = hello.boot == connection.boot and self._goes_on(hello, connection, name)
+            again = not hello.once and hello.boot == connection.boot and self._goes_on(hello, connection, name)
             if again:
                 return
         if connection is None or not connection.open or connection.greeted:
@@ -1359,7 +1359,7 @@ class Machine:
 
     def _files(self, o: Recording) -> None:
         """What the recorder says of its files, into the rows of the sessions that they belong to."""
-        state, at = self.state, told_at(o.told)
+        state, at = self.state, told_at(o.told) if o.at is None else o.at
         current, state.files = state.files, tell(state.files, o, at)[-1:]
         running = self._book.running()
         if running is not None:

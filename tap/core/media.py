@@ -79,8 +79,8 @@ def _goes_on(known: list[Media], last: Media | None, o: Recording, at: int, *, b
     if last is None or (o.path is not None and last.path not in {None, o.path}):
         if last is not None:
             _stop(last, at)
-        if not begins:
-            return
+        if not begins or (o.path is None and o.started_at is None):
+            return  # nothing that tells of a file
         before, last = last, Media(o.path, at if last is not None or o.started_at is None else o.started_at)
         if before is not None:
             last.rate, last.width, last.height = before.rate, before.width, before.height
@@ -98,7 +98,8 @@ def _ends(known: list[Media], last: Media, o: Recording, at: int, *, begins: boo
         # A split that nobody told: where the one ended and the other began is not known.
         known.append(Media(o.path, None, at, rate=last.rate, width=last.width, height=last.height))
         return
-    last.path = last.path or o.path
+    if last.path is None:
+        last.path, last.from_ = o.path, o.started_at or last.from_
     _stop(last, at)
 
 

@@ -163,6 +163,8 @@ class Hello(Struct, frozen=True):
     server: str | None = None
     version: str | None = None
     boot: str | None = None
+    once: bool = False
+    """Its server greets once on each connection: another greeting is another connection."""
 
 
 class Snapshot(Struct, frozen=True):
@@ -315,6 +317,8 @@ class Recording(Struct, frozen=True):
     """Frames a second."""
     width: int | None = None
     height: int | None = None
+    at: int | None = None
+    """When that was, by our own clock, where it was before the frame that tells it."""
 
 
 class SetUp(Struct, frozen=True):
@@ -409,3 +413,5 @@ class Policy(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """How long a session by ``program`` lasts without a change."""
     clock_step_ms: _Ms = 10_000
     """A server time further back than this is a clock that was set, never an old snapshot."""
+    sources: dict[str, tuple[str, ...]] = {}
+    """OBS: by the name of a scene, the sources in it that are cameras."""

@@ -39,15 +39,23 @@ def missing() -> str | None:
 
 def in_namespace(command: Sequence[str]) -> list[str]:
     """``command`` where there is only loopback; without rights, in a user namespace."""
-    unshare = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
+    unshare = ["unshare", *([] if os.getuid() == 0 else ["--user", "--map-root-user"]), "--net", "--mount"]
     return [*unshare, "--", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *command]
 
 
 class Studio:
     """OBS on ``ws://127.0.0.1:4455``; a context manager. ``scenes`` are names with their colours (0xRRGGBB)."""
 
-    def __init__(self, root: Path, scenes: dict[str, int], *, others: dict[str, dict[str, int]] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        scenes: dict[str, int],
+        *,
+        others: dict[str, dict[str, int]] | None = None,
+        chroot: Path | None = None,
+    ) -> None:
         self.root = root
+        self._chroot = chroot
         self.recordings = root / "recordings"
         self._obs: subprocess.Popen[bytes] | None = None
         self._screen: subprocess.Popen[bytes] | None = None
@@ -74,6 +82,7 @@ class Studio:
         with (self.root / "obs.log").open("ab") as log:
             self._obs = subprocess.Popen(
                 [
+                    *self._inside(),
                     *("obs", "--multi", "--disable-updater", "--disable-missing-files-check", "--minimize-to-tray"),
                     *("--disable-shutdown-check", "--websocket_ipv4_only"),
                 ],
@@ -83,6 +92,19 @@ class Studio:
                 stderr=log,
             )
         self._wait(self._listens, "OBS does not listen")
+
+    def _inside(self) -> list[str]:
+        """What stands before OBS's own command: the way into the root that it is installed in."""
+        if self._chroot is None:
+            return []
+        # In the mount namespace of this shoot, so that nothing of it stays.
+        binds = (Path("/dev"), Path("/proc"), Path("/sys"), Path("/tmp"), self.root)  # noqa: S108 - X listens there
+        for path in binds:
+            inside = self._chroot / path.relative_to("/")
+            inside.mkdir(parents=True, exist_ok=True)
+            if not os.path.ismount(inside):
+                subprocess.run(["mount", "--rbind", str(path), str(inside)], check=True, timeout=60)
+        return ["chroot", str(self._chroot)]
 
     def kill(self) -> None:
         """As the power does it: nothing is said, nothing is finished."""
