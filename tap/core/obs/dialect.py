@@ -40,6 +40,7 @@ _MAPPED = frozenset(
 class ObsDialect(Dialect):
     """How OBS's frames read. Frame by frame it only says what each is; together they are for its reader."""
 
+    speaker = "OBS"
     refusals: Mapping[int, str] = REFUSALS
     emits = _EMITS
 

@@ -51,7 +51,7 @@ _SPLITS_UNTOLD = (
 
 REFUSALS: Mapping[int, str] = {
     4007: "OBS says that it was not told who we are",
-    4009: f"OBS refuses this password: {_WHERE}",
+    4009: f"OBS refuses the password; {_WHERE}",
     4010: "OBS speaks another version of its protocol than this multicam-tap: upgrade the older of the two",
     4011: "somebody removed this client in OBS (WebSocket Server Settings, Show Connect Info)",
     4012: "OBS does not know a feature that it was asked for",
@@ -118,7 +118,8 @@ class ObsHandshake:
     @property
     def remark(self) -> str | None:
         """What people should know although it works."""
-        silent = [question.kind for question in self._open.values() if question.waited >= _LASTS]
+        silent = [asked.kind for asked in self._open.values() if asked.waited >= _LASTS]
+        silent.sort(key=lambda kind: kind not in ASKED)
         named = ", ".join(dict.fromkeys(silent[:_NAMED])) + (" …" if len(silent) > _NAMED else "")
         words = [] if self._notice is None else [self._notice]
         if silent:
@@ -198,7 +199,7 @@ class ObsHandshake:
         if not isinstance(salt, str) or not isinstance(challenge, str):
             raise HandshakeRefused("OBS asks for a password in a way that this multicam-tap does not know: upgrade it")
         if self._password is None:
-            raise HandshakeRefused(f"OBS wants a password, and none is set: {_WHERE}")
+            raise HandshakeRefused(f"OBS wants a password, and none is set; {_WHERE}")
         return _proof(self._password, salt, challenge)
 
     @staticmethod

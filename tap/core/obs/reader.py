@@ -474,10 +474,11 @@ class ObsReader:
             told = Told(stamp, type=message.kind)
             yield Recording(told, True, rate=state.rate, width=state.width, height=state.height)
 
-    def _collection_changing(self, _message: Message, _stamp: Stamp) -> Iterator[Observation]:
+    def _collection_changing(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        """The one that is left, which is named here, is still the one by which a session that runs began."""
         self.state.switching, self.state.stormed = True, False
         self._transitions.forget()
-        yield from ()
+        yield SetUp(Told(stamp, type=message.kind), collection=text(message.data, "sceneCollectionName"))
 
     def _collection_changed(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         """What comes after it waits for the list of the new scenes, where events do not tell them."""
