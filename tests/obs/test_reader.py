@@ -190,7 +190,7 @@ def test_what_happens_while_a_program_event_is_held_happens_after_it() -> None:
 
 
 def test_a_recording_is_the_session_and_its_file_is_its_media() -> None:
-    """From STARTED to STOPPING, where the file ends; a file that is split adds another, and the first gives the title."""
+    """From STARTED to STOPPING, where the file ends; a split adds another, and the first gives the title."""
     stage = ObsStage().shoot()
     stage.later(1000).event("RecordFileChanged", newOutputPath="/rec/2.mkv")
     stage.later(1000).record("STOPPING")

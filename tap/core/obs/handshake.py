@@ -103,6 +103,7 @@ class ObsHandshake:
         self._cuts: set[str] = set()
         """The names of transitions that are hard cuts."""
         self._started = 0
+        self._changed = 0
         self._on: Mapping[str, Any] = {
             "CurrentSceneCollectionChanged": self._other_collection,
             "CurrentSceneTransitionChanged": lambda _: self._ask("GetCurrentSceneTransition"),
@@ -238,7 +239,8 @@ class ObsHandshake:
 
     def _other_collection(self, _: dict[str, Any]) -> list[bytes]:
         """Other scenes, and other transitions under the same names."""
-        frames = [*self._ask("GetSceneList", "switch"), *self._ask("GetSceneTransitionList")]
+        self._changed += 1
+        frames = [*self._ask("GetSceneList", "switch", self._changed), *self._ask("GetSceneTransitionList")]
         return [*frames, *self._ask_items()]
 
     def _other_profile(self) -> list[bytes]:
@@ -261,7 +263,7 @@ class ObsHandshake:
         """Some versions tell of other canvases' scenes as of the main one's: the list of these decides."""
         frames = self._items_changed(told)
         if self._plugin is None or (5, 6, 0) <= self._plugin <= (5, 7, 0):
-            ident = question("GetSceneList", "created")
+            ident = question("GetSceneList", "created", self._changed)
             self._again.setdefault(ident, _Question("GetSceneList"))  # with the next tick: once for many
         return frames
 

@@ -35,7 +35,7 @@ from tap.core.obs.scenes import Scenes
 from tap.core.obs.sources import Sources
 from tap.core.obs.state import Begun, Gathering, ObsState, Removal, Waiting
 from tap.core.obs.telling import COLLECTION_CHANGED, LANDED, PROGRAM, SOURCE, Telling, listed
-from tap.core.obs.transitions import Transitions
+from tap.core.obs.transitions import Transitions, leads_to
 
 __all__ = ["ObsReader"]
 
@@ -192,15 +192,14 @@ class ObsReader:
 
     def _transition_to(self, item: Waiting, stamp: Stamp) -> Begun | None:
         """The transition that a program event ended: also one whose end was told after the next one's beginning."""
-        scene, waiting = self._scene_id(item.data), self.state.waiting
-        landed = [other for other in waiting if other.kind == LANDED and other.begun is not None]
-        found = next(
-            (other for other in landed if scene is not None and other.begun and other.begun.target == scene), None
-        )
-        if found is not None and not any(begun.target == scene for begun in self.state.begun):
-            waiting.remove(found)
-            return found.begun
-        return self._transitions.take(stamp, scene)
+        name, uuid = text(item.data, "sceneName") or "", text(item.data, "sceneUuid")
+        waiting = self.state.waiting
+        if not any(leads_to(begun, name, uuid) for begun in self.state.begun):
+            for other in waiting:
+                if other.kind == LANDED and other.begun is not None and leads_to(other.begun, name, uuid):
+                    waiting.remove(other)
+                    return other.begun
+        return self._transitions.take(stamp, name, uuid)
 
     def _unmasked(self, item: Waiting) -> bool:
         """Leaving studio mode, OBS announces the preview and at once what stays on air: neither is a change."""
@@ -216,8 +215,8 @@ class ObsReader:
             waiting.remove(other)
         return True
 
-    def _scene_id(self, data: Mapping[str, Any], name: str = "scene") -> str | None:
-        scene = self._scenes.find(text(data, f"{name}Name") or "", text(data, f"{name}Uuid"))
+    def _scene_id(self, data: Mapping[str, Any]) -> str | None:
+        scene = self._scenes.find(text(data, "sceneName") or "", text(data, "sceneUuid"))
         return None if scene is None else scene.id
 
     def _release(self, now: int | None) -> Iterator[Observation]:
@@ -266,23 +265,24 @@ class ObsReader:
         if message.why == "transition":
             yield from self._target_named(message, stamp)
             return
+        if state.counted and message.number not in {None, state.changes}:
+            return  # of a collection that is not there any more
         if not data.get("scenes") or text(data, "currentProgramSceneName") is None:
             # OBS is still loading, and is asked again: as an answer it counts only towards not waiting for others.
             if state.gathering is not None:
                 yield from self._gathered("GetSceneList", data, stamp, counts=False)
             return
-        changed = next(
-            (item for item in state.waiting if item.kind == COLLECTION_CHANGED and item.answer is None), None
-        )
-        if changed is not None and message.why in {None, "switch"}:
-            changed.answer = data
-            changed.due = stamp.mono + (HOLD_MS if self._sources.asked else 0)
         if message.why is None and "GetSceneList" in state.missing:
             yield from self._gathered("GetSceneList", data, stamp)
-        elif changed is None or message.why not in {None, "switch"}:
-            if message.why is None:
-                yield from self._target_named(message, stamp)
-            self._enqueue(message, stamp)
+            return
+        changed = [item for item in state.waiting if item.kind == COLLECTION_CHANGED and item.answer is None]
+        if changed and message.why in {None, "switch"}:
+            changed[0].answer = data
+            changed[0].due = stamp.mono + (HOLD_MS if self._sources.asked else 0)
+            return
+        if message.why is None:
+            yield from self._target_named(message, stamp)
+        self._enqueue(message, stamp)
 
     def _answered(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         """Another answer: of the beginning, or the sources of a scene."""
@@ -429,15 +429,17 @@ class ObsReader:
         """OBS names where a transition leads, before it is there."""
         number = message.number if self.state.counted else None
         begun = self._transitions.named(number, self._interrupted())
-        target = self._scene_id(message.data, "currentProgramScene")
+        target = text(message.data, "currentProgramSceneName")
         if begun is None or begun.target is not None or target is None:
             return
-        if number is None and target == self.state.program:
+        uuid = text(message.data, "currentProgramSceneUuid")
+        known = self._scenes.find(target, uuid)
+        if number is None and known is not None and known.id == self.state.program:
             return  # it was asked before the transition began
-        begun.target, begun.early = target, begun.cut_short is None
+        begun.target, begun.uuid, begun.early = target, uuid, begun.cut_short is None
         for item in self.state.waiting:
             if item.kind == LANDED and item.begun is not None and item.begun.target is not None:
-                sure = item.begun.early or self._telling.next_target(item.begun) is not None
+                sure = item.begun.early or self._transitions.after(item.begun) is not None
                 item.due = stamp.mono if sure else item.due
         if begun.early:
             yield from self._telling.coming(begun, Told(stamp, type="SceneTransitionStarted"))
@@ -484,6 +486,7 @@ class ObsReader:
         """What comes after it waits for the list of the new scenes, where events do not tell them."""
         state = self.state
         state.switching, state.switched = False, stamp.mono
+        state.changes += 1
         state.items.clear()
         due = stamp.mono + (0 if state.stormed else _GATHER_MS)
         item = Waiting(message.kind, message.data, stamp.wall, stamp.mono, due, switch=state.stormed)

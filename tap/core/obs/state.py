@@ -38,7 +38,8 @@ class Begun(Struct):
     number: int = 0
     """Which of all transitions of this connection."""
     target: str | None = None
-    """Id of the scene that it leads to, as an answer named it."""
+    uuid: str | None = None
+    """Name and uuid of the scene that it leads to, as an answer told them."""
     early: bool = False
     """That answer came before another transition began, so it cannot be about that one."""
     stopped: int | None = None
@@ -152,8 +153,10 @@ class ObsState(Struct):
     begun: list[Begun] = field(default_factory=list)
     started: int = 0
     """Transitions that started on this connection."""
+    changes: int = 0
+    """Changes of the collection on this connection."""
     counted: bool = True
-    """All of them were heard, so that their numbers are those of our questions."""
+    """All of these were heard, so that their numbers are those of our questions."""
     transitions_seen: bool = False
     kinds: dict[str, str] = field(default_factory=dict)
     """What kind of transition stands behind a name."""

@@ -93,6 +93,7 @@ class Telling:
         state, begun = self._state, item.begun
         name, uuid = text(item.data, "sceneName") or "", text(item.data, "sceneUuid")
         self._sure(name, uuid)
+        self._same_name(name, uuid)
         scene, new = self._scenes.get(name, uuid)
         if new:
             yield from self._joined(scene, told)
@@ -104,11 +105,12 @@ class Telling:
 
     def _really(self, scene: Scene, begun: Begun | None) -> Scene:
         """In studio mode OBS lets nobody interrupt a transition, and yet tells what was asked for in its midst."""
-        if begun is None or not (self._state.studio and begun.early) or begun.target in {None, scene.id}:
+        if begun is None or begun.target is None or not (self._state.studio and begun.early):
             return scene
-        if self._transitions.is_hard(begun):
-            return scene
-        return next((other for other in self._scenes if other.id == begun.target), scene)
+        return scene if self._transitions.is_hard(begun) else self._target(begun) or scene
+
+    def _target(self, begun: Begun) -> Scene | None:
+        return None if begun.target is None else self._scenes.find(begun.target, begun.uuid)
 
     def _landed(self, item: Waiting, told: Told) -> Iterator[Observation]:
         """A transition was interrupted: the next one starts from its target, which so was on air."""
@@ -116,18 +118,13 @@ class Telling:
         if begun is None or begun.target is None:
             return
         lands = begun.stopped is not None or puts_interrupted_targets_on_air(state) is True
-        if not lands or not (begun.early or self.next_target(begun) not in {None, begun.target}):
-            return
-        scene = next((scene for scene in self._scenes if scene.id == begun.target), None)
+        after = self._transitions.after(begun)
+        # An answer that came late may be about the one that interrupted it.
+        sure = begun.early or (after is not None and self._target(after) is not self._target(begun))
+        scene = self._target(begun) if lands and sure else None
         if scene is not None:
             state.program = scene.id
             yield from self._on_air(scene, told, begun, over=told.stamp.mono, trigger=None, hard=False)
-
-    def next_target(self, begun: Begun) -> str | None:
-        """What the transition after this one leads to, as far as is known."""
-        waiting = (item.begun for item in self._state.waiting if item.begun is not None)
-        after = (other for other in (*self._state.begun, *waiting) if other.number == begun.number + 1)
-        return next((other.target for other in after), None)
 
     def _on_air(
         self, scene: Scene, told: Told, begun: Begun | None, *, over: int, trigger: str | None, hard: bool
@@ -148,7 +145,7 @@ class Telling:
 
     def coming(self, begun: Begun, told: Told) -> Iterator[Observation]:
         """A transition was found to lead to this scene."""
-        scene = next((scene for scene in self._scenes if scene.id == begun.target), None)
+        scene = self._target(begun)
         if scene is None or begun.ended is not None or self._transitions.is_hard(begun):
             return
         camera = self._sources.camera(scene)
@@ -341,6 +338,12 @@ class Telling:
             for other in self._state.unsure
             if not (other.uuid == uuid if uuid is not None else other.name == name)
         ]
+
+    def _same_name(self, name: str, uuid: str | None) -> None:
+        """As long as nobody has listed the scenes of another collection, one of a name that is known is that camera."""
+        namesake = self._scenes.named(name)
+        if self._state.unlisted is not None and namesake is not None and self._scenes.find(name, uuid) is None:
+            namesake.uuid = uuid
 
     def _scene_created(self, item: Waiting, told: Told) -> Iterator[Observation]:
         if item.data.get("isGroup") is True:

@@ -14,7 +14,7 @@ from tap.core.obs.messages import text, whole
 from tap.core.obs.state import Begun, ObsState
 from tap.core.obs.versions import puts_interrupted_targets_on_air
 
-__all__ = ["HARD_CUT", "Transitions"]
+__all__ = ["HARD_CUT", "Transitions", "leads_to"]
 
 HARD_CUT = "cut"
 """What the ledger calls a change without a transition, by whatever name OBS has it in its language."""
@@ -30,6 +30,13 @@ _SHORTEST_MS = 50
 """OBS takes no shorter length for a transition."""
 _KEPT = 8
 _KINDS_KEPT = 1_000
+
+
+def leads_to(begun: Begun, name: str, uuid: str | None) -> bool:
+    """Whether this transition is known to lead to that scene."""
+    if begun.uuid is not None and uuid is not None:
+        return begun.uuid == uuid
+    return begun.target is not None and begun.target == name
 
 
 class Transitions:
@@ -77,14 +84,22 @@ class Transitions:
         running = [item for item in self._state.begun if item.ended is None and item.name == name]
         if not running or running[0].stopped is not None or self.is_hard(running[0]):
             return None
+        if not self._can_be_over(running[0], stamp):
+            return None  # a last word of the one that it interrupted
         running[0].stopped = stamp.mono
         return running[0]
 
-    def take(self, stamp: Stamp, target: str | None) -> Begun | None:
+    def after(self, begun: Begun) -> Begun | None:
+        """The transition that interrupted this one, where it is known where that leads."""
+        waiting = (item.begun for item in self._state.waiting if item.begun is not None)
+        after = (other for other in (*self._state.begun, *waiting) if other.number == begun.number + 1)
+        return next((other for other in after if other.target is not None), None)
+
+    def take(self, stamp: Stamp, name: str, uuid: str | None) -> Begun | None:
         """The transition that the program event of this scene ended; it can end no other."""
         begun = self._state.begun
         begun[:] = [item for item in begun if not self._led_nowhere(item, stamp)]
-        found = self._led_there(target) or self._likely(stamp, target)
+        found = self._led_there(name, uuid) or self._likely(stamp)
         if found is not None:
             del begun[: begun.index(found) + 1]
         return found
@@ -103,7 +118,8 @@ class Transitions:
     def begin_anew(self) -> None:
         """Another connection: OBS is asked by new numbers."""
         self.forget()
-        self._state.started, self._state.counted, self._state.transitions_seen = 0, True, False
+        state = self._state
+        state.started, state.changes, state.counted, state.transitions_seen = 0, 0, True, False
 
     def listed(self, data: Mapping[str, Any]) -> None:
         """OBS lists its transitions: what kind stands behind each name."""
@@ -154,14 +170,13 @@ class Transitions:
     def _can_be_over(self, item: Begun, stamp: Stamp) -> bool:
         return self.is_hard(item) or stamp.mono - item.mono >= _SHORTEST_MS
 
-    def _led_there(self, target: str | None) -> Begun | None:
-        led = [item for item in self._state.begun if target is not None and item.target == target]
+    def _led_there(self, name: str, uuid: str | None) -> Begun | None:
+        led = [item for item in self._state.begun if leads_to(item, name, uuid)]
         return next((item for item in led if item.ended is not None), led[-1] if led else None)
 
-    def _likely(self, stamp: Stamp, target: str | None) -> Begun | None:
-        state = self._state
-        # In studio mode OBS may be wrong about what it put on air, and the transition is right.
-        fits = [item for item in state.begun if target is None or item.target in {None, target} or state.studio]
+    def _likely(self, stamp: Stamp) -> Begun | None:
+        """One that is not known to lead elsewhere; but in studio mode OBS may be wrong about what it put on air."""
+        fits = [item for item in self._state.begun if item.target is None or self._state.studio]
         over = [item for item in fits if item.ended is not None]
         # Of two that are just over, this is the first one's event, since events of one kind keep their order.
         just = [item for item in over if item.ended is not None and stamp.mono - item.ended <= _LATE_MS]
