@@ -229,7 +229,7 @@ class _Pictures:
         clock = self._clock(file, found, pauses)
         for change in found:
             before, first = clock(change.last), clock(change.first)
-            resumed = any(before <= until and first >= since for since, until in pauses)
+            resumed = any(before <= until + NEAR_MS and first >= since for since, until in pauses)
             if before >= self._from and not resumed:
                 self._change(change, before, first)
         self._shown.append((clock(shown[0].first), clock(shown[-1].last)))
@@ -261,7 +261,8 @@ class _Pictures:
         told = [at for at, camera in self._told if camera == change.camera and last - 500 <= at <= first + 1_000]
         cut = self._best(change, last, first)
         if cut is None and not told:
-            verdict.untold += 1
+            # From one picture to the next: else it is only the middle of a transition that looks like a camera.
+            verdict.untold += change.hard
             return
         verdict.changes += 1
         if cut is None:

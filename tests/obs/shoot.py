@@ -162,7 +162,9 @@ class Operator:
         await self.until(f"{sort}StateChanged", since, outputState=f"OBS_WEBSOCKET_OUTPUT_{state}")
 
     async def cut(self, scene: str) -> None:
-        """A change that is awaited, by whatever transition is set."""
+        """A change that is awaited, by whatever transition is set; none where it is on air already."""
+        if (await self.do("GetSceneList"))["currentProgramSceneName"] == scene:
+            return
         since = len(self.log.events)
         await self.do("SetCurrentProgramScene", sceneName=scene)
         await self.until("CurrentProgramSceneChanged", since, sceneName=scene)
@@ -179,6 +181,8 @@ class Operator:
 
     async def preview(self, scene: str) -> None:
         """Has to be awaited: OBS answers before it has done it, and would take what was there before."""
+        if (await self.do("GetCurrentPreviewScene"))["currentPreviewSceneName"] == scene:
+            return
         since = len(self.log.events)
         await self.do("SetCurrentPreviewScene", sceneName=scene)
         await self.until("CurrentPreviewSceneChanged", since, sceneName=scene)
@@ -425,7 +429,7 @@ async def _studio_mode(operator: Operator, scenes: list[str]) -> None:
     await operator.beat()
     await operator.t_bar_back(third)
     await operator.beat()
-    await operator.take(third)
+    await operator.take(on_air)
     await operator.beat()
     # A second take in the midst of one is not made; and yet OBS says so, and believes it.
     await operator.preview(first)
@@ -436,7 +440,7 @@ async def _studio_mode(operator: Operator, scenes: list[str]) -> None:
     await operator.do("TriggerStudioModeTransition")
     await operator.until("CurrentProgramSceneChanged", since)
     await operator.beat()
-    await operator.take(on_air)
+    await operator.take(third)
     await operator.beat()
     await operator.studio(False)
     await operator.transition("Cut")
@@ -477,16 +481,20 @@ async def _another_scene(operator: Operator, scenes: list[str]) -> None:
 
 async def _other_canvas(operator: Operator, scenes: list[str]) -> None:
     """Scenes of another canvas, one of them called like one of ours, where this version has canvases."""
+    try:
+        canvases = (await operator.do("GetCanvasList"))["canvases"]
+    except RuntimeError:
+        return  # this version knows none
+    if CANVAS[1] not in {canvas["canvasUuid"] for canvas in canvases}:
+        raise RuntimeError(f"the canvas of the collection is not there: {canvases}")
     for name in ("Upright", scenes[1]):
-        try:
-            await operator.do("CreateScene", sceneName=name, canvasUuid=CANVAS[1])
-        except RuntimeError:
-            return  # there is no such canvas, and so a scene of that name is taken
+        await operator.do("CreateScene", sceneName=name, canvasUuid=CANVAS[1])
         operator.log.made += 1
         await operator.beat(0.2, 0.4)
     await operator.cut(scenes[1])
     await operator.beat()
-    await operator.do("RemoveScene", sceneName=scenes[1], canvasUuid=CANVAS[1])
+    with suppress(RuntimeError):  # nobody shows it, so it may be gone by itself
+        await operator.do("RemoveScene", sceneName=scenes[1], canvasUuid=CANVAS[1])
     await operator.beat()
 
 

@@ -394,17 +394,10 @@ class ObsReader:
             return
         told = Told(stamp, type="GetRecordStatus")
         if anew:
-            yield Recording(
-                told,
-                True,
-                started_at=take.started_at,
-                paused=now.paused or None,
-                rate=state.rate,
-                width=state.width,
-                height=state.height,
-            )
-        elif now.paused != was_paused:
-            yield Recording(told, True, paused=now.paused, at=at)
+            yield self._recording(told, started_at=take.started_at, paused=now.paused or None)
+        else:
+            changed = now.paused if now.paused != was_paused else None
+            yield self._recording(told, paused=changed, at=None if changed is None else at)
 
     # ------------------------------------------------------------------ at once: what waits for nothing
 
@@ -472,9 +465,14 @@ class ObsReader:
         if frames and seconds:
             state.rate = frames / seconds if frames % seconds else frames // seconds
         state.width, state.height = whole(data.get("outputWidth")), whole(data.get("outputHeight"))
-        if self._outputs.recorder is not None:
-            told = Told(stamp, type=message.kind)
-            yield Recording(told, True, rate=state.rate, width=state.width, height=state.height)
+        # Whether the recorder of before still runs is not known before the snapshot, which tells this too.
+        if self._outputs.recorder is not None and "GetRecordStatus" not in state.missing:
+            yield self._recording(Told(stamp, type=message.kind))
+
+    def _recording(self, told: Told, **more: Any) -> Recording:
+        """The recorder runs, and by which settings."""
+        state = self.state
+        return Recording(told, True, rate=state.rate, width=state.width, height=state.height, **more)
 
     def _collection_changing(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         """The one that is left, which is named here, is still the one by which a session that runs began."""
