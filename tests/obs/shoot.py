@@ -196,13 +196,13 @@ class Operator:
         await self.until("CurrentProgramSceneChanged", since, sceneName=scene)
 
     async def t_bar(self, scene: str) -> None:
-        """A transition by hand."""
+        """A transition by hand. OBS 32.1 and later take it back whenever a client lets go of it."""
         await self.preview(scene)
         since = len(self.log.events)
         for position in (0.3, 0.7, 1.0):
             await self.do("SetTBarPosition", position=position, release=position == 1.0)
             await self.beat(0.2, 0.3)
-        await self.until("CurrentProgramSceneChanged", since, sceneName=scene)
+        await self.until("SceneTransitionEnded", since)
 
     async def interrupt(self, scene: str, then: str) -> None:
         """Change one's mind in the midst of a fade."""
