@@ -536,7 +536,7 @@ class Machine:
         if state.connection is not None:
             state.connection.first_at = None
             state.connection.began_at = None
-            state.connection.snapshot_seen = False
+            state.connection.snapshot_seen = state.connection.session_seen = False
 
     def _hello(self, o: Hello) -> None:
         state = self.state
@@ -827,6 +827,7 @@ class Machine:
             self._cameras.listed(o.cameras or (), o.told, connection)
             self._cameras.on_program(self._known_program(), told_at(o.told))
         connection.snapshot_seen = True
+        connection.session_seen = connection.session_seen or o.session is not UNSET
         if self._shortcuts and signal is Signal.SAME and cause.info is not None:
             self._confirming.settle(o)
 
@@ -864,11 +865,19 @@ class Machine:
         by = self._policy.session
         session = state.session
         if o.session is not UNSET and (state.frames_seen or by == "frames"):
+            first = first or self._ran_already(o.session)
             return self._frames_relation(o.session, _Cause(o.told, info=o.session, snapshot=told, first_sight=first))
         cause = _Cause(o.told, snapshot=told, by=by, first_sight=first)
         if by == "frames" or (state.frames_seen and (session is None or session.by == "frames")):
             return seen, cause
         return self._policy_relation(by, told, first) or seen, cause
+
+    def _ran_already(self, info: SessionInfo | None) -> bool:
+        """Whether this is the connection's first word on its session, which began before it."""
+        connection = self.state.connection
+        if connection is None or connection.session_seen or connection.first_at is None or info is None:
+            return False
+        return info.started_at is not None and info.started_at < connection.first_at
 
     def _frames_relation(self, info: SessionInfo | None, cause: _Cause) -> tuple[Signal | None, _Cause]:
         """What a snapshot means for the session by its own word, unless that word is stale."""

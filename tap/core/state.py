@@ -287,6 +287,8 @@ class Connection(Struct):
     first_at: int | None = None
     first_wall: int = 0
     snapshot_seen: bool = False
+    session_seen: bool = False
+    """A snapshot on it said something of the session."""
     boot: str | None = None
     hello: str | None = None
     """What the greeting said, to tell a repeated one."""
