@@ -41,8 +41,8 @@ NAMES = (
     *("Cam 1", 'Crane "4"', "Wide Größe", "Gäste 🎤", "O'Brien \\ Ton/ü", "相机二", "Pult\t2", "Бас & <b>"),
     *("100 % %41", "x" * 300, "Cam 1 ", "password: hunter2"),
 )
-COLOURS = (0xC83232, 0x32C832, 0x3232C8, 0xC8C832, 0xC832C8, 0x32C8C8, 0xE6E6E6, 0xFF8C1E, 0x787878)
-"""Far enough apart to be told in a compressed picture; the last is for what comes later."""
+COLOURS = (0xC83232, 0x32C832, 0x3232C8, 0xC8C832, 0xC832C8, 0x32C8C8, 0xE6E6E6, 0xFF8C1E, 0xFF00FF)
+"""Far enough apart to be told in a compressed picture; the last, on no fade's way, is for what comes later."""
 _OTHER = "Anderswo"
 _CLI = (sys.executable, "-m", "tap.cli")
 _EVENTS = 1111

@@ -124,7 +124,7 @@ class ObsReader:
         state = self.state
         state.connected = state.fresh = True
         state.blind_since = state.heard
-        state.program = state.air = state.unlisted = None
+        state.program = state.air = state.announced = state.unlisted = None
         state.unsure.clear()
         self._transitions.begin_anew()
         return told
@@ -208,12 +208,14 @@ class ObsReader:
         # Leaving studio mode in the middle of a fade, the false event finds a transition that is not over.
         doubtful = [item for item in programs if not (item.switch or (item.begun and item.begun.ended is not None))]
         sure = [other for other in programs if other not in doubtful]
-        on_air = self._scene_id(sure[-1].data) if sure else self.state.program
-        if on_air is None or self._scene_id(item.data) != on_air:
+        state, scene = self.state, self._scene_id(item.data)
+        announced = self._scene_id(sure[-1].data) if sure else state.announced or state.program
+        if announced is None or scene != announced:
             return False
         for other in doubtful:
             waiting.remove(other)
-        return True
+        # What OBS was wrong about before is put right by this.
+        return bool(sure) or scene == state.program
 
     def _scene_id(self, data: Mapping[str, Any]) -> str | None:
         scene = self._scenes.find(text(data, "sceneName") or "", text(data, "sceneUuid"))
@@ -353,13 +355,15 @@ class ObsReader:
         program = text(scenes, "currentProgramSceneName")
         if program is not None and state.program is None:
             state.program = self._scenes.get(program, text(scenes, "currentProgramSceneUuid"))[0].id
+            state.announced = state.program
         return True
 
     def _renamed(self) -> None:
         """Another session: ids are the names that scenes have now."""
+        state = self.state
         for scene, old in self._scenes.anew():
-            if self.state.program == old:
-                self.state.program = scene.id
+            state.program = scene.id if state.program == old else state.program
+            state.announced = scene.id if state.announced == old else state.announced
 
     def _current_air(self) -> bool:
         """Find out which camera is on air; whether that is known."""

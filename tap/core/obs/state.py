@@ -131,6 +131,8 @@ class ObsState(Struct):
     """Scenes that were told of, and may be another canvas's."""
     program: str | None = None
     """Id of the scene on air."""
+    announced: str | None = None
+    """Id of the scene that OBS announced last; in studio mode it may be wrong about what is on air."""
     air: str | None = None
     """Id of the camera on air: the scene, or the source that is shown in it."""
     coming: str | None = None

@@ -97,6 +97,7 @@ class Telling:
         scene, new = self._scenes.get(name, uuid)
         if new:
             yield from self._joined(scene, told)
+        state.announced = scene.id
         scene = self._really(scene, begun)
         state.program = scene.id
         yield from self._on_air(
@@ -149,7 +150,9 @@ class Telling:
         if scene is None or begun.ended is not None or self._transitions.is_hard(begun):
             return
         camera = self._sources.camera(scene)
-        if camera != self._state.air:
+        if camera == self._state.air:
+            yield from self._settled(told)
+        else:
             self._state.coming = camera
             yield Coming(told, camera, begun.name)
 
@@ -230,6 +233,11 @@ class Telling:
         """The file ends where OBS begins to stop, and with it the session; what it is called comes later."""
         outputs = self._outputs
         by_record = outputs.session_by == "record"
+        if not self._state.switching:
+            # An OBS that exits tells no such end: what was removed just now was removed by somebody.
+            over, self._state.removals[:] = list(self._state.removals), []
+            for removal in over:
+                yield from self.gone(removal)
         outputs.pause(told.stamp, False)
         outputs.ended(told.stamp, recorder=True)
         yield Recording(told, False, path, started_at=None if path is None else outputs.start_by_name(path))
@@ -435,6 +443,7 @@ class Telling:
         for scene, old in self._scenes.anew():
             yield CameraLeft(told, old, for_good=True)
             yield from self._joined(scene, told)
+            self._state.announced = scene.id if self._state.announced == old else self._state.announced
             if self._state.program == old:
                 self._state.program = scene.id
             if self._state.air == old:
@@ -453,7 +462,7 @@ class Telling:
             yield from self._other_collection(item.answer, told, Switched(told.stamp.wall, told.stamp.mono, state.air))
         elif not item.switch:
             state.unlisted = Switched(told.stamp.wall, told.stamp.mono, state.air)
-            state.program = state.air = None
+            state.program = state.air = state.announced = None
             yield ProgramLost(told)
 
     def _other_collection(self, data: Mapping[str, Any], told: Told, switched: Switched) -> Iterator[Observation]:
@@ -465,7 +474,7 @@ class Telling:
         scene = self._scenes.find(text(data, "currentProgramSceneName") or "", text(data, "currentProgramSceneUuid"))
         late = switched.mono != told.stamp.mono
         if scene is not None and not self._follows(scene) and not (late and state.program is not None):
-            state.program = scene.id
+            state.program = state.announced = scene.id
             yield from self._switched_to(scene, told, switched)
         if not self.in_session:
             yield from self.anew(told)

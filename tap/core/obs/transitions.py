@@ -65,7 +65,7 @@ class Transitions:
         begun = self._state.begun
         running = [item for item in begun if item.ended is None and item.name == name]
         going = [item for item in running if item.cut_short is None and self._can_be_over(item, stamp)]
-        found = (going or running)[-1:]
+        found = (going or [item for item in running if item.cut_short is not None])[-1:]
         if found:
             found[0].ended = stamp.mono
             # Those that ran when it began were cut short: they never get a program event.
@@ -181,6 +181,7 @@ class Transitions:
         # Of two that are just over, this is the first one's event, since events of one kind keep their order.
         just = [item for item in over if item.ended is not None and stamp.mono - item.ended <= _LATE_MS]
         going = [item for item in fits if item.ended is None and item.cut_short is None]
+        going = [item for item in going if self._can_be_over(item, stamp)]
         return next(iter(just or over[-1:] or going[-1:]), None)
 
     def _kind(self, item: Mapping[str, Any]) -> None:
