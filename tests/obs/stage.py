@@ -53,7 +53,7 @@ class ObsStage(Stage):
     def listed(self, program: str, why: str = "", scenes: tuple[str, ...] | None = None) -> list[Entry]:
         """The scenes that there are, and what is on air or about to be."""
         listed = [{"sceneName": name, **self._uuid(name)} for name in reversed(scenes or tuple(self.scenes))]
-        uuid = {"currentProgramSceneUuid": self.uuids[program]} if program in self.uuids else {}
+        uuid: dict[str, Any] = {"currentProgramSceneUuid": self.uuids[program]} if program in self.uuids else {}
         return self.reply("GetSceneList", why=why, currentProgramSceneName=program, scenes=listed, **uuid)
 
     def switch(self, name: str = "Two", *, was: str = "One") -> None:

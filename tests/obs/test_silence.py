@@ -23,7 +23,7 @@ from tests.obs.stage import T0, ObsStage
 OBS = load_dialect("obs")
 HELLO = {"op": 0, "d": {"obsWebSocketVersion": "5.6.3", "rpcVersion": 1}}
 IDENTIFIED = {"op": 2, "d": {"negotiatedRpcVersion": 1}}
-LISTED = {
+LISTED: dict[str, Any] = {
     "currentProgramSceneName": "A",
     "currentProgramSceneUuid": "u-A",
     "scenes": [{"sceneName": "A", "sceneUuid": "u-A"}, {"sceneName": "B", "sceneUuid": "u-B"}],
@@ -89,7 +89,7 @@ def test_a_collection_whose_scenes_nobody_lists_is_asked_about_again() -> None:
 def test_where_a_transition_leads_is_asked_once() -> None:
     """Later, the answer would be about something else; and a hard cut leads nowhere else than its event says."""
     handshake = shaken()
-    cuts = {"transitions": [{"transitionName": "Schnitt", "transitionKind": "cut_transition"}]}
+    cuts: dict[str, Any] = {"transitions": [{"transitionName": "Schnitt", "transitionKind": "cut_transition"}]}
     handshake.received(answer("GetSceneTransitionList", **cuts))
 
     def started(name: str) -> list[str]:
