@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def media(stage: ObsStage, number: int = 0) -> list[tuple[str, int | None, int |
 
 
 def video(stage: ObsStage, frames: int = 30, seconds: int = 1, width: int = 1920, height: int = 1080) -> None:
-    size = {"baseWidth": 3840, "baseHeight": 2160, "outputWidth": width, "outputHeight": height}
+    size: dict[str, Any] = {"baseWidth": 3840, "baseHeight": 2160, "outputWidth": width, "outputHeight": height}
     stage.reply("GetVideoSettings", fpsNumerator=frames, fpsDenominator=seconds, **size)
 
 
@@ -104,7 +105,7 @@ def test_an_answer_that_comes_after_the_start_is_the_recording_s_too() -> None:
 @pytest.mark.parametrize(
     "odd", [{}, {"fpsNumerator": 0, "fpsDenominator": 0}, {"fpsNumerator": "30"}, {"outputWidth": None}]
 )
-def test_odd_settings_say_nothing(odd: dict[str, object]) -> None:
+def test_odd_settings_say_nothing(odd: dict[str, Any]) -> None:
     """And harm nothing."""
     stage = ObsStage().shoot()
     stage.reply("GetVideoSettings", **{"x": 1, **odd})

@@ -291,8 +291,12 @@ class ObsReader:
         name, data = message.kind, message.data
         if name == ITEMS_ASKED:
             name, data = f"{name} {message.number}", {**data, "number": message.number}
+            if self.state.gathering is None and name in self.state.missing:
+                self.state.missing.remove(name)
         if name in self.state.missing:
             yield from self._gathered(name, data, stamp)
+        elif message.kind == ITEMS_ASKED and any(item.kind == COLLECTION_CHANGED for item in self.state.waiting):
+            self._sources.listed(message.number, data)
         else:
             self._enqueue(Message(message.kind, data, reply=True), stamp)
 
