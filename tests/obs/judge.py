@@ -212,6 +212,7 @@ class _Pictures:
             for at, kind, data in log.events
             if kind == "CurrentProgramSceneChanged" and take.start <= at <= take.end
         ]
+        self._switched = [at for at, kind, _ in log.events if kind == "CurrentSceneCollectionChanged"]
         gaps = sorted(event["at"] for event in events if event["kind"] == "gap")
         first = next((event for event in events if event["kind"] == "gap" and "before" not in event["detail"]), None)
         self._from = max(take.start, gaps[0] if first is not None and gaps else 0)
@@ -278,6 +279,7 @@ class _Pictures:
     def _best(self, change: Change, last: float, first: float) -> Mapping[str, Any] | None:
         """The cut that is this change: near the picture, or near what OBS told of it where that was late."""
         told = [at for at, camera in self._events if camera == change.camera and last - 500 <= at <= first + 1_000]
+        told += self._switched
 
         def fits(cut: Mapping[str, Any]) -> bool:
             if cut["cameraId"] != change.camera:

@@ -254,8 +254,9 @@ class ModelObs:
             self.truth.append(OnAir(at, was, self.first(scene), how))
 
     def _goes_to(self, scene: str) -> None:
+        """OBS answers so a moment later than it tells that the transition started."""
         self._program = scene
-        self._picture(self.now)
+        self._picture(self.now + self._random.randint(0, 6))
 
     def _picture(self, at: int, *, ready: bool = True) -> None:
         program = {"sceneName": self._program, **self._uuid(self._program)}

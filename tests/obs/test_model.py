@@ -30,7 +30,7 @@ def shows(draw: st.DrawFn, version: str) -> ModelObs:
             case "fade":
                 obs.fade(scene)
             case "interrupted" if then != scene:
-                obs.interrupted(scene, draw(st.integers(60, 350)), then)
+                obs.interrupted(scene, draw(st.integers(150, 350)), then)
             case "switch":
                 obs.switch()
             case "create":
@@ -66,10 +66,15 @@ _DONE = [
 
 
 def delayed(seed: int, most: int) -> Delays:
-    """Answers that are looked up soon, and arrive up to ``most`` ms later, in any order."""
+    """Answers that are looked up soon, and arrive up to ``most`` ms later, in any order.
+
+    One that is looked up too soon and arrives too late for another question cannot be told from a good one; so late
+    ones are not looked up at once.
+    """
     draw = random.Random(seed)
+    soon = (0, 4) if most <= 30 else (7, 10)
     # Where a transition leads has to be known soon after it was interrupted.
-    return lambda ident: (draw.randint(0, 4), draw.randint(0, min(most, 400) if "transition" in ident else most))
+    return lambda ident: (draw.randint(*soon), draw.randint(0, min(most, 400) if "transition" in ident else most))
 
 
 def judge(obs: ModelObs, heard: Heard, truth: list[OnAir]) -> None:
@@ -159,7 +164,7 @@ def test_uuids_make_no_difference_to_what_is_told(data: Any) -> None:
 
 
 def test_what_is_asked_is_little() -> None:
-    """Ten questions at the beginning, one for each fade, one for a recording, two for a change of the collection."""
+    """Nine questions at the beginning, few for each fade, one for a recording, two for a change of the collection."""
     obs = ModelObs("5.7.4", 1)
     obs.record("STARTING")
     obs.record("STARTED", "/rec/1.mkv")
@@ -172,6 +177,8 @@ def test_what_is_asked_is_little() -> None:
     obs.switch()
     heard = obs.listen(delayed(1, 30))
     asked = [ident.removeprefix("multicam-tap ") for _, ident in heard.asked]
-    assert len([ident for ident in asked if "transition" in ident]) == 10
-    assert len(asked) == 9 + 1 + 10 + 2
+    leads = [ident for ident in asked if "transition" in ident]
+    assert len(set(leads)) == 10
+    assert len(leads) <= 25
+    assert len(asked) - len(leads) == 9 + 1 + 2
     assert all(ident.startswith("Get") for ident in asked)

@@ -33,6 +33,8 @@ _NOT_READY = 207
 """OBS is still starting, or changes its scene collection."""
 _PATIENCE = (3, 4, 6, 10)
 """Ticks after which a question without an answer is asked again; the last of them for ever."""
+_TRIES = 4
+"""How often it is asked where a transition leads: at its very beginning OBS may still name what it comes from."""
 _LASTS = 5
 """Ticks after which people are told."""
 _NAMED = 3
@@ -102,6 +104,10 @@ class ObsHandshake:
         """Those that OBS could not answer yet."""
         self._cuts: set[str] = set()
         """The names of transitions that are hard cuts."""
+        self._program: str | None = None
+        """The name of the scene that OBS told last to have on air, or to go to."""
+        self._leads: dict[str, int] = {}
+        """Questions where a transition leads, and how often each was asked."""
         self._started = 0
         self._changed = 0
         self._on: Mapping[str, Any] = {
@@ -110,6 +116,7 @@ class ObsHandshake:
             "CurrentProfileChanged": lambda _: self._other_profile(),
             "RecordStateChanged": self._record,
             "SceneTransitionStarted": self._transition_started,
+            "CurrentProgramSceneChanged": self._program_changed,
             "SceneCreated": self._scene_created,
             **dict.fromkeys(("SceneItemCreated", "SceneItemRemoved", "SceneItemListReindexed"), self._items_changed),
         }
@@ -129,7 +136,7 @@ class ObsHandshake:
 
     def received(self, data: bytes) -> list[bytes]:
         """The frames with which to answer this one. Raises ``HandshakeRefused``."""
-        if self.done and not self._open and not any(name in data for name in self._news):
+        if self.done and not self._open and not self._leads and not any(name in data for name in self._news):
             return []
         try:
             said = orjson.loads(data)
@@ -150,7 +157,7 @@ class ObsHandshake:
                 ask, told = self._on.get(str(body.get("eventType"))), body.get("eventData")
                 return [] if ask is None else list(ask(told if isinstance(told, dict) else {}))
             case 7:
-                self._answered(body)
+                return self._answered(body)
         return []
 
     def tick(self) -> list[bytes]:
@@ -257,7 +264,23 @@ class ObsHandshake:
         if told.get("transitionName") in self._cuts:
             return []
         # Not kept among the open ones: later, the answer would be about something else.
-        return [_request(question("GetSceneList", "transition", self._started), "GetSceneList")]
+        ident = question("GetSceneList", "transition", self._started)
+        self._leads = {ident: 1}
+        return [_request(ident, "GetSceneList")]
+
+    def _program_changed(self, told: dict[str, Any]) -> list[bytes]:
+        name = told.get("sceneName")
+        self._program = name if isinstance(name, str) else None
+        return []
+
+    def _led(self, ident: str, name: Any) -> list[bytes]:
+        """An answer to where a transition leads: one that names what it comes from was looked up too soon."""
+        if name != self._program or self._leads[ident] >= _TRIES:
+            del self._leads[ident]
+            self._program = name if isinstance(name, str) else self._program
+            return []
+        self._leads[ident] += 1
+        return [_request(ident, "GetSceneList")]
 
     def _scene_created(self, told: dict[str, Any]) -> list[bytes]:
         """Some versions tell of other canvases' scenes as of the main one's: the list of these decides."""
@@ -271,22 +294,28 @@ class ObsHandshake:
         name = told.get("sceneName")
         return self._ask_item(self._sources.index(name), name) if name in self._sources else []
 
-    def _answered(self, body: dict[str, Any]) -> None:
+    def _answered(self, body: dict[str, Any]) -> list[bytes]:
         kind, status, data = body.get("requestType"), body.get("requestStatus"), body.get("responseData")
         if not isinstance(kind, str):
-            return
+            return []
         self._learn(kind, data if isinstance(data, dict) else {})
         ident = body.get("requestId")
+        on_air = data.get("currentProgramSceneName") if isinstance(data, dict) else None
+        if isinstance(ident, str) and ident in self._leads:
+            return self._led(ident, on_air)
+        if kind == "GetSceneList" and isinstance(on_air, str):
+            self._program = on_air
         if not isinstance(ident, str):  # a server that does not say what it answers
             ident = next((name for name, asked in self._open.items() if asked.kind == kind), "")
         asked = self._open.pop(ident, None)
         if asked is None:
-            return
+            return []
         # Where no scene is on air yet, OBS is still loading, and would not tell when it has done that.
-        loading = kind == "GetSceneList" and isinstance(data, dict) and data.get("currentProgramSceneName") is None
+        loading = kind == "GetSceneList" and isinstance(data, dict) and on_air is None
         if loading or (isinstance(status, dict) and status.get("code") == _NOT_READY):
             asked.ticks = 0
             self._again[ident] = asked
+        return []
 
     def _learn(self, kind: str, data: dict[str, Any]) -> None:
         if kind == "GetProfileParameter":

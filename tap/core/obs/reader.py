@@ -35,7 +35,7 @@ from tap.core.obs.scenes import Scenes
 from tap.core.obs.sources import Sources
 from tap.core.obs.state import Begun, Gathering, ObsState, Removal, Waiting
 from tap.core.obs.telling import COLLECTION_CHANGED, LANDED, PROGRAM, SOURCE, Telling, listed
-from tap.core.obs.transitions import Transitions, leads_to
+from tap.core.obs.transitions import Transitions, is_sure, leads_to
 
 __all__ = ["ObsReader"]
 
@@ -124,7 +124,7 @@ class ObsReader:
         state = self.state
         state.connected = state.fresh = True
         state.blind_since = state.heard
-        state.program = state.air = state.announced = state.unlisted = None
+        state.program = state.air = state.announced = state.pointer = state.unlisted = None
         state.unsure.clear()
         self._transitions.begin_anew()
         return told
@@ -178,6 +178,7 @@ class ObsReader:
     def _hold(self, item: Waiting, stamp: Stamp) -> bool:
         """Let a program event wait for what shows it to be false. False where it is not worth waiting for."""
         state = self.state
+        state.pointer = text(item.data, "sceneName")
         item.begun = self._transition_to(item, stamp)
         item.switch = item.begun is None and (state.switching or stamp.mono - state.switched <= _BACK_MS)
         item.due = stamp.mono + HOLD_MS
@@ -359,7 +360,7 @@ class ObsReader:
         program = text(scenes, "currentProgramSceneName")
         if program is not None and state.program is None:
             state.program = self._scenes.get(program, text(scenes, "currentProgramSceneUuid"))[0].id
-            state.announced = state.program
+            state.announced, state.pointer = state.program, state.pointer or program
         return True
 
     def _renamed(self) -> None:
@@ -411,7 +412,7 @@ class ObsReader:
 
     def _transition_started(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         for begun in self._transitions.started(message.data, stamp):
-            due = stamp.mono + (0 if begun.target is not None and begun.early else _DOUBT_MS)
+            due = stamp.mono + (0 if is_sure(begun) and begun.early else _DOUBT_MS)
             self.state.waiting.append(Waiting(LANDED, {}, stamp.wall, stamp.mono, due, begun=begun))
         yield from ()
 
@@ -428,21 +429,23 @@ class ObsReader:
 
     def _target_named(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         """OBS names where a transition leads, before it is there."""
-        number = message.number if self.state.counted else None
+        state = self.state
+        number = message.number if state.counted else None
         begun = self._transitions.named(number, self._interrupted())
         target = text(message.data, "currentProgramSceneName")
-        if begun is None or begun.target is not None or target is None:
+        if begun is None or is_sure(begun) or target is None:
             return
-        uuid = text(message.data, "currentProgramSceneUuid")
-        known = self._scenes.find(target, uuid)
-        if number is None and known is not None and known.id == self.state.program:
-            return  # it was asked before the transition began
-        begun.target, begun.uuid, begun.early = target, uuid, begun.cut_short is None
-        for item in self.state.waiting:
-            if item.kind == LANDED and item.begun is not None and item.begun.target is not None:
+        doubtful = target == state.pointer
+        if doubtful and number is None:
+            return  # it was looked up before the transition began
+        begun.target, begun.uuid = target, text(message.data, "currentProgramSceneUuid")
+        begun.doubtful, begun.early = doubtful, begun.cut_short is None
+        state.pointer = target
+        for item in state.waiting:
+            if item.kind == LANDED and item.begun is not None and is_sure(item.begun):
                 sure = item.begun.early or self._transitions.after(item.begun) is not None
                 item.due = stamp.mono if sure else item.due
-        if begun.early:
+        if begun.early and not doubtful:
             yield from self._telling.coming(begun, Told(stamp, type="SceneTransitionStarted"))
 
     def _last_begun(self) -> Begun | None:

@@ -40,6 +40,8 @@ class Begun(Struct):
     target: str | None = None
     uuid: str | None = None
     """Name and uuid of the scene that it leads to, as an answer told them."""
+    doubtful: bool = False
+    """That is what it comes from: the answer may have been looked up before the transition began."""
     early: bool = False
     """That answer came before another transition began, so it cannot be about that one."""
     stopped: int | None = None
@@ -131,6 +133,8 @@ class ObsState(Struct):
     """Scenes that were told of, and may be another canvas's."""
     program: str | None = None
     """Id of the scene on air."""
+    pointer: str | None = None
+    """The name of the scene that OBS was heard last to have on air, or to go to."""
     announced: str | None = None
     """Id of the scene that OBS announced last; in studio mode it may be wrong about what is on air."""
     air: str | None = None

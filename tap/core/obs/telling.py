@@ -32,7 +32,7 @@ from tap.core.obs.outputs import Outputs, state_word
 from tap.core.obs.scenes import Scenes
 from tap.core.obs.sources import Sources
 from tap.core.obs.state import Begun, ObsState, Removal, Scene, Switched, Waiting
-from tap.core.obs.transitions import Transitions
+from tap.core.obs.transitions import Transitions, is_sure
 from tap.core.obs.versions import puts_interrupted_targets_on_air, tells_of_other_canvases
 
 __all__ = ["COLLECTION_CHANGED", "LANDED", "PROGRAM", "SOURCE", "Telling", "listed"]
@@ -106,7 +106,7 @@ class Telling:
 
     def _really(self, scene: Scene, begun: Begun | None) -> Scene:
         """In studio mode OBS lets nobody interrupt a transition, and yet tells what was asked for in its midst."""
-        if begun is None or begun.target is None or not (self._state.studio and begun.early):
+        if begun is None or not is_sure(begun) or not (self._state.studio and begun.early):
             return scene
         return scene if self._transitions.is_hard(begun) else self._target(begun) or scene
 
@@ -116,7 +116,7 @@ class Telling:
     def _landed(self, item: Waiting, told: Told) -> Iterator[Observation]:
         """A transition was interrupted: the next one starts from its target, which so was on air."""
         state, begun = self._state, item.begun
-        if begun is None or begun.target is None:
+        if begun is None or not is_sure(begun):
             return
         lands = begun.stopped is not None or puts_interrupted_targets_on_air(state) is True
         after = self._transitions.after(begun)
@@ -475,6 +475,7 @@ class Telling:
         late = switched.mono != told.stamp.mono
         if scene is not None and not self._follows(scene) and not (late and state.program is not None):
             state.program = state.announced = scene.id
+            state.pointer = scene.name
             yield from self._switched_to(scene, told, switched)
         if not self.in_session:
             yield from self.anew(told)

@@ -14,7 +14,7 @@ from tap.core.obs.messages import text, whole
 from tap.core.obs.state import Begun, ObsState
 from tap.core.obs.versions import puts_interrupted_targets_on_air
 
-__all__ = ["HARD_CUT", "Transitions", "leads_to"]
+__all__ = ["HARD_CUT", "Transitions", "is_sure", "leads_to"]
 
 HARD_CUT = "cut"
 """What the ledger calls a change without a transition, by whatever name OBS has it in its language."""
@@ -32,11 +32,18 @@ _KEPT = 8
 _KINDS_KEPT = 1_000
 
 
+def is_sure(begun: Begun) -> bool:
+    """Whether it is known where this transition leads."""
+    return begun.target is not None and not begun.doubtful
+
+
 def leads_to(begun: Begun, name: str, uuid: str | None) -> bool:
     """Whether this transition is known to lead to that scene."""
+    if not is_sure(begun):
+        return False
     if begun.uuid is not None and uuid is not None:
         return begun.uuid == uuid
-    return begun.target is not None and begun.target == name
+    return begun.target == name
 
 
 class Transitions:
@@ -109,7 +116,7 @@ class Transitions:
         begun = self._state.begun
         if number is not None:
             return next((item for item in (*begun, *interrupted) if item.number == number), None)
-        return next((item for item in reversed(begun) if item.ended is None and item.target is None), None)
+        return next((item for item in reversed(begun) if item.ended is None and not is_sure(item)), None)
 
     def forget(self) -> None:
         """Another connection, or another collection: what ran before is not known any more."""
@@ -175,12 +182,16 @@ class Transitions:
         return next((item for item in led if item.ended is not None), led[-1] if led else None)
 
     def _likely(self, stamp: Stamp) -> Begun | None:
-        """One that is not known to lead elsewhere; but in studio mode OBS may be wrong about what it put on air."""
-        fits = [item for item in self._state.begun if item.target is None or self._state.studio]
-        over = [item for item in fits if item.ended is not None]
+        """One that is not known to lead elsewhere, if there is one; an answer may have been about another."""
+        begun = self._state.begun
+        open_ = [item for item in begun if not is_sure(item)]
+        return self._over(open_, stamp) or self._over(begun, stamp)
+
+    def _over(self, begun: list[Begun], stamp: Stamp) -> Begun | None:
+        over = [item for item in begun if item.ended is not None]
         # Of two that are just over, this is the first one's event, since events of one kind keep their order.
         just = [item for item in over if item.ended is not None and stamp.mono - item.ended <= _LATE_MS]
-        going = [item for item in fits if item.ended is None and item.cut_short is None]
+        going = [item for item in begun if item.ended is None and item.cut_short is None]
         going = [item for item in going if self._can_be_over(item, stamp)]
         return next(iter(just or over[-1:] or going[-1:]), None)
 
