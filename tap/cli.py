@@ -167,7 +167,7 @@ def _settings(*names: str) -> Settings:
     return load_settings({name: os.environ[name] for name in names if name in os.environ}, partly=True)
 
 
-_POLICY = ("TAP_SESSION_BY", "TAP_GRACE_SECONDS", "TAP_SETTLE_SECONDS", "TAP_IDLE_MINUTES")
+_POLICY = ("TAP_SESSION_BY", "TAP_GRACE_SECONDS", "TAP_SETTLE_SECONDS", "TAP_IDLE_MINUTES", "TAP_OBS_SOURCES")
 """How a venue infers: what its tapes say of it, so that a replay decides alike."""
 
 

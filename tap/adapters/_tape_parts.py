@@ -158,6 +158,8 @@ def header_line(header: TapeHeader) -> dict[str, Any]:
     line: dict[str, Any] = {"tape": 1}
     started_at = None if header.started_at is None else iso(header.started_at)
     policy = None if header.policy is None else msgspec.to_builtins(header.policy)
+    if policy is not None and not policy["sources"]:
+        del policy["sources"]  # a tap of 0.1.0 knows no such word
     said = {"dialect": header.dialect, "startedAt": started_at, "venue": header.venue, "policy": policy}
     line |= {key: value for key, value in (said | {"tap": header.tap}).items() if value is not None}
     line |= {"continues": True} if header.continues else {}

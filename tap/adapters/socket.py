@@ -40,7 +40,7 @@ from tap.adapters._line_websockets import WebsocketsLine
 from tap.adapters.names import look_up
 from tap.core.errors import HandshakeRefused, ServerError
 from tap.core.mapping import Dialect, Sniff
-from tap.core.model import Closed, Frame, Opened, Sent, SourceItem, Stamp
+from tap.core.model import Closed, Frame, Opened, Policy, Sent, SourceItem, Stamp
 from tap.core.protocols import Handshake, Speaking
 from tap.core.redact import redact_text
 
@@ -212,7 +212,7 @@ class ServerSocket:
     raises ends ``run``. Where there is an ``on_telemetry``, frames that ``dialect`` knows for telemetry by their bytes
     are only counted to that: when they came, and how many one after the other. ``on_change`` is told when a connection
     stands (None) and, in words, why there is none, once for each reason and not at each attempt. ``token`` is sent as
-    a bearer token, and shown nowhere.
+    a bearer token, and shown nowhere; ``read_token_again`` gives another one after a refusal, or None.
 
     Where ``dialect`` has a handshake, ``token`` is the password for that instead, and a connection that does not get
     through it is none: nothing of it is handed on. ``on_sent`` is told each frame that was sent.
@@ -227,7 +227,9 @@ class ServerSocket:
         clock: Clock,
         *,
         token: str | None = None,
+        read_token_again: Callable[[], str | None] | None = None,
         dialect: Dialect | None = None,
+        policy: Policy | None = None,
         compression: bool = False,
         timing: Timing | None = None,
         max_frame: int = MAX_FRAME,
@@ -259,6 +261,8 @@ class ServerSocket:
         self._on_change = on_change
         self._clock = clock
         self._speaking = _speaking(dialect)
+        self._policy = policy
+        self._read_token_again = read_token_again
         self._password = token
         # A password is no bearer token: it must not go over the line as it is.
         self._headers = {} if token is None or self._speaking else {"Authorization": f"Bearer {token}"}
@@ -306,8 +310,20 @@ class ServerSocket:
             self.too_big += verdict.retry is Retry.BACKED_OFF
             if verdict.retry is Retry.SOON and self.frames > frames_before:
                 attempt = 0
+            if self.refused and self._take_other_token():
+                continue
             await asyncio.sleep(_delay(32 if verdict.retry is Retry.SLOWLY else attempt, self._timing, self._jitter()))
             attempt += 1
+
+    def _take_other_token(self) -> bool:
+        """Somebody may have put the token right where it is read from: try with that at once."""
+        token = None if self._read_token_again is None else self._read_token_again()
+        if token is None:
+            return False
+        self._password = token
+        if self._headers:
+            self._headers["Authorization"] = f"Bearer {token}"
+        return True
 
     async def _dial(self) -> Line:
         """The first address of the server at which somebody answers."""
@@ -414,7 +430,7 @@ class ServerSocket:
         if self._speaking is None:
             self._stands()
             return self._give(opened)
-        self._handshake = self._speaking.handshake(self._password)
+        self._handshake = self._speaking.handshake(self._password, self._policy)
         self._let_in.clear()
         self._early = [opened]
         return True

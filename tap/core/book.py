@@ -9,6 +9,7 @@ from typing import Any
 
 from tap.core.codec import sub_key, version_above
 from tap.core.identity import brief
+from tap.core.media import files_of, rows_of, title_of
 from tap.core.memory import Memory
 from tap.core.model import CameraInfo, Entry, Op, Told
 from tap.core.state import Camera, RowState, Session, Side, State
@@ -62,6 +63,7 @@ class Book:
     def session_row(self, session: Session, source: dict[str, Any], at: int) -> None:
         """Write the session as it is known now."""
         before = None if session.row is None else session.row.fields.get("mode")
+        files = files_of(session.media)
         if session.status == "live":
             mode = self.state.mode.value if self.state.mode.known else before
         else:
@@ -75,7 +77,7 @@ class Book:
                 "sessionId": session.id,
                 "sessionType": "photoshoot_performance",
                 "status": session.status,
-                "title": session.title,
+                "title": session.title or title_of(files) or session.collection,
                 "notes": session.notes,
                 "mode": mode,
                 "startedAt": session.started_at,
@@ -83,7 +85,7 @@ class Book:
                 "completedAt": session.completed_at,
                 "endReason": session.end_reason,
                 "finalState": session.final,
-                "media": list(session.media) or None,
+                "media": rows_of(files),
                 "source": source,
             },
             at,

@@ -19,10 +19,12 @@ from tap.core.codec import session_key, sub_key
 from tap.core.confirming import Confirming
 from tap.core.identity import name_of
 from tap.core.mapping import Dialect
+from tap.core.media import files_of, tell
 from tap.core.memory import Memory
 from tap.core.model import (
     CameraLeft,
     CameraTold,
+    Coming,
     Cut,
     Entry,
     Hello,
@@ -33,12 +35,14 @@ from tap.core.model import (
     MusicMoment,
     Observation,
     Policy,
+    ProgramLost,
     Recording,
     Release,
     SessionEnded,
     SessionInfo,
     SessionStarted,
     SessionUpdated,
+    SetUp,
     Snapshot,
     Stamp,
     StillCaptured,
@@ -52,6 +56,7 @@ from tap.core.state import (
     Aspect,
     Connection,
     Cover,
+    Heading,
     Held,
     Live,
     Mark,
@@ -127,7 +132,7 @@ RULES: Mapping[tuple[Phase, Signal], tuple[tuple[Do, ...], Phase]] = {
 }
 """The whole policy for sessions. A pair that is not here changes nothing."""
 
-_TRIGGERS = frozenset({"operator", "ai", "ghost_approved"})
+_TRIGGERS = frozenset({"operator", "ai", "ghost_approved", "collection_switch"})
 TAP_RESTART = "tap restart"
 """Why the server was lost, where it was the tap that was away."""
 
@@ -152,7 +157,6 @@ _PROMPTED_MS = 1_000
 """A snapshot that comes so soon after a change comes because of it."""
 _APART_MS = 60_000
 """… and which came so close together."""
-_MEDIA_KEPT = 1_000
 
 
 class _Cause:
@@ -239,6 +243,9 @@ class Machine:
             MusicMoment: self._music_moment,
             Marker: self._marker,
             Recording: self._recording,
+            SetUp: self._set_up,
+            Coming: self._coming,
+            ProgramLost: self._program_lost,
         }
         self.is_news = True
         """Whether the last observation told what is so now, and no history."""
@@ -483,7 +490,7 @@ class Machine:
         seq, at = hello.told.seq, hello.told.at
         name = f"{hello.server}/{hello.version}/{hello.boot}/{seq}/{at}"
         if connection is not None and connection.open and connection.greeted:
-            again = hello.boot == connection.boot and self._goes_on(hello, connection, name)
+            again = not hello.once and hello.boot == connection.boot and self._goes_on(hello, connection, name)
             if again:
                 return
         if connection is None or not connection.open or connection.greeted:
@@ -524,11 +531,12 @@ class Machine:
             aspect.sure = False
             aspect.guessed = aspect.late = None
         state.held = state.cover = state.chain_broken = state.snapshot_mono = None
+        state.heading = None
         self._program_history(Live(None, state.heard, None, known=False))
         if state.connection is not None:
             state.connection.first_at = None
             state.connection.began_at = None
-            state.connection.snapshot_seen = False
+            state.connection.snapshot_seen = state.connection.session_seen = False
 
     def _hello(self, o: Hello) -> None:
         state = self.state
@@ -547,11 +555,13 @@ class Machine:
         for action in actions:
             self._do[action](cause)
 
-    def _source(self) -> dict[str, Any]:
-        source = {"dialect": self._dialect.name, "mappingDigest": self._dialect.digest}
-        if self.state.server_version is not None:
-            source["serverVersion"] = self.state.server_version
-        return source
+    def _source(self, session: Session) -> dict[str, Any]:
+        known = {
+            "serverVersion": self.state.server_version,
+            "profile": session.profile,
+            "collection": session.collection,
+        }
+        return {"dialect": self._dialect.name, "mappingDigest": self._dialect.digest, **_detail(**known)}
 
     def _start(self, cause: _Cause) -> None:
         state = self.state
@@ -580,7 +590,10 @@ class Machine:
         self.memory.number(session)
         state.session = session
         self._name(session, info)
-        self._book.session_row(session, self._source(), cause.at)
+        self._set_up_of(session)
+        if state.recording.sure and state.recording.value:
+            session.media = [*state.files]
+        self._book.session_row(session, self._source(session), cause.at)
         self._cameras.join_session(session, cause.at)
         self._cameras.on_program(self._known_program(), cause.at)
         if cause.first_sight:
@@ -618,7 +631,7 @@ class Machine:
         session.status, session.completed_at, session.end_reason, session.final = "live", None, None, None
         session.shown_at, session.shown_by_server = cause.at, cause.told.at is not None
         if was_over:
-            self._book.session_row(session, self._source(), cause.at)
+            self._book.session_row(session, self._source(session), cause.at)
             self._cameras.join_session(session, cause.at)
 
     def _go_on(self, cause: _Cause) -> None:
@@ -643,7 +656,7 @@ class Machine:
             # It was closed as idle before; the gap that ended it is counted now.
             if session.final is not None:
                 session.final = {**session.final, **_gap_columns(session)}
-            self._book.session_row(session, self._source(), session.completed_at or session.shown_at)
+            self._book.session_row(session, self._source(session), session.completed_at or session.shown_at)
             self._retire(session)
 
     def _close(
@@ -657,7 +670,7 @@ class Machine:
             "counts": dict(sorted(session.counts.items())),
             **_gap_columns(session),
         }
-        self._book.session_row(session, self._source(), at)
+        self._book.session_row(session, self._source(session), at)
         if not keep:
             self._retire(session)
 
@@ -750,7 +763,7 @@ class Machine:
         if session is not None:
             self._name(session, info)
             self._book.shown(told)
-            self._book.session_row(session, self._source(), told_at(told))
+            self._book.session_row(session, self._source(session), told_at(told))
 
     def _session_ended(self, o: SessionEnded) -> None:
         if self._session_repeated(o):
@@ -764,7 +777,7 @@ class Machine:
         for over in self.state.ended:
             if o.session_id is not None and over.id == o.session_id and over.status == "interrupted":
                 over.status, over.end_reason, over.completed_at = "complete", o.reason, told_at(o.told)
-                self._book.session_row(over, self._source(), told_at(o.told))
+                self._book.session_row(over, self._source(over), told_at(o.told))
                 self.memory.note_over(over)
 
     def _session_repeated(self, o: SessionStarted | SessionUpdated | SessionEnded) -> bool:
@@ -809,11 +822,12 @@ class Machine:
                 self._rename(cause.info, o.told)
         running = self._book.running()
         if running is not None and running.row is not None and running.row.fields.get("mode") != state.mode.value:
-            self._book.session_row(running, self._source(), told_at(o.told))
+            self._book.session_row(running, self._source(running), told_at(o.told))
         if o.cameras is not UNSET:
             self._cameras.listed(o.cameras or (), o.told, connection)
             self._cameras.on_program(self._known_program(), told_at(o.told))
         connection.snapshot_seen = True
+        connection.session_seen = connection.session_seen or o.session is not UNSET
         if self._shortcuts and signal is Signal.SAME and cause.info is not None:
             self._confirming.settle(o)
 
@@ -851,11 +865,19 @@ class Machine:
         by = self._policy.session
         session = state.session
         if o.session is not UNSET and (state.frames_seen or by == "frames"):
+            first = first or self._ran_already(o.session)
             return self._frames_relation(o.session, _Cause(o.told, info=o.session, snapshot=told, first_sight=first))
         cause = _Cause(o.told, snapshot=told, by=by, first_sight=first)
         if by == "frames" or (state.frames_seen and (session is None or session.by == "frames")):
             return seen, cause
         return self._policy_relation(by, told, first) or seen, cause
+
+    def _ran_already(self, info: SessionInfo | None) -> bool:
+        """Whether this is the connection's first word on its session, which began before it."""
+        connection = self.state.connection
+        if connection is None or connection.session_seen or connection.first_at is None or info is None:
+            return False
+        return info.started_at is not None and info.started_at < connection.first_at
 
     def _frames_relation(self, info: SessionInfo | None, cause: _Cause) -> tuple[Signal | None, _Cause]:
         """What a snapshot means for the session by its own word, unless that word is stale."""
@@ -905,7 +927,7 @@ class Machine:
         if "mode" in told:
             self._set(state.mode, told["mode"], by, explicit=False)
         if "recording" in told:
-            self._set(state.recording, told["recording"], by, explicit=False)
+            self._set_recording(told["recording"], by)
         if "hold" in told:
             active = flat("hold", told["hold"])
             if not (active and state.hold.sure and state.hold.value):
@@ -930,7 +952,12 @@ class Machine:
         if "hold" in told:
             self._tell_hold(told["hold"], by)
         if "recording" in told:
-            self._set(state.recording, told["recording"], by, explicit=False)
+            self._set_recording(told["recording"], by)
+
+    def _set_recording(self, active: bool, by: Told) -> None:
+        if not active:
+            self.state.files = []  # where the last one ended nobody saw
+        self._set(self.state.recording, active, by, explicit=False)
 
     def _tell_hold(self, hold: HoldInfo | None, by: Told) -> None:
         aspect = self.state.hold
@@ -968,6 +995,7 @@ class Machine:
 
     def _set_program(self, value: str | None, told: Told, *, explicit: bool) -> None:
         program = self.state.program
+        self.state.heading = None
         if not (program.sure and program.value == value):
             self._program_history(Live(told.at, told.stamp.mono, value, known=True))
             self.state.program_since = (told_at(told), told.stamp.mono)
@@ -1074,7 +1102,7 @@ class Machine:
         self._book.event(kind, o.told, key=key, session=home, shared=shared, **columns)
         if home is not self._book.running() and home.final is not None:
             home.final = {**home.final, "counts": dict(sorted(home.counts.items()))}
-            self._book.session_row(home, self._source(), home.completed_at or home.shown_at)
+            self._book.session_row(home, self._source(home), home.completed_at or home.shown_at)
             self.memory.note_over(home)
 
     # ------------------------------------------------------------------ cuts
@@ -1296,7 +1324,7 @@ class Machine:
         self.state.mode.value, self.state.mode.known = to, True
         session = self._book.running()
         if session is not None:
-            self._book.session_row(session, self._source(), told_at(told))
+            self._book.session_row(session, self._source(session), told_at(told))
 
     # ------------------------------------------------------------------ the rest
 
@@ -1338,12 +1366,49 @@ class Machine:
             info = SessionInfo(started_at=o.started_at)
             self._signal(Signal.STARTED, _Cause(o.told, by="record", info=info))
         self._set(aspect, o.active, o.told, explicit=True)
+        self._files(o)
         session = self._book.running()
-        if session is not None and o.path is not None and o.path not in session.media:
-            session.media = [*session.media, o.path][-_MEDIA_KEPT:]
-            self._book.session_row(session, self._source(), told_at(o.told))
         if session is not None and session.by == "record" and not o.active:
             self._signal(Signal.ENDED, _Cause(o.told))
+
+    def _files(self, o: Recording) -> None:
+        """What the recorder says of its files, into the rows of the sessions that they belong to."""
+        state, at = self.state, told_at(o.told) if o.at is None else o.at
+        current, state.files = state.files, tell(state.files, o, at)[-1:]
+        running = self._book.running()
+        if running is not None:
+            running.media = [*tell(files_of(running.media), o, at)]
+            self._book.session_row(running, self._source(running), at)
+        for over in state.ended[-1:]:
+            files = files_of(over.media)
+            if current and files and files[-1].from_ == current[-1].from_:
+                over.media = [*tell(files, o, at, begins=False)]
+                if o.started_at is not None and not o.active:
+                    over.started_at = min(over.started_at, o.started_at)
+                self._book.session_row(over, self._source(over), at)
+                self.memory.note_over(over)
+
+    def _set_up(self, o: SetUp) -> None:
+        state, session = self.state, self._book.running()
+        state.profile, state.collection = o.profile or state.profile, o.collection or state.collection
+        if session is not None:
+            self._set_up_of(session)
+            self._book.session_row(session, self._source(session), told_at(o.told))
+
+    def _set_up_of(self, session: Session) -> None:
+        """A session keeps the settings by which it began."""
+        session.profile = session.profile or self.state.profile
+        session.collection = session.collection or self.state.collection
+
+    def _coming(self, o: Coming) -> None:
+        self.state.heading = None if o.to is None else Heading(o.to, o.transition)
+
+    def _program_lost(self, o: ProgramLost) -> None:
+        state = self.state
+        if state.program.sure:
+            state.program.sure, state.program.guessed = False, None
+            state.cover = state.chain_broken = state.late_program = None
+            self._program_history(Live(o.told.at, o.told.stamp.mono, None, known=False))
 
 
 def _gap_columns(session: Session) -> dict[str, Any]:

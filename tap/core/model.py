@@ -19,6 +19,7 @@ __all__ = [
     "CameraLeft",
     "CameraTold",
     "Closed",
+    "Coming",
     "Cut",
     "Entry",
     "Frame",
@@ -32,6 +33,7 @@ __all__ = [
     "Op",
     "Opened",
     "Policy",
+    "ProgramLost",
     "Recording",
     "Release",
     "Sent",
@@ -39,6 +41,7 @@ __all__ = [
     "SessionInfo",
     "SessionStarted",
     "SessionUpdated",
+    "SetUp",
     "Snapshot",
     "SourceItem",
     "Stamp",
@@ -160,6 +163,8 @@ class Hello(Struct, frozen=True):
     server: str | None = None
     version: str | None = None
     boot: str | None = None
+    once: bool = False
+    """Its server greets once on each connection: another greeting is another connection."""
 
 
 class Snapshot(Struct, frozen=True):
@@ -296,12 +301,47 @@ class Marker(Struct, frozen=True):
 
 
 class Recording(Struct, frozen=True):
-    """The recorder runs or does not; ``path`` is the file, once it is known."""
+    """The recorder runs or does not; ``path`` is the file that it writes, or wrote last, once that is known.
+
+    A path that differs from the one before, while the recorder runs on, is a split.
+    """
 
     told: Told
     active: bool
     path: str | None = None
     started_at: int | None = None
+    """When the recording began. Told at its end, it is better known than it was before."""
+    paused: bool | None = None
+    """Whether it stands still; None: that was not said."""
+    rate: float | None = None
+    """Frames a second."""
+    width: int | None = None
+    height: int | None = None
+    at: int | None = None
+    """When that was, by our own clock, where it was before the frame that tells it."""
+
+
+class SetUp(Struct, frozen=True):
+    """By what settings the server works: the names of its profile and of its collection of cameras."""
+
+    told: Told
+    profile: str | None = None
+    """None: that was not said."""
+    collection: str | None = None
+
+
+class Coming(Struct, frozen=True):
+    """A transition that runs leads to this camera, which is not on air yet; None: none does any more."""
+
+    told: Told
+    to: str | None
+    transition: str | None = None
+
+
+class ProgramLost(Struct, frozen=True):
+    """What was on air is there no more, and what is instead is not told yet."""
+
+    told: Told
 
 
 Observation: TypeAlias = (
@@ -323,6 +363,9 @@ Observation: TypeAlias = (
     | MusicMoment
     | Marker
     | Recording
+    | SetUp
+    | Coming
+    | ProgramLost
 )
 
 # ---------------------------------------------------------------------------------------------- what goes out
@@ -370,3 +413,5 @@ class Policy(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """How long a session by ``program`` lasts without a change."""
     clock_step_ms: _Ms = 10_000
     """A server time further back than this is a clock that was set, never an old snapshot."""
+    sources: dict[str, tuple[str, ...]] = {}
+    """OBS: by the name of a scene, the sources in it that are cameras."""

@@ -77,5 +77,5 @@ class Speaking(Protocol):
     refusals: Mapping[int, str]
     """Close codes by which the server refuses a client, and what to do about each."""
 
-    def handshake(self, password: str | None) -> Handshake:
-        """A handshake for a new connection."""
+    def handshake(self, password: str | None, policy: Policy | None = None) -> Handshake:
+        """A handshake for a new connection; ``policy`` is the venue's, where it has one."""

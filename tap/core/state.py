@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, field
 
+from tap.core.media import Media
 from tap.core.model import CameraInfo, Snapshot
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Connection",
     "Cover",
     "Doubts",
+    "Heading",
     "Held",
     "Leaving",
     "Live",
@@ -244,7 +246,11 @@ class Session(Struct):
     markers: dict[str, int] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     # What changes with every event comes last: see ``encode_state``.
-    media: list[str] = field(default_factory=list)
+    media: list[Media | str] = field(default_factory=list)
+    """What was recorded; 0.1.0 kept bare paths."""
+    profile: str | None = None
+    collection: str | None = None
+    """By what settings the server worked when the session began, or was first known to."""
     title: str | None = None
     notes: str | None = None
     status: str = "live"
@@ -281,6 +287,8 @@ class Connection(Struct):
     first_at: int | None = None
     first_wall: int = 0
     snapshot_seen: bool = False
+    session_seen: bool = False
+    """A snapshot on it said something of the session."""
     boot: str | None = None
     hello: str | None = None
     """What the greeting said, to tell a repeated one."""
@@ -326,6 +334,13 @@ class Live(Struct, array_like=True):
     mono: int
     camera_id: str | None
     known: bool
+
+
+class Heading(Struct):
+    """A transition that runs: the camera that it leads to, and what it is called."""
+
+    camera_id: str
+    transition: str | None = None
 
 
 class State(Struct):
@@ -390,6 +405,11 @@ class State(Struct):
     connections: int = 0
     boot: str | None = None
     server_version: str | None = None
+    profile: str | None = None
+    collection: str | None = None
+    files: list[Media] = field(default_factory=list)
+    """The file that the recorder writes, or wrote last, whether or not a session runs."""
+    heading: Heading | None = None
     cause: str = "connection"
     """Why the server was lost last."""
     wall: int = 0

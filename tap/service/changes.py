@@ -100,7 +100,8 @@ class Changes:
             "the server stays away",
             server=socket.shown,
             why=socket.problem,
-            next_step="start multicam-server, or see 'multicam-tap check'; nothing to do where it is meant to be off",
+            next_step=f"start {self._service.dialect.speaker}, or see 'multicam-tap check'; nothing to do where it is"
+            " meant to be off",
         )
 
     def _frames(self) -> None:

@@ -143,7 +143,13 @@ async def _server(settings: Settings, heard: _Heard) -> Finding:
     timing = Timing(open_timeout=_CONNECT_WITHIN_S, close_timeout=0.5)
     try:
         socket = ServerSocket(
-            settings.server_url, heard.on_item, Clock(), token=token, dialect=heard.dialect, timing=timing
+            settings.server_url,
+            heard.on_item,
+            Clock(),
+            token=token,
+            dialect=heard.dialect,
+            policy=settings.policy(),
+            timing=timing,
         )
     except ServerError as error:
         return Finding("server", "failed", at(error.where, error.what), error.hint)
@@ -161,13 +167,13 @@ async def _server(settings: Settings, heard: _Heard) -> Finding:
     if refused and not connections:
         to_do = "mend that, then run this again"
         return Finding("server", "failed", f"{socket.shown}: {problem}", to_do)
-    finding = _judged(heard, socket.shown, problem, connections, heard.dialect.name)
+    finding = _judged(heard, socket.shown, problem, connections, heard.dialect)
     return finding if remark is None else Finding("server", "note", f"{finding.found}; {remark}", finding.to_do)
 
 
-def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, dialect: str) -> Finding:
+def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, dialect: Dialect) -> Finding:
     if not connections:
-        to_do = "start multicam-server, or check TAP_SERVER_URL and the network"
+        to_do = f"start {dialect.speaker}, or check TAP_SERVER_URL and the network"
         return Finding("server", "failed", f"{shown}: no connection: {problem}", to_do)
     if not heard.frames:
         what = "a connection, but not one frame" if problem is None else f"a connection, then: {problem}"
@@ -175,7 +181,7 @@ def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, di
     found = f"{shown}: {heard.words()}"
     to_do = f"'multicam-tap record {shown} -o first.tape.gz' keeps what it says; TAP_DIALECT takes a mapping for it"
     if not heard.understood and not heard.telemetry:
-        return Finding("server", "failed", f"{found}; {dialect} understands nothing of it", to_do)
+        return Finding("server", "failed", f"{found}; {dialect.name} understands nothing of it", to_do)
     if heard.unknown:
         return Finding("server", "note", found, to_do)
     fits = heard.numbering.contradicts(heard.dialect.seq_orders)

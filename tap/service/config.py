@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -129,6 +130,13 @@ class Settings(BaseSettings):
         "frames, mode, program, record or stream",
         "What makes a session where the server has no session frames; `stream` is for OBS. Unset: as the dialect says.",
     )
+    obs_sources: dict[str, tuple[str, ...]] = _setting(
+        ...,
+        """JSON, such as {"Studio": ["Cam 1", "Cam 2"]}""",
+        "OBS: scenes whose sources are cameras, and which of them, for shows that switch sources inside a scene. Unset:"
+        " scenes are the cameras.",
+        default_factory=dict,
+    )
     grace_seconds: float = _setting(
         5.0, "seconds, 0 to 600", "A camera that is away for less than this leaves no trace.", ge=0, le=600
     )
@@ -193,6 +201,7 @@ class Settings(BaseSettings):
     )
 
     _ingest_key_in_file: KeyFile | None = PrivateAttr(default=None)
+    _server_token_in_file: KeyFile | None = PrivateAttr(default=None)
 
     @classmethod
     def settings_customise_sources(
@@ -210,6 +219,14 @@ class Settings(BaseSettings):
     @classmethod
     def _switch(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("obs_sources", mode="before")
+    @classmethod
+    def _by_scene(cls, value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError("is no JSON") from None
 
     @field_validator("venue")
     @classmethod
@@ -318,6 +335,11 @@ class Settings(BaseSettings):
         return self._ingest_key_in_file
 
     @property
+    def server_token_in_file(self) -> KeyFile | None:
+        """The server's token or password with the file that it was read from; None where it stands elsewhere."""
+        return self._server_token_in_file
+
+    @property
     def journal_path(self) -> Path:
         """The journal, in the state directory."""
         return self.state_dir / "journal.db"
@@ -344,6 +366,7 @@ class Settings(BaseSettings):
             grace_ms=round(self.grace_seconds * 1000),
             settle_ms=round(self.settle_seconds * 1000),
             idle_ms=round(self.idle_minutes * 60_000),
+            sources=self.obs_sources,
         )
 
 
@@ -433,6 +456,10 @@ def load_settings(environ: Mapping[str, str], *, partly: bool = False) -> Settin
             if isinstance(place, Path) and settings.ingest_key is not None:
                 key, guarded = settings.ingest_key.get_secret_value(), not environ.get("TAP_INGEST_KEY_FILE")
                 settings._ingest_key_in_file = KeyFile(place, key, guarded=guarded)  # noqa: SLF001 - our own
+            place = places["server_token"]
+            if isinstance(place, Path) and settings.server_token is not None:
+                token, guarded = settings.server_token.get_secret_value(), not environ.get("TAP_SERVER_TOKEN_FILE")
+                settings._server_token_in_file = KeyFile(place, token, guarded=guarded, spaces=True)  # noqa: SLF001
             return settings
     raise SettingsInvalid(problems)
 

@@ -156,7 +156,7 @@ class Service:
 
     async def _listen(self, on_ready: Callable[[Service], None] | None) -> None:
         settings = self.settings
-        token = settings.server_token
+        token, token_file = settings.server_token, settings.server_token_in_file
         self.publisher = self._make_publisher()
         self.ingest = Ingest(
             self.pipeline,
@@ -172,7 +172,9 @@ class Service:
             self.ingest.on_item,
             self.clock,
             token=None if token is None else token.get_secret_value(),
+            read_token_again=None if token_file is None else token_file.another,
             dialect=self.dialect,
+            policy=settings.policy(),
             compression=settings.compression,
             on_telemetry=self.ingest.on_telemetry,
             on_sent=self.flight.on_item,

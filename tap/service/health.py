@@ -61,6 +61,7 @@ class Numbers(Struct, frozen=True, kw_only=True):
     dropped_control: int = 0
     clock_off: float | None = None
     dialect: str = ""
+    speaker: str = "multicam-server"
     drift: dict[str, str] = field(default_factory=dict)
     journal: str = "the journal"
     journal_failing: str | None = None
@@ -114,7 +115,7 @@ def _server(n: Numbers) -> Iterable[Reason]:
     away = n.session or not n.ever_connected or n.connected_for >= RECONNECT_S
     lost = " in the middle of a session" if n.session else ""
     words = f"{n.server} is away{lost}: {n.problem or 'no connection'}"
-    step = "start multicam-server, or check TAP_SERVER_URL and the network; 'multicam-tap check' tries it"
+    step = f"start {n.speaker}, or check TAP_SERVER_URL and the network; 'multicam-tap check' tries it"
     yield _reason("failing" if away else "degraded", "server_away", words, step)
 
 
@@ -126,7 +127,7 @@ def _silence(n: Numbers) -> Iterable[Reason]:
         yield _reason("failing", "server_silent", words, "is TAP_SERVER_URL the path of its control WebSocket?")
     elif n.heartbeat and n.silent_for is not None and n.silent_for > _HEARTBEATS_MISSED * n.heartbeat:
         words = f"{n.server} stays silent for {n.silent_for:.0f} s, and promised a frame every {n.heartbeat:.0f} s"
-        yield _reason("failing", "server_silent", words, "see whether multicam-server hangs, or restart it")
+        yield _reason("failing", "server_silent", words, f"see whether {n.speaker} hangs, or restart it")
 
 
 def _dialect(n: Numbers) -> Iterable[Reason]:
@@ -145,7 +146,7 @@ def _frames(n: Numbers) -> Iterable[Reason]:
         yield _reason("degraded", "control_dropped", words, "see what else this machine is busy with")
     if n.too_big:
         words = f"{n.too_big} connections were lost to a frame beyond the limit"
-        yield _reason("degraded", "frame_too_big", words, "find out what multicam-server sends that is so large")
+        yield _reason("degraded", "frame_too_big", words, f"find out what {n.speaker} sends that is so large")
     if n.slips:
         words = f"{n.slips} frames could not be taken in: a bug of the tap"
         yield _reason("degraded", "bug", words, "report it, with what the log says of it")
@@ -243,6 +244,7 @@ def numbers_of(service: Service) -> Numbers:
         dropped_control=service.ingest.dropped_control,
         clock_off=None if tally.drift_ms is None else tally.drift_ms / 1000,
         dialect=service.dialect.name,
+        speaker=service.dialect.speaker,
         drift=dict(service.drift.alarms),
         journal=str(service.settings.journal_path),
         journal_failing=service.writer.failing,

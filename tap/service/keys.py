@@ -76,10 +76,12 @@ def _open_to_others(status: os.stat_result) -> bool:
 class KeyFile:
     """A key that stands in a file, and may be put right there while the service runs."""
 
-    def __init__(self, path: Path, key: str, *, guarded: bool = False) -> None:
+    def __init__(self, path: Path, key: str, *, guarded: bool = False, spaces: bool = False) -> None:
+        """``guarded``: whoever put it there keeps it from others; ``spaces``: it may hold some, as passwords do."""
         self.path = path
         self._key = key
         self._guarded = guarded
+        self._spaces = spaces
 
     def __repr__(self) -> str:
         return f"KeyFile({str(self.path)!r})"
@@ -94,7 +96,11 @@ class KeyFile:
             key = read_secret(self.path, guarded=self._guarded)
         except SecretFileInvalid:
             return False
-        changed = key != self._key and key.isprintable() and " " not in key
+        changed = key != self._key and key.isprintable() and (self._spaces or " " not in key)
         if changed:
             self._key = key
         return changed
+
+    def another(self) -> str | None:
+        """The key that stands there now, where it is another than before."""
+        return self._key if self.read_again() else None

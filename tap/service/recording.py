@@ -72,6 +72,7 @@ async def record(
         recorder.clock,
         token=token,
         dialect=dialect,
+        policy=policy,
         timing=timing,
         on_sent=recorder.on_sent,
     )

@@ -1,23 +1,23 @@
 """Compares the history of a shoot with what was on air and with what the operator did.
 
-The clock of a recording is found from what OBS told the operator's own client (never from the tap): a program event
-follows its picture by a few milliseconds. So a picture has a wall time, good to about a frame.
+The clock of a file is found from what OBS told the operator's own client (never from the tap): a program event follows
+its picture by a few milliseconds. So a picture has a wall time, good to about a frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct, field
 
 from tap.core.model import Entry
 from tests.obs.picture import Change, changes, decode
-from tests.obs.shoot import Log
+from tests.obs.shoot import LISTED, Log
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["Verdict", "judge", "takes_of"]
 
 NEAR_MS = 60
 """How far a hard cut may be from its picture."""
@@ -26,117 +26,245 @@ _EVENT_MS = 17
 """A program event comes this long after its picture on a machine that has time: half a frame."""
 _FLASH_MS = 200
 _CLOCK_OFF_MS = 250
-"""A recording's first picture and the event that it started are never this far apart."""
+"""A file's first picture and the event that it started are never this far apart."""
+_TOLD_MS = 100
+"""Two clients of one OBS hear the same within this, on a machine that is busy."""
+_LATE_MS = 2_000
+"""How near a late comer has to date what it did not see."""
 
 
 class Verdict(Struct):
     """How near the history came."""
 
     changes: int = 0
-    """Changes on air that events could show."""
+    """Changes on air that events or answers could show."""
     matched: int = 0
     hard: list[int] = field(default_factory=list)
     """Of each hard cut, how far (ms) from its picture."""
     late: int = 0
     """Hard cuts of which OBS itself told late: measured from what it told another client."""
+    untold: int = 0
+    """Changes on air of which OBS told nobody."""
+    lengths: list[int] = field(default_factory=list)
+    """Of each file, how much longer (ms) it is told to be than it is."""
+    splits: list[int] = field(default_factory=list)
+    """How late (ms) OBS told of a split."""
     wrong: list[str] = field(default_factory=list)
 
     def words(self) -> str:
         near = sorted(abs(ms) for ms in self.hard)
-        times = f"median {near[len(near) // 2]} ms, at most {near[-1]} ms" if near else "none"
+        p95 = near[len(near) * 95 // 100] if near else 0
+        times = f"median {near[len(near) // 2]} ms, p95 {p95} ms, at most {near[-1]} ms" if near else "none"
+        longest = max((abs(ms) for ms in self.lengths), default=0)
         return (
             f"{self.matched} of {self.changes} changes on air are cuts, {len(self.wrong)} differences;"
-            f" hard cuts off the picture: {times}; told late by OBS itself: {self.late}"
+            f" {len(near)} hard cuts off the picture: {times}; told late by OBS itself: {self.late};"
+            f" told to nobody: {self.untold}; {len(self.lengths)} files as long as told, within {longest} ms"
+            + (f"; splits told {self.splits} ms late" if self.splits else "")
         )
 
 
-class _Take(NamedTuple):
-    """One recording: its session's rows, and the wall times between which it ran."""
+class File(Struct):
+    """A file, and the wall times between which it was written, as OBS told the operator."""
 
-    session: Mapping[str, Any]
-    cuts: list[Mapping[str, Any]]
-    gaps: list[Mapping[str, Any]]
+    path: str
     start: int
-    end: int
+    end: int | None = None
 
 
-def judge(log: Log, entries: list[Entry], *, local: Mapping[str, str] | None = None) -> Verdict:
-    """Everything that differs, in words. ``local`` maps a recording's path to where it is now."""
-    rows = {(entry.op, entry.key): entry for entry in entries}
-    verdict = Verdict()
-    takes = list(_takes(log, list(rows.values()), verdict))
-    for path, take in zip(log.paths, takes, strict=False):
-        _Comparison(log, take, verdict).compare(Path((local or {}).get(path, path)))
-    return verdict
+class Take(Struct):
+    """One recording."""
+
+    start: int
+    files: list[File]
+    end: int = 0
+    how: str = "stopped"
+    """Or ``killed``, or ``closed``: with OBS."""
+    pauses: list[tuple[int, int]] = field(default_factory=list)
+    split: bool = False
 
 
-def _takes(log: Log, rows: list[Entry], verdict: Verdict) -> Iterator[_Take]:
+def takes_of(log: Log) -> list[Take]:
+    """The recordings, by what OBS told the operator."""
+    takes: list[Take] = []
+    paused = 0
+    ends = [*((at, "killed") for at in log.killed), *((at, "closed") for at in log.closed)]
+    for at, kind, data in sorted(log.events, key=lambda event: event[0]):
+        take = takes[-1] if takes and not takes[-1].end else None
+        if kind == "RecordFileChanged" and take is not None:
+            take.files[-1].end = at
+            take.files.append(File(data["newOutputPath"], at))
+        if kind != "RecordStateChanged":
+            continue
+        match _state(data):
+            case "STARTED":
+                takes.append(Take(at, [File(data["outputPath"], at)]))
+            case "STOPPING" if take is not None:
+                take.end = take.files[-1].end = at
+            case "PAUSED":
+                paused = at
+            case "RESUMED" if take is not None:
+                take.pauses.append((paused, at))
+    for take in takes:
+        over = min((end for end in ends if end[0] > take.start), default=None)
+        if over is not None and (not take.end or over[0] <= take.end):
+            take.end, take.how, take.files[-1].end = *over, None
+        asked = (at for at, kind, data in log.actions if "SplitFile" in str(data) and take.start < at < take.end)
+        take.split = next(asked, None) is not None
+    return takes
+
+
+def judge(log: Log, entries: list[Entry]) -> Verdict:
+    """Everything that differs, in words."""
+    rows = list({(entry.op, entry.key): entry for entry in entries}.values())
+    verdict, takes = Verdict(), takes_of(log)
     sessions = sorted((row for row in rows if row.op == "session"), key=lambda row: row.fields["startedAt"])
-    starts = [at for at, kind, data in log.events if kind == "RecordStateChanged" and _state(data) == "STARTED"]
-    ends = [at for at, kind, data in log.events if kind == "RecordStateChanged" and _state(data) == "STOPPED"]
-    if len(sessions) != len(starts):
-        verdict.wrong.append(f"{len(starts)} recordings, but {len(sessions)} sessions")
-    for session, start, path in zip(sessions, starts, log.paths, strict=False):
-        killed = start < log.killed and not any(start < end < log.killed for end in ends)
-        end = log.killed if killed else min((end for end in ends if end > start), default=start)
-        wanted = "interrupted" if killed else "complete"
-        fields = session.fields
-        if fields["status"] != wanted:
-            verdict.wrong.append(f"session {session.key} is {fields['status']}, not {wanted}")
-        if fields.get("media") != [path]:
-            verdict.wrong.append(f"session {session.key} has media {fields.get('media')}, not {path}")
-        # A late comer goes by the length that OBS tells, which counts pictures.
-        seen = log.tap_started < start
-        if abs(fields["startedAt"] - start) > (1_000 if seen else 5_000):
-            verdict.wrong.append(f"session {session.key} starts {fields['startedAt'] - start} ms off")
-        events = [row.fields for row in rows if row.op == "event" and row.session_key == session.key]
-        cuts = sorted((event for event in events if event["kind"] == "cut"), key=lambda event: event["at"])
-        yield _Take(fields, cuts, [event for event in events if event["kind"] == "gap"], start, end)
+    if len(sessions) != len(takes):
+        verdict.wrong.append(f"{len(takes)} recordings, but {len(sessions)} sessions")
+    for session, take in zip(sessions, takes, strict=False):
+        of = [row.fields for row in rows if row.op == "event" and row.session_key == session.key]
+        _Row(log, session, take, verdict).compare()
+        shown = _Pictures(log, session, take, of, verdict)
+        for number, file in enumerate(take.files):
+            shown.compare(file, last=number == len(take.files) - 1)
+        shown.rest()
+    return verdict
 
 
 def _state(data: Mapping[str, Any]) -> str:
     return str(data.get("outputState", "")).removeprefix("OBS_WEBSOCKET_OUTPUT_")
 
 
-class _Comparison:
-    """One recording against its session's cuts."""
+class _Row:
+    """A session's row against what OBS told the operator of the recording."""
 
-    def __init__(self, log: Log, take: _Take, verdict: Verdict) -> None:
+    def __init__(self, log: Log, session: Entry, take: Take, verdict: Verdict) -> None:
         self._log = log
+        self._key = session.key
+        self._fields = session.fields
         self._take = take
         self._verdict = verdict
-        self._left = list(take.cuts)
+        self._seen = log.tap_started < take.start
+
+    def compare(self) -> None:
+        fields, take = self._fields, self._take
+        wanted = "interrupted" if take.how == "killed" else "complete"
+        if fields["status"] != wanted:
+            self._wrong(f"is {fields['status']}, not {wanted}")
+        self._near("starts", fields["startedAt"], take.start, _TOLD_MS if self._seen else _LATE_MS)
+        if take.how == "stopped":
+            self._near("ends", fields.get("completedAt", 0), take.end)
+        if take.how == "closed" and fields.get("endReason") != "OBS exited":
+            self._wrong(f"ends by {fields.get('endReason')}, not by OBS's exit")
+        if not {"profile", "collection"} <= fields["source"].keys():
+            self._wrong(f"has no profile or collection: {fields['source']}")
+        if not self._seen and take.how == "killed":
+            return
+        self._files()
+
+    def _files(self) -> None:
+        take, media = self._take, self._fields.get("media", [])
+        if [file["path"] for file in media] != [file.path for file in take.files]:
+            self._wrong(f"has {media}, not {take.files}")
+            return
+        for number, (told, file) in enumerate(zip(media, take.files, strict=True)):
+            late = number == 0 and not self._seen
+            self._near(f"{file.path} starts", told["from"], file.start, _LATE_MS if late else _TOLD_MS)
+            if (told.get("to") is None) != (file.end is None):
+                self._wrong(f"{file.path} ends at {told.get('to')}, not at {file.end}")
+            elif file.end is not None:
+                self._near(f"{file.path} ends", told["to"], file.end)
+            if (told.get("rate"), told.get("width"), told.get("height")) != (30, 320, 180):
+                self._wrong(f"{file.path} is told to be {told}")
+        pauses = [pause for file in media for pause in file.get("pauses", ())]
+        if len(pauses) != len(take.pauses):
+            self._wrong(f"has the pauses {pauses}, not {take.pauses}")
+            return
+        for pause, (since, until) in zip(pauses, take.pauses, strict=True):
+            self._near("a pause begins", pause["from"], since)
+            self._near("a pause ends", pause["to"], until)
+
+    def _near(self, what: str, told: int, wanted: int, within: int = _TOLD_MS) -> None:
+        if abs(told - wanted) > within:
+            self._wrong(f"{what} {told - wanted} ms off")
+
+    def _wrong(self, what: str) -> None:
+        self._verdict.wrong.append(f"session {self._key} {what}")
+
+
+class _Pictures:
+    """A session's cuts against the pictures in its files."""
+
+    def __init__(self, log: Log, session: Entry, take: Take, events: list[Any], verdict: Verdict) -> None:
+        self._log = log
+        self._take = take
+        self._session = session.fields
+        self._verdict = verdict
+        self._cuts = sorted((event for event in events if event["kind"] == "cut"), key=lambda event: event["at"])
+        self._left = list(self._cuts)
         self._told = [
+            (at, log.names.get(data.get("sceneName") or "", ""))
+            for at, kind, data in log.events
+            if kind in {"CurrentProgramSceneChanged", LISTED} and take.start <= at <= take.end
+        ]
+        self._events = [
             (at, log.names.get(data.get("sceneName", ""), ""))
             for at, kind, data in log.events
             if kind == "CurrentProgramSceneChanged" and take.start <= at <= take.end
         ]
-        self._pauses = list(self._paused())
-        seen = take.gaps[0]["at"] if take.gaps and "before" not in take.gaps[0].get("detail", {}) else take.start
-        self._from = max(take.start, seen)
+        self._switched = [at for at, kind, _ in log.events if kind == "CurrentSceneCollectionChanged"]
+        gaps = sorted(event["at"] for event in events if event["kind"] == "gap")
+        first = next((event for event in events if event["kind"] == "gap" and "before" not in event["detail"]), None)
+        self._from = max(take.start, gaps[0] if first is not None and gaps else 0)
+        self._shown: list[tuple[float, float]] = []
+        """Wall times between which there are pictures."""
 
-    def compare(self, path: Path) -> None:
-        shown = decode(path, self._log.colours)
+    def compare(self, file: File, *, last: bool) -> None:
+        """The pictures of one of its files."""
+        shown = decode(Path(file.path), self._log.colours)
         if not shown:
-            self._wrong(f"{path.name} shows nothing")
+            self._wrong(f"{file.path} shows nothing")
             return
         found = list(changes(shown))
-        clock = self._clock(found)
+        pauses = [pause for pause in self._take.pauses if file.start <= pause[0] < (file.end or self._take.end)]
+        clock = self._clock(file, found, pauses)
         for change in found:
-            last, first = clock(change.last), clock(change.first)
-            resumed = any(last <= until and first >= since for since, until in self._pauses)
-            if last >= self._from and not resumed:
-                self._change(change, last, first)
-        end = clock(shown[-1].last)
+            before, first = clock(change.last), clock(change.first)
+            resumed = any(before <= until + NEAR_MS and first >= since for since, until in pauses)
+            if before >= self._from and not resumed:
+                self._change(change, before, first)
+        self._shown.append((clock(shown[0].first), clock(shown[-1].last)))
+        if file.end is not None and (last or len(self._take.files) > 1):
+            stood = sum(until - since for since, until in pauses)
+            whole = self._take.split and len(self._take.files) == 1
+            if not whole:
+                self._length(file, file.end - file.start - stood - (shown[-1].last * 1000 + _FRAME_MS))
+
+    def rest(self) -> None:
+        """Cuts that no picture shows: fine in a pause, where there are no pictures, or where another followed."""
         for cut in self._left:
-            self._unseen(cut, end)
+            at: int = cut["at"]
+            paused = any(since - NEAR_MS <= at <= until + NEAR_MS for since, until in self._take.pauses)
+            followed = any(0 < other["at"] - at <= _FLASH_MS for other in self._cuts)
+            shown = any(since <= at < until - _FRAME_MS for since, until in self._shown)
+            if shown and not (paused or followed):
+                self._wrong(f"a cut to {cut['cameraId']!r} at {at} that no picture shows")
+
+    def _length(self, file: File, off: float) -> None:
+        if self._log.tap_started > self._take.start:
+            return
+        self._verdict.lengths.append(round(off))
+        if abs(off) > _CLOCK_OFF_MS:
+            self._wrong(f"{file.path} is told to be {off:.0f} ms longer than it is")
 
     def _change(self, change: Change, last: float, first: float) -> None:
         verdict = self._verdict
         told = [at for at, camera in self._told if camera == change.camera and last - 500 <= at <= first + 1_000]
-        cut = self._best(change, last, first, told)
+        cut = self._best(change, last, first)
         if cut is None and not told:
-            return  # OBS said nothing of it to anybody
+            # From one picture to the next: else it is only the middle of a transition that looks like a camera.
+            verdict.untold += change.hard
+            return
         verdict.changes += 1
         if cut is None:
             self._wrong(f"{change.was!r} → {change.camera!r} at {first:.0f} is no cut")
@@ -148,8 +276,10 @@ class _Comparison:
             verdict.hard.append(round(off))
             verdict.late += abs(off) > NEAR_MS
 
-    def _best(self, change: Change, last: float, first: float, told: list[int]) -> Mapping[str, Any] | None:
+    def _best(self, change: Change, last: float, first: float) -> Mapping[str, Any] | None:
         """The cut that is this change: near the picture, or near what OBS told of it where that was late."""
+        told = [at for at, camera in self._events if camera == change.camera and last - 500 <= at <= first + 1_000]
+        told += self._switched
 
         def fits(cut: Mapping[str, Any]) -> bool:
             if cut["cameraId"] != change.camera:
@@ -162,54 +292,41 @@ class _Comparison:
 
         return next((cut for cut in self._left if fits(cut)), None)
 
-    def _unseen(self, cut: Mapping[str, Any], end: float) -> None:
-        """A cut that no picture shows: fine in a pause, after the file's end, or where another followed at once."""
-        at: int = cut["at"]
-        paused = any(since - NEAR_MS <= at <= until + NEAR_MS for since, until in self._pauses)
-        followed = any(0 < other["at"] - at <= _FLASH_MS for other in self._take.cuts)
-        if not (paused or followed or at >= end - _FRAME_MS):
-            self._wrong(f"a cut to {cut['cameraId']!r} at {at} that no picture shows")
-
     # ------------------------------------------------------------------ clocks
 
-    def _paused(self) -> Iterator[tuple[int, int]]:
-        since = None
-        for at, kind, data in self._log.events:
-            if kind == "RecordStateChanged" and self._take.start <= at <= self._take.end:
-                state = _state(data)
-                if state == "PAUSED":
-                    since = at
-                elif state == "RESUMED" and since is not None:
-                    yield since, at
-                    since = None
-
-    def _clock(self, found: list[Change]) -> Any:
+    def _clock(self, file: File, found: list[Change], pauses: list[tuple[int, int]]) -> Any:
         """From seconds of the file to wall ms: each stretch between pauses has its own beginning."""
-        stretches: list[tuple[float, float]] = [(0.0, float(self._take.start))]
-        for since, until in self._pauses:
+        stretches: list[tuple[float, float]] = [(0.0, float(file.start))]
+        for since, until in pauses:
             length = since - stretches[-1][1]
             stretches.append((stretches[-1][0] + length / 1000, float(until)))
-        tuned = [self._tuned(stretches, index, found) for index in range(len(stretches))]
+        first = file is self._take.files[0]
+        tuned = [self._tuned(stretches, index, found, first=first) for index in range(len(stretches))]
 
         def wall(seconds: float) -> float:
-            file, begin = next(item for item in reversed(tuned) if item[0] <= seconds or item is tuned[0])
-            return begin + (seconds - file) * 1000
+            begin, at = next(item for item in reversed(tuned) if item[0] <= seconds or item is tuned[0])
+            return at + (seconds - begin) * 1000
 
         return wall
 
-    def _tuned(self, stretches: list[tuple[float, float]], index: int, found: list[Change]) -> tuple[float, float]:
+    def _tuned(
+        self, stretches: list[tuple[float, float]], index: int, found: list[Change], *, first: bool
+    ) -> tuple[float, float]:
         file, begin = stretches[index]
         until = stretches[index + 1][0] if index + 1 < len(stretches) else float("inf")
+        slack = 300 if first else 2_000
         off = []
         for change in found:
             if change.hard and file + 0.3 < change.first < until:
                 wall = begin + (change.first - file) * 1000
-                near = [at - wall for at, camera in self._told if camera == change.camera and abs(at - wall) < 300]
+                near = [at - wall for at, camera in self._events if camera == change.camera and abs(at - wall) < slack]
                 off += [min(near, key=abs)] if near else []
         if len(off) < 2:
             return file, begin
         shift = median(off) - _EVENT_MS
-        if abs(shift) > _CLOCK_OFF_MS:
+        if not first:
+            self._verdict.splits.append(round(-shift))
+        elif abs(shift) > _CLOCK_OFF_MS:
             self._wrong(f"the clock of the recording is {shift:.0f} ms off")
         return file, begin + shift
 

@@ -21,8 +21,11 @@ KINDS = {"Cut": "cut_transition", "Fade": "fade_transition", "Stinger": "obs_sti
 class ObsStage(Stage):
     """Says what OBS says. Scenes are names, or names with a uuid."""
 
-    def __init__(self, policy: Policy | None = None, *, scenes: tuple[str, ...] = ("A", "B", "C")) -> None:
+    def __init__(
+        self, policy: Policy | None = None, *, scenes: tuple[str, ...] = ("A", "B", "C"), version: str = "5.1.0"
+    ) -> None:
         super().__init__(policy, open_first=False)
+        self.version = version
         self.pipeline = Pipeline(DIALECT, venue="studio", tap=self.tap, policy=policy)
         self.uuids: dict[str, str] = {}
         self.scenes = list(scenes)
@@ -41,15 +44,28 @@ class ObsStage(Stage):
     def event(self, kind: str, **data: Any) -> list[Entry]:
         return self.op(5, eventType=kind, eventIntent=4, eventData=data)
 
-    def reply(self, kind: str, code: int = 100, **data: Any) -> list[Entry]:
+    def reply(self, kind: str, code: int = 100, why: str = "", **data: Any) -> list[Entry]:
+        """An answer; ``why``: to one of our own questions, and to which."""
         status = {"code": code, "result": code == 100}
-        return self.op(7, requestType=kind, requestId="x", requestStatus=status, responseData=data or None)
+        ident = f"multicam-tap {kind} {why}" if why else "x"
+        return self.op(7, requestType=kind, requestId=ident, requestStatus=status, responseData=data or None)
+
+    def listed(self, program: str, why: str = "", scenes: tuple[str, ...] | None = None) -> list[Entry]:
+        """The scenes that there are, and what is on air or about to be."""
+        listed = [{"sceneName": name, **self._uuid(name)} for name in reversed(scenes or tuple(self.scenes))]
+        uuid: dict[str, Any] = {"currentProgramSceneUuid": self.uuids[program]} if program in self.uuids else {}
+        return self.reply("GetSceneList", why=why, currentProgramSceneName=program, scenes=listed, **uuid)
+
+    def switch(self, name: str = "Two", *, was: str = "One") -> None:
+        """Another collection, as 5.3 and later tell it."""
+        self.event("CurrentSceneCollectionChanging", sceneCollectionName=was)
+        self.later(50).event("CurrentSceneCollectionChanged", sceneCollectionName=name)
 
     def greet(self, *, opened: bool = True) -> None:
         """A connection up to Identified."""
         if opened:
             self.open()
-        self.op(0, obsWebSocketVersion="5.1.0", rpcVersion=1, authentication={"challenge": "c", "salt": "s"})
+        self.op(0, obsWebSocketVersion=self.version, rpcVersion=1, authentication={"challenge": "c", "salt": "s"})
         self.op(2, negotiatedRpcVersion=1)
 
     def answers(

@@ -1,56 +1,51 @@
-"""A real OBS to be tapped: Debian's, under Xvfb, in a network namespace that has nothing but loopback.
+"""A real OBS to be tapped, under Xvfb, in a network namespace that has nothing but loopback.
 
-This version of OBS listens on every address and looks for an update host; the namespace keeps it to itself. Whoever
-uses a :class:`Studio` has to be inside it: :func:`in_namespace` runs a command there.
+OBS may listen on every address, and looks for an update host; the namespace keeps it to itself. Whoever uses a
+:class:`Studio` has to be inside it: :func:`tests.obs.installed.in_namespace` runs a command there.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import orjson
 
-__all__ = ["PASSWORD", "PORT", "Studio", "in_namespace", "missing"]
+__all__ = ["CANVAS", "PASSWORD", "PORT", "PROFILES", "Studio"]
 
 PORT = 4455
 PASSWORD = "rehearsal-4455"
 WIDTH, HEIGHT, FPS = 320, 180, 30
 
-_PROGRAMS = {"obs": "obs-studio", "Xvfb": "xvfb", "ffmpeg": "ffmpeg", "unshare": "util-linux", "ip": "iproute2"}
+PROFILES = ("Shoot", "Streaming")
+CANVAS = ("Vertical", "0d1623b8-07f5-5141-8875-487e8b988c7b")
+"""Another canvas, as the versions that have them find it in their collection."""
+_STREAM = "rtmp://127.0.0.1:1935/live"
 _READY_S = 60.0
 _STOP_S = 30.0
-
-
-def missing() -> str | None:
-    """Why no OBS can be started here; None where it can."""
-    lacking = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
-    if lacking:
-        return f"not installed: {', '.join(lacking)} (apt-get install {' '.join(lacking)})"
-    tried = subprocess.run(in_namespace(["true"]), capture_output=True, text=True, check=False, timeout=60)
-    return None if tried.returncode == 0 else f"no network namespace can be made here: {tried.stderr.strip()[:200]}"
-
-
-def in_namespace(command: Sequence[str]) -> list[str]:
-    """``command`` where there is only loopback; without rights, in a user namespace."""
-    unshare = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
-    return [*unshare, "--", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *command]
 
 
 class Studio:
     """OBS on ``ws://127.0.0.1:4455``; a context manager. ``scenes`` are names with their colours (0xRRGGBB)."""
 
-    def __init__(self, root: Path, scenes: dict[str, int], *, others: dict[str, dict[str, int]] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        scenes: dict[str, int],
+        *,
+        others: dict[str, dict[str, int]] | None = None,
+        chroot: Path | None = None,
+    ) -> None:
         self.root = root
+        self._chroot = chroot
         self.recordings = root / "recordings"
         self._obs: subprocess.Popen[bytes] | None = None
         self._screen: subprocess.Popen[bytes] | None = None
+        self._sink: subprocess.Popen[bytes] | None = None
         self._config = root / "config" / "obs-studio"
         self._seed({"Shoot": scenes, **(others or {})})
 
@@ -60,6 +55,7 @@ class Studio:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.hang_up()
         for process in (self._obs, self._screen):
             if process is not None and process.poll() is None:
                 process.send_signal(signal.SIGINT if process is self._obs else signal.SIGTERM)
@@ -74,6 +70,7 @@ class Studio:
         with (self.root / "obs.log").open("ab") as log:
             self._obs = subprocess.Popen(
                 [
+                    *self._inside(),
                     *("obs", "--multi", "--disable-updater", "--disable-missing-files-check", "--minimize-to-tray"),
                     *("--disable-shutdown-check", "--websocket_ipv4_only"),
                 ],
@@ -83,6 +80,19 @@ class Studio:
                 stderr=log,
             )
         self._wait(self._listens, "OBS does not listen")
+
+    def _inside(self) -> list[str]:
+        """What stands before OBS's own command: the way into the root that it is installed in."""
+        if self._chroot is None:
+            return []
+        # In the mount namespace of this shoot, so that nothing of it stays.
+        binds = (Path("/dev"), Path("/proc"), Path("/sys"), Path("/tmp"), self.root)  # noqa: S108 - X listens there
+        for path in binds:
+            inside = self._chroot / path.relative_to("/")
+            inside.mkdir(parents=True, exist_ok=True)
+            if not os.path.ismount(inside):
+                subprocess.run(["mount", "--rbind", str(path), str(inside)], check=True, timeout=60)
+        return ["chroot", str(self._chroot)]
 
     def kill(self) -> None:
         """As the power does it: nothing is said, nothing is finished."""
@@ -95,6 +105,24 @@ class Studio:
         assert self._obs is not None
         self._obs.send_signal(signal.SIGINT)
         self._obs.wait(_STOP_S)
+
+    # ------------------------------------------------------------------ where the stream goes
+
+    def answer(self) -> None:
+        """Let somebody take the stream."""
+        self._sink = subprocess.Popen(
+            ["ffmpeg", "-v", "error", "-listen", "1", "-i", f"{_STREAM}/probe", "-f", "null", "-"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def hang_up(self) -> None:
+        """Whoever took the stream is gone."""
+        if self._sink is not None:
+            self._sink.kill()
+            self._sink.wait(_STOP_S)
+            self._sink = None
 
     # ------------------------------------------------------------------ starting
 
@@ -150,12 +178,17 @@ class Studio:
         for directory in (self.recordings, self.root / "home", self.root / "run"):
             directory.mkdir(parents=True, exist_ok=True)
         (self.root / "run").chmod(0o700)
-        profile = self._config / "basic" / "profiles" / "Shoot"
-        profile.mkdir(parents=True)
         (self._config / "basic" / "scenes").mkdir(parents=True)
         (self._config / "global.ini").write_text(_GLOBAL.format(port=PORT, password=PASSWORD), "utf-8")
-        settings = _PROFILE.format(width=WIDTH, height=HEIGHT, fps=FPS, recordings=self.recordings)
-        (profile / "basic.ini").write_text(settings, "utf-8")
+        for name in PROFILES:
+            profile = self._config / "basic" / "profiles" / name
+            profile.mkdir(parents=True)
+            settings = _PROFILE.format(name=name, width=WIDTH, height=HEIGHT, fps=FPS, recordings=self.recordings)
+            (profile / "basic.ini").write_text(settings, "utf-8")
+            (profile / "recordEncoder.json").write_bytes(orjson.dumps(_ENCODER))
+            (profile / "streamEncoder.json").write_bytes(orjson.dumps(_ENCODER))
+            service = {"server": _STREAM, "key": "probe", "use_auth": False}
+            (profile / "service.json").write_bytes(orjson.dumps({"type": "rtmp_custom", "settings": service}))
         for name, scenes in collections.items():
             file = self._config / "basic" / "scenes" / f"{name}.json"
             file.write_bytes(orjson.dumps(_collection(name, scenes)))
@@ -191,7 +224,7 @@ ServerPassword={password}
 """
 
 _PROFILE = """[General]
-Name=Shoot
+Name={name}
 [Video]
 BaseCX={width}
 BaseCY={height}
@@ -203,17 +236,23 @@ FPSCommon={fps}
 SampleRate=48000
 ChannelSetup=Stereo
 [Output]
-Mode=Simple
-[SimpleOutput]
-FilePath={recordings}
+Mode=Advanced
+Reconnect=true
+RetryDelay=2
+MaxRetries=20
+[AdvOut]
+Encoder=obs_x264
+RecType=Standard
+RecFilePath={recordings}
 RecFormat=mkv
-RecQuality=Small
-RecEncoder=x264
-StreamEncoder=x264
-Preset=ultrafast
-VBitrate=400
-ABitrate=64
+RecFormat2=mkv
+RecEncoder=obs_x264
+RecTracks=1
+RecSplitFile=true
+RecSplitFileType=Manual
 """
+
+_ENCODER = {"rate_control": "CBR", "bitrate": 400, "preset": "ultrafast", "keyint_sec": 1}
 
 
 def _collection(name: str, scenes: dict[str, int]) -> dict[str, object]:
@@ -241,6 +280,8 @@ def _collection(name: str, scenes: dict[str, int]) -> dict[str, object]:
         "current_program_scene": first,
         "current_transition": "Cut",
         "transition_duration": 300,
+        # Versions without other canvases do not read this.
+        "canvases": [{"info": {"name": CANVAS[0], "uuid": CANVAS[1], "private": False, "flags": 0}}],
         "transitions": [
             {"id": "swipe_transition", "name": "Swipe Left", "settings": {"direction": "left"}},
             {

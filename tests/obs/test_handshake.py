@@ -34,9 +34,12 @@ TAPE = Path(__file__).parents[2] / "fixtures" / "obs" / "recording-1.jsonl.gz"
 PASSWORD = "rehearsal-4455"
 HELLO = {"op": 0, "d": {"obsWebSocketVersion": "5.1.0", "rpcVersion": 1}}
 ASKED = [
+    *("GetProfileList", "GetSceneCollectionList", "GetVideoSettings"),
     *("GetSceneList", "GetStudioModeEnabled", "GetRecordStatus", "GetStreamStatus"),
     *("GetSceneTransitionList", "GetCurrentSceneTransition"),
+    "GetProfileParameter",
 ]
+"""Of an OBS that is too old to tell when it splits a recording: whether it is set to."""
 
 
 @cache
@@ -65,8 +68,12 @@ def asked(frames: list[bytes]) -> list[str]:
     return [frame["d"]["requestType"] for frame in said(frames)]
 
 
-def reply(kind: str, code: int = 100) -> bytes:
-    return orjson.dumps({"op": 7, "d": {"requestType": kind, "requestStatus": {"code": code, "result": code == 100}}})
+def reply(kind: str, code: int = 100, ident: str | None = None, **data: Any) -> bytes:
+    body: dict[str, Any] = {"requestType": kind, "requestStatus": {"code": code, "result": code == 100}}
+    body |= {} if ident is None else {"requestId": ident}
+    if "program" in data:
+        data["currentProgramSceneName"] = data.pop("program")
+    return orjson.dumps({"op": 7, "d": body | ({"responseData": data} if data else {})})
 
 
 IDENTIFIED = orjson.dumps({"op": 2, "d": {"negotiatedRpcVersion": 1}})
@@ -83,7 +90,7 @@ def test_the_answer_to_a_real_challenge_is_that_of_another_client() -> None:
         "op": 1,
         "d": {"rpcVersion": 1, "eventSubscriptions": MASK, "authentication": proof},
     }
-    assert MASK == 1111
+    assert MASK == 1623
     assert PASSWORD.encode() not in sent
 
 
@@ -140,12 +147,17 @@ def test_answers_that_never_come_are_told() -> None:
     handshake = ObsHandshake(None)
     handshake.received(orjson.dumps(HELLO))
     handshake.received(IDENTIFIED)
-    for kind in ASKED[1:]:
-        handshake.received(reply(kind))
-    for _ in range(5):
+    for kind in ASKED:
+        if kind != "GetSceneList":
+            handshake.received(reply(kind))
+    for _ in range(4):
         handshake.tick()
+    assert handshake.remark is None
+    handshake.tick()
     assert handshake.remark is not None
     assert "does not answer GetSceneList" in handshake.remark
+    handshake.received(reply("GetSceneList", program="A"))
+    assert handshake.remark is None
 
 
 def test_a_hello_without_authentication_is_told_where_a_password_is_set() -> None:

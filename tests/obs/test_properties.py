@@ -13,7 +13,8 @@ from tap.core.model import Alive
 from tests.obs.stage import DIALECT, ObsStage
 
 TELLS = {getattr(make, "func", make).__name__ for make in (EMITS[word].make for word in DIALECT.emits)}
-"""The observations that the dialect says it can make."""
+TELLS |= {"Coming", "Marker", "ProgramLost", "SetUp"}
+"""The observations that the dialect says it can make, and those that no mapping can."""
 
 SCENES = st.sampled_from(["A", "B", "C", "D"])
 STATES = st.sampled_from(["STARTING", "STARTED", "STOPPING", "STOPPED", "PAUSED", "RESUMED", "WHATEVER"])

@@ -190,14 +190,18 @@ def test_what_happens_while_a_program_event_is_held_happens_after_it() -> None:
 
 
 def test_a_recording_is_the_session_and_its_file_is_its_media() -> None:
-    """The path comes with STARTED and with STOPPED; a file that is split adds another."""
+    """From STARTED to STOPPING, where the file ends; a split adds another, and the first gives the title."""
     stage = ObsStage().shoot()
     stage.later(1000).event("RecordFileChanged", newOutputPath="/rec/2.mkv")
     stage.later(1000).record("STOPPING")
     stage.later(500).record("STOPPED", "/rec/2.mkv")
     (session,) = stage.sessions()
-    assert (session["status"], session["startedAt"], session["completedAt"]) == ("complete", T0 + 1000, T0 + 4500)
-    assert session["media"] == ["/rec/1.mkv", "/rec/2.mkv"]
+    assert (session["status"], session["startedAt"], session["completedAt"]) == ("complete", T0 + 1000, T0 + 4000)
+    assert session["media"] == [
+        {"path": "/rec/1.mkv", "from": T0 + 1000, "to": T0 + 3000},
+        {"path": "/rec/2.mkv", "from": T0 + 3000, "to": T0 + 4000},
+    ]
+    assert session["title"] == "1"
     assert session["source"]["serverVersion"] == "obs-websocket 5.1.0"
 
 
@@ -222,7 +226,7 @@ def test_a_pause_in_studio_mode_leads_back_into_it() -> None:
 
 
 def test_a_stream_is_the_session_where_the_venue_says_so() -> None:
-    """Then a recording only adds its files, and its pause is no mode."""
+    """Then a recording only adds its files, and its pause is no mode; that it ran before counts."""
     stage = ObsStage(Policy(session="stream")).shoot()
     assert not stage.sessions()
     stage.record("STARTED", kind="Stream")
@@ -232,7 +236,16 @@ def test_a_stream_is_the_session_where_the_venue_says_so() -> None:
     stage.later(100).record("RECONNECTING", kind="Stream")
     stage.later(100).record("RECONNECTED", kind="Stream")
     (session,) = stage.sessions()
-    assert (session["status"], session["media"]) == ("live", ["/rec/2.mkv"])
+    assert session["status"] == "live"
+    assert session["media"] == [
+        {
+            "path": "/rec/1.mkv",
+            "from": T0 + 1000,
+            "to": T0 + 2200,
+            "pauses": [{"from": T0 + 2100, "to": T0 + 2200}],
+        },
+        {"path": "/rec/2.mkv", "from": T0 + 2200, "to": T0 + 2300},
+    ]
     stage.record("STOPPED", kind="Stream")
     assert stage.sessions()[0]["status"] == "complete"
     assert not stage.events("mode_change")
@@ -250,7 +263,7 @@ def test_a_late_comer_dates_the_recording_by_its_length() -> None:
     (gap,) = stage.events("gap")
     assert "before" not in gap["detail"]
     stage.later(5000).record("STOPPED", "/rec/late.mkv")
-    assert stage.sessions()[0]["media"] == ["/rec/late.mkv"]
+    assert stage.sessions()[0]["media"] == [{"path": "/rec/late.mkv", "from": T0 + 40_000, "to": T0 + 105_020}]
 
 
 def test_a_late_comer_in_the_middle_of_a_fade_invents_no_cut() -> None:

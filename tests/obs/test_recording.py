@@ -20,6 +20,7 @@ from tap.core.pipeline import Pipeline
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "obs"
 TAPE = FOLDER / "recording-1.jsonl.gz"
+TRUTH = FOLDER / "frame-truth-1.jsonl"
 OBS = load_dialect("obs")
 
 NAMES = {"Wide|Weitwinkel": "Wide Größe", "Cam 4|Crane": "Cam 4", "Cam 5|Dach": "Cam 5"}
@@ -69,7 +70,7 @@ class OnAir(NamedTuple):
 
 def on_air() -> Iterator[OnAir]:
     """The changes that the decoded video shows, from one whole picture to the next."""
-    lines = (FOLDER / "frame-truth-1.jsonl").read_bytes().splitlines()
+    lines = TRUTH.read_bytes().splitlines()
     for _, group in itertools.groupby(map(orjson.loads, lines), key=lambda line: line["file"]):
         before: dict[str, Any] | None = None
         for line in group:
@@ -131,14 +132,33 @@ def test_the_transitions_have_their_names_and_lengths() -> None:
 
 
 def test_both_recordings_are_sessions_with_their_files() -> None:
-    """From STARTED to STOPPED."""
-    rows = {entry["key"]: entry["fields"] for entry in entries() if entry["op"] == "session"}
-    assert [(row["status"], row["media"]) for row in rows.values()] == [
-        ("complete", ["/srv/obs/rec/Shoot 2026-11-22 20-39-38.mkv"]),
-        ("complete", ["/srv/obs/rec/Shoot 2026-11-22 20-41-26.mkv"]),
+    """From STARTED to STOPPING, each as long as its file by the pictures in it, the pause aside."""
+    rows = [fields for fields in {entry["key"]: entry["fields"] for entry in entries()}.values() if "media" in fields]
+    assert [(row["status"], row["title"]) for row in rows] == [
+        ("complete", "Shoot 2026-11-22 20-39-38"),
+        ("complete", "Shoot 2026-11-22 20-41-26"),
     ]
-    starts = [row["startedAt"] / 1000 - zero() for row in rows.values()]
+    shown = [float(line["t_rec_last"]) for line in map(orjson.loads, TRUTH.read_bytes().splitlines())]
+    lengths = [last for last, after in itertools.pairwise([*shown, 0.0]) if after < last]
+    for row, length in zip(rows, lengths, strict=True):
+        (file,) = row["media"]
+        assert (file["from"], file["to"]) == (row["startedAt"], row["completedAt"])
+        stood = sum(pause["to"] - pause["from"] for pause in file.get("pauses", ()))
+        assert (file["to"] - file["from"] - stood) / 1000 == pytest.approx(length, abs=0.2)
+    (pause,) = rows[0]["media"][0]["pauses"]
+    assert [moment / 1000 - zero() for moment in (pause["from"], pause["to"])] == pytest.approx(
+        [PAUSED, RESUMED], abs=0.01
+    )
+    starts = [row["startedAt"] / 1000 - zero() for row in rows]
     assert starts == pytest.approx([2.833, 110.684], abs=0.01)
+
+
+def test_what_the_operator_marked_is_marked() -> None:
+    """An event of the operator's own, and a replay that was saved, with what was on air."""
+    first, second = events("marker")
+    assert (first["detail"], first["cameraId"]) == ({"label": "good take", "source": "custom event"}, "Wide Größe")
+    assert (second["detail"]["source"], second["cameraId"]) == ("replay buffer", "Cam 4")
+    assert second["detail"]["label"] == "Replay Shoot 2026-11-22 20-41-35.mkv"
 
 
 def test_the_drop_is_a_gap_and_the_operator_s_other_doings_are_there() -> None:

@@ -126,6 +126,8 @@ def _sniff_of(plan: Plan) -> Sniff | None:
 class Dialect:
     """How one server's frames read. Made by :func:`parse_mapping`; holds no state, so one serves many replays."""
 
+    speaker: str = "multicam-server"
+    """The program that is listened to, as people call it."""
     sniff: Sniff | None = None
     """Tells known telemetry unparsed; None where the dialect names none that could be told so."""
     emits: frozenset[str] = frozenset()

@@ -14,7 +14,7 @@ from tap.core.obs.reader import ObsReader
 
 __all__ = ["ObsDialect"]
 
-_REVISION = 1
+_REVISION = 2
 """Goes up when the same frames are read otherwise, so that a row says how it came about."""
 
 _METERS = b'"eventType":"InputVolumeMeters"},"op":5}'
@@ -31,6 +31,8 @@ _MAPPED = frozenset(
     (
         *("sceneName", "oldSceneName", "sceneUuid", "currentProgramSceneName", "currentProgramSceneUuid"),
         *("currentPreviewSceneName", "transitionName", "outputPath", "newOutputPath", "savedScreenshotPath"),
+        *("savedReplayPath", "currentProfileName", "profileName", "currentSceneCollectionName", "sourceName"),
+        *("sceneCollectionName", "marker", "label", "vendorName", "canvasUuid", "requestId"),
     )
 )
 
@@ -38,6 +40,7 @@ _MAPPED = frozenset(
 class ObsDialect(Dialect):
     """How OBS's frames read. Frame by frame it only says what each is; together they are for its reader."""
 
+    speaker = "OBS"
     refusals: Mapping[int, str] = REFUSALS
     emits = _EMITS
 
@@ -73,6 +76,6 @@ class ObsDialect(Dialect):
         """A reader that goes on from ``saved``."""
         return ObsReader(self.message, policy, saved)
 
-    def handshake(self, password: str | None) -> ObsHandshake:
+    def handshake(self, password: str | None, policy: Policy | None = None) -> ObsHandshake:
         """A handshake for a new connection."""
-        return ObsHandshake(password)
+        return ObsHandshake(password, () if policy is None else policy.sources)

@@ -1,44 +1,59 @@
 """What OBS has to be told before it tells anything: who we are, what we want to hear, and the state at the start.
 
-Hello comes from OBS, Identify goes there, Identified comes back; then the state is asked for. Nothing else is ever
-sent, and nothing of it changes anything in OBS.
+Hello comes from OBS, Identify goes there, Identified comes back; then the state is asked for, and again what OBS could
+not say, or did not answer. Nothing else is ever sent, and nothing of it changes anything in OBS.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from tap.core.errors import HandshakeRefused
-from tap.core.obs.messages import ASKED, MASK, RPC_VERSION, TRANSITION_ASKED
+from tap.core.obs.messages import (
+    ASKED,
+    ITEMS,
+    ITEMS_ASKED,
+    MASK,
+    RPC_VERSION,
+    SETTINGS_ASKED,
+    TRANSITION_ASKED,
+    question,
+)
+from tap.core.obs.versions import number_of
 
 __all__ = ["REFUSALS", "ObsHandshake"]
 
 _NOT_READY = 207
 """OBS is still starting, or changes its scene collection."""
-_PATIENCE = 5
-"""Ticks after which a question counts as unanswered."""
+_PATIENCE = (3, 4, 6, 10)
+"""Ticks after which a question without an answer is asked again; the last of them for ever."""
+_TRIES = 4
+"""How often it is asked where a transition leads: at its very beginning OBS may still name what it comes from."""
+_LASTS = 5
+"""Ticks after which people are told."""
+_NAMED = 3
 
-_ASKED_AGAIN: Mapping[str, tuple[str, ...]] = {
-    # Other scenes, and other transitions under the same names.
-    "CurrentSceneCollectionChanged": ("GetSceneList", "GetSceneTransitionList"),
-    # Its kind and length are not told.
-    "CurrentSceneTransitionChanged": ("GetCurrentSceneTransition",),
-}
-_NEWS = tuple(f'"{name}"'.encode() for name in _ASKED_AGAIN)
-
-_PASSWORD = "TAP_SERVER_TOKEN is the password that OBS shows under Tools → WebSocket Server Settings"  # noqa: S105
+_WHERE = (
+    "the one that it wants stands in OBS under Tools → WebSocket Server Settings → Show Connect Info; it belongs into"
+    " TAP_SERVER_TOKEN, or into the file of TAP_SERVER_TOKEN_FILE"
+)
 _TOO_OLD = (
     "this is obs-websocket 4.x: the tap speaks version 5, which OBS 28 and newer contain (its port is mostly 4455)"
+)
+_SPLITS_UNTOLD = (
+    "this OBS is set to split its recordings, and does not tell when it does (obs-websocket 5.5, OBS 30.2, is the first"
+    " that does): of each recording only the first file is named"
 )
 
 REFUSALS: Mapping[int, str] = {
     4007: "OBS says that it was not told who we are",
-    4009: f"OBS refuses the password: {_PASSWORD}",
+    4009: f"OBS refuses the password; {_WHERE}",
     4010: "OBS speaks another version of its protocol than this multicam-tap: upgrade the older of the two",
     4011: "somebody removed this client in OBS (WebSocket Server Settings, Show Connect Info)",
     4012: "OBS does not know a feature that it was asked for",
@@ -46,12 +61,25 @@ REFUSALS: Mapping[int, str] = {
 """Close codes after which trying again soon would change nothing."""
 
 
+class _Question(Struct):
+    """One that has no answer yet."""
+
+    kind: str
+    data: dict[str, Any] | None = None
+    ticks: int = 0
+    """Since it was asked last."""
+    asked: int = 1
+    waited: int = 0
+    """Ticks since it was asked first."""
+
+
 def _frame(op: int, body: dict[str, Any]) -> bytes:
     return orjson.dumps({"op": op, "d": body})
 
 
-def _request(kind: str) -> bytes:
-    return _frame(6, {"requestType": kind, "requestId": f"multicam-tap {kind}"})
+def _request(ident: str, kind: str, data: dict[str, Any] | None = None) -> bytes:
+    more = {} if data is None else {"requestData": data}
+    return _frame(6, {"requestType": kind, "requestId": ident, **more})
 
 
 def _proof(password: str, salt: str, challenge: str) -> str:
@@ -61,20 +89,54 @@ def _proof(password: str, salt: str, challenge: str) -> str:
 
 
 class ObsHandshake:
-    """One connection's."""
+    """One connection's. ``sources``: the scenes whose sources are cameras, and which of them."""
 
-    def __init__(self, password: str | None) -> None:
+    def __init__(self, password: str | None, sources: Iterable[str] = ()) -> None:
         self.done = False
-        self.remark: str | None = None
         self._password = password
+        self._sources = tuple(sources)
         self._greeted = False
-        self._open: dict[str, int] = {}
-        """Questions without an answer, and how many ticks ago each was asked."""
-        self._again: list[str] = []
+        self._notice: str | None = None
+        self._plugin: tuple[int, ...] | None = None
+        self._open: dict[str, _Question] = {}
+        """Questions without an answer, by their ids."""
+        self._again: dict[str, _Question] = {}
+        """Those that OBS could not answer yet."""
+        self._cuts: set[str] = set()
+        """The names of transitions that are hard cuts."""
+        self._program: str | None = None
+        """The name of the scene that OBS told last to have on air, or to go to."""
+        self._leads: dict[str, int] = {}
+        """Questions where a transition leads, and how often each was asked."""
+        self._started = 0
+        self._changed = 0
+        self._on: Mapping[str, Any] = {
+            "CurrentSceneCollectionChanged": self._other_collection,
+            "CurrentSceneTransitionChanged": lambda _: self._ask("GetCurrentSceneTransition"),
+            "CurrentProfileChanged": lambda _: self._other_profile(),
+            "RecordStateChanged": self._record,
+            "SceneTransitionStarted": self._transition_started,
+            "CurrentProgramSceneChanged": self._program_changed,
+            "SceneCreated": self._scene_created,
+            **dict.fromkeys(("SceneItemCreated", "SceneItemRemoved", "SceneItemListReindexed"), self._items_changed),
+        }
+        """What is asked anew, since events do not tell it."""
+        self._news = tuple(f'"{name}"'.encode() for name in self._on)
+
+    @property
+    def remark(self) -> str | None:
+        """What people should know although it works."""
+        silent = [asked.kind for asked in self._open.values() if asked.waited >= _LASTS]
+        silent.sort(key=lambda kind: kind not in ASKED)
+        named = ", ".join(dict.fromkeys(silent[:_NAMED])) + (" …" if len(silent) > _NAMED else "")
+        words = [] if self._notice is None else [self._notice]
+        if silent:
+            words.append(f"OBS does not answer {named}; it is asked again, and until then only what changes is known")
+        return "; ".join(words) or None
 
     def received(self, data: bytes) -> list[bytes]:
         """The frames with which to answer this one. Raises ``HandshakeRefused``."""
-        if self.done and not self._open and not any(name in data for name in _NEWS):
+        if self.done and not self._open and not self._leads and not any(name in data for name in self._news):
             return []
         try:
             said = orjson.loads(data)
@@ -90,22 +152,30 @@ class ObsHandshake:
                 return [self._identify(body)]
             case 2:
                 self.done = True
-                return self._ask(*ASKED, *TRANSITION_ASKED)
+                return self._ask_all()
             case 5 if self.done:
-                return self._ask(*_ASKED_AGAIN.get(str(body.get("eventType")), ()))
+                ask, told = self._on.get(str(body.get("eventType"))), body.get("eventData")
+                return [] if ask is None else list(ask(told if isinstance(told, dict) else {}))
             case 7:
-                self._answered(body)
+                return self._answered(body)
         return []
 
     def tick(self) -> list[bytes]:
-        """What OBS could not say yet is asked once more."""
-        for kind in self._open:
-            self._open[kind] += 1
-        silent = sorted(kind for kind, ticks in self._open.items() if ticks >= _PATIENCE)
-        if silent:
-            self.remark = f"OBS does not answer {', '.join(silent)}: what was on before is known only from what changes"
-        again, self._again = self._again, []
-        return self._ask(*again)
+        """What OBS could not say yet is asked once more, and what it does not answer, now and then."""
+        frames = []
+        again, self._again = self._again, {}
+        for ident, asked in again.items():
+            self._open[ident] = asked
+            frames.append(_request(ident, asked.kind, asked.data))
+        for ident, asked in self._open.items():
+            if ident in again:
+                continue
+            asked.ticks += 1
+            asked.waited += 1
+            if asked.ticks >= _PATIENCE[min(asked.asked, len(_PATIENCE)) - 1]:
+                asked.ticks, asked.asked = 0, asked.asked + 1
+                frames.append(_request(ident, asked.kind, asked.data))
+        return frames
 
     def overdue(self) -> HandshakeRefused:
         """OBS has not let us in, and said nothing against it."""
@@ -115,15 +185,20 @@ class ObsHandshake:
             "it says nothing, so it is no obs-websocket 5; version 4.x (before OBS 28) waits in silence like this"
         )
 
+    # ------------------------------------------------------------------ who we are
+
     def _identify(self, hello: dict[str, Any]) -> bytes:
         self._greeted = True
-        body: dict[str, Any] = {"rpcVersion": RPC_VERSION, "eventSubscriptions": MASK}
+        version = hello.get("obsWebSocketVersion")
+        self._plugin = number_of(version if isinstance(version, str) else None)
+        mask = MASK | ITEMS if self._sources else MASK
+        body: dict[str, Any] = {"rpcVersion": RPC_VERSION, "eventSubscriptions": mask}
         wanted = hello.get("authentication")
         if wanted is not None:
             body["authentication"] = self._answer(wanted)
         elif self._password is not None:
             # Nothing secret goes out, and the shoot is worth more than the doubt.
-            self.remark = "OBS asks for no password although TAP_SERVER_TOKEN is set: anybody can control this OBS"
+            self._notice = "OBS asks for no password although TAP_SERVER_TOKEN is set: anybody can control this OBS"
         return _frame(1, body)
 
     def _answer(self, wanted: Any) -> str:
@@ -132,25 +207,121 @@ class ObsHandshake:
         if not isinstance(salt, str) or not isinstance(challenge, str):
             raise HandshakeRefused("OBS asks for a password in a way that this multicam-tap does not know: upgrade it")
         if self._password is None:
-            raise HandshakeRefused(f"OBS wants a password, and none is set: {_PASSWORD}")
+            raise HandshakeRefused(f"OBS wants a password, and none is set; {_WHERE}")
         return _proof(self._password, salt, challenge)
-
-    def _ask(self, *kinds: str) -> list[bytes]:
-        self._open.update(dict.fromkeys(kinds, 0))
-        return [_request(kind) for kind in kinds]
-
-    def _answered(self, body: dict[str, Any]) -> None:
-        kind, status = body.get("requestType"), body.get("requestStatus")
-        if not isinstance(kind, str) or self._open.pop(kind, None) is None:
-            return
-        data = body.get("responseData")
-        # Where no scene is on air yet, OBS is still loading, and would not tell when it has done that.
-        loading = kind == "GetSceneList" and isinstance(data, dict) and data.get("currentProgramSceneName") is None
-        if loading or (isinstance(status, dict) and status.get("code") == _NOT_READY):
-            self._again.append(kind)
 
     @staticmethod
     def _foreign(said: Any) -> HandshakeRefused:
         if isinstance(said, dict) and {"update-type", "message-id", "error"} & said.keys():
             return HandshakeRefused(_TOO_OLD)
         return HandshakeRefused("what it says is no obs-websocket 5: is TAP_SERVER_URL the address of OBS?")
+
+    # ------------------------------------------------------------------ what is asked
+
+    def _ask(
+        self, kind: str, why: str | None = None, number: int | None = None, data: dict[str, Any] | None = None
+    ) -> list[bytes]:
+        ident = question(kind, why, number)
+        self._open[ident] = _Question(kind, data)
+        return [_request(ident, kind, data)]
+
+    def _ask_all(self) -> list[bytes]:
+        """All that has to be known at the beginning. The settings first: they stand in the first row."""
+        frames = [frame for kind in (*SETTINGS_ASKED, *ASKED, *TRANSITION_ASKED) for frame in self._ask(kind)]
+        return [*frames, *self._ask_items(), *self._ask_splits()]
+
+    def _ask_items(self) -> list[bytes]:
+        asked = enumerate(self._sources)
+        return [frame for number, scene in asked for frame in self._ask_item(number, scene)]
+
+    def _ask_item(self, number: int, scene: str) -> list[bytes]:
+        return self._ask(ITEMS_ASKED, "items", number, {"sceneName": scene})
+
+    def _ask_splits(self) -> list[bytes]:
+        """Whether an OBS that could not tell it splits its recordings."""
+        if self._plugin is None or self._plugin >= (5, 5):
+            return []
+        setting = {"parameterCategory": "AdvOut", "parameterName": "RecSplitFile"}
+        return self._ask("GetProfileParameter", data=setting)
+
+    def _other_collection(self, _: dict[str, Any]) -> list[bytes]:
+        """Other scenes, and other transitions under the same names."""
+        self._changed += 1
+        frames = [*self._ask("GetSceneList", "switch", self._changed), *self._ask("GetSceneTransitionList")]
+        return [*frames, *self._ask_items()]
+
+    def _other_profile(self) -> list[bytes]:
+        return [*self._ask("GetVideoSettings"), *self._ask_splits()]
+
+    def _record(self, told: dict[str, Any]) -> list[bytes]:
+        """The picture can be given another rate and size between two recordings, without a word."""
+        starts = told.get("outputState") == "OBS_WEBSOCKET_OUTPUT_STARTING"
+        return self._ask("GetVideoSettings") if starts else []
+
+    def _transition_started(self, told: dict[str, Any]) -> list[bytes]:
+        """Where it leads is told nowhere else, if another interrupts it; a hard cut cannot be interrupted."""
+        self._started += 1
+        if told.get("transitionName") in self._cuts:
+            return []
+        # Not kept among the open ones: later, the answer would be about something else.
+        ident = question("GetSceneList", "transition", self._started)
+        self._leads = {ident: 1}
+        return [_request(ident, "GetSceneList")]
+
+    def _program_changed(self, told: dict[str, Any]) -> list[bytes]:
+        name = told.get("sceneName")
+        self._program = name if isinstance(name, str) else None
+        return []
+
+    def _led(self, ident: str, name: Any) -> list[bytes]:
+        """An answer to where a transition leads: one that names what it comes from was looked up too soon."""
+        if name != self._program or self._leads[ident] >= _TRIES:
+            del self._leads[ident]
+            self._program = name if isinstance(name, str) else self._program
+            return []
+        self._leads[ident] += 1
+        return [_request(ident, "GetSceneList")]
+
+    def _scene_created(self, told: dict[str, Any]) -> list[bytes]:
+        """Some versions tell of other canvases' scenes as of the main one's: the list of these decides."""
+        frames = self._items_changed(told)
+        if self._plugin is None or (5, 6, 0) <= self._plugin <= (5, 7, 0):
+            ident = question("GetSceneList", "created", self._changed)
+            self._again.setdefault(ident, _Question("GetSceneList"))  # with the next tick: once for many
+        return frames
+
+    def _items_changed(self, told: dict[str, Any]) -> list[bytes]:
+        name = told.get("sceneName")
+        return self._ask_item(self._sources.index(name), name) if name in self._sources else []
+
+    def _answered(self, body: dict[str, Any]) -> list[bytes]:
+        kind, status, data = body.get("requestType"), body.get("requestStatus"), body.get("responseData")
+        if not isinstance(kind, str):
+            return []
+        self._learn(kind, data if isinstance(data, dict) else {})
+        ident = body.get("requestId")
+        on_air = data.get("currentProgramSceneName") if isinstance(data, dict) else None
+        if isinstance(ident, str) and ident in self._leads:
+            return self._led(ident, on_air)
+        if kind == "GetSceneList" and isinstance(on_air, str):
+            self._program = on_air
+        if not isinstance(ident, str):  # a server that does not say what it answers
+            ident = next((name for name, asked in self._open.items() if asked.kind == kind), "")
+        asked = self._open.pop(ident, None)
+        if asked is None:
+            return []
+        # Where no scene is on air yet, OBS is still loading, and would not tell when it has done that.
+        loading = kind == "GetSceneList" and isinstance(data, dict) and on_air is None
+        if loading or (isinstance(status, dict) and status.get("code") == _NOT_READY):
+            asked.ticks = 0
+            self._again[ident] = asked
+        return []
+
+    def _learn(self, kind: str, data: dict[str, Any]) -> None:
+        if kind == "GetProfileParameter":
+            splits = str(data.get("parameterValue")).casefold() == "true"
+            self._notice = _SPLITS_UNTOLD if splits else None if self._notice == _SPLITS_UNTOLD else self._notice
+        items = data.get("transitions") if kind == "GetSceneTransitionList" else [data]
+        for item in items if isinstance(items, list) else ():
+            if isinstance(item, dict) and item.get("transitionKind") == "cut_transition":
+                self._cuts.add(str(item.get("transitionName"))[:200])

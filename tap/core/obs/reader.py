@@ -2,7 +2,8 @@
 
 Most of it is order. A program event may be false, so it waits for what would unmask it, and what comes after it waits
 behind it. The answers to the questions at a connection's start make one snapshot, and what happens meanwhile waits for
-that. A scene that is removed may only be the storm of an exit.
+that; so it does for the scenes of another collection. A scene that is removed may only be the storm of an exit. What an
+event says once its turn has come stands in ``telling``.
 """
 
 from __future__ import annotations
@@ -15,49 +16,45 @@ from msgspec import UNSET
 
 from tap.core.mapping import Reading, Verdict
 from tap.core.model import (
-    CameraInfo,
-    CameraLeft,
-    CameraTold,
-    Cut,
     Frame,
     Hello,
-    ModeChanged,
     Observation,
     Policy,
     Recording,
-    SessionEnded,
     SessionInfo,
-    SessionStarted,
+    SetUp,
     Snapshot,
     Stamp,
-    StillCaptured,
     Told,
     UnsetType,
 )
-from tap.core.obs.messages import ASKED, IDENTIFIED, Message, text
-from tap.core.obs.outputs import Outputs, state_word
+from tap.core.obs.marks import MARKS_A_MINUTE, is_too_many
+from tap.core.obs.messages import ASKED, IDENTIFIED, ITEMS_ASKED, Message, text, whole
+from tap.core.obs.outputs import Outputs, Standing, state_word
 from tap.core.obs.scenes import Scenes
-from tap.core.obs.state import Begun, Gathering, ObsState, Removal, Scene, Waiting
-from tap.core.obs.transitions import Transitions
+from tap.core.obs.sources import Sources
+from tap.core.obs.state import Begun, Gathering, ObsState, Removal, Waiting
+from tap.core.obs.telling import COLLECTION_CHANGED, LANDED, PROGRAM, SOURCE, Telling, listed
+from tap.core.obs.transitions import Transitions, is_sure, leads_to
 
 __all__ = ["ObsReader"]
 
 HOLD_MS = 60
 """How long a program event waits, for the one that shows it to be false: 5 to 16 ms on a machine with time."""
 _DOUBT_MS = 500
-"""The same, where nothing speaks for it: in studio mode, with no transition started."""
+"""The same, where nothing speaks for it: in studio mode, with no transition started. And for the answer that tells
+where an interrupted transition led."""
 _GATHER_MS = 2_000
-"""How long the first answers may take; what happens meanwhile is told after them."""
-_REMOVED_MS = 1_000
-"""How long a removed scene may be the first sign of an exit."""
-_SWITCH_MS = 30_000
-"""The longest change of a scene collection."""
-_SCENES_READ = 10_000
+"""How long the first answers may take, or the scenes of another collection; what happens meanwhile is told after."""
+_AGAIN_MS = 500
+"""The same for answers that come once OBS is asked again: they come together."""
+_BACK_MS = 1_000
+"""A program event so soon after the change of a collection belongs to it."""
 
-_NORMAL, _STUDIO, _PAUSED = "normal", "studio", "paused"
-_COLLECTION = "collection_switch"
-_PROGRAM = "CurrentProgramSceneChanged"
-_TAKEN_DOWN = frozenset({_PROGRAM, "SceneRemoved"})
+_MARKS = frozenset({"CustomEvent", "VendorEvent", "ReplayBufferSaved"})
+_STORM = frozenset({PROGRAM, "SceneRemoved", "SceneCreated"})
+"""What an OBS before 5.3 tells of a collection that it changes."""
+_TAKEN_DOWN = frozenset({PROGRAM, "SceneRemoved", "SceneListChanged"})
 """What an OBS that exits tells of its own end."""
 
 
@@ -67,36 +64,27 @@ class ObsReader:
     def __init__(self, message: Callable[[Frame], Message | Reading], policy: Policy, saved: object) -> None:
         self.state = _restored(saved)
         self._message = message
-        self._scenes = Scenes(self.state.scenes)
+        self._scenes = Scenes(self.state.scenes, self.state.departed)
         self._transitions = Transitions(self.state)
         self._outputs = Outputs(self.state, policy.session)
+        self._sources = Sources(self.state, policy.sources)
+        self._telling = Telling(self.state, self._scenes, self._transitions, self._outputs, self._sources)
+        self._asked = (*ASKED, *self._sources.asked)
         self._at_once: Mapping[str, Callable[[Message, Stamp], Iterator[Observation]]] = {
             "Hello": self._hello,
             IDENTIFIED: self._identified,
             "SceneTransitionStarted": self._transition_started,
             "SceneTransitionVideoEnded": self._transition_ended,
+            "SceneTransitionEnded": self._transition_stopped,
             "CurrentSceneTransitionDurationChanged": self._length_set,
             "GetSceneTransitionList": self._transitions_listed,
             "GetCurrentSceneTransition": self._transition_current,
+            "GetProfileList": self._profile,
+            "GetSceneCollectionList": self._collection,
+            "GetVideoSettings": self._video,
             "CurrentSceneCollectionChanging": self._collection_changing,
+            COLLECTION_CHANGED: self._collection_changed,
             "ExitStarted": self._exit_started,
-        }
-        self._in_turn: Mapping[str, Callable[[Waiting, Told], Iterator[Observation]]] = {
-            _PROGRAM: self._program,
-            "RecordStateChanged": self._record,
-            "RecordFileChanged": self._record_file,
-            "StreamStateChanged": self._stream,
-            "StudioModeStateChanged": self._studio,
-            "SceneCreated": self._scene_created,
-            "SceneRemoved": self._scene_removed,
-            "SceneNameChanged": self._scene_renamed,
-            "CurrentSceneCollectionChanged": self._collection_changed,
-            "ScreenshotSaved": self._screenshot,
-            "ExitStarted": self._exit,
-            "GetSceneList": self._late_scenes,
-            "GetStudioModeEnabled": self._late_answer,
-            "GetRecordStatus": self._late_answer,
-            "GetStreamStatus": self._late_answer,
         }
 
     # ------------------------------------------------------------------ the source
@@ -116,6 +104,9 @@ class ObsReader:
     def read(self, frame: Frame) -> list[Reading]:
         """What this frame says, with those before it."""
         message = self._message(frame)
+        if isinstance(message, Message) and self._is_mark(message) and is_too_many(self.state.marks, frame.stamp.mono):
+            why = f"more than {MARKS_A_MINUTE} marks in a minute: not kept"
+            message = Reading(Verdict.INCOMPLETE, message.kind, reason=why)
         if not isinstance(message, Message):
             self._heard(frame.stamp)
             return [message]
@@ -133,7 +124,9 @@ class ObsReader:
         state = self.state
         state.connected = state.fresh = True
         state.blind_since = state.heard
-        state.program = None
+        state.program = state.air = state.announced = state.pointer = state.unlisted = None
+        state.unsure.clear()
+        self._transitions.begin_anew()
         return told
 
     def closed(self, _stamp: Stamp) -> list[Observation]:
@@ -143,7 +136,9 @@ class ObsReader:
         state.gathering = None
         told += self._release(None)
         state.removals.clear()
-        state.connected = state.switching = state.exiting = state.transitions_seen = False
+        state.missing.clear()
+        state.connected = state.switching = state.exiting = state.transitions_seen = state.counted = False
+        state.coming = None
         self._transitions.forget()
         return told
 
@@ -151,17 +146,22 @@ class ObsReader:
         self.state.fresh = False
         self.state.heard = max(self.state.heard, stamp.mono)
 
+    @staticmethod
+    def _is_mark(message: Message) -> bool:
+        reconnects = message.kind == "StreamStateChanged" and state_word(message.data) == "RECONNECTING"
+        return message.kind in _MARKS or reconnects
+
     def _take(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         state = self.state
         at_once = self._at_once.get(message.kind)
         if at_once is not None:
             yield from at_once(message, stamp)
-        elif message.reply and state.gathering is not None and message.kind in ASKED:
-            state.gathering.answers[message.kind] = message.data
-            state.gathering.wall, state.gathering.mono = stamp.wall, stamp.mono
-            if len(state.gathering.answers) == len(ASKED):
-                yield from self._finish_gathering()
+        elif message.kind == "GetSceneList":
+            yield from self._scenes_answered(message, stamp)
+        elif message.reply:
+            yield from self._answered(message, stamp)
         elif not (state.exiting and message.kind in _TAKEN_DOWN):
+            state.stormed = state.stormed or (state.switching and message.kind in _STORM)
             self._enqueue(message, stamp)
         yield from self._release(stamp.mono)
 
@@ -169,15 +169,18 @@ class ObsReader:
 
     def _enqueue(self, message: Message, stamp: Stamp) -> None:
         item = Waiting(message.kind, message.data, stamp.wall, stamp.mono, stamp.mono, message.reply)
-        if message.kind == _PROGRAM and not self._hold(item, stamp):
+        if message.kind == PROGRAM and not self._hold(item, stamp):
             return
+        if message.kind == SOURCE:
+            item.due = stamp.mono + HOLD_MS
         self.state.waiting.append(item)
 
     def _hold(self, item: Waiting, stamp: Stamp) -> bool:
         """Let a program event wait for what shows it to be false. False where it is not worth waiting for."""
         state = self.state
-        item.begun = self._transitions.take(stamp)
-        item.switch = item.begun is None and (state.switching or stamp.mono - state.switched <= _REMOVED_MS)
+        state.pointer = text(item.data, "sceneName")
+        item.begun = self._transition_to(item, stamp)
+        item.switch = item.begun is None and (state.switching or stamp.mono - state.switched <= _BACK_MS)
         item.due = stamp.mono + HOLD_MS
         in_studio = state.studio or stamp.mono - state.studio_until <= _DOUBT_MS
         if item.begun is not None or item.switch or not in_studio:
@@ -188,19 +191,32 @@ class ObsReader:
             item.due = stamp.mono + _DOUBT_MS
         return True
 
+    def _transition_to(self, item: Waiting, stamp: Stamp) -> Begun | None:
+        """The transition that a program event ended: also one whose end was told after the next one's beginning."""
+        name, uuid = text(item.data, "sceneName") or "", text(item.data, "sceneUuid")
+        waiting = self.state.waiting
+        if not any(leads_to(begun, name, uuid) for begun in self.state.begun):
+            for other in waiting:
+                if other.kind == LANDED and other.begun is not None and leads_to(other.begun, name, uuid):
+                    waiting.remove(other)
+                    return other.begun
+        return self._transitions.take(stamp, name, uuid)
+
     def _unmasked(self, item: Waiting) -> bool:
         """Leaving studio mode, OBS announces the preview and at once what stays on air: neither is a change."""
         waiting = self.state.waiting
-        programs = [other for other in waiting if other.kind == _PROGRAM]
+        programs = [other for other in waiting if other.kind == PROGRAM]
         # Leaving studio mode in the middle of a fade, the false event finds a transition that is not over.
         doubtful = [item for item in programs if not (item.switch or (item.begun and item.begun.ended is not None))]
         sure = [other for other in programs if other not in doubtful]
-        on_air = self._scene_id(sure[-1].data) if sure else self.state.program
-        if on_air is None or self._scene_id(item.data) != on_air:
+        state, scene = self.state, self._scene_id(item.data)
+        announced = self._scene_id(sure[-1].data) if sure else state.announced or state.program
+        if announced is None or scene != announced:
             return False
         for other in doubtful:
             waiting.remove(other)
-        return True
+        # What OBS was wrong about before is put right by this.
+        return bool(sure) or scene == state.program
 
     def _scene_id(self, data: Mapping[str, Any]) -> str | None:
         scene = self._scenes.find(text(data, "sceneName") or "", text(data, "sceneUuid"))
@@ -212,32 +228,91 @@ class ObsReader:
         over = [removal for removal in state.removals if now is not None and removal.due <= now]
         for removal in over:
             state.removals.remove(removal)
-            yield from self._gone(removal)
+            yield from self._telling.gone(removal)
         if state.gathering is not None:
             if now is not None and now < state.gathering.due:
                 return
             yield from self._finish_gathering()
         while state.waiting and (now is None or state.waiting[0].due <= now):
             item = state.waiting.pop(0)
-            told = Told(Stamp(item.wall, item.mono), type=item.kind)
-            yield from self._in_turn[item.kind](item, told)
+            handler = self._telling.handlers.get(item.kind)
+            stamp = Stamp(item.wall, item.mono)
+            if handler is None:
+                yield from self._snapshot({item.kind: item.data}, stamp)
+            else:
+                yield from handler(item, Told(stamp, type=item.kind))
 
     # ------------------------------------------------------------------ the beginning of a connection
 
     def _hello(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         """OBS greets. Where nobody said that a connection stands, it says so itself."""
-        if not (self.state.connected and self.state.fresh):
+        state = self.state
+        if not (state.connected and state.fresh):
             yield from self.opened(stamp)
-        version = text(message.data, "obsWebSocketVersion")
-        program = text(message.data, "obsStudioVersion")
-        known = [f"OBS {program}"] if program is not None else []
-        known += [f"obs-websocket {version}"] if version is not None else []
-        yield Hello(Told(stamp, type=message.kind), server="obs", version=", ".join(known) or None)
+        state.plugin = text(message.data, "obsWebSocketVersion")
+        state.program_version = text(message.data, "obsStudioVersion")
+        known = [f"OBS {state.program_version}"] if state.program_version is not None else []
+        known += [f"obs-websocket {state.plugin}"] if state.plugin is not None else []
+        yield Hello(Told(stamp, type=message.kind), server="obs", version=", ".join(known) or None, once=True)
 
     def _identified(self, _message: Message, stamp: Stamp) -> Iterator[Observation]:
         self.state.gathering = Gathering(stamp.mono + _GATHER_MS, stamp.wall, stamp.mono)
+        self.state.missing[:] = self._asked
         self.state.connected = True
+        self._transitions.begin_anew()
         yield from ()
+
+    def _scenes_answered(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        """The scenes and what is on air: of the beginning, of another collection, or where a transition leads."""
+        state, data = self.state, message.data
+        if message.why == "transition":
+            yield from self._target_named(message, stamp)
+            return
+        if state.counted and message.number not in {None, state.changes}:
+            return  # of a collection that is not there any more
+        if not data.get("scenes") or text(data, "currentProgramSceneName") is None:
+            # OBS is still loading, and is asked again: as an answer it counts only towards not waiting for others.
+            if state.gathering is not None:
+                yield from self._gathered("GetSceneList", data, stamp, counts=False)
+            return
+        if message.why is None and "GetSceneList" in state.missing:
+            yield from self._gathered("GetSceneList", data, stamp)
+            return
+        changed = [item for item in state.waiting if item.kind == COLLECTION_CHANGED and item.answer is None]
+        if changed and message.why in {None, "switch"}:
+            changed[0].answer = data
+            changed[0].due = stamp.mono + (HOLD_MS if self._sources.asked else 0)
+            return
+        if message.why is None:
+            yield from self._target_named(message, stamp)
+        self._enqueue(message, stamp)
+
+    def _answered(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        """Another answer: of the beginning, or the sources of a scene."""
+        name, data = message.kind, message.data
+        if name == ITEMS_ASKED:
+            name, data = f"{name} {message.number}", {**data, "number": message.number}
+            if self.state.gathering is None and name in self.state.missing:
+                self.state.missing.remove(name)
+        if name in self.state.missing:
+            yield from self._gathered(name, data, stamp)
+        elif message.kind == ITEMS_ASKED and any(item.kind == COLLECTION_CHANGED for item in self.state.waiting):
+            self._sources.listed(message.number, data)
+        else:
+            self._enqueue(Message(message.kind, data, reply=True), stamp)
+
+    def _gathered(self, name: str, data: dict[str, Any], stamp: Stamp, *, counts: bool = True) -> Iterator[Observation]:
+        """One of the answers that together make a snapshot; not ``counts``: it says nothing yet."""
+        state = self.state
+        if state.gathering is None:
+            state.gathering = Gathering(stamp.mono + _AGAIN_MS, stamp.wall, stamp.mono)
+        gathering = state.gathering
+        gathering.answers[name] = data
+        gathering.wall, gathering.mono = stamp.wall, stamp.mono
+        if counts:
+            state.missing.remove(name)
+        if all(other in gathering.answers for other in state.missing):
+            yield from self._finish_gathering()
 
     def _finish_gathering(self) -> Iterator[Observation]:
         """The answers that came are a snapshot."""
@@ -248,33 +323,59 @@ class ObsReader:
 
     def _snapshot(self, answers: Mapping[str, Mapping[str, Any]], stamp: Stamp) -> Iterator[Observation]:
         state = self.state
+        record = Standing(answers.get("GetRecordStatus", {}))
+        pause = self._outputs.paused_at(record, stamp) if record.readable else None
         session, anew = self._session_seen(answers, stamp)
         studio = answers.get("GetStudioModeEnabled", {}).get("studioModeEnabled")
         state.studio = studio if isinstance(studio, bool) else state.studio
-        scenes = answers.get("GetSceneList")
-        if scenes is not None and not scenes.get("scenes"):
-            scenes = None  # OBS is still loading
-        if scenes is not None:
-            self._scenes.listed(_listed(scenes))
+        for name in self._sources.asked:
+            if name in answers:
+                self._sources.listed(answers[name].get("number"), answers[name])
+        listing = self._listed(answers.get("GetSceneList"))
         if anew:
-            self._scenes.anew()
-        if scenes is not None:
-            program = text(scenes, "currentProgramSceneName")
-            found = None if program is None else self._scenes.get(program, text(scenes, "currentProgramSceneUuid"))[0]
-            state.program = None if found is None else found.id
+            self._renamed()
+        told_program = listing and state.air is None and self._current_air()
         knows_mode = "GetStudioModeEnabled" in answers or "GetRecordStatus" in answers
-        state.mode = self._mode_word() if knows_mode else state.mode
-        recording = answers.get("GetRecordStatus", {}).get("outputActive")
+        state.mode = self._telling.mode_word() if knows_mode else state.mode
         yield Snapshot(
             Told(stamp, type="GetSceneList"),
-            mode=self._mode_word() if knows_mode else UNSET,
+            mode=state.mode if knows_mode else UNSET,
             session=session,
-            program=UNSET if scenes is None or state.program is None else state.program,
-            cameras=UNSET if scenes is None else tuple(_camera(scene) for scene in self._scenes),
-            recording=recording if isinstance(recording, bool) else UNSET,
+            program=state.air if told_program else UNSET,
+            cameras=tuple(self._telling.cameras()) if listing else UNSET,
+            recording=record.active if record.readable else UNSET,
         )
-        if not self._in_session:
-            yield from self._anew(Told(stamp))
+        if record.readable:
+            yield from self._recorder_seen(record, anew, pause, stamp)
+        if not self._telling.in_session:
+            yield from self._telling.anew(Told(stamp))
+
+    def _listed(self, scenes: Mapping[str, Any] | None) -> bool:
+        """Take over the scenes that there are, and what is on air where no event told it; whether there were any."""
+        state = self.state
+        if scenes is None or not scenes.get("scenes"):
+            return False  # OBS is still loading
+        self._scenes.listed(listed(scenes))
+        state.unlisted = None
+        program = text(scenes, "currentProgramSceneName")
+        if program is not None and state.program is None:
+            state.program = self._scenes.get(program, text(scenes, "currentProgramSceneUuid"))[0].id
+            state.announced, state.pointer = state.program, state.pointer or program
+        return True
+
+    def _renamed(self) -> None:
+        """Another session: ids are the names that scenes have now."""
+        state = self.state
+        for scene, old in self._scenes.anew():
+            state.program = scene.id if state.program == old else state.program
+            state.announced = scene.id if state.announced == old else state.announced
+
+    def _current_air(self) -> bool:
+        """Find out which camera is on air; whether that is known."""
+        state = self.state
+        scene = next((scene for scene in self._scenes if scene.id == state.program), None)
+        state.air = None if scene is None else self._sources.camera(scene)
+        return state.air is not None
 
     def _session_seen(
         self, answers: Mapping[str, Mapping[str, Any]], stamp: Stamp
@@ -282,8 +383,6 @@ class ObsReader:
         """What the answers say of the session, and whether it is another than the known one."""
         by, status = self._outputs.session_by, answers.get(self._outputs.asked)
         if by is None:
-            record = answers.get("GetRecordStatus", {})
-            self._outputs.pause(stamp, record.get("outputPaused") is True)
             return UNSET, False
         anew = None if status is None else self._outputs.seen(status, stamp)
         if anew is None:
@@ -291,32 +390,67 @@ class ObsReader:
         take = self.state.take
         return (None if take is None else SessionInfo(started_at=take.started_at)), anew
 
-    def _late_answer(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        """An answer that came after the snapshot was made without it."""
-        yield from self._snapshot({item.kind: item.data}, told.stamp)
-
-    def _late_scenes(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        """The scenes, asked for again. What is on air is for the events to say, unless nobody said so yet."""
-        if self.state.program is None:
-            yield from self._late_answer(item, told)
+    def _recorder_seen(self, now: Standing, anew: bool, pause: int | None, stamp: Stamp) -> Iterator[Observation]:
+        """What OBS says of its recorder, for the file that it writes."""
+        state, outputs = self.state, self._outputs
+        if outputs.session_by != "record":
+            anew = outputs.seen(now.status, stamp, recorder=True) is True
+        was_paused, take = state.paused_since is not None, outputs.recorder
+        at = stamp.wall if pause is None or anew else pause
+        if now.paused != was_paused:
+            outputs.pause(Stamp(at, stamp.mono - (stamp.wall - at)), now.paused)
+        if take is None:
             return
-        for name, uuid in _listed(item.data):
-            scene, new = self._scenes.get(name, uuid)
-            if new:
-                yield CameraTold(told, _camera(scene))
+        told = Told(stamp, type="GetRecordStatus")
+        if anew:
+            yield self._recording(told, started_at=take.started_at, paused=now.paused or None)
+        else:
+            changed = now.paused if now.paused != was_paused else None
+            yield self._recording(told, paused=changed, at=None if changed is None else at)
 
     # ------------------------------------------------------------------ at once: what waits for nothing
 
     def _transition_started(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
-        self._transitions.started(message.data, stamp)
+        for begun in self._transitions.started(message.data, stamp):
+            due = stamp.mono + (0 if is_sure(begun) and begun.early else _DOUBT_MS)
+            self.state.waiting.append(Waiting(LANDED, {}, stamp.wall, stamp.mono, due, begun=begun))
         yield from ()
+
+    def _interrupted(self) -> Iterator[Begun]:
+        return (item.begun for item in self.state.waiting if item.kind == LANDED and item.begun is not None)
 
     def _transition_ended(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         self._transitions.ended(message.data, stamp, self._last_begun())
         yield from ()
 
+    def _transition_stopped(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        if self._transitions.stopped(message.data, stamp, self._interrupted()) is not None:
+            yield from self._telling.taken_back(Told(stamp, type=message.kind))
+
+    def _target_named(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        """OBS names where a transition leads, before it is there."""
+        state = self.state
+        number = message.number if state.counted else None
+        begun = self._transitions.named(number, self._interrupted())
+        target = text(message.data, "currentProgramSceneName")
+        if begun is None or is_sure(begun) or target is None:
+            return
+        doubtful = target == state.pointer
+        if doubtful and number is None:
+            return  # it was looked up before the transition began
+        begun.target, begun.uuid = target, text(message.data, "currentProgramSceneUuid")
+        begun.doubtful, begun.early = doubtful, begun.cut_short is None
+        state.pointer = target
+        for item in state.waiting:
+            if item.kind == LANDED and item.begun is not None and is_sure(item.begun):
+                sure = item.begun.early or self._transitions.after(item.begun) is not None
+                item.due = stamp.mono if sure else item.due
+        if begun.early and not doubtful:
+            yield from self._telling.coming(begun, Told(stamp, type="SceneTransitionStarted"))
+
     def _last_begun(self) -> Begun | None:
-        return next((item.begun for item in reversed(self.state.waiting) if item.begun is not None), None)
+        programs = (item for item in reversed(self.state.waiting) if item.kind == PROGRAM)
+        return next((item.begun for item in programs if item.begun is not None), None)
 
     def _length_set(self, message: Message, _stamp: Stamp) -> Iterator[Observation]:
         self._transitions.length_set(message.data)
@@ -330,6 +464,44 @@ class ObsReader:
         self._transitions.current(message.data)
         yield from ()
 
+    def _profile(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        yield SetUp(Told(stamp, type=message.kind), profile=text(message.data, "currentProfileName"))
+
+    def _collection(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        yield SetUp(Told(stamp, type=message.kind), collection=text(message.data, "currentSceneCollectionName"))
+
+    def _video(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        state, data = self.state, message.data
+        frames, seconds = whole(data.get("fpsNumerator")), whole(data.get("fpsDenominator"))
+        if frames and seconds:
+            state.rate = frames / seconds if frames % seconds else frames // seconds
+        state.width, state.height = whole(data.get("outputWidth")), whole(data.get("outputHeight"))
+        # Whether the recorder of before still runs is not known before the snapshot, which tells this too.
+        if self._outputs.recorder is not None and "GetRecordStatus" not in state.missing:
+            yield self._recording(Told(stamp, type=message.kind))
+
+    def _recording(self, told: Told, **more: Any) -> Recording:
+        """The recorder runs, and by which settings."""
+        state = self.state
+        return Recording(told, True, rate=state.rate, width=state.width, height=state.height, **more)
+
+    def _collection_changing(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        """The one that is left, which is named here, is still the one by which a session that runs began."""
+        self.state.switching, self.state.stormed = True, False
+        self._transitions.forget()
+        yield SetUp(Told(stamp, type=message.kind), collection=text(message.data, "sceneCollectionName"))
+
+    def _collection_changed(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        """What comes after it waits for the list of the new scenes, where events do not tell them."""
+        state = self.state
+        state.switching, state.switched = False, stamp.mono
+        state.changes += 1
+        state.items.clear()
+        due = stamp.mono + (0 if state.stormed else _GATHER_MS)
+        item = Waiting(message.kind, message.data, stamp.wall, stamp.mono, due, switch=state.stormed)
+        state.waiting.append(item)
+        yield from ()
+
     def _exit_started(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         """OBS goes: what it takes down from here on, and took down just now, nobody did."""
         self.state.exiting = True
@@ -337,191 +509,14 @@ class ObsReader:
         self._enqueue(message, stamp)
         yield from ()
 
-    def _exit(self, _item: Waiting, told: Told) -> Iterator[Observation]:
-        """No recording outlives OBS, and of its end it tells nothing more."""
-        if self.state.take is not None:
-            yield from self._end(told, "OBS exited")
-
-    # ------------------------------------------------------------------ the program
-
-    def _program(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        state = self.state
-        scene, new = self._scenes.get(text(item.data, "sceneName") or "", text(item.data, "sceneUuid"))
-        if new:
-            yield CameraTold(told, _camera(scene))
-        if scene.id == state.program:
-            return
-        state.program = scene.id
-        transition, length = self._transitions.words(item.begun, told.stamp.mono)
-        at = None
-        if item.begun is not None and length is not None:
-            # A session that began in the middle of it saw no more than its end.
-            at = max(item.begun.wall, 0 if state.take is None else state.take.started_at)
-        yield Cut(
-            told,
-            scene.id,
-            trigger=_COLLECTION if item.switch else None,
-            transition=transition,
-            duration_ms=length,
-            at=at,
-        )
-
-    def _screenshot(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        if self.state.program is not None:
-            yield StillCaptured(told, self.state.program, still_id=text(item.data, "savedScreenshotPath"))
-
-    # ------------------------------------------------------------------ recording and stream
-
-    def _record(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        makes_session = self._outputs.session_by == "record"
-        path = text(item.data, "outputPath")
-        match state_word(item.data):
-            case "STARTED":
-                if makes_session:
-                    yield from self._begin(told)
-                yield Recording(told, True, path)
-            case "STOPPED":
-                yield Recording(told, False, path)
-                if makes_session:
-                    yield from self._end(told)
-                self._outputs.pause(told.stamp, False)
-                yield from self._mode(told)
-            case "PAUSED":
-                self._outputs.pause(told.stamp, True)
-                yield from self._mode(told)
-            case "RESUMED":
-                self._outputs.pause(told.stamp, False)
-                yield from self._mode(told)
-
-    def _record_file(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        """A long recording goes on in another file."""
-        yield Recording(told, True, text(item.data, "newOutputPath"))
-
-    def _stream(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        if self._outputs.session_by == "stream":
-            match state_word(item.data):
-                case "STARTED":
-                    yield from self._begin(told)
-                case "STOPPED":
-                    yield from self._end(told)
-
-    def _begin(self, told: Told) -> Iterator[Observation]:
-        take = self._outputs.began(told.stamp)
-        if take is not None:
-            yield SessionStarted(told, SessionInfo(started_at=take.started_at))
-
-    def _end(self, told: Told, reason: str | None = None) -> Iterator[Observation]:
-        yield SessionEnded(told, reason=reason)
-        self._outputs.ended()
-        yield from self._anew(told)
-
-    # ------------------------------------------------------------------ modes
-
-    def _mode_word(self) -> str:
-        paused = self.state.paused_since is not None and self._outputs.session_by != "stream"
-        return _PAUSED if paused else _STUDIO if self.state.studio else _NORMAL
-
-    def _mode(self, told: Told) -> Iterator[Observation]:
-        was, now = self.state.mode, self._mode_word()
-        self.state.mode = now
-        if now != was:
-            yield ModeChanged(told, now, UNSET if was is None else was)
-
-    def _studio(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        enabled: bool = item.data["studioModeEnabled"]
-        if self.state.studio and not enabled:
-            self.state.studio_until = told.stamp.mono
-        self.state.studio = enabled
-        yield from self._mode(told)
-
-    # ------------------------------------------------------------------ scenes
-
-    @property
-    def _in_session(self) -> bool:
-        """Whether ids have to stay; a session by another policy is not ours to see, and may run at any time."""
-        return self.state.take is not None or self._outputs.session_by is None
-
-    def _scene_created(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        if item.data.get("isGroup") is True:
-            return
-        name = text(item.data, "sceneName") or ""
-        self.state.removals[:] = [removal for removal in self.state.removals if removal.name != name]
-        scene, _ = self._scenes.get(name, text(item.data, "sceneUuid"))
-        yield CameraTold(told, _camera(scene))
-
-    def _scene_removed(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        if item.data.get("isGroup") is not True and not self.state.exiting:
-            wait = _SWITCH_MS if self.state.switching else _REMOVED_MS
-            removal = Removal(
-                text(item.data, "sceneName") or "",
-                text(item.data, "sceneUuid"),
-                told.stamp.wall,
-                told.stamp.mono,
-                told.stamp.mono + wait,
-            )
-            self.state.removals.append(removal)
-        yield from ()
-
-    def _gone(self, removal: Removal) -> Iterator[Observation]:
-        scene = self._scenes.find(removal.name, removal.uuid)
-        if scene is not None:
-            self._scenes.remove(scene)
-            told = Told(Stamp(removal.wall, removal.mono), type="SceneRemoved")
-            yield CameraLeft(told, scene.id, for_good=not self._in_session)
-
-    def _scene_renamed(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        old, new = text(item.data, "oldSceneName") or "", text(item.data, "sceneName") or ""
-        uuid = text(item.data, "sceneUuid")
-        scene, unknown = self._scenes.get(old, uuid)
-        scene.name = new
-        if not self._in_session:
-            yield from self._anew(told)
-        elif unknown:
-            yield CameraTold(told, _camera(scene))
-        else:
-            yield CameraTold(told, _camera(scene), joined=False)
-
-    def _anew(self, told: Told) -> Iterator[Observation]:
-        """No session runs: each scene is the camera that it is called now."""
-        for scene, old in self._scenes.anew():
-            yield CameraLeft(told, old, for_good=True)
-            yield CameraTold(told, _camera(scene))
-            if self.state.program == old:
-                self.state.program = scene.id
-                yield Cut(told, scene.id)
-
-    def _collection_changing(self, _message: Message, _stamp: Stamp) -> Iterator[Observation]:
-        self.state.switching = True
-        self._transitions.forget()
-        yield from ()
-
-    def _collection_changed(self, _item: Waiting, told: Told) -> Iterator[Observation]:
-        """The scenes of the old collection that are not in the new one are gone."""
-        self.state.switching, self.state.switched = False, told.stamp.mono
-        over, self.state.removals[:] = list(self.state.removals), []
-        for removal in over:
-            yield from self._gone(removal)
-
 
 def _restored(saved: object) -> ObsState:
     if saved is None:
         return ObsState()
     try:
-        return msgspec.convert(saved, ObsState)
+        state = msgspec.convert(saved, ObsState)
     except msgspec.ValidationError:
         # Another dialect's, or an older version's: the next snapshot tells all that matters.
         return ObsState()
-
-
-def _camera(scene: Scene) -> CameraInfo:
-    return CameraInfo(scene.id, name=scene.name)
-
-
-def _listed(data: Mapping[str, Any]) -> list[tuple[str, str | None]]:
-    """Names and uuids of the scenes that OBS lists; it lists the uppermost last."""
-    items = data.get("scenes")
-    found: dict[str, str | None] = {}
-    for item in items[-_SCENES_READ:] if isinstance(items, list) else ():
-        if isinstance(item, dict) and (name := text(item, "sceneName")) is not None:
-            found[name] = text(item, "sceneUuid")
-    return list(reversed(found.items()))
+    state.air = state.air or state.program  # 0.1.0 knew no sources that are cameras
+    return state

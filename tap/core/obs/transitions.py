@@ -1,19 +1,20 @@
-"""Which transition led to which program event, and how long it took.
+"""Which transition led to which program event, how long it took, and where an interrupted one had got to.
 
 OBS tells a transition's start, the end of its picture and the new program, without saying which belong together;
-only events of one kind keep their order.
+only events of one kind keep their order. What a transition leads to is asked at its start, by its number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tap.core.model import Stamp
 from tap.core.obs.messages import text, whole
 from tap.core.obs.state import Begun, ObsState
+from tap.core.obs.versions import puts_interrupted_targets_on_air
 
-__all__ = ["HARD_CUT", "Transitions"]
+__all__ = ["HARD_CUT", "Transitions", "is_sure", "leads_to"]
 
 HARD_CUT = "cut"
 """What the ledger calls a change without a transition, by whatever name OBS has it in its language."""
@@ -31,48 +32,101 @@ _KEPT = 8
 _KINDS_KEPT = 1_000
 
 
+def is_sure(begun: Begun) -> bool:
+    """Whether it is known where this transition leads."""
+    return begun.target is not None and not begun.doubtful
+
+
+def leads_to(begun: Begun, name: str, uuid: str | None) -> bool:
+    """Whether this transition is known to lead to that scene."""
+    if not is_sure(begun):
+        return False
+    if begun.uuid is not None and uuid is not None:
+        return begun.uuid == uuid
+    return begun.target == name
+
+
 class Transitions:
     """The transitions that run, on the reader's state."""
 
     def __init__(self, state: ObsState) -> None:
         self._state = state
 
-    def started(self, data: Mapping[str, Any], stamp: Stamp) -> None:
-        self._state.transitions_seen = True
-        begun = self._state.begun
-        begun.append(Begun(text(data, "transitionName") or "", stamp.wall, stamp.mono))
+    def started(self, data: Mapping[str, Any], stamp: Stamp) -> list[Begun]:
+        """Another begins; those that it interrupts, whose targets may have been on air."""
+        state, begun = self._state, self._state.begun
+        state.transitions_seen = True
+        state.started += 1
+        running = [item for item in begun if item.ended is None and item.cut_short is None and not self.is_hard(item)]
+        for item in running:
+            item.cut_short = stamp.mono
+        landed = [item for item in running if self._may_land(item, stamp)]
+        begun[:] = [item for item in begun if item not in landed and not self._led_nowhere(item, stamp)]
+        begun.append(Begun(text(data, "transitionName") or "", stamp.wall, stamp.mono, number=state.started))
         del begun[:-_KEPT]
+        return landed
 
     def ended(self, data: Mapping[str, Any], stamp: Stamp, waiting: Begun | None) -> None:
         """The picture of a transition is over; ``waiting`` is one that a program event was told for already."""
         name = text(data, "transitionName")
         begun = self._state.begun
         running = [item for item in begun if item.ended is None and item.name == name]
-        if running:
-            running[-1].ended = stamp.mono
+        going = [item for item in running if item.cut_short is None and self._can_be_over(item, stamp)]
+        found = (going or [item for item in running if item.cut_short is not None])[-1:]
+        if found:
+            found[0].ended = stamp.mono
             # Those that ran when it began were cut short: they never get a program event.
-            short = begun.index(running[-1])
+            short = begun.index(found[0])
             begun[:short] = [item for item in begun[:short] if item.ended is not None]
         elif waiting is not None and waiting.ended is None and waiting.name == name:
             waiting.ended = stamp.mono
 
-    def take(self, stamp: Stamp) -> Begun | None:
-        """The transition that this program event ended; it can end no other."""
-        begun = self._state.begun
-        ages = [(item, None if item.ended is None else stamp.mono - item.ended) for item in begun]
-        begun[:] = [item for item, age in ages if age is None or age <= _STALE_MS]
-        if not begun:
+    def stopped(self, data: Mapping[str, Any], stamp: Stamp, interrupted: Iterator[Begun]) -> Begun | None:
+        """A transition is over, which needs no last picture; the one that was taken back by that, if it was."""
+        name = text(data, "transitionName")
+        for item in interrupted:
+            if item.name == name and item.stopped is None:
+                item.stopped = stamp.mono
+                return None
+        running = [item for item in self._state.begun if item.ended is None and item.name == name]
+        if not running or running[0].stopped is not None or self.is_hard(running[0]):
             return None
-        over = [item for item, age in ages if age is not None and age <= _STALE_MS]
-        # Of two that are just over, this is the first one's event, since events of one kind keep their order.
-        just = [item for item, age in ages if age is not None and age <= _LATE_MS]
-        found = (just or over[-1:] or begun[-1:])[0]
-        del begun[: begun.index(found) + 1]
+        if not self._can_be_over(running[0], stamp):
+            return None  # a last word of the one that it interrupted
+        running[0].stopped = stamp.mono
+        return running[0]
+
+    def after(self, begun: Begun) -> Begun | None:
+        """The transition that interrupted this one, where it is known where that leads."""
+        waiting = (item.begun for item in self._state.waiting if item.begun is not None)
+        after = (other for other in (*self._state.begun, *waiting) if other.number == begun.number + 1)
+        return next((other for other in after if other.target is not None), None)
+
+    def take(self, stamp: Stamp, name: str, uuid: str | None) -> Begun | None:
+        """The transition that the program event of this scene ended; it can end no other."""
+        begun = self._state.begun
+        begun[:] = [item for item in begun if not self._led_nowhere(item, stamp)]
+        found = self._led_there(name, uuid) or self._likely(stamp)
+        if found is not None:
+            del begun[: begun.index(found) + 1]
         return found
 
+    def named(self, number: int | None, interrupted: Iterator[Begun]) -> Begun | None:
+        """The transition that an answer is about: by its number, else the one that runs and is not known yet."""
+        begun = self._state.begun
+        if number is not None:
+            return next((item for item in (*begun, *interrupted) if item.number == number), None)
+        return next((item for item in reversed(begun) if item.ended is None and not is_sure(item)), None)
+
     def forget(self) -> None:
-        """Another connection: what ran on the one before is not known any more."""
+        """Another connection, or another collection: what ran before is not known any more."""
         self._state.begun.clear()
+
+    def begin_anew(self) -> None:
+        """Another connection: OBS is asked by new numbers."""
+        self.forget()
+        state = self._state
+        state.started, state.changes, state.counted, state.transitions_seen = 0, 0, True, False
 
     def listed(self, data: Mapping[str, Any]) -> None:
         """OBS lists its transitions: what kind stands behind each name."""
@@ -89,18 +143,57 @@ class Transitions:
     def length_set(self, data: Mapping[str, Any]) -> None:
         self._state.duration_ms = whole(data.get("transitionDuration"))
 
-    def words(self, begun: Begun | None, program: int) -> tuple[str | None, int | None]:
-        """Name and length (ms) of the transition that a program event, told at ``program`` (``mono``), ended."""
+    def is_hard(self, begun: Begun) -> bool:
+        """Whether it is a cut, by whatever name."""
+        kind = self._state.kinds.get(begun.name)
+        return kind == _CUT_KIND or (kind is None and begun.name.casefold() == HARD_CUT)
+
+    def words(self, begun: Begun | None, over: int) -> tuple[str | None, int | None]:
+        """Name and length (ms) of a transition whose program event was told at ``over`` (``mono``)."""
         if begun is None:
             return None, None
-        seen = max(0, (program if begun.ended is None else begun.ended) - begun.mono)
+        seen = max(0, (over if begun.ended is None else begun.ended) - begun.mono)
         kind = self._state.kinds.get(begun.name)
-        if kind == _CUT_KIND or (kind is None and (begun.name.casefold() == HARD_CUT or seen < _SHORTEST_MS)):
+        if self.is_hard(begun) or (kind is None and seen < _SHORTEST_MS and begun.cut_short is None):
             return HARD_CUT, None
         wanted = self._state.duration_ms
         if wanted is not None and kind != _FIXED_KIND and abs(seen - wanted) <= _JITTER_MS:
             return begun.name, wanted
         return begun.name, seen
+
+    def _may_land(self, item: Begun, stamp: Stamp) -> bool:
+        if item.stopped is not None:
+            return stamp.mono - item.stopped <= _LATE_MS
+        return puts_interrupted_targets_on_air(self._state) is not False
+
+    @staticmethod
+    def _led_nowhere(item: Begun, stamp: Stamp) -> bool:
+        """Whether it was interrupted or taken back, longer ago than a last word of it may be late."""
+        since = [at for at in (item.cut_short, item.stopped) if at is not None]
+        if item.ended is not None:
+            return stamp.mono - item.ended > _STALE_MS
+        return bool(since) and stamp.mono - min(since) > _LATE_MS
+
+    def _can_be_over(self, item: Begun, stamp: Stamp) -> bool:
+        return self.is_hard(item) or stamp.mono - item.mono >= _SHORTEST_MS
+
+    def _led_there(self, name: str, uuid: str | None) -> Begun | None:
+        led = [item for item in self._state.begun if leads_to(item, name, uuid)]
+        return next((item for item in led if item.ended is not None), led[-1] if led else None)
+
+    def _likely(self, stamp: Stamp) -> Begun | None:
+        """One that is not known to lead elsewhere, if there is one; an answer may have been about another."""
+        begun = self._state.begun
+        open_ = [item for item in begun if not is_sure(item)]
+        return self._over(open_, stamp) or self._over(begun, stamp)
+
+    def _over(self, begun: list[Begun], stamp: Stamp) -> Begun | None:
+        over = [item for item in begun if item.ended is not None]
+        # Of two that are just over, this is the first one's event, since events of one kind keep their order.
+        just = [item for item in over if item.ended is not None and stamp.mono - item.ended <= _LATE_MS]
+        going = [item for item in begun if item.ended is None and item.cut_short is None]
+        going = [item for item in going if self._can_be_over(item, stamp)]
+        return next(iter(just or over[-1:] or going[-1:]), None)
 
     def _kind(self, item: Mapping[str, Any]) -> None:
         name, kind, kinds = text(item, "transitionName"), text(item, "transitionKind"), self._state.kinds

@@ -147,7 +147,7 @@ def _waits_for(service: Service) -> str:
 def _session(session: Session, *, seen: bool) -> SessionNow:
     return SessionNow(
         key=session.key,
-        title=shown(session.title),
+        title=shown(session.title if session.row is None else session.row.fields.get("title")),
         started_at=session.started_at,
         seen=seen,
         counts=dict(session.counts),

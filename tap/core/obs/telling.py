@@ -1,0 +1,521 @@
+"""What an event says once its turn has come: observations, from what the reader knows by then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from msgspec import UNSET
+
+from tap.core.model import (
+    CameraLeft,
+    CameraTold,
+    Coming,
+    Cut,
+    Marker,
+    ModeChanged,
+    Observation,
+    ProgramLost,
+    Recording,
+    SessionEnded,
+    SessionInfo,
+    SessionStarted,
+    SetUp,
+    Snapshot,
+    Stamp,
+    StillCaptured,
+    Told,
+)
+from tap.core.obs.marks import file_name
+from tap.core.obs.messages import ITEMS_ASKED, text
+from tap.core.obs.outputs import Outputs, state_word
+from tap.core.obs.scenes import Scenes
+from tap.core.obs.sources import Sources
+from tap.core.obs.state import Begun, ObsState, Removal, Scene, Switched, Waiting
+from tap.core.obs.transitions import Transitions, is_sure
+from tap.core.obs.versions import puts_interrupted_targets_on_air, tells_of_other_canvases
+
+__all__ = ["COLLECTION_CHANGED", "LANDED", "PROGRAM", "SOURCE", "Telling", "listed"]
+
+PROGRAM = "CurrentProgramSceneChanged"
+SOURCE = "SceneItemEnableStateChanged"
+COLLECTION_CHANGED = "CurrentSceneCollectionChanged"
+LANDED = "interrupted"
+"""No event of OBS's: a transition that another interrupted."""
+
+_REMOVED_MS = 1_000
+"""How long a removed scene may be the first sign of an exit."""
+_SWITCH_MS = 30_000
+"""The longest change of a scene collection."""
+_SCENES_READ = 10_000
+
+_NORMAL, _STUDIO, _PAUSED = "normal", "studio", "paused"
+_SWITCH = "collection_switch"
+
+
+class Telling:
+    """The handlers, by kind of event. Each is called in its turn, with the time at which it was received."""
+
+    def __init__(
+        self, state: ObsState, scenes: Scenes, transitions: Transitions, outputs: Outputs, sources: Sources
+    ) -> None:
+        self._state = state
+        self._scenes = scenes
+        self._transitions = transitions
+        self._outputs = outputs
+        self._sources = sources
+        self.handlers: Mapping[str, Callable[[Waiting, Told], Iterator[Observation]]] = {
+            PROGRAM: self._program,
+            LANDED: self._landed,
+            SOURCE: self._source,
+            ITEMS_ASKED: self._sources_listed,
+            "RecordStateChanged": self._record,
+            "RecordFileChanged": self._record_file,
+            "StreamStateChanged": self._stream,
+            "StudioModeStateChanged": self._studio,
+            "SceneCreated": self._scene_created,
+            "SceneRemoved": self._scene_removed,
+            "SceneNameChanged": self._scene_renamed,
+            "SceneListChanged": self._scenes_listed,
+            "GetSceneList": self._scenes_listed,
+            COLLECTION_CHANGED: self._collection_changed,
+            "CurrentProfileChanged": self._profile_changed,
+            "ScreenshotSaved": self._screenshot,
+            "ReplayBufferSaved": self._replay_saved,
+            "CustomEvent": self._mark,
+            "VendorEvent": self._mark,
+            "ExitStarted": self._exit,
+        }
+
+    # ------------------------------------------------------------------ the program
+
+    def _program(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        state, begun = self._state, item.begun
+        name, uuid = text(item.data, "sceneName") or "", text(item.data, "sceneUuid")
+        self._sure(name, uuid)
+        self._same_name(name, uuid)
+        scene, new = self._scenes.get(name, uuid)
+        if new:
+            yield from self._joined(scene, told)
+        state.announced = scene.id
+        scene = self._really(scene, begun)
+        state.program = scene.id
+        yield from self._on_air(
+            scene, told, begun, over=told.stamp.mono, trigger=_SWITCH if item.switch else None, hard=False
+        )
+
+    def _really(self, scene: Scene, begun: Begun | None) -> Scene:
+        """In studio mode OBS lets nobody interrupt a transition, and yet tells what was asked for in its midst."""
+        if begun is None or not is_sure(begun) or not (self._state.studio and begun.early):
+            return scene
+        return scene if self._transitions.is_hard(begun) else self._target(begun) or scene
+
+    def _target(self, begun: Begun) -> Scene | None:
+        return None if begun.target is None else self._scenes.find(begun.target, begun.uuid)
+
+    def _landed(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """A transition was interrupted: the next one starts from its target, which so was on air."""
+        state, begun = self._state, item.begun
+        if begun is None or not is_sure(begun):
+            return
+        lands = begun.stopped is not None or puts_interrupted_targets_on_air(state) is True
+        after = self._transitions.after(begun)
+        # An answer that came late may be about the one that interrupted it.
+        sure = begun.early or (after is not None and self._target(after) is not self._target(begun))
+        scene = self._target(begun) if lands and sure else None
+        if scene is not None:
+            state.program = scene.id
+            yield from self._on_air(scene, told, begun, over=told.stamp.mono, trigger=None, hard=False)
+
+    def _on_air(
+        self, scene: Scene, told: Told, begun: Begun | None, *, over: int, trigger: str | None, hard: bool
+    ) -> Iterator[Observation]:
+        """This scene is on air; where that is another camera than before, it is a cut."""
+        state, camera = self._state, self._sources.camera(scene)
+        was, state.air = state.air, camera
+        if camera == was:
+            yield from self._settled(told)
+            return
+        state.coming = None
+        transition, length = ("cut", None) if hard else self._transitions.words(begun, over)
+        at = None
+        if begun is not None and length is not None:
+            # A session that began in the middle of it saw no more than its end.
+            at = max(begun.wall, 0 if state.take is None else state.take.started_at)
+        yield Cut(told, camera, trigger=trigger, transition=transition, duration_ms=length, at=at)
+
+    def coming(self, begun: Begun, told: Told) -> Iterator[Observation]:
+        """A transition was found to lead to this scene."""
+        scene = self._target(begun)
+        if scene is None or begun.ended is not None or self._transitions.is_hard(begun):
+            return
+        camera = self._sources.camera(scene)
+        if camera == self._state.air:
+            yield from self._settled(told)
+        else:
+            self._state.coming = camera
+            yield Coming(told, camera, begun.name)
+
+    def _settled(self, told: Told) -> Iterator[Observation]:
+        """No transition leads anywhere any more."""
+        if self._state.coming is not None:
+            self._state.coming = None
+            yield Coming(told, None)
+
+    def taken_back(self, told: Told) -> Iterator[Observation]:
+        """A transition is over that led nowhere."""
+        yield from self._settled(told)
+
+    def _source(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """A source was shown or hidden; in studio mode that is only prepared for the next transition."""
+        name = text(item.data, "sceneName")
+        if not self._sources.switched(item.data) or self._state.studio:
+            return
+        scene = self._current()
+        if scene is None or scene.name != name:
+            return
+        follows = any(other.kind == SOURCE and text(other.data, "sceneName") == name for other in self._state.waiting)
+        if not (follows and self._sources.hides(scene)):
+            yield from self._on_air(scene, told, None, over=0, trigger=None, hard=True)
+
+    def _sources_listed(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        before = self._camera_ids()
+        self._sources.listed(item.data.get("number"), item.data)
+        yield from self._changed_cameras(before, told)
+        scene = self._current()
+        if scene is not None and not self._state.studio:
+            yield from self._on_air(scene, told, None, over=0, trigger=None, hard=True)
+
+    def _current(self) -> Scene | None:
+        return next((scene for scene in self._scenes if scene.id == self._state.program), None)
+
+    def _screenshot(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        if self._state.air is not None:
+            yield StillCaptured(told, self._state.air, still_id=text(item.data, "savedScreenshotPath"))
+
+    # ------------------------------------------------------------------ recording and stream
+
+    def _record(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        outputs, path = self._outputs, text(item.data, "outputPath")
+        match state_word(item.data):
+            case "STARTED":
+                yield from self._record_started(told, path)
+            case "STOPPING":
+                yield from self._record_ends(told, None)
+            case "STOPPED":
+                if outputs.recorder is not None:
+                    yield from self._record_ends(told, path)
+                elif path is not None:
+                    yield Recording(told, False, path, started_at=outputs.start_by_name(path))
+            case "PAUSED":
+                outputs.pause(told.stamp, True)
+                yield Recording(told, True, paused=True)
+                yield from self._mode(told)
+            case "RESUMED":
+                outputs.pause(told.stamp, False)
+                yield Recording(told, True, paused=False)
+                yield from self._mode(told)
+
+    def _record_started(self, told: Told, path: str | None) -> Iterator[Observation]:
+        state, by_record = self._state, self._outputs.session_by == "record"
+        self._outputs.starts_with(path, told.stamp)
+        if by_record:
+            yield from self._begin(told)
+        else:
+            self._outputs.began(told.stamp, recorder=True)
+        take = self._outputs.recorder
+        began = told.stamp.wall
+        if take is not None:
+            take.seen, began = True, take.started_at
+        yield Recording(told, True, path, started_at=began, rate=state.rate, width=state.width, height=state.height)
+
+    def _record_ends(self, told: Told, path: str | None) -> Iterator[Observation]:
+        """The file ends where OBS begins to stop, and with it the session; what it is called comes later."""
+        outputs = self._outputs
+        by_record = outputs.session_by == "record"
+        if not self._state.switching:
+            # An OBS that exits tells no such end: what was removed just now was removed by somebody.
+            over, self._state.removals[:] = list(self._state.removals), []
+            for removal in over:
+                yield from self.gone(removal)
+        outputs.pause(told.stamp, False)
+        outputs.ended(told.stamp, recorder=True)
+        yield Recording(told, False, path, started_at=None if path is None else outputs.start_by_name(path))
+        if by_record:
+            yield from self._end(told)
+        yield from self._mode(told)
+
+    def _record_file(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """A long recording goes on in another file."""
+        yield Recording(told, True, text(item.data, "newOutputPath"))
+
+    def _stream(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        word = state_word(item.data)
+        if word == "RECONNECTING":
+            yield Marker(told, "stream reconnecting", source="stream")
+        if self._outputs.session_by != "stream":
+            return
+        if word == "STARTED":
+            yield from self._begin(told)
+        elif word in {"STOPPING", "STOPPED"} and self._state.take is not None:
+            self._outputs.ended(told.stamp)
+            yield from self._end(told)
+
+    def _begin(self, told: Told) -> Iterator[Observation]:
+        take = self._outputs.began(told.stamp)
+        if take is not None:
+            yield SessionStarted(told, SessionInfo(started_at=take.started_at))
+
+    def _end(self, told: Told, reason: str | None = None) -> Iterator[Observation]:
+        yield SessionEnded(told, reason=reason)
+        yield from self.anew(told)
+
+    def _exit(self, _item: Waiting, told: Told) -> Iterator[Observation]:
+        """No recording outlives OBS, and of its end it tells nothing more."""
+        if self._state.take is not None:
+            self._outputs.ended(told.stamp)
+            yield from self._end(told, "OBS exited")
+
+    # ------------------------------------------------------------------ marks and settings
+
+    def _mark(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        yield Marker(told, item.data.get("label"), source=item.data.get("source"))
+
+    def _replay_saved(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        yield Marker(told, file_name(text(item.data, "savedReplayPath")), source="replay buffer")
+
+    def _profile_changed(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        yield SetUp(told, profile=text(item.data, "profileName"))
+
+    # ------------------------------------------------------------------ modes
+
+    def mode_word(self) -> str:
+        """The mode that OBS is in."""
+        paused = self._state.paused_since is not None and self._outputs.session_by != "stream"
+        return _PAUSED if paused else _STUDIO if self._state.studio else _NORMAL
+
+    def _mode(self, told: Told) -> Iterator[Observation]:
+        was, now = self._state.mode, self.mode_word()
+        self._state.mode = now
+        if now != was:
+            yield ModeChanged(told, now, UNSET if was is None else was)
+
+    def _studio(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        enabled: bool = item.data["studioModeEnabled"]
+        left = self._state.studio and not enabled
+        if left:
+            self._state.studio_until = told.stamp.mono
+        self._state.studio = enabled
+        yield from self._mode(told)
+        scene = self._current()
+        if left and scene is not None and self._state.items:
+            # Sources that were switched meanwhile are seen now.
+            yield from self._on_air(scene, told, None, over=0, trigger=None, hard=True)
+
+    # ------------------------------------------------------------------ scenes
+
+    @property
+    def in_session(self) -> bool:
+        """Whether ids have to stay; a session by another policy is not ours to see, and may run at any time."""
+        return self._state.take is not None or self._outputs.session_by is None
+
+    def cameras(self) -> Iterator[Any]:
+        """All cameras that are there, as far as is known of each."""
+        return (camera for scene in self._scenes for camera in self._sources.cameras(scene))
+
+    def _joined(self, scene: Scene, told: Told) -> Iterator[Observation]:
+        return (CameraTold(told, camera) for camera in self._sources.cameras(scene))
+
+    def _camera_ids(self) -> list[str]:
+        return [camera.id for camera in self.cameras()]
+
+    def _changed_cameras(self, before: Iterable[str], told: Told) -> Iterator[Observation]:
+        """Those that are there now, and those that are not any more."""
+        after = list(self.cameras())
+        for camera in after:
+            yield CameraTold(told, camera)
+        there = {camera.id for camera in after}
+        for ident in before:
+            if ident not in there:
+                yield CameraLeft(told, ident, for_good=not self.in_session)
+
+    def _sure(self, name: str, uuid: str | None) -> None:
+        """It is on air, or listed: so it is no other canvas's scene."""
+        self._state.unsure[:] = [
+            other
+            for other in self._state.unsure
+            if not (other.uuid == uuid if uuid is not None else other.name == name)
+        ]
+
+    def _same_name(self, name: str, uuid: str | None) -> None:
+        """As long as nobody has listed the scenes of another collection, one of a name that is known is that camera."""
+        namesake = self._scenes.named(name)
+        if self._state.unlisted is not None and namesake is not None and self._scenes.find(name, uuid) is None:
+            namesake.uuid = uuid
+
+    def _scene_created(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        if item.data.get("isGroup") is True:
+            return
+        state = self._state
+        name, uuid = text(item.data, "sceneName") or "", text(item.data, "sceneUuid")
+        scene = self._scenes.find(name, uuid)
+        if scene is None and uuid is not None:
+            namesake = self._scenes.named(name)
+            if namesake is not None and any(_means(removal, namesake) for removal in state.removals):
+                scene, namesake.uuid = namesake, uuid  # the same again, made anew
+            elif namesake is not None or self._may_be_elsewhere(item):
+                state.unsure.append(Scene("", name, uuid))
+                del state.unsure[:-_SCENES_READ]
+                return
+        if scene is None:
+            scene, _ = self._scenes.get(name, uuid)
+        state.removals[:] = [removal for removal in state.removals if not _means(removal, scene)]
+        yield from self._joined(scene, told)
+
+    def _may_be_elsewhere(self, item: Waiting) -> bool:
+        """Whether a scene may be another canvas's: only a list of the main one's tells."""
+        return text(item.data, "canvasUuid") is None and tells_of_other_canvases(self._state)
+
+    def _scene_removed(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        name, uuid = text(item.data, "sceneName") or "", text(item.data, "sceneUuid")
+        self._sure(name, uuid)
+        if item.data.get("isGroup") is not True and not self._state.exiting:
+            wait = _SWITCH_MS if self._state.switching else _REMOVED_MS
+            due = told.stamp.mono + wait
+            self._state.removals.append(Removal(name, uuid, told.stamp.wall, told.stamp.mono, due))
+        yield from ()
+
+    def gone(self, removal: Removal) -> Iterator[Observation]:
+        """A scene that was removed did not come back."""
+        scene = self._scenes.find(removal.name, removal.uuid)
+        if scene is not None:
+            before = self._camera_ids()
+            self._scenes.remove(scene)
+            there = set(self._camera_ids())
+            told = Told(Stamp(removal.wall, removal.mono), type="SceneRemoved")
+            for ident in before:
+                if ident not in there:
+                    yield CameraLeft(told, ident, for_good=not self.in_session)
+
+    def _scene_renamed(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        old, new = text(item.data, "oldSceneName") or "", text(item.data, "sceneName") or ""
+        uuid = text(item.data, "sceneUuid")
+        scene = self._scenes.find(old, uuid)
+        unknown = scene is None
+        if scene is None:
+            if uuid is not None and (self._scenes.named(old) is not None or self._may_be_elsewhere(item)):
+                for other in self._state.unsure:
+                    other.name = new if other.uuid == uuid else other.name
+                return
+            scene, _ = self._scenes.get(old, uuid)
+        scene.name = new
+        if not self.in_session:
+            yield from self.anew(told)
+        elif unknown:
+            yield from self._joined(scene, told)
+        else:
+            for camera in self._sources.cameras(scene):
+                yield CameraTold(told, camera, joined=False)
+
+    def _scenes_listed(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """The scenes of the main canvas: those that are new to us are there. Removals have events of their own."""
+        state, found = self._state, listed(item.data)
+        if item.reply and state.unlisted is not None and _is_whole(item.data):
+            unlisted, state.unlisted = state.unlisted, None
+            yield from self._other_collection(item.data, told, unlisted)
+            return
+        uuids = {uuid for _, uuid in found}
+        for name, uuid in found:
+            if any(removal.name == name and removal.uuid == uuid for removal in state.removals):
+                continue
+            self._sure(name, uuid)
+            namesake = self._scenes.named(name)
+            if self._scenes.find(name, uuid) is None and namesake is not None and namesake.uuid not in uuids:
+                namesake.uuid = uuid  # made anew, unseen
+            scene, new = self._scenes.get(name, uuid)
+            renamed, scene.name = scene.name != name, name
+            if new or renamed:
+                for camera in self._sources.cameras(scene):
+                    yield CameraTold(told, camera, joined=new)
+
+    def anew(self, told: Told) -> Iterator[Observation]:
+        """No session runs: each scene is the camera that it is called now."""
+        for scene, old in self._scenes.anew():
+            yield CameraLeft(told, old, for_good=True)
+            yield from self._joined(scene, told)
+            self._state.announced = scene.id if self._state.announced == old else self._state.announced
+            if self._state.program == old:
+                self._state.program = scene.id
+            if self._state.air == old:
+                yield from self._on_air(scene, told, None, over=0, trigger=None, hard=False)
+
+    # ------------------------------------------------------------------ another collection
+
+    def _collection_changed(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """Other scenes. Before 5.3 events have told them by now; later only a list does, which was asked for."""
+        state = self._state
+        over, state.removals[:] = list(state.removals), []
+        for removal in over:
+            yield from self.gone(removal)
+        yield SetUp(told, collection=text(item.data, "sceneCollectionName"))
+        if item.answer is not None:
+            yield from self._other_collection(item.answer, told, Switched(told.stamp.wall, told.stamp.mono, state.air))
+        elif not item.switch:
+            state.unlisted = Switched(told.stamp.wall, told.stamp.mono, state.air)
+            state.program = state.air = state.announced = None
+            yield ProgramLost(told)
+
+    def _other_collection(self, data: Mapping[str, Any], told: Told, switched: Switched) -> Iterator[Observation]:
+        """The list of another collection: its scenes are the cameras now, and its program is on air."""
+        state, before = self._state, self._camera_ids()
+        state.unsure.clear()
+        self._scenes.listed(listed(data))
+        yield from self._changed_cameras(before, told)
+        scene = self._scenes.find(text(data, "currentProgramSceneName") or "", text(data, "currentProgramSceneUuid"))
+        late = switched.mono != told.stamp.mono
+        if scene is not None and not self._follows(scene) and not (late and state.program is not None):
+            state.program = state.announced = scene.id
+            state.pointer = scene.name
+            yield from self._switched_to(scene, told, switched)
+        if not self.in_session:
+            yield from self.anew(told)
+
+    def _follows(self, scene: Scene) -> bool:
+        """Whether an event that waits puts this scene on air, and so tells when that was."""
+        programs = (item.data for item in self._state.waiting if item.kind == PROGRAM and not item.switch)
+        return any(
+            self._scenes.find(text(data, "sceneName") or "", text(data, "sceneUuid")) is scene for data in programs
+        )
+
+    def _switched_to(self, scene: Scene, told: Told, switched: Switched) -> Iterator[Observation]:
+        state, camera = self._state, self._sources.camera(scene)
+        was, state.air = state.air, camera
+        if camera == was:
+            return
+        began_since = state.take is not None and state.take.started_at > switched.wall
+        if was is None and (camera == switched.was or began_since):
+            # Nothing else has been on air, as far as the session can know.
+            yield Snapshot(told, program=camera)
+            return
+        yield Cut(told, camera, UNSET if was is not None else switched.was, trigger=_SWITCH, at=switched.wall)
+
+
+def _is_whole(data: Mapping[str, Any]) -> bool:
+    """Whether this is a list of scenes with what is on air, and OBS is not still loading."""
+    return bool(data.get("scenes")) and text(data, "currentProgramSceneName") is not None
+
+
+def _means(removal: Removal, scene: Scene) -> bool:
+    if removal.uuid is not None and scene.uuid is not None:
+        return removal.uuid == scene.uuid
+    return removal.name == scene.name
+
+
+def listed(data: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+    """Names and uuids of the scenes that OBS lists; it lists the uppermost last."""
+    items = data.get("scenes")
+    found: dict[str, str | None] = {}
+    for item in items[-_SCENES_READ:] if isinstance(items, list) else ():
+        if isinstance(item, dict) and (name := text(item, "sceneName")) is not None:
+            found[name] = text(item, "sceneUuid")
+    return list(reversed(found.items()))
