@@ -1407,7 +1407,7 @@ class Machine:
         state = self.state
         if state.program.sure:
             state.program.sure, state.program.guessed = False, None
-            state.cover = state.chain_broken = state.late_program = None
+            state.program.late = state.cover = state.chain_broken = None
             self._program_history(Live(o.told.at, o.told.stamp.mono, None, known=False))
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from tap.core.merge import Row, fold
 from tests.obs.edit import FORMATS, Cutting, judge_edit, turns_of
+from tests.obs.installed import debian, in_namespace, missing
 from tests.obs.shoot import Log, Tap
-from tests.obs.studio import in_namespace, missing
 
 pytestmark = [pytest.mark.obs, pytest.mark.timeout(600)]
 
@@ -25,7 +25,7 @@ _SHOOT_S = 300
 
 @pytest.fixture(scope="module", params=SEEDS)
 def shoot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, scores: list[str]) -> Path:
-    why = missing()
+    why = missing() or debian().why
     if why is not None:
         scores.append(f"skipped: {why}")
         pytest.skip(why)
