@@ -129,3 +129,16 @@ def test_every_log_line_that_the_readme_explains_is_in_the_code() -> None:
     assert len(told) == 4
     for line in told:
         assert line in code, line
+
+
+def test_every_way_of_a_server_is_documented() -> None:
+    """On a difference, replace what stands between the markers by what this test expects."""
+    from tap.rehearsal.ways import CHOICES, WAYS  # noqa: PLC0415 - only this test rehearses
+
+    rows = [
+        f"| `{name}` | {', '.join(f'`{word}`' for word in CHOICES[name])} | {does} |" for name, does in WAYS.items()
+    ]
+    table = ["| way | words | what it is |", "| --- | --- | --- |", *rows]
+    page = (ROOT / "docs/rehearsal.md").read_text("utf-8")
+    inside = page.partition("<!-- ways:begin -->\n")[2].partition("<!-- ways:end -->")[0]
+    assert inside == "\n".join(table) + "\n"

@@ -603,6 +603,7 @@ class _Witness:
         self._doubts.idents["session"] = max(self._doubts.idents["session"], fact.ident)
 
     def _on_updated(self, fact: Fact, _: When) -> None:
+        self._rest_session(fact)
         if fact.session is not None and fact.session.id == self._session:
             self._sessions[fact.session.id].title = fact.session.title
 
