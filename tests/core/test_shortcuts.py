@@ -43,6 +43,12 @@ DIALECTS = {
     "seq by type": _variant(('seq_orders = "boot"', 'seq_orders = "type"')),
     "no seq": _variant(('seq_orders = "boot"', 'seq_orders = "nothing"'), ('seq = ["seq", "sequence"]\n', "")),
     "the program's id is the number": _variant(("program = [", 'program = ["seq", ')),
+    "states that have certain numbers": _variant(
+        (
+            'when.type = ["state", "snapshot"]',
+            f'when = {{ type = "state", seq = {[n + more for n in range(8, 40) if n != 14 for more in (0, 1_000)]} }}',
+        )
+    ),
     "a mode that one number means": _variant(
         ('mode = ["mode"]', 'mode = { from = ["seq"], values = { "14" = "ghost" } }')
     ),
