@@ -31,6 +31,16 @@ describe("a third owner", () => {
   });
 });
 
+test("context is read once a batch, whatever is in it, and not at all for an empty one", async () => {
+  const asked: string[] = [];
+  const ledger = await open({ context: (ctx, venue) => { asked.push(venue); return good.context!(ctx, venue); } });
+  await ingest(ledger, []);
+  await ingest(ledger, [5]);
+  expect(asked).toEqual([]);
+  await ingest(ledger, [event(), camera(), session(), taken]);
+  expect(asked).toEqual(["stage-1"]);
+});
+
 describe("a row that is referred to before it came", () => {
   test("is a stub of which only what is known is said, and no read shows it", async () => {
     const ledger = await open();

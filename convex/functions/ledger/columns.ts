@@ -6,7 +6,7 @@
  * `at`, `…At`, `from` or `to` is a time in whole Unix milliseconds; any other number is not negative.
  */
 
-import { v, type Infer, type ObjectType } from "convex/values";
+import { v, type Infer } from "convex/values";
 import { changedAt } from "./commitTs";
 
 /**
@@ -216,7 +216,7 @@ export const eventRow = v.object(eventRowColumns);
 export const stillRow = v.object(stillRowColumns);
 
 /** A session's row that was not forgotten. */
-export const knownSession = v.object(sessionRowColumns);
+const knownSession = v.object(sessionRowColumns);
 
 export type SessionRow = Infer<typeof sessionRow>;
 export type KnownSession = Infer<typeof knownSession>;
@@ -274,5 +274,3 @@ export const tapColumn = {
   event: v.optional(v.object({ ...storedEventColumns, ...inOwners })),
   still: v.optional(v.object({ ...storedStillColumns, ...inOwners })),
 } as const;
-
-export type ColumnsOf<O extends Op> = ObjectType<(typeof COLUMNS)[O]>;

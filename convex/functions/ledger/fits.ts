@@ -6,13 +6,13 @@
 import { convexToJson, type GenericValidator, type Value } from "convex/values";
 import { isPlainObject } from "./json";
 
-export interface Misfit {
+interface Misfit {
   field: string;
   words: string;
 }
 
 /** Says whether a text is an id of that table. */
-export type IsId = (table: string, id: string) => boolean;
+type IsId = (table: string, id: string) => boolean;
 
 /** Convex's own, the document itself counted. */
 const MAX_LEVELS = 16;

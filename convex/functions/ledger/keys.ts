@@ -15,14 +15,14 @@ import { refusal } from "./problems";
 import { decodePart, isSessionKey, venueOf } from "./sessionKeys";
 import { productionKeyTable, right } from "./tables";
 
-export type Right = Infer<typeof right>;
-export const RIGHTS: readonly Right[] = ["write", "read", "forget"];
+type Right = Infer<typeof right>;
+const RIGHTS: readonly Right[] = ["write", "read", "forget"];
 
 /** Venues by name, or every venue. */
 export type Venues = "all" | readonly string[];
 
 /** What one key may do, and where. */
-export type Grants = Readonly<Record<Right, Venues>>;
+type Grants = Readonly<Record<Right, Venues>>;
 
 const schema = defineSchema(productionKeyTable);
 type KeyModel = DataModelFromSchemaDefinition<typeof schema>;
@@ -163,7 +163,7 @@ function isDigest(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);
 }
 
-export async function sha256Hex(text: string): Promise<string> {
+async function sha256Hex(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

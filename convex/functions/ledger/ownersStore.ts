@@ -152,7 +152,7 @@ export class OwnersStore extends ReadStore implements HomeStore {
     if (was === is) return;
     if (before !== undefined) this.moves += 1;
     if (!is) await this.removeStubs(place, others);
-    if (is) await this.place(await this.waitingFor(nameOf(place)), others);
+    if (is && REFERRING[place.op].length > 0) await this.place(await this.waitingFor(nameOf(place)), others);
     // One that came for the first time is referred to by its stub's id, if at all; of a session, somebody may have
     // deleted the row by hand.
     if (before !== undefined || place.op === "session") await this.place(await this.referringTo(place), others);

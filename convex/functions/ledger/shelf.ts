@@ -27,7 +27,7 @@ export type Part = "venue" | "sessionKey" | "key" | "at" | "changedAt";
 export type Position = Partial<Record<Part, Value | undefined>>;
 
 /** `key` finds a row; `list` has a session's rows (or a venue's sessions) in order; the others are for `changes`. */
-export type Purpose = "key" | "list" | "changed" | "venueChanged";
+type Purpose = "key" | "list" | "changed" | "venueChanged";
 
 export interface Index {
   name: string;
@@ -112,7 +112,7 @@ export async function* walk(db: Reader, shelf: Shelf, purpose: Purpose, given: P
 }
 
 /** Behind a position of several parts: the rest with the same first parts, then the rest with fewer of them. */
-export interface Range {
+interface Range {
   same: Position;
   beyond?: { part: Part; value: Value | undefined; included: boolean };
   /** Only rows that have an `at`: a forgotten session has none, and stands before every number in the index. */
