@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from tap.adapters.private import open_private
+from tap.adapters.private import open_private, sync_directory
 from tap.core.errors import JournalError
 from tap.core.model import Entry
 
@@ -159,6 +159,7 @@ def keep_tap_id(file: Path, tap_id: str) -> None:
             stream.flush()
             os.fsync(descriptor)
         new.replace(file)
+        sync_directory(file.parent)
     except OSError as error:
         hint = "give the tap's user the right to write the state directory"
         raise JournalError(f"cannot be written: {error.strerror}", where=str(file), hint=hint) from None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
 
-from tap.adapters.private import make_private_directory, open_private, tighten
+from tap.adapters.private import make_private_directory, open_private, sync_directory, tighten
 from tap.core.errors import JournalBusy, JournalDamaged, JournalError, JournalForeign, JournalVersion
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "nothing_yet",
     "prepare",
     "refuse_foreign",
+    "sync_file",
     "transaction",
     "version_of",
 ]
@@ -239,8 +240,8 @@ def make_directory(path: Path) -> None:
         raise JournalError(f"cannot be made: {error.strerror}", where=str(path), hint=_place_hint(path)) from None
 
 
-def make_file(path: Path) -> bool:
-    """Make an empty journal, for its owner alone, where there is none; whether it had to be made."""
+def make_file(path: Path) -> None:
+    """Make an empty journal, for its owner alone, where there is none, and see that its name is on the disk."""
     try:
         # Never opened again but by SQLite: closing another descriptor of the file would drop SQLite's own locks.
         os.close(open_private(path, os.O_WRONLY | os.O_EXCL))
@@ -249,10 +250,27 @@ def make_file(path: Path) -> bool:
             raise JournalError("is no file", where=str(path), hint=_place_hint(path)) from None
         with suppress(OSError):
             tighten(path)  # SQLite gives its own files beside it the same mode
-        return False
     except OSError as error:
         raise JournalError(f"cannot be made: {error.strerror}", where=str(path), hint=_place_hint(path)) from None
-    return True
+    try:
+        # SQLite does so for its log, but not for a file that was there before it came.
+        sync_directory(path.parent)
+    except OSError as error:
+        raise JournalError(f"cannot be synced: {error.strerror}", where=str(path), hint=_place_hint(path)) from None
+
+
+def sync_file(path: Path) -> None:
+    """Bring a file beside the journal onto the disk, if it is there; never the journal itself (see ``make_file``)."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        raise JournalError(f"cannot be synced: {error.strerror}", where=str(path), hint=_place_hint(path)) from None
+    finally:
+        os.close(descriptor)
 
 
 def identity(path: Path | str) -> Identity:
@@ -347,6 +365,8 @@ def move_aside(path: Path, why: str = "damaged", *, log_only: bool = False) -> P
     except OSError as error:
         what = f"is {why}, and cannot be moved aside: {error.strerror}"
         raise JournalError(what, where=str(path), hint=_place_hint(path)) from None
+    with suppress(OSError):  # whoever makes another in its place syncs the names of both
+        sync_directory(path.parent)
     return target
 
 

@@ -45,6 +45,7 @@ from tap.adapters._journal_schema import (
     nothing_yet,
     prepare,
     refuse_foreign,
+    sync_file,
     transaction,
     version_of,
 )
@@ -401,8 +402,9 @@ class Journal:
         gone = self._delete("session_key = ? ORDER BY seq", (session_key,), None)
         with self._reading():
             self._db.execute("PRAGMA secure_delete = OFF").fetchall()
-            # The log still has what the pages held.
+            # The log still has what the pages held; and SQLite does not sync that it is cut.
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        sync_file(beside(self.path, "-wal"))
         try:
             return gone + forget_aside(self.path, session_key)
         except OSError as error:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 
-__all__ = ["make_private_directory", "open_private", "tighten"]
+__all__ = ["make_private_directory", "open_private", "sync_directory", "tighten"]
 
 
 def make_private_directory(path: Path) -> None:
-    """Make ``path``, and what is missing above it, with mode 0700. What is there stays as it is. Raises ``OSError``."""
+    """Make ``path``, and what is missing above it, with mode 0700, on the disk. What is there stays as it is.
+
+    Raises ``OSError``.
+    """
     missing = [place for place in (path, *path.parents) if not place.exists()]
     for place in reversed(missing):
         place.mkdir(mode=0o700, exist_ok=True)
@@ -18,6 +22,9 @@ def make_private_directory(path: Path) -> None:
         place.chmod(0o700)
     if not path.is_dir():
         raise NotADirectoryError(20, os.strerror(20))
+    # Also where it was there: whoever made it may have been stopped before its name was safe.
+    for place in missing or [path]:
+        sync_directory(place.parent)
 
 
 def open_private(path: Path, flags: int) -> int:
@@ -30,6 +37,24 @@ def open_private(path: Path, flags: int) -> int:
         return os.open(path, flags | os.O_CREAT, 0o600)
     os.fchmod(descriptor, 0o600)
     return descriptor
+
+
+def sync_directory(path: Path) -> None:
+    """Bring the names in a directory onto the disk: a file is only there after a power cut if its name is.
+
+    Where a filesystem does not do that for directories, it is left to it. Raises ``OSError`` where the disk fails.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        return  # a directory that may be used, and not be listed
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def tighten(path: Path) -> None:

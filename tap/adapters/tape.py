@@ -163,7 +163,8 @@ class TapeReader:
         try:
             said = parsed(line)
         except ValueError as error:
-            if line.startswith(b'{"tape":') and not line.endswith(b"\n"):
+            # Half a header, or nothing where it should stand: a power cut takes a file sector by sector.
+            if b"\0" in line or (line.startswith(b'{"tape":') and not line.endswith(b"\n")):
                 where = f"{self.path}:{number}"
                 raise TapeEmpty(f"is no tape: the line is {error}", where=where, hint=_LOOKS_LIKE) from None
             self._refuse(f"is no tape: the line is {error}", number, _LOOKS_LIKE)

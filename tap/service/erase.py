@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Kept
+from tap.adapters.private import sync_directory
 from tap.adapters.tape import TapeHeader, Tapes
 from tap.core.errors import MappingInvalid, TapError
 from tap.core.mapping import Dialect
@@ -148,3 +149,4 @@ def _rewrite(path: Path, doomed: set[int]) -> None:
     # It is as old as it was: its age decides when it goes.
     os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
     new.replace(path)
+    sync_directory(path.parent)

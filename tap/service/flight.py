@@ -27,7 +27,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from tap.adapters.private import make_private_directory, open_private
+from tap.adapters.private import make_private_directory, open_private, sync_directory
 from tap.adapters.socket import Clock
 from tap.adapters.tape import TapeHeader, TapeWriter
 from tap.core.mapping import Verdict
@@ -209,7 +209,10 @@ class FlightRecorder:
             self._write([job for job in jobs if job is not None])
             self._taken += size
             self._count()
-        self._writer.close()
+        try:
+            self._writer.close()
+        except OSError as error:
+            self._stands(error.strerror or str(error))
 
     def _gather(self) -> None:
         """Sleep until something comes, then let some more come; in vain where nothing does for a while."""
@@ -334,6 +337,14 @@ class _Shelf:
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         path = self.directory / f"{number:06d}-{stamp}.jsonl"
         descriptor = open_private(path, os.O_WRONLY | os.O_EXCL | os.O_APPEND)
+        try:
+            sync_directory(self.directory)
+        except OSError:
+            # The next attempt makes another: this one may have no name after a power cut.
+            os.close(descriptor)
+            with suppress(OSError):
+                path.unlink()
+            raise
         # Tells 'forget' that this one is being written.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.count += 1
@@ -398,22 +409,36 @@ class _Writer:
             while jobs:
                 if isinstance(jobs[0], _Lost):
                     self._lost += jobs[0].frames
-                    self.close()
                     del jobs[0]
+                    self.close()
                     continue
                 stop = next((index for index, job in enumerate(jobs) if isinstance(job, _Lost)), len(jobs))
                 self._put([job for job in jobs[:stop] if not isinstance(job, _Lost)])
                 del jobs[:stop]
-            if self._segment is not None:
-                self._segment.sync()
+            self._sync()
         finally:
             self._busy_since = None
 
     def close(self) -> None:
-        """End the segment."""
+        """End the segment, all of it on the disk: the next says that it goes on from there."""
+        self._sync(now=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._segment is not None:
             self._segment.close()
             self._segment = None
+
+    def _sync(self, *, now: bool = False) -> None:
+        if self._segment is None:
+            return
+        try:
+            self._segment.sync(now=now)
+        except OSError:
+            # What a disk did not take then it may never take: that is a loss, and the next segment says so.
+            self._lost += 1
+            self._let_go()
+            raise
 
     def _put(self, items: list[SourceItem | Sent]) -> None:
         segment = self._segment
@@ -427,7 +452,8 @@ class _Writer:
             # What is on the disk by now is whole lines; the rest comes again, in a segment of its own.
             if segment is not None and not segment.size:
                 segment.remove()
-            self.close()
+            with suppress(OSError):  # the first error is the one to tell; a loss by this one is counted
+                self.close()
             raise
         self._last, self._lost = items[-1].stamp, 0
 
@@ -520,9 +546,9 @@ class _Segment:
         self._dirty = True
         return written
 
-    def sync(self) -> None:
+    def sync(self, *, now: bool = False) -> None:
         """To the disk itself, now and then: a power cut costs some seconds, and no more."""
-        if self._dirty and time.monotonic() - self._synced >= _SYNC_EVERY_S:
+        if self._dirty and (now or time.monotonic() - self._synced >= _SYNC_EVERY_S):
             os.fdatasync(self._descriptor)
             self._synced, self._dirty = time.monotonic(), False
 
