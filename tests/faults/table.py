@@ -21,6 +21,7 @@ from tests.faults import (
     quiet,
     restarts,
 )
+from tests.faults.layer import run as layer
 from tests.faults.outcome import Outcome
 
 __all__ = ["FAULTS", "Fault", "named"]
@@ -128,6 +129,24 @@ FAULTS: tuple[Fault, ...] = (
         20,
         disk.missing,
         slow=True,
+    ),
+    Fault(
+        "disk-power",
+        "the power goes at any write, sync or rename of a shoot: the unsynced is lost in part, out of order",
+        layer.power,
+        10_000,
+        120,
+        2_500,
+        layer.missing,
+    ),
+    Fault(
+        "disk-errors",
+        "any write, sync or rename of a shoot fails (EIO, ENOSPC, half written), and the power goes later",
+        layer.errors,
+        3_600,
+        30,
+        600,
+        layer.missing,
     ),
     Fault(
         "journal-truncated", "journal and log cut at every byte of their last page", damage.truncated, 12_288, 90, 4_096
