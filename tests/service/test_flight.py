@@ -162,9 +162,13 @@ def test_the_next_run_begins_a_tape_of_its_own(tmp_path: Path) -> None:
         file.write(b'{"t":0.002,"wall":"2026-11-2')
     (tmp_path / "000002-20261118T120000Z.jsonl").touch()
     (tmp_path / "000003-20261118T120000Z.jsonl").write_bytes(b'{"tape":1,"dia')
+    # A power cut takes a file sector by sector.
+    (tmp_path / "000004-20261118T120000Z.jsonl").write_bytes(
+        bytes(512) + b'to":"c7"}"}\n{"t":1.0,"dir":"in","data":"{}"}\n'
+    )
     with recorder(tmp_path) as made:
         made.on_item(frame(2), Verdict.MAPPED)
-    assert [path.name[:6] for path in segments(tmp_path)] == ["000001", "000002", "000003", "000004"]
+    assert [path.name[:6] for path in segments(tmp_path)] == ["000001", "000002", "000003", "000004", "000005"]
     assert frames(tmp_path) == [b'{"type":"cut","to":"c1"}', b'{"type":"cut","to":"c2"}']
     assert "continues" not in orjson.loads(segments(tmp_path)[-1].read_bytes().splitlines()[0])
 
@@ -296,6 +300,53 @@ def test_a_slip_costs_what_it_is_about(tmp_path: Path) -> None:
         made.on_item(frame(2), Verdict.MAPPED)
         until(lambda: made.failing is None and not made.waiting_bytes)
     assert frames(tmp_path) == [b'{"type":"cut","to":"c2"}']
+
+
+def test_a_tape_is_on_the_disk_before_the_next_says_that_it_goes_on_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut could take the end of one and leave the next: a history with a hole that nobody sees."""
+    sync, synced = os.fdatasync, list[str]()
+
+    def noted(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        assert synced[-1] == str(segments(tmp_path)[-1])
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", noted)
+    monkeypatch.setattr(flight, "_SYNC_EVERY_S", 3_600.0)
+    with recorder(tmp_path, segment_bytes=1_000) as made:
+        for number in range(100):
+            made.on_item(frame(number), Verdict.MAPPED)
+            until(lambda: not made.waiting_bytes)
+    tapes = segments(tmp_path)
+    assert len(tapes) > 5
+    assert synced == [str(path) for path in tapes]
+    assert all("continues" in header for header in headers(tmp_path)[1:])
+
+
+def test_a_sync_that_fails_is_a_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a disk did not take then it may never take, whatever it says later: the next tape says so."""
+    monkeypatch.setattr(flight, "_FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(flight, "_SYNC_EVERY_S", 0.0)
+    sync, left = os.fdatasync, 2
+
+    def failing(descriptor: int) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise OSError(errno.EIO, "Input/output error")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", failing)
+    with recorder(tmp_path) as made:
+        for number in range(4):
+            made.on_item(frame(number), Verdict.MAPPED)
+            until(lambda: not made.waiting_bytes)
+    assert [header.get("lost", 0) for header in headers(tmp_path)] == [0, 1]
+    assert "continues" not in headers(tmp_path)[1]
+    assert len(frames(tmp_path)) == 4
+    assert made.failing is None
 
 
 # ---------------------------------------------------------------------------------------------- what it costs

@@ -281,7 +281,8 @@ def _look_at_tapes(directory: Path, promised: Promised, found: Found, words: str
             found.promise(False, f"{words}: a tape cannot be read: {error}")
             continue
         begins = (numbers[-1] if numbers else 0) + 1
-        told = header.lost > 0 or not header.continues
+        # Lines that cannot be read are counted for whoever reads it: those of the last seconds may be full of holes.
+        told = header.lost > 0 or not header.continues or bad
         found.promise(not frames or frames[0] == begins or told, f"{words}: {path.name} hides what is before {frames}")
         holes = bool(frames) and frames != list(range(frames[0], frames[-1] + 1))
         found.promise(not holes or bad, f"{words}: {path.name} has holes: {frames}")
