@@ -186,7 +186,7 @@ def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, di
         return Finding("server", "note", found, to_do)
     fits = heard.numbering.contradicts(heard.dialect.seq_orders)
     if fits is not None:
-        words, step = order_in_words(dialect, heard.dialect.seq_orders, fits)
+        words, step = order_in_words(dialect.name, heard.dialect.seq_orders, fits)
         return Finding("server", "note", f"{found}; {words}", step)
     if heard.understood and not heard.offsets:
         # ledger.md promises that this is told: without times of the server's, keys come from the receiver's clock.
