@@ -14,8 +14,8 @@ import pytest
 
 from tap.core.merge import Row, fold
 from tests.obs.edit import FORMATS, Cutting, judge_edit, turns_of
+from tests.obs.installed import debian, in_namespace, missing
 from tests.obs.shoot import Log, Tap
-from tests.obs.studio import in_namespace, missing
 
 pytestmark = [pytest.mark.obs, pytest.mark.timeout(600)]
 
@@ -25,7 +25,7 @@ _SHOOT_S = 300
 
 @pytest.fixture(scope="module", params=SEEDS)
 def shoot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, scores: list[str]) -> Path:
-    why = missing()
+    why = missing() or debian().why
     if why is not None:
         scores.append(f"skipped: {why}")
         pytest.skip(why)
@@ -58,29 +58,22 @@ def _sessions(root: Path, log: Log) -> Iterator[tuple[list[Row], list[Any]]]:
     told = _recordings(log)
     own = sorted((row for row in rows if row.op == "session"), key=lambda row: int(row.fields["startedAt"]))
     assert len(own) == len(told)
-    for session, recorded in zip(own, told, strict=True):
-        if all(isinstance(one, str) for one in session.fields.get("media", [])):
-            session.fields["media"] = [recorded | {"from": session.fields["startedAt"]}]
+    for session, (began, ended) in zip(own, told, strict=True):
         first = session.fields["startState"]["programCameraId"]
         yield (
             [row for row in rows if row.session_key == session.key],
-            turns_of(log, recorded["from"], recorded["to"], first),
+            turns_of(log, began, ended, first),
         )
 
 
-def _recordings(log: Log) -> list[dict[str, Any]]:
-    """Each recording as OBS told of it."""
-    found: list[dict[str, Any]] = []
+def _recordings(log: Log) -> list[tuple[int, int]]:
+    """From when to when OBS told of each recording."""
+    found: list[tuple[int, int]] = []
+    began = 0
     for at, kind, data in log.events:
         state = str(data.get("outputState", "")).removeprefix("OBS_WEBSOCKET_OUTPUT_")
-        if kind != "RecordStateChanged":
-            continue
-        if state == "STARTED":
-            found.append({"path": data["outputPath"], "from": at, "pauses": []})
-        elif state == "PAUSED":
-            found[-1]["pauses"].append({"from": at})
-        elif state == "RESUMED":
-            found[-1]["pauses"][-1]["to"] = at
-        elif state == "STOPPING":
-            found[-1]["to"] = at
+        if kind == "RecordStateChanged" and state == "STARTED":
+            began = at
+        elif kind == "RecordStateChanged" and state == "STOPPING":
+            found.append((began, at))
     return found
