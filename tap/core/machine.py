@@ -1406,8 +1406,8 @@ class Machine:
     def _program_lost(self, o: ProgramLost) -> None:
         state = self.state
         if state.program.sure:
-            state.program.sure, state.program.guessed = False, None
-            state.program.late = state.cover = state.chain_broken = None
+            state.program.sure, state.program.guessed, state.program.late = False, None, None
+            state.cover = state.chain_broken = None
             self._program_history(Live(o.told.at, o.told.stamp.mono, None, known=False))
 
 

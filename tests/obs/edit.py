@@ -76,10 +76,9 @@ def turns_of(log: Log, start: int, end: int, first: str) -> list[Turn]:
 def judge_edit(rows: Sequence[Row], log: Log, turns: Sequence[Turn], format_name: str, cutting: Cutting) -> None:
     """One session in one format: every piece cut, decoded and compared; what is found goes into ``cutting``."""
     made = export(rows, format_name, zone=_ZONE, media="recorded", files=VideoFiles())
-    recorded = next(row.fields["media"] for row in rows if row.op == "session")
-    folder = Path(recorded[0]["path"]).parent
     read = _read(format_name, made.files[""])
-    start = next(row.fields["startedAt"] for row in rows if row.op == "session")
+    session = next(row.fields for row in rows if row.op == "session")
+    start, folder = session["startedAt"], Path(session["media"][0]["path"]).parent
     files = {item.file for item in read.items}
     whole = {name: _decoded(folder / name, log.colours) for name in files}
     for index, item in enumerate(read.items):

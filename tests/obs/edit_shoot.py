@@ -18,45 +18,10 @@ import orjson
 from msgspec import to_builtins
 
 from tests.obs.shoot import COLOURS, Log, Operator, Tap, sessions
-from tests.obs.studio import FPS, HEIGHT, WIDTH, Studio
+from tests.obs.studio import Studio
 
 SCENES = ("Cam 1", "Kran", "相机二", "Pult 2")
 _SPLIT = "OBSBasic.SplitFile"
-_ADVANCED = """[General]
-Name=Shoot
-[Video]
-BaseCX={width}
-BaseCY={height}
-OutputCX={width}
-OutputCY={height}
-FPSType=0
-FPSCommon={fps}
-[Audio]
-SampleRate=48000
-ChannelSetup=Stereo
-[Output]
-Mode=Advanced
-[AdvOut]
-RecType=Standard
-RecFilePath={recordings}
-RecFormat=mkv
-RecEncoder=obs_x264
-RecTracks=1
-RecSplitFile=true
-RecSplitFileType=Manual
-"""
-
-
-class SplittingStudio(Studio):
-    """Records by the advanced settings, which can split a recording."""
-
-    def __init__(self, root: Path, scenes: dict[str, int]) -> None:
-        super().__init__(root, scenes)
-        profile = self._config / "basic" / "profiles" / "Shoot"
-        settings = _ADVANCED.format(width=WIDTH, height=HEIGHT, fps=FPS, recordings=self.recordings)
-        (profile / "basic.ini").write_text(settings, "utf-8")
-        encoder = {"rate_control": "CRF", "crf": 23, "preset": "ultrafast", "keyint_sec": 1}
-        (profile / "recordEncoder.json").write_bytes(orjson.dumps(encoder))
 
 
 async def play(tap: Tap, operator: Operator) -> None:
@@ -109,7 +74,7 @@ async def _main(root: Path, seed: int) -> int:
         colours={f"{colour:06x}": name for name, colour in scenes.items()},
         names={name: name for name in SCENES},
     )
-    with SplittingStudio(root, scenes):
+    with Studio(root, scenes):
         tap, operator = Tap(root, {}), Operator(log, seed)
         try:
             await play(tap, operator)

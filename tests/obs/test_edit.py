@@ -58,29 +58,22 @@ def _sessions(root: Path, log: Log) -> Iterator[tuple[list[Row], list[Any]]]:
     told = _recordings(log)
     own = sorted((row for row in rows if row.op == "session"), key=lambda row: int(row.fields["startedAt"]))
     assert len(own) == len(told)
-    for session, recorded in zip(own, told, strict=True):
-        if all(isinstance(one, str) for one in session.fields.get("media", [])):
-            session.fields["media"] = [recorded | {"from": session.fields["startedAt"]}]
+    for session, (began, ended) in zip(own, told, strict=True):
         first = session.fields["startState"]["programCameraId"]
         yield (
             [row for row in rows if row.session_key == session.key],
-            turns_of(log, recorded["from"], recorded["to"], first),
+            turns_of(log, began, ended, first),
         )
 
 
-def _recordings(log: Log) -> list[dict[str, Any]]:
-    """Each recording as OBS told of it."""
-    found: list[dict[str, Any]] = []
+def _recordings(log: Log) -> list[tuple[int, int]]:
+    """From when to when OBS told of each recording."""
+    found: list[tuple[int, int]] = []
+    began = 0
     for at, kind, data in log.events:
         state = str(data.get("outputState", "")).removeprefix("OBS_WEBSOCKET_OUTPUT_")
-        if kind != "RecordStateChanged":
-            continue
-        if state == "STARTED":
-            found.append({"path": data["outputPath"], "from": at, "pauses": []})
-        elif state == "PAUSED":
-            found[-1]["pauses"].append({"from": at})
-        elif state == "RESUMED":
-            found[-1]["pauses"][-1]["to"] = at
-        elif state == "STOPPING":
-            found[-1]["to"] = at
+        if kind == "RecordStateChanged" and state == "STARTED":
+            began = at
+        elif kind == "RecordStateChanged" and state == "STOPPING":
+            found.append((began, at))
     return found
