@@ -10,6 +10,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -24,7 +25,7 @@ from tap.history.export import export
 from tests.history.export.readers import Item, Read, read_edl, read_fcp7, read_fcpxml, read_otio
 from tests.obs.shoot import Log
 
-__all__ = ["FORMATS", "Cutting", "Turn", "judge_edit", "turns_of"]
+__all__ = ["FORMATS", "Cutting", "Turn", "judge_edit", "told_in_time", "turns_of"]
 
 FORMATS = ("edl", "fcp7xml", "fcpxml", "otio")
 _ZONE = ZoneInfo("UTC")
@@ -73,12 +74,30 @@ def turns_of(log: Log, start: int, end: int, first: str) -> list[Turn]:
     return turns
 
 
+def told_in_time(media: Mapping[str, Any], log: Log, turns: Sequence[Turn]) -> bool:
+    """Whether OBS told the operator's client of its first cuts within a frame of their pictures.
+
+    On a machine that is busy with other things it does not, and then nobody can know where the pictures are.
+    """
+    until = min([pause["from"] for pause in media.get("pauses", [])] + [media.get("to", turns[-1].at)])
+    began = min((at for at, kind, data in log.events if _begins_at(kind, data)), key=lambda at: abs(at - media["from"]))
+    scenes = _decoded(Path(media["path"]), log.colours).scenes
+    pictures = [at for at, (one, other) in enumerate(pairwise(scenes), 1) if one != other]
+    told = [(turn.at - began) * 30 / 1000 for turn in turns[1:] if turn.hard and turn.at < until]
+    off = [event - picture for event, picture in zip(told, pictures, strict=False)][:4]
+    return abs(began - media["from"]) < 1000 / 30 and bool(off) and all(-0.4 < one < 1 for one in off)
+
+
+def _begins_at(kind: str, data: Mapping[str, Any]) -> bool:
+    return kind == "RecordStateChanged" and str(data.get("outputState", "")).endswith("_STARTED")
+
+
 def judge_edit(rows: Sequence[Row], log: Log, turns: Sequence[Turn], format_name: str, cutting: Cutting) -> None:
     """One session in one format: every piece cut, decoded and compared; what is found goes into ``cutting``."""
     made = export(rows, format_name, zone=_ZONE, media="recorded", files=VideoFiles())
-    read = _read(format_name, made.files[""])
     session = next(row.fields for row in rows if row.op == "session")
-    start, folder = session["startedAt"], Path(session["media"][0]["path"]).parent
+    folder, start = Path(session["media"][0]["path"]).parent, session["startedAt"]
+    read = _read(format_name, made.files[""])
     files = {item.file for item in read.items}
     whole = {name: _decoded(folder / name, log.colours) for name in files}
     for index, item in enumerate(read.items):

@@ -18,10 +18,16 @@ import orjson
 from msgspec import to_builtins
 
 from tests.obs.shoot import COLOURS, Log, Operator, Tap, sessions
-from tests.obs.studio import Studio
+from tests.obs.studio import PORT, Studio
 
 SCENES = ("Cam 1", "Kran", "相机二", "Pult 2")
 _SPLIT = "OBSBasic.SplitFile"
+
+
+def _clients() -> int:
+    """How many are connected to OBS."""
+    ends = [line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(local.endswith(f":{PORT:04X}") and state == "01" for local, _, state in ends)
 
 
 async def play(tap: Tap, operator: Operator) -> None:
@@ -31,7 +37,9 @@ async def play(tap: Tap, operator: Operator) -> None:
     await operator.transition("Cut")
     on_air = str((await operator.do("GetSceneList"))["currentProgramSceneName"])
     tap.start()
-    await asyncio.sleep(3)
+    while _clients() < 2:
+        await operator.beat(0.1, 0.1)
+    await operator.beat(2, 2)
 
     async def some_cuts(on_air: str) -> str:
         for _ in range(4):
@@ -67,14 +75,14 @@ async def play(tap: Tap, operator: Operator) -> None:
     await operator.disconnect()
 
 
-async def _main(root: Path, seed: int) -> int:
+async def _main(root: Path, seed: int, chroot: Path | None) -> int:
     scenes = dict(zip(SCENES, COLOURS, strict=False))
     log = Log(
         scenes=list(SCENES),
         colours={f"{colour:06x}": name for name, colour in scenes.items()},
         names={name: name for name in SCENES},
     )
-    with Studio(root, scenes):
+    with Studio(root, scenes, chroot=chroot):
         tap, operator = Tap(root, {}), Operator(log, seed)
         try:
             await play(tap, operator)
@@ -90,6 +98,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--chroot", type=Path)
     given = parser.parse_args()
     given.root.mkdir(parents=True, exist_ok=True)
-    sys.exit(asyncio.run(_main(given.root, given.seed)))
+    sys.exit(asyncio.run(_main(given.root, given.seed, given.chroot)))

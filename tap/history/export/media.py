@@ -256,8 +256,10 @@ class _Gathering:
 
     def _take_recorded(self, one: Recorded, footage: Footage | None, *, first: bool) -> None:
         by = "the session's row names it"
+        exact = True
         if one.start is not None:
-            start, start_by = Fraction(one.start), "the server told when it began"
+            # Who came late knows it by the second in the file's name.
+            start, start_by, exact = Fraction(one.start), "the server told when it began", bool(one.start % 1000)
         elif first:
             start, start_by = Fraction(self._timeline.start), "it is taken to begin with the session"
         else:
@@ -265,10 +267,17 @@ class _Gathering:
             if told is None or isinstance(told, str):
                 self.found.left.append(f"{one.path}: when it began is not known")
                 return
-            start, start_by = told.at, told.by
+            start, start_by, exact = told.at, told.by, told.exact
         self.found.takes.append(
             Take(
-                owner=PROGRAM, path=one.path, owner_by=by, start=start, start_by=start_by, footage=footage, recorded=one
+                owner=PROGRAM,
+                path=one.path,
+                owner_by=by,
+                start=start,
+                start_by=start_by,
+                exact=exact,
+                footage=footage,
+                recorded=one,
             )
         )
 

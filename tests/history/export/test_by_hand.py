@@ -117,12 +117,14 @@ SHOW = [
 
 
 def test_off_air_is_black_in_an_edl() -> None:
-    """Nothing is on after it until the next cut, and it is none itself."""
+    """Nothing is on after it until the next cut, and it is none itself; it went black by a fade of 500 ms."""
     text = file_of(SHOW, "edl")
+    assert "002  B        V     C        12:06:45:00" in text
+    assert "BL       V     D    013 " in text
     assert lines(text) == [
         "A 12:06:40:00 12:06:45:00",
         "B 12:06:45:00 12:06:50:00",
-        "BL 12:06:50:00 12:07:00:00",
+        *("B 12:06:50:00 12:06:50:00", "BL 12:06:50:00 12:07:00:00"),
         "B 12:07:00:00 12:07:05:00",
     ]
     assert "* LOC: 12:06:52:00 CYAN    best take - Stream Deck" in text
@@ -131,7 +133,10 @@ def test_off_air_is_black_in_an_edl() -> None:
 def test_off_air_is_where_no_clip_is_in_an_xml() -> None:
     root = ET.fromstring(file_of(SHOW, "fcp7xml"))  # noqa: S314 - our own
     clips = [(item.findtext("name"), item.findtext("start"), item.findtext("end")) for item in root.iter("clipitem")]
-    assert clips == [("a", "0", "125"), ("b", "125", "250"), ("b", "500", "625")]
+    # Black is no clip: the picture that fades lasts until it has.
+    assert clips == [("a", "0", "125"), ("b", "125", "263"), ("b", "500", "625")]
+    (fade,) = root.iter("transitionitem")
+    assert [fade.findtext(name) for name in ("start", "end", "alignment")] == ["250", "263", "end-black"]
     (marker,) = root.iter("marker")
     assert [marker.findtext(name) for name in ("name", "comment", "in")] == ["best take", "Stream Deck", "300"]
 
@@ -139,8 +144,14 @@ def test_off_air_is_where_no_clip_is_in_an_xml() -> None:
 def test_off_air_is_a_gap_in_a_timeline() -> None:
     timeline = otio.adapters.read_from_string(file_of(SHOW, "otio"), "otio_json")
     [track] = timeline.tracks
-    laid = [(type(item).__name__, item.name, item.source_range.duration.value) for item in track]
-    assert laid == [("Clip", "a", 125), ("Clip", "b", 125), ("Gap", "", 250), ("Clip", "b", 125)]
+    laid = [(type(item).__name__, item.name, item.duration().value) for item in track]
+    assert laid == [
+        ("Clip", "a", 125),
+        ("Clip", "b", 125),
+        ("Transition", "fade", 13),
+        ("Gap", "", 250),
+        ("Clip", "b", 125),
+    ]
     (marker,) = timeline.tracks.markers
     assert (marker.name, marker.comment, marker.color) == ("best take", "Stream Deck", "CYAN")
     assert marker.marked_range.start_time.value == 300
