@@ -19,6 +19,7 @@ import orjson
 import pytest
 import simpleobsws
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from tap.adapters.dialects import load_dialect
@@ -313,6 +314,30 @@ def test_an_obs_that_never_lets_us_in_is_told_apart_from_that() -> None:
             await ear.until(lambda: socket.refused)
             assert "may hang" in (socket.problem or "")
             assert ear.items == []
+
+    run(body())
+
+
+@pytest.mark.parametrize("pad", [400_000, 0], ids=["large ones", "many"])
+def test_one_that_talks_before_it_lets_us_in_fills_no_memory(pad: int) -> None:
+    """What is kept until then is bounded; nothing of such a connection is handed on."""
+    frame, most = json.dumps({"op": 5, "d": {"eventType": "x" * pad}}), 0
+
+    async def body() -> None:
+        async def talks(connection: ServerConnection) -> None:
+            nonlocal most
+            await connection.send(json.dumps(HELLO))
+            with suppress(ConnectionClosed):
+                while True:
+                    await connection.send(frame)
+                    most = max(most, len(socket._early))
+
+        async with server(talks) as url, listening(url, dialect=OBS) as (ear, socket):
+            await ear.until(lambda: socket.refused)
+            assert "talks without end" in (socket.problem or "")
+            assert ear.items == []
+            assert most <= 1_001
+            assert socket._early == []
 
     run(body())
 
