@@ -81,6 +81,8 @@ class Tap:
             "TAP_SERVER_URL": server,
             "TAP_OPS_LISTEN": "off",
             "TAP_LOG_FORMAT": "json",
+            # Here every connection counts, also those of which a log in real life says no more.
+            "TAP_LOG_LEVEL": "debug",
             **(
                 {} if ledger is None else {"TAP_CONVEX_URL": ledger, "TAP_INGEST_KEY": key_of(venue).get_secret_value()}
             ),
