@@ -140,7 +140,7 @@ _STATUS = {
     401: "wants a token, or another one: see TAP_SERVER_TOKEN",
     403: "refuses this client: see TAP_SERVER_TOKEN",
     404: "knows no such path: see TAP_SERVER_URL",
-    407: "is a proxy that wants a password: see TAP_SERVER_URL",
+    407: "is a proxy that wants a password (see TAP_SERVER_URL)",
     426: "wants another protocol than WebSocket: see TAP_SERVER_URL",
     429: "has had too many requests",
     502: "is a gateway whose server is away",
@@ -153,12 +153,12 @@ def disposition(error: BaseException) -> Disposition:
     """What an error of the connection, or of the attempt to make one, means. Pure; never says to give up."""
     judge = next(judge for kind, judge in _JUDGES if isinstance(error, kind))
     retry, words = judge(error)
-    return Disposition(retry, redact_text(words)[:_WORDS])
+    return Disposition(retry, redact_text(words, sparing=True)[:_WORDS])
 
 
 def _closed(error: ConnectionClosed) -> tuple[Retry, str]:
     if error.rcvd is not None and (error.sent is None or error.rcvd_then_sent):
-        code, reason = error.rcvd.code, error.rcvd.reason
+        code, reason = error.rcvd.code, redact_text(error.rcvd.reason)
         words = _CLOSE_CODES.get(code, "the server closed the connection")
         retry = Retry.SLOWLY if code in _FOR_GOOD else Retry.SOON
         return retry, f"{words} ({code}{': ' if reason else ''}{reason})"
@@ -174,7 +174,7 @@ def _refused(response: Response) -> tuple[Retry, str]:
     known = _STATUS.get(status)
     if known is None and "html" in response.headers.get("Content-Type", ""):
         known = "answers with a web page, not with a WebSocket: see TAP_SERVER_URL"
-    words = known or response.reason_phrase or "does not take a WebSocket"
+    words = known or redact_text(response.reason_phrase) or "does not take a WebSocket"
     # What a gateway says while its server starts is soon over; what is wrong with address or token is not.
     return Retry.SOON if status >= 500 else Retry.SLOWLY, f"the server {words} (HTTP {status})"
 
@@ -192,7 +192,10 @@ _JUDGES: tuple[tuple[type[BaseException], Callable[[Any], tuple[Retry, str]]], .
     (ConnectionClosed, _closed),
     (InvalidStatus, lambda error: _refused(error.response)),
     (InvalidMessage, _no_answer),
-    (InvalidHandshake, lambda error: (Retry.SLOWLY, f"what listens there is no WebSocket server: {error}")),
+    (
+        InvalidHandshake,
+        lambda error: (Retry.SLOWLY, f"what listens there is no WebSocket server: {redact_text(str(error))}"),
+    ),
     (InvalidURI, lambda error: (Retry.SLOWLY, f"the server's address leads nowhere: {error}")),
     (ServerError, lambda error: (Retry.SLOWLY, error.what)),
     (TimeoutError, lambda _: (Retry.SOON, "the server does not answer")),

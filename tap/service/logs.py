@@ -170,7 +170,7 @@ def _redacted(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.t
 
 def _clean(name: str, value: Any) -> Any:
     if isinstance(value, str):
-        value = redact_text(value)
+        value = redact_text(value, sparing=True)
         # The end of a trace says what happened.
         return value if name == "exception" or len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
