@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -398,6 +398,26 @@ def test_more_connections_than_it_takes_are_turned_away_and_it_still_records(ven
         playing.start()
         eventually(lambda: tap.told("session"))
     eventually(lambda: _asked(tap))
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+@pytest.mark.parametrize("loaded", [False, True], ids=["before its first page", "later"])
+def test_who_connects_and_asks_nothing_keeps_nobody_from_asking(
+    venue: tuple[Server, Tap], loaded: bool, said: bytes
+) -> None:
+    """Sockets that are opened and left, amid a request or behind one, however many: health is told at once."""
+    tap = venue[1]
+    if loaded:
+        assert _asked(tap)
+    address = urlsplit(tap.url)
+    with ExitStack() as crowd:
+        for _ in range(3):
+            for _ in range(70):
+                client = crowd.enter_context(socket.create_connection((address.hostname or "", address.port or 0)))
+                with suppress(ConnectionError):
+                    client.sendall(said)
+            for _ in range(5):
+                assert tap.get("/healthz").status in (200, 503)
 
 
 def _is_closed(client: socket.socket) -> bool:
