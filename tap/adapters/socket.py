@@ -234,7 +234,7 @@ class ServerSocket:
     Where ``dialect`` has a handshake, ``token`` is the password for that instead, and a connection that does not get
     through it is none: nothing of it is handed on. ``on_sent`` is told each frame that was sent.
 
-    Raises ``ServerError`` where ``url`` is no address of a WebSocket.
+    Raises ``ServerError`` where ``url`` is no address of a WebSocket, or ``token`` no bearer token.
     """
 
     def __init__(
@@ -281,7 +281,9 @@ class ServerSocket:
         self._policy = policy
         self._read_token_again = read_token_again
         self._password = token
-        # A password is no bearer token: it must not go over the line as it is.
+        # A password is no bearer token: it must not go over the line as it is, and may hold any letter.
+        if token is not None and not self._speaking and not (token.isascii() and token.isprintable()):
+            raise ServerError("the token cannot stand in a header", where=self.shown, hint="printable ASCII only")
         self._headers = {} if token is None or self._speaking else {"Authorization": f"Bearer {token}"}
         self._on_sent = on_sent
         self._handshake: Handshake | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from tap.core.redact import redact_text
 from tap.core.state import State, decode_state
 from tap.core.status import KeptNow, Report, Status
 from tap.service.config import Settings
+from tap.service.keys import fits_header
 from tap.service.overview import sessions_in
 
 __all__ = ["report", "report_from"]
@@ -64,7 +66,7 @@ def _report_of(status: Status) -> Report:
 def _ask(url: str, settings: Settings) -> Status:
     shown = redact_text(url)
     token = settings.ops_token
-    headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
+    headers = {} if token is None else {"Authorization": _shown_token(token.get_secret_value())}
     try:
         code, body = _get(url, headers)
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -78,6 +80,12 @@ def _ask(url: str, settings: Settings) -> Status:
     except msgspec.MsgspecError:
         hint = "is this the address of its TAP_OPS_LISTEN? Or is it a tap of another version?"
         raise TapError(f"answers, but not as a tap does (HTTP {code})", where=shown, hint=hint) from None
+
+
+def _shown_token(token: str) -> str:
+    if fits_header(token):
+        return f"Bearer {token}"
+    return f"Basic {base64.b64encode(f':{token}'.encode()).decode()}"
 
 
 def _get(url: str, headers: dict[str, str]) -> tuple[int, bytes]:

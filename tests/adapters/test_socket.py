@@ -468,6 +468,14 @@ def test_the_token_is_sent_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -
     assert not any("hush" in text or "pass-word" in text for text in ours)
 
 
+@pytest.mark.parametrize("token", ["schlüssel", "two\r\nlines"])
+def test_a_token_that_is_none_is_refused_at_once(token: str) -> None:
+    """It would break the header, or the server's; what it is is not told."""
+    with pytest.raises(ServerError, match="cannot stand in a header") as told:
+        ServerSocket("ws://127.0.0.1:1/", lambda _: None, Clock(), token=token)
+    assert token not in str(told.value)
+
+
 def test_an_address_that_is_none_is_refused_at_once() -> None:
     """The message names it without its userinfo, and says what one looks like."""
     for url in ("http://u:pw@host/", "ws://", "nonsense"):

@@ -6,7 +6,9 @@ The real OBS of ``test_shoot.py`` takes the same words; here stands what it cann
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
+import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -93,6 +95,17 @@ def test_the_answer_to_a_real_challenge_is_that_of_another_client() -> None:
     }
     assert MASK == 1623
     assert PASSWORD.encode() not in sent
+
+
+@pytest.mark.parametrize("password", ["two words", "Grüße an den Ü-Wagen", "😀"])
+def test_a_password_may_hold_any_letter(password: str) -> None:
+    """As another client answers with it."""
+    hello, _ = real_greeting()
+    auth = hello["d"]["authentication"]
+    secret = base64.b64encode(hashlib.sha256((password + auth["salt"]).encode()).digest())
+    proof = base64.b64encode(hashlib.sha256(secret + auth["challenge"].encode()).digest()).decode()
+    (sent,) = ObsHandshake(password).received(orjson.dumps(hello))
+    assert json.loads(sent)["d"]["authentication"] == proof
 
 
 def test_the_state_is_asked_for_once_obs_lets_us_in_and_nothing_before() -> None:
