@@ -21,8 +21,8 @@ class Line:
         tally = SimpleNamespace(unknown={}, samples=[], drift_ms=None)
         service = SimpleNamespace(
             socket=self.socket,
-            journal=SimpleNamespace(moved_aside=[]),
-            writer=SimpleNamespace(failing=None, waiting=0),
+            journal=SimpleNamespace(moved_aside=[], amiss={}),
+            writer=SimpleNamespace(failing=None, waiting=0, set_aside=0),
             pipeline=SimpleNamespace(tally=tally),
             dialect=SimpleNamespace(name="multicam/1"),
         )
