@@ -40,8 +40,8 @@ $(READY): requirements-dev.txt pyproject.toml
 	    }; \
 	fi
 	@echo "installing what is pinned in requirements-dev.txt" >&2
-	@$(PIP) install -r requirements-dev.txt
-	@$(PIP) install --no-deps -e .
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(READY) ledger  ## A simulated shoot, tapped live, shown and scored from the local ledger
@@ -130,12 +130,15 @@ format: $(READY)  ## Formats the code and mends what ruff can mend
 venue-env: $(READY)  ## Writes systemd/venue.env.example from the settings
 	@$(BIN)/python -m tap.service.venuefile >systemd/venue.env.example
 
-pins: $(READY)  ## Compiles requirements*.txt anew from pyproject.toml
+# With the hashes of every file that there is for Python 3.11 and newer; no address of a registry stands in them.
+PINNED := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+    --no-emit-find-links --python-version 3.11
+
+pins: $(READY)  ## Compiles requirements*.txt anew from pyproject.toml, with hashes
 	$(PIP) install uv
-	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	    --python-version 3.11 --upgrade pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	    --python-version 3.11 --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+	$(PINNED) --upgrade pyproject.toml -o requirements.txt
+	$(PINNED) --upgrade --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+	$(PINNED) --upgrade --group build -c requirements-dev.txt -o requirements-build.txt
 
 clean:  ## Removes what the other targets made
 	rm -rf .venv .demo .bench bench/node/node_modules convex/node_modules .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build

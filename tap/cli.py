@@ -59,6 +59,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _T = TypeVar("_T")
 _LEDGER_SETTINGS = ("TAP_CONVEX_URL", "TAP_INGEST_KEY", "TAP_INGEST_KEY_FILE", "CREDENTIALS_DIRECTORY")
 _STATUS_SETTINGS = (
+    "TAP_ENABLED",
     "TAP_VENUE",
     "TAP_OPS_LISTEN",
     "TAP_OPS_TOKEN",
@@ -251,14 +252,21 @@ def run() -> None:
     from tap.service.config import load_settings
     from tap.service.daemon import run as run_service
 
-    sys.exit(run_service(load_settings(os.environ)))
+    try:
+        settings = load_settings(os.environ)
+    except SettingsInvalid:
+        # Of a venue that is switched off, nothing else has to be right.
+        settings = _settings("TAP_ENABLED")
+        if settings.enabled:
+            raise
+    sys.exit(run_service(settings))
 
 
 @cli.command()
 def enabled() -> None:
     """Tell whether the venue is switched on.
 
-    Exit code 0 on, 1 off, 255 cannot tell: for ExecCondition= of systemd, where 1 to 254 skip the unit without a word.
+    Exit code 0 on, 1 off, 255 cannot tell.
     """
     try:
         on = _settings("TAP_ENABLED").enabled
@@ -371,7 +379,7 @@ def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: boo
     venue = settings.venue if os.environ.get("TAP_VENUE") else None
 
     def ask() -> Report:
-        return report(settings, venue=venue) if url is None else report_from(url, settings)
+        return report(settings, venue=venue, environ=os.environ) if url is None else report_from(url, settings)
 
     if watch and not as_json:
         sys.exit(0 if watch_status(ask, stdout_console(), _zone()) else FAILED)

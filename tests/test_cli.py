@@ -470,6 +470,14 @@ def test_a_venue_that_is_switched_off_ends_at_once(tmp_path: Path) -> None:
     assert b"switched off" in done.stderr
 
 
+def test_of_a_venue_that_is_switched_off_nothing_else_has_to_be_right(tmp_path: Path) -> None:
+    """Half of its settings may be missing yet; where the switch itself cannot be read, all that is wrong is told."""
+    wrong = {"TAP_SERVER_URL": "nonsense", "TAP_KEEP_DAYS": "0", "TAP_STATE_DIR": str(tmp_path)}
+    assert process("run", env={"TAP_ENABLED": "0"} | wrong).returncode == 0
+    assert process("run", env={"TAP_ENABLED": "perhaps"} | wrong).returncode == 78
+    assert process("run", env=wrong).returncode == 78
+
+
 def test_the_version_is_told() -> None:
     assert re.fullmatch(r"multicam-tap, version \d+\.\d+\.\d+\n", call("--version").stdout)
 

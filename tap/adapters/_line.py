@@ -6,7 +6,11 @@ from typing import Protocol
 
 from tap.core.mapping import Sniff
 
-__all__ = ["Ear", "Line"]
+__all__ = ["Ear", "Line", "UnreadError"]
+
+
+class UnreadError(Exception):
+    """The server asks for answers, and reads none of them: the line was ended before they filled the memory."""
 
 
 class Ear(Protocol):

@@ -18,7 +18,7 @@ from websockets.frames import BINARY, CONT, TEXT, CloseCode, Opcode
 from websockets.frames import Frame as Message
 from websockets.protocol import Event, State
 
-from tap.adapters._line import Ear
+from tap.adapters._line import Ear, UnreadError
 
 __all__ = ["WebsocketsLine"]
 
@@ -28,6 +28,10 @@ _LARGE = _ROOM // 2
 """Bytes of a read behind which the next may follow at once."""
 _MUCH = 4 * _ROOM
 """Bytes read one after the other after which everybody else has a turn."""
+
+_MOST_UNREAD = 512 * 1024
+"""Bytes that may wait for the server to read them. All that the tap says is a handshake, pings and answers to pings;
+this is more than a whole read of nothing but pings asks for."""
 
 _REST_S = 0.004
 """How long telemetry may wait in the kernel where much of it comes: waking up for a frame costs many times what reading
@@ -59,6 +63,7 @@ class WebsocketsLine(ClientConnection):
         self._resting = False
         self._in_turn = 0
         """Bytes of the large reads since everybody else had a turn."""
+        self._unread: UnreadError | None = None
 
     # ------------------------------------------------------------------------------------------ bytes
 
@@ -174,12 +179,22 @@ class WebsocketsLine(ClientConnection):
             self.protocol.send_text(data)
             self.send_data()
 
+    def send_data(self) -> None:
+        """Whatever is sent goes out here: websockets answers each ping, and a server need not read the answers."""
+        if self._unread is not None:
+            self.protocol.data_to_send()  # it goes nowhere
+            return
+        super().send_data()
+        if self.paused and (waiting := self.transport.get_write_buffer_size()) > _MOST_UNREAD:
+            self._unread = UnreadError(f"the server does not read what it asks for: {waiting // 1024} KB wait for it")
+            self._refuse()
+
     def abort(self) -> None:
         self.transport.abort()
 
     async def ended(self) -> BaseException:
         await self.wait_closed()
-        return self.protocol.close_exc
+        return self._unread or self.protocol.close_exc
 
     async def part(self) -> None:
         await self.close(CloseCode.GOING_AWAY)

@@ -35,7 +35,7 @@ from websockets.exceptions import (
 from websockets.frames import CloseCode
 from websockets.http11 import Response
 
-from tap.adapters._line import Line
+from tap.adapters._line import Line, UnreadError
 from tap.adapters._line_websockets import WebsocketsLine
 from tap.adapters.names import look_up
 from tap.core.errors import HandshakeRefused, ServerError
@@ -52,6 +52,10 @@ control traffic, and would only fill the memory of a small machine."""
 
 _ASK_AGAIN_S = 1.0
 """How often a handshake is asked whether it has something to say."""
+
+_MOST_EARLY = 2**20
+"""Bytes that a server may say before its handshake is through; what a handshake takes is some hundred."""
+_EARLY_FRAMES = 1_000
 
 _WORDS = 300
 """Characters of the longest reason: a server may put a page of its own into one."""
@@ -82,6 +86,9 @@ class Timing(NamedTuple):
     """How long a goodbye may take. Short, since SIGTERM waits for it."""
     first_delay: float = 0.25
     longest_delay: float = 15.0
+    steady_after: float = 20.0
+    """How long a connection has to stand for the next attempt to come soon again. Longer than ``answer_within``: by
+    then the server was heard after it had let us in."""
 
     def faster(self, factor: float) -> Timing:
         """All of it shorter by ``factor``, for rehearsals."""
@@ -95,9 +102,9 @@ class Retry(Enum):
     """When to try again after a connection ended or none came about."""
 
     SOON = "soon"
-    """Backing off from attempt to attempt, anew once a connection gave a frame."""
+    """Backing off from attempt to attempt, anew once a connection stood for ``Timing.steady_after``."""
     BACKED_OFF = "backed off"
-    """Backing off even though frames came: what ended it may well come again at once."""
+    """Backing off however long it stood: what ended it may well come again at once."""
     SLOWLY = "slowly"
     """At the longest delay: somebody has to mend something first."""
 
@@ -133,7 +140,7 @@ _STATUS = {
     401: "wants a token, or another one: see TAP_SERVER_TOKEN",
     403: "refuses this client: see TAP_SERVER_TOKEN",
     404: "knows no such path: see TAP_SERVER_URL",
-    407: "is a proxy that wants a password: see TAP_SERVER_URL",
+    407: "is a proxy that wants a password (see TAP_SERVER_URL)",
     426: "wants another protocol than WebSocket: see TAP_SERVER_URL",
     429: "has had too many requests",
     502: "is a gateway whose server is away",
@@ -146,16 +153,16 @@ def disposition(error: BaseException) -> Disposition:
     """What an error of the connection, or of the attempt to make one, means. Pure; never says to give up."""
     judge = next(judge for kind, judge in _JUDGES if isinstance(error, kind))
     retry, words = judge(error)
-    return Disposition(retry, redact_text(words)[:_WORDS])
+    return Disposition(retry, redact_text(words, sparing=True)[:_WORDS])
 
 
 def _closed(error: ConnectionClosed) -> tuple[Retry, str]:
     if error.rcvd is not None and (error.sent is None or error.rcvd_then_sent):
-        code, reason = error.rcvd.code, error.rcvd.reason
+        code, reason = error.rcvd.code, redact_text(error.rcvd.reason)
         words = _CLOSE_CODES.get(code, "the server closed the connection")
         retry = Retry.SLOWLY if code in _FOR_GOOD else Retry.SOON
         return retry, f"{words} ({code}{': ' if reason else ''}{reason})"
-    if error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG:
+    if error.sent is not None and _is_too_big(error):
         return Retry.BACKED_OFF, f"the server sent a frame beyond the limit: {error.sent.reason}"
     if error.sent is not None:
         return Retry.BACKED_OFF, f"what the server sent is no WebSocket ({error.sent.code}: {error.sent.reason})"
@@ -167,7 +174,7 @@ def _refused(response: Response) -> tuple[Retry, str]:
     known = _STATUS.get(status)
     if known is None and "html" in response.headers.get("Content-Type", ""):
         known = "answers with a web page, not with a WebSocket: see TAP_SERVER_URL"
-    words = known or response.reason_phrase or "does not take a WebSocket"
+    words = known or redact_text(response.reason_phrase) or "does not take a WebSocket"
     # What a gateway says while its server starts is soon over; what is wrong with address or token is not.
     return Retry.SOON if status >= 500 else Retry.SLOWLY, f"the server {words} (HTTP {status})"
 
@@ -181,10 +188,14 @@ def _no_answer(error: InvalidMessage) -> tuple[Retry, str]:
 _JUDGES: tuple[tuple[type[BaseException], Callable[[Any], tuple[Retry, str]]], ...] = (
     # The first that fits, so what is special stands before what is general.
     (_SilentError, lambda error: (Retry.SOON, str(error))),
+    (UnreadError, lambda error: (Retry.BACKED_OFF, str(error))),
     (ConnectionClosed, _closed),
     (InvalidStatus, lambda error: _refused(error.response)),
     (InvalidMessage, _no_answer),
-    (InvalidHandshake, lambda error: (Retry.SLOWLY, f"what listens there is no WebSocket server: {error}")),
+    (
+        InvalidHandshake,
+        lambda error: (Retry.SLOWLY, f"what listens there is no WebSocket server: {redact_text(str(error))}"),
+    ),
     (InvalidURI, lambda error: (Retry.SLOWLY, f"the server's address leads nowhere: {error}")),
     (ServerError, lambda error: (Retry.SLOWLY, error.what)),
     (TimeoutError, lambda _: (Retry.SOON, "the server does not answer")),
@@ -193,6 +204,12 @@ _JUDGES: tuple[tuple[type[BaseException], Callable[[Any], tuple[Retry, str]]], .
     (socket.gaierror, lambda error: (Retry.SOON, f"the server's name cannot be resolved: {error.strerror}")),
     (BaseException, lambda error: (Retry.SOON, f"cannot connect: {error}")),
 )
+
+
+def _is_too_big(error: BaseException) -> bool:
+    return (
+        isinstance(error, ConnectionClosed) and error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG
+    )
 
 
 def _delay(attempt: int, timing: Timing, jitter: float) -> float:
@@ -217,7 +234,7 @@ class ServerSocket:
     Where ``dialect`` has a handshake, ``token`` is the password for that instead, and a connection that does not get
     through it is none: nothing of it is handed on. ``on_sent`` is told each frame that was sent.
 
-    Raises ``ServerError`` where ``url`` is no address of a WebSocket.
+    Raises ``ServerError`` where ``url`` is no address of a WebSocket, or ``token`` no bearer token.
     """
 
     def __init__(
@@ -264,12 +281,15 @@ class ServerSocket:
         self._policy = policy
         self._read_token_again = read_token_again
         self._password = token
-        # A password is no bearer token: it must not go over the line as it is.
+        # A password is no bearer token: it must not go over the line as it is, and may hold any letter.
+        if token is not None and not self._speaking and not (token.isascii() and token.isprintable()):
+            raise ServerError("the token cannot stand in a header", where=self.shown, hint="printable ASCII only")
         self._headers = {} if token is None or self._speaking else {"Authorization": f"Bearer {token}"}
         self._on_sent = on_sent
         self._handshake: Handshake | None = None
         self._let_in = asyncio.Event()
         self._early: list[SourceItem | Sent] = []
+        self._early_bytes = 0
         self._refusal: ServerError | None = None
         # A handshake hears all that is said before it is done.
         telemetry = dialect is not None and on_telemetry is not None and self._speaking is None
@@ -283,6 +303,8 @@ class ServerSocket:
         self._ordinal = 0
         self._number = 0
         """Of the connection that is being made, or stands."""
+        self._since = 0
+        """Since when the present connection has stood (mono ms)."""
         self._failure: BaseException | None = None
         self._connect()
 
@@ -301,14 +323,16 @@ class ServerSocket:
     async def _for_ever(self) -> None:
         attempt = 0
         while True:
-            frames_before = self.frames
-            verdict = self._verdict(await self._listen())
+            error = await self._listen()
+            verdict = self._verdict(error)
             if self._failure is not None:
                 raise self._failure
             self.refused = verdict.retry is Retry.SLOWLY
+            stood = self._stood()
             self._lost(verdict.words)
-            self.too_big += verdict.retry is Retry.BACKED_OFF
-            if verdict.retry is Retry.SOON and self.frames > frames_before:
+            self.too_big += _is_too_big(error)
+            # By standing, and not by a frame: a server may let in, say one, and close, for ever.
+            if verdict.retry is Retry.SOON and stood >= self._timing.steady_after:
                 attempt = 0
             if self.refused and self._take_other_token():
                 continue
@@ -324,6 +348,10 @@ class ServerSocket:
         if self._headers:
             self._headers["Authorization"] = f"Bearer {token}"
         return True
+
+    def _stood(self) -> float:
+        """Seconds for which the present connection has stood."""
+        return (self._clock.stamp().mono - self._since) / 1000 if self.connected else 0.0
 
     async def _dial(self) -> Line:
         """The first address of the server at which somebody answers."""
@@ -432,7 +460,7 @@ class ServerSocket:
             return self._give(opened)
         self._handshake = self._speaking.handshake(self._password, self._policy)
         self._let_in.clear()
-        self._early = [opened]
+        self._early, self._early_bytes = [opened], 0
         return True
 
     def passed(self, frames: int) -> bool:
@@ -475,14 +503,21 @@ class ServerSocket:
 
     def _hand_on(self, item: SourceItem | Sent) -> bool:
         if not self._let_in.is_set():
-            self._early.append(item)
-            return True
+            return self._keep_early(item)
         if isinstance(item, Sent):
             if self._on_sent is not None:
                 self._on_sent(item)
             return True
         self.frames += isinstance(item, Frame)
         return self._give(item)
+
+    def _keep_early(self, item: SourceItem | Sent) -> bool:
+        self._early.append(item)
+        self._early_bytes += len(item.data) if isinstance(item, Frame) else 0
+        if self._early_bytes <= _MOST_EARLY and len(self._early) <= _EARLY_FRAMES:
+            return True
+        self._refusal = HandshakeRefused("it talks without end, and does not let the tap in")
+        return False
 
     def _send(self, line: Line, frames: list[bytes]) -> None:
         for data in frames:
@@ -496,6 +531,7 @@ class ServerSocket:
 
     def _stands(self) -> None:
         self.connected, self.problem, self.connection = True, None, self._number
+        self._since = self._now.mono
         self._changed()
 
     def _lost(self, words: str) -> None:

@@ -28,6 +28,13 @@ __all__ = ["Address", "Fetched", "Limits", "fetch", "is_public"]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL = ipaddress.IPv6Network("2000::/3")
+"""All that was ever given out. What is outside (fec0::/10, 64:ff9b:1::/48 …) leads into somebody's own net."""
+_OTHERS = [
+    ipaddress.ip_network(network)
+    for network in ("2001::/23", "2001:db8::/32", "3fff::/20", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15")
+]
+"""For protocols and documents; not every Python knows each of them."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CHUNK = 64 * 1024
 
@@ -70,6 +77,10 @@ def is_public(address: Address) -> bool:
             wrapped = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if wrapped is not None:
             return is_public(wrapped)
+        if address not in _GLOBAL:
+            return False
+    if any(address.version == network.version and address in network for network in _OTHERS):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

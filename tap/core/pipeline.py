@@ -41,6 +41,7 @@ _IGNORED, _MAPPED = Verdict.IGNORED, Verdict.MAPPED
 """Looked up once: a member of an enumeration costs more than all that is done with it here."""
 _TYPES_KEPT = 100
 _SAMPLES_KEPT = 50
+_SAMPLED_WHOLE = 65_536
 _SAMPLE_CHARS = 300
 _DRIFT_MS = 10_000
 _CAUSES = {"tap stopped": TAP_RESTART, FRAMES_LOST: "overflow"}
@@ -311,7 +312,9 @@ class Pipeline:
         if known in self._sampled or len(self._sampled) >= _SAMPLES_KEPT:
             return
         self._sampled.add(known)
-        text = redact_text(frame.data[:_SAMPLE_CHARS].decode("utf-8", "replace"))
+        # What stands beside each other (a name and its value) only the whole frame tells; a huge one is not worth it.
+        data = self.dialect.clean(frame.data) if len(frame.data) <= _SAMPLED_WHOLE else frame.data
+        text = redact_text(data[:_SAMPLE_CHARS].decode("utf-8", "replace"))
         self.tally.samples.append(Sample(reading.verdict, reading.type, reason, text))
 
 

@@ -1,36 +1,26 @@
 """Secrets leave here: before a tape, before the machine, before a log.
 
-By key name (``token``, ``password`` …), by pattern (bearer tokens, ``key=value`` pairs, JSON web tokens), and the query
-and userinfo of every URL. Fields that the dialect maps keep their names' innocence: a ``storage_key`` is no secret.
+By the name that they stand under (``token``, ``password`` …), by their shape, and the query and userinfo of every URL;
+``secret`` has both lists. What a dialect reads stays: under a name that it maps to an id nothing is taken but a URL's
+query and userinfo (a ``storage_key`` is no secret), and a text that it maps (a title) is treated sparingly.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from tap.core.loosely import read_values, utf8, write_values
+from tap.core.secret import NEEDLES, REDACTED, clean_text, clean_url_text, is_secret_name, may_hold, names_secret
 
 __all__ = ["REDACTED", "redact_bytes", "redact_json", "redact_text", "suspect"]
 
-REDACTED = "[redacted]"
-
-_NAMES = (
-    r"pass(?:word|wd|phrase|code)|secret|token|authori[sz]ation|authentication|api_?key|access_?key|ingest_?key"
-    r"|private_?key|credential|cookie|signature|jwt"
-)
-_SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
-_NEEDLES = (
-    *("pass", "secret", "token", "authori", "authentication", "api_key", "apikey", "access_key", "accesskey"),
-    *("ingest_key", "ingestkey", "private_key", "privatekey", "credential", "cookie", "signature", "jwt"),
-)
-"""One of these stands, in lower case, wherever one of the names does: found many times faster."""
 # Cheap test on the raw frame: without one of these there is nothing to redact, and the frame stays as it came.
-_SUSPECT = tuple(needle.encode() for needle in (*_NEEDLES, "bearer", "basic", "://", "eyj", "\\u00"))
+_SUSPECT = tuple(needle.encode() for needle in NEEDLES)
 _DIGITS = b"0123456789"
 _SUSPECT_REST = tuple(needle.translate(None, _DIGITS) for needle in _SUSPECT)
 
@@ -59,61 +49,37 @@ class _Rests:
 
 _rests = _Rests()
 
+
 _DEEPEST = 100
 """Levels of nesting that are looked into; what lies deeper is blanked whole, since nobody reads it either."""
+_WITHIN = 20
+"""Levels that a text counts for which holds JSON itself; where so few are left, it is blanked whole."""
 _LONGEST = 65_536
 """Characters of the longest text that is looked into, and that anything reads."""
 _UNREAD = REDACTED.ljust(_LONGEST + 1)
 """What stands for a longer one: as unreadable as the text itself."""
-_WITHIN = 20
-"""Levels that a text counts for which holds JSON itself; where so few are left, it is blanked whole."""
+_LONGEST_NAME = 400
+_MOST = 4 * 2**20
+"""Characters of suspect texts that are looked into in one frame; whoever sends more of them sends no state."""
 
-# A server may send 32 MB of what nearly fits. So that no pattern takes more than linear time on it, whatever can repeat
-# is possessive (++), and either bounded or kept from beginning again inside the same run.
-_URL = re.compile(r"\b([a-z][a-z0-9+.\-]{1,15}://)([^\s\"'<>\\]*+)", re.IGNORECASE)
-_WEB_TOKEN = re.compile(r"(?<![\w\-])([\w\-]{3,}+)\.[\w\-]{4,}+\.[\w\-]*+")
-_WEB_TOKEN_BEGIN = re.compile(r"\beyJ[\w\-]{8}")
-_BEARER = re.compile(r"\b(bearer)\s++[\w.~+/=\-]{6,}+", re.IGNORECASE)
-_BASIC = re.compile(r"\b(basic)\s++[A-Za-z0-9+/]{12,}+={0,2}", re.IGNORECASE)
-# In text that could not be parsed, and in notes: name=value, name: value, "name":"value". For text in lower case.
-_PAIR = re.compile(rf"((?:{_NAMES})\w{{0,40}}+[\"']?\s*+[=:]\s*+)(?:\"(?:[^\"\\]|\\.)*+\"?|[^\s,;&}}\"']++)")
-_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
-"""Unlike ``str.lower``, it leaves every character where it is."""
-
-
-def _clean_url(match: re.Match[str]) -> str:
-    scheme, rest = match.groups()
-    rest = rest.split("?", 1)[0].split("#", 1)[0]
-    authority, slash, path = rest.partition("/")
-    return scheme + authority.rpartition("@")[2] + slash + path
+_NAMES = frozenset(
+    (
+        *("name", "key", "field", "header", "param", "parameter", "variable", "var", "option", "setting", "property"),
+        *("attribute", "label", "k", "id", "type", "kind"),
+    )
+)
+_VALUES = frozenset(("value", "val", "v", "content", "contents", "data", "text", "string", "plaintext", "default"))
+"""Where a name and its value stand beside each other: ``{"name": "password", "value": …}``."""
+_USER_OPTIONS = frozenset(("-u", "--user", "--proxy-user", "-p"))
+"""Options of commands behind which a password stands."""
 
 
-def _clean_web_token(match: re.Match[str]) -> str:
-    begun = _WEB_TOKEN_BEGIN.search(match[1])
-    return match[0] if begun is None else match[1][: begun.start()] + REDACTED
+def redact_text(text: str, *, sparing: bool = False) -> str:
+    """``text`` without the query and userinfo of its URLs and without what looks like a secret.
 
-
-def redact_text(text: str) -> str:
-    """``text`` without the query and userinfo of its URLs and without what looks like a secret."""
-    if "://" in text:
-        text = _URL.sub(_clean_url, text)
-    if "eyJ" in text:
-        text = _WEB_TOKEN.sub(_clean_web_token, text)
-    lower = text.translate(_LOWER)
-    if "bearer" in lower or "basic" in lower:
-        text = _BASIC.sub(rf"\1 {REDACTED}", _BEARER.sub(rf"\1 {REDACTED}", text))
-        lower = text.translate(_LOWER)
-    if any(needle in lower for needle in _NEEDLES):
-        text = _clean_pairs(text, lower)
-    return text
-
-
-def _clean_pairs(text: str, lower: str) -> str:
-    parts, end = [], 0
-    for match in _PAIR.finditer(lower):
-        parts += [text[end : match.end(1)], REDACTED]
-        end = match.end()
-    return "".join([*parts, text[end:]])
+    ``sparing``: only without what can hardly be anything else, for words of our own and for texts of the history.
+    """
+    return clean_text(text, sparing=sparing)
 
 
 def suspect(data: bytes) -> bool:
@@ -132,75 +98,156 @@ def _holds(data: bytes, needles: Iterable[bytes]) -> bool:
     return any(needle in lower for needle in needles)
 
 
-def redact_json(value: Any, mapped: Collection[str] = ()) -> Any:
+class _Job:
+    """One frame: what a dialect reads in it, and how much more of it is looked into."""
+
+    def __init__(self, mapped: Collection[str] = (), read: Collection[str] = ()) -> None:
+        self.mapped = mapped
+        """Names of ids and the like: they stay as they are, but for a URL's query and userinfo."""
+        self.read = read
+        """Names of all that is read."""
+        self.left = _MOST
+
+    def clean(self, text: str, *, sparing: bool = False) -> str:
+        """A text without its secrets; ``sparing`` where the dialect reads it."""
+        if len(text) > _LONGEST:
+            return _UNREAD
+        if not may_hold(text):
+            return text
+        self.left -= len(text)
+        if self.left < 0:
+            return clean_url_text(text) if sparing else REDACTED
+        return clean_text(text, sparing=sparing)
+
+
+def redact_json(value: Any, mapped: Collection[str] = (), read: Collection[str] = ()) -> Any:
     """``value`` (parsed JSON) without its secrets.
 
-    ``mapped``: the names of fields that the dialect reads; these lose only a URL's query and userinfo.
+    ``mapped``: the names of fields that the dialect reads as they are; these lose only a URL's query and userinfo.
+    ``read``: those of all that it reads; their texts lose only what can hardly be anything but a secret.
     """
-    return _redacted(value, mapped, _DEEPEST)
+    return _redacted(value, _Job(mapped, read), _DEEPEST)
 
 
-def _redacted(value: Any, mapped: Collection[str], levels: int) -> Any:
+def _redacted(value: Any, job: _Job, levels: int) -> Any:
     if isinstance(value, str):
-        return _redacted_text(value, mapped, levels)
+        return _text(value, job, levels)
     if isinstance(value, (dict, list)) and not levels:
         return REDACTED
     if isinstance(value, dict):
-        return {name: _redact_field(name, item, mapped, levels - 1) for name, item in value.items()}
+        return _object(value, job, levels - 1)
     if isinstance(value, list):
-        return [_redacted(item, mapped, levels - 1) for item in value]
+        return list(_items(value, job, levels - 1))
     return value
 
 
-def _redacted_text(value: str, mapped: Collection[str], levels: int) -> str:
+def _text(value: str, job: _Job, levels: int, *, sparing: bool = False) -> str:
     if value.lstrip()[:1] in {"{", "[", '"'}:
         # JSON within JSON: with its secrets taken out of the text as it stands, nobody could read it any more.
         if levels <= _WITHIN:
             return REDACTED
-        clean = _redacted_values(value.encode(), mapped, levels - _WITHIN)
+        clean = _redacted_values(value.encode("utf-8", "replace"), job, levels - _WITHIN)
         if clean is not None:
             return clean.decode()
-    return redact_text(value) if len(value) <= _LONGEST else _UNREAD
+    return job.clean(value, sparing=sparing)
 
 
-def _redact_field(name: str, value: Any, mapped: Collection[str], levels: int) -> Any:
+def _object(value: dict[str, Any], job: _Job, levels: int) -> dict[str, Any]:
+    clean = {
+        name if name in job.mapped or name in job.read else _name(name): _field(name, item, job, levels)
+        for name, item in value.items()
+    }
+    for name, item in value.items():
+        if name in job.mapped or name in job.read or not isinstance(item, (str, int, float)):
+            continue
+        if name.lower() in _VALUES and not isinstance(item, bool) and _is_named_secret(value):
+            clean[name] = REDACTED
+    return clean
+
+
+def _is_named_secret(value: dict[str, Any]) -> bool:
+    """Whether an object says by a field of its own that its value is a secret."""
+    return any(name.lower() in _NAMES and isinstance(item, str) and names_secret(item) for name, item in value.items())
+
+
+@lru_cache(maxsize=4096)
+def _name(name: str) -> str:
+    """A name is a text, too: a server may put an address or a token there."""
+    return clean_text(name) if len(name) <= _LONGEST_NAME else REDACTED
+
+
+def _field(name: str, value: Any, job: _Job, levels: int) -> Any:
     if name == "authentication":
         return REDACTED
-    if name in mapped:
-        return _mapped_text(value) if isinstance(value, str) else _redacted(value, mapped, levels)
-    if _SECRET_NAME.search(name) and value is not None and not isinstance(value, bool):
+    if name in job.mapped:
+        return _mapped(value, job, levels)
+    if name in job.read:
+        return _text(value, job, levels, sparing=True) if isinstance(value, str) else _redacted(value, job, levels)
+    if value is not None and not isinstance(value, bool) and is_secret_name(name):
         return REDACTED
-    return _redacted(value, mapped, levels)
+    return _redacted(value, job, levels)
 
 
-def _mapped_text(value: str) -> str:
-    return _URL.sub(_clean_url, value) if len(value) <= _LONGEST else _UNREAD
+def _mapped(value: Any, job: _Job, levels: int) -> Any:
+    if isinstance(value, str):
+        return clean_url_text(value) if len(value) <= _LONGEST else _UNREAD
+    if isinstance(value, list) and levels:
+        return [
+            _mapped(item, job, levels) if isinstance(item, str) else _redacted(item, job, levels - 1) for item in value
+        ]
+    return _redacted(value, job, levels)
 
 
-def redact_bytes(data: bytes, mapped: Collection[str] = ()) -> bytes:
+def _items(value: list[Any], job: _Job, levels: int) -> Iterator[Any]:
+    """What stands in a list, where one item may be the name of the next, or a key go on over several."""
+    before, in_key = "", False
+    for number, item in enumerate(value):
+        if not isinstance(item, str):
+            named = isinstance(item, (int, float)) and not isinstance(item, bool) and _names_next(before, value)
+            yield REDACTED if named else _redacted(item, job, levels)
+            before = ""
+            continue
+        in_key = in_key or ("-----BEGIN" in item and "-----END" not in item)
+        if in_key or (number and _names_next(before, value)):
+            yield REDACTED
+        else:
+            yield _text(item, job, levels)
+        in_key = in_key and "-----END" not in item
+        before = item
+
+
+def _names_next(before: str, value: list[Any]) -> bool:
+    """Whether this item is the name of a secret behind it: ``["--password", …]``, or a pair of two."""
+    if before.startswith("-"):
+        return before in _USER_OPTIONS or names_secret(before.lstrip("-"))
+    return len(value) == 2 and bool(before) and names_secret(before)
+
+
+def redact_bytes(data: bytes, mapped: Collection[str] = (), read: Collection[str] = ()) -> bytes:
     """A raw frame as a tape may keep it: itself where nothing in it is suspect.
 
     What is JSON but for a few bytes that are no UTF-8 is kept as text, since a tape has no other way to keep text.
+    ``mapped`` and ``read`` are those of :func:`redact_json`.
     """
-    clean = _redacted_values(data, mapped, _DEEPEST) if suspect(data) else data
+    clean = _redacted_values(data, _Job(mapped, read), _DEEPEST) if suspect(data) else data
     if clean is None:
         # Latin-1 gives every byte back as it was, whatever the frame is.
-        return redact_text(data.decode("latin-1")).encode("latin-1")
+        return _clean_bytes(data)
     return clean if clean.isascii() else _as_text(clean)
 
 
-def _redacted_values(data: bytes, mapped: Collection[str], levels: int) -> bytes | None:
+def _redacted_values(data: bytes, job: _Job, levels: int) -> bytes | None:
     """JSON without its secrets, as it came where it has none; None where it is no JSON."""
-    read: tuple[list[Any], Callable[[list[Any]], bytes]]
+    said: tuple[list[Any], Callable[[list[Any]], bytes]]
     try:
-        read = [orjson.loads(data)], lambda values: orjson.dumps(values[0])
+        said = [orjson.loads(data)], lambda values: orjson.dumps(values[0])
     except ValueError:
         try:
-            read = read_values(data), write_values
+            said = read_values(data), write_values
         except ValueError:
             return None
-    values, write = read
-    clean = [_redacted(value, mapped, levels) for value in values]
+    values, write = said
+    clean = [_redacted(value, job, levels) for value in values]
     return data if clean == values else write(clean)
 
 
@@ -212,3 +259,9 @@ def _as_text(data: bytes) -> bytes:
             read_values(data)
             return utf8(data)
     return data
+
+
+def _clean_bytes(data: bytes) -> bytes:
+    """What is no JSON; of a huge one the rest, which nobody reads either, is blanked."""
+    text = clean_text(data[:_MOST].decode("latin-1"))
+    return (text + REDACTED if len(data) > _MOST else text).encode("latin-1")

@@ -7,7 +7,7 @@ at once where waiting does not help.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from tap.core.mapping import Verdict
@@ -33,6 +33,10 @@ AMISS: Final = (
 )
 _AWAY_S = 30.0
 """How long the server may be away before that is a warning: a restart of it is over by then."""
+_STOOD_S = 60.0
+"""How long a connection has to stand for its end to be news of its own."""
+_FLAPS = 2
+"""After so many short connections in a row it is said that they come and go, and then nothing until one stands."""
 _SESSIONS_WATCHED = 100
 
 _log = get_logger(__name__)
@@ -41,7 +45,7 @@ _log = get_logger(__name__)
 class Changes:
     """Compares the service with how it was, and logs the difference. On the event loop's thread."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, clock: Callable[[], float] = time.monotonic) -> None:
         self.silent = False
         """The service ends: that its own connection goes is no news."""
         self._service = service
@@ -54,28 +58,67 @@ class Changes:
         self._samples = 0
         self._drifted = False
         self._sessions: dict[str, str] = {}
-        self._away_since: float | None = time.monotonic()
+        self._now = clock
+        self._away_since: float | None = clock()
+        self._stands_since: float | None = None
+        self._short = 0
+        """Connections in a row that did not stand."""
+        self._flaps = self._flap_gaps = 0
+        """Connections and gaps since it was said that they come and go."""
         self._warned = False
 
     def connection(self, problem: str | None) -> None:
         """A connection stands (None), or there is none, and why."""
-        socket = self._service.socket
         if problem is None:
-            remark = {} if socket.remark is None else {"remark": socket.remark}
-            _log.info("connected", server=socket.shown, **remark)
-            self._away_since, self._warned = None, False
+            self._connected()
         elif not self.silent:
-            self._away_since = time.monotonic() if self._away_since is None else self._away_since
-            if socket.refused:
-                self._warned = True
-                _log.warning(
-                    "not connected",
-                    server=socket.shown,
-                    why=problem,
-                    next_step="mend what it says, then 'multicam-tap check'; it is tried again by itself",
-                )
-            else:
-                _log.info("not connected", server=socket.shown, why=problem)
+            self._not_connected(problem)
+
+    def _connected(self) -> None:
+        socket = self._service.socket
+        remark = {} if socket.remark is None else {"remark": socket.remark}
+        if self._flapping:
+            self._flaps += self._stands_since is None
+            _log.debug("connected", server=socket.shown, **remark)
+        else:
+            _log.info("connected", server=socket.shown, **remark)
+        # It is called for a new remark, too.
+        self._stands_since = self._now() if self._stands_since is None else self._stands_since
+        self._away_since, self._warned = None, False
+
+    @property
+    def _flapping(self) -> bool:
+        return self._short >= _FLAPS
+
+    def _not_connected(self, problem: str) -> None:
+        socket, now = self._service.socket, self._now()
+        flapped = self._flapping
+        if self._stands_since is not None:
+            self._short = self._short + 1 if now - self._stands_since < _STOOD_S else 0
+            self._stands_since = None
+        self._away_since = now if self._away_since is None else self._away_since
+        if flapped and self._flapping:
+            _log.debug("not connected", server=socket.shown, why=problem)
+        elif self._flapping:
+            self._flaps = self._flap_gaps = 0
+            _log.warning(
+                "not connected",
+                server=socket.shown,
+                why=problem,
+                comes_and_goes=self._short,
+                next_step="find out why server or network end it so soon; of connections like these no more is said"
+                f" until one stands for {_STOOD_S:.0f} s",
+            )
+        elif socket.refused:
+            self._warned = True
+            _log.warning(
+                "not connected",
+                server=socket.shown,
+                why=problem,
+                next_step="mend what it says, then 'multicam-tap check'; it is tried again by itself",
+            )
+        else:
+            _log.info("not connected", server=socket.shown, why=problem)
 
     def entries(self, entries: Sequence[Entry]) -> None:
         """What was written into the history."""
@@ -92,8 +135,11 @@ class Changes:
         self._frames()
 
     def _server(self) -> None:
-        since, socket = self._away_since, self._service.socket
-        if since is None or self._warned or self.silent or time.monotonic() - since < _AWAY_S:
+        since, socket, now = self._away_since, self._service.socket, self._now()
+        if self._flapping and self._stands_since is not None and now - self._stands_since >= _STOOD_S:
+            self._short = 0
+            _log.info("the connection stands again", server=socket.shown, meanwhile=self._flaps, gaps=self._flap_gaps)
+        if since is None or self._warned or self.silent or now - since < _AWAY_S:
             return
         self._warned = True
         _log.warning(
@@ -140,19 +186,21 @@ class Changes:
         while len(self._sessions) > _SESSIONS_WATCHED:
             del self._sessions[next(iter(self._sessions))]
 
-    @staticmethod
-    def _gap(entry: Entry) -> None:
+    def _gap(self, entry: Entry) -> None:
         blind = entry.fields.get("durationMs")
-        if blind is None:
+        if self._flapping:
+            self._flap_gaps += 1
+            _log.debug("gap", session=entry.session_key, blind_ms=blind)
+        elif blind is None:
             # A session that ran before the tap did: nobody was expected to see its beginning.
             _log.info("gap", session=entry.session_key, why="the session ran already")
-            return
-        _log.warning(
-            "gap",
-            session=entry.session_key,
-            blind_ms=blind,
-            next_step="find out why server, network or tap were away; 'multicam-tap timeline' shows both sides of it",
-        )
+        else:
+            _log.warning(
+                "gap",
+                session=entry.session_key,
+                blind_ms=blind,
+                next_step="find out why server, network or tap were away; 'multicam-tap timeline' shows both sides",
+            )
 
     def _journal(self) -> None:
         failing, waiting = self._service.writer.failing, self._service.writer.waiting

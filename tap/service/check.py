@@ -38,7 +38,7 @@ async def check(settings: Settings, environ: Mapping[str, str] | None = None) ->
     ``environ``: the environment they came from, which tells about the unit; nothing of it is tried without.
     """
     yield _settings(settings)
-    for finding in () if environ is None else await asyncio.to_thread(_systemd, settings.venue, environ):
+    for finding in () if environ is None else await asyncio.to_thread(_systemd, settings, environ):
         yield finding
     heard: _Heard | None = None
     try:
@@ -64,8 +64,9 @@ def wrong_settings(problems: list[str]) -> list[Finding]:
     return [Finding("settings", "failed", what, to_do or "mend it") for what, _, to_do in parts]
 
 
-def _systemd(venue: str, environ: Mapping[str, str]) -> list[Finding]:
-    return [found for found in (environment_file(environ), unit(venue, environ)) if found is not None]
+def _systemd(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
+    of_unit = unit(settings.venue, environ, on=settings.enabled)
+    return [found for found in (environment_file(environ), of_unit) if found is not None]
 
 
 def _settings(settings: Settings) -> Finding:

@@ -143,12 +143,15 @@ def _synchronized() -> bool | None:
 # ---------------------------------------------------------------------------------------------- systemd
 
 
-def unit(venue: str, environ: Mapping[str, str]) -> Finding | None:
-    """The venue's unit: installed, switched on, running. None where there is no systemd."""
+def unit(venue: str, environ: Mapping[str, str], *, on: bool = True) -> Finding | None:
+    """The venue's unit: installed, switched on, running. None where there is no systemd.
+
+    ``on``: the venue is to record (``TAP_ENABLED``); one that is switched off starts, says so, and ends.
+    """
     if not _SYSTEMD.is_dir():
         return None
     name = _TEMPLATE.format(_instance(venue, environ))
-    said = _command("systemctl", "show", name, "--property=LoadState,UnitFileState,ActiveState,NRestarts,Result")
+    said = _command("systemctl", "show", name, f"--property={','.join(_PROPERTIES)}")
     state = dict(line.partition("=")[::2] for line in (said or "").splitlines())
     if said is None or "LoadState" not in state:
         return Finding("unit", "note", f"{name}: systemd does not answer", "see 'systemctl status'")
@@ -156,19 +159,55 @@ def unit(venue: str, environ: Mapping[str, str]) -> Finding | None:
         return Finding("unit", "note", f"{name}: is not installed", f"'multicam-tap install {venue}', as root")
     if state["LoadState"] != "loaded":
         return Finding("unit", "failed", f"{name}: {state['LoadState']}", f"see 'systemctl status {name}'")
-    return _standing(name, state)
+    return _standing(name, state, on=on)
 
 
-def _standing(name: str, state: Mapping[str, str]) -> Finding:
+_PROPERTIES = (*("LoadState", "UnitFileState", "ActiveState", "SubState", "NRestarts", "Result", "ExecMainStatus"),)
+_SANDBOX = {
+    200: "CHDIR", 203: "EXEC", 210: "CHROOT", 214: "SETSCHEDULER", 216: "GROUP", 217: "USER", 218: "CAPABILITIES",
+    219: "CGROUP", 225: "NETWORK", 226: "NAMESPACE", 227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT",
+    230: "PERSONALITY", 233: "RUNTIME_DIRECTORY", 238: "STATE_DIRECTORY", 243: "CREDENTIALS",
+}  # fmt: skip
+"""What systemd exits with in our place, where it cannot make what the unit asks for; as systemd.exec(5) names it."""
+
+
+def _standing(name: str, state: Mapping[str, str], *, on: bool) -> Finding:
     active, enabled = state.get("ActiveState", ""), state.get("UnitFileState", "")
     found = f"{name}: {active}, {enabled or 'not enabled'}"
-    if active == "failed":
-        return Finding("unit", "failed", f"{found} ({state.get('Result')})", f"see 'journalctl -u {name} -p warning'")
+    look = f"see 'journalctl -u {name} -p warning'"
+    # While it waits for the next of its starts, it is no better off than one that has failed.
+    if active == "failed" or state.get("SubState") == "auto-restart":
+        return Finding("unit", "failed", f"{found} ({_ended(state)})", _mend(state, name) or look)
+    if not on:
+        if active == "inactive":
+            return Finding("unit", "note", f"{found}; off, as TAP_ENABLED=0 says", "set TAP_ENABLED=1 to record here")
+        to_do = f"'systemctl restart {name}' to switch it off"
+        return Finding("unit", "note", f"{found}; it still runs, though TAP_ENABLED=0", to_do)
     if (restarts := state.get("NRestarts", "0")) != "0":
-        return Finding("unit", "note", f"{found}, restarted {restarts} times", f"see 'journalctl -u {name} -p warning'")
+        return Finding("unit", "note", f"{found}, restarted {restarts} times", look)
     if not enabled.startswith("enabled"):
         return Finding("unit", "note", found, f"'systemctl enable --now {name}' to have it at every boot")
-    return Finding("unit", "ok" if active == "active" else "note", found, None if active == "active" else "start it")
+    if active == "active":
+        return Finding("unit", "ok", found)
+    if active == "inactive":
+        return Finding("unit", "failed", f"{found}: it does not run", f"'systemctl start {name}'; {look}")
+    return Finding("unit", "note", found, f"see 'systemctl status {name}'")
+
+
+def _ended(state: Mapping[str, str]) -> str:
+    """What the last process ended with."""
+    result, code = state.get("Result", ""), state.get("ExecMainStatus", "")
+    if result != "exit-code" or not code.isdigit():
+        return result
+    kind = _SANDBOX.get(int(code))
+    return f"{result} {code}{'' if kind is None else f'/{kind}'}"
+
+
+def _mend(state: Mapping[str, str], name: str) -> str | None:
+    code = state.get("ExecMainStatus", "")
+    if state.get("Result") != "exit-code" or not code.isdigit() or int(code) not in _SANDBOX:
+        return None
+    return f"systemd cannot set up what the unit asks for: 'journalctl -u {name}' says what; a drop-in can take it away"
 
 
 def _instance(venue: str, environ: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
@@ -30,7 +30,7 @@ from tap.core.formats import FORMATS, Layout, layouts_of
 from tap.core.model import Policy, SessionPolicy
 from tap.core.redact import redact_text
 from tap.service.envfile import EnvFile
-from tap.service.keys import KeyFile, SecretFileInvalid, read_secret
+from tap.service.keys import KeyFile, SecretFileInvalid, fits_header, read_secret
 
 __all__ = ["SettingDoc", "Settings", "load_settings", "make_state_dir", "setting_docs"]
 
@@ -41,6 +41,8 @@ _SECRETS = {"server_token": "server-token", "ingest_key": "ingest-key", "ops_tok
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9])?")
 _LONGEST_SHOWN = 80
 _TRACKED = "fcp7xml:angles or fcp7xml:multicam"
+_SHORTEST_TOKEN = 12
+"""Characters of the shortest token that keeps others on a network from guessing it."""
 _OBS_URL = "ws://127.0.0.1:4455"
 
 Address: TypeAlias = tuple[str, int]
@@ -68,7 +70,7 @@ class Settings(BaseSettings):
     )
     server_token: SecretStr | None = _setting(
         None,
-        "printable ASCII without spaces",
+        "a bearer token of printable ASCII without spaces, or any password of OBS",
         "Bearer token for the server, if it wants one; OBS's password. Also as a file named by `TAP_SERVER_TOKEN_FILE`,"
         " or as the systemd credential `server-token`.",
     )
@@ -99,7 +101,7 @@ class Settings(BaseSettings):
     )
     ops_token: SecretStr | None = _setting(
         None,
-        "printable ASCII without spaces",
+        f"a text on one line, of {_SHORTEST_TOKEN} characters at least where it listens off loopback",
         "What has to be shown to look at the service: a bearer token, or the password that a browser asks for. Needed"
         " where it listens off loopback. Also as a file named by `TAP_OPS_TOKEN_FILE`, or as the systemd credential"
         " `ops-token`.",
@@ -255,12 +257,19 @@ class Settings(BaseSettings):
             raise ValueError("has a user, a password or a query in it")
         return value.rstrip("/")
 
-    @field_validator("server_token", "ingest_key", "ops_token")
+    @field_validator("ingest_key")
     @classmethod
     def _in_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        text = "x" if value is None else value.get_secret_value()
-        if not text.isascii() or not text.isprintable() or " " in text:
+        if value is not None and not fits_header(value.get_secret_value()):
             raise ValueError("holds what cannot stand in a header")
+        return value
+
+    @field_validator("server_token", "ops_token")
+    @classmethod
+    def _typed(cls, value: SecretStr | None) -> SecretStr | None:
+        text = "x" if value is None else value.get_secret_value()
+        if not text.isprintable() or text != text.strip():
+            raise ValueError("has spaces around it, or characters that nobody can type")
         return value
 
     @field_validator("dialect")
@@ -435,10 +444,8 @@ def load_settings(environ: Mapping[str, str], *, partly: bool = False) -> Settin
     values = {name: environ[_variable(name)] for name in Settings.model_fields if environ.get(_variable(name))}
     places = {name: _take_secret(name, credential, environ, values) for name, credential in _SECRETS.items()}
     problems += [file.at(_setting_of(place), environ) + place for place in places.values() if isinstance(place, str)]
-    if not partly and _is_open_door(values):
-        what = f"TAP_OPS_TOKEN: is not set, and {_shown(values['ops_listen'])} can be reached from other machines"
-        advice = "a token of your own (openssl rand -hex 24), or TAP_OPS_LISTEN=127.0.0.1:9405"
-        problems.append(f"{file.at('TAP_OPS_LISTEN', environ)}{what} → {advice}")
+    if not partly:
+        problems += [file.at(name, environ) + what for name, what in _unfit(values)]
     if "state_dir" not in values and environ.get("STATE_DIRECTORY"):
         # systemd gives a list where the unit asks for several; ours is the first.
         values["state_dir"] = environ["STATE_DIRECTORY"].split(":", 1)[0]
@@ -459,7 +466,8 @@ def load_settings(environ: Mapping[str, str], *, partly: bool = False) -> Settin
             place = places["server_token"]
             if isinstance(place, Path) and settings.server_token is not None:
                 token, guarded = settings.server_token.get_secret_value(), not environ.get("TAP_SERVER_TOKEN_FILE")
-                settings._server_token_in_file = KeyFile(place, token, guarded=guarded, spaces=True)  # noqa: SLF001
+                chosen = settings.dialect == "obs"
+                settings._server_token_in_file = KeyFile(place, token, guarded=guarded, password=chosen)  # noqa: SLF001
             return settings
     raise SettingsInvalid(problems)
 
@@ -523,19 +531,34 @@ def _take_secret(name: str, credential: str, environ: Mapping[str, str], values:
         return None
     try:
         # What systemd passes on, it keeps from others by itself.
-        values[name] = read_secret(place, guarded=not file)
+        values[name] = read_secret(place, guarded=not file, ascii_only=name == "ingest_key")
     except SecretFileInvalid as error:
         return f"{variable if file else credential}: {place} {error}"
     return place
 
 
-def _is_open_door(values: Mapping[str, str]) -> bool:
-    """Whether anybody who reaches the machine could read along, without being asked who they are."""
+def _unfit(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What does not fit together: the variable that it is about, and what is wrong."""
+    token = values.get("ops_token", "")
+    if _is_for_others(values) and len(token) < _SHORTEST_TOKEN:
+        what = f"has {len(token)} characters" if token else "is not set"
+        where = f"{_shown(values['ops_listen'])} can be reached from other machines"
+        advice = "a token of your own (openssl rand -hex 24), or TAP_OPS_LISTEN=127.0.0.1:9405"
+        # A secret stands in no line of the file that is told; what makes it needed does.
+        yield "TAP_OPS_LISTEN", f"TAP_OPS_TOKEN: {what}, and {where} → {advice}"
+    token = values.get("server_token", "")
+    if values.get("dialect") != "obs" and token.isprintable() and not fits_header(token):
+        advice = "printable ASCII without spaces (only OBS's password, with TAP_DIALECT=obs, may be any text)"
+        yield "TAP_SERVER_TOKEN", f"TAP_SERVER_TOKEN: holds what cannot stand in a header → {advice}"
+
+
+def _is_for_others(values: Mapping[str, str]) -> bool:
+    """Whether others than this machine can reach the ops face."""
     try:
         address = _address(values.get("ops_listen", "off"))
     except ValueError:
         return False  # told by the setting itself
-    return address is not None and not _is_loopback(address[0]) and not values.get("ops_token")
+    return address is not None and not _is_loopback(address[0])
 
 
 def _problem(name: str, error: Any, values: Mapping[str, str]) -> str:

@@ -74,8 +74,10 @@ def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None
     a mistake and ``JournalError`` for a journal that waiting does not mend.
     """
     configure_logs(settings.log_level, settings.log_format)
+    notifier = Notifier.from_environment(os.environ)
     if not settings.enabled:
         _log.info("this venue is switched off", venue=settings.venue, setting="TAP_ENABLED")
+        notifier.off("off: this venue is switched off (TAP_ENABLED=0)")
         return 0
     try:
         dialect = load_dialect(settings.dialect)
@@ -83,7 +85,7 @@ def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None
         raise SettingsInvalid([f"TAP_DIALECT: {error}"]) from None
     make_state_dir(settings)
     _warn_of_a_network(settings)
-    notifier, starts = Notifier.from_environment(os.environ), HoldBack.from_environment(os.environ)
+    starts = HoldBack.from_environment(os.environ)
     if not starts.wait(notifier.status):
         return 0
     journal = open_journal(settings.journal_path, notifier)

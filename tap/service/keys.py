@@ -11,10 +11,11 @@ from pathlib import Path
 
 from tap.core.codec import MAX_VENUE, key_part
 
-__all__ = ["ROTATION", "KeyFile", "SecretFileInvalid", "digest", "new_key", "read_secret"]
+__all__ = ["ROTATION", "KeyFile", "SecretFileInvalid", "digest", "fits_header", "new_key", "read_secret"]
 
 _LONGEST = 65_536
 _A_FILE = "a file with the secret"
+_NO_TEXT = {True: "it holds more than printable ASCII", False: "it holds no text in UTF-8"}
 
 _PREFIX = "tapkey_"
 """So that a person, and a scanner for leaked secrets, knows what it is."""
@@ -46,18 +47,24 @@ class SecretFileInvalid(Exception):
     """A file that cannot be used for a secret: what is wrong with it, and what to do."""
 
 
-def read_secret(path: Path, *, guarded: bool = False) -> str:
+def fits_header(secret: str) -> bool:
+    """Whether a secret can stand in a header of HTTP as it is."""
+    return secret.isascii() and secret.isprintable() and " " not in secret
+
+
+def read_secret(path: Path, *, guarded: bool = False, ascii_only: bool = True) -> str:
     """The secret in a file; spaces and line ends around it do not count.
 
     Only its owner may have rights to the file; where that is root, a group may read it, so that a service's own group
-    can. ``guarded``: whoever put it there keeps it from others (systemd's credentials). Raises ``SecretFileInvalid``.
+    can. ``guarded``: whoever put it there keeps it from others (systemd's credentials). ``ascii_only`` False: it is a
+    password that somebody chose, and may hold any letters (UTF-8). Raises ``SecretFileInvalid``.
     """
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
-            text = file.read(_LONGEST).decode("ascii").strip()
+            text = file.read(_LONGEST).decode("ascii" if ascii_only else "utf-8").strip()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it holds more than printable ASCII"
+        reason = error.strerror if isinstance(error, OSError) else _NO_TEXT[ascii_only]
         raise SecretFileInvalid(f"cannot be read: {reason} → {_A_FILE}") from None
     if not guarded and _open_to_others(status):
         mode = stat.S_IMODE(status.st_mode)
@@ -76,12 +83,12 @@ def _open_to_others(status: os.stat_result) -> bool:
 class KeyFile:
     """A key that stands in a file, and may be put right there while the service runs."""
 
-    def __init__(self, path: Path, key: str, *, guarded: bool = False, spaces: bool = False) -> None:
-        """``guarded``: whoever put it there keeps it from others; ``spaces``: it may hold some, as passwords do."""
+    def __init__(self, path: Path, key: str, *, guarded: bool = False, password: bool = False) -> None:
+        """``guarded``: whoever put it there keeps it from others; ``password``: it may hold any letters."""
         self.path = path
         self._key = key
         self._guarded = guarded
-        self._spaces = spaces
+        self._password = password
 
     def __repr__(self) -> str:
         return f"KeyFile({str(self.path)!r})"
@@ -93,10 +100,11 @@ class KeyFile:
     def read_again(self) -> bool:
         """Whether another key stands there now, which is taken. A file that cannot be used changes nothing."""
         try:
-            key = read_secret(self.path, guarded=self._guarded)
+            key = read_secret(self.path, guarded=self._guarded, ascii_only=not self._password)
         except SecretFileInvalid:
             return False
-        changed = key != self._key and key.isprintable() and (self._spaces or " " not in key)
+        fits = key.isprintable() if self._password else fits_header(key)
+        changed = key != self._key and fits
         if changed:
             self._key = key
         return changed

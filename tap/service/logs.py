@@ -1,7 +1,8 @@
 """Logs: one line for a change, on stderr; JSON for machines, text for a terminal. No secret gets into one.
 
 Levels can be trusted: a warning or an error is something for somebody to look at, and says in ``next_step`` what to do;
-all else is ``info``. Under systemd each line is JSON behind the level's ``<N>``, which journald takes off and keeps as
+all else is ``info``. The same text again and again is let through now and then (``left_out`` says how often not), but
+at ``debug``. Under systemd each line is JSON behind the level's ``<N>``, which journald takes off and keeps as
 ``PRIORITY``: ``journalctl -p warning`` shows what needs a hand, and ``-o cat`` gives pure JSON.
 """
 
@@ -10,7 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TextIO
 
@@ -38,6 +40,12 @@ __all__ = ["configure_logs", "get_logger"]
 
 _LONGEST = 2_000
 """Characters of the longest value; journald breaks lines of 48 KB apart."""
+_AT_ONCE = 10
+_EVERY_S = 30.0
+"""How often the same may be said: so many times at once, then so seldom. What a fault brings about again and again, or
+a server without end, must fill no disk."""
+_KNOWN = 500
+"""Texts whose number is remembered."""
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """The levels of syslog; all below is 7."""
 
@@ -72,6 +80,8 @@ def configure_logs(
     )
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_ForJournald(formatter) if _goes_to_journald(stream, environ) else formatter)
+    if level != "debug":
+        handler.addFilter(Sparing())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, formatter.wrap_for_formatter],
@@ -84,6 +94,52 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """The logger of a module."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+class Sparing(logging.Filter):
+    """Lets the same text through a few times at once, and then now and then, with how often it was left out."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[tuple[int, str], _Said] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now, event = self._clock(), record.msg
+        name = record.levelno, str(event.get("event") if isinstance(event, dict) else event)[:_LONGEST]
+        said = self._said.get(name)
+        if said is None:
+            while len(self._said) >= _KNOWN:
+                del self._said[next(iter(self._said))]
+            said = self._said[name] = _Said(now)
+        elif not said.again(now):
+            return False
+        if said.left_out:
+            if isinstance(event, dict):
+                record.msg = event | {"left_out": said.left_out}
+            else:
+                record.left_out = said.left_out
+            said.left_out = 0
+        return True
+
+
+class _Said:
+    """How often a text was said of late."""
+
+    def __init__(self, now: float) -> None:
+        self.left_out = 0
+        self._left = _AT_ONCE - 1.0
+        self._since = now
+
+    def again(self, now: float) -> bool:
+        """Whether it may be said once more."""
+        self._left = min(float(_AT_ONCE), self._left + (now - self._since) / _EVERY_S)
+        self._since = now
+        if self._left < 1:
+            self.left_out += 1
+            return False
+        self._left -= 1
+        return True
 
 
 class _ForJournald(logging.Formatter):
@@ -114,7 +170,7 @@ def _redacted(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.t
 
 def _clean(name: str, value: Any) -> Any:
     if isinstance(value, str):
-        value = redact_text(value)
+        value = redact_text(value, sparing=True)
         # The end of a trace says what happened.
         return value if name == "exception" or len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
+import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -46,6 +48,25 @@ class Notifier:
     def ready(self) -> None:
         """The service listens."""
         self._tell("READY=1")
+
+    def off(self, words: str, *, within_s: float = 5.0) -> None:
+        """The service is ready, has nothing to do, and ends at once: told whole, since who ends is asked no more.
+
+        Returns once the manager has read it (the barrier of sd_notify), or after ``within_s``.
+        """
+        self._tell(f"READY=1\nSTATUS={words}")
+        if self._address is None:
+            return
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        try:
+            with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out:
+                rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", writing))
+                out.sendmsg([b"BARRIER=1"], [rights], 0, self._address)
+        finally:
+            os.close(writing)
+        # Its copy of the other end is closed once all before it is read.
+        select.select([reading], [], [], within_s)
+        os.close(reading)
 
     def stopping(self) -> None:
         """The service ends in order."""

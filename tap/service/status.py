@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,31 +17,35 @@ from tap.core.errors import JournalError, TapError, UsageInvalid
 from tap.core.redact import redact_text
 from tap.core.state import State, decode_state
 from tap.core.status import KeptNow, Report, Status
+from tap.service.check_machine import unit
 from tap.service.config import Settings
+from tap.service.keys import fits_header
 from tap.service.overview import sessions_in
 
 __all__ = ["report", "report_from"]
 
 _WITHIN_S = 5.0
 _LONGEST = 16 * 2**20
+_SO = "so this is what the journal says"
 _SUCH_AS = "such as http://127.0.0.1:9405, as its TAP_OPS_LISTEN says"
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - an address to replace
 
 
-def report(settings: Settings, *, venue: str | None = None) -> Report:
+def report(settings: Settings, *, venue: str | None = None, environ: Mapping[str, str] | None = None) -> Report:
     """How the venue's tap stands. ``venue``: the one that is meant, where that was said.
 
+    ``environ``: the environment that the settings came from, which tells about the unit; nothing of it is told without.
     Raises ``TapError`` where neither the service nor its journal can be asked.
     """
     address = settings.ops_address
     if address is None:
-        return _from_journal(settings, "TAP_OPS_LISTEN is off; so this is what the journal says")
+        return _from_journal(settings, f"{_why_not(settings, environ)}TAP_OPS_LISTEN is off; {_SO}")
     host, port = _ANYWHERE.get(address[0], address[0]), address[1]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     try:
         found = _ask(url, settings)
     except TapError as error:
-        return _from_journal(settings, f"{error}; so this is what the journal says")
+        return _from_journal(settings, f"{_why_not(settings, environ)}{error}; {_SO}")
     if venue is not None and found.venue != venue:
         why = f"{url} is the tap of venue {found.venue}, not of {venue} → give each venue a TAP_OPS_LISTEN of its own"
         return msgspec.structs.replace(_from_journal(settings, why), ok=False)
@@ -54,6 +60,14 @@ def report_from(url: str, settings: Settings) -> Report:
     return _report_of(_ask(url, settings))
 
 
+def _why_not(settings: Settings, environ: Mapping[str, str] | None) -> str:
+    """Why the venue's service does not run, as far as its switch and systemd know; empty where they do not."""
+    if not settings.enabled:
+        return "the venue is switched off (TAP_ENABLED=0); "
+    found = None if environ is None else unit(settings.venue, environ)
+    return f"FAILED: {found.found} → {found.to_do}; " if found is not None and found.result == "failed" else ""
+
+
 def _report_of(status: Status) -> Report:
     return Report(ok=status.now.health.state == "ok", running=True, status=status, sessions=status.sessions)
 
@@ -64,7 +78,7 @@ def _report_of(status: Status) -> Report:
 def _ask(url: str, settings: Settings) -> Status:
     shown = redact_text(url)
     token = settings.ops_token
-    headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
+    headers = {} if token is None else {"Authorization": _shown_token(token.get_secret_value())}
     try:
         code, body = _get(url, headers)
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -78,6 +92,12 @@ def _ask(url: str, settings: Settings) -> Status:
     except msgspec.MsgspecError:
         hint = "is this the address of its TAP_OPS_LISTEN? Or is it a tap of another version?"
         raise TapError(f"answers, but not as a tap does (HTTP {code})", where=shown, hint=hint) from None
+
+
+def _shown_token(token: str) -> str:
+    if fits_header(token):
+        return f"Bearer {token}"
+    return f"Basic {base64.b64encode(f':{token}'.encode()).decode()}"
 
 
 def _get(url: str, headers: dict[str, str]) -> tuple[int, bytes]:

@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import groupby, pairwise
 from pathlib import Path
 from random import Random
@@ -26,7 +28,7 @@ from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
 from tap.adapters import _line_websockets
-from tap.adapters._line import Line
+from tap.adapters._line import Line, UnreadError
 from tap.adapters._line_websockets import WebsocketsLine
 from tap.adapters.dialects import load_dialect
 from tap.adapters.socket import disposition
@@ -746,3 +748,60 @@ def test_a_real_line_is_read_as_one_on_a_table(loop: str, secure: bool, tmp_path
     with asyncio.Runner(loop_factory=factory) as runner:
         told = runner.run(asyncio.wait_for(scene(), 100))
     assert [what[1:] for what in told] == [what[1:] for what in listen(wire, [], split=False)["told"]]
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("payload", [b"", b"x" * 125], ids=["bare pings", "full pings"])
+def test_pings_without_end_from_who_reads_nothing_fill_no_memory(
+    payload: bytes, loop: str, secure: bool, tmp_path: Path
+) -> None:
+    """Each is answered, and so many answers wait as fit in the bound; then the line ends, and says why."""
+    if secure and shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    contexts = _certificate(tmp_path) if secure else (None, None)
+    trusting: dict[str, Any] = {"ssl": contexts[1]} if secure else {}
+    pings, waited, over = message(payload, 9) * 1000, 0, False
+
+    class Watched(WebsocketsLine):
+        def send_data(self) -> None:
+            nonlocal waited
+            super().send_data()
+            waited = max(waited, self.transport.get_write_buffer_size())
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await shake_hands(reader))
+        with suppress(ConnectionError):
+            while not over:
+                writer.write(pings)
+                await writer.drain()
+                await asyncio.sleep(0)
+        writer.transport.abort()
+
+    async def scene() -> BaseException:
+        listening = socket.socket()
+        # Little waits in the kernel: what counts is what waits in the tap.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        listening.bind(("127.0.0.1", 0))
+        server = await asyncio.start_server(serve, sock=listening, ssl=contexts[0])
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        client.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(client, listening.getsockname())
+        line = await connect(
+            f"{'wss' if secure else 'ws'}://127.0.0.1/", sock=client, **trusting, compression=None, ping_interval=None,
+            create_connection=lambda protocol, **options: Watched(protocol, Ear(None), **options),  # type: ignore[arg-type]
+        )  # fmt: skip
+        assert isinstance(line, WebsocketsLine)
+        nonlocal over
+        ended = await asyncio.wait_for(line.ended(), 60)
+        over = True
+        server.close()
+        return ended
+
+    factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        ended = runner.run(asyncio.wait_for(scene(), 100))
+    assert isinstance(ended, UnreadError)
+    assert "does not read what it asks for" in str(ended)
+    assert 400 * 1024 < waited <= 512 * 1024 + 1024

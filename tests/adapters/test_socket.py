@@ -28,6 +28,7 @@ from websockets.exceptions import (
 from websockets.frames import Close
 from websockets.http11 import Request, Response
 
+from tap.adapters._line import UnreadError
 from tap.adapters.socket import MAX_FRAME, Clock, Retry, ServerSocket, Timing, _delay, _SilentError, disposition
 from tap.core.errors import ServerError
 from tap.core.model import Closed, Frame, Opened, SourceItem, Stamp
@@ -178,6 +179,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (ConnectionClosedError(None, Close(1009, "too big")), Retry.BACKED_OFF, "beyond the limit: too big"),
         (ConnectionClosedError(None, Close(1002, "bad opcode")), Retry.BACKED_OFF, "no WebSocket (1002: bad opcode)"),
         (_SilentError("nothing was heard"), Retry.SOON, "nothing was heard"),
+        (UnreadError("the server does not read"), Retry.BACKED_OFF, "does not read"),
     ],
 )
 def test_every_error_has_a_word_and_a_next_step(error: BaseException, retry: Retry, words: str) -> None:
@@ -285,6 +287,80 @@ def test_it_reconnects_after_a_drop() -> None:
     run(body())
 
 
+@pytest.mark.parametrize("says", [(), ("hello",), ("hello", "state")], ids=["nothing", "a frame", "two frames"])
+def test_a_server_that_lets_in_and_closes_at_once_is_tried_ever_more_seldom(
+    says: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frame is no sign that it stays: the waits grow as if nobody were there."""
+
+    async def handler(connection: ServerConnection) -> None:
+        for frame in says:
+            await connection.send(frame)
+        await connection.close(1011)
+
+    assert _attempts(monkeypatch, handler, 7) == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_connection_that_stood_is_sought_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the tap's own clock, and however little was said on it; one that stood for less changes nothing."""
+    clock = Skipping()
+    stood = iter((0, 19_999, 20_000, 3_600_000, 10, 0))
+
+    async def handler(connection: ServerConnection) -> None:
+        await connection.close(1012)
+
+    def stand() -> None:
+        clock.skipped += next(stood)
+
+    assert _attempts(monkeypatch, handler, 6, clock=clock, on_opened=stand) == [0, 1, 0, 0, 1, 2]
+
+
+class Skipping(Clock):
+    """A clock that goes on by so many ms when it is told to."""
+
+    skipped = 0
+
+    def stamp(self) -> Stamp:
+        return Stamp(1_790_000_000_000 + self.skipped, self.skipped)
+
+
+def _attempts(
+    monkeypatch: pytest.MonkeyPatch,
+    handler: Callable[[ServerConnection], Awaitable[None]],
+    count: int,
+    *,
+    clock: Clock | None = None,
+    on_opened: Callable[[], None] | None = None,
+) -> list[int]:
+    """How often the socket thought it had tried in vain, before each of its attempts."""
+    attempts: list[int] = []
+
+    def at_once(attempt: int, _timing: Timing, _jitter: float) -> float:
+        attempts.append(attempt)
+        return 0.0
+
+    monkeypatch.setattr("tap.adapters.socket._delay", at_once)
+
+    async def body() -> None:
+        async with server(handler) as url:
+            ear = Ear()
+
+            def on_item(item: SourceItem) -> None:
+                ear.on_item(item)
+                if isinstance(item, Opened) and on_opened is not None:
+                    on_opened()
+
+            client = ServerSocket(url, on_item, clock or Clock())
+            task = asyncio.create_task(client.run())
+            await ear.until(lambda: len(attempts) >= count)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    run(body())
+    return attempts[:count]
+
+
 def test_a_server_that_is_away_is_told_once() -> None:
     """Attempts that fail alike are one change; when it comes, it is heard."""
     tries = 0
@@ -390,6 +466,14 @@ def test_the_token_is_sent_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -
     run(body())
     ours = [record.getMessage() for record in caplog.records if "server" not in record.name]
     assert not any("hush" in text or "pass-word" in text for text in ours)
+
+
+@pytest.mark.parametrize("token", ["schlüssel", "two\r\nlines"])
+def test_a_token_that_is_none_is_refused_at_once(token: str) -> None:
+    """It would break the header, or the server's; what it is is not told."""
+    with pytest.raises(ServerError, match="cannot stand in a header") as told:
+        ServerSocket("ws://127.0.0.1:1/", lambda _: None, Clock(), token=token)
+    assert token not in str(told.value)
 
 
 def test_an_address_that_is_none_is_refused_at_once() -> None:

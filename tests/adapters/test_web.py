@@ -207,6 +207,13 @@ def test_what_is_no_address_is_refused(url: str, certificate: tuple[Path, Path])
     [
         ("93.184.216.34", True),
         ("2606:2800:220:1::1", True),
+        ("2a00:1450:4001::1", True),
+        ("3ffe::1", True),
+        ("64:ff9b::808:808", True),
+        ("::ffff:8.8.8.8", True),
+        *((address, False) for address in ("fec0::1", "feff::1", "3fff::1", "3fff:fff::1", "5f00::1", "64:ff9b:1::1")),
+        *((address, False) for address in ("2001::1", "2001:2::1", "2001:db8::1", "4000::1", "e000::1", "::10.0.0.1")),
+        *((address, False) for address in ("192.88.99.1", "198.18.0.1", "192.0.0.8", "203.0.113.1", "240.0.0.1")),
         ("127.0.0.1", False),
         ("0.0.0.0", False),  # noqa: S104 - nothing is bound to it
         ("10.1.2.3", False),

@@ -53,6 +53,8 @@ class Desk:
         """Data frames from clients: a tap leaves it at 0."""
         self.connections = 0
         self.clock_off_ms = clock_off_ms
+        self.short_lived = False
+        """Let in whoever comes, say how things stand, and close at once."""
         self.there: set[ServerConnection] = set()
         self._first = 0
         self._seq = 0
@@ -101,6 +103,9 @@ class Desk:
         hello = {"type": "hello", "server": "desk", "version": "1", "boot_id": self.boot, "protocol": "multicam/1"}
         for frame in (hello, self._state()):
             broadcast([connection], self._frame(frame))
+        if self.short_lived:
+            await connection.close(1011)
+            return
         self.there.add(connection)
         try:
             async for _ in connection:

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tap.core.kinds import KINDS
 from tap.core.merge import Row
 from tap.rehearsal.score import Score, score
 from tap.rehearsal.truth import Down, EventTruth, Heard, Item, Truth, Up
@@ -136,11 +137,10 @@ def _told_late(fields: Mapping[str, Any], stills: set[str | None]) -> bool:
 
 def _rows(outcome: Outcome, result: Score, unseen: set[str]) -> None:
     """Sessions, cameras and stills that are missing, doubled or invented."""
-    events = ("cut", "hold", "release", "mode_change", "still_marker", "still_capture", "music_moment", "gap")
     for text in result.differences:
         verdict, _, rest = text.partition(": ")
         name, _, which = rest.partition(" ")
-        if name in events or verdict == "wrong":
+        if name in KINDS or verdict == "wrong":
             continue
         if verdict == "missed" and name == "still" and any(still in which.split() for still in unseen):
             continue  # asked for where nobody heard it, which was judged there

@@ -22,6 +22,12 @@ class Relay:
 
     def __init__(self, target: int | str) -> None:
         self.port = 0
+        self.connections = 0
+        """How many came."""
+        self.refusing = False
+        """Hang up on whoever comes."""
+        self.short_lived = False
+        """Hang up as soon as something came back."""
         self._target = target
         self._pause: float | None = None
         self._flowing = asyncio.Event()
@@ -42,7 +48,7 @@ class Relay:
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
-        self._hang_up()
+        self.hang_up()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -52,18 +58,23 @@ class Relay:
         self._pause = pause
         self._flowing.clear()
         if hang_up:
-            self._hang_up()
+            self.hang_up()
 
     def flow(self) -> None:
         """As before."""
         self._pause = None
         self._flowing.set()
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
+        """On everybody who is there."""
         for writer in self._writers:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        if self.refusing:
+            writer.transport.abort()
+            return
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -113,6 +124,9 @@ class Relay:
                 if not data and waiting.empty() and reader.at_eof():
                     return
                 writer.write(data)
+                if self.short_lived and b"101 Switching" not in data:
+                    writer.close()
+                    return
 
         dropping = asyncio.create_task(drop_by_drop())
         try:

@@ -13,8 +13,9 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from tap.adapters.journal import Journal, Kept
 from tap.adapters.ledger import Ledger
@@ -22,6 +23,7 @@ from tap.core.errors import JournalError
 from tap.core.merge import Row, fold
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import Rehearsal, serve
+from tap.rehearsal.truth import Truth
 from tests.contract.local import Local, key_of, local_ledger
 from tests.faults.judge import Committed, Loss, judge, judge_committed
 from tests.faults.outcome import Outcome
@@ -81,6 +83,8 @@ class Tap:
             "TAP_SERVER_URL": server,
             "TAP_OPS_LISTEN": "off",
             "TAP_LOG_FORMAT": "json",
+            # Here every connection counts, also those of which a log in real life says no more.
+            "TAP_LOG_LEVEL": "debug",
             **(
                 {} if ledger is None else {"TAP_CONVEX_URL": ledger, "TAP_INGEST_KEY": key_of(venue).get_secret_value()}
             ),
@@ -281,6 +285,8 @@ class Performance(Struct):
     outcome: Outcome = field(default_factory=Outcome)
     losses: list[Loss] = field(default_factory=list)
     """What the server's side does not see."""
+    forgotten: set[str] = field(default_factory=set)
+    """Keys of sessions that were taken out again everywhere."""
 
     @property
     def tap(self) -> Tap:
@@ -301,6 +307,7 @@ async def perform(
     length_s: float = 60.0,
     speed: float = 20.0,
     telemetry_rate: float = 40.0,
+    sessions: int = 1,
     clients: int = 1,
     exact: bool = False,
     patient: bool = True,
@@ -326,6 +333,7 @@ async def perform(
             faults=faults,
             pace=speed,
             telemetry_rate=telemetry_rate,
+            sessions=sessions,
             start_wall_ms=time.time_ns() // 1_000_000 + server_off_ms,
             ways=SERVER.get(),
         )
@@ -366,13 +374,32 @@ async def _played(
         house.took(len(rows))
     else:
         rows = list(fold(kept.entry for kept in performance.tap.kept()).values())
-    outcome.promise(bool(rows), "nothing is in the ledger")
+    outcome.promise(bool(rows) or bool(performance.forgotten), "nothing is in the ledger")
     truth = rehearsal.truth(venue=performance.venue)
+    if performance.forgotten:
+        rows, truth = without(performance.forgotten, rows, truth, outcome)
     alone = len(performance.taps) == 1
     outcome.add(judge(truth, rehearsal.items, rows, losses=performance.losses, exact=exact, gaps=alone))
     for tap in performance.taps:
-        outcome.add(judge_committed(tap.committed, rows))
+        kept = {key: row for key, row in tap.committed.items() if not _is_of(performance.forgotten, key)}
+        outcome.add(judge_committed(kept, rows))
     return outcome
+
+
+def _is_of(sessions: set[str], key: str) -> bool:
+    return any(key == session or key.startswith(f"{session}/") for session in sessions)
+
+
+def without(forgotten: set[str], rows: list[Row], truth: Truth, outcome: Outcome) -> tuple[list[Row], Truth]:
+    """The rest of the rows and of the truth; of what was forgotten, no row may say anything."""
+    left = [row.key for row in rows if _is_of(forgotten, row.key) and row.retracted is None]
+    outcome.promise(not left, f"forgotten, and still there: {left[:3]}")
+    ids = {unquote(key.split("/", 1)[1]) for key in forgotten}
+    parts = {
+        name: [row for row in getattr(truth, name) if row.session_id not in ids]
+        for name in ("sessions", "cameras", "stills", "events")
+    }
+    return [row for row in rows if not _is_of(forgotten, row.key)], structs.replace(truth, **parts)
 
 
 async def _all_heard(tap: Tap) -> None:

@@ -6,7 +6,9 @@ The real OBS of ``test_shoot.py`` takes the same words; here stands what it cann
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
+import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -19,6 +21,7 @@ import orjson
 import pytest
 import simpleobsws
 from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from tap.adapters.dialects import load_dialect
@@ -92,6 +95,17 @@ def test_the_answer_to_a_real_challenge_is_that_of_another_client() -> None:
     }
     assert MASK == 1623
     assert PASSWORD.encode() not in sent
+
+
+@pytest.mark.parametrize("password", ["two words", "Grüße an den Ü-Wagen", "😀"])
+def test_a_password_may_hold_any_letter(password: str) -> None:
+    """As another client answers with it."""
+    hello, _ = real_greeting()
+    auth = hello["d"]["authentication"]
+    secret = base64.b64encode(hashlib.sha256((password + auth["salt"]).encode()).digest())
+    proof = base64.b64encode(hashlib.sha256(secret + auth["challenge"].encode()).digest()).decode()
+    (sent,) = ObsHandshake(password).received(orjson.dumps(hello))
+    assert json.loads(sent)["d"]["authentication"] == proof
 
 
 def test_the_state_is_asked_for_once_obs_lets_us_in_and_nothing_before() -> None:
@@ -313,6 +327,30 @@ def test_an_obs_that_never_lets_us_in_is_told_apart_from_that() -> None:
             await ear.until(lambda: socket.refused)
             assert "may hang" in (socket.problem or "")
             assert ear.items == []
+
+    run(body())
+
+
+@pytest.mark.parametrize("pad", [400_000, 0], ids=["large ones", "many"])
+def test_one_that_talks_before_it_lets_us_in_fills_no_memory(pad: int) -> None:
+    """What is kept until then is bounded; nothing of such a connection is handed on."""
+    frame, most = json.dumps({"op": 5, "d": {"eventType": "x" * pad}}), 0
+
+    async def body() -> None:
+        async def talks(connection: ServerConnection) -> None:
+            nonlocal most
+            await connection.send(json.dumps(HELLO))
+            with suppress(ConnectionClosed):
+                while True:
+                    await connection.send(frame)
+                    most = max(most, len(socket._early))
+
+        async with server(talks) as url, listening(url, dialect=OBS) as (ear, socket):
+            await ear.until(lambda: socket.refused)
+            assert "talks without end" in (socket.problem or "")
+            assert ear.items == []
+            assert most <= 1_001
+            assert socket._early == []
 
     run(body())
 

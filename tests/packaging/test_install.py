@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from tests.wheel import ROOT, out_of_reach, the_wheel
 
 PINNED = ROOT / "requirements.txt"
+BUILD = ROOT / "requirements-build.txt"
 SHOOT = ROOT / "fixtures/multicam-1/a-plain-shoot"
 
 pytestmark = pytest.mark.timeout(500)
@@ -79,11 +82,55 @@ def test_the_wheel_holds_what_the_command_needs(wheel: Path) -> None:
 
 
 def test_the_wheel_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
-    """With the pinned versions of what it depends on, and nothing else."""
+    """With the pinned files of what it depends on, and nothing else."""
     run(sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env"))
-    python = str(tmp_path / "env/bin/python")
-    fetch(sys.executable, "-m", "pip", "--python", python, "install", "--no-input", "-c", str(PINNED), str(wheel))
+    pip = [sys.executable, "-m", "pip", "--python", str(tmp_path / "env/bin/python"), "install", "--no-input"]
+    fetch(*pip, "--require-hashes", "-r", str(PINNED))
+    run(*pip, "--no-index", "--no-deps", str(wheel))
     works(tmp_path / "env/bin/multicam-tap", tmp_path)
+
+
+def test_a_checkout_by_hash_alone(tmp_path: Path) -> None:
+    """As the README shows it: what builds the package is pinned too, and building fetches nothing."""
+    run(sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env"))
+    pip = [sys.executable, "-m", "pip", "--python", str(tmp_path / "env/bin/python"), "install", "--no-input"]
+    fetch(*pip, "--require-hashes", "-r", str(PINNED), "-r", str(BUILD))
+    run(*pip, "--no-index", "--no-deps", "--no-build-isolation", str(ROOT))
+    works(tmp_path / "env/bin/multicam-tap", tmp_path)
+
+
+def test_a_file_that_is_another_is_refused(tmp_path: Path) -> None:
+    """By pip itself, though name and version are right."""
+    wrong = tmp_path / "requirements.txt"
+    wrong.write_text(re.sub(r"sha256:[0-9a-f]{8}", "sha256:00000000", BUILD.read_text("utf-8")))
+    run(sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env"))
+    pip = [sys.executable, "-m", "pip", "--python", str(tmp_path / "env/bin/python"), "install", "--no-input"]
+    done = subprocess.run(
+        [*pip, "--require-hashes", "-r", str(wrong)], env=clean(), capture_output=True, text=True, check=False
+    )
+    if out_of_reach(done.stdout + done.stderr):
+        pytest.skip("the package registry is out of reach")
+    assert done.returncode
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+
+
+def test_every_pin_has_hashes_and_no_address() -> None:
+    """In each of the files, and one version of each package in all of them."""
+    pins: dict[str, set[str]] = {}
+    files = sorted(ROOT.glob("requirements*.txt"))
+    assert [file.name for file in files] == ["requirements-build.txt", "requirements-dev.txt", "requirements.txt"]
+    for file in files:
+        text = file.read_text("utf-8").replace("\\\n", "")
+        assert "://" not in text
+        assert "--index" not in text
+        for line in text.splitlines():
+            name, version_, *_ = re.split(r"==| ", line)
+            pins.setdefault(f"{name} {line.partition(';')[2].partition('--hash')[0].strip()}", set()).add(version_)
+            assert re.fullmatch(r"[a-z0-9._-]+==\S+( ; [^-]+?)?(\s+--hash=sha256:[0-9a-f]{64})+", line), line
+    assert [name for name, versions in pins.items() if len(versions) > 1] == []
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    (backend,) = project["build-system"]["requires"]
+    assert f"\n{backend} " in f"\n{BUILD.read_text('utf-8')}"
 
 
 def test_pipx_from_a_checkout(installers: Path, tmp_path: Path) -> None:

@@ -336,7 +336,18 @@ def test_whether_somebody_sets_this_machines_clock(
         ("LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nNRestarts=0", "ok", "active, enabled"),
         ("LoadState=loaded\nUnitFileState=enabled\nActiveState=active\nNRestarts=7", "note", "restarted 7 times"),
         ("LoadState=loaded\nUnitFileState=enabled\nActiveState=failed\nResult=exit-code", "failed", "(exit-code)"),
-        ("LoadState=loaded\nUnitFileState=enabled\nActiveState=inactive\nNRestarts=0", "note", "inactive, enabled"),
+        ("LoadState=loaded\nUnitFileState=enabled\nActiveState=inactive\nNRestarts=0", "failed", "it does not run"),
+        ("LoadState=loaded\nUnitFileState=disabled\nActiveState=inactive\nNRestarts=0", "note", "inactive, disabled"),
+        ("LoadState=loaded\nUnitFileState=enabled\nActiveState=activating\nSubState=start", "note", "activating"),
+        *(
+            (
+                f"LoadState=loaded\nUnitFileState=enabled\nActiveState={state}\nResult=exit-code\nExecMainStatus={code}",
+                "failed",
+                f"(exit-code {code}{kind})",
+            )
+            for state in ("failed", "activating\nSubState=auto-restart")
+            for code, kind in ((226, "/NAMESPACE"), (217, "/USER"), (243, "/CREDENTIALS"), (1, ""))
+        ),
         ("LoadState=bad-setting\nUnitFileState=\nActiveState=inactive", "failed", "bad-setting"),
         (None, "note", "systemd does not answer"),
     ],
@@ -354,6 +365,26 @@ def test_how_the_unit_stands(
     assert found.to_do or result == "ok"
     monkeypatch.setattr(check_machine, "_SYSTEMD", tmp_path / "none")
     assert check_machine.unit("hall", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "words"),
+    [
+        ("UnitFileState=enabled\nActiveState=inactive\nResult=success", "note", "; off, as TAP_ENABLED=0 says"),
+        ("UnitFileState=disabled\nActiveState=inactive\nResult=success", "note", "; off, as TAP_ENABLED=0 says"),
+        ("UnitFileState=enabled\nActiveState=active", "note", "it still runs"),
+        ("UnitFileState=enabled\nActiveState=failed\nResult=exit-code\nExecMainStatus=226", "failed", "226/NAMESPACE"),
+    ],
+)
+def test_how_the_unit_of_a_venue_that_is_switched_off_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, result: str, words: str
+) -> None:
+    """It started, said so, and ended; where it could not even do that, that is told all the same."""
+    monkeypatch.setattr(check_machine, "_SYSTEMD", tmp_path)
+    monkeypatch.setattr(check_machine, "_command", lambda *_: f"LoadState=loaded\n{state}\n")
+    found = check_machine.unit("hall", {}, on=False)
+    assert found is not None
+    assert (found.result, words in found.found) == (result, True)
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,27 @@ def test_no_complaint_tells_a_secret(environ: dict[str, str]) -> None:
     assert "hush" not in line
 
 
+def test_a_password_may_be_whatever_somebody_chose(tmp_path: Path) -> None:
+    """OBS's and that of the live page: with spaces and umlauts, from the environment and from a file."""
+    chosen = "Grüße an den Ü-Wagen 7"
+    file = secret_file(tmp_path / "password", "")
+    file.write_text(chosen + "\n", encoding="utf-8")
+    for environ in (
+        {"TAP_DIALECT": "obs", "TAP_SERVER_TOKEN": chosen, "TAP_OPS_TOKEN": chosen},
+        {"TAP_DIALECT": "obs", "TAP_SERVER_TOKEN_FILE": str(file), "TAP_OPS_TOKEN_FILE": str(file)},
+    ):
+        settings = load_settings(environ)
+        for secret in (settings.server_token, settings.ops_token):
+            assert secret is not None
+            assert secret.get_secret_value() == chosen
+    (line,) = problems(TAP_SERVER_TOKEN=chosen)
+    assert "only OBS's password" in line
+    assert chosen not in line
+    for wrong in (" x" * 9, "tab\tbed", "bell\x07" * 4):
+        assert len(problems(TAP_OPS_TOKEN=wrong)) == 1
+        assert len(problems(TAP_DIALECT="obs", TAP_SERVER_TOKEN=wrong)) == 1
+
+
 @pytest.mark.parametrize(
     "url", ["ws:///path", "ws://h:0/", "ws://h:port/", "ws://h/#here", "ws://h/a b", "ftp://h/", "ws://h/\x07"]
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from tap.service.logs import configure_logs
+from tap.service.logs import Sparing, configure_logs
 
 ROOT = Path(__file__).parents[2]
 ALARMS = {"warning", "error", "exception", "critical"}
@@ -87,6 +87,51 @@ def test_a_value_of_a_megabyte_is_no_line_of_a_megabyte() -> None:
     configure_logs("info", "json", stream)
     structlog.stdlib.get_logger("tap.x").info("session", title="x" * 1_000_000)
     assert len(stream.getvalue()) < 3_000
+
+
+@pytest.mark.parametrize("foreign", [False, True], ids=["ours", "a library's"])
+def test_what_is_said_again_and_again_is_said_now_and_then(foreign: bool) -> None:
+    """A few times at once, then twice a minute, with how often it was left out; what else is said is not held up."""
+    now = 0.0
+    stream = io.StringIO()
+    configure_logs("info", "json", stream)
+    (handler,) = logging.getLogger().handlers
+    (handler.filters[0],) = [Sparing(lambda: now)]
+    log = structlog.stdlib.get_logger("tap.x")
+
+    def say(text: str) -> None:
+        if foreign:
+            logging.getLogger("somebody").warning(text)
+        else:
+            log.warning(text)
+
+    for second in range(3600):
+        now = float(second)
+        say("the disk is full")
+        if second == 1800:
+            say("something else")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["message"] for line in lines].count("something else") == 1
+    same = [line for line in lines if line["message"] == "the disk is full"]
+    assert len(same) == 10 + 3600 // 30 - 1
+    assert sum(1 + line.get("left_out", 0) for line in same) >= 3600 - 30
+    assert all("left_out" not in line for line in same[:10])
+
+
+def test_at_debug_everything_is_said() -> None:
+    stream = io.StringIO()
+    configure_logs("debug", "json", stream)
+    for _ in range(100):
+        structlog.stdlib.get_logger("tap.x").info("again")
+    assert len(stream.getvalue().splitlines()) == 100
+
+
+def test_texts_without_number_fill_no_memory() -> None:
+    """Each of its own is let through, and the oldest is forgotten."""
+    sparing = Sparing(lambda: 0.0)
+    for number in range(5_000):
+        assert sparing.filter(logging.LogRecord("x", logging.INFO, "", 0, f"text {number}", (), None))
+    assert len(sparing._said) <= 500
 
 
 def test_journald_gets_the_level_with_each_line() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,3 +145,25 @@ def test_the_service_tells_how_it_stands(tmp_path: Path, manager: Manager) -> No
         assert "STOPPING=1" in manager.listen()
 
     asyncio.run(asyncio.wait_for(body(), 60))
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["a manager that reads", "one that does not"])
+def test_who_is_off_ends_only_once_that_was_read(manager: Manager, tmp_path: Path, reads: bool) -> None:
+    """Else systemd might see the process end before it was ready, and count a failure."""
+    read: list[str] = []
+
+    def read_all() -> None:
+        manager._socket.setblocking(True)
+        while "BARRIER=1" not in read:
+            message, descriptors, _, _ = socket.recv_fds(manager._socket, 65_536, 1)
+            read.append(message.decode())
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    reading = threading.Thread(target=read_all, daemon=True)
+    if reads:
+        threading.Timer(0.2, reading.start).start()
+    Notifier(manager.address).off("off: as it should be", within_s=60 if reads else 0.1)
+    assert read == (["READY=1\nSTATUS=off: as it should be", "BARRIER=1"] if reads else [])
+    Notifier(None).off("nobody listens")
+    Notifier(str(tmp_path / "gone")).off("nobody listens", within_s=0.1)

@@ -177,10 +177,11 @@ def test_an_address_that_is_none_is_usage_and_one_without_a_tap_is_not(tmp_path:
 
 
 @pytest.mark.slow
-def test_a_tap_with_a_token_is_asked_with_it(tmp_path: Path) -> None:
-    with tapped("ws://127.0.0.1:1/", tmp_path / "state", TAP_OPS_TOKEN="hush") as tap:
+@pytest.mark.parametrize("token", ["hush", "hush hüsh"])
+def test_a_tap_with_a_token_is_asked_with_it(tmp_path: Path, token: str) -> None:
+    with tapped("ws://127.0.0.1:1/", tmp_path / "state", TAP_OPS_TOKEN=token) as tap:
         assert "wants a token" in status(tmp_path, "off", "--url", tap.url).stderr
-        done = status(tmp_path, "off", "--url", tap.url, TAP_OPS_TOKEN="hush")
+        done = status(tmp_path, "off", "--url", tap.url, TAP_OPS_TOKEN=token)
         assert "studio-a" in done.stdout
         assert "hush" not in done.stdout + done.stderr
 

@@ -84,16 +84,61 @@ def test_it_is_ready_though_the_server_is_away(machine: Machine) -> None:
     venue.systemctl("stop")
 
 
-def test_a_venue_that_is_switched_off_is_skipped_without_a_failure(machine: Machine) -> None:
-    """ExecCondition= asks 'multicam-tap enabled'; switched on again, the same unit runs."""
-    venue = machine.venue("hall-off", TAP_ENABLED="0")
-    venue.systemctl("start")
-    assert venue.show("ActiveState") == "inactive"
-    assert "Skipped due to 'exec-condition'" in venue.log()
+@pytest.mark.parametrize("more", [{}, {"TAP_SERVER_URL": "nonsense"}], ids=["settled", "half of it missing"])
+def test_a_venue_that_is_switched_off_says_so_and_ends(machine: Machine, more: dict[str, str]) -> None:
+    """READY, "off", 0: no failure, no second start, and 'check' says off. Switched on again, the same unit runs."""
+    venue = machine.venue(f"hall-off-{len(more)}", TAP_ENABLED="0", **more)
+    assert machine.run("systemctl", "enable", "--now", venue.unit).returncode == 0
+    venue.until(lambda: venue.show("ActiveState") == "inactive")
+    assert (venue.show("Result"), venue.show("ExecMainStatus"), venue.show("NRestarts")) == ("success", "0", "0")
+    assert venue.show("StatusText").startswith("off: ")
+    assert venue.log().count("this venue is switched off") == 1
+    if more:
+        return
+    found = findings(venue)
+    assert (found["unit"]["result"], "; off, as " in found["unit"]["found"]) == ("note", True)
+    assert "the venue is switched off" in venue.machine.tap("--installed", venue.name, "status", check=False).stderr
     venue.settings(TAP_ENABLED="1")
     venue.start()
     assert venue.show("ActiveState") == "active"
     venue.systemctl("stop")
+    # Now it is meant to run, and does not.
+    found = findings(venue)
+    assert (found["unit"]["result"], "it does not run" in found["unit"]["found"]) == ("failed", True)
+    said = machine.tap("--installed", venue.name, "status", check=False)
+    assert (said.returncode, "FAILED: " in said.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("refused", "code"),
+    [
+        ("ReadWritePaths=/no/such/folder", "226/NAMESPACE"),
+        ("DynamicUser=no\nUser=no-such-user", "217/USER"),
+        ("WorkingDirectory=/no/such/folder", "200/CHDIR"),
+    ],
+)
+def test_a_sandbox_that_cannot_be_set_up_is_a_failure_and_tried_again(
+    machine: Machine, refused: str, code: str
+) -> None:
+    """It is seen where it is switched on, by 'check' and by 'status'; and when the machine is mended, it runs."""
+    venue = machine.venue(f"hall-{code[:3]}")
+    venue.drop_in(f"[Service]\n{refused}\n")
+    assert machine.run("systemctl", "enable", "--now", venue.unit, check=False).returncode != 0
+    venue.until(lambda: int(venue.show("NRestarts")) >= 2)
+    found = findings(venue)
+    assert (found["unit"]["result"], f"(exit-code {code})" in found["unit"]["found"]) == ("failed", True)
+    assert machine.tap("--installed", venue.name, "check", check=False).returncode == 1
+    said = machine.tap("--installed", venue.name, "status", check=False)
+    assert (said.returncode, code in said.stderr) == (1, True)
+    venue.drop_in("")
+    venue.until(lambda: venue.show("ActiveState") == "active")
+    machine.run("systemctl", "disable", "--now", venue.unit)
+
+
+def findings(venue: Venue) -> dict[str, dict[str, Any]]:
+    """What 'check' finds, by what it tried."""
+    said = venue.machine.tap("--installed", venue.name, "check", "--json", check=False).stdout
+    return {found["tried"]: found for found in map(json.loads, said.splitlines())}
 
 
 def test_a_switch_that_cannot_be_read_fails_the_unit(machine: Machine) -> None:

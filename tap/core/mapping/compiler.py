@@ -51,6 +51,7 @@ class _Compiler:
         self._raw = raw
         self._lines = text.splitlines()
         self._names: set[str] = set()
+        self._read: set[str] = set()
         self._shapes: dict[str, tuple[Field, ...]] = {}
         self._objects: dict[str, Reader] = {}
 
@@ -120,6 +121,7 @@ class _Compiler:
             rules=typed,
             untyped=untyped,
             mapped_names=frozenset(self._names),
+            read_names=frozenset(self._read),
             wraps=self._wraps(frame, types),
         )
 
@@ -200,9 +202,11 @@ class _Compiler:
         if "from" not in more:
             raise self._fail(f"{place}.from", "is missing", "give the paths at which the value stands")
         paths = self._paths(more["from"], place)
+        names = {part for path in paths for part in path if isinstance(part, str)}
+        self._read.update(names)
         if kind in {"id", "ids", *SHAPES, "cameras"} or name in {"storage_key", "sha256"}:
             # Only these are spared by redaction; a title or a note may hold a password.
-            self._names.update(part for path in paths for part in path if isinstance(part, str))
+            self._names.update(names)
         return Field(
             name,
             paths,

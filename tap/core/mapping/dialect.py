@@ -81,6 +81,9 @@ class Plan(Struct):
     rules: dict[str, tuple[Rule, ...]]
     untyped: tuple[Rule, ...]
     mapped_names: frozenset[str]
+    """Of ids and the like, which redaction leaves as they are."""
+    read_names: frozenset[str]
+    """Of all that is read, which it treats sparingly."""
     wraps: Wraps = Wraps()
 
     @property
@@ -143,6 +146,7 @@ class Dialect:
         self.ids_start_anew = plan.ids_start_anew
         self.policy = plan.policy
         self.mapped_names = plan.mapped_names
+        self.read_names = plan.read_names
         self.emits = frozenset(rule.emit for rules in (*plan.rules.values(), plan.untyped) for rule in rules)
         self._plan = plan
         self.wraps = plan.wraps
@@ -201,9 +205,9 @@ class Dialect:
         """A raw frame as a tape may keep it: without secrets, and read by this dialect just like the original."""
         begin = before(self.wraps.prefix, data) if self.wraps.prefix else 0
         if not begin:
-            return redact.redact_bytes(data, self.mapped_names)
+            return redact.redact_bytes(data, self.mapped_names, self.read_names)
         first = data[:begin] if redact.redact_bytes(data[:begin]) == data[:begin] else b""
-        return first + redact.redact_bytes(data[begin:], self.mapped_names)
+        return first + redact.redact_bytes(data[begin:], self.mapped_names, self.read_names)
 
     def _parse(self, frame: Frame) -> Any:
         if frame.binary:
@@ -214,7 +218,9 @@ class Dialect:
             parsed = self.wraps.parse(frame.data)
         except ValueError as error:
             return Reading(Verdict.UNREADABLE, "", reason=f"no JSON: {error}"[:200])
-        return redact.redact_json(parsed, self.mapped_names) if redact.suspect(frame.data) else parsed
+        if not redact.suspect(frame.data):
+            return parsed
+        return redact.redact_json(parsed, self.mapped_names, self.read_names)
 
     def _objects(self, value: Any) -> Iterator[dict[str, Any] | str]:
         return self.wraps.objects(value, self._is_named)

@@ -53,6 +53,7 @@ class ObsDialect(Dialect):
         self.ids_start_anew = True
         self.policy: SessionPolicy = "record"
         self.mapped_names = _MAPPED
+        self.read_names: frozenset[str] = frozenset()
 
     def is_telemetry(self, data: bytes) -> bool:
         """Whether a raw frame is a volume meter, told by its last bytes alone."""

@@ -135,10 +135,10 @@ class Face:
     def _connection(self) -> asyncio.Protocol:
         """What answers a new connection."""
         pages = self._pages
-        if (len(self._doors) if pages is None else pages.connections) >= _MOST_CONNECTIONS:
-            return Full()
         if pages is not None:
-            return pages.connection()
+            return pages.connection() if pages.room(_MOST_CONNECTIONS) else Full()
+        while len(self._doors) >= _MOST_CONNECTIONS:
+            self._doors.pop(0).shut()
         if self._loading is None:
             self._loading = asyncio.get_running_loop().create_task(self._load())
         door = Door(self._doors.remove)

@@ -7,9 +7,9 @@ so that a name which is not ours (DNS rebinding) is refused, on loopback too. An
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import ipaddress
+import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ class Guard:
 
     def __init__(self, names: Iterable[str], token: str | None) -> None:
         self._names = {_folded(name) for name in (*_ALWAYS, *names)}
-        self._token = None if token is None else token.encode()
+        self._token = None if token is None else _composed(token)
 
     def refusal(self, method: str, host: str | None, authorization: str | None) -> Refusal | None:
         """None where the request may be answered."""
@@ -83,12 +83,17 @@ def _name_of(host: str) -> str | None:
 
 def _shows(authorization: str | None, token: bytes) -> bool:
     scheme, _, said = (authorization or "").partition(" ")
-    shown = said.strip().encode("utf-8", "replace")
+    shown = said.strip()
     if scheme.lower() == "basic":
         try:
-            shown = base64.b64decode(shown, validate=True).partition(b":")[2]
-        except binascii.Error:
+            shown = base64.b64decode(shown, validate=True).partition(b":")[2].decode()
+        except ValueError:
             return False
     elif scheme.lower() != "bearer":
         return False
-    return hmac.compare_digest(shown, token)
+    return hmac.compare_digest(_composed(shown), token)
+
+
+def _composed(text: str) -> bytes:
+    """An umlaut may be written in one character or two; it is the same password."""
+    return unicodedata.normalize("NFC", text).encode("utf-8", "replace")

@@ -78,6 +78,9 @@ class Pages:
         self._metrics = Metrics(service, face.feed)
         self._overview = _Overview(service)
         self._runner = self._made()
+        self._busy: set[asyncio.BaseProtocol] = set()
+        """Connections with a request that is being answered."""
+        self._leaving: set[asyncio.BaseProtocol] = set()
 
     async def open(self) -> None:
         """Before the first connection."""
@@ -87,11 +90,24 @@ class Pages:
         """Let go of all connections."""
         await self._runner.cleanup()
 
-    @property
-    def connections(self) -> int:
-        """How many there are."""
+    def room(self, most: int) -> bool:
+        """Whether there may be one more; where there are ``most``, the one that has been idle for longest has to go.
+
+        Who connects and asks nothing must not keep others from asking.
+        """
         server = self._runner.server
-        return 0 if server is None else len(server.connections)
+        there = [] if server is None else server.connections
+        self._leaving.intersection_update(there)
+        staying = [one for one in there if one not in self._leaving]
+        idle = [one for one in staying if one not in self._busy]
+        if len(staying) < most:
+            return True
+        if not idle:
+            return False
+        self._leaving.add(idle[0])
+        if idle[0].transport is not None:
+            idle[0].transport.abort()
+        return True
 
     def connection(self) -> asyncio.Protocol:
         """What answers one more."""
@@ -119,6 +135,13 @@ class Pages:
     @web.middleware
     async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Refuse who may not look; send the answer within a time."""
+        self._busy.add(request.protocol)
+        try:
+            return await self._answer(request, handler)
+        finally:
+            self._busy.discard(request.protocol)
+
+    async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         refusal = self._guard.refusal(request.method, request.headers.get("Host"), request.headers.get("Authorization"))
         if refusal is not None:
             headers = {401: {"WWW-Authenticate": 'Basic realm="multicam-tap", charset="UTF-8"'}, 405: {"Allow": "GET"}}

@@ -9,9 +9,11 @@ import shutil
 import socket
 import subprocess
 import time
+import unicodedata
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,6 +23,7 @@ from tap.adapters.journal import Journal
 from tap.core.errors import SettingsInvalid
 from tap.service.config import load_settings
 from tap.service.ops.feed import MOST_CLIENTS
+from tap.service.ops.guard import Guard
 from tests.contract.local import key_of, local_ledger
 from tests.service.ops.rig import Server, Tap, eventually, server, started, tapped
 
@@ -283,6 +286,19 @@ def test_with_a_token_only_who_shows_it_may_look(tmp_path: Path) -> None:
         assert TOKEN not in json.dumps(tap.log)
 
 
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+def test_a_password_may_be_whatever_somebody_chose(written: Literal["NFC", "NFD"]) -> None:
+    """With spaces and umlauts, however a browser or the file composes them."""
+    token = "Grüße an den Ü-Wagen"
+    guard = Guard([], token)
+    shown = base64.b64encode(f"anybody:{unicodedata.normalize(written, token)}".encode()).decode()
+    assert guard.refusal("GET", "localhost", f"Basic {shown}") is None
+    for wrong in ("Gruße an den Ü-Wagen", "Grüße", ""):
+        shown = base64.b64encode(f"anybody:{wrong}".encode()).decode()
+        assert guard.refusal("GET", "localhost", f"Basic {shown}") is not None
+    assert guard.refusal("GET", "localhost", "Basic " + base64.b64encode(b":\xff\xfe").decode()) is not None
+
+
 def test_off_loopback_without_a_token_it_does_not_start(tmp_path: Path) -> None:
     """Exit code 78, and what to do."""
     with started("ws://127.0.0.1:1/", tmp_path / "state", TAP_OPS_LISTEN="0.0.0.0:9405") as tap:
@@ -296,7 +312,11 @@ def test_the_token_that_is_missing_is_told_with_how_to_make_one(listen: str) -> 
         load_settings({"TAP_OPS_LISTEN": listen, "TAP_ENABLED": "maybe"})
     assert sum("TAP_OPS_TOKEN: is not set" in line and "openssl" in line for line in told.value.problems) == 1
     assert len(told.value.problems) == 2, "all that is wrong is told at once"
-    assert load_settings({"TAP_OPS_LISTEN": listen, "TAP_OPS_TOKEN": "x"}).ops_token is not None
+    for short in ("x", "hush5", "hush" * 2 + "abc"):
+        with pytest.raises(SettingsInvalid, match=f"TAP_OPS_TOKEN: has {len(short)} characters, and ") as told:
+            load_settings({"TAP_OPS_LISTEN": listen, "TAP_OPS_TOKEN": short})
+        assert "hush" not in str(told.value)
+    assert load_settings({"TAP_OPS_LISTEN": listen, "TAP_OPS_TOKEN": "x" * 12}).ops_token is not None
     assert load_settings({"TAP_OPS_LISTEN": listen}, partly=True).ops_address is not None
 
 
@@ -398,6 +418,26 @@ def test_more_connections_than_it_takes_are_turned_away_and_it_still_records(ven
         playing.start()
         eventually(lambda: tap.told("session"))
     eventually(lambda: _asked(tap))
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+@pytest.mark.parametrize("loaded", [False, True], ids=["before its first page", "later"])
+def test_who_connects_and_asks_nothing_keeps_nobody_from_asking(
+    venue: tuple[Server, Tap], loaded: bool, said: bytes
+) -> None:
+    """Sockets that are opened and left, amid a request or behind one, however many: health is told at once."""
+    tap = venue[1]
+    if loaded:
+        assert _asked(tap)
+    address = urlsplit(tap.url)
+    with ExitStack() as crowd:
+        for _ in range(3):
+            for _ in range(70):
+                client = crowd.enter_context(socket.create_connection((address.hostname or "", address.port or 0)))
+                with suppress(ConnectionError):
+                    client.sendall(said)
+            for _ in range(5):
+                assert tap.get("/healthz").status in (200, 503)
 
 
 def _is_closed(client: socket.socket) -> bool:

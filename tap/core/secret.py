@@ -1,0 +1,472 @@
+"""What a secret looks like: the names it goes by, and the shapes it has in a text.
+
+A name is *plain* where it is hardly ever anything else (``password``, ``api_key``), and *short* where it is a word of
+its own, too (``pin``, ``auth``, ``pass``): a title says "Pin the pass", and a camera is called "Auth desk". Of a text
+that the history keeps (``sparing``) only what can hardly be meant otherwise is taken; of all else, all that may be one.
+
+A server may send 32 MB of what nearly fits. So that no pattern takes more than linear time on it, whatever can repeat
+is possessive (++), and either bounded or kept from beginning again inside the same run; what has to be looked for
+further on is looked for once.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from urllib.parse import unquote
+
+__all__ = ["NEEDLES", "REDACTED", "clean_text", "clean_url_text", "is_secret_name", "may_hold", "names_secret"]
+
+REDACTED = "[redacted]"
+
+_SEP = r"[\s_.\-]?"
+_OF_KEYS = (
+    r"api|app|access|ingest|private|stream|sign(?:ing|ature)|encryption|decryption|shared|licen[cs]e|master|client"
+    r"|service|account|deploy|ssh|auth|admin|publish(?:ing)?|crypto|cipher|aes|hmac|root|webhook|pairing|secure"
+)
+_OF_CODES = r"verification|security|access|recovery|backup|pairing|login|unlock|invite|reset|auth|one[\s_.\-]?time"
+_PLAIN = (
+    r"pass(?:word|wd|phrase|code|key|wort)|pwd|secret|token|authori[sz]ation|authentication|oauth|bearer|credential"
+    rf"|cookie|signature|jwt|ufrag|usernamefragment|mnemonic|(?:seed|recovery){_SEP}phrase|[cx]srf"
+    rf"|(?:{_OF_KEYS}){_SEP}key|(?:{_OF_CODES}){_SEP}(?:code|pin|pass)|phpsessid|jsessionid|connect\.sid"
+    r"|(?:user|db|my|admin|wifi|root|mail|ftp|smtp|rtsp|cam|login)pass(?![a-z])"
+    rf"|kennwort|contrase[^\s\"'=:,]{{0,8}}|mot{_SEP}de{_SEP}passe|wachtwoord"
+)
+_SHORT = ("pass", "auth", "pin", "otp", "totp", "hotp", "mfa", "sig", "hmac", "psk", "cvv", "cvc", "sid", "nonce", "pw")
+
+_PLAIN_NAME = re.compile(_PLAIN, re.IGNORECASE)
+_WORDS = re.compile(r"[A-Z]++(?![a-z])|[A-Z]?[a-z]++|[0-9]++")
+_LONGEST_NAME = 400
+_NAME_OF_A_VALUE = 60
+"""Characters of the longest text that names what stands beside it."""
+
+NEEDLES = (
+    *("pass", "pw", "secret", "token", "auth", "bearer", "cred", "cookie", "jwt", "frag", "mnemonic", "phrase", "csrf"),
+    *("xsrf", "key", "code", "sessid", "jsession", "connect.sid", "kennwort", "contrase", "wachtwoord"),
+    *("pin", "otp", "mfa", "sig", "hmac", "psk", "cvv", "cvc", "sid", "nonce", "inline:", "wifi:", "identified"),
+    *("basic", "digest", "://", ":\\/", "%3a", "%3d", "&quot;", "&#", "eyj", "\\u00", "-----begin"),
+    *(
+        " -u",
+        '"-u',
+        " -p",
+        '"-p',
+        " -a",
+        '"-a',
+        "--user",
+        "--proxy",
+        "turn:",
+        "turns:",
+        "stun:",
+        "stuns:",
+        "sip:",
+        "sips:",
+    ),
+    *("akia", "asia", "aroa", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),
+    *("xox", "xapp-", "aiza", "ya29.", "gocspx", "sk_", "rk_", "pk_", "sk-", "whsec_", "npm_", "pypi-", "sg.", "hf_"),
+    *("dop_v", "shpat_", "shpss_", "dapi", "@", "?"),
+)
+"""One of these stands, in lower case, wherever there is anything that is taken here: found many times faster."""
+
+
+@lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """Whether what stands under a name is a secret: by a plain name in it, or a short one that is a word of it."""
+    name = name[:_LONGEST_NAME]
+    if _PLAIN_NAME.search(name):
+        return True
+    return any(word.lower() in _SHORT for word in _WORDS.findall(name))
+
+
+def names_secret(text: str) -> bool:
+    """Whether a text is the name of a secret, as in ``{"name": "password", "value": …}``, and not words about one."""
+    return len(text) <= _NAME_OF_A_VALUE and len(text.split()) <= 3 and is_secret_name(text)
+
+
+# ---------------------------------------------------------------------------------------------- addresses
+
+_URL = re.compile(r"\b([a-z][a-z0-9+.\-]{1,15}://)([^\s\"'<>\\]*+)", re.IGNORECASE)
+_ENCODED_URL = re.compile(r"\b[a-z][a-z0-9+.\-]{1,15}%3a%2f%2f[^\s\"'<>\\]*+", re.IGNORECASE)
+# With a value in it: "Cut / hold?" asks something.
+_QUERY = re.compile(r"(?<![\w/.:?\-])(\.{0,2}/[^\s\"'<>?#\\]*+)\?[^\s\"'<>=\\]*+=[^\s\"'<>\\]*+")
+_USERINFO = re.compile(r"(?<![\w/@:.%+\-])([\w.%+\-]{1,64}+):([^\s@/\"'<>\\,]{1,200}+)@(?=[\w\[])")
+_CALL_USERINFO = re.compile(r"\b((?:turn|stun|sip)s?):([^\s@/\"'<>\\,]{1,200}+)@(?=[\w\[])", re.IGNORECASE)
+_HOOKS = re.compile(r"(/(?:services|webhooks?|webhookb2|hooks?)/)([^/\s].*)", re.IGNORECASE)
+_BOT = re.compile(r"/bot[0-9]{5,}:[\w\-]+", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_BEFORE_SECRET = frozenset(("key", "keys", "invite", "reset", "verify", "magic", "join", "signed", "session"))
+_BROADCAST = ("rtmp://", "rtmps://", "rtmpt://", "rtmpe://")
+_LONG = 24
+"""Characters of a part of a path that is nothing but random."""
+
+
+def clean_url_text(text: str) -> str:
+    """``text`` without the query, fragment and userinfo of its URLs."""
+    if "://" in text:
+        text = _URL.sub(lambda match: match[1] + _without_query(match[2]), text)
+    if "?" in text and text[:1] in "/.":
+        text = _QUERY.sub(r"\1", text)
+    return text
+
+
+def _without_query(rest: str) -> str:
+    rest = rest.split("?", 1)[0].split("#", 1)[0]
+    authority, slash, path = rest.partition("/")
+    if "@" in path and ":" in authority and not authority.rpartition(":")[2].rstrip("]").isdigit():
+        authority, slash, path = path.rpartition("@")[2].partition("/")  # a password with a slash in it
+    return authority.rpartition("@")[2] + slash + path
+
+
+def _clean_urls(text: str, *, sparing: bool) -> str:
+    def clean(match: re.Match[str]) -> str:
+        authority, slash, path = _without_query(match[2]).partition("/")
+        return match[1] + authority + _clean_path(slash + path, match[1].lower(), sparing=sparing)
+
+    return _URL.sub(clean, text)
+
+
+def _clean_path(path: str, scheme: str, *, sparing: bool) -> str:
+    if len(path) < 2:
+        return path
+    if scheme in _BROADCAST:  # rtmp://host/application/key
+        head, slash, key = path[1:].partition("/")
+        return f"/{head}{slash}{REDACTED if key else ''}"
+    path = _BOT.sub(f"/{REDACTED}", _HOOKS.sub(rf"\1{REDACTED}", path))
+    parts = path.split("/")
+    for at in range(1, len(parts)):
+        part, before = parts[at], parts[at - 1]
+        if len(part) < 4 or part == REDACTED:
+            continue
+        plainly = before and _PLAIN_NAME.search(before[:_LONGEST_NAME]) and not sparing
+        named = before and (is_secret_name(before) or before.lower() in _BEFORE_SECRET) and _is_mixed(part)
+        if plainly or named or (not sparing and _is_random(part)):
+            parts[at] = REDACTED
+    return "/".join(parts)
+
+
+def _is_mixed(part: str) -> bool:
+    return len(part) >= 16 or (len(part) >= 5 and any(map(str.isdigit, part)) and any(map(str.isalpha, part)))
+
+
+def _is_random(part: str) -> bool:
+    if len(part) < _LONG or "." in part or _UUID.fullmatch(part) or not any(map(str.isdigit, part)):
+        return False
+    hexadecimal = all(character in "0123456789abcdefABCDEF" for character in part)
+    if hexadecimal:
+        return len(part) >= 32
+    return any(map(str.isupper, part)) and any(map(str.islower, part))
+
+
+def _clean_encoded_url(match: re.Match[str]) -> str:
+    plain = unquote(match[0])
+    clean = _clean_urls(plain, sparing=False)
+    return match[0] if clean == plain else clean
+
+
+# ---------------------------------------------------------------------------------------------- shapes
+
+_WEB_TOKEN = re.compile(r"(?<![\w\-])([\w\-]{3,}+)\.[\w\-]{4,}+\.[\w\-]*+")
+_WEB_TOKEN_BEGIN = re.compile(r"\beyJ[\w\-]{8}")
+_ENCODED_JSON = re.compile(r"(?<![\w\-+/])eyJ[\w\-+/]{20,}+={0,2}")
+_KNOWN = re.compile(
+    r"(?<![A-Za-z0-9])(?:(?:AKIA|ASIA|AROA)[A-Z0-9]{12,}+"
+    r"|(?:gh[pousr]_|github_pat_|glpat-|xox[a-z]-|xapp-|ya29\.|GOCSPX-|[srp]k_(?:live|test)_|whsec_|npm_|pypi-|hf_"
+    r"|dop_v[0-9]_|shp(?:at|ss)_|dapi|tapkey_|sk-)[\w\-.~+/]{12,}+"
+    r"|AIza[\w\-]{30,}+|SG\.[\w\-]{16,}+\.[\w\-]{16,}+)"
+)
+_BEARER = re.compile(r"\b(bearer)\s++(?!tokens?\b)([\w.~+/=\-]{4,}+)", re.IGNORECASE)
+_BASIC = re.compile(r"\b(basic)\s++([A-Za-z0-9+/_\-]{4,}+={0,2})", re.IGNORECASE)
+_DIGEST = re.compile(
+    r"\b(digest)\s++(?:[\w\-]{1,40}+=(?:\\*+\"[^\"\\]*+\\*+\"?|[^\s,\"]++)\s*+,?\s*+){1,40}+", re.IGNORECASE
+)
+_CRYPTO_LINE = re.compile(r"\b(inline:)[\w+/=|:]{16,}+", re.IGNORECASE)
+_UFRAG = re.compile(r"\b(ufrag)\s++\S++", re.IGNORECASE)
+_WIFI = re.compile(r"\bWIFI:[^\n\"]{0,200}+", re.IGNORECASE)
+_WIFI_SECRET = re.compile(r"((?:^|[;:])P:)[^;]++", re.IGNORECASE)
+_IDENTIFIED = re.compile(r"\b(identified\s++by\s++)(?:'[^']*+'?|\"[^\"]*+\"?)", re.IGNORECASE)
+_PEM_BEGIN = re.compile(r"-----BEGIN", re.IGNORECASE)
+_PEM_END = re.compile(r"-----END[^\-\n]{0,60}+(?:-----)?", re.IGNORECASE)
+
+
+def _clean_shapes(text: str, lower: str, *, sparing: bool) -> str:
+    if "-----begin" in lower:
+        text = _clean_pem(text)
+    if "eyJ" in text:
+        text = _ENCODED_JSON.sub(REDACTED, _WEB_TOKEN.sub(_clean_web_token, text))
+    text = _KNOWN.sub(REDACTED, text)
+    if "bearer" in lower:
+        text = _BEARER.sub(lambda match: _clean_bearer(match, sparing=sparing), text)
+    if "basic" in lower:
+        text = _BASIC.sub(lambda match: _clean_basic(match, sparing=sparing), text)
+    if "digest" in lower:
+        text = _DIGEST.sub(rf"\1 {REDACTED}", text)
+    if "inline:" in lower:
+        text = _CRYPTO_LINE.sub(rf"\1{REDACTED}", text)
+    if "ufrag" in lower:
+        text = _UFRAG.sub(rf"\1 {REDACTED}", text)
+    if "wifi:" in lower:
+        text = _WIFI.sub(lambda match: _WIFI_SECRET.sub(rf"\1{REDACTED}", match[0]), text)
+    if "identified" in lower:
+        text = _IDENTIFIED.sub(rf"\1{REDACTED}", text)
+    return text
+
+
+def _clean_pem(text: str) -> str:
+    parts, at = [], 0
+    while (begin := _PEM_BEGIN.search(text, at)) is not None:
+        parts += [text[at : begin.start()], REDACTED]
+        end = _PEM_END.search(text, begin.end())
+        if end is None:
+            return "".join(parts)
+        at = end.end()
+    return "".join([*parts, text[at:]])
+
+
+def _clean_web_token(match: re.Match[str]) -> str:
+    begun = _WEB_TOKEN_BEGIN.search(match[1])
+    return match[0] if begun is None else match[1][: begun.start()] + REDACTED
+
+
+def _clean_bearer(match: re.Match[str], *, sparing: bool) -> str:
+    # "The ring bearer enters" says nothing secret.
+    if sparing and match[2].isalpha() and len(match[2]) < 20:
+        return match[0]
+    return f"{match[1]} {REDACTED}"
+
+
+def _clean_basic(match: re.Match[str], *, sparing: bool) -> str:
+    # "Basic lighting" is no header: what that holds is a name, a colon and a password.
+    value = match[2].rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
+    try:
+        held = base64.b64decode(value + "=" * (-len(value) % 4)).decode()
+    except ValueError:
+        held = ""
+    surely = ":" in held and held.isprintable()
+    return f"{match[1]} {REDACTED}" if surely or (not sparing and len(value) >= 12) else match[0]
+
+
+# ---------------------------------------------------------------------------------------------- names and values
+
+_QUOTE = r"(?:\\*+[\"']|%22|%27|&quot;|&\#3[49];)"
+_EQUALS = r"(?:=>|:=|[=:]|%3[ad])"
+_PAIR = re.compile(rf"(?:{_PLAIN})[\w.\-]{{0,40}}+(?:\[\w{{0,40}}+\])?{_QUOTE}?\s*+({_EQUALS})\s*+")
+"""For text in lower case."""
+_SHORTS, _SHORT_TITLES = "|".join(_SHORT), "|".join(name.title() for name in _SHORT)
+_SHORT_NAME = rf"(?:(?<![A-Za-z0-9])(?i:{_SHORTS})|(?<=[a-z0-9])(?:{_SHORT_TITLES}))(?![a-z])"
+_SHORT_PAIR = re.compile(rf"{_SHORT_NAME}[\w.\-]{{0,40}}+{_QUOTE}?\s*+({_EQUALS}|%3[AD])\s*+")
+_SURELY = r"(?=[^\s\d]{0,60}+\d)(?:(?=\d{4})|(?=\S{6}))"
+_SHORT_PAIR_SURELY = re.compile(
+    rf"{_SHORT_NAME}[\w\-]{{0,40}}+{_QUOTE}?(?:=(?=\S)|\s*+({_EQUALS})\s*+{_QUOTE}?{_SURELY})"
+)
+"""What stands under it has to look like one: "Pass: take 2" says nothing secret."""
+_NAME_WORDS = "name|key|field|header|param(?:eter)?|var(?:iable)?|option|k|id|type|kind|label"
+_NAMED_PAIR = re.compile(
+    rf"{_QUOTE}(?:{_NAME_WORDS}){_QUOTE}\s*+:\s*+{_QUOTE}"
+    rf"(?:[\w .\-]{{0,40}}?(?:{_PLAIN})|(?:[\w .\-]{{0,40}}?[ _.\-])?(?:{_SHORTS}))[\w .\-]{{0,20}}+{_QUOTE}\s*+,\s*+"
+    rf"{_QUOTE}(?:value|val|v|contents?|data|text|string){_QUOTE}\s*+:\s*+"
+)
+"""For text in lower case; so is this: the name of a secret before it in a list."""
+_LISTED_PAIR = re.compile(
+    rf"(?:\[\s*+{_QUOTE}|{_QUOTE}--?)"
+    rf"(?:[\w .\-]{{0,40}}?(?:{_PLAIN})|(?:[\w .\-]{{0,40}}?[ _.\-])?(?:{_SHORTS}))[\w .\-]{{0,20}}+{_QUOTE}\s*+,\s*+"
+)
+_OPTION = re.compile(
+    rf"(?<![\w\-])--?(?:[\w\-]{{0,40}}?(?:{_PLAIN})|(?:[\w\-]{{0,40}}?-)?(?:{_SHORTS})(?![a-z]))[\w\-]{{0,40}}+\s++(?!-)"
+)
+"""For text in lower case."""
+_USER_OPTION = re.compile(
+    r"(?<![\w\-])(-u|-a|-U|--user|--proxy-user|--auth)((?:\\*+[\"'])?[ =,]{0,3}+(?:\\*+[\"'])?)"
+    r"([^\s:'\"=/,\\]{1,100}+:)[^\s'\"\\]++"
+)
+_PASS_OPTION = re.compile(r"(?<![\w\-])((?:sshpass|mysql\w*+|redis-cli)\b[^\n]{0,80}?\s-[pa]\s?)(?!-)\S++")
+_SAID_OF_IT = (
+    "not?|an?|the|set|found|needed|wrong|missing|invalid|expired|required|refused|accepted|ok|empty|too|in|of|for|kept"
+)
+_SAID = re.compile(rf"\b(?:{_PLAIN})\w{{0,10}}+\s++(?:is|was|ist)\s++(?!(?:{_SAID_OF_IT})\b)")
+_LOGIN = re.compile(r"\bpassword\s++")
+_ELEMENT = re.compile(rf"<[\w:.\-]{{0,60}}?(?:{_PLAIN})[\w:.\-]{{0,60}}+(?:\s[^<>]{{0,200}}+)?>(?=[^<])")
+_HEADER = re.compile(r"(?:proxy-)?authori[sz]ation|(?:set-)?cookie2?|www-authenticate")
+_PHRASE = re.compile(r"passphrase|mnemonic|(?:seed|recovery)[\s_.\-]?phrase")
+_OPENING = re.compile(r"(\\*+)([\"'`])|%22|%27|&quot;|&\#3[49];", re.IGNORECASE)
+_TO_LINE_END = re.compile(r"[^\r\n\"'\\<>]*+")
+_TO_PHRASE_END = re.compile(r"[^\r\n\"'\\<>,;&}]*+")
+_BARE = re.compile(r"[^\s,;&}\"'<>]++")
+_BRACKET = re.compile(r"[\[\]{}]")
+_TO_TAG = re.compile(r"[^<]++")
+_OUR_SETTING = re.compile(r"['`]?TAP_[A-Z_]{2,40}+(?!\w)")
+_OUR_BEGINNING = re.compile(r"(?<!\w)TAP_[A-Z_]*+$")
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+"""Unlike ``str.lower``, it leaves every character where it is."""
+
+
+def _clean_pairs(text: str, *, sparing: bool) -> str:
+    if "=" in text or ":" in text or "%3" in text:
+        text = _clean_values(text, _lower(text), _PAIR)
+        text = _clean_values(text, text, _SHORT_PAIR_SURELY if sparing else _SHORT_PAIR)
+    if "-" in text:
+        text = _clean_options(text, sparing=sparing)
+    if "<" in text:
+        text = _clean_values(text, _lower(text), _ELEMENT, _tag_end)
+    return text if sparing else _clean_words(text)
+
+
+def _clean_options(text: str, *, sparing: bool) -> str:
+    lower = _lower(text)
+    text = _clean_values(text, lower, _OPTION)
+    if not sparing or "curl" in lower or "wget" in lower:
+        text = _USER_OPTION.sub(rf"\1\2\3{REDACTED}", text)
+    return _PASS_OPTION.sub(rf"\1{REDACTED}", text) if "pass" in lower or "sql" in lower or "redis" in lower else text
+
+
+def _clean_words(text: str) -> str:
+    """What is named in other ways than by a pair."""
+    if "," in text:
+        text = _clean_values(text, _lower(text), _NAMED_PAIR)
+        text = _clean_values(text, _lower(text), _LISTED_PAIR)
+    if " " in text:
+        lower = _lower(text)
+        text = _clean_values(text, lower, _SAID)
+        if "login" in lower or "machine" in lower:
+            text = _clean_values(text, _lower(text), _LOGIN)
+    return text
+
+
+def _lower(text: str) -> str:
+    return text.translate(_LOWER)
+
+
+def _clean_values(
+    text: str,
+    searched: str,
+    names: re.Pattern[str],
+    span: Callable[[str, re.Match[str]], tuple[int, int]] | None = None,
+) -> str:
+    """``text`` without the values of what ``names`` finds in ``searched``, which is the text in other letters."""
+    parts, end = [], 0
+    for match in names.finditer(searched):
+        if match.start() < end or _is_ours(text, match):
+            continue
+        begin, stop = (span or _value)(text, match)
+        if stop > begin and text[begin:stop] != REDACTED:
+            parts += [text[end:begin], _blank(text[begin:stop], match)]
+            end = stop
+    return "".join([*parts, text[end:]]) if parts else text
+
+
+def _is_ours(text: str, match: re.Match[str]) -> bool:
+    """Whether it is the name of a setting of ours that stands there, or before it: ``TAP_INGEST_KEY: is not set``."""
+    if _OUR_SETTING.match(text, match.end()):
+        return True
+    begin = match.start()
+    return _OUR_BEGINNING.search(text[max(0, begin - 40) : begin]) is not None and match[0].rstrip()[-1:] == ":"
+
+
+def _blank(value: str, match: re.Match[str]) -> str:
+    # Scheme and credentials, each of them.
+    many = _HEADER.search(_lower(match[0])) is not None and len(value.split()) > 1
+    return f"{REDACTED} {REDACTED}" if many else REDACTED
+
+
+def _value(text: str, match: re.Match[str]) -> tuple[int, int]:
+    """From where to where the value stands behind a name."""
+    begin = match.end()
+    opening = _OPENING.match(text, begin)
+    if opening is not None:
+        return begin, _closing(text, opening)
+    if text[begin : begin + 1] in ("[", "{"):
+        return begin, _bracket_end(text, begin)
+    name = _lower(match[0])
+    run = _TO_LINE_END if _HEADER.search(name) else _TO_PHRASE_END if _PHRASE.search(name) else _BARE
+    found = run.match(text, begin)
+    return begin, begin if found is None else begin + len(found[0].rstrip())
+
+
+def _closing(text: str, opening: re.Match[str]) -> int:
+    """Where a quoted value ends: behind the same quote, with as many backslashes as before the first."""
+    slashes, quote = opening[1], opening[2] or opening[0]
+    at = opening.end()
+    while (found := text.find(quote, at)) >= 0:
+        before = found
+        while before > opening.end() and text[before - 1] == "\\":
+            before -= 1
+        if slashes is None or found - before == len(slashes):
+            return found + len(quote)
+        at = found + 1
+    return len(text)
+
+
+def _bracket_end(text: str, begin: int) -> int:
+    """Where a list or an object ends that stands behind a name; what is blanked already is a list of one."""
+    levels = 0
+    for bracket in _BRACKET.finditer(text, begin):
+        levels += 1 if bracket[0] in "[{" else -1
+        if not levels:
+            return bracket.end()
+    return len(text)
+
+
+def _tag_end(text: str, match: re.Match[str]) -> tuple[int, int]:
+    found = _TO_TAG.match(text, match.end())
+    return match.end(), match.end() if found is None else found.end()
+
+
+# ---------------------------------------------------------------------------------------------- a whole text
+
+_ESCAPED = re.compile(r"\\+u00([2-7][0-9a-fA-F])|\\+/")
+
+
+def clean_text(text: str, *, sparing: bool = False) -> str:
+    """``text`` without what may be a secret in it; ``sparing``: without what can hardly be anything else."""
+    if not may_hold(text):
+        return text
+    lower = _lower(text)
+    if "\\u00" in lower or "\\/" in lower:
+        plain = _ESCAPED.sub(_unescaped, text)
+        clean = _clean(plain, _lower(plain), sparing=sparing)
+        if clean != plain:
+            return clean
+    return _clean(text, lower, sparing=sparing)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return "/"
+    character = chr(int(match[1], 16))
+    return match[0] if character in "\"\\'\x7f" else character
+
+
+_ENOUGH = 200
+
+
+def may_hold(text: str) -> bool:
+    """Whether there is anything in a text for which it has to be looked through."""
+    return _short_may_hold(text) if len(text) <= _ENOUGH else _may_hold(text)
+
+
+def _may_hold(text: str) -> bool:
+    lower = _lower(text)
+    return any(needle in lower for needle in NEEDLES)
+
+
+_short_may_hold = lru_cache(maxsize=4096)(_may_hold)
+"""Names and words come again and again."""
+
+
+def _clean(text: str, lower: str, *, sparing: bool) -> str:
+    if "://" in lower:
+        text = _clean_urls(text, sparing=sparing)
+    if "%3a%2f%2f" in lower:
+        text = _ENCODED_URL.sub(_clean_encoded_url, text)
+    if "?" in text and "/" in text:
+        text = _QUERY.sub(r"\1", text)
+    if "@" in text:
+        text = _CALL_USERINFO.sub(rf"\1:{REDACTED}@", text)
+        if not sparing:
+            text = _USERINFO.sub(_clean_userinfo, text)
+    text = _clean_shapes(text, lower, sparing=sparing)
+    return _clean_pairs(text, sparing=sparing)
+
+
+def _clean_userinfo(match: re.Match[str]) -> str:
+    return match[0] if match[1].lower() == "mailto" else f"{match[1]}:{REDACTED}@"
