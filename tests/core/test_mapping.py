@@ -284,6 +284,26 @@ def test_how_much_of_a_batch_is_read(count: int, around: str | None) -> None:
     assert more == ([] if count == 10_000 else ["a batch of 10001: the first 10000 were read"])
 
 
+@pytest.mark.parametrize(
+    ("first", "packed"),
+    [
+        (0x7F, False),
+        (0x80, True),
+        (0x8F, True),
+        (0x90, False),
+        (0xDD, False),
+        (0xDE, True),
+        (0xDF, True),
+        (0xE0, False),
+    ],
+)
+def test_why_a_binary_frame_is_not_read(first: int, packed: bool) -> None:
+    """A map of msgpack is what an OBS sends that was asked for it."""
+    (reading,) = read(bytes([first]), binary=True)
+    assert ("msgpack" in (reading.reason or "")) == packed
+    assert read(b"", binary=True)[0].reason == "binary frame: only JSON text frames are read"
+
+
 def test_a_frame_of_a_known_type_is_no_batch() -> None:
     """Whatever else stands in it."""
     assert said({"type": "cut", "to": "c1", "events": [{"type": "cut", "to": "c2"}]}).to == "c1"

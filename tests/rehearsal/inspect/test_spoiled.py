@@ -71,17 +71,17 @@ def test_a_malformed_frame_turns_no_draft(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3_000)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.timeout(1_200)
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", SERVERS)
-def test_each_kind_of_malformed_frame_in_each_type(tmp_path: Path, name: str, seed: int) -> None:
+def test_malformed_frames_of_every_type(tmp_path: Path, name: str, seed: int) -> None:
+    """Five kinds in each of a server's types, beside the good frames and in the place of one."""
     spoiler = Spoiler(tmp_path, name, seed)
     for role in sorted(spoiler.places):
-        for kind in KINDS:
-            for added in (True, False):
-                if added or len(spoiler.places[role]) >= 3:
-                    other, bad = spoiler.spoiled(role, kind, added=added)
-                    assert not other, f"{kind} in {role}, {'added' if added else 'instead'}: {bad[:300]}"
+        for kind in spoiler.rng.sample(KINDS, 5):
+            added = spoiler.rng.random() < 0.5 or len(spoiler.places[role]) < 3
+            other, bad = spoiler.spoiled(role, kind, added=added)
+            assert not other, f"{kind} in {role}, {'added' if added else 'instead'}: {bad[:300]}"
 
 
 def test_the_judge_sees_a_line_that_is_other() -> None:
