@@ -24,7 +24,7 @@ class Line:
             journal=SimpleNamespace(moved_aside=[], amiss={}),
             writer=SimpleNamespace(failing=None, waiting=0, set_aside=0),
             pipeline=SimpleNamespace(tally=tally),
-            dialect=SimpleNamespace(name="multicam/1"),
+            dialect=SimpleNamespace(name="multicam/1", speaker="multicam-server"),
         )
         self.changes = Changes(cast(Any, service), lambda: self.now)
 
