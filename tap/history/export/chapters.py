@@ -137,10 +137,10 @@ def _youtube(chapters: Sequence[Chapter], laid: Laid) -> str:
 def _long_enough(chapters: Sequence[Chapter]) -> Iterator[Chapter]:
     if not chapters:
         return
-    last = Chapter(0, chapters[0].end, chapters[0].name)
+    first, end = chapters[0], chapters[-1].end
+    last = Chapter(0, first.end, first.name if first.start < _YOUTUBE_LEAST_MS else "Start")
     yield last
-    end = chapters[-1].end
-    for one in chapters[1:]:
+    for one in chapters if last.name == "Start" else chapters[1:]:
         if one.start - last.start >= _YOUTUBE_LEAST_MS and end - one.start >= _YOUTUBE_LEAST_MS:
             last = one
             yield one

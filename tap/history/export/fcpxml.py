@@ -126,7 +126,7 @@ class _Document:
         if not item.name:
             return _time(at - item.start, rate)
         if item.source is None:
-            return self._at(at)
+            return _time(at, rate)  # the multicam's own, which begins with the session
         source = item.source
         return _time(source.first + item.frame + in_step(at - item.start, rate, source.rate), source.rate)
 
@@ -151,7 +151,7 @@ class _Document:
     def _multicam_clip(self, item: Shown, offset: str, inside: str) -> str:
         chosen = angle_of(item.clip, self._media)
         number = next(number for number, angle in enumerate(self._media.angles, 1) if angle is chosen)
-        times = {"offset": offset, "start": self._at(item.start), "duration": self._length(item)}
+        times = {"offset": offset, "start": _time(item.start, self._edit.rate), "duration": self._length(item)}
         clip = opened("mc-clip", ref=_MULTICAM, name=item.name, **times)
         source = opened("mc-source", angleID=f"angle-{number}", srcEnable="all")
         return f"<{clip}><{source}/>{inside}</mc-clip>\n"
@@ -159,7 +159,7 @@ class _Document:
     def _multicam(self) -> Iterator[str]:
         edit, counted = self._edit, "DF" if self._edit.rate.drop else "NDF"
         yield f"<{opened('media', id=_MULTICAM, name=f'{edit.title} multicam')}>\n"
-        yield f"<{opened('multicam', format=_SEQUENCE_FORMAT, tcStart=self._start, tcFormat=counted)}>\n"
+        yield f"<{opened('multicam', format=_SEQUENCE_FORMAT, tcStart='0s', tcFormat=counted)}>\n"
         for number, angle in enumerate(self._media.angles, 1):
             yield f"<{opened('mc-angle', name=angle.name, angleID=f'angle-{number}')}>\n"
             for item in whole(angle, self._laid):
