@@ -3,8 +3,9 @@
 import { defineSchema, defineTable } from "convex/server";
 import { v } from "convex/values";
 import { describe, expect, test } from "vitest";
-import { productionTapTables } from "../functions/ledger/tables";
-import { ownersHome } from "../functions/ledger/owners";
+import { tapColumn } from "../functions/ledger/columns";
+import { productionTapTables, TAP_INDEXES } from "../functions/ledger/tables";
+import { ownersHome, type Owner } from "../functions/ledger/owners";
 import { camera, event, outcomes, session, SESSION, still, T0 } from "./ledger";
 import { contents, documents, ingest, listed, mutate, openApp, theirs, type OwnersLedger } from "./owners";
 import { good, iso, schema, tables, type Made } from "./third";
@@ -291,9 +292,10 @@ describe("two rows with one key", () => {
   });
 });
 
+const four = { shoots: schema.tables.shoots, devices: schema.tables.devices, log: schema.tables.log, photos: schema.tables.photos, people: schema.tables.people };
+
 describe("a schema that lacks something fails a deploy, and says what", () => {
   const { productionTapKeys, productionTapRows } = productionTapTables;
-  const four = { shoots: schema.tables.shoots, devices: schema.tables.devices, log: schema.tables.log, photos: schema.tables.photos, people: schema.tables.people };
   const make = (tablesOf: object) => () => ownersHome(defineSchema(tablesOf as never) as unknown as typeof schema, tables)(good);
 
   test.each([
@@ -305,6 +307,30 @@ describe("a schema that lacks something fails a deploy, and says what", () => {
     expect(make(tablesOf)).toThrow(words);
   });
 });
+
+test("a table of several forms takes the column and its indexes by hand, as the README says", async () => {
+  let photos = defineTable(
+    v.union(
+      v.object({ form: v.literal("FILE"), url: v.string(), tap: tapColumn.still }),
+      v.object({ form: v.literal("NONE"), why: v.optional(v.string()), tap: tapColumn.still }),
+    ),
+  ) as unknown as { index(name: string, paths: string[]): typeof photos };
+  for (const [name, paths] of Object.entries(TAP_INDEXES.still)) photos = photos.index(name, [...paths]);
+  const forms = defineSchema({ ...four, ...productionTapTables, photos: photos as unknown as typeof twoForms });
+  const home = ownersHome(forms, tables)({
+    ...(good as never as Owner<typeof forms, typeof tables, never>),
+    still: (row) => (row.url === undefined ? { form: "NONE", why: row.failReason } : { form: "FILE", url: row.url }),
+  });
+  const ledger = openApp(forms as never, home);
+  await ledger.run(async ({ db }) => await db.insert("people", { name: "Ada" }));
+  await ingest(ledger, [still({ failReason: "flash", status: "failed" })]);
+  expect(await theirs(ledger, "photos")).toEqual([{ form: "NONE", why: "flash" }]);
+  await ingest(ledger, [still({ status: "uploaded", url: "u" }, { version: T0 + 1 })]);
+  expect(await theirs(ledger, "photos")).toEqual([{ form: "FILE", url: "u" }]);
+  expect((await contents(ledger))["stills"]).toMatchObject([{ status: "uploaded" }]);
+});
+
+const twoForms = defineTable(v.union(v.object({ form: v.literal("FILE"), url: v.string() }), v.object({ form: v.literal("NONE"), why: v.optional(v.string()) })));
 
 test("the types of an owner's rows are checked where they are written", () => {
   const home = ownersHome(schema, tables);

@@ -37,7 +37,8 @@ type Model<S extends AnySchema> = DataModelFromSchemaDefinition<S>;
 type TableName<S extends AnySchema> = TableNamesInDataModel<Model<S>>;
 
 /** The columns of a table as a function gives them; one that may be absent may as well be undefined. */
-export type Columns<S extends AnySchema, T extends TableName<S>> = Loose<Omit<DocumentByName<Model<S>, T>, "_id" | "_creationTime" | "tap">>;
+export type Columns<S extends AnySchema, T extends TableName<S>> = Loose<Theirs<DocumentByName<Model<S>, T>>>;
+type Theirs<Row> = Row extends unknown ? Omit<Row, "_id" | "_creationTime" | "tap"> : never;
 type Loose<T> = T extends string | number | boolean | bigint | ArrayBuffer | null | undefined
   ? T
   : T extends readonly (infer Item)[]

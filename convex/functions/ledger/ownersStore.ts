@@ -105,8 +105,7 @@ export class OwnersStore extends ReadStore implements HomeStore {
       if (found !== undefined) await this.ctx.db.delete(found.shelf.table, found.id);
       return { id, shelf, document: { ...whole, _id: id } as unknown as Document, copies: [] };
     }
-    const gone = Object.keys(found.document).filter((name) => !name.startsWith("_") && !(name in whole));
-    await this.ctx.db.patch(shelf.table, found.id, { ...Object.fromEntries(gone.map((name) => [name, undefined])), ...whole } as never);
+    await this.ctx.db.replace(shelf.table, found.id, whole as never);
     return { id: found.id, shelf, document: { ...whole, _id: found.id } as unknown as Document, copies: [] };
   }
 
