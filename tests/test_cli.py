@@ -9,6 +9,7 @@ import pty
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -440,6 +441,14 @@ def test_journal_prune_deletes_what_the_ledger_has_and_nothing_else(state: Path)
     with Journal.open(state / "journal.db") as journal:
         journal.settle([(3, "shipped", None)], 1000)
     assert call("journal", "prune", "--older-than", "1", "--state-dir", state).stdout == "1 entry deleted\n"
+
+
+def test_journal_prune_of_no_age_at_all_leaves_nothing_that_the_ledger_has(state: Path) -> None:
+    """Zero days are zero days, and not as many as are set."""
+    with Journal.open(state / "journal.db") as journal:
+        journal.settle([(1, "shipped", None), (2, "shipped", None)], time.time_ns() // 1_000_000 - 60_000)
+    assert call("journal", "prune", "--state-dir", state).stdout == "0 entries deleted\n"
+    assert call("journal", "prune", "--older-than", "0", "--state-dir", state).stdout == "2 entries deleted\n"
 
 
 # ---------------------------------------------------------------------------------------------- the rest

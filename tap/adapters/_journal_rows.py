@@ -138,8 +138,11 @@ def kept_of(row: tuple[Any, ...]) -> Kept:
     if digest is not None and digest != _digest(row[1 : CONTENT + 1]):
         raise ValueError("its digest is another")
     retracted = None if back is None else fields_of(back)
+    if not (isinstance(key, str) and isinstance(session_key, str) and type(version) is type(revision) is int):
+        raise ValueError("a column of another type")  # where there is no digest to tell
     entry = Entry(key, op, session_key, version, fields_of(text), revision, retracted)
-    return Kept(seq, entry, state, reason, committed_at)
+    # When it was committed is not what was kept: the entry is whole without it.
+    return Kept(seq, entry, state, reason, committed_at if type(committed_at) is int else 0)
 
 
 def tap_id_in(file: Path) -> str | None:

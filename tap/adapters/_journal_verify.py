@@ -48,4 +48,4 @@ def _oddity(row: tuple[Any, ...]) -> str | None:
         kept_of(row)
     except (ValueError, TypeError):
         return "it is not what was kept"
-    return None
+    return None if type(row[10]) is int else "the time of its commit is no number"

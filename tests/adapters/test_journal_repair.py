@@ -188,3 +188,91 @@ class TestSize:
             pass
         assert journal.counts() == {"pending": 200, "shipped": 0, "dead": 0}
         assert journal.verify() == []
+
+
+# ---------------------------------------------------------------------------------------------- what is odd in it
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("op = 'cut'", "no op 'cut'"),
+        ("fields = '[1]'", "its fields are no JSON object"),
+        ("fields = '{'", "its fields are no JSON object"),
+        ("fields = x'00'", "its fields are no JSON object"),
+        ("key = 'v/1/event/7'", "it is not what was kept"),
+        ("session_key = 'v/2'", "it is not what was kept"),
+        ("version = version + 1", "it is not what was kept"),
+        ("version = 'soon'", "it is not what was kept"),
+        ("revision = 1", "it is not what was kept"),
+        ("retracted = '{}'", "it is not what was kept"),
+        ("digest = 7", "it is not what was kept"),
+        # One of a journal that had no digests yet: what can be told without one is told.
+        ("digest = NULL, retracted = '['", "it is not what was kept"),
+        ("digest = NULL, retracted = '7'", "it is not what was kept"),
+        ("digest = NULL, fields = '7'", "its fields are no JSON object"),
+        ("digest = NULL, version = 'soon'", "it is not what was kept"),
+        ("digest = NULL, revision = 'soon'", "it is not what was kept"),
+        ("digest = NULL, key = x'00'", "it is not what was kept"),
+        ("digest = NULL, session_key = x'00'", "it is not what was kept"),
+        ("digest = NULL", None),
+        ("committed_at = 7", None),
+        ("committed_at = 'soon'", "the time of its commit is no number"),
+    ],
+)
+def test_verify_reads_every_column(path: Path, change: str, words: str | None) -> None:
+    """A row that is not what was kept is named with its number and key, whichever column it is; the others are well."""
+    with Journal.open(path, owner=True) as journal:
+        journal.append([entry(number) for number in range(3)], b"{}", NOW)
+    sqlite(path, f"UPDATE entries SET {change} WHERE seq = 2")  # noqa: S608 - words of this test
+    with Journal.open(path, readonly=True) as journal:
+        problems = journal.verify()
+    key = "v/1/event/7" if change.startswith("key") else "b'\\x00'" if " key" in change else "v/1/event/1"
+    assert problems == ([] if words is None else [f"entry 2 ({key}): {words}"])
+
+
+def test_an_entry_without_the_time_of_its_commit_is_whole(path: Path) -> None:
+    """It goes out as it was kept, and what counts ages counts it as old."""
+    with Journal.open(path, owner=True) as journal:
+        journal.append([entry(1)], b"{}", NOW)
+    sqlite(path, "UPDATE entries SET committed_at = 'soon'")
+    with Journal.open(path, owner=True) as journal:
+        assert [kept.entry for kept in journal.pending(10)] == [entry(1)]
+        assert journal.depth() == (1, 0)
+        assert not journal.moved_aside
+
+
+def test_two_retractions_of_one_row_are_two(journal: Journal) -> None:
+    """They differ by their reason alone, and both are kept; the same once more is not."""
+    said = [
+        structs.replace(entry(1), revision=1, retracted={"at": NOW, "reason": reason}) for reason in ("wrong", "twice")
+    ]
+    assert journal.append(said, None, NOW) == 2
+    assert journal.append([said[1], said[0]], None, NOW) == 0
+    assert journal.append([entry(1)], None, NOW) == 1
+    assert [kept.entry.retracted for kept in journal.entries()][:2] == [one.retracted for one in said]
+
+
+def test_pruning_has_edges(journal: Journal) -> None:
+    """What was taken at that very moment stays; none is asked for, none goes; and no more than were asked for."""
+    journal.append([entry(number) for number in range(6)], None, NOW)
+    journal.settle([(seq, "shipped", None) for seq in (1, 2, 3)], NOW)
+    journal.settle([(seq, "shipped", None) for seq in (4, 5)], NOW + 1)
+    assert journal.prune(NOW) == 0
+    assert journal.prune(NOW + 1, 0) == 0
+    assert journal.prune(NOW + 1, 2) == 2
+    assert [kept.seq for kept in journal.entries()] == [3, 4, 5, 6]
+    assert journal.prune(NOW + 1) == 1
+    assert journal.prune(0) == 0
+    assert [kept.seq for kept in journal.entries()] == [4, 5, 6]
+
+
+def test_what_waits_by_itself_says_why_until_it_goes(journal: Journal) -> None:
+    """The reason stands beside it, is nobody else's, and goes with its end."""
+    journal.append([entry(1), entry(2)], None, NOW)
+    journal.settle([(2, "shipped", None)], NOW)
+    journal.note([(1, "timeout: …"), (2, "timeout: …")])
+    journal.note([])
+    assert [(kept.state, kept.reason) for kept in journal.entries()] == [("pending", "timeout: …"), ("shipped", None)]
+    journal.settle([(1, "shipped", None)], NOW)
+    assert [(kept.state, kept.reason) for kept in journal.entries()] == [("shipped", None)] * 2
