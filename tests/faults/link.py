@@ -80,7 +80,8 @@ class Relay:
         self._tasks.add(task)
         self._writers.add(writer)
         try:
-            with suppress(OSError):
+            # Whoever closes the relay cancels this; asyncio's own callback would tell of it.
+            with suppress(OSError, asyncio.CancelledError):
                 await self._carry(reader, writer)
         finally:
             writer.transport.abort()

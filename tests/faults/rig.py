@@ -42,6 +42,8 @@ class Rig(Struct, frozen=True):
     """What every commit takes longer."""
     namespace: str | None = None
     """The network namespace that the tap lives in."""
+    least_deadline_s: float = 0.5
+    """How long a call of the ledger may take, however impatient the rest is: the machine may be busy."""
 
 
 class Offset:
@@ -90,7 +92,7 @@ def _live(environ: dict[str, str], log: str, rig: Rig, offset: Offset | None) ->
         _enter(rig.namespace)
     if offset is not None:
         _set_clocks(offset)
-    _hasten(rig.patience)
+    _hasten(rig.patience, rig.least_deadline_s)
     if rig.prune_every_s is not None:
         _put(importlib.import_module("tap.service.daemon"), "_PRUNE_EVERY_S", rig.prune_every_s)
         _put(importlib.import_module("tap.service.upkeep"), "_DAY_MS", 4)
@@ -126,7 +128,7 @@ def _set_clocks(offset: Offset) -> None:
     _put(time, "time", lambda: time_ns() / 1e9)
 
 
-def _hasten(factor: float) -> None:
+def _hasten(factor: float, least_deadline_s: float) -> None:
     if factor == 1.0:
         return
     socket = importlib.import_module("tap.adapters.socket")
@@ -137,7 +139,7 @@ def _hasten(factor: float) -> None:
     timing = timing._replace(close_timeout=socket.Timing().close_timeout)
     _put(socket, "Timing", lambda: timing)
     _put(publish, "Publisher", functools.partial(publish.Publisher, pace=pace))
-    deadline = max(ledger.Ledger("http://127.0.0.1:1", None).deadline / factor, 0.5)
+    deadline = max(ledger.Ledger("http://127.0.0.1:1", None).deadline / factor, least_deadline_s)
     _put(ledger, "Ledger", functools.partial(ledger.Ledger, deadline=deadline))
 
 

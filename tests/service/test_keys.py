@@ -48,3 +48,14 @@ def test_a_key_in_a_file_is_read_again_when_asked(tmp_path: Path) -> None:
     assert not key.read_again()
     assert key.get_secret_value() == "second"
     assert "second" not in repr(key)
+
+
+def test_a_password_in_a_file_may_be_put_right_to_whatever_somebody_chose(tmp_path: Path) -> None:
+    """With spaces and umlauts; as a key for a header it is none."""
+    file = tmp_path / "password"
+    file.write_text("Grüße an den Ü-Wagen\n", encoding="utf-8")
+    file.chmod(0o600)
+    assert KeyFile(file, "first", password=True).another() == "Grüße an den Ü-Wagen"
+    assert KeyFile(file, "first").another() is None
+    file.write_text("bell\x07")
+    assert KeyFile(file, "first", password=True).another() is None
