@@ -88,6 +88,9 @@ class Order:
         known = state.clock_offset
         if known is not None and abs(offset - known) > self._policy.clock_step_ms:
             state.clock += 1
+            track = state.tracks.get(self.scope(told) or "")
+            if track is not None and track.seq == told.seq:
+                track.clock = state.clock
         state.clock_offset = offset
 
     def _count(self, o: Observation, told: Told, connection: Connection, *, explicit: bool) -> None:
