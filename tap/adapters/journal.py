@@ -197,7 +197,7 @@ class Journal:
     def memory(self) -> list[tuple[str, bytes]]:
         """What the machine remembers beside its state, record by record."""
         rows = self._all("SELECT part, data FROM checkpoint WHERE part >= 'm:' AND part < 'm;'")
-        return [(str(name), bytes(data)) for name, data in rows]
+        return [(str(name), bytes(data)) for name, data in rows if data is not None]
 
     def tap_id(self) -> str:
         """The id of this tap, 12 hex digits, made once for the state directory.

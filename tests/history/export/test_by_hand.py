@@ -110,7 +110,7 @@ def test_a_table_tells_times_to_the_millisecond() -> None:
 SHOW = [
     session(25_000, {"programCameraId": "a"}),
     cut(5_000, "b", "a"),
-    event("off_air", 10_000, fromCameraId="b", trigger="operator"),
+    event("off_air", 10_000, fromCameraId="b", trigger="operator", transition="fade", durationMs=500),
     event("marker", 12_000, detail={"label": "best take", "source": "Stream Deck"}),
     cut(20_000, "b"),
 ]
