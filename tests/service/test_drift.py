@@ -19,7 +19,6 @@ from tap.service.config import load_settings
 from tap.service.daemon import Service
 from tap.service.drift import Drift
 from tests.core.stage import T0, Stage
-from tests.obs.stage import ObsStage
 
 MINUTE, HOUR = 60_000, 3_600_000
 
@@ -163,31 +162,6 @@ def test_untold_cuts_are_over_with_the_first_that_a_frame_tells() -> None:
     assert night.passes(5 * MINUTE, (20_000, switch)).alarms == {"untold"}
     night.passes(20_000, (20_000, cut))
     assert night.alarms == set()
-
-
-def test_untold_cuts_are_noticed_of_obs_too() -> None:
-    """Its answers show another scene each time that they are asked for, and no event ever tells of one."""
-    stage = ObsStage().shoot()
-    drift = Drift(stage.pipeline)
-
-    def shows(scene: str) -> None:
-        before = len(stage.entries)
-        stage.op(2, negotiatedRpcVersion=1)  # as after a Reidentify: all is asked for anew
-        stage.answers(scene, recording=stage.now - 1000)
-        stage.wait(20_000)
-        drift.entries(stage.entries[before:])
-        drift.look(stage.stamp())
-
-    for scene in ("B", "A", "B", "A"):
-        shows(scene)
-    assert not drift.alarms
-    shows("B")
-    assert set(drift.alarms) == {"untold"}
-    before = len(stage.entries)
-    stage.cut("A")
-    drift.entries(stage.entries[before:])
-    drift.look(stage.stamp())
-    assert not drift.alarms
 
 
 def by_type(stage: Stage) -> Any:
