@@ -87,9 +87,9 @@ class _Row(Struct, kw_only=True, rename="camel", tag_field="row"):
 class FinalState(Struct, kw_only=True, rename="camel"):
     """What was on: program (None: nothing), hold, mode, and the cameras that were there."""
 
-    program_camera_id: str | UnsetType | None
-    hold: bool | UnsetType
-    mode: str | UnsetType
+    program_camera_id: str | UnsetType | None = UNSET
+    hold: bool | UnsetType = UNSET
+    mode: str | UnsetType = UNSET
     cameras_online: list[str]
     cameras_unsure: list[str] = field(default_factory=list)
     """Cameras of which nobody can say whether they are there: never joined, or away for about the grace time."""
@@ -101,7 +101,7 @@ class SessionTruth(_Row, kw_only=True, tag="session"):
     session_id: str
     status: Literal["live", "complete", "interrupted"] | UnsetType = "live"
     end_reason: str | UnsetType = UNSET
-    started_at: int | UnsetType
+    started_at: int | UnsetType = UNSET
     completed_at: tuple[int, int] | UnsetType = UNSET
     exact: bool = True
     """Whether they stood in frames; otherwise they are the receiver's, more or less."""

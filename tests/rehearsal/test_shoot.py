@@ -21,6 +21,7 @@ from tap.rehearsal.faults import FAULTS, GARBAGE, parse_faults
 from tap.rehearsal.performance import perform, shoot_to_tape, truth_of_shoot
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.truth import Down, Heard, Truth, read_truth
+from tap.rehearsal.ways import parsed
 from tap.rehearsal.world import Accept, Drop, Send, Shoot
 
 SEEDS = range(6)
@@ -335,6 +336,14 @@ def test_a_fault_that_is_asked_for_really_happens(name: str) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- the truth
+
+
+@pytest.mark.parametrize("ways", ["ts=none", "ts=seconds,ids=none,ties=together", "history=last1000,seq=wrapping"])
+def test_a_truth_with_doubts_reads_back(ways: str) -> None:
+    """Of a server that says less there is less to check, and what is in doubt is a row."""
+    made = truth_of_shoot(plan_shoot(3, faults=["reconnect"], length_s=40, ways=parsed(ways)))
+    lines = list(made.lines())
+    assert list(read_truth(lines).lines()) == lines
 
 
 @pytest.mark.parametrize("seed", range(20))
