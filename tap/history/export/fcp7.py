@@ -141,7 +141,8 @@ class _Document:
             first, last = item.start, item.end + lead
         else:
             first = item.frame
-            last = first + _in_file(item.length + lead, source.rate, self._edit.rate)
+            # At another rate a file may end within the last frame of the edit that shows it.
+            last = min(first + _in_file(item.length + lead, source.rate, self._edit.rate), source.frames)
         return (
             f"{name}<enabled>{'TRUE' if item.live else 'FALSE'}</enabled>{rate}"
             f"<start>{start}</start><end>{end}</end><in>{first}</in><out>{last}</out>"

@@ -552,23 +552,24 @@ class _Laying:
     def _parts(self, take: Take, reel: Reel | None, before: Part | None) -> list[Part]:
         source = self._source_of(take, reel)
         fps, start = source.rate.fps, take.start + take.offset
-        if take.goes_on and before is not None:
-            start = self._grid.moment(before.end)
+        follows = before if take.goes_on else None
+        if follows is not None:
+            start = self._grid.moment(follows.end) + follows.rest * 1000 / fps
         elif take.recorded is not None:
             start += _first_tick(take.recorded, take.start, fps, self._timeline)
         runs = [Run(start, 0, source.frames)]
         if take.recorded is not None:
             runs = _reaching(runs_of(take.recorded, start, fps, self._timeline.end), source.frames)
         self._explain(take, source, start)
-        return [
-            self._part(run, source, before.end if take.goes_on and before and not run.frame else None) for run in runs
-        ]
+        return [self._part(run, source, None if run.frame else follows) for run in runs]
 
-    def _part(self, run: Run, source: Source, start: int | None) -> Part:
+    def _part(self, run: Run, source: Source, follows: Part | None) -> Part:
+        """``follows``: what it goes on from, so that what is rounded at the end of each file does not add up."""
         rate = self._rate
-        begin = self._grid.frame(run.at) if start is None else start
-        lasts = run.frames if source.rate.fps == rate.fps else int(run.frames * rate.fps // source.rate.fps)
-        return Part(start=begin, end=begin + lasts, source=source, frame=run.frame, rate=rate)
+        begin = self._grid.frame(run.at) if follows is None else follows.end
+        into = Fraction(0) if follows is None else -follows.rest
+        lasts = int((run.frames - into) * rate.fps // source.rate.fps)
+        return Part(start=begin, end=begin + lasts, source=source, frame=run.frame, rate=rate, into=into)
 
     def _behind(self, part: Part, end: int | None) -> list[Part]:
         """What of it lies behind all that was laid before: of two that overlap, the first stands."""
@@ -576,12 +577,12 @@ class _Laying:
             return [part]
         if part.end <= end:
             return []
-        return [replace(part, start=end, frame=part.frame_at(end))]
+        return [part.behind(end)]
 
     def _inside(self, part: Part) -> Part | None:
         """What of it lies in the session."""
         start, end = max(0, part.start), min(self._length, part.end)
-        return replace(part, start=start, end=end, frame=part.frame_at(start)) if start < end else None
+        return replace(part.behind(start), end=end) if start < end else None
 
     def _overlap(self, take: Take, before: Part, after: Part) -> None:
         seconds = float((before.end - after.start) / self._rate.fps)

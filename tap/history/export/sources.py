@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from fractions import Fraction
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from tap.history.export.rates import Rate
 
@@ -52,10 +54,28 @@ class Part(Struct, frozen=True, kw_only=True):
     frame: int
     rate: Rate
     """Of the edit."""
+    into: Fraction = Fraction(0)
+    """For so much of a picture (of the file) its first one is on already, where the two rates differ; less than 0: it
+    is on a little early, since the file before it ends within this frame of the edit."""
 
     def frame_at(self, at: int) -> int:
         """Which picture of the file is shown at a frame of the edit: the one that began last by then."""
-        return self.frame + in_step(at - self.start, self.rate, self.source.rate)
+        return max(0, int(self._place(at) // 1))
+
+    @property
+    def rest(self) -> Fraction:
+        """What ``end`` leaves of the file: less than a frame of the edit, in pictures of the file."""
+        return self.source.frames - self._place(self.end)
+
+    def behind(self, start: int) -> Part:
+        """What of it is from ``start`` on. Nothing is rounded: a picture's rest is lost only where one is asked for."""
+        place = self._place(start)
+        return replace(self, start=start, frame=int(place // 1), into=place % 1)
+
+    def _place(self, at: int) -> Fraction:
+        if self.rate.keeps_step(self.source.rate):
+            return Fraction(self.frame + at - self.start)
+        return self.frame + self.into + (at - self.start) * self.source.rate.fps / self.rate.fps
 
 
 class Piece(Struct, frozen=True, kw_only=True):

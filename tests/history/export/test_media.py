@@ -277,6 +277,37 @@ def test_rates_that_differ_are_said_and_each_file_counts_by_its_own() -> None:
     assert "the edit has 25 frames a second, and there are files of 50" in made(disk).notes
 
 
+@pytest.mark.parametrize("early", [0, 1, 2, 13, 33, 1455])
+def test_a_file_of_another_rate_that_began_before_the_session_is_rounded_once(early: int) -> None:
+    """Not where the session begins and again at the cut, which together could show the picture before."""
+    edit = RATES["59.94"]
+    table = f"file,camera,start\nC1.mov,a,12:06:{(40_000 - early) / 1000:06.3f}\n"
+    rows = two_cameras()[:-1]
+    for count, at in enumerate(range(T0 + 83, T0 + TEN_S, 83)):
+        on, before = ("b", "a") if count % 2 == 0 else ("a", "b")
+        told = {"kind": "cut", "at": at, "observedAt": at, "transition": "cut", "cameraId": on, "fromCameraId": before}
+        rows.append(row("event", f"cut/{at}", at, **told))
+    disk = Disk(video("/rec/C1.mov", 30, rate=Fraction(30_000, 1001)), table=table)
+    found = items(disk, rows, rate=edit)
+    assert len(found) > 50
+    assert [frame for *_, frame in found] == [(start + edit.frames(early)) // 2 for start, *_ in found]
+
+
+def test_many_short_files_of_another_rate_do_not_drift() -> None:
+    """Each ends in the middle of a frame of the edit: that does not add up."""
+    first = RATES["50"].frame_of(CLOCK)
+    files = [
+        video(f"/rec/Links_{count:02}.mov", 0.22, rate=Fraction(50), timecode=RATES["50"].timecode(first + count * 11))
+        for count in range(41)
+    ]
+    shown = items(Disk(*files, video("/rec/b.mov", 60, timecode=CLOCK)), two_cameras()[:-1], rate=RATES["25"])
+    assert len(shown) == len(files)
+    assert shown[-1][1] == 41 * 11 // 2
+    for start, _, name, frame in shown:
+        assert int(name[6:8]) * 11 + frame - 2 * start in (0, 1), (start, name, frame)
+    assert [end for _, end, *_ in shown[:-1]] == [start for start, *_ in shown[1:]]
+
+
 def test_a_rate_that_varies_is_said() -> None:
     """As phones make it."""
     disk = Disk(
