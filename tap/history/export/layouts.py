@@ -82,10 +82,17 @@ def track_of(angle: Angle, laid: Laid) -> Iterator[Shown]:
 
 
 def whole(angle: Angle, laid: Laid) -> Iterator[Shown]:
-    """One camera in sync from the start to the end of the session, cut nowhere but between its files."""
+    """One camera in sync from the start to the end of the session, cut nowhere but between its files.
+
+    And once more where a file of another rate would begin within a picture: all that is cut from it afterwards would
+    be behind by that.
+    """
     session = Clip(start=0, end=laid.edit.length, what="camera")
     for piece in angle.cut(session.start, session.end):
-        yield _shown(piece, angle.name, session, live=True)
+        step = piece.start if piece.part is None else piece.part.whole_near(piece.start)
+        if step > piece.start:
+            yield _shown(replace(piece, end=step), angle.name, session, live=True)
+        yield _shown(replace(piece, start=step), angle.name, session, live=True)
 
 
 def shots_of_multicam(laid: Laid) -> list[Shown]:

@@ -72,6 +72,14 @@ class Part(Struct, frozen=True, kw_only=True):
         place = self._place(start)
         return replace(self, start=start, frame=int(place // 1), into=place % 1)
 
+    def whole_near(self, start: int) -> int:
+        """Of the frames of the edit in a second from ``start`` on, that which begins closest behind a picture's begin.
+
+        What is told to begin there, and only there, is in step; elsewhere it is behind by a part of a picture.
+        """
+        frames = range(start, min(start + self.rate.nominal, self.end))
+        return min(frames, key=lambda at: self._place(at) % 1, default=start)
+
     def _place(self, at: int) -> Fraction:
         if self.rate.keeps_step(self.source.rate):
             return Fraction(self.frame + at - self.start)
