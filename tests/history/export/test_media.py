@@ -277,8 +277,9 @@ def test_rates_that_differ_are_said_and_each_file_counts_by_its_own() -> None:
     assert "the edit has 25 frames a second, and there are files of 50" in made(disk).notes
 
 
+@pytest.mark.parametrize("layout", ["program", "multicam"])
 @pytest.mark.parametrize("early", [0, 1, 2, 13, 33, 1455])
-def test_a_file_of_another_rate_that_began_before_the_session_is_rounded_once(early: int) -> None:
+def test_a_file_of_another_rate_that_began_before_the_session_is_rounded_once(early: int, layout: str) -> None:
     """Not where the session begins and again at the cut, which together could show the picture before."""
     edit = RATES["59.94"]
     table = f"file,camera,start\nC1.mov,a,12:06:{(40_000 - early) / 1000:06.3f}\n"
@@ -288,7 +289,7 @@ def test_a_file_of_another_rate_that_began_before_the_session_is_rounded_once(ea
         told = {"kind": "cut", "at": at, "observedAt": at, "transition": "cut", "cameraId": on, "fromCameraId": before}
         rows.append(row("event", f"cut/{at}", at, **told))
     disk = Disk(video("/rec/C1.mov", 30, rate=Fraction(30_000, 1001)), table=table)
-    found = items(disk, rows, rate=edit)
+    found = items(disk, rows, rate=edit, layout=layout)
     assert len(found) > 50
     assert [frame for *_, frame in found] == [(start + edit.frames(early)) // 2 for start, *_ in found]
 
