@@ -9,6 +9,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import groupby, pairwise
@@ -670,6 +671,49 @@ def test_a_thousand_frames_a_second_take_few_reads(loop: str) -> None:
             "opened", ("passed", 300), "received", ("passed", count - 301),
         ]  # fmt: skip
         assert ear.readings < count / 2
+
+    factory = None if loop == "asyncio" else pytest.importorskip("uvloop").new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(scene())
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="this system cannot be asked to")
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_server_need_not_wait_to_hear_that_a_message_is_here(loop: str) -> None:
+    """One that sends no small packet while another is under way would hold the next event back for 40 ms."""
+
+    def under_way(writer: asyncio.StreamWriter) -> int:
+        """Packets that the other side has not yet said to have (``tcpi_unacked``)."""
+        told = writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+        return int.from_bytes(told[24:28], sys.byteorder)
+
+    async def scene() -> None:
+        ear, waiting, done = Ear(SNIFF), [0], asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await shake_hands(reader))
+            for number in range(100):
+                # A system that has just been asked and has answered goes on to wait for what it could say next.
+                writer.write(message(b"", 9))
+                await reader.readexactly(6)
+                writer.write(message(orjson.dumps({"type": "cut", "to": f"c{number}"})))
+                while sum(what[1] == "received" for what in ear.told) <= number:  # noqa: ASYNC110 - turn by turn
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                waiting[0] += under_way(writer)
+            done.set()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        await connect(
+            f"ws://127.0.0.1:{port}/", proxy=None, compression=None, ping_interval=None,
+            create_connection=made_for(ear),
+        )  # fmt: skip
+        async with asyncio.timeout(60):
+            await done.wait()
+        server.close()
+        assert waiting == [0]
 
     factory = None if loop == "asyncio" else pytest.importorskip("uvloop").new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
