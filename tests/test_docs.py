@@ -14,17 +14,42 @@ from tap.core.picture import state_diagram
 from tap.service.config import setting_docs
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
-CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text("utf-8")
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md")))
+}
+"""What people read, by the path from the root."""
+README = PAGES["README.md"]
+CHANGELOG = PAGES["CHANGELOG.md"]
+COMMANDS = PAGES["docs/commands.md"]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 
 
-def section(name: str) -> str:
-    """What stands between the markers of this name."""
-    _, _, rest = README.partition(f"<!-- {name}:begin -->\n")
+def section(page: str, name: str) -> str:
+    """The part of a page between the markers of this name."""
+    _, _, rest = PAGES[page].partition(f"<!-- {name}:begin -->\n")
     inside, marker, _ = rest.partition(f"<!-- {name}:end -->")
-    assert marker, f"README.md has no section {name}"
+    assert marker, f"{page} has no section {name}"
     return inside
+
+
+def anchors(text: str) -> set[str]:
+    """Where a link into this page may lead, as GitHub names its headings."""
+    without_code = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", without_code, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_readme_is_a_page() -> None:
+    """A stranger decides in a minute; everything else has a page in docs/."""
+    assert len(README.splitlines()) <= 200
+    assert len(README.encode()) <= 14_000
+
+
+def test_every_page_is_in_the_index() -> None:
+    linked = {target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", PAGES["docs/README.md"])}
+    pages = {Path(page).name for page in PAGES if page.startswith("docs/") and page != "docs/README.md"}
+    assert pages - linked == set()
 
 
 def settings_table() -> str:
@@ -45,16 +70,17 @@ def commands(group: click.Group = cli.cli, path: str = "multicam-tap") -> Iterat
 
 
 def documented_commands() -> set[str]:
-    told = re.findall(r"^\| `(multicam-tap[^`]*)` \|", README, re.MULTILINE)
+    told = re.findall(r"^\| `(multicam-tap[^`]*)` \|", COMMANDS, re.MULTILINE)
     return {" ".join(re.findall(r"^(?:[a-z-]+ ?)+", line)[0].split()) for line in told}
 
 
-def test_every_setting_is_in_the_readme_as_the_code_has_it() -> None:
-    """On a difference, replace what stands between the markers by what this test expects."""
-    assert section("settings") == settings_table()
+def test_every_setting_is_documented_as_the_code_has_it() -> None:
+    """On a difference, replace what is between the markers in docs/settings.md by what this test expects."""
+    assert section("docs/settings.md", "settings") == settings_table()
 
 
-def test_every_command_is_in_the_readme_and_no_other() -> None:
+def test_every_command_is_documented_and_no_other() -> None:
+    """In docs/commands.md."""
     documented = {re.sub(r" -o$", "", line) for line in documented_commands()}
     assert documented == set(commands())
 
@@ -83,26 +109,36 @@ def walk(command: click.Command) -> Iterator[click.Command]:
             yield from walk(inner)
 
 
-def test_every_exit_code_is_in_the_readme() -> None:
-    told = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+def test_every_exit_code_is_documented() -> None:
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", COMMANDS, re.MULTILINE)}
     assert told == {0, cli.FAILED, click.UsageError.exit_code, cli.SETTINGS}
 
 
-def test_every_target_that_the_readme_names_is_there() -> None:
-    for target in re.findall(r"`make ([a-z-]+)`", README):
+@pytest.mark.parametrize("page", PAGES)
+def test_every_target_that_a_page_names_is_there(page: str) -> None:
+    for target in re.findall(r"`make ([a-z-]+)", PAGES[page]):
         assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
 
 
-def test_every_setting_that_the_documentation_names_exists() -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_every_setting_that_a_page_names_exists(page: str) -> None:
     known = {doc.variable for doc in setting_docs()}
-    named = set(re.findall(r"\bTAP_[A-Z_]+[A-Z]\b", README + CHANGELOG))
+    named = set(re.findall(r"\bTAP_[A-Z_]+[A-Z]\b", PAGES[page]))
     # The admin key is no setting: only one command knows it.
     assert {name.removesuffix("_FILE") for name in named} <= known | {"TAP_ADMIN_KEY"}
 
 
-def test_every_file_that_the_readme_links_to_is_there() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    """To a file that is there, and to a heading that it has."""
+    for target in re.findall(r"\]\(([^)]+)\)", PAGES[page]):
+        if target.startswith("https://"):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (ROOT / page).parent / path if path else ROOT / page
+        assert found.exists(), target
+        if anchor:
+            assert anchor in anchors(found.read_text("utf-8")), target
 
 
 def test_the_changelog_begins_with_what_is_not_released() -> None:
@@ -111,19 +147,18 @@ def test_the_changelog_begins_with_what_is_not_released() -> None:
 
 
 def test_the_picture_of_the_states_is_the_machines_table() -> None:
-    assert section("states") == f"```mermaid\n{state_diagram()}\n```\n"
+    assert section("docs/how-it-works.md", "states") == f"```mermaid\n{state_diagram()}\n```\n"
 
 
-@pytest.mark.parametrize("words", ["It is no Convex", "Read back from ", "Against the truth of the shoot: "])
+@pytest.mark.parametrize("words", ["t is no Convex", "Read back from ", "Against the truth of the shoot: "])
 def test_the_readme_shows_what_the_demo_says(words: str) -> None:
     """Its fixed words; the numbers are those of one run."""
     assert words in README
     assert words in (ROOT / "tap/rehearsal/demo.py").read_text("utf-8")
 
 
-def test_every_log_line_that_the_readme_explains_is_in_the_code() -> None:
-    _, _, rest = README.partition("### When the ledger does not take it\n")
-    table = rest.partition("\n\n## ")[0]
+def test_every_log_line_of_the_ledger_that_is_explained_is_in_the_code() -> None:
+    table = section("docs/troubleshooting.md", "ledger-lines")
     told = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
     code = (ROOT / "tap/service/publish.py").read_text("utf-8")
     assert len(told) == 4
@@ -139,6 +174,4 @@ def test_every_way_of_a_server_is_documented() -> None:
         f"| `{name}` | {', '.join(f'`{word}`' for word in CHOICES[name])} | {does} |" for name, does in WAYS.items()
     ]
     table = ["| way | words | what it is |", "| --- | --- | --- |", *rows]
-    page = (ROOT / "docs/rehearsal.md").read_text("utf-8")
-    inside = page.partition("<!-- ways:begin -->\n")[2].partition("<!-- ways:end -->")[0]
-    assert inside == "\n".join(table) + "\n"
+    assert section("docs/rehearsal.md", "ways") == "\n".join(table) + "\n"

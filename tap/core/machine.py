@@ -1,6 +1,6 @@
 """What happened? The state machine that turns observations into entries.
 
-Its policy for sessions is the table :data:`RULES`; the README's picture of it is printed from there. The machine is
+Its policy for sessions is the table :data:`RULES`; docs/how-it-works.md has its picture. The machine is
 total: reality is never refused. It is pure: no clock (time comes with the observation), no I/O, no randomness, no
 logging.
 """

@@ -1,4 +1,4 @@
-"""The machine's table as a picture: what the README shows is printed from here, so it cannot say otherwise."""
+"""The machine's table as a picture: docs/how-it-works.md shows what is printed here, so it cannot say otherwise."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ def environment_file(environ: Mapping[str, str]) -> Finding | None:
         return Finding("file", "failed", f"{found}: others may change it", f"chmod go-w {path}")
     secret = _secrets_in(EnvFile.of(environ), environ)
     if secret and mode & 0o044:
-        to_do = f"chmod 600 {path}, or put the secret into a file of its own (README.md, Secrets)"
+        to_do = f"chmod 600 {path}, or put the secret into a file of its own (docs/settings.md, Secrets)"
         return Finding("file", "failed", f"{found}: others may read {', '.join(secret)}", to_do)
     return Finding("file", "ok", f"{found}; {', '.join(secret)} in it" if secret else f"{found}; no secret in it")
 

@@ -1,4 +1,4 @@
-"""Every way to install that the README shows ends with a command that works, all it needs with it."""
+"""Every way to install that docs/install.md shows ends with a command that works, all it needs with it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_the_wheel_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_a_checkout_by_hash_alone(tmp_path: Path) -> None:
-    """As the README shows it: what builds the package is pinned too, and building fetches nothing."""
+    """as docs/install.md shows it: what builds the package is pinned too, and building fetches nothing."""
     run(sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env"))
     pip = [sys.executable, "-m", "pip", "--python", str(tmp_path / "env/bin/python"), "install", "--no-input"]
     fetch(*pip, "--require-hashes", "-r", str(PINNED), "-r", str(BUILD))

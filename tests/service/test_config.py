@@ -335,7 +335,7 @@ def test_settings_are_frozen() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    """Name, default, what is allowed and a sentence, for the README."""
+    """Name, default, what is allowed and a sentence, for docs/settings.md."""
     docs = setting_docs()
     assert [doc.variable for doc in docs] == [f"TAP_{name.upper()}" for name in Settings.model_fields]
     assert all(doc.allowed and doc.description.endswith(".") for doc in docs)
