@@ -33,6 +33,7 @@ from tap.adapters.ledger import Ledger
 from tap.core.codec import venue_of
 from tap.core.errors import JournalError, TapError
 from tap.core.merge import Row, fold
+from tap.core.taken import DEFAULT_MODULE
 from tap.history.asking import Asked, asked_events, ms_of_moment
 from tap.history.timeline import ClockStep, Event, Gap, Lane, Span, StillMark, Timeline, Totals, timeline_of
 
@@ -182,13 +183,15 @@ def open_journal(path: str | os.PathLike[str]) -> History:
         raise JournalError("may not be looked at", where=where, hint=hint) from None
 
 
-def open_ledger(url: str, key: str | None = None) -> History:
+def open_ledger(url: str, key: str | None = None, *, module: str = DEFAULT_MODULE) -> History:
     """The history in the ledger at ``url`` (https, or http on this machine), as far as ``key`` may read.
+
+    ``module`` is the one that the ledger's functions are in, where an app has them in one of its own.
 
     Works where an event loop runs too (a notebook). Raises ``TapError`` at the first question where the ledger cannot
     be reached, or does not know the key.
     """
-    return _OfLedger(url, None if key is None else _Key(key))
+    return _OfLedger(Ledger(url, None if key is None else _Key(key), module=module))
 
 
 def frame(events: Timeline | Iterable[Event], library: Literal["polars", "pandas"] | None = None) -> Any:
@@ -263,8 +266,8 @@ class _OfJournal(History):
 class _OfLedger(History):
     """Asks on an event loop of its own thread, so that it works whatever the caller's thread does."""
 
-    def __init__(self, url: str, key: _Key | None) -> None:
-        self._ledger = Ledger(url, key)
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
         self._loop = asyncio.new_event_loop()
         # A daemon: a script that ends without closing this has to end all the same.
         self._thread = Thread(target=self._loop.run_forever, name="tap-history", daemon=True)

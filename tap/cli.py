@@ -57,7 +57,13 @@ __all__ = ["cli", "main"]
 FAILED, USAGE, SETTINGS, CANNOT_TELL = 1, 2, 78, 255
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _T = TypeVar("_T")
-_LEDGER_SETTINGS = ("TAP_CONVEX_URL", "TAP_INGEST_KEY", "TAP_INGEST_KEY_FILE", "CREDENTIALS_DIRECTORY")
+_LEDGER_SETTINGS = (
+    "TAP_CONVEX_URL",
+    "TAP_CONVEX_MODULE",
+    "TAP_INGEST_KEY",
+    "TAP_INGEST_KEY_FILE",
+    "CREDENTIALS_DIRECTORY",
+)
 _STATUS_SETTINGS = (
     "TAP_ENABLED",
     "TAP_VENUE",
@@ -212,12 +218,12 @@ def _with_ledger(use: Callable[[Ledger], Awaitable[_T]]) -> _T:
     from tap.adapters.ledger import Ledger
 
     settings = _settings(*_LEDGER_SETTINGS)
-    url, key = settings.convex_url, settings.ingest_key
+    url, key, module = settings.convex_url, settings.ingest_key, settings.convex_module
     if url is None:
         raise SettingsInvalid(["TAP_CONVEX_URL: is not set → the deployment that holds the ledger"])
 
     async def body() -> _T:
-        async with Ledger(url, key) as ledger:
+        async with Ledger(url, key, module=module) as ledger:
             return await use(ledger)
 
     return asyncio.run(body())
@@ -1101,8 +1107,8 @@ def _history(*, from_ledger: bool, state_dir: Path | None) -> Iterator[History]:
     settings = _settings(*_LEDGER_SETTINGS)
     if settings.convex_url is None:
         raise SettingsInvalid(["TAP_CONVEX_URL: is not set → the deployment that holds the ledger"])
-    key = settings.ingest_key
-    with open_ledger(settings.convex_url, None if key is None else key.get_secret_value()) as history:
+    key = None if settings.ingest_key is None else settings.ingest_key.get_secret_value()
+    with open_ledger(settings.convex_url, key, module=settings.convex_module) as history:
         yield history
 
 

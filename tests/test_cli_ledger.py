@@ -130,6 +130,23 @@ def test_what_a_tape_gives_is_in_the_ledger_as_in_the_journal(venue: Venue) -> N
         assert json.loads(there.stdout) == json.loads(here.stdout)
 
 
+def test_an_app_with_functions_of_its_own_is_written_read_checked_and_forgotten_by_its_module(tmp_path: Path) -> None:
+    """Owner b has a ``production.ts`` that has nothing to do with ours."""
+    with local_ledger(["hall"], app="b") as local:
+        venue = Venue(local, tmp_path, "hall")
+        venue.env["TAP_CONVEX_MODULE"] = "tap"
+        written = venue.call("replay", venue.tape, "--to-ledger", "--json")
+        entries = len(written.stdout.splitlines())
+        assert f"the ledger's answers: {entries} applied, 0 duplicate, 0 stale, 0 rejected" in written.stderr
+        found = findings(venue.call("check", "--json", TAP_SERVER_URL="ws://127.0.0.1:1/"))
+        assert found["key"]["found"] == "it writes and reads venue hall"
+        for command in (("timeline", venue.session), ("sessions",)):
+            assert venue.call(*command, "--ledger").exit_code == 0
+        gone = venue.call("forget", venue.session, "--yes", TAP_ADMIN_KEY=ADMIN.get_secret_value())
+        assert "the ledger has forgotten it" in gone.stdout
+        assert venue.call("sessions", "--ledger").stdout == "no session is kept\n"
+
+
 @pytest.mark.parametrize(("command", "ending"), [("report", "html"), ("export", "edl")])
 def test_what_is_written_from_the_ledger_is_what_is_written_from_the_journal(
     command: str, ending: str, venue: Venue, tmp_path: Path
@@ -216,6 +233,11 @@ def test_an_answer_that_is_lost_on_the_way_costs_a_repetition(venue: Venue, loca
 
 
 # ---------------------------------------------------------------------------------------------- check
+
+
+def findings(done: Result) -> dict[str, Any]:
+    """What a check found, by what it tried."""
+    return {said["tried"]: said for said in map(json.loads, done.stdout.splitlines())}
 
 
 def test_check_says_that_ledger_and_key_are_right(venue: Venue) -> None:

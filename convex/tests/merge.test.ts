@@ -130,9 +130,14 @@ function orderOf(said: Said): Order {
   const retraction = canonical({ ...said.retracted });
   if (said.op === "event") {
     const inferred = (said.fields["detail"] as JsonObject | undefined)?.["inferred"] === true;
-    return [taken, Number(!inferred), Object.keys(told).length, canonical(told), retraction];
+    return [taken, Number(!inferred), countOf(told), canonical(told), retraction];
   }
-  return [rankOf(said), said.version, taken, Object.keys(said.fields).length, canonical(said.fields), retraction];
+  return [rankOf(said), said.version, taken, countOf(said.fields), canonical(said.fields), retraction];
+}
+
+/** Names there are, at any depth: each is one colon of JSON that stands outside of text. */
+function countOf(fields: JsonObject): number {
+  return JSON.stringify(fields).replace(/"(?:[^"\\]|\\.)*"/g, "").split(":").length - 1;
 }
 
 function rankOf(said: Said): number {

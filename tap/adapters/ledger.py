@@ -37,6 +37,7 @@ from tap.core.codec import LATEST_VERSION, entry_json, sub_key
 from tap.core.errors import LedgerError, LedgerRejected, LedgerUnavailable
 from tap.core.merge import Row
 from tap.core.model import Entry, Op
+from tap.core.taken import DEFAULT_MODULE
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -206,13 +207,17 @@ def disposition(error: LedgerError, *, attempt: int = 1, entries: int = 2) -> Di
 class Ledger:
     """A Convex deployment with our functions on it. An async context manager; one event loop's.
 
-    ``url`` is https, or http on this machine; ``key`` writes or reads one venue; ``deadline`` (s) is for each call.
-    Raises ``LedgerError`` for a URL that is not allowed. What calls raises ``LedgerAway`` or ``LedgerRefused``.
+    ``url`` is https, or http on this machine; ``key`` writes or reads one venue; ``module`` has the ledger's functions,
+    which are named without it here; ``deadline`` (s) is for each call. Raises ``LedgerError`` for a URL that is not
+    allowed. What calls raises ``LedgerAway`` or ``LedgerRefused``.
     """
 
-    def __init__(self, url: str, key: Secret | None, *, deadline: float = _DEADLINE_S) -> None:
+    def __init__(
+        self, url: str, key: Secret | None, *, module: str = DEFAULT_MODULE, deadline: float = _DEADLINE_S
+    ) -> None:
         self.shown = _shown(url)
         """The address without anything secret in it."""
+        self.module = module
         self.deadline = deadline
         self._base = url.rstrip("/")
         self._key = key
@@ -243,24 +248,24 @@ class Ledger:
         carry is answered ``rejected`` here. Without entries it only asks whether the key may write.
         """
         async with self._deadline():
-            packed = await asyncio.to_thread(_pack, entries[:MAX_ENTRIES], self._secret())
+            packed = await asyncio.to_thread(_pack, self._path("ingest"), entries[:MAX_ENTRIES], self._secret())
             answers: Iterable[Answer] = ()
             if packed.sent or not entries:
-                value = await self._post("mutation", "production:ingest", packed.body, _MAX_VERDICT)
+                value = await self._post("mutation", self._path("ingest"), packed.body, _MAX_VERDICT)
                 answers = self._answers(value, packed.sent)
         told = iter(answers)
         return [packed.refused.get(at) or next(told) for at in range(packed.taken)]
 
-    async def mutation(self, path: str, args: Mapping[str, Any]) -> Any:
+    async def mutation(self, function: str, args: Mapping[str, Any]) -> Any:
         """Call a mutation with our key among its arguments; its value, whole numbers as ``int``."""
-        return await self._call("mutation", path, {"accessKey": self._secret(), **args})
+        return await self._call("mutation", function, {"accessKey": self._secret(), **args})
 
     async def forget(self, admin_key: Secret, session_key: str) -> int:
         """Remove a shoot; how many rows went. With a key that the service never holds. Again after a failure."""
         deleted: int = 0
         while True:
             args = {"adminKey": admin_key.get_secret_value(), "sessionKey": session_key}
-            said = await self._call("mutation", "production:forgetSession", args)
+            said = await self._call("mutation", "forgetSession", args)
             gone = _count(said.get("deleted"), _MOST_DELETED) if isinstance(said, dict) else None
             if gone is None:
                 raise self._garbage()
@@ -276,41 +281,41 @@ class Ledger:
             await self.ingest([])
             if venue is not None:
                 page = {"numItems": 1, "cursor": None}
-                await self.query("production:listSessions", {"venue": venue, "paginationOpts": page})
+                await self.query("listSessions", {"venue": venue, "paginationOpts": page})
         except (LedgerAway, LedgerRefused) as error:
             return Ping(error.code, str(error.what), error.hint)
         return Ping("ok", "takes entries")
 
     # ------------------------------------------------------------------------------------------ reading
 
-    async def query(self, path: str, args: Mapping[str, Any]) -> Any:
+    async def query(self, function: str, args: Mapping[str, Any]) -> Any:
         """Call a query with our key among its arguments; its value, whole numbers as ``int``."""
-        return await self._call("query", path, {"accessKey": self._secret(), **args})
+        return await self._call("query", function, {"accessKey": self._secret(), **args})
 
     async def sessions(self, venue: str | None = None) -> AsyncIterator[Row]:
         """The sessions of the key's venue, newest first, read page by page as they are asked for."""
         args = {} if venue is None else {"venue": venue}
-        async for shown in self._pages("production:listSessions", args):
+        async for shown in self._pages("listSessions", args):
             yield self._row("session", shown)
 
     async def session(self, session_key: str) -> Row | None:
         """One session's row; None where there is none. Of a forgotten one little more than ``retracted``."""
-        shown = await self.query("production:getSession", {"sessionKey": session_key})
+        shown = await self.query("getSession", {"sessionKey": session_key})
         return None if shown is None else self._row("session", shown)
 
     async def timeline(self, session_key: str) -> list[Row]:
         """All rows of one session: its own, its cameras, its events by time, its stills; every page of them."""
         session = await self.session(session_key)
         rows = [] if session is None else [session]
-        for op, path in _LISTS:
-            rows += [self._row(op, shown) async for shown in self._pages(path, {"sessionKey": session_key})]
+        for op, function in _LISTS:
+            rows += [self._row(op, shown) async for shown in self._pages(function, {"sessionKey": session_key})]
         return rows
 
-    async def _pages(self, path: str, args: Mapping[str, Any]) -> AsyncIterator[Any]:
+    async def _pages(self, function: str, args: Mapping[str, Any]) -> AsyncIterator[Any]:
         cursor: str | None = None
         for _ in range(_MOST_PAGES):
             page = {"numItems": _PAGE, "cursor": cursor}
-            said = await self.query(path, {**args, "paginationOpts": page})
+            said = await self.query(function, {**args, "paginationOpts": page})
             if not isinstance(said, dict) or not isinstance(said.get("page"), list):
                 raise self._garbage()
             for shown in said["page"]:
@@ -325,7 +330,11 @@ class Ledger:
 
     # ------------------------------------------------------------------------------------------ one call
 
-    async def _call(self, kind: str, path: str, args: Mapping[str, Any]) -> Any:
+    def _path(self, function: str) -> str:
+        return f"{self.module}:{function}"
+
+    async def _call(self, kind: str, function: str, args: Mapping[str, Any]) -> Any:
+        path = self._path(function)
         async with self._deadline():
             try:
                 body = await asyncio.to_thread(_body, path, args)
@@ -452,9 +461,9 @@ class Ledger:
 _NET = "check the network and TAP_CONVEX_URL; nothing is lost meanwhile"
 _HEADERS = {"Content-Type": "application/json", "User-Agent": "multicam-tap"}
 _LISTS: tuple[tuple[Op, str], ...] = (
-    ("camera", "production:listCameras"),
-    ("event", "production:listDirectorEvents"),
-    ("still", "production:listStills"),
+    ("camera", "listCameras"),
+    ("event", "listDirectorEvents"),
+    ("still", "listStills"),
 )
 _KEYS: Mapping[Op, Callable[[str, dict[str, Any]], str]] = {
     "session": lambda session, _: session,
@@ -551,7 +560,7 @@ class _Packed(NamedTuple):
     """Entries that are answered by this call, from the first on."""
 
 
-def _pack(entries: Sequence[Entry], key: str | None) -> _Packed:
+def _pack(path: str, entries: Sequence[Entry], key: str | None) -> _Packed:
     parts: list[bytes] = []
     sent: list[str] = []
     refused: dict[int, Answer] = {}
@@ -568,7 +577,7 @@ def _pack(entries: Sequence[Entry], key: str | None) -> _Packed:
             sent.append(entry.key)
         taken += 1
     access = b"" if key is None else b'"accessKey":' + orjson.dumps(key) + b","
-    head = b'{"path":"production:ingest","format":"convex_encoded_json","args":{'
+    head = b'{"path":' + orjson.dumps(path) + b',"format":"convex_encoded_json","args":{'
     return _Packed(head + access + b'"entries":[' + b",".join(parts) + b"]}}", sent, refused, taken)
 
 

@@ -4,8 +4,8 @@ The same rules stand in ``convex/functions/ledger/merge.ts``; ``convex/contract/
 one row:
 
 1. Only the entries of the highest ``revision`` count.
-2. Of those the greatest wins: by version (stills: by status first), then taken back, then number of fields, then
-   canonical JSON. Events: not inferred beats inferred, then the same without ``observedAt``.
+2. Of those the greatest wins: by version (stills: by status first), then taken back, then number of fields (those
+   inside objects too), then canonical JSON. Events: not inferred beats inferred, then the same without ``observedAt``.
 3. Facts set once are never un-set: the least ``startedAt`` and ``joinedAt``, the ``startState`` of least ``at``, and
    what a still knew of its times, sizes, hash, storage and program camera.
 4. Of events equal but for ``observedAt``, the least of it stands.
@@ -129,9 +129,16 @@ def _rank(entry: Entry) -> tuple[Any, ...]:
     if entry.op == "event":
         bare = {name: value for name, value in fields.items() if name != "observedAt"}
         seen = (fields.get("detail") or {}).get("inferred") is not True
-        return (back, seen, len(bare), canonical(bare), reason)
-    told = (entry.version, back, len(fields), canonical(fields), reason)
+        return (back, seen, _size(bare), canonical(bare), reason)
+    told = (entry.version, back, _size(fields), canonical(fields), reason)
     return (RANK.get(fields.get("status", ""), 0), *told) if entry.op == "still" else told
+
+
+def _size(value: Any) -> int:
+    """How many fields there are, those inside too: what says less of a nested one must not win by its spelling."""
+    if isinstance(value, Mapping):
+        return len(value) + sum(map(_size, value.values()))
+    return sum(map(_size, value)) if isinstance(value, (list, tuple)) else 0
 
 
 def _instant(value: Any) -> Any:

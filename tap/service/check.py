@@ -203,7 +203,9 @@ async def _ledger(settings: Settings) -> AsyncIterator[Finding]:
         to_do = "set TAP_CONVEX_URL later, and all of it is sent"
         yield Finding("convex", "ok", "none is configured: the journal keeps everything", to_do)
         return
-    async with Ledger(settings.convex_url, settings.ingest_key, deadline=_LEDGER_WITHIN_S) as ledger:
+    async with Ledger(
+        settings.convex_url, settings.ingest_key, module=settings.convex_module, deadline=_LEDGER_WITHIN_S
+    ) as ledger:
         ping = await ledger.ping(settings.venue)
         if ping.code in _KEY_CODES:
             yield Finding("convex", "ok", f"{ledger.shown}: it answers, and our functions are there")
@@ -226,7 +228,7 @@ async def _wrong_key(ledger: Ledger, ping: Ping, venue: str) -> Finding:
 async def _reads(ledger: Ledger, venue: str) -> bool:
     page = {"numItems": 1, "cursor": None}
     try:
-        await ledger.query("production:listSessions", {"venue": venue, "paginationOpts": page})
+        await ledger.query("listSessions", {"venue": venue, "paginationOpts": page})
     except (LedgerAway, LedgerRefused):
         return False
     return True

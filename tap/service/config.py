@@ -29,6 +29,7 @@ from tap.core.errors import SettingsInvalid
 from tap.core.formats import FORMATS, Layout, layouts_of
 from tap.core.model import Policy, SessionPolicy
 from tap.core.redact import redact_text
+from tap.core.taken import DEFAULT_MODULE
 from tap.service.envfile import EnvFile
 from tap.service.keys import KeyFile, SecretFileInvalid, fits_header, read_secret
 
@@ -39,6 +40,7 @@ _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 _SECRETS = {"server_token": "server-token", "ingest_key": "ingest-key", "ops_token": "ops-token"}
 """Settings that may stand in a file of their own, and the names of their systemd credentials."""
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9])?")
+_MODULE = re.compile(r"\w[\w.]*(?:/\w[\w.]*)*", re.ASCII)
 _LONGEST_SHOWN = 80
 _TRACKED = "fcp7xml:angles or fcp7xml:multicam"
 _SHORTEST_TOKEN = 12
@@ -89,6 +91,11 @@ class Settings(BaseSettings):
         None,
         "https://…, or http:// on this machine",
         "The Convex deployment that holds the ledger. Unset: the journal keeps everything.",
+    )
+    convex_module: str = _setting(
+        DEFAULT_MODULE,
+        "the path of a module below the functions folder, without .ts",
+        "The module of the deployment that the ledger's functions are in, where an app has them in one of its own.",
     )
     ingest_key: SecretStr | None = _setting(
         None,
@@ -256,6 +263,13 @@ class Settings(BaseSettings):
         if url.username or url.password or url.query:
             raise ValueError("has a user, a password or a query in it")
         return value.rstrip("/")
+
+    @field_validator("convex_module")
+    @classmethod
+    def _of_functions(cls, value: str) -> str:
+        if not _MODULE.fullmatch(value):
+            raise ValueError("is no path of a module")
+        return value
 
     @field_validator("ingest_key")
     @classmethod

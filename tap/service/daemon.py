@@ -248,7 +248,7 @@ class Service:
         key_file = settings.ingest_key_in_file
         publisher: Publisher = publish.Publisher(
             self.writer,
-            ledger.Ledger(settings.convex_url, key_file or settings.ingest_key),
+            ledger.Ledger(settings.convex_url, key_file or settings.ingest_key, module=settings.convex_module),
             venue=settings.venue,
             read_key_again=None if key_file is None else key_file.read_again,
             on_stale=self.pipeline.raise_version,

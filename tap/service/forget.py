@@ -80,7 +80,7 @@ async def look_up(settings: Settings, session_key: str) -> Known:
     row = kept.get(session_key)
     in_ledger: bool | None = None
     if settings.convex_url is not None and settings.ingest_key is not None:
-        async with Ledger(settings.convex_url, settings.ingest_key) as ledger:
+        async with Ledger(settings.convex_url, settings.ingest_key, module=settings.convex_module) as ledger:
             shown = await ledger.session(session_key)
         in_ledger = shown is not None
         # The ledger may have what other taps saw, the journal what is not sent yet: live in one of them is live.
@@ -124,7 +124,7 @@ async def forget(settings: Settings, session_key: str, admin: SecretStr | None) 
     """
     rows = None
     if settings.convex_url is not None and admin is not None:
-        rows = await _forget_rows(settings.convex_url, session_key, admin)
+        rows = await _forget_rows(settings.convex_url, settings.convex_module, session_key, admin)
     # The journal after the tapes: it knows when the session ran, also where this has to be run again.
     frames = erase(settings.tapes_path, session_key, _spans(settings.journal_path, session_key), settings.dialect)
     entries = 0
@@ -142,8 +142,8 @@ def _spans(path: Path, session_key: str) -> list[Span]:
         return spans_of(journal.session_entries(session_key))
 
 
-async def _forget_rows(url: str, session_key: str, admin: SecretStr) -> int:
-    async with Ledger(url, None) as ledger:
+async def _forget_rows(url: str, module: str, session_key: str, admin: SecretStr) -> int:
+    async with Ledger(url, None, module=module) as ledger:
         try:
             return await ledger.forget(admin, session_key)
         except LedgerRefused as error:

@@ -502,10 +502,31 @@ def test_arguments_that_convex_cannot_carry_are_our_own_mistake(local: Local) ->
     async def body() -> None:
         async with local.ledger(venue) as ledger:
             with pytest.raises(LedgerRefused) as caught:
-                await ledger.query("production:getSession", {"sessionKey": 2**60})
+                await ledger.query("getSession", {"sessionKey": 2**60})
             assert caught.value.code == "arguments"
             with pytest.raises(LedgerRefused) as caught:
-                await ledger.mutation("production:nothing", {})
+                await ledger.mutation("nothing", {})
             assert caught.value.code == "no_function"
+
+    run(body())
+
+
+def test_every_call_goes_to_the_module_that_the_functions_are_in() -> None:
+    """An app may have a ``production.ts`` of its own: nothing of ours is called there."""
+
+    async def body() -> None:
+        page_of_none = {"page": [], "isDone": True, "continueCursor": ""}
+        async with stubbed() as (stub, url), Ledger(url, KEY, module="stage/tap") as ledger:
+            await ledger.ingest([event(1)])
+            stub.faults += [says({"status": "success", "value": {"done": True, "deleted": 3.0}})]
+            await ledger.forget(KEY, "v/s1")
+            stub.faults += [says({"status": "success", "value": None})] * 2
+            await ledger.session("v/s1")
+            stub.faults += [says({"status": "success", "value": page_of_none})] * 4
+            assert await ledger.timeline("v/s1") == []
+            assert [row async for row in ledger.sessions()] == []
+        functions = [path.removeprefix("stage/tap:") for path in stub.paths]
+        assert functions[:4] == ["ingest", "forgetSession", "getSession", "getSession"]
+        assert sorted(functions[4:]) == ["listCameras", "listDirectorEvents", "listSessions", "listStills"]
 
     run(body())

@@ -49,7 +49,7 @@ class Local:
         return next(self._venues)
 
     def ledger(self, venue: str, **options: Any) -> Ledger:
-        return _Elsewhere(self.module, self.url, key_of(venue), **options)
+        return Ledger(self.url, key_of(venue), module=self.module, **options)
 
     def call(self, kind: str, path: str, **args: Any) -> Any:
         """A function of the app that is served, as its own pages call it; its value."""
@@ -83,19 +83,6 @@ class Local:
             return json.load(connection.getresponse())
         finally:
             connection.close()
-
-
-class _Elsewhere(Ledger):
-    """A client whose calls go to another module of functions."""
-
-    def __init__(self, module: str, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._module = module
-
-    async def _post(self, kind: str, path: str, body: bytes, *rest: Any) -> Any:
-        path = path.replace("production:", f"{self._module}:", 1)
-        body = body.replace(b'"path":"production:', f'"path":"{self._module}:'.encode(), 1)
-        return await super()._post(kind, path, body, *rest)
 
 
 @contextmanager

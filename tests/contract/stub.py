@@ -40,6 +40,8 @@ class Stub:
         self.poison: set[str] = set()
         self.refused: dict[str, dict[str, Any]] = {}
         """Answers of one's own choice, by key."""
+        self.paths: list[str] = []
+        """What was called, in order."""
         self._known: set[str] = set()
 
     def app(self) -> web.Application:
@@ -53,6 +55,7 @@ class Stub:
         self.calls += 1
         self.largest = max(self.largest, len(body))
         self.connections.add(request.transport)
+        self.paths.append(orjson.loads(body)["path"])
         if self.faults:
             reply = self.faults.pop(0)(self, request, body)
             return await reply if asyncio.iscoroutine(reply) else reply  # type: ignore[no-any-return]

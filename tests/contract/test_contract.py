@@ -60,7 +60,7 @@ def test_the_ledger_does_what_the_contract_says(local: Local, case: dict[str, An
             if case.get("refusedByConvex"):
                 await _never_leaves(ledger, case)
                 return
-            answers = await ledger.mutation("production:ingest", {"entries": case["entries"]})
+            answers = await ledger.mutation("ingest", {"entries": case["entries"]})
             told = [{name: answer[name] for name in answer if name not in ("key", "reason")} for answer in answers]
             assert told == case["outcomes"]
             assert _rows_by_table(await _all_rows(ledger, _session_keys(case, venue))) == {
@@ -73,7 +73,7 @@ def test_the_ledger_does_what_the_contract_says(local: Local, case: dict[str, An
 async def _never_leaves(ledger: Ledger, case: dict[str, Any]) -> None:
     """Convex's own values cannot carry it: the client says so, for the one entry, and the others are written."""
     with pytest.raises(LedgerRefused, match="nothing that Convex can carry"):
-        await ledger.mutation("production:ingest", {"entries": case["entries"]})
+        await ledger.mutation("ingest", {"entries": case["entries"]})
     entries = [
         Entry(raw["key"], raw["op"], raw["sessionKey"], raw["version"], raw["fields"]) for raw in case["entries"]
     ]

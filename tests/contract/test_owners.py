@@ -80,7 +80,7 @@ def test_the_ledger_does_there_what_the_contract_says(local: Local, case: dict[s
             if case.get("refusedByConvex"):
                 await _never_leaves(ledger, case)
                 return
-            answers = await ledger.mutation("production:ingest", {"entries": case["entries"]})
+            answers = await ledger.mutation("ingest", {"entries": case["entries"]})
             told = [{name: answer[name] for name in answer if name not in ("key", "reason")} for answer in answers]
             assert told == case["outcomes"]
             assert _rows_by_table(await _all_rows(ledger, _session_keys(case, venue))) == {

@@ -54,6 +54,7 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
             "TAP_DIALECT": "./mine.toml",
             "TAP_STATE_DIR": str(tmp_path),
             "TAP_CONVEX_URL": "https://happy-otter-1.convex.cloud/",
+            "TAP_CONVEX_MODULE": "stage/tap",
             "TAP_INGEST_KEY": "k-1",
             "TAP_OPS_LISTEN": "[::1]:80",
             "TAP_TIMEZONE": "Europe/Berlin",
@@ -74,6 +75,7 @@ def test_every_setting_is_taken(tmp_path: Path) -> None:
     assert settings.server_token is not None
     assert settings.server_token.get_secret_value() == "t-1"
     assert settings.convex_url == "https://happy-otter-1.convex.cloud"
+    assert settings.convex_module == "stage/tap"
     assert settings.ops_address == ("::1", 80)
     assert settings.journal_path == tmp_path / "journal.db"
     assert settings.policy() == Policy(session="mode", grace_ms=500, settle_ms=1000, idle_ms=600_000)
@@ -88,6 +90,7 @@ def test_wrong_ones_are_told_all_at_once() -> None:
         TAP_VENUE="ü" * 20,
         TAP_SERVER_URL="http://127.0.0.1:9404/",
         TAP_CONVEX_URL="http://convex.example",
+        TAP_CONVEX_MODULE="tap:ingest",
         TAP_OPS_LISTEN="everywhere",
         TAP_TIMEZONE="Mars/Olympus",
         TAP_SESSION_BY="feeling",
@@ -96,7 +99,7 @@ def test_wrong_ones_are_told_all_at_once() -> None:
         TAP_LOG_LEVEL="loud",
         TAP_STATE_DIR="/dev/null",
     )
-    assert len(lines) == 11
+    assert len(lines) == 12
     assert lines == [
         "TAP_ENABLED: 'maybe' is not allowed → 1 or 0",
         "TAP_VENUE: 'üüüüüüüüüüüüüüüüüüüü' is 120 bytes long → 1 to 40 bytes, percent-encoded",
@@ -104,6 +107,8 @@ def test_wrong_ones_are_told_all_at_once() -> None:
         "TAP_STATE_DIR: '/dev/null' is there, and is no directory → a directory that may be written to",
         "TAP_CONVEX_URL: 'http://convex.example' would send the key in the clear over the network"
         " → https://…, or http:// on this machine",
+        "TAP_CONVEX_MODULE: 'tap:ingest' is no path of a module"
+        " → the path of a module below the functions folder, without .ts",
         "TAP_OPS_LISTEN: 'everywhere' is no address to listen on → HOST:PORT, or off",
         "TAP_TIMEZONE: 'Mars/Olympus' is no time zone that this machine knows → a name such as Europe/Berlin",
         "TAP_SESSION_BY: 'feeling' is not allowed → frames, mode, program, record or stream",

@@ -5,7 +5,7 @@
  *
  * 1. Only the entries of the highest `revision` count.
  * 2. Of those the greatest wins, by the order below, and the row has its fields, `version` and `retracted`:
- *      session, camera  version; taken back; number of fields; canonical JSON
+ *      session, camera  version; taken back; number of fields (those inside objects too); canonical JSON
  *      still            status (requested < failed < captured < uploaded); then the same
  *      event            taken back; not inferred; number of fields and canonical JSON, both without `observedAt`
  * 3. Facts set once are never un-set, whoever wins: the least `startedAt` and `joinedAt`, the `startState` of least
@@ -208,9 +208,14 @@ function compareTold(left: Told, right: Told): number {
 }
 
 function compareFields(left: JsonObject, right: JsonObject): number {
-  return (
-    Object.keys(left).length - Object.keys(right).length || compareText(canonical(left), canonical(right))
-  );
+  return sizeOf(left) - sizeOf(right) || compareText(canonical(left), canonical(right));
+}
+
+/** How many fields there are, those inside too: what says less of a nested one must not win by its spelling. */
+function sizeOf(value: Json): number {
+  if (typeof value !== "object" || value === null) return 0;
+  const own = Array.isArray(value) ? 0 : Object.keys(value).length;
+  return Object.values(value).reduce<number>((sum, inner) => sum + sizeOf(inner as Json), own);
 }
 
 function compareRetractions(left: Told, right: Told): number {
