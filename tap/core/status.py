@@ -41,6 +41,8 @@ class Reason(Struct, frozen=True, rename="camel"):
     state: HealthState
     words: str
     next_step: str
+    standing: str = ""
+    """The standing (:mod:`tap.core.standing`) that it puts the tap in; empty where it only wants a look."""
 
 
 class Health(Struct, frozen=True, rename="camel"):
@@ -49,6 +51,15 @@ class Health(Struct, frozen=True, rename="camel"):
     state: HealthState
     reasons: list[Reason]
     """The worst first."""
+    standing: str = ""
+    """One of :data:`tap.core.standing.STANDINGS`; empty from a tap of before 0.2."""
+    words: str = ""
+    """What people read."""
+    colour: str = ""
+    """Of that: ``green``, ``grey``, ``yellow`` or ``red``."""
+    alarm: bool = False
+    """Somebody has to be woken for it."""
+    next_step: str = ""
 
 
 class ServerNow(Struct, frozen=True, rename="camel"):

@@ -19,13 +19,11 @@ from tap.history.words import clock, counted, day, lasting
 
 __all__ = ["status_lines", "status_screen", "watch_status"]
 
-_HEALTH = {
-    "ok": ("●", "green", "delivering"),
-    "degraded": ("▲", "yellow", "delivering, but look"),
-    "failing": ("■", "bold red", "NOT delivering"),
-}
+_SIGNS = {"green": ("●", "green"), "grey": ("○", ""), "yellow": ("▲", "yellow"), "red": ("■", "bold red")}
+_STATES = {"ok": "green", "degraded": "yellow", "failing": "red"}
+"""The colours of reasons, and of a tap that is of before there were standings."""
 _LEDGER = {
-    "none": "none is configured: the journal keeps",
+    "none": "none is configured: the journal keeps everything",
     "idle": "has everything",
     "shipping": "is taking entries",
     "away": "is away",
@@ -100,7 +98,8 @@ def _parts(report: Report, zone: tzinfo | None, now: int) -> Iterator[Renderable
 
 def _running(status: Status, zone: tzinfo | None) -> Iterator[RenderableType]:
     now = status.now
-    sign, style, words = _HEALTH[now.health.state]
+    sign, style = _SIGNS[now.health.colour or _STATES[now.health.state]]
+    words = plain(now.health.words or now.health.state)
     head = Text(plain(status.venue), style="bold")
     head.append(f"   {sign} {words}", style=style)
     head.append(f"   multicam-tap {status.version}, up {lasting(now.wall - status.started_at)}", style="dim")
@@ -117,7 +116,7 @@ def _running(status: Status, zone: tzinfo | None) -> Iterator[RenderableType]:
 
 def _reasons(health: Health) -> Iterator[RenderableType]:
     for reason in health.reasons:
-        sign, style, _ = _HEALTH[reason.state]
+        sign, style = _SIGNS[_STATES[reason.state]]
         text = Text(f"{sign} {plain(reason.words)}", style=style)
         text.append(f" → {plain(reason.next_step)}", style="default")
         yield Padding(text, (0, 0, 0, 2), expand=False)

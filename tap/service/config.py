@@ -14,6 +14,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
@@ -31,6 +32,7 @@ from tap.core.model import Policy, SessionPolicy
 from tap.core.redact import redact_text
 from tap.core.taken import DEFAULT_MODULE
 from tap.service.envfile import EnvFile
+from tap.service.hours import hours_of
 from tap.service.keys import KeyFile, SecretFileInvalid, fits_header, read_secret
 
 __all__ = ["SettingDoc", "Settings", "load_settings", "make_state_dir", "setting_docs"]
@@ -118,6 +120,11 @@ class Settings(BaseSettings):
         "host names, commas between them",
         "Further names by which the live page may be asked for; addresses, localhost and this machine's own name may"
         " always.",
+    )
+    server_hours: str | None = _setting(
+        None,
+        "always, or days and hours such as mon-fri 08:00-23:00, sat",
+        "When the server should be there, by the venue's clock: away then, it is an alarm. Unset: only in a session.",
     )
     export_dir: Path | None = _setting(
         None,
@@ -318,6 +325,13 @@ class Settings(BaseSettings):
                 raise ValueError("holds what is no host name")
         return value
 
+    @field_validator("server_hours")
+    @classmethod
+    def _told_hours(cls, value: str | None) -> str | None:
+        if value is not None:
+            hours_of(value)
+        return value
+
     @field_validator("export_dir")
     @classmethod
     def _from_the_root(cls, value: Path | None) -> Path | None:
@@ -381,6 +395,14 @@ class Settings(BaseSettings):
     def exports(self) -> tuple[tuple[str, Layout], ...]:
         """Formats and layouts to be written when a session is over; none where either setting is missing."""
         return () if self.export_dir is None else _exports(self.export_formats)
+
+    def server_expected(self, now: int) -> bool:
+        """Whether the venue says that the server should be there at a moment (Unix ms)."""
+        if self.server_hours is None:
+            return False
+        zone = None if self.timezone is None else ZoneInfo(self.timezone)
+        local = datetime.fromtimestamp(now / 1000, UTC).astimezone(zone)
+        return any(hours.hold(local) for hours in hours_of(self.server_hours))
 
     def policy(self) -> Policy:
         """How to infer here; what makes a session is for the dialect to say, unless the venue does."""

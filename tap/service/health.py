@@ -1,7 +1,7 @@
-"""Health answers one question: would what happens now be heard, kept and delivered? And if not, what is to be done?
+"""Health answers one question: would what happens now be heard and kept? And if not, what is to be done?
 
 ``judge`` is pure: from numbers to words. The rules are a list, one function a part of the way; a rule that has nothing
-to say says nothing.
+to say says nothing. Which standing comes of the reasons, its words and its colour are in :mod:`tap.core.standing`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from tap.core.plain import plain
+from tap.core.standing import STANDINGS, standing_words
 from tap.core.status import Health, HealthState, Reason
 
 if TYPE_CHECKING:
@@ -20,14 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["Health", "Numbers", "Reason", "health", "judge", "numbers_of"]
 
 RECONNECT_S = 15.0
-"""How long the server may be away, without a session, before that is red: restarts and cables."""
+"""How long a server that should be there may be away, without a session, before that is red: restarts and cables."""
 FIRST_FRAME_S = 15.0
 """How long a connection may stay without a frame; the state comes at once."""
 UNDERSTOOD_S = 30.0
 """How long frames may come without one that the dialect understands."""
-LEDGER_AWAY_S = 30.0
-"""How long the ledger may be away before that is red, where it answered before."""
-BACKLOG_S = 120.0
+BACKLOG_S = 30.0
 """How old the oldest entry may get while the ledger takes what it is sent."""
 DISK_S = 10.0
 """How long the disk may take for a commit."""
@@ -43,7 +42,10 @@ class Numbers(Struct, frozen=True, kw_only=True):
     connected: bool = True
     connected_for: float = 0.0
     """Since when the server has been there, or away."""
-    ever_connected: bool = True
+    ever_heard: bool = True
+    """The server was, by this tap or by one before it in the same state directory."""
+    expected: bool = False
+    """The venue says that the server should be there now, session or not."""
     problem: str | None = None
     session: bool = False
     """One runs, as far as is known."""
@@ -96,14 +98,45 @@ def health(service: Service) -> Health:
 
 
 def judge(numbers: Numbers) -> Health:
-    """State and reasons, the worst first."""
+    """State, standing and reasons, the worst first."""
     reasons = [reason for rule in _RULES for reason in rule(numbers)]
-    reasons.sort(key=lambda reason: reason.state != "failing")
-    return Health(reasons[0].state if reasons else "ok", reasons)
+    reasons.sort(key=lambda reason: (reason.state != "failing", -_RANK.get(reason.standing, -1)))
+    name = _standing(numbers, reasons)
+    state: HealthState = max((reason.state for reason in reasons), key=_STATES.index, default="ok")
+    standing = STANDINGS[name]
+    looks = sum(not reason.standing for reason in reasons)
+    words = standing_words(name, session=numbers.session, count=numbers.waiting)
+    return Health(
+        state,
+        reasons,
+        standing=name,
+        words=f"{words}; {looks} to look at" if looks else words,
+        colour="yellow" if looks and standing.colour in ("green", "grey") else standing.colour,
+        alarm=standing.alarm,
+        next_step=standing.next_step,
+    )
 
 
-def _reason(state: HealthState, name: str, words: str, next_step: str) -> Reason:
-    return Reason(name, state, plain(words)[:_SHOWN], plain(next_step)[:_SHOWN])
+def _standing(n: Numbers, reasons: Iterable[Reason]) -> str:
+    """The worst that a reason puts the tap in; without one, how a server and a ledger that do as they should stand."""
+    found = [reason.standing for reason in reasons if reason.standing]
+    if not n.connected:
+        found.append("waiting")
+    elif n.ledger is None:
+        found.append("local")
+    elif not n.ledger_answered:
+        found.append("untried")
+    else:
+        found.append("in_step")
+    return max(found, key=_RANK.__getitem__)
+
+
+_STATES: tuple[HealthState, ...] = ("ok", "degraded", "failing")
+_RANK = {name: rank for rank, name in enumerate(STANDINGS)}
+
+
+def _reason(state: HealthState, name: str, words: str, next_step: str, standing: str = "") -> Reason:
+    return Reason(name, state, plain(words)[:_SHOWN], plain(next_step)[:_SHOWN], standing)
 
 
 # ---------------------------------------------------------------------------------------------- the rules
@@ -112,11 +145,16 @@ def _reason(state: HealthState, name: str, words: str, next_step: str) -> Reason
 def _server(n: Numbers) -> Iterable[Reason]:
     if n.connected:
         return
-    away = n.session or not n.ever_connected or n.connected_for >= RECONNECT_S
-    lost = " in the middle of a session" if n.session else ""
-    words = f"{n.server} is away{lost}: {n.problem or 'no connection'}"
+    problem = n.problem or "no connection"
     step = f"start {n.speaker}, or check TAP_SERVER_URL and the network; 'multicam-tap check' tries it"
-    yield _reason("failing" if away else "degraded", "server_away", words, step)
+    if n.session:
+        words = f"{n.server} is away in the middle of a session: {problem}"
+        yield _reason("failing", "server_away", words, step, "lost")
+    elif n.expected and n.connected_for >= RECONNECT_S:
+        words = f"{n.server} is away, and should be there (TAP_SERVER_HOURS): {problem}"
+        yield _reason("failing", "server_away", words, step, "missing")
+    elif not n.ever_heard:
+        yield _reason("degraded", "server_away", f"{n.server} has never been heard: {problem}", step, "unheard")
 
 
 def _silence(n: Numbers) -> Iterable[Reason]:
@@ -124,17 +162,19 @@ def _silence(n: Numbers) -> Iterable[Reason]:
         return
     if not n.frames and n.connected_for >= FIRST_FRAME_S:
         words = f"{n.server} has been connected for {n.connected_for:.0f} s, and not one frame came"
-        yield _reason("failing", "server_silent", words, "is TAP_SERVER_URL the path of its control WebSocket?")
+        yield _reason(
+            "failing", "server_silent", words, "is TAP_SERVER_URL the path of its control WebSocket?", "silent"
+        )
     elif n.heartbeat and n.silent_for is not None and n.silent_for > _HEARTBEATS_MISSED * n.heartbeat:
         words = f"{n.server} stays silent for {n.silent_for:.0f} s, and promised a frame every {n.heartbeat:.0f} s"
-        yield _reason("failing", "server_silent", words, f"see whether {n.speaker} hangs, or restart it")
+        yield _reason("failing", "server_silent", words, f"see whether {n.speaker} hangs, or restart it", "silent")
 
 
 def _dialect(n: Numbers) -> Iterable[Reason]:
     look = "'multicam-tap inspect' shows what the server says; TAP_DIALECT takes a mapping for it"
     if n.heard and not n.understood and n.connected and n.connected_for >= UNDERSTOOD_S:
         words = f"the dialect {n.dialect} understands none of {n.heard} frames"
-        yield _reason("failing", "nothing_understood", words, look)
+        yield _reason("failing", "nothing_understood", words, look, "not_understood")
     for name, alarm in n.drift.items():
         words, _, step = alarm.partition(" → ")
         yield _reason("degraded", f"drift_{name}", words, step or look)
@@ -164,13 +204,13 @@ def _journal(n: Numbers) -> Iterable[Reason]:
         step = (
             f"free space or mend the disk of {n.journal}; what waits is written then, and lost if the tap ends before"
         )
-        yield _reason("failing", "journal", words, step)
+        yield _reason("failing", "journal", words, step, "in_memory")
     elif n.commit_waits >= DISK_S:
         words = f"the disk has not answered for {n.commit_waits:.0f} s; {n.in_memory} entries wait in memory"
-        yield _reason("failing", "disk", words, f"look after the disk of {n.journal}")
+        yield _reason("failing", "disk", words, f"look after the disk of {n.journal}", "in_memory")
     if n.journal_full is not None:
         step = "see why the ledger does not take it ('multicam-tap check'), or raise TAP_JOURNAL_MEGABYTES"
-        yield _reason("failing", "journal_full", n.journal_full, step)
+        yield _reason("failing", "journal_full", n.journal_full, step, "overfull")
     if n.moved_aside:
         words = "a damaged journal was moved aside, and a new one begun"
         yield _reason("degraded", "journal_moved", words, f"keep the file beside {n.journal}, and look after the disk")
@@ -188,17 +228,15 @@ def _ledger(n: Numbers) -> Iterable[Reason]:
     waiting = f"{n.waiting} entries wait in the journal"
     if n.ledger_state == "blocked":
         words = f"publishing is blocked: {n.ledger_reason or 'the ledger refuses'}; {waiting}"
-        yield _reason("failing", "ledger_blocked", words, n.ledger_hint or "'multicam-tap check' tries it")
+        yield _reason("degraded", "ledger_blocked", words, n.ledger_hint or "'multicam-tap check' tries it", "behind")
     elif n.ledger_state == "away":
-        red = n.ledger_for >= LEDGER_AWAY_S or not n.ledger_answered
         words = f"the ledger is away: {n.ledger_reason or 'no answer'}; {waiting}"
         step = n.ledger_hint or "check TAP_CONVEX_URL and the network; nothing is lost meanwhile"
-        yield _reason("failing" if red else "degraded", "ledger_away", words, step)
+        yield _reason("degraded", "ledger_away", words, step, "behind")
     elif n.oldest_pending is not None and n.oldest_pending >= BACKLOG_S and not 0 < n.waiting <= n.postponed:
         words = f"the ledger is behind: {waiting}, the oldest for {n.oldest_pending:.0f} s"
-        yield _reason(
-            "degraded", "ledger_behind", words, "wait while it catches up; see the deployment where it does not"
-        )
+        step = "wait while it catches up; see the deployment where it does not"
+        yield _reason("degraded", "ledger_behind", words, step, "behind")
     if n.postponed:
         words = f"the ledger fails on {n.postponed} entries while it takes others: these are tried again by themselves"
         step = "see 'multicam-tap journal ls --pending' for why, and the deployment's logs ('npx convex logs')"
@@ -231,7 +269,8 @@ def numbers_of(service: Service) -> Numbers:
         server=socket.shown,
         connected=socket.connected,
         connected_for=max(0, now.wall - meters.server_since) / 1000,
-        ever_connected=meters.ever_connected,
+        ever_heard=meters.ever_connected or bool(state.heard),
+        expected=service.settings.server_expected(now.wall),
         problem=socket.problem,
         session=state.session is not None and state.session.status == "live",
         frames=socket.frames_here,

@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from tap.core.kinds import KINDS
+from tap.core.standing import STANDINGS
 from tap.service.health import health
 from tap.service.meters import Histogram
 from tap.service.ops.now import bounded_types, version
@@ -73,7 +74,10 @@ class _Readings(Collector):
     def _health(self) -> Iterator[Metric]:
         now = health(self._service)
         states = {state: float(state == now.state) for state in ("ok", "degraded", "failing")}
-        yield _by("health", "1 for how the tap stands: ok, degraded (look at it), failing.", "state", states)
+        yield _by("health", "1 for how the tap does: ok, degraded (look at it), failing.", "state", states)
+        standings = {name: float(name == now.standing) for name in STANDINGS}
+        yield _by("standing", "1 for how the tap stands: what happens to a cut made now.", "standing", standings)
+        yield _gauge("alarm", "1 where somebody has to be woken: what happens now is being lost.", now.alarm)
         reasons = {reason.name: 1.0 for reason in now.reasons}
         yield _by("health_reason", "1 for each thing that is not as it should be.", "reason", reasons)
 

@@ -287,5 +287,6 @@ def _file(name: str, kind: str) -> _Handler:
 
 
 def _health_text(now: Health) -> str:
-    lines = [now.state, *(f"{reason.state}: {reason.words} → {reason.next_step}" for reason in now.reasons)]
+    reasons = (f"{reason.state}: {reason.words} → {reason.next_step}" for reason in now.reasons)
+    lines = [now.state, f"{now.words} → {now.next_step}", *reasons]
     return "\n".join(lines) + "\n"

@@ -135,7 +135,7 @@ function takeNow(said) {
   if (before !== null && said.program?.cameraId !== before.program?.cameraId && said.session !== null) {
     announce(`On air: ${said.program?.name ?? "nothing"}`);
   }
-  if (before !== null && said.health.state !== before.health.state) announce(healthWords(said.health));
+  if (before !== null && said.health.standing !== before.health.standing) announce(said.health.words);
   drawState();
   draw();
 }
@@ -155,17 +155,11 @@ async function askSessions() {
 
 // ------------------------------------------------------------------------------------------------ what changes now and then
 
-const HEALTH = { ok: "Delivering", degraded: "Delivering, but look", failing: "Not delivering" };
-
-function healthWords(health) {
-  return HEALTH[health.state] ?? health.state;
-}
-
 function drawState() {
   say("venue", status.venue);
   say("what", `multicam-tap ${status.version} · ${status.dialect}`);
-  byId("health").className = `chip ${state.health.state}`;
-  say("health-words", healthWords(state.health));
+  byId("health").className = `chip ${state.health.state} ${state.health.colour}`;
+  say("health-words", state.health.words);
   const reasons = byId("reasons");
   reasons.hidden = state.health.reasons.length === 0;
   reasons.replaceChildren(...state.health.reasons.map((one) =>
@@ -179,7 +173,8 @@ function drawState() {
 function drawWay() {
   const { server, journal, ledger } = state;
   const ago = (at) => (at === null ? "never" : state.wall - at < 5000 ? "just now" : `${lasting(state.wall - at)} ago`);
-  way("server", server.connected ? "ok" : "failing",
+  const red = state.health.reasons.some((one) => one.name.startsWith("server_") && one.state === "failing");
+  way("server", red ? "failing" : server.connected ? "ok" : "none",
     server.connected ? `connected for ${lasting(state.wall - server.since)}` : `away: ${server.problem ?? ""}`,
     `${server.url} · last heard ${ago(server.lastHeard)}`);
   const stuck = journal.problem !== null;
@@ -187,9 +182,9 @@ function drawWay() {
     stuck ? journal.problem : `${(journal.pending + journal.shipped + journal.dead).toLocaleString("en")} entries kept`,
     [journal.inMemory ? `${journal.inMemory} in memory` : "", journal.dead ? `${journal.dead} set aside` : ""]
       .filter(Boolean).join(" · "));
-  const lamps = { none: "none", idle: "ok", shipping: "ok", away: "degraded", blocked: "failing" };
+  const lamps = { none: "none", idle: "ok", shipping: "ok", away: "degraded", blocked: "degraded" };
   const words = {
-    none: "none is configured: the journal keeps",
+    none: "none is configured: the journal keeps everything",
     idle: "has everything",
     shipping: "is taking entries",
     away: `away: ${ledger.problem ?? "no answer"}`,
