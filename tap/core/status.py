@@ -20,6 +20,7 @@ __all__ = [
     "LedgerNow",
     "MissingStill",
     "Now",
+    "Past",
     "ProgramNow",
     "Reason",
     "Report",
@@ -27,6 +28,7 @@ __all__ = [
     "SessionKept",
     "SessionNow",
     "Status",
+    "Totals",
 ]
 
 HealthState: TypeAlias = Literal["ok", "degraded", "failing"]
@@ -146,6 +148,41 @@ class SessionNow(Struct, frozen=True, rename="camel"):
     """How many stills stand where: requested, failed, captured, uploaded."""
 
 
+class Totals(Struct, frozen=True, rename="camel", kw_only=True):
+    """The running session in numbers, whole: the same as its timeline and its report have."""
+
+    length_ms: int
+    cuts: int
+    on_air_ms: dict[str, int]
+    """By camera id; those that were never on air are left out."""
+    unknown_ms: int
+    """How long nobody knows what was on air."""
+    holds: int
+    hold_ms: int
+    gaps: int
+    gap_ms: int
+    events: dict[str, int]
+    """By kind."""
+
+
+class Past(Struct, frozen=True, rename="camel", kw_only=True):
+    """What of the running session is only drawn in summary: its beginning, where it is long."""
+
+    until: int
+    """Everything before this moment, by the clock that the server has now."""
+    start: int
+    """Of the first step, by that clock."""
+    step_ms: int
+    steps: list[dict[str, int]]
+    """For each step, how many milliseconds each camera was on air; of spans that were over at ``until``."""
+    program: str | None
+    """What was on air at ``until``."""
+    program_since: int
+    held: str | None
+    """The camera that was held at ``until``; empty where none was named, None where nothing was held."""
+    held_since: int
+
+
 class Happening(Struct, frozen=True, rename="camel", omit_defaults=True):
     """One thing that happened, as the live page draws it.
 
@@ -214,6 +251,10 @@ class Now(Struct, frozen=True, rename="camel"):
     more_cameras: int
     doubts: list[str] = field(default_factory=list)
     """What the server's frames could not show, in sentences."""
+    totals: Totals | None = None
+    """Of the running session, up to ``now``, or to when the server was heard last; None without one."""
+    summary_until: int | None = None
+    """Before this moment the live page draws the session in summary (``/past.json``); None: all of it in full."""
 
 
 class KeptNow(Struct, frozen=True, rename="camel"):

@@ -141,7 +141,7 @@ class Figures(_Plain, frozen=True, kw_only=True):
     roles: list[RoleFigures]
     """Most on air first."""
     holds: int
-    """Holds that began or were found in the session."""
+    """Holds that began or were found in the session, as the timeline counts them."""
     hold_ms: int
     longest_hold: Longest | None
     modes: dict[str, int]
@@ -184,7 +184,7 @@ def figures_of(timeline: Timeline) -> Figures:
         longest_shot=_longest(shots),
         cameras=cameras,
         roles=_roles(timeline.lanes, cameras),
-        holds=len(timeline.holds) + _moments_held(timeline),
+        holds=timeline.totals.holds,
         hold_ms=sum(hold.length for hold in timeline.holds),
         longest_hold=_longest(timeline.holds),
         modes=_modes(timeline.modes),
@@ -359,13 +359,6 @@ def _not_uploaded(stills: Sequence[StillMark]) -> list[StillMark]:
     if not any(still.status == "uploaded" for still in stills):
         return []
     return [still for still in stills if still.status == "captured"]
-
-
-def _moments_held(timeline: Timeline) -> int:
-    """Holds of no length that could be told: of a clock that shows whole seconds, they have no span."""
-    begun = Counter(event.moment for event in timeline.events if event.kind == "hold")
-    begun.subtract({hold.start for hold in timeline.holds})
-    return sum(more for more in begun.values() if more > 0)
 
 
 # ---------------------------------------------------------------------------------------------- small sums

@@ -12,7 +12,6 @@ of before 0.3 have no row for a program that turned to nothing; there only the n
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -21,9 +20,9 @@ import msgspec
 from msgspec import Struct, structs
 
 from tap.core.codec import venue_of
-from tap.core.kinds import KINDS
 from tap.core.merge import Row
 from tap.core.reading import number, read
+from tap.core.turns import COVERED_MS, STATE_KINDS, Held, Turns
 
 __all__ = [
     "ClockStep",
@@ -37,11 +36,6 @@ __all__ = [
     "timeline_json",
     "timeline_of",
 ]
-
-_COVERED_MS = 1_000
-"""A change this far inside a gap was told by somebody else: another tap, or a tape."""
-
-_STATE_KINDS = frozenset(name for name, kind in KINDS.items() if kind.turns not in (None, "gap"))
 
 
 class _Plain(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -160,6 +154,7 @@ class Totals(_Plain, frozen=True, kw_only=True):
     unknown_ms: int
     """How long nobody knows what was on air."""
     holds: int
+    """Holds that began, or were found at the start or after a gap; one that goes on across a gap is one."""
     hold_ms: int
     gaps: int
     gap_ms: int
@@ -217,26 +212,6 @@ def timeline_of(rows: Iterable[Row]) -> Timeline:
 # ---------------------------------------------------------------------------------------------- what held, and when
 
 
-class _Track:
-    """One thing that has one value at a time; None is nothing, as far as it was told."""
-
-    def __init__(self, value: str | None, since: int) -> None:
-        self.value = value
-        self.since = since
-        self._spans: list[tuple[str, int, int, bool]] = []
-
-    def turn(self, value: str | None, at: int, *, unsure: bool = False) -> None:
-        """From ``at`` it is ``value``. ``unsure``: what it was before had ended unseen."""
-        if self.value is not None:
-            self._spans.append((self.value, self.since, at, unsure))
-        self.value, self.since = value, at
-
-    def within(self, start: int, end: int) -> list[tuple[str, int, int, bool]]:
-        """The spans that have a length, in order of time, inside the bounds."""
-        clipped = ((value, max(a, start), min(b, end), unsure) for value, a, b, unsure in self._spans)
-        return sorted((span for span in clipped if span[1] < span[2]), key=lambda span: span[1:3])
-
-
 class _Builder:
     """Goes through the events once, in the order in which they came to be."""
 
@@ -249,17 +224,11 @@ class _Builder:
             _event(row, moment) for row, moment in zip(self._reading.rows, self._reading.moments, strict=True)
         ]
         self._stills = self._dated_stills(row for row in rows if row.op == "still")
-        self._changes = [event.moment for event in self._events if event.kind in _STATE_KINDS]
+        self._changes = [event.moment for event in self._events if event.kind in STATE_KINDS]
         self._gaps: list[Gap] = []
-        self._unknown: list[tuple[int, int]] = []
-        self._dark: int | None = None
-        """Since when the program is not known, where no far side of a gap has told it yet."""
         self._known_at = [row.version for row in rows if row.op != "event"]
         self._start, self._end = self._bounds()
-        state = self._session.get("startState", {})
-        self._program = _Track(state.get("programCameraId"), self._start)
-        self._hold = _Track(_held(state), self._start)
-        self._mode = _Track(state.get("mode"), self._start)
+        self._turns = Turns(self._session.get("startState", {}), self._start)
 
     def _bounds(self) -> tuple[int, int]:
         """Where the session lies: all that turned in it, and its own two ends."""
@@ -292,19 +261,15 @@ class _Builder:
         return sorted(marks, key=lambda still: (still.moment, still.key))
 
     def build(self) -> Timeline:
-        for event in self._events:
-            self._take(event)
-        self._see(self._end)
-        final = self._session.get("finalState")
-        self._program.turn(None, self._end, unsure=_differs(final, "programCameraId", self._program.value))
-        self._mode.turn(None, self._end, unsure=_differs(final, "mode", self._mode.value))
-        self._hold.turn(None, self._end)
-        on_air = self._program.within(self._start, self._end)
+        for row, event in zip(self._reading.rows, self._events, strict=True):
+            self._take(row, event)
+        self._turns.end(self._end, self._session.get("finalState"))
+        on_air = self._turns.program.within(self._start, self._end)
         lanes = self._lanes(on_air)
-        unknown = _merged(self._unknown, self._start, self._end)
+        unknown = _merged(self._turns.unknown, self._start, self._end)
         holds = [
             Span(start=a, end=b, camera_id=value or None, unsure=unsure)
-            for value, a, b, unsure in self._hold.within(self._start, self._end)
+            for value, a, b, unsure in self._turns.hold.within(self._start, self._end)
         ]
         return Timeline(
             session_key=self._key,
@@ -319,7 +284,7 @@ class _Builder:
             holds=holds,
             modes=[
                 Span(start=a, end=b, mode=value, unsure=unsure)
-                for value, a, b, unsure in self._mode.within(self._start, self._end)
+                for value, a, b, unsure in self._turns.mode.within(self._start, self._end)
             ],
             gaps=self._gaps,
             stills=self._stills,
@@ -332,65 +297,24 @@ class _Builder:
 
     # ------------------------------------------------------------------------------------------ what turns
 
-    def _take(self, event: Event) -> None:
-        detail = event.detail or {}
-        match event.kind:
-            case "cut" | "off_air":
-                # Where no row tells that program turned to nothing, the next cut says that it came from there.
-                left = event.from_camera_id != self._program.value
-                self._program.turn(event.camera_id if event.kind == "cut" else None, event.moment, unsure=left)
-                self._see(event.moment)
-            case "hold":
-                self._hold.turn(event.camera_id or "", event.moment)
-            case "release":
-                self._hold.turn(None, event.moment)
-            case "mode_change":
-                left = detail.get("from", self._mode.value) != self._mode.value
-                self._mode.turn(detail.get("to"), event.moment, unsure=left)
-            case "gap":
-                self._take_gap(event.moment, event.duration_ms, detail)
-
-    def _take_gap(self, at: int, duration: int | None, detail: Mapping[str, Any]) -> None:
-        before, after = detail.get("before"), detail.get("after")
-        start = None if duration is None else at - duration
-        covered = self._is_covered(at, start)
-        gap = Gap(at=at, start=start, duration_ms=duration, covered=covered, before=before, after=after)
-        self._gaps.append(gap)
-        if covered:
+    def _take(self, row: Row, event: Event) -> None:
+        turned = self._turns.take(event.kind, event.moment, row.fields)
+        if turned is None:
             return
-        blind = self._blind_from(at, start)
-        self._dark = blind if self._dark is None else self._dark
-        for track, name in ((self._program, "programCameraId"), (self._mode, "mode")):
-            track.turn(None, blind, unsure=_differs(before, name, track.value))
-            track.turn((after or {}).get(name), at)
-        self._hold.turn(None, blind)
-        self._hold.turn(_held(after or {}), at)
-        if after:
-            self._see(at)
-
-    def _see(self, at: int) -> None:
-        """From here on it is known what is on air."""
-        if self._dark is not None:
-            self._unknown.append((self._dark, at))
-            self._dark = None
-
-    def _blind_from(self, at: int, start: int | None) -> int:
-        if start is None:
-            # A first sight: what was on before it was never told, and the start state is of the moment of sight.
-            self._program.value = self._mode.value = self._hold.value = None
-            return self._start
-        # The tap measures the gap by its own clock; what it has told before was before.
-        return min(at, max(start, self._program.since, self._hold.since, self._mode.since))
-
-    def _is_covered(self, at: int, start: int | None) -> bool:
-        if start is None:
-            return bool(self._session.get("startState", {}).get("at", at) < at)
-        following = bisect_right(self._changes, start + _COVERED_MS)
-        return following < len(self._changes) and self._changes[following] < at - _COVERED_MS
+        detail = event.detail or {}
+        gap = Gap(
+            at=turned.at,
+            start=turned.start,
+            duration_ms=turned.duration,
+            covered=turned.covered,
+            before=detail.get("before"),
+            after=detail.get("after"),
+        )
+        self._gaps.append(gap)
 
     # ------------------------------------------------------------------------------------------ what is there
 
-    def _lanes(self, on_air: list[tuple[str, int, int, bool]]) -> list[Lane]:
+    def _lanes(self, on_air: list[Held]) -> list[Lane]:
         rows = {fields["cameraId"]: fields for fields in self._cameras}
         cuts = Counter(event.camera_id for event in self._events if event.kind == "cut")
         stills = [still.camera_id for still in self._stills]
@@ -408,7 +332,7 @@ class _Builder:
         ]
         return sorted(lanes, key=self._lane_order)
 
-    def _lane(self, camera: str, row: Mapping[str, Any], on_air: list[tuple[str, int, int, bool]], cuts: int) -> Lane:
+    def _lane(self, camera: str, row: Mapping[str, Any], on_air: list[Held], cuts: int) -> Lane:
         spans = [Span(start=a, end=b, unsure=unsure) for value, a, b, unsure in on_air if value == camera]
         stills = [still for still in self._stills if still.camera_id == camera]
         return Lane(
@@ -427,7 +351,7 @@ class _Builder:
 
     def _lane_order(self, lane: Lane) -> tuple[int, list[tuple[int, str]]]:
         """Those of the start first, then as they joined; among these as a person counts (2 before 10)."""
-        joined = self._end if lane.joined_at is None else max(lane.joined_at, self._start + _COVERED_MS)
+        joined = self._end if lane.joined_at is None else max(lane.joined_at, self._start + COVERED_MS)
         return joined, _counted(lane.name or lane.camera_id)
 
     def _totals(self, lanes: list[Lane], unknown: list[Span], holds: list[Span]) -> Totals:
@@ -437,7 +361,7 @@ class _Builder:
             cuts=kinds["cut"],
             on_air_ms={lane.camera_id: lane.on_air_ms for lane in lanes},
             unknown_ms=sum(span.length for span in unknown),
-            holds=kinds["hold"],
+            holds=self._turns.holds,
             hold_ms=sum(span.length for span in holds),
             gaps=kinds["gap"],
             gap_ms=sum(gap.duration_ms or 0 for gap in self._gaps),
@@ -481,15 +405,6 @@ def _still(row: Row) -> StillMark:
         status=fields["status"],
         **columns,
     )
-
-
-def _held(state: Mapping[str, Any]) -> str | None:
-    return "" if state.get("hold") else None
-
-
-def _differs(side: Mapping[str, Any] | None, name: str, value: str | None) -> bool:
-    """Whether a told side contradicts what the rows before it say; a side that was not told contradicts nothing."""
-    return side is not None and side.get(name) != value
 
 
 def _merged(spans: list[tuple[int, int]], start: int, end: int) -> list[Span]:

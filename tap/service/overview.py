@@ -13,7 +13,7 @@ __all__ = ["SHOWN", "sessions_in"]
 
 SHOWN = 10
 _PATIENCE_MS = 120_000
-"""How long a still of a session that runs may be on its way."""
+"""How long a still may be on its way since it was heard of last."""
 _MISSING_NAMED = 50
 _LONGEST = 200
 
@@ -33,7 +33,7 @@ def _session(journal: Journal, key: str, now: int, running: str | None) -> Sessi
     last = journal.last_entry(key)
     status = "forgotten" if not fields else str(fields.get("status"))
     live = status == "live" and key == running
-    missing = _missing(journal, key, now if live else None)
+    missing = _missing(journal, key, now)
     return SessionKept(
         key=key,
         title=_text(fields.get("title")),
@@ -49,14 +49,21 @@ def _session(journal: Journal, key: str, now: int, running: str | None) -> Sessi
     )
 
 
-def _missing(journal: Journal, key: str, now: int | None) -> Iterator[MissingStill]:
-    """Stills that are not uploaded; of a session that runs (``now``) only those that had time for it."""
-    rows = fold(kept.entry for kept in journal.entries(key, op="still"))
-    for row in rows.values():
-        asked = row.fields.get("requestedAt", row.fields.get("capturedAt"))
-        late = now is None or asked is None or now - asked > _PATIENCE_MS
-        if row.fields.get("status") != "uploaded" and row.retracted is None and late:
-            yield _still(row, asked)
+def _missing(journal: Journal, key: str, now: int) -> Iterator[MissingStill]:
+    """Stills that failed, and those that are not there although their time is up.
+
+    Where nothing was ever uploaded, uploads are not told at all: what was taken is not missed then.
+    """
+    stills = [
+        row for row in fold(kept.entry for kept in journal.entries(key, op="still")).values() if not row.retracted
+    ]
+    there = ("uploaded",) if any(row.fields.get("status") == "uploaded" for row in stills) else ("uploaded", "captured")
+    for row in stills:
+        fields = row.fields
+        heard = fields.get("capturedAt", fields.get("requestedAt"))
+        late = fields.get("status") == "failed" or heard is None or now - heard > _PATIENCE_MS
+        if fields.get("status") not in there and late:
+            yield _still(row, fields.get("requestedAt", heard))
 
 
 def _still(row: Row, asked: int | None) -> MissingStill:

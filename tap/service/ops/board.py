@@ -1,8 +1,9 @@
-"""What the live page draws: the happenings of the session that runs, or of the last one, up to a bound.
+"""What the live page draws: the happenings of the session that runs, or of the last one, and its numbers.
 
-It is told of entries as they are made, so it shows what the history will say and nothing else. As everywhere, a session
-is read in the one order of :mod:`tap.core.reading`; here by the clock that the server has now, which the page's own
-clock shows too: where that was set, what was before it moves.
+The newest happenings are kept one by one; what is older is kept in summary, so that the numbers are whole and the
+memory is bounded. It is told of entries as they are made, so it shows what the history will say and nothing else. As
+everywhere, a session is read in the one order of :mod:`tap.core.reading`; here by the clock that the server has now,
+which the page's own clock shows too: where that was set, what was before it moves.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from tap.core.kinds import KINDS
 from tap.core.model import Entry
 from tap.core.plain import plain
 from tap.core.reading import NEAR_MS, number, read
-from tap.core.status import Happening
+from tap.core.status import Happening, Past, Totals
+from tap.core.turns import STATE_KINDS
+from tap.service.ops.sums import Sums
 
 __all__ = ["Board", "shown", "shown_id"]
 
 KEPT = 1_000
-"""Happenings: some hours of a busy shoot."""
+"""Happenings that are drawn one by one, at least: some hours of a busy shoot."""
+_FOLDED_TOGETHER = 250
+_MOST_PATIENCE = 256
 _CAMERAS_WATCHED = 1_000
 _TOGETHER_MS = 1_000
 """Cameras that are told so soon after the session were there with it."""
@@ -56,13 +61,18 @@ class _Line(Struct):
     """As the row has it."""
     event: Entry | None = None
     """Where it is an event: what orders it."""
+    moment: int = 0
+    """Of an event: when, by the clock that the session began with."""
+    place: int = 0
+    """Of an event: its place in the order of the session."""
 
 
 class Board:
     """The happenings of one session."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = KEPT) -> None:
         self.session: str | None = None
+        self._most = kept
         self._lines: dict[str, _Line] = {}
         self._row: Mapping[str, Any] = {}
         self._started = self._seen = 0
@@ -75,11 +85,49 @@ class Board:
         self._was_set = False
         """The server's clock was."""
         self._held_at = 0
+        self._past = self._sums = Sums({}, 0)
+        self._shift = self._first_shift = 0
+        """What to add to a time of the server's clock for a moment: now, and at the first event that is drawn."""
+        self._folded: set[str] = set()
+        """Keys of events that are in the summary alone."""
+        self._horizon: int | None = None
+        """Up to this moment."""
+        self._count = 0
+        self._odd, self._patience = 0, 1
+        """Events since that do not fit what was on before them, and how many are let pass before that is a reason."""
 
     @property
     def happenings(self) -> list[Happening]:
-        """All of them, as they came."""
+        """Those that are drawn one by one, as they came."""
         return [line.shown for line in self._lines.values()]
+
+    @property
+    def summary_until(self) -> int | None:
+        """Before this (by the clock that the server has now) there is only a summary; None: there is none."""
+        return None if self._horizon is None else self._horizon - self._shift
+
+    def totals(self, now: int) -> Totals | None:
+        """The session's numbers as of ``now``, by the server's clock; None where there never was one."""
+        if self.session is None:
+            return None
+        told = self._sums.totals(now + self._shift)
+        return structs.replace(told, on_air_ms={shown_id(key) or "": ms for key, ms in told.on_air_ms.items()})
+
+    def past(self) -> Past | None:
+        """What is only drawn in summary."""
+        steps, turns = self._past.steps, self._past.turns
+        if self._horizon is None or steps is None:
+            return None
+        return Past(
+            until=self._horizon - self._shift,
+            start=steps.start - self._shift,
+            step_ms=steps.step_ms,
+            steps=[{shown_id(camera) or "": length for camera, length in step.items()} for step in steps.cameras],
+            program=shown_id(turns.program.value),
+            program_since=turns.program.since - self._shift,
+            held=None if turns.hold.value is None else shown_id(turns.hold.value) or "",
+            held_since=turns.hold.since - self._shift,
+        )
 
     def take(self, entries: Iterable[Entry]) -> list[Happening]:
         """What these entries add; begins anew with another session that is live."""
@@ -87,53 +135,117 @@ class Board:
         for entry in entries:
             if entry.op == "session" and entry.session_key != self.session and entry.fields.get("status") == "live":
                 self._begin(entry)
-            if entry.session_key == self.session:
+            if entry.session_key == self.session and entry.key not in self._folded:
                 happening = _TELLS[entry.op](self, entry.key, entry.fields, entry.version)
                 if happening is not None:
                     self._keep(happening, entry)
                     news[happening.key] = happening
+                    self._fold()
         return list(news.values())
 
-    def settle(self) -> list[Happening]:
-        """Read the session anew where that may put something to another moment: what it has moved."""
-        if not self._uneven:
+    def settle(self, *, at_once: bool = False) -> list[Happening]:
+        """Read the session anew where that may put something to another moment: what it has moved.
+
+        A server may go on telling what does not fit: where reading changes nothing it is read more and more seldom,
+        unless it has to be right ``at_once``.
+        """
+        if not self._uneven and self._odd < (1 if at_once else self._patience):
             return []
-        self._uneven = False
-        reading = read((line.event for line in self._lines.values() if line.event is not None), self._row)
-        shift = reading.last_shift
+        only_odd, self._uneven, self._odd = not self._uneven, False, 0
+        before = self._sums.holds_and_lengths()
+        lines = {line.event.key: line for line in self._lines.values() if line.event is not None}
+        reading = read((line.event for line in lines.values() if line.event is not None), self._frame())
+        last = reading.last_shift
         self._was_set = bool(reading.steps)
-        moments = {entry.key: moment - shift for entry, moment in zip(reading.rows, reading.moments, strict=True)}
+        self._shift = self._first_shift + last
+        for place, (entry, moment) in enumerate(zip(reading.rows, reading.moments, strict=True)):
+            lines[entry.key].moment, lines[entry.key].place = moment + self._first_shift, place
+        self._add_up([lines[entry.key] for entry in reading.rows])
         moved = []
         for line in self._lines.values():
             if line.event is not None:
-                at = moments[line.event.key]
+                at = line.moment - self._shift
             elif line.shown.kind == "end":
                 at = line.at
             else:
-                at = reading.moment_of(line.at, last=line.shown.kind != "start") - shift
+                at = reading.moment_of(line.at, last=line.shown.kind != "start") - last
             if at != line.shown.at:
                 line.shown = structs.replace(line.shown, at=at)
                 moved.append(line.shown)
+        same = not moved and before == self._sums.holds_and_lengths()
+        self._patience = min(2 * self._patience, _MOST_PATIENCE) if only_odd and same else 1
         return moved
 
+    def _add_up(self, lines: Iterable[_Line]) -> None:
+        """The numbers anew, from those of the summary on."""
+        lines = list(lines)
+        if self._horizon is None:
+            begun = [line.moment for line in lines if line.shown.kind in STATE_KINDS]
+            self._past = Sums(self._row.get("startState") or {}, min([self._started, *begun]))
+        self._sums = self._past.copy()
+        for line in lines:
+            self._sums.take(line.shown.kind, line.moment, _fields(line))
+
+    def _frame(self) -> Mapping[str, Any]:
+        """What the session's row says; of a part of it, what its summary says of that part's beginning."""
+        if self._horizon is None:
+            return self._row
+        turns = self._past.turns
+        state = {"programCameraId": turns.program.value, "mode": turns.mode.value, "hold": turns.hold.value is not None}
+        told = {name: value for name, value in state.items() if value is not None}
+        return {**self._row, "startedAt": self._horizon - self._first_shift, "startState": told}
+
+    def _fold(self) -> None:
+        """Put the oldest into the summary, where there are too many to be drawn."""
+        if len(self._lines) < self._most + _FOLDED_TOGETHER:
+            return
+        self.settle(at_once=True)
+        events = sorted((one for one in self._lines.values() if one.event is not None), key=lambda one: one.place)
+        gone = events[: max(0, len(events) - self._most)] or events[: len(events) // 2]
+        for line in gone:
+            self._past.take(line.shown.kind, line.moment, _fields(line))
+            self._folded.add(_key(line))
+        if gone:
+            self._horizon = gone[-1].moment
+            rest = events[len(gone) :]
+            first = rest[0] if rest else gone[-1]
+            self._first_shift = first.moment - first.at
+        away = {id(line) for line in gone}
+        until = self.summary_until or 0
+        self._lines = {
+            key: line
+            for key, line in self._lines.items()
+            if id(line) not in away and (line.event is not None or line.shown.kind == "start" or line.shown.at >= until)
+        }
+        while len(self._lines) > 2 * self._most:
+            # Of a server that tells nothing but cameras and stills.
+            del self._lines[next(key for key, line in self._lines.items() if line.shown.kind != "start")]
+
     def _begin(self, entry: Entry) -> None:
+        self.__init__(self._most)  # type: ignore[misc]  # all of it is of one session
         self.session = entry.session_key
         self._started = _time(entry.fields, "startedAt", entry.version)
         # It may have run for long before it was first seen.
         self._seen = max(self._started, _time(entry.fields.get("startState") or {}, "at", 0))
-        self._present, self._lines = {}, {}
-        self._newest, self._held_at, self._lead, self._uneven, self._was_set = 0, 0, None, False, False
+        self._past = Sums(entry.fields.get("startState") or {}, self._started)
+        self._sums = self._past.copy()
 
     def _keep(self, happening: Happening, entry: Entry) -> None:
         event = entry if entry.op == "event" else None
-        self._lines.pop(happening.key, None)
-        self._lines[happening.key] = _Line(happening, happening.at, event)
-        while len(self._lines) > KEPT:
-            del self._lines[next(iter(self._lines))]
+        key = happening.key if event is None else event.key
+        again = self._lines.pop(key, None)
+        self._count += 1
+        line = _Line(happening, happening.at, event, happening.at + self._shift, self._count)
+        self._lines[key] = line
         if event is None:
             self._uneven = self._uneven or self._was_set
-        elif happening.kind in KINDS and KINDS[happening.kind].at_once:
+            return
+        if happening.kind in KINDS and KINDS[happening.kind].at_once:
             self._uneven = not self._goes_on(happening, number(event.fields.get("observedAt"))) or self._uneven
+        self._uneven = self._uneven or again is not None or line.moment < self._past.turns.start
+        self._odd += not self._sums.turns.fits(happening.kind, event.fields)
+        if not self._uneven:
+            self._sums.take(happening.kind, line.moment, event.fields)
 
     def _goes_on(self, happening: Happening, heard: int | None) -> bool:
         """Whether an event follows the one before it by both clocks, and a hold is as long as is said."""
@@ -203,6 +315,14 @@ class Board:
         status = shown(fields.get("status"))
         words = shown(fields.get("failReason"))
         return Happening("still", key, at or version, *_camera_of(fields), words=words, status=status)
+
+
+def _fields(line: _Line) -> Mapping[str, Any]:
+    return {} if line.event is None else line.event.fields
+
+
+def _key(line: _Line) -> str:
+    return "" if line.event is None else line.event.key
 
 
 def _time(fields: Mapping[str, Any], name: str, otherwise: int) -> int:

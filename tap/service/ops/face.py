@@ -12,7 +12,10 @@ import asyncio
 import errno
 import importlib
 import json
+import time
 from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tap.adapters.journal import Journal
@@ -34,8 +37,9 @@ __all__ = ["Face"]
 _TICK_S = 1.0
 _RETRY_S = 5.0
 _MOST_CONNECTIONS = 64
-_RESTORED = 3_000
-"""Entries of the running session that are looked at after a restart, to draw what was before it."""
+_RESTORED_TOGETHER = 100
+_BREATH_S = 0.005
+"""After a restart the running session is read again, so many entries at a time: the recording goes on beside it."""
 _ASK_WITHIN_S = 5.0
 
 _REPORT = "report it, with this line; recording goes on"
@@ -187,21 +191,23 @@ class Face:
         """After a restart within a session: what was before it, from the journal."""
         session = self._service.pipeline.state.session
         if session is not None and session.status == "live":
-            path = self._service.settings.journal_path
-            before = await in_thread(lambda: _newest(Journal.open(path, readonly=True), session.key))
-            if before is not None:
-                board = Board()
-                board.take([*before, *(self._early or [])])
+            path, key = self._service.settings.journal_path, session.key
+            board = await in_thread(lambda: _before(path, key))
+            if board is not None:
+                board.take(self._early or [])
                 self.board = board
         self._early = None
 
 
-def _newest(opened: Journal, session: str) -> list[Entry]:
-    with opened as journal:
-        last = journal.last_entry(session)
-        after = 0 if last is None else max(0, last.seq - _RESTORED)
-        first = [kept.entry for kept in journal.entries(session, op="session") if kept.seq <= after]
-        return [*first, *(kept.entry for kept in journal.entries(session, after=after))]
+def _before(path: Path, session: str) -> Board:
+    """The session as far as the journal has it. On a thread, gently."""
+    board = Board()
+    with Journal.open(path, readonly=True) as journal:
+        kept = journal.entries(session)
+        while some := [one.entry for one in islice(kept, _RESTORED_TOGETHER)]:
+            board.take(some)
+            time.sleep(_BREATH_S)
+    return board
 
 
 # ---------------------------------------------------------------------------------------------- small parts

@@ -65,6 +65,7 @@ def now_of(service: Service) -> Now:
     stamp, state = service.clock.stamp(), service.pipeline.state
     session = state.session if state.session is not None and state.session.status == "live" else None
     cameras = list(_cameras(state, session))
+    board = None if service.face is None else service.face.board
     return Now(
         now=stamp.wall if state.clock_offset is None else stamp.mono + state.clock_offset,
         wall=stamp.wall,
@@ -80,7 +81,16 @@ def now_of(service: Service) -> Now:
         cameras=cameras[:_CAMERAS],
         more_cameras=max(0, len(cameras) - _CAMERAS),
         doubts=doubts_in_words(state.doubts),
+        totals=None if session is None or board is None else board.totals(_told_until(service)),
+        summary_until=None if board is None else board.summary_until,
     )
+
+
+def _told_until(service: Service) -> int:
+    """Up to when it is known what is on air, by the server's clock: while it is away, when it was heard last."""
+    stamp, state = service.clock.stamp(), service.pipeline.state
+    mono = stamp.mono if service.socket.connected else min(stamp.mono, state.heard or stamp.mono)
+    return stamp.wall - (stamp.mono - mono) if state.clock_offset is None else mono + state.clock_offset
 
 
 def bounded_types(unknown: Mapping[str, int]) -> dict[str, int]:

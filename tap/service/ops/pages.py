@@ -121,6 +121,7 @@ class Pages:
             "/healthz": self._healthz,
             "/metrics": self._metrics_page,
             "/status.json": self._status,
+            "/past.json": self._past,
             "/events": self._events,
             **{path: _file(name, kind) for path, (name, kind) in _PAGE.items()},
         }
@@ -188,6 +189,9 @@ class Pages:
     async def _status(self, _: web.Request) -> web.Response:
         status = status_of(self._service, await self._overview.sessions())
         return web.Response(body=msgspec.json.encode(status), content_type="application/json")
+
+    async def _past(self, _: web.Request) -> web.Response:
+        return web.Response(body=msgspec.json.encode(self._face.board.past()), content_type="application/json")
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         client = self._face.feed.join()

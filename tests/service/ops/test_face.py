@@ -60,20 +60,39 @@ def test_it_is_green_while_it_hears_keeps_and_delivers(venue: tuple[Server, Tap]
     _, said = eventually(lambda: found if (found := tap.health())[0] == 200 else None)
     assert (said["state"], said["reasons"], said["venue"]) == ("ok", [], "studio-a")
     answer = tap.get("/healthz", Accept="text/plain")
-    assert (answer.status, answer.body) == (200, b"ok\n")
+    assert (answer.status, answer.body.decode().splitlines()[:2]) == (
+        200,
+        ["ok", "Ready, recording locally → nothing; set TAP_CONVEX_URL to have a ledger"],
+    )
 
 
-def test_without_a_server_it_is_red_and_says_what_to_do(tmp_path: Path) -> None:
-    """Alive, and not delivering."""
+def test_a_server_that_was_never_heard_is_told_with_what_to_do(tmp_path: Path) -> None:
+    """A wrong address looks like this; nobody is woken for it."""
     with tapped("ws://127.0.0.1:1/ws/control", tmp_path / "state") as tap:
         eventually(lambda: "refused" in tap.reasons()["server_away"]["words"])
         status, said = tap.health()
-        assert (status, said["state"]) == (503, "failing")
+        assert (status, said["state"], said["standing"], said["alarm"]) == (200, "degraded", "unheard", False)
         assert "TAP_SERVER_URL" in said["reasons"][0]["nextStep"]
         text = tap.get("/healthz", Accept="text/plain")
-        assert (text.status, text.body.splitlines()[0]) == (503, b"failing")
-        assert tap.metric('multicam_tap_health{state="failing"}') == 1
+        assert text.body.decode().splitlines()[1].startswith("The server has never been heard → ")
+        assert tap.metric('multicam_tap_health{state="degraded"}') == 1
+        assert tap.metric('multicam_tap_standing{standing="unheard"}') == 1
+        assert tap.metric("multicam_tap_alarm") == 0
         assert tap.metric('multicam_tap_health_reason{reason="server_away"}') == 1
+
+
+def test_a_server_that_is_off_for_the_night_is_waited_for_unless_it_should_be_there(tmp_path: Path) -> None:
+    """It was heard, and no session runs: grey, 200, nothing to do, after a restart too. With hours it is an alarm."""
+    with server() as playing, tapped(playing.url, tmp_path / "state") as tap:
+        eventually(lambda: tap.health()[1]["standing"] == "local")
+        assert tap.stop() == 0
+    with tapped("ws://127.0.0.1:1/ws/control", tmp_path / "state") as tap:
+        _, said = eventually(lambda: found if (found := tap.health())[1]["standing"] == "waiting" else None)
+        assert (said["state"], said["colour"], said["alarm"], said["reasons"]) == ("ok", "grey", False, [])
+    with tapped("ws://127.0.0.1:1/ws/control", tmp_path / "state", TAP_SERVER_HOURS="always") as tap:
+        status, said = eventually(lambda: found if (found := tap.health())[1]["standing"] == "missing" else None)
+        assert (status, said["alarm"]) == (503, True)
+        assert tap.metric("multicam_tap_alarm") == 1
 
 
 def test_a_server_that_goes_in_a_session_is_red_at_once_and_green_when_it_is_back(tmp_path: Path) -> None:
@@ -91,7 +110,7 @@ def test_a_server_that_goes_in_a_session_is_red_at_once_and_green_when_it_is_bac
         assert "in the middle of a session" in reason["words"]
 
 
-def test_a_ledger_that_is_away_is_red_with_its_reason_and_what_waits(tmp_path: Path) -> None:
+def test_a_ledger_that_is_away_is_told_with_its_reason_and_what_waits_and_wakes_nobody(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
     more = {"TAP_CONVEX_URL": f"http://127.0.0.1:{port}", "TAP_INGEST_KEY": "x"}
@@ -99,8 +118,9 @@ def test_a_ledger_that_is_away_is_red_with_its_reason_and_what_waits(tmp_path: P
         eventually(lambda: playing.listeners)
         in_session(playing, tap)
         reason = eventually(lambda: tap.reasons().get("ledger_away"))
-        assert reason["state"] == "failing"
-        assert tap.health()[0] == 503
+        assert reason["state"] == "degraded"
+        status, said = eventually(lambda: found if " behind" in (found := tap.health())[1]["words"] else None)
+        assert (status, said["standing"], said["colour"], said["alarm"]) == (200, "behind", "yellow", False)
         assert eventually(lambda: tap.metric('multicam_tap_journal_entries{state="pending"}'))
         assert tap.metric('multicam_tap_ledger_state{state="away"}') == 1
         eventually(lambda: tap.metric("multicam_tap_journal_oldest_pending_age_seconds"))

@@ -91,7 +91,7 @@ def test_without_a_session_it_says_what_it_waits_for(
     page = opened(browser, tap, complaints)
     expect(page.locator("#program")).to_have_text("A session begins when multicam-server starts one.")
     expect(page.locator("#role")).to_have_text("On program meanwhile: Anna")
-    expect(page.locator("#health-words")).to_have_text("Delivering")
+    expect(page.locator("#health-words")).to_have_text("Ready, recording locally")
     playing.start("Evening show")
     expect(page.locator("#session")).to_have_text("Evening show")
     expect(page.locator("#air-label")).to_have_text("On air")
