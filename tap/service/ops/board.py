@@ -243,6 +243,8 @@ class Board:
         if happening.kind in KINDS and KINDS[happening.kind].at_once:
             self._uneven = not self._goes_on(happening, number(event.fields.get("observedAt"))) or self._uneven
         self._uneven = self._uneven or again is not None or line.moment < self._past.turns.start
+        # Whether somebody else was there, and what of the same moment was before it, only the whole shows.
+        self._uneven = self._uneven or happening.kind == "gap"
         self._odd += not self._sums.turns.fits(happening.kind, event.fields)
         if not self._uneven:
             self._sums.take(happening.kind, line.moment, event.fields)
