@@ -117,7 +117,7 @@ class History(ABC):
         any case. Raises ``ValueError`` for a moment or a status that is none.
         """
         if status not in _STATUSES:
-            raise ValueError(f"{status!r} is no status → live, complete or interrupted")
+            raise ValueError(f"{status!r} is not a status → live, complete or interrupted")
         now = datetime.now(UTC).astimezone(zone)
         asked = Asked(venue=venue, since=_ms(since, now), until=_ms(until, now, end=True), status=status, title=title)
         return (_session(row) for row in self.session_rows(asked) if row.retracted is None)
@@ -133,9 +133,9 @@ class History(ABC):
         """
         rows = self.rows(key)
         if not rows:
-            raise TapError("no session of this key is kept", where=key, hint="sessions() lists the keys")
+            raise TapError("no session has this key", where=key, hint="sessions() lists the keys")
         if all(row.retracted is not None for row in rows):
-            raise TapError("this session was taken back, or forgotten", where=key)
+            raise TapError("this session was retracted, or forgotten", where=key)
         return timeline_of(rows)
 
     def find(
@@ -180,7 +180,7 @@ def open_journal(path: str | os.PathLike[str]) -> History:
         return _OfJournal(Journal.open(place / "journal.db" if place.is_dir() else place, readonly=True))
     except PermissionError as error:
         where, hint = str(error.filename or place), "run this as root or the tap's user"
-        raise JournalError("may not be looked at", where=where, hint=hint) from None
+        raise JournalError("no permission to read", where=where, hint=hint) from None
 
 
 def open_ledger(url: str, key: str | None = None, *, module: str = DEFAULT_MODULE) -> History:

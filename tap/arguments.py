@@ -78,7 +78,7 @@ class Whole(click.IntRange):
         """The number."""
         number = super().convert(value, param, ctx)
         if number > MOST:
-            self.fail(f"{value} is more than there can ever be.", param, ctx)
+            self.fail(f"{value} is too large.", param, ctx)
         return number
 
 
@@ -115,7 +115,7 @@ class ServerUrl(click.ParamType[str]):
             wrong = True
         if wrong:
             such_as = "such as ws://127.0.0.1:9404/ws/control"
-            self.fail(f"{redact_text(str(value))!r} is no address of a WebSocket, {such_as}", param, ctx)
+            self.fail(f"{redact_text(str(value))!r} is not the address of a WebSocket, {such_as}", param, ctx)
         return str(value)
 
 
@@ -152,7 +152,7 @@ class TimecodeOr(click.ParamType[str]):
         if told in self._words or re.fullmatch(r"\d{1,2}:\d\d:\d\d[:;.,]\d\d", told):
             return told
         words = ", ".join(repr(word) for word in self._words)
-        return self.fail(f"{told!r} is none of {words}, and no timecode such as 01:00:00:00", param, ctx)
+        return self.fail(f"{told!r} is not one of {words}, nor a timecode such as 01:00:00:00", param, ctx)
 
 
 class Moved(click.ParamType[tuple[str, float]]):

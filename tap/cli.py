@@ -82,11 +82,14 @@ _MEDIA_HELP = (
     " what the server recorded; or a table (.csv) of files."
 )
 _FPS_HELP = "Frame rate.  [default: that of the files, else 25]"
-_LAYOUT_HELP = "One track; a track a camera, the live one switched on; or one clip of all cameras, to be cut again."
+_LAYOUT_HELP = (
+    "program: one track. angles: a track for each camera, the live one enabled. multicam: one clip of all cameras, to"
+    " be cut again."
+)
 _OFFSET_HELP = "Move a camera's files, or 'program'; + is later. May be repeated."
 _SOURCE_HELP = "The files' timecode: their own ('file', none is zero), the time of day ('tod'), or one for all."
 _START_HELP = "The first frame's timecode: the time of day at the venue ('tod'), 'zero', or one such as 01:00:00:00."
-_EXPLAIN_HELP = "Tell of each file how it was placed, or why it was left out; without -o that alone."
+_EXPLAIN_HELP = "Say how each file was placed, or why it was left out; without -o only that."
 
 # ---------------------------------------------------------------------------------------------- the ways out
 
@@ -109,7 +112,7 @@ class _Commands(click.Group):
             ctx.exit(FAILED)
         except PermissionError as error:
             # A state directory is the tap's user's alone; whoever else asks is told so by the first file of it.
-            _complain(f"{error.filename or error}: may not be looked at → run this as root or the tap's user")
+            _complain(f"{error.filename or error}: no permission to read → run this as root or the tap's user")
             ctx.exit(FAILED)
         except BrokenPipeError:
             # Whoever read has enough (| head).
@@ -139,9 +142,9 @@ def _complain(*lines: str) -> None:
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="multicam-tap", prog_name="multicam-tap")
-@click.option("--installed", metavar="VENUE", help="As the installed service of this venue: its settings, state, keys.")
+@click.option("--installed", metavar="VENUE", help="Use the settings, state and keys of this venue's service.")
 def cli(installed: str | None) -> None:
-    """Lets a live multi-camera shoot write its own history.
+    """Records the history of a live multi-camera shoot.
 
     A passive tap on multicam-server's control WebSocket. The service takes its settings from TAP_* variables.
     """
@@ -270,9 +273,9 @@ def run() -> None:
 
 @cli.command()
 def enabled() -> None:
-    """Tell whether the venue is switched on.
+    """Say whether the venue is switched on.
 
-    Exit code 0 on, 1 off, 255 cannot tell.
+    Exit code 0 on, 1 off, 255 unknown.
     """
     try:
         on = _settings("TAP_ENABLED").enabled
@@ -289,8 +292,8 @@ def check(as_json: bool) -> None:
     """Try everything once, and say what to do.
 
     Settings, unit, server, clock, journal, disk, Convex, key. A line for each: what was tried, what was found, what to
-    do. It changes nothing and may run beside the service. Exit code 1 where something failed, 78 where the settings
-    are wrong.
+    do. It changes nothing and can run beside the service. Exit code 1 if something failed, 78 if the settings are
+    wrong.
     """
     import asyncio
 
@@ -333,8 +336,8 @@ def _print_finding(finding: Finding, *, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("venue")
-@click.option("--print", "only_print", is_flag=True, help="Write nothing: show what would be written, and where.")
-@click.option("--root", type=PathName(file_okay=False), default="/", help="Into this tree instead.")
+@click.option("--print", "only_print", is_flag=True, help="Only show what would be written, and where.")
+@click.option("--root", type=PathName(file_okay=False), default="/", help="Write below this folder instead of /.")
 def install(venue: str, *, only_print: bool, root: Path) -> None:
     """Make a venue a service of systemd.
 
@@ -354,7 +357,7 @@ def install(venue: str, *, only_print: bool, root: Path) -> None:
 
 @cli.command()
 @click.argument("venue")
-@click.option("--root", type=PathName(file_okay=False), default="/", help="From this tree instead.")
+@click.option("--root", type=PathName(file_okay=False), default="/", help="Remove below this folder instead of /.")
 def uninstall(venue: str, root: Path) -> None:
     """Stop a venue's service and remove it; its data stays. Needs root."""
     from tap.service.unit import Places, uninstall
@@ -363,15 +366,15 @@ def uninstall(venue: str, root: Path) -> None:
 
 
 @cli.command()
-@click.option("--url", metavar="URL", type=SAID, help="Where the tap is looked at.  [default: TAP_OPS_LISTEN]")
-@click.option("--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
+@click.option("--url", metavar="URL", type=SAID, help="Address of the tap's live page.  [default: TAP_OPS_LISTEN]")
+@click.option("--watch", is_flag=True, help="Update every second, until Ctrl-C.")
 @_in_state_dir
 @_as_json
 def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: bool) -> None:
-    """Tell how the running tap stands.
+    """Show the status of the running tap.
 
-    Health, the session, and for each session what was kept, delivered and set aside, and which stills never arrived.
-    Where no tap can be asked, its journal tells. Exit code 0 where all is well, 1 where not, or where none runs.
+    Health, the session, and for each session what was delivered, pending and rejected, and which stills never arrived.
+    If no tap answers, the journal is read. Exit code 0 if all is well; 1 if not, or if no tap runs.
     """
     from msgspec import json
 
@@ -412,16 +415,16 @@ def keys() -> None:
 def key_new(venue: str) -> None:
     """Make an ingest key for a venue, shown once.
 
-    On stdout the key, and the command that configures a deployment with its digest; nothing keeps the key.
+    Prints the key, and the command that gives a deployment its digest. The key is saved nowhere.
     """
     from tap.service.keys import ROTATION, new_key
 
     made, line = new_key(venue)
     _say(made, line)
     _complain(
-        "The first line is the key: it is shown this once. Give it to the tap as TAP_INGEST_KEY, or in a file of mode"
+        "The first line is the key: it is shown only once. Give it to the tap as TAP_INGEST_KEY, or in a file of mode"
         " 0600 named by TAP_INGEST_KEY_FILE.",
-        "The second line is run where the deployment is; it holds the key's digest, and is no secret.",
+        "Run the second line where the deployment is; it has only the key's digest, which is not a secret.",
         *ROTATION.splitlines(),
     )
 
@@ -433,8 +436,8 @@ def key_new(venue: str) -> None:
 def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
     """Remove a shoot from ledger, journals and tapes, for good.
 
-    For a consent that is withdrawn. The ledger refuses the session ever after. Needs the deployment's admin key in
-    TAP_ADMIN_KEY, or in a file named by TAP_ADMIN_KEY_FILE. With TAP_INGEST_KEY it looks first what the ledger has.
+    For a consent that is withdrawn. The ledger then rejects the session for ever. Needs the deployment's admin key in
+    TAP_ADMIN_KEY, or in a file named by TAP_ADMIN_KEY_FILE. With TAP_INGEST_KEY it first shows what the ledger has.
     """
     import asyncio
 
@@ -453,8 +456,8 @@ def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
     _say(_gone_words(gone))
     if gone.remains:
         _complain(
-            *(f"{path}: was moved aside, is not whole, and may still hold it" for path in gone.remains),
-            "→ delete these files (each with what stands beside it under the same name)",
+            *(f"{path}: was moved aside, is damaged, and may still have it" for path in gone.remains),
+            "→ delete these files (each with the files beside it that begin with its name)",
         )
         sys.exit(FAILED)
 
@@ -462,7 +465,7 @@ def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
 def _known_words(session_key: str, known: Known) -> str:
     from tap.history.words import counted
 
-    ledger = {None: "the ledger was not asked", True: "it is in the ledger", False: "it is not in the ledger"}
+    ledger = {None: "the ledger was not checked", True: "it is in the ledger", False: "it is not in the ledger"}
     entries = f"{counted(known.entries, 'entry', 'entries')} in the journal"
     parts = (known.title, known.status, entries, ledger[known.in_ledger])
     return f"{session_key}: {', '.join(part for part in parts if part)}"
@@ -484,9 +487,9 @@ def _gone_words(gone: Forgotten) -> str:
 @cli.command()
 @click.argument("tapes", nargs=-1, required=True, type=PathName(), metavar="TAPE...")
 @click.option(
-    "--dialect", type=SAID, help="Read the frames so, whatever the tapes say: a built-in dialect or a mapping file."
+    "--dialect", type=SAID, help="Use this dialect instead of the tapes' own: a built-in one or a mapping file."
 )
-@click.option("--to-journal", is_flag=True, help="Also keep the entries in the journal of the state directory.")
+@click.option("--to-journal", is_flag=True, help="Also save the entries in the journal of the state directory.")
 @click.option("--to-ledger", is_flag=True, help="Also write the entries to the ledger (TAP_CONVEX_URL).")
 @_in_state_dir
 @_as_json
@@ -501,8 +504,8 @@ def replay(
 ) -> None:
     """Print the entries that tapes give.
 
-    Several tapes are one history: name them in the order of time. What cannot be read is counted on stderr. With
-    --to-ledger the exit code is 1 where the ledger rejected any.
+    Several tapes are one history: name them in order of time. Lines that cannot be parsed are counted on stderr. With
+    --to-ledger the exit code is 1 if the ledger rejects any entry.
     """
     if to_journal and to_ledger:
         raise click.UsageError("--to-journal or --to-ledger, one at a time")
@@ -588,11 +591,10 @@ def _with_progress(replayed: Replay) -> Iterator[Entry]:
 def rederive(
     *, apply_it: bool, dialect: str | None, session_key: str | None, state_dir: Path | None, as_json: bool
 ) -> None:
-    """Read the venue's own tapes by today's dialect.
+    """Read the venue's own tapes again, with today's dialect.
 
-    Shows what that changes: rows added (+), changed (~), no longer there (-). With --apply they go into the journal,
-    and from there into the ledger, under the same keys with a higher revision; nothing is deleted. Sessions that are
-    live are left out.
+    Shows the differences: rows added (+), changed (~), retracted (-). With --apply they go into the journal, and from
+    there into the ledger, under the same keys with a higher revision; nothing is deleted. Live sessions are left out.
     """
     from msgspec import json
 
@@ -634,18 +636,18 @@ def rederive(
     required=True,
     type=PathName(dir_okay=False),
     metavar="TAPE",
-    help="Where to; .gz packs.",
+    help="The file to write; .gz compresses it.",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
-@click.option("--seconds", type=Finite(min=0, min_open=True), help="Stop after so long.  [default: at Ctrl-C]")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--seconds", type=Finite(min=0, min_open=True), help="Stop after this time.  [default: at Ctrl-C]")
 @click.option(
-    "--dialect", type=SAID, default="multicam/1", show_default=True, help="What tells telemetry from the rest."
+    "--dialect", type=SAID, default="multicam/1", show_default=True, help="The dialect that recognizes telemetry."
 )
 @click.option("--with-token", is_flag=True, help="Send the server the token of TAP_SERVER_TOKEN.")
 def record(url: str, output: Path, *, force: bool, seconds: float | None, dialect: str, with_token: bool) -> None:
     """Record a live server onto a tape.
 
-    Its frames without telemetry and secrets, its connects and drops; until Ctrl-C, or for --seconds.
+    Its frames without telemetry and secrets, and its connects and drops; until Ctrl-C, or for --seconds.
     """
     from tap.adapters.dialects import load_dialect
     from tap.core.redact import redact_text
@@ -676,25 +678,25 @@ def record(url: str, output: Path, *, force: bool, seconds: float | None, dialec
 
 @cli.command("inspect")
 @click.argument("what", metavar="TAPE|URL", type=SAID)
-@click.option("--dialect", type=SAID, help="Look through this dialect.  [default: the tape's, else multicam/1]")
-@click.option("--seconds", type=Finite(min=0, min_open=True), default=60.0, help="Listen to a URL so long.")
+@click.option("--dialect", type=SAID, help="Use this dialect.  [default: the tape's, else multicam/1]")
+@click.option("--seconds", type=Finite(min=0, min_open=True), default=60.0, help="How long to listen to a URL.")
 @click.option("--suggest", "suggests", is_flag=True, help="Draft a mapping file; its doubtful lines say why.")
 @click.option(
     "--try",
     "tried",
     metavar="MAPPING",
     type=SAID,
-    help="Show the entries that this mapping would give, beside today's.",
+    help="Show the history that this mapping would give, beside today's.",
 )
 @click.option("-o", "--output", type=PathName(dir_okay=False), help="Write the result here.")
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--with-token", is_flag=True, help="Send the server the token of TAP_SERVER_TOKEN.")
 @_as_json
 def inspect_(what: str, *, dialect: str | None, seconds: float, with_token: bool, **how: Any) -> None:
-    """Show what a server says, and what of it the dialect knows.
+    """Show what a server says, and what the dialect knows of it.
 
-    Of a tape, or of a live server (which is listened to for --seconds): its types with samples, what fields look like
-    by their behaviour, and, with --suggest, a mapping file drafted from that.
+    From a tape, or from a live server (for --seconds): its types of frames with samples, what the fields look like,
+    and, with --suggest, a draft of a mapping file.
     """
     import tempfile
 
@@ -740,7 +742,7 @@ def _record_all(
     )
     if not recorded.connections:
         raise TapError(
-            f"nothing was heard: {recorded.problem}", where=_shown_url(url), hint="is this the server's address?"
+            f"nothing was received: {recorded.problem}", where=_shown_url(url), hint="is this the server's address?"
         )
 
 
@@ -759,10 +761,10 @@ def _inspected(shown: Inspection, *, suggests: bool, tried: str | None, as_json:
 
     if suggests:
         drafted = shown.suggestion()
-        doubts = f"doubtful lines: {drafted.doubts}" if drafted.doubts else "none of its lines is doubtful"
+        doubts = f"doubtful lines: {drafted.doubts}" if drafted.doubts else "no line is doubtful"
         told = {"mapping": drafted.text, "doubts": drafted.doubts, "leftOut": drafted.left_out}
         text = drafted.text if not as_json else _json_text(told)
-        odd = f"; {drafted.left_out} odd frames were left out of account: 'inspect' shows them" * bool(drafted.left_out)
+        odd = f"; {drafted.left_out} odd frames were ignored: 'inspect' shows them" * bool(drafted.left_out)
         return text, f"a mapping file was drafted; {doubts}{odd}"
     found = shown.report() if tried is None else shown.trial(load_dialect(tried))
     if as_json:
@@ -801,7 +803,7 @@ def _write_result(text: str, output: Path | None, *, force: bool) -> None:
             file.write(text)
     except FileExistsError:
         hint = "use --force to replace it, or name another file"
-        raise TapError("there already is such a file", where=str(output), hint=hint) from None
+        raise TapError("the file already exists", where=str(output), hint=hint) from None
     except OSError as error:
         raise TapError(f"cannot be written: {error.strerror}", where=str(output)) from None
 
@@ -840,48 +842,48 @@ class _WithFaults(click.Command):
 @cli.command(cls=_WithFaults)
 @click.option("--cameras", default=5, show_default=True, help="How many cameras.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same shoot.")
-@click.option("--speed", default=1.0, show_default=True, help="How many times faster than real.")
+@click.option("--speed", default=1.0, show_default=True, help="How many times faster than real time.")
 @click.option("--length", default=120.0, show_default=True, help="Seconds of the shoot's own time, at least.")
 @click.option("--sessions", default=1, show_default=True, help="How many sessions.")
-@click.option("--faults", multiple=True, metavar="NAME[,NAME...]", help="What goes wrong; names are below.")
+@click.option("--faults", multiple=True, metavar="NAME[,NAME...]", help="What goes wrong; the names are below.")
 @click.option(
     "--server",
     "ways",
     type=ServerWays(),
     default="",
     metavar="WAY=WORD[,WAY=WORD...]",
-    help="How the server counts, dates, names and tells; ways are below.  [default: as protocol.md draws it]",
+    help="How the server counts, dates and names; the ways are below.  [default: as protocol.md draws it]",
 )
 @click.option("--telemetry-rate", default=40.0, show_default=True, help="Telemetry frames a second of the shoot.")
-@click.option("--style", help="Speak as a made-up server: nested, snapshots or numeric.  [default: multicam/1]")
+@click.option("--style", help="Speak like a made-up server: nested, snapshots or numeric.  [default: multicam/1]")
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
     default=0,
-    help="Where to listen, on this machine only.  [default: any free port]",
+    help="The port, on this machine only.  [default: any free port]",
 )
 @click.option("--path", default="/ws/control", show_default=True, help="The WebSocket's path.")
 @click.option(
-    "--venue", type=Venue(), default="rehearsal", show_default=True, help="The venue that truth and tape name."
+    "--venue", type=Venue(), default="rehearsal", show_default=True, help="The venue in the truth and tape files."
 )
-@click.option("--truth", type=PathName(dir_okay=False), help="Write what really happened here.")
-@click.option("--tape", type=PathName(dir_okay=False), help="Write the frames that were sent here.")
+@click.option("--truth", type=PathName(dir_okay=False), help="Write what really happened into this file.")
+@click.option("--tape", type=PathName(dir_okay=False), help="Write the frames that were sent into this file.")
 @click.option(
     "--clients",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Wait for so many clients before the shoot begins.",
+    help="Wait for this number of clients before the shoot begins.",
 )
-@click.option("--no-wait", is_flag=True, help="Begin at once, whether anybody listens or not.")
-@click.option("--patient", is_flag=True, help="Stop the shoot's clock while a client that was there is not back.")
-@click.option("--tape-only", is_flag=True, help="Serve nobody: write truth and tape at once, and end.")
+@click.option("--no-wait", is_flag=True, help="Begin at once, without waiting for a client.")
+@click.option("--patient", is_flag=True, help="Stop the shoot's clock while a client is disconnected.")
+@click.option("--tape-only", is_flag=True, help="Do not serve: write truth and tape at once, and end.")
 def simulate(tape_only: bool, length: float, no_wait: bool, **options: Any) -> None:
-    """Be a multicam-server, to rehearse with.
+    """Simulate a multicam-server, to rehearse with.
 
-    Plays a made-up shoot to whoever connects from this machine.
+    Plays a simulated shoot to every client on this machine.
 
-    Whatever TAP_* variables are set, they are dropped first, so that no rehearsal touches a real server or ledger.
+    It ignores all TAP_* variables, so that no rehearsal touches a real server or ledger.
     """
     for name in [name for name in os.environ if name.startswith("TAP_")]:
         del os.environ[name]
@@ -893,7 +895,7 @@ def simulate(tape_only: bool, length: float, no_wait: bool, **options: Any) -> N
     asked = SimulatorOptions(
         length_s=length,
         wait_for_client=not no_wait,
-        on_ready=lambda port: _say(f"a rehearsal's multicam-server: ws://127.0.0.1:{port}{options['path']}"),
+        on_ready=lambda port: _say(f"a simulated multicam-server: ws://127.0.0.1:{port}{options['path']}"),
         **options,
     )
     if tape_only:
@@ -909,20 +911,20 @@ def simulate(tape_only: bool, length: float, no_wait: bool, **options: Any) -> N
 def journal() -> None:
     """Look into the journal.
 
-    It keeps every entry that was written, in order.
+    It has every entry, in the order in which it was written.
     """
 
 
 @journal.command("ls")
 @click.option("--session", "session_key", metavar="KEY", type=SAID, help="Only of this session.")
-@click.option("--pending", "state", flag_value="pending", help="Only what waits for the ledger.")
-@click.option("--dead", "state", flag_value="dead", help="Only what the ledger refused.")
+@click.option("--pending", "state", flag_value="pending", help="Only pending entries.")
+@click.option("--dead", "state", flag_value="dead", help="Only rejected entries.")
 @click.option(
     "--limit",
     default=100,
     show_default=True,
     type=Whole(0),
-    help="At most so many, the newest; 0: all. JSON has no limit.",
+    help="At most this many, the newest; 0: all. JSON has no limit.",
 )
 @_in_state_dir
 @_as_json
@@ -940,7 +942,7 @@ def journal_ls(session_key: str | None, state: State | None, limit: int, state_d
         for _, one in newest:
             click.echo(f"{one.seq:>7}  {one.state:<7}  {entry_line(one.entry, one.reason)}")
         if not newest:
-            _complain("no entry is kept" + (" that was asked for" if session_key or state else ""))
+            _complain("no entry is saved" + (" that matches" if session_key or state else ""))
         elif newest[0][0] > 1:
             _complain(f"the newest {len(newest)} of {newest[-1][0]}; --limit 0 shows all")
 
@@ -950,16 +952,15 @@ def journal_ls(session_key: str | None, state: State | None, limit: int, state_d
 @_in_state_dir
 @_as_json
 def journal_show(which: str, state_dir: Path | None, as_json: bool) -> None:
-    """Show one entry whole.
+    """Show one whole entry.
 
-    By its number, or every version of a row, by its key.
-    """
+    By its number; or every version of a row, by its key."""
     from tap.adapters.journal import kept_object
 
     with _journal(state_dir) as opened:
         found = [kept_object(one) for one in _kept(opened, which)]
     if not found:
-        raise TapError("no such entry is kept", where=which, hint="see 'multicam-tap journal ls'")
+        raise TapError("there is no such entry", where=which, hint="see 'multicam-tap journal ls'")
     if as_json:
         _print_objects(found)
         return
@@ -981,9 +982,9 @@ def _kept(opened: Journal, which: str) -> Iterator[Kept]:
 @_in_state_dir
 @_as_json
 def journal_retry(seqs: tuple[int, ...], state_dir: Path | None, as_json: bool) -> None:
-    """Let entries that were set aside wait for the ledger again.
+    """Send rejected entries again.
 
-    All of them, or those of these numbers ('journal ls --dead' shows them). A running service sends them in some
+    All of them, or those with these numbers ('journal ls --dead' shows them). A running service sends them within
     seconds.
     """
     from tap.history.words import counted
@@ -995,10 +996,10 @@ def journal_retry(seqs: tuple[int, ...], state_dir: Path | None, as_json: bool) 
     if as_json:
         _print_objects([{"retried": waiting}])
     else:
-        _say(f"{counted(waiting, 'entry waits', 'entries wait')} for the ledger again")
+        _say(f"{counted(waiting, 'entry is pending', 'entries are pending')} again")
     if waiting < len(set(seqs)):
         raise TapError(
-            f"{len(set(seqs)) - waiting} of these were not set aside", hint="see 'multicam-tap journal ls --dead'"
+            f"{len(set(seqs)) - waiting} of these were not rejected", hint="see 'multicam-tap journal ls --dead'"
         )
 
 
@@ -1006,7 +1007,7 @@ def journal_retry(seqs: tuple[int, ...], state_dir: Path | None, as_json: bool) 
 @_in_state_dir
 @_as_json
 def journal_verify(state_dir: Path | None, as_json: bool) -> None:
-    """Check that the journal's file is whole. Exit code 1 where it is not."""
+    """Check the journal's file for damage. Exit code 1 if it is damaged."""
     with _journal(state_dir) as opened:
         problems = opened.verify()
         counts = opened.counts()
@@ -1022,7 +1023,7 @@ def journal_verify(state_dir: Path | None, as_json: bool) -> None:
 @_in_state_dir
 @_as_json
 def journal_prune(older_than: float | None, state_dir: Path | None, as_json: bool) -> None:
-    """Delete old entries that the ledger has. What still waits for it, or was refused by it, stays."""
+    """Delete old entries that the ledger has. Pending and rejected entries stay."""
     from tap.history.words import counted
 
     days = _settings("TAP_KEEP_DAYS").keep_days if older_than is None else older_than
@@ -1042,9 +1043,9 @@ def _asked_when(command: _Command) -> _Command:
 @cli.command()
 @click.option("--venue", type=SAID, help="Only of this venue.")
 @_asked_when
-@click.option("--status", type=click.Choice(("live", "complete", "interrupted")), help="Only those that stand so.")
+@click.option("--status", type=click.Choice(("live", "complete", "interrupted")), help="Only those with this status.")
 @click.option("--title", type=SAID, help="Only those with this in their title.")
-@click.option("--limit", type=SEQ, help="At most so many.")
+@click.option("--limit", type=SEQ, help="At most this many.")
 @_from_ledger
 @_in_state_dir
 @_as_json
@@ -1053,8 +1054,8 @@ def sessions(
 ) -> None:
     """List the sessions in the journal or ledger, newest first.
 
-    From the ledger those of the key's venue; a key that only reads will do. Times, also those of --since and --until,
-    are of the venue's time zone: TAP_TIMEZONE, else the machine's. JSON has Unix milliseconds.
+    From the ledger those of the key's venue; a read key is enough. Times, also those of --since and --until,
+    are in the venue's time zone: TAP_TIMEZONE, else the machine's. JSON has Unix milliseconds.
     """
     from itertools import islice
 
@@ -1073,7 +1074,7 @@ def sessions(
 
 
 def _nothing(filters: dict[str, str | None]) -> str:
-    return "no session is kept" + (" that was asked for" if any(filters.values()) else "")
+    return "no session is saved" + (" that matches" if any(filters.values()) else "")
 
 
 def _asked(since: str | None, until: str | None, **others: str | None) -> Asked:
@@ -1118,7 +1119,7 @@ def _print_table(name: str, *arguments: Any) -> None:
     from tap.history.consoles import stdout_console
 
     table = getattr(tables, name)(*arguments, _zone())
-    stdout_console().print(table if table.row_count else "nothing is kept that was asked for")
+    stdout_console().print(table if table.row_count else "nothing saved matches")
 
 
 @cli.command()
@@ -1142,8 +1143,8 @@ def timeline(
 ) -> None:
     """Show one session in the terminal.
 
-    Who was on air when, and what happened. Without KEY: the newest. With --camera, --kind, --since, --until or
-    --venue: a table of the events asked for, of the session KEY or of all sessions. 'multicam-tap sessions' lists
+    Who was on air when, and the event log. Without KEY: the newest. With --camera, --kind, --since, --until or
+    --venue: a table of the matching events, of the session KEY or of all sessions. 'multicam-tap sessions' lists
     the keys.
     """
     if camera is not None or kinds or any(filters.values()):
@@ -1171,7 +1172,7 @@ def timeline(
 
 @cli.command()
 @click.argument("key", required=False, type=SAID)
-@click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: as the file's name ends.")
+@click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: by the file's ending.")
 @click.option("--fps", type=click.Choice(RATE_NAMES), help=_FPS_HELP)
 @click.option("--layout", type=click.Choice(LAYOUTS), default="program", show_default=True, help=_LAYOUT_HELP)
 @click.option("--media", metavar="WHERE", type=SAID, help=_MEDIA_HELP)
@@ -1180,7 +1181,7 @@ def timeline(
 @click.option("--start", type=TimecodeOr("tod", "zero"), default="tod", show_default=True, help=_START_HELP)
 @click.option("--explain", is_flag=True, help=_EXPLAIN_HELP)
 @click.option("-o", "--output", type=PathName(), help="The file to write; '-': stdout.")
-@click.option("--force", is_flag=True, help="Write over files that are there.")
+@click.option("--force", is_flag=True, help="Replace existing files.")
 @_from_ledger
 @_in_state_dir
 def export(
@@ -1211,7 +1212,7 @@ def export(
         raise click.UsageError("Missing option '-o' / '--output': the file to write, or --explain alone")
     chosen = format_name or ("shots" if output is None else format_of(output))
     if chosen is None:
-        raise click.UsageError(f"what format {output} is to be cannot be told: add --format {'|'.join(FORMATS)}")
+        raise click.UsageError(f"the name of {output} does not say its format: add --format {'|'.join(FORMATS)}")
     files = VideoFiles()
     if media is not None and not files.is_folder(media):
         check_pattern(media)
@@ -1237,12 +1238,14 @@ def export(
 
 @cli.command()
 @click.argument("key", required=False, type=SAID)
-@click.option("-o", "--output", required=True, type=PathName(), metavar="FILE", help="Where to; '-': stdout.")
+@click.option("-o", "--output", required=True, type=PathName(), metavar="FILE", help="The file to write; '-': stdout.")
 @click.option("--media", type=PathName(), metavar="DIR", help="Show the stills in this folder.")
-@click.option("--fetch", is_flag=True, help="Fetch stills that DIR lacks from where they were uploaded to.")
-@click.option("--timezone", metavar="ZONE", help="The venue's, such as Europe/Berlin.  [default: TAP_TIMEZONE]")
+@click.option("--fetch", is_flag=True, help="Download stills that are not in DIR from where they were uploaded.")
+@click.option(
+    "--timezone", metavar="ZONE", help="The venue's time zone, such as Europe/Berlin.  [default: TAP_TIMEZONE]"
+)
 @click.option("--fps", type=click.Choice(RATE_NAMES), default="25", show_default=True, help="Frame rate of timecode.")
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 @_from_ledger
 @_in_state_dir
@@ -1259,9 +1262,9 @@ def report(
     from_ledger: bool,
     state_dir: Path | None,
 ) -> None:
-    """Write a session as one page, with its numbers.
+    """Write a session as one page, to send to a client.
 
-    Without KEY: the newest. It is one HTML file that loads nothing from outside: for a browser, for paper, to be sent.
+    Without KEY: the newest. It is one HTML file that loads nothing from outside, for a browser, to print or to send.
     """
     from tap.adapters.files import refuse_existing, write_whole
     from tap.adapters.pictures import picture_files
@@ -1329,16 +1332,16 @@ def _rows_of(key: str | None, *, from_ledger: bool, state_dir: Path | None) -> l
         if key is None:
             newest = next(iter(history.sessions()), None)
             if newest is None:
-                raise TapError("no session is kept", hint="see 'multicam-tap journal ls'")
+                raise TapError("no session is saved", hint="see 'multicam-tap journal ls'")
             key = newest.key
         rows = history.rows(key)
         near = [] if rows else near_keys(key, (one.key for one in islice(history.sessions(), _NEAR_AMONG)))
     if not rows:
         hint = f"see 'multicam-tap sessions{' --ledger' if from_ledger else ''}'"
         hint += f"; near it: {', '.join(near)}" if near else ""
-        raise TapError("no session of this key is kept", where=key, hint=hint)
+        raise TapError("no session has this key", where=key, hint=hint)
     if all(row.retracted is not None for row in rows):
-        raise TapError("this session was taken back, or forgotten", where=key)
+        raise TapError("this session was retracted, or forgotten", where=key)
     return rows
 
 
@@ -1350,7 +1353,9 @@ def _zone(name: str | None = None) -> ZoneInfo | None:
         try:
             return ZoneInfo(name)
         except (LookupError, ValueError, OSError):
-            raise click.BadParameter(f"{name!r} is no time zone; try Europe/Berlin", param_hint="--timezone") from None
+            raise click.BadParameter(
+                f"{name!r} is not a time zone; try Europe/Berlin", param_hint="--timezone"
+            ) from None
     name = _settings("TAP_TIMEZONE").timezone
     return None if name is None else ZoneInfo(name)
 

@@ -82,13 +82,13 @@ def test_sessions_are_found_by_when_they_were(history: tap.History) -> None:
     assert list(history.sessions(venue="elsewhere")) == []
     with pytest.raises(ValueError, match="no moment that is understood"):
         history.sessions(since="soon")
-    with pytest.raises(ValueError, match="no status → live, complete or interrupted"):
+    with pytest.raises(ValueError, match="not a status → live, complete or interrupted"):
         history.sessions(status="over")  # type: ignore[arg-type]
 
 
 def test_what_is_not_there_is_told(history: tap.History, tmp_path: Path) -> None:
     """With what to do next."""
-    with pytest.raises(tap.TapError, match="no session of this key is kept"):
+    with pytest.raises(tap.TapError, match="no session has this key"):
         history.timeline("nowhere/1")
     with pytest.raises(tap.TapError):
         tap.open_journal(tmp_path / "none")
@@ -208,7 +208,7 @@ def test_without_a_key_the_timeline_is_of_the_newest_session(state: Path, tmp_pa
     with Journal.open(tmp_path / "journal.db") as journal:
         journal.append([], b"{}", 0)
     done = CliRunner().invoke(cli, ["timeline", "--state-dir", str(tmp_path)])
-    assert (done.exit_code, done.stderr) == (1, "no session is kept → see 'multicam-tap journal ls'\n")
+    assert (done.exit_code, done.stderr) == (1, "no session is saved → see 'multicam-tap journal ls'\n")
 
 
 # ---------------------------------------------------------------------------------------------- a long history

@@ -147,7 +147,7 @@ def test_a_prefix_of_a_tape_gives_a_prefix_of_the_entries(shoot: Path, tmp_path:
         done = call("replay", prefix, "--json")
         assert done.exit_code == 0
         assert whole.startswith(done.stdout_bytes)
-        assert f"{prefix}: its end is torn" in done.stderr
+        assert f"{prefix}: its end is incomplete" in done.stderr
 
 
 def test_a_packed_tape_gives_the_same(shoot: Path, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_tape_of_a_dialect_that_is_not_here_says_what_to_do(tmp_path: Path) ->
     done = call("replay", small(tmp_path / "t.jsonl", header={"dialect": "hall/7"}))
     assert done.exit_code == 1
     assert done.stderr == (
-        "hall/7: the tape was recorded with this dialect, which is not here"
+        "hall/7: the tape was recorded with this dialect, which does not exist here"
         " → give its mapping file, or another dialect, with --dialect\n"
     )
     assert call("replay", tmp_path / "t.jsonl", "--dialect", "multicam/1").exit_code == 0
@@ -319,8 +319,7 @@ def test_sessions_are_listed_newest_first(tmp_path: Path) -> None:
     of_one = call("sessions", "--venue", "a", "--state-dir", tmp_path)
     assert [line.split()[1:3] for line in of_one.stdout.splitlines()] == [["complete", "a/s1"]]
     assert (
-        call("sessions", "--venue", "nowhere", "--state-dir", tmp_path).stdout
-        == "no session is kept that was asked for\n"
+        call("sessions", "--venue", "nowhere", "--state-dir", tmp_path).stdout == "no session is saved that matches\n"
     )
 
 
@@ -361,15 +360,15 @@ def test_timeline_on_a_terminal_has_colours_unless_nobody_wants_them(
 def test_a_time_zone_that_is_none_is_a_wrong_setting(state: Path) -> None:
     done = call("timeline", "local/s1", "--state-dir", state, env={"TAP_TIMEZONE": "nonsense"})
     assert done.exit_code == 78
-    assert done.stderr.startswith("TAP_TIMEZONE: 'nonsense' is no time zone")
+    assert done.stderr.startswith("TAP_TIMEZONE: 'nonsense' is not a time zone")
 
 
 @pytest.mark.parametrize(
     ("command", "told"),
     [
-        (("timeline", "local/other"), "no session of this key is kept"),
-        (("journal", "show", "99"), "no such entry is kept"),
-        (("journal", "show", "local/other"), "no such entry is kept"),
+        (("timeline", "local/other"), "no session has this key"),
+        (("journal", "show", "99"), "there is no such entry"),
+        (("journal", "show", "local/other"), "there is no such entry"),
     ],
 )
 def test_what_is_not_there_is_told_with_what_to_do(state: Path, command: tuple[str, ...], told: str) -> None:
@@ -404,7 +403,7 @@ def test_journal_ls_can_be_narrowed_down(state: Path) -> None:
     assert call("journal", "ls", "--limit", "0", "--state-dir", state).stdout.splitlines() == every
     for nothing in (("--dead",), ("--session", "local/other")):
         done = call("journal", "ls", *nothing, "--state-dir", state)
-        assert (done.exit_code, done.stdout, done.stderr) == (0, "", "no entry is kept that was asked for\n")
+        assert (done.exit_code, done.stdout, done.stderr) == (0, "", "no entry is saved that matches\n")
         done = call("journal", "ls", *nothing, "--json", "--state-dir", state)
         assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
     assert (
@@ -507,7 +506,7 @@ def test_record_refuses_a_file_that_is_there(tmp_path: Path) -> None:
     tape.write_text("precious")
     done = call("record", "ws://127.0.0.1:9/x", "-o", tape, "--seconds", "0.1")
     assert done.exit_code == 1
-    assert "there already is such a file" in done.stderr
+    assert "the file already exists" in done.stderr
     assert tape.read_text() == "precious"
 
 

@@ -89,7 +89,7 @@ def test_what_can_never_be_is_wrong_usage(shoot: Path, tmp_path: Path, arguments
 def test_a_folder_that_is_not_there_is_no_pattern(shoot: Path, tmp_path: Path) -> None:
     """A typing mistake must not become a file name."""
     done = call("--state-dir", shoot / "state", "--media", tmp_path / "recc", "-o", tmp_path / "x.edl")
-    assert (done.exit_code, "there is no such folder" in done.stderr) == (1, True)
+    assert (done.exit_code, "the folder does not exist" in done.stderr) == (1, True)
 
 
 def test_what_is_no_file_is_written_to_as_it_comes(shoot: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_key_that_was_made_opens_the_ledger(tmp_path: Path) -> None:
         file.write_text(f"{key}\n")
         file.chmod(0o600)
         done = venue.call("sessions", "--ledger", TAP_INGEST_KEY="", TAP_INGEST_KEY_FILE=str(file))
-        assert (done.exit_code, done.stdout) == (0, "no session is kept\n")
+        assert (done.exit_code, done.stdout) == (0, "no session is saved\n")
         assert venue.call("sessions", "--ledger", TAP_INGEST_KEY=f"{key}x").exit_code == 1
 
 
@@ -144,7 +144,7 @@ def test_an_app_with_functions_of_its_own_is_written_read_checked_and_forgotten_
             assert venue.call(*command, "--ledger").exit_code == 0
         gone = venue.call("forget", venue.session, "--yes", TAP_ADMIN_KEY=ADMIN.get_secret_value())
         assert "the ledger has forgotten it" in gone.stdout
-        assert venue.call("sessions", "--ledger").stdout == "no session is kept\n"
+        assert venue.call("sessions", "--ledger").stdout == "no session is saved\n"
 
 
 @pytest.mark.parametrize(("command", "ending"), [("report", "html"), ("export", "edl")])
@@ -202,12 +202,12 @@ def test_a_reader_may_read_and_not_write(local: Local, tmp_path: Path) -> None:
     ("command", "env", "code", "told"),
     [
         (("sessions", "--ledger"), {"TAP_CONVEX_URL": ""}, 78, "TAP_CONVEX_URL: is not set"),
-        (("sessions", "--ledger"), {"TAP_INGEST_KEY": ""}, 1, "asks for a key"),
+        (("sessions", "--ledger"), {"TAP_INGEST_KEY": ""}, 1, "wants a key"),
         (("sessions", "--ledger"), {"TAP_INGEST_KEY": "wrong-key"}, 1, "does not know this key"),
         (("sessions", "--ledger"), {"TAP_CONVEX_URL": "http://127.0.0.1:1"}, 1, "nothing listens there"),
         (("sessions", "--ledger", "--venue", "elsewhere"), {}, 1, "for another venue"),
         (("timeline", "elsewhere/s", "--ledger"), {}, 1, "for another venue"),
-        (("timeline", "KEY", "--ledger"), {}, 1, "no session of this key is kept → see 'multicam-tap sessions --l"),
+        (("timeline", "KEY", "--ledger"), {}, 1, "no session has this key → see 'multicam-tap sessions --l"),
         (("replay", "TAPE", "--to-ledger"), {"TAP_CONVEX_URL": "http://127.0.0.1:1"}, 1, "nothing listens there"),
         (("replay", "TAPE", "--to-ledger", "--to-journal"), {}, 2, "one at a time"),
     ],
@@ -272,7 +272,7 @@ def test_check_is_done_when_all_is_well(venue: Venue, monkeypatch: pytest.Monkey
     assert tried == ["settings", "server", "clock", "journal", "disk", "convex", "key"]
 
 
-@pytest.mark.parametrize(("key", "told"), [("wrong-key", "does not know this key"), ("", "asks for a key")])
+@pytest.mark.parametrize(("key", "told"), [("wrong-key", "does not know this key"), ("", "wants a key")])
 def test_check_says_that_the_key_is_wrong(venue: Venue, key: str, told: str) -> None:
     done = venue.call("check", TAP_SERVER_URL="ws://127.0.0.1:1/", TAP_INGEST_KEY=key)
     assert done.exit_code == 1
@@ -300,10 +300,10 @@ def test_what_was_set_aside_is_shown_with_its_reason_and_can_wait_again(venue: V
     shown = venue.call("journal", "ls", "--dead").stdout.splitlines()
     assert [line.rpartition("refused: ")[2] for line in shown] == ["type: no number (at)", "size: too large"]
     assert json.loads(venue.call("journal", "ls", "--dead", "--json").stdout.splitlines()[0])["reason"]
-    assert venue.call("journal", "retry", "2").stdout == "1 entry waits for the ledger again\n"
+    assert venue.call("journal", "retry", "2").stdout == "1 entry is pending again\n"
     other = venue.call("journal", "retry", "3", "99")
     assert other.exit_code == 1
-    assert "2 of these were not set aside" in other.stderr
+    assert "2 of these were not rejected" in other.stderr
     assert json.loads(venue.call("journal", "retry", "--json").stdout) == {"retried": 1}
     assert not venue.call("journal", "ls", "--dead").stdout
 
@@ -335,7 +335,7 @@ def test_a_shoot_is_forgotten_everywhere_and_stays_so(venue: Venue, tmp_path: Pa
     assert re.match(r"the ledger has forgotten it \(\d+ rows deleted\); \d+ entries deleted", done.stdout)
     assert venue.call("journal", "ls").stdout == ""
     assert "forgotten" in venue.call("timeline", key, "--ledger").stderr
-    assert venue.call("sessions", "--ledger").stdout == "no session is kept\n"
+    assert venue.call("sessions", "--ledger").stdout == "no session is saved\n"
     again = venue.call("replay", venue.tape, "--to-ledger")
     assert again.exit_code == 1
     assert "forgotten" in again.stderr
@@ -376,7 +376,7 @@ def test_a_live_session_is_not_forgotten(venue: Venue, tmp_path: Path, where: st
         ({"TAP_ADMIN_KEY": "a", "TAP_ADMIN_KEY_FILE": "b"}, 78, "TAP_ADMIN_KEY_FILE: TAP_ADMIN_KEY is set too"),
         ({"TAP_ADMIN_KEY_FILE": "/nowhere/key"}, 78, "TAP_ADMIN_KEY_FILE: /nowhere/key cannot be read"),
         ({"TAP_ADMIN_KEY_FILE": "/dev/null"}, 78, "TAP_ADMIN_KEY_FILE: /dev/null is empty"),
-        ({"TAP_ADMIN_KEY": "schlüssel"}, 78, "TAP_ADMIN_KEY: holds more than printable ASCII"),
+        ({"TAP_ADMIN_KEY": "schlüssel"}, 78, "TAP_ADMIN_KEY: contains more than printable ASCII"),
         ({"TAP_ADMIN_KEY": "x", "TAP_CONVEX_URL": "http://127.0.0.1:1"}, 1, "nothing listens there"),
     ],
 )

@@ -94,7 +94,7 @@ def test_sessions_are_listed_in_the_zone_in_which_they_are_asked_for(
     """What is read in the list can be written into --since and --until."""
     listed = call("sessions", "--state-dir", state, TAP_TIMEZONE=zone)
     assert listed.stdout == f"{began}  live         local/s1  {TITLE}\n"
-    nothing = "no session is kept that was asked for\n"
+    nothing = "no session is saved that matches\n"
     for word, found in ((earlier, nothing), (began, nothing), (later, listed.stdout)):
         assert call("sessions", "--until", word, "--state-dir", state, TAP_TIMEZONE=zone).stdout == found, word
 
@@ -127,4 +127,4 @@ def test_json_has_milliseconds_whatever_the_zone(state: Path) -> None:
 
 def test_where_no_entry_is_kept_that_is_said_aside(state: Path) -> None:
     done = call("journal", "ls", "--dead", "--state-dir", state)
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "no entry is kept that was asked for\n")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "no entry is saved that matches\n")

@@ -81,7 +81,7 @@ def test_where_no_session_is_kept_that_is_said_and_nothing_is_written(command: s
     with Journal.open(tmp_path / "journal.db") as journal:
         journal.append([], b"{}", 0)
     done = call(command, "-o", tmp_path / name, "--state-dir", tmp_path)
-    assert (done.exit_code, done.stderr) == (1, "no session is kept → see 'multicam-tap journal ls'\n")
+    assert (done.exit_code, done.stderr) == (1, "no session is saved → see 'multicam-tap journal ls'\n")
     assert not (tmp_path / name).exists()
 
 
@@ -97,7 +97,7 @@ def test_a_file_that_is_there_is_only_replaced_with_force(state: Path, tmp_path:
     file.write_text("mine")
     done = call("report", "local/s1", "-o", file, "--state-dir", state)
     assert done.exit_code == 1
-    assert done.stderr == f"{file}: there already is such a file → --force replaces it, or name another\n"
+    assert done.stderr == f"{file}: the file already exists → --force replaces it, or name another\n"
     assert file.read_text() == "mine"
     assert call("report", "local/s1", "-o", file, "--state-dir", state, "--force").exit_code == 0
     assert file.read_text("utf-8") != "mine"
@@ -106,9 +106,9 @@ def test_a_file_that_is_there_is_only_replaced_with_force(state: Path, tmp_path:
 def test_of_a_session_that_is_not_there_the_near_ones_are_named(state: Path, tmp_path: Path) -> None:
     done = call("report", "Local/S2", "-o", tmp_path / "a.html", "--state-dir", state)
     assert done.exit_code == 1
-    assert "no session of this key is kept → see 'multicam-tap sessions'; near it: local/s1" in done.stderr
+    assert "no session has this key → see 'multicam-tap sessions'; near it: local/s1" in done.stderr
     far = call("report", "zzzz", "-o", tmp_path / "a.html", "--state-dir", state)
-    assert far.stderr == "zzzz: no session of this key is kept → see 'multicam-tap sessions'\n"
+    assert far.stderr == "zzzz: no session has this key → see 'multicam-tap sessions'\n"
     assert not (tmp_path / "a.html").exists()
 
 
@@ -132,15 +132,15 @@ def test_stills_are_shown_from_a_folder_and_how_many_is_told(state: Path, tmp_pa
 def test_a_media_folder_that_is_missing_is_said_and_nothing_is_written(state: Path, tmp_path: Path) -> None:
     done = call("report", "local/s1", "-o", tmp_path / "a.html", "--media", tmp_path / "none", "--state-dir", state)
     assert done.exit_code == 1
-    assert done.stderr == f"{tmp_path / 'none'}: there is no such folder → name the folder that holds the stills\n"
+    assert done.stderr == f"{tmp_path / 'none'}: the folder does not exist → name the folder that holds the stills\n"
     assert not (tmp_path / "a.html").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--timezone", "Mars/Olympus"), "'Mars/Olympus' is no time zone"),
-        (("--timezone", "../../etc/passwd"), "is no time zone"),
+        (("--timezone", "Mars/Olympus"), "'Mars/Olympus' is not a time zone"),
+        (("--timezone", "../../etc/passwd"), "is not a time zone"),
         (("--fps", "26"), "'26' is not one of"),
     ],
 )

@@ -83,7 +83,7 @@ def _row(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def checkpoint_in(connection: sqlite3.Connection) -> list[tuple[str, bytes]] | None:
-    """The rows of the checkpoint; None where there is none. Raises ``ValueError`` where it is not what was kept."""
+    """The rows of the checkpoint; None without one. Raises ``ValueError`` if it differs from what was saved."""
     rows = connection.execute("SELECT part, data FROM checkpoint").fetchall()
     if any(part is None or data is None for part, data in rows):
         raise ValueError("a record of it is empty")

@@ -133,7 +133,7 @@ def fields_of(text: str | bytes) -> dict[str, Any]:
 
 
 def kept_of(row: tuple[Any, ...]) -> Kept:
-    """A row of ``SELECT``; ``ValueError`` where it is not what was kept, or its fields are no JSON object."""
+    """A row of ``SELECT``; ``ValueError`` where it differs from what was saved, or its fields are not a JSON object."""
     seq, key, op, session_key, version, revision, text, back, state, reason, committed_at, digest = row
     if digest is not None and digest != _digest(row[1 : CONTENT + 1]):
         raise ValueError("its digest is another")

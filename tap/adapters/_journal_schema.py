@@ -247,7 +247,7 @@ def make_file(path: Path) -> None:
         os.close(open_private(path, os.O_WRONLY | os.O_EXCL))
     except FileExistsError:
         if not path.is_file():
-            raise JournalError("is no file", where=str(path), hint=_place_hint(path)) from None
+            raise JournalError("is not a file", where=str(path), hint=_place_hint(path)) from None
         with suppress(OSError):
             tighten(path)  # SQLite gives its own files beside it the same mode
     except OSError as error:
@@ -385,8 +385,8 @@ def errors_in_words(path: Path) -> Iterator[None]:
 
 
 _WORDS = {
-    sqlite3.SQLITE_FULL: ("the disk is full", "make room; what is not yet kept waits in memory"),
-    sqlite3.SQLITE_READONLY: ("may not be written to", "give the tap's user the right to write the state directory"),
+    sqlite3.SQLITE_FULL: ("the disk is full", "free some space; unsaved entries wait in memory"),
+    sqlite3.SQLITE_READONLY: ("no permission to write", "give the tap's user the right to write the state directory"),
     sqlite3.SQLITE_IOERR: ("the disk fails", "see the system's log (dmesg) about the disk"),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "see who may read and write the state directory"),
     sqlite3.SQLITE_BUSY: ("another process keeps it from being written", "try again when that one is done"),

@@ -30,7 +30,7 @@ def problems_in(ask: Callable[..., list[Any]], select: str) -> Iterator[str]:
         try:
             json.loads(bytes(data))
         except ValueError:
-            yield "the checkpoint is no JSON"
+            yield "the checkpoint is not JSON"
     counted = dict(ask("SELECT state, count(*) FROM entries GROUP BY state"))
     for state, n in ask("SELECT state, n FROM tally"):
         if n != counted.get(state, 0):
@@ -43,9 +43,9 @@ def _oddity(row: tuple[Any, ...]) -> str | None:
     try:
         fields_of(row[6])
     except (ValueError, TypeError):
-        return "its fields are no JSON object"
+        return "its fields are not a JSON object"
     try:
         kept_of(row)
     except (ValueError, TypeError):
-        return "it is not what was kept"
-    return None if type(row[10]) is int else "the time of its commit is no number"
+        return "it differs from what was saved"
+    return None if type(row[10]) is int else "the time of its commit is not a number"

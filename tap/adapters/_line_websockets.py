@@ -203,7 +203,9 @@ class WebsocketsLine(ClientConnection):
             return
         super().send_data()
         if self.paused and (waiting := self.transport.get_write_buffer_size()) > _MOST_UNREAD:
-            self._unread = UnreadError(f"the server does not read what it asks for: {waiting // 1024} KB wait for it")
+            self._unread = UnreadError(
+                f"the server does not read the answers to its pings: {waiting // 1024} KB wait for it"
+            )
             self._refuse()
 
     def abort(self) -> None:

@@ -35,7 +35,7 @@ __all__ = [
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FARTHEST_MS = 10**14
 """3,000 years: beyond it a ``t`` is damage, and would hold the clock of every later line."""
-_MEND = "mend the header, or leave the key out"
+_MEND = "correct the header, or leave the key out"
 
 
 class TapeHeader(msgspec.Struct, frozen=True):

@@ -29,7 +29,7 @@ def load_dialect(name: str) -> Dialect:
     try:
         return parse_mapping(path.read_text("utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         known = ", ".join(BUILT_IN)
         raise MappingInvalid(
             f"cannot be read as a mapping file: {reason}",

@@ -20,9 +20,9 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     if folder:
         raise TapError("is a folder", where=str(path), hint="name a file in it")
     if there and not force:
-        raise TapError("there already is such a file", where=str(path), hint="--force replaces it, or name another")
+        raise TapError("the file already exists", where=str(path), hint="--force replaces it, or name another")
     if not parent:
-        raise TapError("there is no such folder", where=str(path.parent), hint="make it, or name another")
+        raise TapError("the folder does not exist", where=str(path.parent), hint="make it, or name another")
 
 
 def write_whole(path: Path, content: bytes, *, force: bool) -> None:
@@ -46,7 +46,7 @@ def write_whole(path: Path, content: bytes, *, force: bool) -> None:
             # Unlike a rename it fails where somebody was quicker.
             os.link(part, path)
     except FileExistsError:
-        raise TapError("there already is such a file", where=str(path), hint="--force replaces it") from None
+        raise TapError("the file already exists", where=str(path), hint="--force replaces it") from None
     except OSError as error:
         raise _cannot(path, error) from None
     finally:

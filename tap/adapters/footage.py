@@ -56,7 +56,9 @@ def footage_files(folder: Path) -> list[Path]:
 
 
 def _refuse(error: OSError) -> None:
-    raise TapError(f"cannot be read: {error.strerror}", where=str(error.filename), hint="may you read it?") from None
+    raise TapError(
+        f"cannot be read: {error.strerror}", where=str(error.filename), hint="do you have permission to read it?"
+    ) from None
 
 
 def can_read() -> bool:
@@ -177,7 +179,7 @@ def _asked(path: Path, *questions: str) -> Any:
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SLOW_S, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
-        raise _Unusable(f"ffprobe did not come to an end with it in {_SLOW_S} s") from None
+        raise _Unusable(f"ffprobe did not finish with it in {_SLOW_S} s") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise _Unusable(f"cannot be read: {said[-1].rpartition(': ')[2] if said else 'ffprobe does not say why'}")
@@ -266,6 +268,6 @@ class VideoFiles:
             with place.open("rb") as file:
                 return file.read(_MOST_TEXT).decode()
         except UnicodeDecodeError:
-            raise TapError("is no text in UTF-8", where=path, hint="save it as UTF-8") from None
+            raise TapError("is not UTF-8 text", where=path, hint="save it as UTF-8") from None
         except OSError as error:
             raise TapError(f"cannot be read: {error.strerror}", where=path) from None

@@ -72,10 +72,10 @@ _REVISION = (
     "SELECT coalesce(max(revision), 0) FROM entries INDEXED BY entries_revised WHERE session_key = ? AND revision > 0"
 )
 
-_GONE = "the journal was gone: a new one was begun; what the old one held and the ledger had not yet is not in it"
-_EMPTY = "the journal was empty, though this tap has recorded before: it was begun anew"
+_GONE = "the journal was gone: a new one was started; entries of the old one that the ledger did not have are not in it"
+_EMPTY = "the journal was empty, though this tap has recorded before: a new one was started"
 _TAKEN = "the journal's file was removed or replaced while the tap ran: what waited was brought over into the one there"
-_UNLOCKED = "the journal's lock file was removed while the tap ran: it was made anew"
+_UNLOCKED = "the journal's lock file was removed while the tap ran: a new one was made"
 """What may be found amiss."""
 
 _UNUSABLE: dict[type[BaseException], str] = {JournalDamaged: "damaged", JournalVersion: "newer"}
@@ -414,7 +414,7 @@ class Journal:
         except OSError as error:
             hint = "run it again"
             where = str(aside_of(self.path))
-            raise JournalError(f"cannot be written anew: {error.strerror}", where=where, hint=hint) from None
+            raise JournalError(f"cannot be rewritten: {error.strerror}", where=where, hint=hint) from None
 
     # ------------------------------------------------------------------------------------------ inside
 
@@ -454,7 +454,7 @@ class Journal:
             checkpoint_in(db)
         except ValueError as error:
             if self._lock is not None:
-                what = f"has a checkpoint that is not what was kept ({error})"
+                what = f"has a checkpoint that differs from what was saved ({error})"
                 raise JournalDamaged(what, where=str(self.path)) from None
 
     def _instead(self, why: str, damaged: sqlite3.Connection | None) -> sqlite3.Connection:

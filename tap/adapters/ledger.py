@@ -174,15 +174,15 @@ class Disposition(Enum):
 
 _NEW_KEY = "make a key with 'multicam-tap key new', configure its line on the deployment, and set TAP_INGEST_KEY"
 _BLOCKING: Mapping[str, tuple[str, str]] = {
-    "key_missing": ("asks for a key, and there is none", _NEW_KEY),
+    "key_missing": ("wants a key, and none is set", _NEW_KEY),
     "key_wrong": ("does not know this key", _NEW_KEY),
     "venue": ("says that this key is for another venue", "check TAP_VENUE, or take the key of this venue"),
-    "key": ("does not take this session's key", "check TAP_VENUE"),
+    "key": ("rejects this session's key", "check TAP_VENUE"),
     "no_function": ("has no such function", "deploy the functions in convex/ there, or check TAP_CONVEX_URL"),
     "failing": ("fails on every entry", "look into the deployment's logs ('npx convex logs')"),
-    "http_401": ("wants another login than ours (HTTP 401)", "check TAP_CONVEX_URL"),
-    "http_403": ("does not let us in (HTTP 403)", "check TAP_CONVEX_URL, and any proxy on the way"),
-    "http_404": ("is no Convex deployment, or one that is gone (HTTP 404)", "check TAP_CONVEX_URL"),
+    "http_401": ("wants another login (HTTP 401)", "check TAP_CONVEX_URL"),
+    "http_403": ("denies access (HTTP 403)", "check TAP_CONVEX_URL, and any proxy on the way"),
+    "http_404": ("is not a Convex deployment, or one that was deleted (HTTP 404)", "check TAP_CONVEX_URL"),
 }
 """Codes for which no entry can be blamed: what is said of the ledger, and what to do."""
 
@@ -454,7 +454,7 @@ class Ledger:
 
     def _garbage(self) -> LedgerAway:
         return LedgerAway(
-            "garbage", "answers what no Convex would", where=self.shown, hint="check TAP_CONVEX_URL, and the network"
+            "garbage", "does not answer as Convex does", where=self.shown, hint="check TAP_CONVEX_URL, and the network"
         )
 
 
@@ -481,10 +481,10 @@ def _shown(url: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         # Not its own words: they may quote the userinfo.
-        raise LedgerError("is no URL", where="the ledger's address", hint=hint) from None
+        raise LedgerError("is not a URL", where="the ledger's address", hint=hint) from None
     shown = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{'' if port is None else f':{port}'}"
     if not host or parts.scheme not in ("https", "http"):
-        raise LedgerError("is no web address", where="the ledger's address", hint=hint)
+        raise LedgerError("is not a web address", where="the ledger's address", hint=hint)
     if parts.scheme == "http" and not _LOOPBACK.fullmatch(host):
         raise LedgerError("would send the key in the clear over the network", where=shown, hint=hint)
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
@@ -497,12 +497,12 @@ def _shown(url: str) -> str:
 
 def _by_status(status: int, retry_after: str | None, where: str) -> LedgerError:
     if status in (408, 425, 429) or status >= 500 or status < 400:
-        words = "sends us elsewhere" if 300 <= status < 400 else "cannot answer now"
+        words = "redirects to another address" if 300 <= status < 400 else "cannot answer now"
         wait = _seconds(retry_after, datetime.now(UTC))
         return LedgerAway(f"http_{status}", f"{words} (HTTP {status})", where=where, hint=_NET, retry_after=wait)
     if status in (400, 413):
         return LedgerRefused("too_large" if status == 413 else "bad_call", f"refused it (HTTP {status})", where=where)
-    words, hint = _BLOCKING.get(f"http_{status}", (f"is no Convex (HTTP {status})", "check TAP_CONVEX_URL"))
+    words, hint = _BLOCKING.get(f"http_{status}", (f"is not Convex (HTTP {status})", "check TAP_CONVEX_URL"))
     return LedgerRefused(f"http_{status}", words, where=where, hint=hint)
 
 
@@ -537,9 +537,9 @@ def _in_words(error: Exception) -> str:
 
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, "refuses the connection: nothing listens there"),
-    (socket.gaierror, "has a name that is not known here: is the network up?"),
-    (ssl.SSLCertVerificationError, "has a certificate that is not trusted here"),
-    (ssl.SSLError, "does not speak TLS as we do"),
+    (socket.gaierror, "has a name that cannot be resolved: is the network up?"),
+    (ssl.SSLCertVerificationError, "has a certificate that this machine does not trust"),
+    (ssl.SSLError, "does not speak TLS in a way that works here"),
     (ConnectionResetError, "broke the connection"),
     (BrokenPipeError, "broke the connection"),
 )

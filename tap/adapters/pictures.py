@@ -35,10 +35,10 @@ _MOST_BYTES = 48 * 1024 * 1024
 def picture_files(folder: Path) -> list[str]:
     """The pictures in a folder and all below it, as paths from there with ``/``.
 
-    Links to other folders are not followed. Raises ``TapError`` where there is no such folder, or too much in it.
+    Links to other folders are not followed. Raises ``TapError`` where the folder does not exist, or too much in it.
     """
     if not folder.is_dir():
-        raise TapError("there is no such folder", where=str(folder), hint="name the folder that holds the stills")
+        raise TapError("the folder does not exist", where=str(folder), hint="name the folder that holds the stills")
     found: list[str] = []
     for place, folders, names in os.walk(folder, onerror=_refuse):
         folders.sort()
@@ -54,7 +54,9 @@ def picture_files(folder: Path) -> list[str]:
 
 
 def _refuse(error: OSError) -> None:
-    raise TapError(f"cannot be read: {error.strerror}", where=str(error.filename), hint="may you read it?") from None
+    raise TapError(
+        f"cannot be read: {error.strerror}", where=str(error.filename), hint="do you have permission to read it?"
+    ) from None
 
 
 def read_picture(path: Path) -> bytes:

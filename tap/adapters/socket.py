@@ -124,8 +124,8 @@ _CLOSE_CODES = {
     1000: "the server said goodbye",
     1001: "the server goes away",
     1002: "the server complains about the protocol",
-    1003: "the server does not take this kind of client",
-    1007: "the server complains about text that is no UTF-8",
+    1003: "the server does not accept this kind of client",
+    1007: "the server complains about text that is not UTF-8",
     1008: "the server refuses this client",
     1009: "the server complains about a large frame",
     1011: "the server failed inside",
@@ -165,7 +165,10 @@ def _closed(error: ConnectionClosed) -> tuple[Retry, str]:
     if error.sent is not None and _is_too_big(error):
         return Retry.BACKED_OFF, f"the server sent a frame beyond the limit: {error.sent.reason}"
     if error.sent is not None:
-        return Retry.BACKED_OFF, f"what the server sent is no WebSocket ({error.sent.code}: {error.sent.reason})"
+        return (
+            Retry.BACKED_OFF,
+            f"the server does not speak the WebSocket protocol ({error.sent.code}: {error.sent.reason})",
+        )
     return Retry.SOON, "the connection broke without a goodbye"
 
 
@@ -174,7 +177,7 @@ def _refused(response: Response) -> tuple[Retry, str]:
     known = _STATUS.get(status)
     if known is None and "html" in response.headers.get("Content-Type", ""):
         known = "answers with a web page, not with a WebSocket: see TAP_SERVER_URL"
-    words = known or redact_text(response.reason_phrase) or "does not take a WebSocket"
+    words = known or redact_text(response.reason_phrase) or "does not accept a WebSocket"
     # What a gateway says while its server starts is soon over; what is wrong with address or token is not.
     return Retry.SOON if status >= 500 else Retry.SLOWLY, f"the server {words} (HTTP {status})"
 
@@ -182,7 +185,7 @@ def _refused(response: Response) -> tuple[Retry, str]:
 def _no_answer(error: InvalidMessage) -> tuple[Retry, str]:
     if isinstance(error.__cause__, EOFError):
         return Retry.SOON, "the connection ended before the server answered"
-    return Retry.SLOWLY, "what listens there speaks no HTTP: see TAP_SERVER_URL"
+    return Retry.SLOWLY, "what listens there does not speak HTTP: see TAP_SERVER_URL"
 
 
 _JUDGES: tuple[tuple[type[BaseException], Callable[[Any], tuple[Retry, str]]], ...] = (
@@ -194,9 +197,9 @@ _JUDGES: tuple[tuple[type[BaseException], Callable[[Any], tuple[Retry, str]]], .
     (InvalidMessage, _no_answer),
     (
         InvalidHandshake,
-        lambda error: (Retry.SLOWLY, f"what listens there is no WebSocket server: {redact_text(str(error))}"),
+        lambda error: (Retry.SLOWLY, f"what listens there is not a WebSocket server: {redact_text(str(error))}"),
     ),
-    (InvalidURI, lambda error: (Retry.SLOWLY, f"the server's address leads nowhere: {error}")),
+    (InvalidURI, lambda error: (Retry.SLOWLY, f"there is no route to the server's address: {error}")),
     (ServerError, lambda error: (Retry.SLOWLY, error.what)),
     (TimeoutError, lambda _: (Retry.SOON, "the server does not answer")),
     (ssl.SSLError, lambda error: (Retry.SLOWLY, f"no secure connection: {error.strerror or error}")),
@@ -234,7 +237,7 @@ class ServerSocket:
     Where ``dialect`` has a handshake, ``token`` is the password for that instead, and a connection that does not get
     through it is none: nothing of it is handed on. ``on_sent`` is told each frame that was sent.
 
-    Raises ``ServerError`` where ``url`` is no address of a WebSocket, or ``token`` no bearer token.
+    Raises ``ServerError`` where ``url`` is not the address of a WebSocket, or ``token`` no bearer token.
     """
 
     def __init__(
@@ -283,7 +286,7 @@ class ServerSocket:
         self._password = token
         # A password is no bearer token: it must not go over the line as it is, and may hold any letter.
         if token is not None and not self._speaking and not (token.isascii() and token.isprintable()):
-            raise ServerError("the token cannot stand in a header", where=self.shown, hint="printable ASCII only")
+            raise ServerError("the token cannot be sent in a header", where=self.shown, hint="printable ASCII only")
         self._headers = {} if token is None or self._speaking else {"Authorization": f"Bearer {token}"}
         self._on_sent = on_sent
         self._handshake: Handshake | None = None
@@ -381,7 +384,7 @@ class ServerSocket:
                 create_connection=self._made,  # type: ignore[arg-type]  # "a wrapper or a subclass", says its page
             )
         except (InvalidURI, ValueError) as error:
-            what = redact_text(f"is no address of a WebSocket: {error}")
+            what = redact_text(f"is not the address of a WebSocket: {error}")
             raise ServerError(what, where=self.shown, hint="for example ws://127.0.0.1:9404/ws/control") from None
 
     def _made(self, protocol: ClientProtocol, **options: Any) -> WebsocketsLine:
@@ -425,7 +428,7 @@ class ServerSocket:
                 await asyncio.sleep(timing.answer_within / 100)
             if line.heard == heard:
                 line.abort()
-                raise _SilentError(f"nothing was heard for {timing.answer_within:g} s, not even an answer to a ping")
+                raise _SilentError(f"no signal for {timing.answer_within:g} s, not even an answer to a ping")
             await asyncio.sleep(timing.ping_every - timing.answer_within)
 
     async def _speak(self, line: Line) -> None:
@@ -516,7 +519,7 @@ class ServerSocket:
         self._early_bytes += len(item.data) if isinstance(item, Frame) else 0
         if self._early_bytes <= _MOST_EARLY and len(self._early) <= _EARLY_FRAMES:
             return True
-        self._refusal = HandshakeRefused("it talks without end, and does not let the tap in")
+        self._refusal = HandshakeRefused("it sends without end, and does not finish the handshake")
         return False
 
     def _send(self, line: Line, frames: list[bytes]) -> None:

@@ -62,7 +62,7 @@ class TapeReader:
     ``bad_lines`` (line number, what is wrong) keeps the first 100 lines that could not be read, ``bad_count`` counts
     them all, ``torn`` tells that the end is missing. Sent frames (``dir: "out"``) are skipped.
 
-    Raises ``TapeInvalid`` where the file is no tape (on opening), cannot be read further, or has no way to tell when
+    Raises ``TapeInvalid`` where the file is not a tape (on opening), cannot be read further, or has no way to tell when
     a line was received.
     """
 
@@ -166,13 +166,13 @@ class TapeReader:
             # Half a header, or nothing where it should stand: a power cut takes a file sector by sector.
             if b"\0" in line or (line.startswith(b'{"tape":') and not line.endswith(b"\n")):
                 where = f"{self.path}:{number}"
-                raise TapeEmpty(f"is no tape: the line is {error}", where=where, hint=_LOOKS_LIKE) from None
-            self._refuse(f"is no tape: the line is {error}", number, _LOOKS_LIKE)
+                raise TapeEmpty(f"is not a tape: the line is {error}", where=where, hint=_LOOKS_LIKE) from None
+            self._refuse(f"is not a tape: the line is {error}", number, _LOOKS_LIKE)
         if "tape" in said:
             self.header = read_header(said, f"{self.path}:{number}")
             return []
         if "t" not in said or not said.keys() & {"data", "data64", "event"}:
-            self._refuse("is no tape: the line is neither a header nor a frame nor an event", number, _LOOKS_LIKE)
+            self._refuse("is not a tape: the line is neither a header nor a frame nor an event", number, _LOOKS_LIKE)
         return [(number, line)]
 
     def _items(self) -> Iterator[SourceItem]:
@@ -502,7 +502,7 @@ def open_tape(path: str | os.PathLike[str]) -> TapeReader:
 
 
 def read_tapes(paths: Iterable[str | os.PathLike[str]]) -> Tapes:
-    """Open several tapes, in the order of time, as one history. Raises ``TapeInvalid``."""
+    """Open several tapes, in order of time, as one history. Raises ``TapeInvalid``."""
     return Tapes(paths)
 
 
@@ -514,7 +514,7 @@ def _create(path: Path, force: bool) -> IO[bytes]:
             os.fchmod(descriptor, 0o600)  # a file that is replaced kept its own mode
     except FileExistsError:
         hint = "use --force to replace it, or name another file"
-        raise TapeInvalid("there already is such a file", where=str(path), hint=hint) from None
+        raise TapeInvalid("the file already exists", where=str(path), hint=hint) from None
     except OSError as error:
         hint = "name a file in a directory that exists and may be written to"
         raise TapeInvalid(f"cannot be made: {error.strerror}", where=str(path), hint=hint) from None

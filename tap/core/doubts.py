@@ -10,11 +10,11 @@ __all__ = ["doubts_in_words"]
 def doubts_in_words(doubts: Doubts) -> list[str]:
     """One sentence for each kind of doubt; none where everything was clear."""
     said = [
-        (doubts.believed, "may be a repeat: without id, number or exact time nothing tells; it was believed"),
-        (doubts.scopes, "the sequence numbers started again, although the dialect says that they go on"),
-        (doubts.late, "was told after later ones; it is in the history at its own time"),
-        (doubts.undated, "of the past was told again without a time; it was left out"),
-        (doubts.unplaced, "belongs to no session that is still known; it was left out"),
+        (doubts.believed, "may be a repeat: it has no id, number or exact time; it was counted as new"),
+        (doubts.scopes, "the sequence numbers started again, although the dialect says that they continue"),
+        (doubts.late, "arrived after later ones; it is in the history at its own time"),
+        (doubts.undated, "of the past was repeated without a time; it was left out"),
+        (doubts.unplaced, "belongs to a session that is no longer known; it was left out"),
         (doubts.forgotten, "were dropped from memory to stay within bounds; repeats of them may count twice"),
     ]
     subjects = (

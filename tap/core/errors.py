@@ -4,7 +4,7 @@
     ├── SettingsInvalid           one line for each wrong setting            (exit 78)
     ├── UsageInvalid              what was asked for can never be            (exit 2)
     ├── MappingInvalid            a dialect file with a mistake              (exit 1)
-    ├── TapeInvalid               a file that is no tape                     (exit 1)
+    ├── TapeInvalid               a file that is not a tape                     (exit 1)
     ├── JournalError              the journal cannot be used as asked        (exit 1)
     │   ├── JournalBusy           another process owns it
     │   ├── JournalDamaged        SQLite says that the file is not whole
@@ -74,7 +74,7 @@ class MappingInvalid(TapError):
 
 
 class TapeInvalid(TapError):
-    """A file that is no tape; ``where`` names file and line."""
+    """A file that is not a tape; ``where`` names file and line."""
 
 
 class JournalError(TapError):

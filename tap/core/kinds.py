@@ -38,7 +38,7 @@ KINDS: dict[str, Kind] = {
     "hold": Kind("Hold", "hold", "YELLOW", "hold", "hold"),
     "release": Kind("Release", "hold", "YELLOW", "hold", "hold"),
     "mode_change": Kind("Mode", "mode", "BLUE", "mode", "mode"),
-    "still_marker": Kind("Still asked for", "still", "GREEN", "camera", style="still-row"),
+    "still_marker": Kind("Still requested", "still", "GREEN", "camera", style="still-row"),
     "still_capture": Kind("Still taken", "still", "GREEN", "camera", at_once=False, style="still-row"),
     "gap": Kind("Gap", "gap", "RED", "gap", "gap", style="gap-row"),
     "music_moment": Kind("Music", "music", "MAGENTA", "music", at_once=False),

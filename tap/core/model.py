@@ -402,13 +402,13 @@ class Policy(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """What a venue may decide about inference. Stands in a tape's header, so that a replay decides alike."""
 
     session: SessionPolicy = "dialect"
-    """What makes a session where the server has no session frames; ``dialect``: as the dialect says."""
+    """What makes a session if the server has no session frames; ``dialect``: as the dialect says."""
     grace_ms: _Ms = 5_000
     """A camera that is away for less than this leaves no trace."""
     settle_ms: _Ms = 2_000
     """How long an explicit change stands against snapshots that nothing orders."""
     idle_ms: _Ms = 30 * 60_000
-    """How long the server may be out of sight before its session counts as over."""
+    """How long the server may be away before its session ends as interrupted."""
     unchanged_ms: _Ms = 4 * 3_600_000
     """How long a session by ``program`` lasts without a change."""
     clock_step_ms: _Ms = 10_000

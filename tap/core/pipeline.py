@@ -328,5 +328,5 @@ def _read_checkpoint(checkpoint: bytes | None, records: Iterable[tuple[str, byte
     except (msgspec.MsgspecError, ValueError, KeyError) as error:
         raise JournalDamaged(
             f"the checkpoint in the journal cannot be read: {error}",
-            hint="the tap starts anew: the session that runs shows again with the server's next snapshot",
+            hint="the tap starts afresh: the running session appears again with the server's next snapshot",
         ) from None

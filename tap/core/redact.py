@@ -237,7 +237,7 @@ def redact_bytes(data: bytes, mapped: Collection[str] = (), read: Collection[str
 
 
 def _redacted_values(data: bytes, job: _Job, levels: int) -> bytes | None:
-    """JSON without its secrets, as it came where it has none; None where it is no JSON."""
+    """JSON without its secrets, as it came where it has none; None where it is not JSON."""
     said: tuple[list[Any], Callable[[list[Any]], bytes]]
     try:
         said = [orjson.loads(data)], lambda values: orjson.dumps(values[0])
@@ -262,6 +262,6 @@ def _as_text(data: bytes) -> bytes:
 
 
 def _clean_bytes(data: bytes) -> bytes:
-    """What is no JSON; of a huge one the rest, which nobody reads either, is blanked."""
+    """What is not JSON; of a huge one the rest, which nobody reads either, is blanked."""
     text = clean_text(data[:_MOST].decode("latin-1"))
     return (text + REDACTED if len(data) > _MOST else text).encode("latin-1")

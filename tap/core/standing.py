@@ -64,8 +64,8 @@ STANDINGS: dict[str, Standing] = {
     "overfull": Standing(
         "red",
         False,
-        "Recording, the journal is beyond its bound",
-        "Ready, the journal is beyond its bound",
+        "Recording, the journal is over its size limit",
+        "Ready, the journal is over its size limit",
         "nothing is lost while the disk has space; see why the ledger takes nothing, or raise TAP_JOURNAL_MEGABYTES",
     ),
     "missing": Standing(

@@ -20,16 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["AMISS", "DAMAGED", "NEWER", "Changes"]
 
-DAMAGED: Final = (
-    "keep the file, which holds what was not in the ledger yet, and look after the disk ('dmesg', free space)"
-)
-NEWER: Final = (
-    "upgrade the tap, stop it, and put that file back in the journal's place: what waits in it for the ledger is"
-    " delivered then"
-)
+DAMAGED: Final = "keep the file, which has what was not in the ledger yet, and check the disk ('dmesg', free space)"
+NEWER: Final = "upgrade the tap, stop it, and put that file back: its pending entries are then delivered"
 AMISS: Final = (
-    "find out who removes files of the state directory; what the journal lost, 'multicam-tap rederive' gains from the"
-    " tapes"
+    "find out who removes files of the state directory; 'multicam-tap rederive' restores from the tapes what is missing"
 )
 _AWAY_S = 30.0
 """How long the server may be away before that is a warning: a restart of it is over by then."""
@@ -106,8 +100,8 @@ class Changes:
                 server=socket.shown,
                 why=problem,
                 comes_and_goes=self._short,
-                next_step="find out why server or network end it so soon; of connections like these no more is said"
-                f" until one stands for {_STOOD_S:.0f} s",
+                next_step="find out why server or network end it so soon; connections like these are not logged again"
+                f" until one lasts for {_STOOD_S:.0f} s",
             )
         elif socket.refused:
             self._warned = True
@@ -115,7 +109,7 @@ class Changes:
                 "not connected",
                 server=socket.shown,
                 why=problem,
-                next_step="mend what it says, then 'multicam-tap check'; it is tried again by itself",
+                next_step="correct that, then 'multicam-tap check'; the tap tries again by itself",
             )
         else:
             _log.info("not connected", server=socket.shown, why=problem)
@@ -138,15 +132,15 @@ class Changes:
         since, socket, now = self._away_since, self._service.socket, self._now()
         if self._flapping and self._stands_since is not None and now - self._stands_since >= _STOOD_S:
             self._short = 0
-            _log.info("the connection stands again", server=socket.shown, meanwhile=self._flaps, gaps=self._flap_gaps)
+            _log.info("connected again", server=socket.shown, meanwhile=self._flaps, gaps=self._flap_gaps)
         if since is None or self._warned or self.silent or now - since < _AWAY_S:
             return
         self._warned = True
         _log.warning(
-            "the server stays away",
+            "the server is still away",
             server=socket.shown,
             why=socket.problem,
-            next_step=f"start {self._service.dialect.speaker}, or see 'multicam-tap check'; nothing to do where it is"
+            next_step=f"start {self._service.dialect.speaker}, or see 'multicam-tap check'; nothing to do if it is"
             " meant to be off",
         )
 
@@ -163,11 +157,11 @@ class Changes:
         for sample in tally.samples[self._samples :]:
             if sample.verdict is not Verdict.UNKNOWN:
                 _log.warning(
-                    "a frame says nothing that can be used",
+                    "a frame has nothing that the dialect can use",
                     type=sample.type,
                     why=sample.reason,
                     frame=sample.text,
-                    next_step="'multicam-tap inspect' on the server's address shows such frames; mend the mapping",
+                    next_step="'multicam-tap inspect' on the server's address shows such frames; correct the mapping",
                 )
         self._samples = len(tally.samples)
         if tally.drift_ms is not None and not self._drifted:
@@ -193,7 +187,7 @@ class Changes:
             _log.debug("gap", session=entry.session_key, blind_ms=blind)
         elif blind is None:
             # A session that ran before the tap did: nobody was expected to see its beginning.
-            _log.info("gap", session=entry.session_key, why="the session ran already")
+            _log.info("gap", session=entry.session_key, why="the session was already running")
         else:
             _log.warning(
                 "gap",
@@ -210,7 +204,7 @@ class Changes:
                 "the journal cannot be written; entries wait in memory",
                 why=what,
                 waiting=waiting,
-                next_step=hint or "see 'multicam-tap check'; it is tried again every 5 s",
+                next_step=hint or "see 'multicam-tap check'; the tap tries again every 5 s",
             )
         elif failing is None and self._failing is not None:
             _log.info("the journal can be written again")
@@ -220,7 +214,9 @@ class Changes:
         for path in self._service.journal.moved_aside[self._aside :]:
             self._aside += 1
             _log.error(
-                "the journal was damaged: it was moved aside, and a new one begun", file=str(path), next_step=DAMAGED
+                "the journal was damaged: it was moved aside, and a new one was started",
+                file=str(path),
+                next_step=DAMAGED,
             )
 
     def _found_amiss(self) -> None:
@@ -237,9 +233,9 @@ class Changes:
         entries = self._unkept_told.happened(self._unkept - before)
         if entries:
             _log.error(
-                "the journal cannot keep some entries: they lie aside, the others are kept",
+                "the journal cannot save some entries: they are in set-aside.jsonl, all others are saved",
                 entries=entries,
                 why=writer.why_aside,
                 file=str(writer.set_aside_in),
-                next_step="a bug of the tap: report it, with this line; and keep the file",
+                next_step="a bug of the tap: report it, with this line; and save the file",
             )

@@ -61,7 +61,7 @@ async def check(settings: Settings, environ: Mapping[str, str] | None = None) ->
 def wrong_settings(problems: list[str]) -> list[Finding]:
     """Findings of settings with which nothing else can be tried."""
     parts = [problem.partition(" → ") for problem in problems]
-    return [Finding("settings", "failed", what, to_do or "mend it") for what, _, to_do in parts]
+    return [Finding("settings", "failed", what, to_do or "correct it") for what, _, to_do in parts]
 
 
 def _systemd(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
@@ -129,7 +129,7 @@ class _Heard:
             (self.understood, "understood"),
             (ignored, "telemetry"),
             (sum(self.unknown.values()), f"of unknown types ({self._types()})"),
-            (unread, "that say nothing readable"),
+            (unread, "that cannot be used"),
         ]
         told = ", ".join(f"{number} {what}" for number, what in parts if number)
         return f"{self.frames} frame{'' if self.frames == 1 else 's'}: {told or 'empty ones'}"
@@ -166,7 +166,7 @@ async def _server(settings: Settings, heard: _Heard) -> Finding:
         listening.cancel()
         await asyncio.wait([listening])
     if refused and not connections:
-        to_do = "mend that, then run this again"
+        to_do = "correct that, then run this again"
         return Finding("server", "failed", f"{socket.shown}: {problem}", to_do)
     finding = _judged(heard, socket.shown, problem, connections, heard.dialect)
     return finding if remark is None else Finding("server", "note", f"{finding.found}; {remark}", finding.to_do)
@@ -177,12 +177,12 @@ def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, di
         to_do = f"start {dialect.speaker}, or check TAP_SERVER_URL and the network"
         return Finding("server", "failed", f"{shown}: no connection: {problem}", to_do)
     if not heard.frames:
-        what = "a connection, but not one frame" if problem is None else f"a connection, then: {problem}"
+        what = "connected, but no frame arrived" if problem is None else f"connected, then: {problem}"
         return Finding("server", "failed", f"{shown}: {what}", "is this the path of its control WebSocket?")
     found = f"{shown}: {heard.words()}"
-    to_do = f"'multicam-tap record {shown} -o first.tape.gz' keeps what it says; TAP_DIALECT takes a mapping for it"
+    to_do = f"'multicam-tap record {shown} -o first.tape.gz' records it; then set TAP_DIALECT to a mapping for it"
     if not heard.understood and not heard.telemetry:
-        return Finding("server", "failed", f"{found}; {dialect.name} understands nothing of it", to_do)
+        return Finding("server", "failed", f"{found}; {dialect.name} understands none of it", to_do)
     if heard.unknown:
         return Finding("server", "note", found, to_do)
     fits = heard.numbering.contradicts(heard.dialect.seq_orders)
@@ -191,7 +191,7 @@ def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, di
         return Finding("server", "note", f"{found}; {words}", step)
     if heard.understood and not heard.offsets:
         # ledger.md promises that this is told: without times of the server's, keys come from the receiver's clock.
-        return Finding("server", "note", f"{found}; none tells the server's time, so two taps make two histories")
+        return Finding("server", "note", f"{found}; no frame has the server's time, so two taps make two histories")
     return Finding("server", "ok", found)
 
 
@@ -201,26 +201,26 @@ def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, di
 async def _ledger(settings: Settings) -> AsyncIterator[Finding]:
     if settings.convex_url is None:
         to_do = "set TAP_CONVEX_URL later, and all of it is sent"
-        yield Finding("convex", "ok", "none is configured: the journal keeps everything", to_do)
+        yield Finding("convex", "ok", "none is configured: the journal saves everything", to_do)
         return
     async with Ledger(
         settings.convex_url, settings.ingest_key, module=settings.convex_module, deadline=_LEDGER_WITHIN_S
     ) as ledger:
         ping = await ledger.ping(settings.venue)
         if ping.code in _KEY_CODES:
-            yield Finding("convex", "ok", f"{ledger.shown}: it answers, and our functions are there")
+            yield Finding("convex", "ok", f"{ledger.shown}: it answers, and has our functions")
             yield await _wrong_key(ledger, ping, settings.venue)
         elif ping.ok:
-            yield Finding("convex", "ok", f"{ledger.shown}: it answers, and our functions are there")
+            yield Finding("convex", "ok", f"{ledger.shown}: it answers, and has our functions")
             yield Finding("key", "ok", f"it writes and reads venue {settings.venue}")
         else:
             yield Finding("convex", "failed", f"{ledger.shown}: {ping.words}", ping.hint)
-            yield Finding("key", "note", "could not be tried")
+            yield Finding("key", "note", "was not tried")
 
 
 async def _wrong_key(ledger: Ledger, ping: Ping, venue: str) -> Finding:
     if ping.code == "key_wrong" and await _reads(ledger, venue):
-        words = f"it only reads venue {venue}; the tap needs one that writes"
+        words = f"it can only read venue {venue}; the tap needs one that writes"
         return Finding("key", "failed", words, ping.hint)
     return Finding("key", "failed", f"the ledger {ping.words}", ping.hint)
 

@@ -41,11 +41,13 @@ def journal(path: Path) -> Finding:
     try:
         there = path.exists()
     except PermissionError:
-        return Finding("journal", "failed", f"{path}: may not be looked at", "run this as root or the tap's user")
+        return Finding("journal", "failed", f"{path}: no permission to read", "run this as root or the tap's user")
     if not there:
         return _place(path)
     if not os.access(path, os.W_OK):
-        return Finding("journal", "failed", f"{path}: may not be written to", "run this as the tap's user, or chown it")
+        return Finding(
+            "journal", "failed", f"{path}: no permission to write", "run this as the tap's user, or chown it"
+        )
     try:
         with Journal.open(path, readonly=True) as opened:
             counts = opened.counts()
@@ -56,20 +58,22 @@ def journal(path: Path) -> Finding:
     if problems:
         to_do = "see 'multicam-tap journal verify'; the service moves a damaged journal aside and begins a new one"
         return Finding("journal", "failed", f"{path}: {problems[0]}", to_do)
-    words = "whole" if whole else "opens (too large to be read through here)"
-    found = f"{path}: {words}; {counts['pending']} entries wait, {counts['shipped']} are in the ledger"
+    words = "whole" if whole else "opens (too large to be checked here)"
+    found = f"{path}: {words}; {counts['pending']} entries are pending, {counts['shipped']} are in the ledger"
     if counts["dead"]:
         to_do = "see 'multicam-tap journal ls --dead'"
-        return Finding("journal", "note", f"{found}, {counts['dead']} are set aside", to_do)
+        return Finding("journal", "note", f"{found}, {counts['dead']} were rejected", to_do)
     return _rights(path, found)
 
 
 def _rights(path: Path, found: str) -> Finding:
     open_to_others = [place for place in (path.parent, path) if stat.S_IMODE(place.stat().st_mode) & 0o077]
     if path in open_to_others:
-        return Finding("journal", "note", f"{found}; others may read it", f"chmod 600 {path}")
+        return Finding("journal", "note", f"{found}; other users can read it", f"chmod 600 {path}")
     if open_to_others and path.parent.stat().st_mode & 0o022:
-        return Finding("journal", "failed", f"{found}; others may write in {path.parent}", f"chmod 700 {path.parent}")
+        return Finding(
+            "journal", "failed", f"{found}; other users can write in {path.parent}", f"chmod 700 {path.parent}"
+        )
     return Finding("journal", "ok", found)
 
 
@@ -78,8 +82,8 @@ def _place(path: Path) -> Finding:
     place = _existing(path.parent)
     if not os.access(place, os.W_OK | os.X_OK):
         to_do = "run this as the tap's user, or set TAP_STATE_DIR"
-        return Finding("journal", "failed", f"{path}: not there, and {place} may not be written to", to_do)
-    return Finding("journal", "ok", f"{path}: not there yet; 'run' makes it")
+        return Finding("journal", "failed", f"{path}: does not exist, and you cannot write to {place}", to_do)
+    return Finding("journal", "ok", f"{path}: does not exist yet; 'run' makes it")
 
 
 def _existing(path: Path) -> Path:
@@ -103,7 +107,7 @@ def disk(path: Path) -> Finding:
         return Finding("disk", "note", f"{found}, which is on {network}", ON_A_NETWORK)
     if free >= _DISK_LOW:
         return Finding("disk", "ok", found)
-    return Finding("disk", "failed" if free < _DISK_FULL else "note", found, "make room before the shoot")
+    return Finding("disk", "failed" if free < _DISK_FULL else "note", found, "free some space before the shoot")
 
 
 # ---------------------------------------------------------------------------------------------- the clock
@@ -115,11 +119,11 @@ def clock(offsets: list[int]) -> Finding:
     kept = {
         True: "is set by NTP",
         False: "is not set by NTP",
-        None: "may or may not be set by NTP: that cannot be told here",
+        None: "may or may not be set by NTP: unknown on this machine",
     }
     to_do = "'timedatectl set-ntp true' here, and the same on the server"
     if not offsets:
-        found = f"this machine's clock {kept[synchronized]}; the server's was not heard"
+        found = f"this machine's clock {kept[synchronized]}; the server's is unknown"
         return Finding("clock", "note" if synchronized is False else "ok", found, to_do if not synchronized else None)
     off = round(median(offsets))
     found = f"the server's clock is {_off(off)}; this machine's {kept[synchronized]}"
@@ -207,7 +211,7 @@ def _mend(state: Mapping[str, str], name: str) -> str | None:
     code = state.get("ExecMainStatus", "")
     if state.get("Result") != "exit-code" or not code.isdigit() or int(code) not in _SANDBOX:
         return None
-    return f"systemd cannot set up what the unit asks for: 'journalctl -u {name}' says what; a drop-in can take it away"
+    return f"systemd cannot set up what the unit needs: 'journalctl -u {name}' says what; a drop-in can remove it"
 
 
 def _instance(venue: str, environ: Mapping[str, str]) -> str:
@@ -225,16 +229,16 @@ def environment_file(environ: Mapping[str, str]) -> Finding | None:
     try:
         mode = stat.S_IMODE(place.stat().st_mode)
     except FileNotFoundError:
-        return Finding("file", "failed", f"{path}: is not there", "'multicam-tap install VENUE' makes it")
+        return Finding("file", "failed", f"{path}: does not exist", "'multicam-tap install VENUE' makes it")
     except OSError as error:
-        return Finding("file", "note", f"{path}: cannot be looked at: {error.strerror}", "run this as root")
+        return Finding("file", "note", f"{path}: cannot be read: {error.strerror}", "run this as root")
     found = f"{path}: mode {mode:04o}"
     if mode & 0o022:
-        return Finding("file", "failed", f"{found}: others may change it", f"chmod go-w {path}")
+        return Finding("file", "failed", f"{found}: other users can change it", f"chmod go-w {path}")
     secret = _secrets_in(EnvFile.of(environ), environ)
     if secret and mode & 0o044:
         to_do = f"chmod 600 {path}, or put the secret into a file of its own (docs/settings.md, Secrets)"
-        return Finding("file", "failed", f"{found}: others may read {', '.join(secret)}", to_do)
+        return Finding("file", "failed", f"{found}: other users can read {', '.join(secret)}", to_do)
     return Finding("file", "ok", f"{found}; {', '.join(secret)} in it" if secret else f"{found}; no secret in it")
 
 

@@ -151,15 +151,15 @@ class ClockTrust:
         why = doubt(self.last, now, server_off=server_off, ntp=self._by_ntp)
         if why is None:
             if self.why is not None:
-                _log.info("this machine's clock is believed again: what is too old is deleted again")
+                _log.info("this machine's clock is right again: old data is deleted again")
             # One that was set back tells nothing new; when it is right again, it must not seem to be ahead.
             if self.last is None or now.wall >= self.last.wall + (_ran_on(self.last, now) or 0) - _HOUR_MS:
                 self.last = now
         elif self.why is None:
             _log.warning(
-                "this machine's clock is in doubt: nothing is deleted for its age",
+                "this machine's clock is in doubt: nothing is deleted because of its age",
                 why=why,
-                next_step="set it by NTP ('timedatectl set-ntp true'); tapes and journal stay within their bytes",
+                next_step="set it by NTP ('timedatectl set-ntp true'); tapes and journal stay within their size limits",
             )
         self.ok, self.why = why is None, why
         return self.ok

@@ -65,7 +65,9 @@ class Settings(BaseSettings):
 
     enabled: bool = _setting(True, "1 or 0", "The venue's switch: with 0, `run` says so and exits 0.")
     venue: str = _setting(
-        "local", f"1 to {MAX_VENUE} bytes, percent-encoded", "The venue's name; it stands in every key of its history."
+        "local",
+        f"1 to {MAX_VENUE} bytes, percent-encoded",
+        "The venue's name; every key of its history begins with it.",
     )
     server_url: str = _setting(
         "ws://127.0.0.1:9404/ws/control",
@@ -81,18 +83,18 @@ class Settings(BaseSettings):
     dialect: str = _setting(
         "multicam/1",
         "the name of a built-in dialect, or the path of a mapping file",
-        "How the server's frames read: a built-in dialect, or a mapping file of the venue's own.",
+        "How to read the server's frames: a built-in dialect, or a mapping file.",
     )
     state_dir: Path = _setting(
         ...,
-        "a directory that may be written to",
+        "a directory with write permission",
         "Journal and tapes. Unset: systemd's `$STATE_DIRECTORY`, else the user's own state directory.",
         default_factory=lambda: Path(platformdirs.user_state_dir("multicam-tap", appauthor=False)),
     )
     convex_url: str | None = _setting(
         None,
         "https://…, or http:// on this machine",
-        "The Convex deployment that holds the ledger. Unset: the journal keeps everything.",
+        "The Convex deployment that holds the ledger. Unset: the journal saves everything.",
     )
     convex_module: str = _setting(
         DEFAULT_MODULE,
@@ -110,16 +112,15 @@ class Settings(BaseSettings):
     )
     ops_token: SecretStr | None = _setting(
         None,
-        f"a text on one line, of {_SHORTEST_TOKEN} characters at least where it listens off loopback",
-        "What has to be shown to look at the service: a bearer token, or the password that a browser asks for. Needed"
-        " where it listens off loopback. Also as a file named by `TAP_OPS_TOKEN_FILE`, or as the systemd credential"
-        " `ops-token`.",
+        f"a text on one line, of {_SHORTEST_TOKEN} characters at least if it does not listen on loopback",
+        "Token for the live page, health and metrics: a bearer token, or the password in a browser. Needed if"
+        " they can be reached from other machines. Also as a file named by `TAP_OPS_TOKEN_FILE`, or as the systemd"
+        " credential `ops-token`.",
     )
     ops_hosts: str | None = _setting(
         None,
         "host names, commas between them",
-        "Further names by which the live page may be asked for; addresses, localhost and this machine's own name may"
-        " always.",
+        "More host names for the live page; addresses, localhost and this machine's own name always work.",
     )
     server_hours: str | None = _setting(
         None,
@@ -129,12 +130,12 @@ class Settings(BaseSettings):
     export_dir: Path | None = _setting(
         None,
         "a folder, from / on",
-        "Where files for the edit are written when a session is over. Unset: nowhere.",
+        "Where files for the edit are written at the end of a session. Unset: nowhere.",
     )
     export_formats: str | None = _setting(
         None,
         f"of {', '.join(FORMATS)}, commas between them; those with tracks also as {_TRACKED}",
-        "What is written there, and again when a session is repaired. Unset: nothing.",
+        "Which files are written there, and again when a session is repaired. Unset: nothing.",
     )
     timezone: str | None = _setting(
         None,
@@ -144,7 +145,7 @@ class Settings(BaseSettings):
     session_by: SessionPolicy | None = _setting(
         None,
         "frames, mode, program, record or stream",
-        "What makes a session where the server has no session frames; `stream` is for OBS. Unset: as the dialect says.",
+        "What makes a session if the server has no session frames; `stream` is for OBS. Unset: as the dialect says.",
     )
     obs_sources: dict[str, tuple[str, ...]] = _setting(
         ...,
@@ -159,53 +160,53 @@ class Settings(BaseSettings):
     settle_seconds: float = _setting(
         2.0,
         "seconds, 0 to 60",
-        "How long a change that was told stands against snapshots that nothing orders.",
+        "How long a change counts more than later snapshots without order.",
         ge=0,
         le=60,
     )
     idle_minutes: float = _setting(
         30.0,
         "minutes, 1 to 1440",
-        "How long the server may be out of sight before its session counts as over.",
+        "How long the server may be away before its session ends as interrupted.",
         ge=1,
         le=1440,
     )
     compression: bool = _setting(
-        False, "on or off", "Ask the server for compressed frames. Costs time at both ends; only for thin lines."
+        False, "on or off", "Use compressed frames. Costs time at both ends; only for slow networks."
     )
     keep_days: int = _setting(
         30,
         "days, 1 to 3650",
-        "How long the journal keeps entries that the ledger has; what it has not is kept for ever.",
+        "How long the journal saves entries that the ledger has; pending entries stay for ever.",
         ge=1,
         le=3650,
     )
     journal_megabytes: int = _setting(
         2048,
         "megabytes, 1 to 1000000",
-        "How large the journal may grow: beyond it, entries that the ledger has go earlier, what it has not stays, and"
-        " the state turns red.",
+        "How large the journal may grow. Beyond it, entries that the ledger has are deleted earlier, pending entries"
+        " stay, and health turns red.",
         ge=1,
         le=1_000_000,
     )
     tape_days: int = _setting(
         30,
         "days, 1 to 3650",
-        "How long the flight recorder keeps its tapes, and the journal their entries.",
+        "How long the flight recorder saves its tapes, and the journal their entries.",
         ge=1,
         le=3650,
     )
     tape_megabytes: int = _setting(
         1024,
         "megabytes, 0 to 1000000",
-        "How much disk the flight recorder's tapes may take, the oldest going first; `0`: no tapes.",
+        "How much disk the flight recorder's tapes may take; the oldest are deleted first; `0`: no tapes.",
         ge=0,
         le=1_000_000,
     )
     memory_megabytes: int = _setting(
         64,
         "megabytes, 1 to 100000",
-        "How much may wait in memory for a disk that takes nothing, before frames are let go.",
+        "How much may wait in memory if the disk does not write; beyond it, frames are dropped.",
         ge=1,
         le=100_000,
     )
@@ -242,7 +243,7 @@ class Settings(BaseSettings):
         try:
             return json.loads(value) if isinstance(value, str) else value
         except ValueError:
-            raise ValueError("is no JSON") from None
+            raise ValueError("is not JSON") from None
 
     @field_validator("venue")
     @classmethod
@@ -275,14 +276,14 @@ class Settings(BaseSettings):
     @classmethod
     def _of_functions(cls, value: str) -> str:
         if not _MODULE.fullmatch(value):
-            raise ValueError("is no path of a module")
+            raise ValueError("is not a path of a module")
         return value
 
     @field_validator("ingest_key")
     @classmethod
     def _in_a_header(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not fits_header(value.get_secret_value()):
-            raise ValueError("holds what cannot stand in a header")
+            raise ValueError("contains characters that cannot be sent in a header")
         return value
 
     @field_validator("server_token", "ops_token")
@@ -306,9 +307,9 @@ class Settings(BaseSettings):
         try:
             value = value.expanduser().absolute()
         except RuntimeError:
-            raise ValueError("names the home of somebody who has none") from None
+            raise ValueError("names the home of a user who has none") from None
         if value.exists() and not value.is_dir():
-            raise ValueError("is there, and is no directory")
+            raise ValueError("is not a directory")
         return value
 
     @field_validator("ops_listen")
@@ -322,7 +323,7 @@ class Settings(BaseSettings):
     def _names(cls, value: str | None) -> str | None:
         for name in (value or "").split(","):
             if value is not None and not _HOST_NAME.fullmatch(name.strip()):
-                raise ValueError("holds what is no host name")
+                raise ValueError("contains something that is not a host name")
         return value
 
     @field_validator("server_hours")
@@ -352,7 +353,7 @@ class Settings(BaseSettings):
             try:
                 ZoneInfo(value)
             except (OSError, ValueError, KeyError):  # a name of a directory is an OSError, an unknown one a KeyError
-                raise ValueError("is no time zone that this machine knows") from None
+                raise ValueError("is not a time zone that this machine knows") from None
         return value
 
     @property
@@ -422,7 +423,7 @@ def _exports(value: str | None) -> tuple[tuple[str, Layout], ...]:
         known = layouts_of(name) if name in FORMATS else ()
         chosen = next((one for one in known if one == (layout or "program")), None)
         if word.strip() and chosen is None:
-            raise ValueError(f"has {word.strip()!r} in it, which is none")
+            raise ValueError(f"has {word.strip()!r} in it, which is not a format")
         if chosen is not None:
             found[name] = chosen
     return tuple(found.items())
@@ -449,7 +450,7 @@ def _parts(value: str) -> tuple[str, str | None, int | None]:
         parts = url.scheme, url.hostname, url.port
     except ValueError:
         # Not its own words: they may quote the userinfo.
-        raise ValueError("is no URL: its host or port cannot be read") from None
+        raise ValueError("is not a URL: cannot parse its host or port") from None
     return parts
 
 
@@ -462,7 +463,7 @@ def _address(value: str) -> Address | None:
         return None
     _, host, port = _parts(f"//{value}")
     if not host or port is None or not re.fullmatch(r"[^/@?#\s]+", value):
-        raise ValueError("is no address to listen on")
+        raise ValueError("is not an address to listen on")
     return host, port
 
 
@@ -548,7 +549,7 @@ def _unknown(environ: Mapping[str, str], file: EnvFile) -> list[str]:
         elif name.startswith(_PREFIX) and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            line = f"{name}: there is no such setting → {hint}"
+            line = f"{name}: unknown setting → {hint}"
         else:
             continue
         lines.append(file.at(name, environ) + line)
@@ -560,7 +561,7 @@ def _take_secret(name: str, credential: str, environ: Mapping[str, str], values:
     variable = f"{_variable(name)}_FILE"
     file = environ.get(variable)
     if name in values:
-        return f"{variable}: {_variable(name)} is set too → keep one of the two" if file else None
+        return f"{variable}: {_variable(name)} is set too → set only one of the two" if file else None
     directory = environ.get("CREDENTIALS_DIRECTORY")
     place = Path(file) if file else Path(directory, credential) if directory else None
     if place is None or (not file and not place.exists()):
@@ -585,7 +586,7 @@ def _unfit(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     token = values.get("server_token", "")
     if values.get("dialect") != "obs" and token.isprintable() and not fits_header(token):
         advice = "printable ASCII without spaces (only OBS's password, with TAP_DIALECT=obs, may be any text)"
-        yield "TAP_SERVER_TOKEN", f"TAP_SERVER_TOKEN: holds what cannot stand in a header → {advice}"
+        yield "TAP_SERVER_TOKEN", f"TAP_SERVER_TOKEN: contains characters that cannot be sent in a header → {advice}"
 
 
 def _is_for_others(values: Mapping[str, str]) -> bool:

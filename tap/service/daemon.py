@@ -294,7 +294,7 @@ class Service:
             venue=self.settings.venue,
             dialect=self.dialect.name,
             journal=str(self.settings.journal_path),
-            ledger=self.settings.convex_url or "none (TAP_CONVEX_URL is not set): the journal keeps every entry",
+            ledger=self.settings.convex_url or "none (TAP_CONVEX_URL is not set): the journal saves every entry",
         )
 
     def _settle(self) -> bool:
@@ -306,7 +306,7 @@ class Service:
         self.flight.stop(_RECORD_WITHIN_S)
         if not kept:
             _log.error(
-                "the end of the recording could not be kept",
+                "the end of the recording could not be saved",
                 entries=self.writer.waiting,
                 why=self.writer.failing,
                 next_step="make the state directory writable, then see 'multicam-tap check'; these entries are lost",
@@ -323,7 +323,9 @@ class Service:
         journal, settings = self.journal, self.settings
         for path in journal.moved_aside:
             newer = ".newer-" in path.name
-            words = f"a {'newer version of the' if newer else 'damaged'} journal was moved aside, and a new one begun"
+            words = (
+                f"a {'newer version of the' if newer else 'damaged'} journal was moved aside, and a new one was started"
+            )
             _log.warning(words, file=str(path), next_step=NEWER if newer else DAMAGED)
         # Before anything is tried with the checkpoint: what fails here is no fault of it.
         tap, checkpoint = journal.tap_id(), journal.checkpoint()
@@ -335,10 +337,10 @@ class Service:
             aside = settings.state_dir / f"checkpoint-unreadable-{_wall()}.json"
             _keep(aside, checkpoint)
             _log.warning(
-                "the checkpoint was moved aside: the tap starts anew",
+                "the checkpoint was moved aside: the tap starts afresh",
                 why=error.what if isinstance(error, JournalError) else repr(error),
                 file=str(aside),
-                next_step="nothing now: the session goes on with the server's next state; keep the file, and report it",
+                next_step="nothing now: the session continues with the server's next state; save this file, report it",
             )
             # What lies beside it belongs to it: the first checkpoint to come replaces all of that too.
             journal.wants_all = True

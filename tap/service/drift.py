@@ -6,7 +6,7 @@ once, in words and with the next step; it stands in ``Drift.alarms`` until it is
     alarm       raised                                                   over
     unknown     of the control frames of 5 minutes a quarter, and 20,    less than a tenth of them are
                 are of types that the dialect does not know
-    unreadable  the same of frames that are no JSON text                 the same
+    unreadable  the same of frames that are not JSON text                 the same
     incomplete  the same of known types without what makes them speak    the same
     vanished    states came every half a minute or oftener, and none     one comes
                 for 10 minutes in which 60 other control frames came
@@ -139,8 +139,11 @@ class Drift:
             return
         for name, words in (
             ("unknown", lambda: f"types that the dialect does not know ({_most(tally)})"),
-            ("unreadable", lambda: "no JSON text" + _why(tally, "unreadable")),
-            ("incomplete", lambda: "of known types, without what makes them say anything" + _why(tally, "incomplete")),
+            ("unreadable", lambda: "not JSON text" + _why(tally, "unreadable")),
+            (
+                "incomplete",
+                lambda: "of known types, but without the fields that their rules need" + _why(tally, "incomplete"),
+            ),
         ):
             count = getattr(now, name) - getattr(before, name)
             share = count / control
@@ -167,7 +170,7 @@ class Drift:
             self._raise(
                 "vanished",
                 lambda: (
-                    f"the server's states came regularly, and none for {_VANISHED_MS // 60_000} minutes, while {others}"
+                    f"the server's states came regularly, but none for {_VANISHED_MS // 60_000} minutes, while {others}"
                     " other control frames came"
                 ),
             )
@@ -181,8 +184,8 @@ class Drift:
             self._raise(
                 "untold",
                 lambda: (
-                    f"the last {self._inferred} cuts were told by states alone: the frames that the dialect takes"
-                    " for cuts do not come any more, so triggers, transitions and exact times are missing"
+                    f"the last {self._inferred} cuts were only seen in states: the frames that the dialect reads as"
+                    " cuts no longer come, so triggers, transitions and exact times are missing"
                 ),
             )
 
@@ -210,7 +213,7 @@ class Drift:
                 "sessionless",
                 lambda: (
                     f"cuts, holds, modes or stills came in {kept.hours} different hours of"
-                    f" {days} day{'' if days == 1 else 's'}, and no session: without one nothing is kept"
+                    f" {days} day{'' if days == 1 else 's'}, but no session: without one nothing is recorded"
                 ),
                 "see whether the dialect maps the server's session; if it has none, TAP_SESSION_BY makes sessions",
             )
@@ -237,7 +240,7 @@ class Drift:
             return
         dialect = self._pipeline.dialect.name
         to_do = to_do or (
-            f"the server may speak otherwise than {dialect}: 'multicam-tap inspect' its address (docs/new-server.md)"
+            f"the server's frames may no longer match {dialect}: 'multicam-tap inspect' them (docs/new-server.md)"
         )
         said = words()
         self.alarms[name] = f"{said} → {to_do}"

@@ -59,7 +59,7 @@ def erase(directory: Path, session_key: str, spans: Sequence[Span], dialect: str
         try:
             _rewrite(_let_go(path), numbers)
         except OSError as error:
-            raise TapError(f"cannot be written anew: {error.strerror}", where=str(path), hint="run it again") from None
+            raise TapError(f"cannot be rewritten: {error.strerror}", where=str(path), hint="run it again") from None
     return sum(map(len, doomed.values()))
 
 
@@ -123,7 +123,7 @@ def _let_go(path: Path) -> Path:
     end = time.monotonic() + _LET_GO_WITHIN_S
     while not _is_free(path):
         if time.monotonic() > end:
-            raise TapError("the service does not let go of this tape", where=str(path), hint="run it again")
+            raise TapError("the service still uses this tape", where=str(path), hint="run it again")
         time.sleep(_LOOK_EVERY_S)
     return path
 

@@ -193,7 +193,7 @@ class Exports:
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            return None, f"it did not come to an end in {self._within:g} s"
+            return None, f"it did not finish in {self._within:g} s"
         finally:
             self._child = None
         lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]

@@ -54,11 +54,13 @@ def doubt_about(values: Mapping[str, str], state: Path, root: Path = Path("/")) 
         return f"TAP_EXPORT_DIR: the service cannot see what is in {hidden} → a folder below /srv or /var/lib"
     place = _below(root, folder)
     if not place.is_dir():
-        return f"TAP_EXPORT_DIR: {folder} is not there → make it (install -d -g GROUP -m 2775 {folder}), then {_AGAIN}"
+        return (
+            f"TAP_EXPORT_DIR: {folder} does not exist → make it (install -d -g GROUP -m 2775 {folder}), then {_AGAIN}"
+        )
     mode = place.stat().st_mode
     if not (mode & stat.S_IWOTH or _group(place) is not None):
         to_do = f"chgrp GROUP {folder}; chmod 2775 {folder}; then {_AGAIN}"
-        return f"TAP_EXPORT_DIR: {folder} lets no group write → {to_do}"
+        return f"TAP_EXPORT_DIR: {folder} is not writable for a group → {to_do}"
     return None
 
 
@@ -119,7 +121,9 @@ def exports_finding(settings: Settings, drop_ins: Path | None) -> Finding | None
             return Finding("exports", "failed", what, to_do)
     problem = _tried(folder)
     if problem is not None:
-        return Finding("exports", "failed", f"{folder}: {problem}", "make it, and let the tap's user write there")
+        return Finding(
+            "exports", "failed", f"{folder}: {problem}", "make it, and give the tap's user the right to write there"
+        )
     return Finding("exports", "ok", found)
 
 
@@ -131,7 +135,7 @@ def _closed(values: Mapping[str, str], state: Path, drop_ins: Path) -> str | Non
         there = ""
     if wanted is None or there == wanted:
         return None
-    return f"TAP_EXPORT_DIR: {values['TAP_EXPORT_DIR']} is not opened for the service → {_AGAIN}"
+    return f"TAP_EXPORT_DIR: {values['TAP_EXPORT_DIR']} is not open to the service → {_AGAIN}"
 
 
 def _tried(folder: Path) -> str | None:

@@ -262,13 +262,13 @@ class FlightRecorder:
         before, self._failing = self._failing, failing
         if failing is not None and before is None:
             _log.warning(
-                "the flight recorder keeps no tape now",
+                "the flight recorder is paused",
                 why=failing,
                 directory=str(self._shelf.directory),
-                next_step="make room, or mend the disk; the journal does not need it, and recording resumes by itself",
+                next_step="free some space, or repair the disk; the journal goes on, and the tapes resume then",
             )
         elif failing is None and before is not None:
-            _log.info("the flight recorder keeps tapes again", frames_missing=self.dropped)
+            _log.info("the flight recorder records again", frames_missing=self.dropped)
 
     def _count(self) -> None:
         self.bytes, self.segments = self._shelf.bytes, self._shelf.count
@@ -533,7 +533,7 @@ class _Segment:
         disk = os.fstatvfs(self._descriptor)
         reserve = min(_LARGEST_RESERVE, disk.f_blocks * disk.f_frsize // 20)
         if disk.f_bavail * disk.f_frsize < reserve + len(data):
-            raise OSError(ENOSPC, "the disk is nearly full; what is left of it is for the journal")
+            raise OSError(ENOSPC, "the disk is nearly full; the rest is reserved for the journal")
         written = 0
         try:
             while written < len(data):

@@ -31,7 +31,7 @@ class Known(NamedTuple):
     entries: int
     """In the journal."""
     in_ledger: bool | None
-    """None where the ledger was not asked: there is none, or no key that reads."""
+    """None where the ledger was not checked: there is none, or no key that reads."""
 
 
 class Forgotten(NamedTuple):
@@ -53,14 +53,14 @@ def admin_key(environ: Mapping[str, str]) -> SecretStr:
     """
     key, file = environ.get("TAP_ADMIN_KEY"), environ.get("TAP_ADMIN_KEY_FILE")
     if key and file:
-        raise SettingsInvalid(["TAP_ADMIN_KEY_FILE: TAP_ADMIN_KEY is set too → keep one of the two"])
+        raise SettingsInvalid(["TAP_ADMIN_KEY_FILE: TAP_ADMIN_KEY is set too → set only one of the two"])
     if file:
         key = _read(Path(file))
     if not key:
         hint = "only for this command, or a file named by TAP_ADMIN_KEY_FILE; the deployment knows its digest"
         raise SettingsInvalid([f"TAP_ADMIN_KEY: is not set → {hint} (PRODUCTION_ADMIN_KEYS)"])
     if not key.isascii() or not key.isprintable():
-        raise SettingsInvalid(["TAP_ADMIN_KEY: holds more than printable ASCII → the key alone"])
+        raise SettingsInvalid(["TAP_ADMIN_KEY: contains more than printable ASCII → only the key"])
     return SecretStr(key)
 
 
@@ -88,7 +88,7 @@ async def look_up(settings: Settings, session_key: str) -> Known:
             row = shown
     status = None if row is None else _status(row)
     if status == "live":
-        hint = "end it first; one that nobody saw end is closed when the tap runs again"
+        hint = "end it first; if its end was never seen, the tap closes it when it runs again"
         raise TapError("this session is live", where=session_key, hint=hint)
     if not kept and in_ledger is False:
         raise TapError("neither journal nor ledger knows it", where=session_key, hint="see 'multicam-tap sessions'")
@@ -150,7 +150,7 @@ async def _forget_rows(url: str, module: str, session_key: str, admin: SecretStr
             if error.code not in ("key_wrong", "key_missing", "venue"):
                 raise
             hint = "check TAP_ADMIN_KEY, and PRODUCTION_ADMIN_KEYS on the deployment; nothing was removed"
-            raise TapError("does not let this admin key forget it", where=error.where, hint=hint) from None
+            raise TapError("does not accept this admin key", where=error.where, hint=hint) from None
 
 
 def _aside(state_dir: Path) -> list[Path]:

@@ -44,7 +44,7 @@ def hours_of(text: str) -> tuple[Hours, ...]:
 def _part(text: str) -> Hours:
     found = _PART.fullmatch(text)
     if found is None or not text:
-        raise ValueError(f"has {text!r} in it, which is no hours")
+        raise ValueError(f"has {text!r} in it, which is not hours")
     first, last, *clock = found.groups()
     days = range(7)
     if first is not None:
@@ -56,5 +56,5 @@ def _part(text: str) -> Hours:
     hours = [int(part) for part in clock]
     minutes = [hours[0] * 60 + hours[1], hours[2] * 60 + hours[3]]
     if max(hours[1], hours[3]) > 59 or minutes[0] >= _WHOLE_DAY or minutes[1] > _WHOLE_DAY:
-        raise ValueError(f"has {text!r} in it, which is no time of day")
+        raise ValueError(f"has {text!r} in it, which is not a time of day")
     return Hours(frozenset(day % 7 for day in days), *minutes)

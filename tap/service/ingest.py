@@ -234,13 +234,13 @@ class Ingest:
             self._loop.call_later(_LOOK_EVERY_S, self._look)
             if not was:
                 _log.warning(
-                    "much waits for the disk: telemetry is let go",
+                    "the disk is slow: telemetry is dropped",
                     bytes=waiting,
                     bound=self._most_waiting,
-                    next_step="look after the disk of the state directory before the memory is full",
+                    next_step="check the disk of the state directory before the memory is full",
                 )
         elif was:
-            _log.info("the disk takes what waited: all is read again", telemetry_let_go=self.dropped_telemetry)
+            _log.info("the disk has caught up: all frames are read again", telemetry_let_go=self.dropped_telemetry)
 
     def _let_go(self, item: SourceItem) -> bool:
         """Whether the pipeline does not get this, since too much waits."""
@@ -266,9 +266,9 @@ class Ingest:
 
     def _go_blind(self, frame: Frame) -> None:
         _log.error(
-            "the disk takes nothing and the memory is full: frames are let go",
+            "the disk does not write and the memory is full: frames are dropped",
             bound=self._most_waiting,
-            next_step="make room on the disk of the state directory, or mend it; a gap will tell what was lost",
+            next_step="free some space on the disk of the state directory, or repair it; a gap will show what was lost",
         )
         self._entries += self._pipeline.feed(Closed(frame.stamp, frame.connection, FRAMES_LOST))
         self._blind = True
@@ -276,7 +276,7 @@ class Ingest:
 
     def _see_again(self) -> None:
         """What comes now is heard after a loss, which the next frames tell as a gap."""
-        _log.info("frames are taken again", let_go=self.dropped_control)
+        _log.info("frames are read again", let_go=self.dropped_control)
         self._blind = False
         if self._connection is not None:
             self._entries += self._pipeline.feed(Opened(self._clock.stamp(), self._connection))
@@ -309,7 +309,7 @@ class Ingest:
         self.slips += 1
         if self.slips <= _SLIPS_LOGGED:
             _log.exception(
-                "a bug of the tap: an item could not be taken in",
+                "a bug of the tap: an item could not be processed",
                 item=what,
                 next_step="report it, with this line; recording goes on with the next frame",
             )

@@ -15,7 +15,7 @@ __all__ = ["ROTATION", "KeyFile", "SecretFileInvalid", "digest", "fits_header", 
 
 _LONGEST = 65_536
 _A_FILE = "a file with the secret"
-_NO_TEXT = {True: "it holds more than printable ASCII", False: "it holds no text in UTF-8"}
+_NO_TEXT = {True: "it contains more than printable ASCII", False: "it is not UTF-8 text"}
 
 _PREFIX = "tapkey_"
 """So that a person, and a scanner for leaked secrets, knows what it is."""
@@ -68,7 +68,7 @@ def read_secret(path: Path, *, guarded: bool = False, ascii_only: bool = True) -
         raise SecretFileInvalid(f"cannot be read: {reason} → {_A_FILE}") from None
     if not guarded and _open_to_others(status):
         mode = stat.S_IMODE(status.st_mode)
-        raise SecretFileInvalid(f"may be read or written by others (mode {mode:04o}) → chmod 600 {path}")
+        raise SecretFileInvalid(f"can be read or written by other users (mode {mode:04o}) → chmod 600 {path}")
     if not text:
         raise SecretFileInvalid(f"is empty → {_A_FILE}")
     return text

@@ -121,7 +121,7 @@ def status_words(service: Service) -> str:
 
 def _server(service: Service) -> str:
     problem = service.socket.problem
-    return f"hears {service.socket.shown}" if problem is None else f"does not hear {service.socket.shown}: {problem}"
+    return f"hears {service.socket.shown}" if problem is None else f"no signal from {service.socket.shown}: {problem}"
 
 
 def _session(service: Service) -> str:
@@ -136,7 +136,7 @@ def _journal(service: Service) -> list[str]:
 
 def _ledger(service: Service) -> list[str]:
     if service.publisher is None:
-        return ["no ledger: the journal keeps"]
+        return ["no ledger: saved in the journal"]
     shipping = service.publisher.shipping
     if shipping.reason is not None:
         return [f"ledger {shipping.state}: {shipping.reason}; {shipping.waiting} entries wait"]

@@ -41,12 +41,12 @@ def open_journal(path: Path, notifier: Notifier) -> Journal | None:
                 notifier.ready()
             if error.what != told:
                 told = error.what
-                words = "the journal cannot be had; nothing is recorded until it can"
+                words = "cannot open the journal; recording is paused until it opens"
                 _log.error(words, why=error.what, file=error.where, next_step=error.hint or "see 'multicam-tap check'")
                 notifier.status(f"{words}: {error.what}")
         else:
             if told is not None:
-                _log.info("the journal can be had", waited_s=round(time.monotonic() - since, 1))
+                _log.info("the journal is open; recording", waited_s=round(time.monotonic() - since, 1))
             return journal
         if not passed_unless_stopped(delay):
             return None

@@ -50,10 +50,10 @@ _SOUND_FROM = 4
 """After so many attempts that failed alike, whatever the reason, the ledger is asked whether it takes anything."""
 _CLOSE_WITHIN_S = 1.0
 _KEY_CODES = ("key_missing", "key_wrong", "venue")
-_LOOK = "see 'multicam-tap check'; nothing is lost meanwhile, and it is tried again by itself"
+_LOOK = "see 'multicam-tap check'; nothing is lost meanwhile, and the tap tries again by itself"
 _NO_ENTRY_S = (*_KEY_CODES, "key", "no_function", "failing")
 """Refusals that are about the key or the deployment, whatever is sent."""
-_NO_REASON = "rejected: the ledger refuses this entry, and gives no reason that holds"
+_NO_REASON = "rejected: the ledger rejects this entry without a reason"
 _SUSPECTED = (Disposition.NARROW, Disposition.QUARANTINE)
 
 _log = get_logger(__name__)
@@ -529,7 +529,7 @@ class Publisher:
         told = self._told_postponed.happened(len(new))
         if told:
             _log.warning(
-                "the ledger fails on some entries while it takes others: these wait, and are tried again",
+                "the ledger fails on some entries and takes others: those are pending, and are tried again",
                 entries=told,
                 first=new[0].entry.key if new else None,
                 why=reasons[entries[0].seq],
@@ -601,7 +601,7 @@ class Publisher:
             await asyncio.sleep(min(left, pace.look_every))
             left -= pace.look_every
             if read_again is not None and await asyncio.to_thread(read_again):
-                _log.info("another ingest key was found in its file", ledger=self._ledger.shown)
+                _log.info("the ingest key in its file has changed: the new one is used", ledger=self._ledger.shown)
                 return
 
     def _worry(self) -> None:
@@ -610,7 +610,7 @@ class Publisher:
         if not self._worried and away >= self._pace.worrying * 1000:
             self._worried = True
             _log.warning(
-                "the ledger stays away; the journal keeps",
+                "the ledger is still away; entries are saved in the journal",
                 ledger=self._ledger.shown,
                 why=self.shipping.reason,
                 away_ms=away,
@@ -634,7 +634,7 @@ class Publisher:
         shipping.last_success = self._now()
         self._size = min(MAX_ENTRIES, self._size * 2)
         if not self._known and shipping.state == "idle":
-            _log.info("the ledger takes entries", ledger=self._ledger.shown, waiting=shipping.waiting)
+            _log.info("the ledger accepts entries", ledger=self._ledger.shown, waiting=shipping.waiting)
         self._known = True
         self._stands("shipping" if entries else "idle")
         self._attempt = self._blocked = 0
@@ -658,14 +658,16 @@ class Publisher:
         if news == self._told or not self._lines.take():
             return
         if well:
-            event = "the ledger is back" if before == "away" else "publishing goes on"
+            event = "the ledger is back" if before == "away" else "publishing continues"
             away = self._now() - self._told_since
             _log.info(event, ledger=ledger, away_ms=away, failures=self._attempt, waiting=self.shipping.waiting)
         elif state == "away":
             # Most such times end by themselves: see _worry.
-            _log.info("the ledger is away; the journal keeps", ledger=ledger, why=reason)
+            _log.info("the ledger is away; entries are saved in the journal", ledger=ledger, why=reason)
         else:
-            _log.error("publishing is blocked; the journal keeps", ledger=ledger, why=reason, next_step=hint)
+            _log.error(
+                "publishing is blocked; entries are saved in the journal", ledger=ledger, why=reason, next_step=hint
+            )
         if news[0] != before:
             self._told_since = self._now()
         self._told = news
@@ -685,9 +687,9 @@ class Publisher:
             if session not in self._gone:
                 self._gone.add(session)
                 _log.warning(
-                    "the ledger was told to forget this session: so does the journal",
+                    "the ledger has forgotten this session: the journal deletes it too",
                     session=session,
-                    next_step="'multicam-tap forget KEY' on this machine removes it from the tapes too",
+                    next_step="'multicam-tap forget KEY' on this machine deletes it from the tapes too",
                 )
             if self._on_forgotten is not None:
                 self._on_forgotten(session)
@@ -697,11 +699,11 @@ class Publisher:
         if told and refused:
             kept, reason = refused[0]
             _log.warning(
-                "entries were set aside",
+                "entries were rejected",
                 entries=told,
                 first=kept.entry.key,
                 why=reason,
-                next_step="see 'multicam-tap journal ls --dead'; once it is mended, 'multicam-tap journal retry'",
+                next_step="see 'multicam-tap journal ls --dead'; once the cause is fixed, 'multicam-tap journal retry'",
             )
 
     def _tell_stale(self, answered: Sequence[tuple[Kept, Answer]]) -> None:

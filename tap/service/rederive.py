@@ -94,8 +94,8 @@ def rederive(
         result = comparison.result(session)
         if not apply or comparison.keep(dialect):
             return result
-    hint = "run it again once the service has less to say of these sessions"
-    raise TapError("the journal went on changing meanwhile; nothing was repaired", where=str(journal.path), hint=hint)
+    hint = "run it again when these sessions change less often"
+    raise TapError("the journal kept changing meanwhile; nothing was repaired", where=str(journal.path), hint=hint)
 
 
 # ---------------------------------------------------------------------------------------------- what the tapes say

@@ -79,13 +79,13 @@ class Replay:
             place, why = tapes.bad_lines[0]
             remarks.append(f"{_count(tapes.bad_count, 'line')} could not be read; the first: {place}: {why}")
         remarks += [
-            f"{path}: began before {before}, which was named before it → name tapes in the order of time"
+            f"{path}: began before {before}, which was named before it → name tapes in order of time"
             for path, before in tapes.disordered
         ]
-        remarks += [f"{path}: its end is torn; all before it was read" for path in tapes.torn]
+        remarks += [f"{path}: its end is incomplete; everything before it was read" for path in tapes.torn]
         for number, verdict, what in (
             (tally.unreadable, Verdict.UNREADABLE, "could not be read"),
-            (tally.incomplete, Verdict.INCOMPLETE, "said nothing, since a part was missing"),
+            (tally.incomplete, Verdict.INCOMPLETE, "could not be used, because a field was missing"),
             (sum(tally.unknown.values()), Verdict.UNKNOWN, "had a type that the dialect does not know"),
         ):
             if number:
@@ -122,7 +122,7 @@ def _count(number: int, what: str) -> str:
 def _dialect(asked: str | None, recorded: str | None) -> Dialect:
     if asked is None and recorded is not None and recorded not in BUILT_IN and not Path(recorded).is_file():
         raise MappingInvalid(
-            "the tape was recorded with this dialect, which is not here",
+            "the tape was recorded with this dialect, which does not exist here",
             where=recorded,
             hint="give its mapping file, or another dialect, with --dialect",
         )

@@ -129,7 +129,7 @@ def _from_journal(settings: Settings, why: str) -> Report:
     except JournalError as error:
         raise TapError(f"{why.partition(';')[0]}; and its journal tells nothing: {error}") from None
     except PermissionError:
-        nothing = f"{why.partition(';')[0]}; and its journal may not be looked at"
+        nothing = f"{why.partition(';')[0]}; and its journal no permission to read"
         raise TapError(nothing, where=str(path), hint="run this as root or the tap's user") from None
 
 

@@ -48,7 +48,7 @@ class Places:
             raise UsageInvalid(
                 f"{venue[:60]!r} cannot name a service",
                 hint="1 to 27 of a-z, 0-9, - and _, beginning and ending with a letter or digit;"
-                " the name in the history may be another: TAP_VENUE in its file",
+                " the name in the history can differ: TAP_VENUE in its file",
             )
         self.venue = venue
         self.root = root
@@ -90,7 +90,9 @@ def _in_unit(command: Path) -> str:
     escaped = str(command).replace("%", "%%")
     if re.fullmatch(r"[\w./%@+,-]+", escaped):
         return escaped
-    raise TapError("this path cannot stand in a unit", where=str(command), hint="install to a plainer path, under /opt")
+    raise TapError(
+        "this path cannot be used in a unit", where=str(command), hint="install to a plainer path, under /opt"
+    )
 
 
 def command_path(argv0: str) -> Path:
@@ -101,7 +103,7 @@ def command_path(argv0: str) -> Path:
     named = shutil.which(argv0) if Path(argv0).name == "multicam-tap" else None
     path = Path(named) if named else Path(sys.prefix, "bin", "multicam-tap")
     if not path.is_file():
-        raise TapError("the command is not there", where=str(path), hint="install multicam-tap, and call that")
+        raise TapError("the command does not exist", where=str(path), hint="install multicam-tap, and call that")
     return path.absolute()
 
 
@@ -113,7 +115,7 @@ def obstacle(command: Path) -> TapError | None:
                 return _unusable(path, f"the service cannot see what is in {hidden}")
         for part in (path, *path.parents):
             if not part.stat().st_mode & 0o001 and part.is_dir():
-                return _unusable(part, "the service, which has a user of its own, may not go into this folder")
+                return _unusable(part, "the service, which has a user of its own, cannot enter this folder")
     return None
 
 
@@ -163,7 +165,7 @@ def _read(file: Path) -> str:
     try:
         return file.read_text("utf-8", errors="replace")
     except PermissionError:
-        raise TapError("may not be read by you", where=str(file), hint="run it as root (sudo)") from None
+        raise TapError("you have no permission to read it", where=str(file), hint="run it as root (sudo)") from None
     except OSError as error:
         raise TapError(f"cannot be read: {error.strerror}", where=str(file)) from None
 
@@ -217,7 +219,7 @@ def shown(places: Places, command: Path) -> tuple[list[str], list[str]]:
     problem = obstacle(command)
     remarks = [*plan.remarks, *([] if problem is None else [str(problem)])]
     if plan.kept:
-        remarks.append(f"{places.environment}: is there already, and would be kept as it is")
+        remarks.append(f"{places.environment}: exists already, and would not be changed")
     lines = [f"# ---- {places.unit}", plan.unit, f"# ---- {places.environment} (mode 0600)", plan.environment]
     lines += [] if plan.opened is None else [f"# ---- {places.drop_ins / DROP_IN}", plan.opened]
     return lines, remarks
@@ -260,7 +262,7 @@ def _needs_systemd(places: Places) -> None:
         return
     found = re.match(r"systemd (\d+)", _systemctl("--version") or "")
     if found is None:
-        raise TapError("there is no systemd here", hint="run 'multicam-tap run' under what this machine has instead")
+        raise TapError("there is no systemd here", hint="run 'multicam-tap run' under this machine's service manager")
     if int(found[1]) < OLDEST_SYSTEMD:
         raise TapError(f"this machine has systemd {found[1]}, and the unit needs {OLDEST_SYSTEMD}")
 
@@ -268,7 +270,7 @@ def _needs_systemd(places: Places) -> None:
 def _write_unit(path: Path, text: str) -> str:
     before = path.read_text("utf-8", errors="replace") if path.exists() else None
     if before == text:
-        return f"{path}: is there already"
+        return f"{path}: exists already"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, text, 0o644)
@@ -279,7 +281,7 @@ def _write_unit(path: Path, text: str) -> str:
 
 def _write_environment(path: Path, plan: Plan) -> str:
     if plan.kept:
-        return f"{path}: kept as it is"
+        return f"{path}: not changed"
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         _replace(path, plan.environment, 0o600)
@@ -326,10 +328,10 @@ def _unwritable(path: Path, error: OSError) -> TapError:
 
 def _reload(places: Places) -> str:
     if not places.this_machine:
-        return f"systemd was not told, since this is {places.root}"
+        return f"systemd was not reloaded, since this is {places.root}"
     if _systemctl("daemon-reload") is None:
-        return "systemd could not be told: run 'systemctl daemon-reload' where it runs"
-    return "systemd has read it (systemctl daemon-reload)"
+        return "systemd could not be reloaded: run 'systemctl daemon-reload' where it runs"
+    return "systemd was reloaded (systemctl daemon-reload)"
 
 
 def _systemctl(*arguments: str) -> str | None:

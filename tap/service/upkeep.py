@@ -30,7 +30,7 @@ async def _always() -> bool:
 
 
 class Upkeep:
-    """``tidy`` now and then. ``full`` says in words that the journal is beyond its bound and nothing more can go.
+    """``tidy`` now and then. ``full`` says in words that the journal is over its size limit and nothing more can go.
 
     ``believed``: whether the clock is, by which something would go for its age.
     """
@@ -62,7 +62,7 @@ class Upkeep:
                 _log.warning(
                     "old entries could not be pruned",
                     why=error.what,
-                    next_step=error.hint or "see 'multicam-tap check'; it is tried again every minute",
+                    next_step=error.hint or "see 'multicam-tap check'; the tap tries again every minute",
                 )
             self._failing = True
         else:
@@ -84,12 +84,14 @@ class Upkeep:
         full = None
         if self.size > self._bound:
             size, bound = self.size // _MEGABYTE, self._bound // _MEGABYTE
-            full = f"the journal holds {size} MB that the ledger has not, {bound} MB are allowed; it goes on keeping"
+            full = (
+                f"the journal has {size} MB that the ledger has not, {bound} MB are allowed; it still saves everything"
+            )
         if full is not None and self.full is None:
-            hint = "see why the ledger does not take it ('multicam-tap check'), or raise TAP_JOURNAL_MEGABYTES"
-            _log.error("the journal is beyond its bound", why=full, next_step=hint)
+            hint = "see why the ledger does not accept them ('multicam-tap check'), or raise TAP_JOURNAL_MEGABYTES"
+            _log.error("the journal is over its size limit", why=full, next_step=hint)
         elif full is None and self.full is not None:
-            _log.info("the journal is within its bound again")
+            _log.info("the journal is below its size limit again")
         self.full = full
 
     async def _until_done(self, function: Callable[[Journal], int]) -> None:

@@ -25,7 +25,7 @@ def test_a_file_is_written_as_others_of_this_user(tmp_path: Path) -> None:
 def test_one_that_is_there_is_only_replaced_with_force(tmp_path: Path) -> None:
     file = tmp_path / "a.html"
     file.write_text("old")
-    with pytest.raises(TapError, match=r"a\.html: there already is such a file → --force replaces it"):
+    with pytest.raises(TapError, match=r"a\.html: the file already exists → --force replaces it"):
         write_whole(file, b"new", force=False)
     assert file.read_text() == "old"
     write_whole(file, b"new", force=True)
@@ -33,7 +33,7 @@ def test_one_that_is_there_is_only_replaced_with_force(tmp_path: Path) -> None:
 
 
 def test_where_it_cannot_be_is_said(tmp_path: Path) -> None:
-    with pytest.raises(TapError, match="there is no such folder → make it"):
+    with pytest.raises(TapError, match="the folder does not exist → make it"):
         write_whole(tmp_path / "none" / "a.html", b"", force=False)
     with pytest.raises(TapError, match="is a folder → name a file in it"):
         write_whole(tmp_path, b"", force=True)

@@ -136,7 +136,7 @@ class TestFiles:
         journal.append([entry(1)], None, NOW)
         with Journal.open(path, readonly=True) as reader:
             assert keys(reader.entries()) == ["v/1/event/1"]
-            with pytest.raises(JournalError, match="may not be written to"):
+            with pytest.raises(JournalError, match="no permission to write"):
                 reader.append([entry(2)], None, NOW)
 
     def test_no_directory(self, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ class TestFiles:
         with pytest.raises(JournalError, match="TAP_STATE_DIR"):
             Journal.open(tmp_path / "file" / "journal.db", owner=True)
         (tmp_path / "journal.db").mkdir()
-        with pytest.raises(JournalError, match="is no file"):
+        with pytest.raises(JournalError, match="is not a file"):
             Journal.open(tmp_path / "journal.db")
 
     def test_tap_id(self, path: Path) -> None:
@@ -446,10 +446,10 @@ class TestDamage:
             with pytest.raises(JournalDamaged, match="entry 3 cannot be read"):
                 list(reader.entries())
         assert problems == [
-            "entry 3 (v/1/event/2): its fields are no JSON object",
-            "entry 4 (v/1/event/3): its fields are no JSON object",
+            "entry 3 (v/1/event/2): its fields are not a JSON object",
+            "entry 4 (v/1/event/3): its fields are not a JSON object",
             "entry 5 (v/1/event/4): no op 'gossip'",
-            "the checkpoint is no JSON",
+            "the checkpoint is not JSON",
             "the tally of dead says 7, there are 0",
         ]
 

@@ -173,5 +173,5 @@ def test_a_shoot_that_is_forgotten_goes_from_there_too(path: Path, journal: Jour
 def test_a_file_that_cannot_be_cleaned_is_told(path: Path, journal: Journal) -> None:
     """Who was promised that it is forgotten has to know that it is not."""
     path.with_name("set-aside.jsonl").mkdir()
-    with pytest.raises(JournalError, match="cannot be written anew"):
+    with pytest.raises(JournalError, match="cannot be rewritten"):
         journal.forget("v/1")

@@ -128,7 +128,7 @@ def test_retry_after_is_read_in_both_of_its_forms(asked: str | None, seconds: fl
     ("error", "words"),
     [
         (ConnectionRefusedError(), "refuses the connection"),
-        (socket.gaierror(-2, "Name or service not known"), "name that is not known"),
+        (socket.gaierror(-2, "Name or service not known"), "name that cannot be resolved"),
         (ssl.SSLCertVerificationError("certificate has expired"), "certificate"),
         (ssl.SSLError("wrong version"), "TLS"),
         (ConnectionResetError(), "broke the connection"),

@@ -150,11 +150,11 @@ def test_a_list_without_end_ends(cursor: Any) -> None:
     async def body() -> None:
         async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
             stub.faults.append(success({"page": [], "isDone": False, "continueCursor": cursor}))
-            with pytest.raises(LedgerError, match="what no Convex would"):
+            with pytest.raises(LedgerError, match="not answer as Convex does"):
                 _ = [row async for row in ledger.sessions()]
             same = says({"status": "success", "value": {"page": [], "isDone": False, "continueCursor": "a"}})
             stub.faults += [same, same]
-            with pytest.raises(LedgerError, match="what no Convex would"):
+            with pytest.raises(LedgerError, match="not answer as Convex does"):
                 _ = [row async for row in ledger.sessions()]
             assert not stub.faults
 
@@ -170,7 +170,7 @@ def test_pages_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
             stub.faults += [
                 success({"page": [], "isDone": False, "continueCursor": str(number)}) for number in range(9)
             ]
-            with pytest.raises(LedgerError, match="what no Convex would"):
+            with pytest.raises(LedgerError, match="not answer as Convex does"):
                 _ = [row async for row in ledger.sessions()]
             assert len(stub.faults) == 4
 

@@ -847,5 +847,5 @@ def test_pings_without_end_from_who_reads_nothing_fill_no_memory(
     with asyncio.Runner(loop_factory=factory) as runner:
         ended = runner.run(asyncio.wait_for(scene(), 100))
     assert isinstance(ended, UnreadError)
-    assert "does not read what it asks for" in str(ended)
+    assert "does not read the answers to its pings" in str(ended)
     assert 400 * 1024 < waited <= 512 * 1024 + 1024

@@ -69,7 +69,7 @@ def test_links_to_other_folders_are_not_followed(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_missing_is_said(tmp_path: Path) -> None:
-    with pytest.raises(TapError, match=r"nowhere: there is no such folder → name the folder"):
+    with pytest.raises(TapError, match=r"nowhere: the folder does not exist → name the folder"):
         picture_files(tmp_path / "nowhere")
 
 

@@ -164,11 +164,11 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (refused(403), Retry.SLOWLY, "TAP_SERVER_TOKEN"),
         (refused(404), Retry.SLOWLY, "no such path"),
         (refused(200, "text/html; charset=utf-8"), Retry.SLOWLY, "a web page, not with a WebSocket"),
-        (refused(418), Retry.SLOWLY, "does not take a WebSocket (HTTP 418)"),
+        (refused(418), Retry.SLOWLY, "does not accept a WebSocket (HTTP 418)"),
         (caused(InvalidMessage("no"), EOFError()), Retry.SOON, "ended before the server answered"),
-        (caused(InvalidMessage("no"), ValueError()), Retry.SLOWLY, "speaks no HTTP"),
-        (InvalidUpgrade("Upgrade", "h2c"), Retry.SLOWLY, "no WebSocket server"),
-        (InvalidURI("ws://a:b@[", "is broken"), Retry.SLOWLY, "leads nowhere"),
+        (caused(InvalidMessage("no"), ValueError()), Retry.SLOWLY, "does not speak HTTP"),
+        (InvalidUpgrade("Upgrade", "h2c"), Retry.SLOWLY, "not a WebSocket server"),
+        (InvalidURI("ws://a:b@[", "is broken"), Retry.SLOWLY, "no route to"),
         (ssl.SSLCertVerificationError(1, "self-signed"), Retry.SLOWLY, "no secure connection: self-signed"),
         (ssl.SSLError(1, "wrong version number"), Retry.SLOWLY, "no secure connection"),
         (ConnectionClosedError(None, None), Retry.SOON, "broke without a goodbye"),
@@ -177,7 +177,11 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (ConnectionClosedError(Close(4321, "lunch"), None), Retry.SOON, "closed the connection (4321: lunch)"),
         (ConnectionClosedError(Close(1008, "who?"), None), Retry.SLOWLY, "refuses this client (1008: who?)"),
         (ConnectionClosedError(None, Close(1009, "too big")), Retry.BACKED_OFF, "beyond the limit: too big"),
-        (ConnectionClosedError(None, Close(1002, "bad opcode")), Retry.BACKED_OFF, "no WebSocket (1002: bad opcode)"),
+        (
+            ConnectionClosedError(None, Close(1002, "bad opcode")),
+            Retry.BACKED_OFF,
+            "not speak the WebSocket protocol (1002: bad opcode)",
+        ),
         (_SilentError("nothing was heard"), Retry.SOON, "nothing was heard"),
         (UnreadError("the server does not read"), Retry.BACKED_OFF, "does not read"),
     ],
@@ -471,7 +475,7 @@ def test_the_token_is_sent_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -
 @pytest.mark.parametrize("token", ["schlüssel", "two\r\nlines"])
 def test_a_token_that_is_none_is_refused_at_once(token: str) -> None:
     """It would break the header, or the server's; what it is is not told."""
-    with pytest.raises(ServerError, match="cannot stand in a header") as told:
+    with pytest.raises(ServerError, match="cannot be sent in a header") as told:
         ServerSocket("ws://127.0.0.1:1/", lambda _: None, Clock(), token=token)
     assert token not in str(told.value)
 

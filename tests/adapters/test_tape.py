@@ -242,11 +242,11 @@ class TestNoTape:
         [
             ("", "", "is empty"),
             ("\n\n", "", "is empty"),
-            ("hello\n", ":1", "is no tape"),
-            ("\n{}\n", ":2", "is no tape"),
-            ('[{"t":1}]\n', ":1", "is no tape"),
-            ('{"timecode":"01:00:00:00"}\n', ":1", "is no tape"),
-            ('{"tape":1,"dia', ":1", "is no tape"),
+            ("hello\n", ":1", "is not a tape"),
+            ("\n{}\n", ":2", "is not a tape"),
+            ('[{"t":1}]\n', ":1", "is not a tape"),
+            ('{"timecode":"01:00:00:00"}\n', ":1", "is not a tape"),
+            ('{"tape":1,"dia', ":1", "is not a tape"),
             ('{"tape":2}\n', ":1", "written by a newer version"),
             ('{"tape":"x"}\n', ":1", '"tape" of the header: Expected `int`, got `str`'),
             ('{"tape":1,"dialect":5}\n', ":1", '"dialect" of the header: Expected `str | null`, got `int`'),
@@ -263,7 +263,7 @@ class TestNoTape:
         ],
     )
     def test_refused(self, path: Path, text: str, where: str, what: str) -> None:
-        """A file that is no tape is refused at once, with the place and what to do."""
+        """A file that is not a tape is refused at once, with the place and what to do."""
         path.write_text(text)
         with pytest.raises(TapeInvalid) as caught:
             open_tape(path)

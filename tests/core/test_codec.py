@@ -149,7 +149,7 @@ def test_text_loses_its_secrets(text: str, clean: str) -> None:
 
 
 def test_a_frame_loses_its_secrets_wherever_they_stand() -> None:
-    """By name, deep down, behind escapes, in text that is no JSON; ids that the dialect maps stay."""
+    """By name, deep down, behind escapes, in text that is not JSON; ids that the dialect maps stay."""
     frame = {"a": [{"apiKey": "k1"}], "authentication": {"challenge": "c"}, "storage_key": "ok", "u": "ws://h/?t=s3"}
     clean = orjson.loads(redact_bytes(orjson.dumps(frame), {"storage_key"}))
     assert clean == {"a": [{"apiKey": REDACTED}], "authentication": REDACTED, "storage_key": "ok", "u": "ws://h/"}

@@ -145,7 +145,7 @@ def test_a_server_without_ids_starts_a_session_all_the_same() -> None:
 def test_what_stands_in_a_body_that_cannot_be_read_is_not_known(kind: str, body: Any) -> None:
     """It is neither a session without an id nor a state that says nothing."""
     (reading,) = read({"event": kind, "data": body})
-    assert (reading.verdict, reading.reason) == (Verdict.INCOMPLETE, "its body is no object")
+    assert (reading.verdict, reading.reason) == (Verdict.INCOMPLETE, "its body is not an object")
 
 
 def test_what_stands_beside_a_body_that_cannot_be_read_is() -> None:
@@ -443,9 +443,9 @@ def test_telemetry_is_recognised_by_its_first_bytes() -> None:
         ('[[rule]]\nwhen.type = "a"\nemit = "cut"\nto = "x"', ["x.toml: dialect", "name"]),
         (MINIMAL.replace('"cut"', '"cutt"'), ["rule 1: emit", "cutt", "still_requested"]),
         (MINIMAL.replace("to = ", "too = "), ["rule 1 (cut)", "'too'", "transition"]),
-        (MINIMAL.replace('to = ["to"]', ""), ["rule 1 (cut): to", "says nothing without it"]),
+        (MINIMAL.replace('to = ["to"]', ""), ["rule 1 (cut): to", "means nothing without it"]),
         (MINIMAL.replace('["to"]', "7"), ["rule 1 (cut): to", "a path or a list of paths"]),
-        (MINIMAL.replace('["to"]', '{from = ["to"], unit = "s"}'), ["rule 1 (cut): to.unit", "no unit here"]),
+        (MINIMAL.replace('["to"]', '{from = ["to"], unit = "s"}'), ["rule 1 (cut): to.unit", "not a unit here"]),
         (MINIMAL.replace('when.type = "go"', "when = {}"), ["rule 1 (cut): when", "every frame"]),
         (MINIMAL.replace('when.type = "go"', "when.type = [[]]"), ["when.type", "list of words"]),
         (MINIMAL.replace('when.type = "go"', "when.kind = {}"), ["when.kind"]),
@@ -461,11 +461,11 @@ def test_telemetry_is_recognised_by_its_first_bytes() -> None:
         (MINIMAL.replace('["to"]', '{ from = "a", values = { 1 = [] } }'), ["to.values.1", "a word, a number"]),
         (MINIMAL.replace('["to"]', '{ from = "a", none = [[]] }'), ["to.none", "a list of values"]),
         (MINIMAL.replace('["to"]', '{ from = "a", missing = "nothing" }'), ["to.missing", 'only "none"']),
-        (MINIMAL + 'trigger = { from = "a", missing = "none" }', ["trigger.missing", "no such thing", "program"]),
+        (MINIMAL + 'trigger = { from = "a", missing = "none" }', ["trigger.missing", "cannot be none", "program"]),
         (MINIMAL + 'duration_ms = { from = "a", unit = "h" }', ["duration_ms.unit", "frames25"]),
-        (MINIMAL.replace('["to"]', '"a..b"'), ["rule 1 (cut): to", "is no path"]),
-        (MINIMAL.replace('["to"]', '"a[b].c"'), ["rule 1 (cut): to", "is no path", "cameras[live=true].id"]),
-        (MINIMAL + 'each = ["x"]', ["rule 1 (cut): each", "is no path"]),
+        (MINIMAL.replace('["to"]', '"a..b"'), ["rule 1 (cut): to", "is not a path"]),
+        (MINIMAL.replace('["to"]', '"a[b].c"'), ["rule 1 (cut): to", "is not a path", "cameras[live=true].id"]),
+        (MINIMAL + 'each = ["x"]', ["rule 1 (cut): each", "is not a path"]),
         (MINIMAL + MINIMAL[16:].replace("emit", "emits"), ["x.toml:6: rule 2: emit"]),
     ],
 )

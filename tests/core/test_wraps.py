@@ -199,7 +199,7 @@ def test_secrets_leave_what_is_wrapped(by: Dialect, data: bytes) -> None:
     [
         ("json_text = 1", ["[frame] json_text", "true or false"]),
         ("several = []", ["[frame] several", "true or false"]),
-        ('array = ["kind", "data"]', ["[frame] array", "where the type stands", "type is: 'type'"]),
+        ('array = ["kind", "data"]', ["[frame] array", "place of the type", "type is: 'type'"]),
         ('array = ["type", "type"]', ["[frame] array", "twice"]),
         ("array = 1.5", ["[frame] array", "a list of words"]),
         ('type = ["a.b"]\narray = ["type"]', ["[frame] array", "none of one name"]),

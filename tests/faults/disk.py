@@ -25,7 +25,7 @@ _RIG = Rig(patience=20)
 _SIZE = "16m"
 _FAILS = "the journal cannot be written; entries wait in memory"
 _AGAIN = "the journal can be written again"
-_WAITS = "the journal cannot be had; nothing is recorded until it can"
+_WAITS = "cannot open the journal; recording is paused until it opens"
 
 
 def missing() -> str | None:

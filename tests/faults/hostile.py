@@ -73,7 +73,7 @@ async def pings(count: int, _seed: int) -> Outcome:
 
 
 def _said_why(tap: Tap) -> bool:
-    return any("does not read what it asks for" in str(line.get("why")) for line in tap.said())
+    return any("does not read the answers to its pings" in str(line.get("why")) for line in tap.said())
 
 
 async def _ping_for_ever(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -171,7 +171,7 @@ async def poison(count: int, seed: int) -> Outcome:
                     outcome.recovered((time.monotonic() - since) * 1000)
                     outcome.promise(await tap.stop() == 0, "the tap did not end in order")
                 outcome.tried += 1
-                outcome.promise(not tap.count("dead"), f"{tap.count('dead')} entries were set aside")
+                outcome.promise(not tap.count("dead"), f"{tap.count('dead')} entries were rejected")
                 rows = await rows_of(local.url, "venue")
                 outcome.stalled(tap.longest_stall_ms)
                 outcome.add(desk.judge(rows))

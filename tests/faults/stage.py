@@ -188,7 +188,7 @@ class Tap:
                 self.longest_stall_ms = max(self.longest_stall_ms, waited)
 
     def said(self) -> list[dict[str, Any]]:
-        """Its log so far, of all its lives; what is no JSON is a message too."""
+        """Its log so far, of all its lives; what is not JSON is a message too."""
         if not self.log.exists():
             return []
         lines = []
@@ -262,7 +262,7 @@ async def finish(tap: Tap, outcome: Outcome) -> None:
         tap.start()
         await shipped(tap)
         await tap.stop()
-    outcome.promise(tap.count("dead") == 0, f"{tap.count('dead')} entries were set aside")
+    outcome.promise(tap.count("dead") == 0, f"{tap.count('dead')} entries were rejected")
     slips = [line for line in tap.said() if "bug of the tap" in str(line)]
     outcome.promise(not slips, f"a bug of the tap: {slips[:2]}")
     raw = [line["message"] for line in tap.said() if line.get("level") == "raw"]

@@ -78,7 +78,7 @@ def test_an_entry_that_the_disk_gives_back_changed_never_goes_out(path: Path) ->
     assert data.count(b'"at":5,') == 1
     path.write_bytes(data.replace(b'"at":5,', b'"at":6,'))
     with Journal.open(path, owner=True) as journal:
-        assert journal.verify() == ["entry 6 (v/s/cut/5): it is not what was kept"]
+        assert journal.verify() == ["entry 6 (v/s/cut/5): it differs from what was saved"]
         writer = JournalWriter(journal)
         pending = writer.run_in_writer(lambda journal: journal.pending(100)).result(30)
         assert writer.stop(30)

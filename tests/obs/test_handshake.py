@@ -187,8 +187,8 @@ def test_a_hello_without_authentication_is_told_where_a_password_is_set() -> Non
     ("data", "words"),
     [
         (b'{"update-type":"Heartbeat","pulse":true}', "obs-websocket 4.x"),
-        (b'{"type":"hello","server":"multicam-server"}', "no obs-websocket 5"),
-        (b"<html>", "no obs-websocket 5"),
+        (b'{"type":"hello","server":"multicam-server"}', "not speak obs-websocket 5"),
+        (b"<html>", "not speak obs-websocket 5"),
         (b'{"op":0,"d":{"authentication":"magic"}}', "upgrade"),
         (b'{"op":0,"d":{"authentication":{"challenge":"c","salt":"s"}}}', "TAP_SERVER_TOKEN"),
     ],
@@ -347,7 +347,7 @@ def test_one_that_talks_before_it_lets_us_in_fills_no_memory(pad: int) -> None:
 
         async with server(talks) as url, listening(url, dialect=OBS) as (ear, socket):
             await ear.until(lambda: socket.refused)
-            assert "talks without end" in (socket.problem or "")
+            assert "sends without end" in (socket.problem or "")
             assert ear.items == []
             assert most <= 1_001
             assert socket._early == []

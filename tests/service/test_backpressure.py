@@ -229,8 +229,8 @@ def test_a_journal_beyond_its_bound_lets_go_of_what_the_ledger_has(tmp_path: Pat
             run(upkeep.tidy())
         assert upkeep.full is None
         assert [line["event"] for line in log] == [
-            "the journal is beyond its bound",
-            "the journal is within its bound again",
+            "the journal is over its size limit",
+            "the journal is below its size limit again",
         ]
         assert writer.stop(10)
 

@@ -59,7 +59,7 @@ def test_a_server_that_lets_in_and_closes_is_told_of_once(line: Line, stood: flo
     told = [log for log in logs if log["log_level"] != "debug"]
     assert told[2]["log_level"] == "info"
     assert (told[-1]["log_level"], told[-1]["comes_and_goes"]) == ("warning", 2)
-    assert "until one stands" in told[-1]["next_step"]
+    assert "until one lasts" in told[-1]["next_step"]
 
 
 def test_one_that_stands_again_is_told_with_what_was_left_out(line: Line) -> None:
@@ -69,9 +69,9 @@ def test_one_that_stands_again_is_told_with_what_was_left_out(line: Line) -> Non
             line.stand(1)
         line.stand(3600)
         line.stand(3600)
-    again = next(log for log in logs if log["event"] == "the connection stands again")
+    again = next(log for log in logs if log["event"] == "connected again")
     assert (again["meanwhile"], again["gaps"]) == (9, 9)
-    after = said(logs)[said(logs).index("the connection stands again") + 1 :]
+    after = said(logs)[said(logs).index("connected again") + 1 :]
     assert after == ["not connected", "connected", "gap", "not connected"]
 
 
@@ -105,5 +105,5 @@ def test_one_that_comes_and_goes_and_then_stays_away_is_a_warning(line: Line) ->
         for _ in range(100):
             line.now += 1
             line.changes.look()
-    assert said(logs)[-1] == "the server stays away"
-    assert said(logs).count("the server stays away") == 1
+    assert said(logs)[-1] == "the server is still away"
+    assert said(logs).count("the server is still away") == 1

@@ -104,13 +104,13 @@ def test_wrong_ones_are_told_all_at_once() -> None:
         "TAP_ENABLED: 'maybe' is not allowed → 1 or 0",
         "TAP_VENUE: 'üüüüüüüüüüüüüüüüüüüü' is 120 bytes long → 1 to 40 bytes, percent-encoded",
         "TAP_SERVER_URL: 'http://127.0.0.1:9404/' does not begin with ws:// or wss:// → ws://HOST[:PORT]/PATH or wss://…",
-        "TAP_STATE_DIR: '/dev/null' is there, and is no directory → a directory that may be written to",
+        "TAP_STATE_DIR: '/dev/null' is not a directory → a directory with write permission",
         "TAP_CONVEX_URL: 'http://convex.example' would send the key in the clear over the network"
         " → https://…, or http:// on this machine",
-        "TAP_CONVEX_MODULE: 'tap:ingest' is no path of a module"
+        "TAP_CONVEX_MODULE: 'tap:ingest' is not a path of a module"
         " → the path of a module below the functions folder, without .ts",
-        "TAP_OPS_LISTEN: 'everywhere' is no address to listen on → HOST:PORT, or off",
-        "TAP_TIMEZONE: 'Mars/Olympus' is no time zone that this machine knows → a name such as Europe/Berlin",
+        "TAP_OPS_LISTEN: 'everywhere' is not an address to listen on → HOST:PORT, or off",
+        "TAP_TIMEZONE: 'Mars/Olympus' is not a time zone that this machine knows → a name such as Europe/Berlin",
         "TAP_SESSION_BY: 'feeling' is not allowed → frames, mode, program, record or stream",
         "TAP_GRACE_SECONDS: 'nan' is not allowed → seconds, 0 to 600",
         "TAP_KEEP_DAYS: '0' is not allowed → days, 1 to 3650",
@@ -120,9 +120,7 @@ def test_wrong_ones_are_told_all_at_once() -> None:
 
 def test_a_name_that_is_none_is_told_with_the_nearest() -> None:
     """A slip of the pen is not silently ignored."""
-    assert problems(TAP_SEVER_URL="ws://x/") == [
-        "TAP_SEVER_URL: there is no such setting → did you mean TAP_SERVER_URL?"
-    ]
+    assert problems(TAP_SEVER_URL="ws://x/") == ["TAP_SEVER_URL: unknown setting → did you mean TAP_SERVER_URL?"]
     (line,) = problems(TAP_QQQQQQQQQQ="1")
     assert "known are TAP_ENABLED, " in line
 
@@ -210,7 +208,7 @@ def test_files_of_secrets_that_cannot_be_used_are_told(tmp_path: Path) -> None:
         f"TAP_INGEST_KEY_FILE: {tmp_path / 'none'} cannot be read: No such file or directory → a file with the secret",
     ]
     assert "more than printable ASCII" in problems(TAP_INGEST_KEY_FILE=str(tmp_path / "binary"))[0]
-    assert "keep one of the two" in problems(TAP_INGEST_KEY="a", TAP_INGEST_KEY_FILE=str(tmp_path / "none"))[0]
+    assert "set only one of the two" in problems(TAP_INGEST_KEY="a", TAP_INGEST_KEY_FILE=str(tmp_path / "none"))[0]
     (tmp_path / "ingest-key").write_text("")
     assert problems(CREDENTIALS_DIRECTORY=str(tmp_path))[0].startswith("ingest-key: ")
 
@@ -221,7 +219,7 @@ def test_a_key_file_that_others_may_read_or_write_is_refused(tmp_path: Path, mod
     file = secret_file(tmp_path / "key", "hush", mode)
     (line,) = problems(TAP_INGEST_KEY_FILE=str(file))
     assert line == (
-        f"TAP_INGEST_KEY_FILE: {file} may be read or written by others (mode {mode:04o}) → chmod 600 {file}"
+        f"TAP_INGEST_KEY_FILE: {file} can be read or written by other users (mode {mode:04o}) → chmod 600 {file}"
     )
 
 
@@ -281,7 +279,7 @@ def test_what_is_wrong_in_an_environment_file_is_told_with_its_line(tmp_path: Pa
         f"{file}:3:",
     ]
     assert "'export'" in lines[0]
-    assert "TAP_SEVER_URL: there is no such setting → did you mean TAP_SERVER_URL?" in lines[1]
+    assert "TAP_SEVER_URL: unknown setting → did you mean TAP_SERVER_URL?" in lines[1]
     assert "TAP_GRACE_SECONDS: '5 # seconds' is not allowed" in lines[4]
 
 

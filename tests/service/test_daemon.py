@@ -130,7 +130,7 @@ def test_a_journal_has_one_service(tmp_path: Path, capsys: pytest.CaptureFixture
         assert daemon.run(settings(tmp_path)) == 0
         ending.join()
     (line,) = told(capsys)
-    assert line["message"] == "the journal cannot be had; nothing is recorded until it can"
+    assert line["message"] == "cannot open the journal; recording is paused until it opens"
     assert "is in use" in line["why"]
 
 
@@ -257,7 +257,7 @@ def test_changes_are_logged_once(
             "not connected": 1,
             "session": 1,
             "the dialect does not know this type of frame": 1,
-            "a frame says nothing that can be used": 2,
+            "a frame has nothing that the dialect can use": 2,
             "the server's clock and this machine's differ; times are the server's": 1,
             "gap": 2,
             "stopped": 1,
@@ -334,7 +334,7 @@ def test_what_cannot_be_kept_at_the_end_is_told(
 
     configure_logs("info", "json")
     go(body())
-    assert "the end of the recording could not be kept" in [line["message"] for line in told(capsys)]
+    assert "the end of the recording could not be saved" in [line["message"] for line in told(capsys)]
 
 
 # ---------------------------------------------------------------------------------------------- what it finds
@@ -402,7 +402,7 @@ def test_damage_while_it_runs_is_told(
     configure_logs("info", "json")
     go(body())
     said = [line["message"] for line in told(capsys)]
-    assert said.count("the journal was damaged: it was moved aside, and a new one begun") == 1
+    assert said.count("the journal was damaged: it was moved aside, and a new one was started") == 1
     assert kinds(kept(tmp_path))["cut"] == 1
 
 
@@ -642,7 +642,7 @@ def test_a_checkpoint_that_cannot_be_used_is_moved_aside(
         journal.append([], data, 1)
     assert stopped_at_once(given) == 0
     (line,) = [line for line in told(capsys) if line["level"] == "warning"]
-    assert line["message"] == "the checkpoint was moved aside: the tap starts anew"
+    assert line["message"] == "the checkpoint was moved aside: the tap starts afresh"
     assert Path(line["file"]).read_bytes() == data
 
 

@@ -126,7 +126,7 @@ def silent_cut(stage: Stage) -> Any:
         ([(10_000, unknown)], "unknown", "telepathy"),
         ([(5_000, state), (10_000, garbage)], "unreadable", "msgpack"),
         ([(5_000, state), (10_000, incomplete)], "incomplete", "'to' is missing"),
-        ([(20_000, switch)], "untold", "told by states alone"),
+        ([(20_000, switch)], "untold", "only seen in states"),
         ([(20_000, cut)], None, ""),
         ([(20_000, cut), (70_000, switch)], None, ""),
     ],

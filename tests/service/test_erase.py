@@ -137,7 +137,7 @@ def test_a_service_that_does_not_let_go(tmp_path: Path, monkeypatch: pytest.Monk
     )
     assert holder.stdout is not None
     holder.stdout.readline()
-    with pytest.raises(TapError, match="does not let go"):
+    with pytest.raises(TapError, match="still uses"):
         removed(house)
     assert b"secret" in on_disk(house)
     holder.communicate(b"\n", 30)

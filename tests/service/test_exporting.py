@@ -170,7 +170,7 @@ def test_what_does_not_come_to_an_end_is_ended(hall: Hall, monkeypatch: pytest.M
     """And told."""
     monkeypatch.setattr("tap.service.exporting._COMMAND", ("-c", "import time; time.sleep(600)"))
     code, said = Exports(hall.settings(), within=0.3)._call([])
-    assert (code, said) == (None, "it did not come to an end in 0.3 s")
+    assert (code, said) == (None, "it did not finish in 0.3 s")
 
 
 @pytest.mark.anyio

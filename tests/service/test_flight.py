@@ -128,7 +128,7 @@ def test_what_nobody_understands_is_sampled(tmp_path: Path) -> None:
 
 
 def test_switched_off_it_does_nothing(tmp_path: Path) -> None:
-    """With no megabytes there is no tape, and no trouble."""
+    """With no megabytes there is not a tape, and no trouble."""
     with recorder(tmp_path / "tapes", max_bytes=0) as made:
         made.on_item(frame(1), Verdict.MAPPED)
     assert (list(tmp_path.iterdir()), made.failing, made.dropped) == ([], None, 0)

@@ -138,7 +138,7 @@ def test_the_service_tells_how_it_stands(tmp_path: Path, manager: Manager) -> No
         told = notifier(manager, WATCHDOG_USEC="60000000")
         service = Service(given, load_dialect("multicam/1"), Journal.open(given.journal_path, owner=True), told)
         running = asyncio.create_task(service.run())
-        await manager.until("READY=1", "STATUS=does not hear ws://127.0.0.1:1/ws: ", "no ledger: the journal keeps")
+        await manager.until("READY=1", "STATUS=no signal from ws://127.0.0.1:1/ws: ", "no ledger: saved in the journal")
         assert "STOPPING=1" not in manager.said
         service.stop()
         assert await running == 0

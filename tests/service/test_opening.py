@@ -80,8 +80,8 @@ def test_it_takes_over_what_another_lets_go_of(
     assert journal is not None
     journal.close()
     assert [line["message"] for line in _told(capsys)] == [
-        "the journal cannot be had; nothing is recorded until it can",
-        "the journal can be had",
+        "cannot open the journal; recording is paused until it opens",
+        "the journal is open; recording",
     ]
     assert notes.told[0] == "ready"
     assert "is in use" in notes.told[1]
@@ -131,6 +131,6 @@ def test_a_disk_that_takes_not_even_the_first_id_is_waited_for(
     assert journal is not None
     journal.close()
     assert [line["message"] for line in _told(capsys)] == [
-        "the journal cannot be had; nothing is recorded until it can",
-        "the journal can be had",
+        "cannot open the journal; recording is paused until it opens",
+        "the journal is open; recording",
     ]

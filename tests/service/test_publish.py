@@ -166,7 +166,10 @@ def test_the_log_tells_of_changes_and_never_the_key(tmp_path: Path) -> None:
 
     with capture_logs() as logs:
         run(body())
-    assert [log["event"] for log in logs] == ["the ledger is away; the journal keeps", "the ledger is back"]
+    assert [log["event"] for log in logs] == [
+        "the ledger is away; entries are saved in the journal",
+        "the ledger is back",
+    ]
     assert (logs[1]["waiting"], logs[1]["failures"]) == (7, 22)
     assert SECRET not in str(logs)
 
@@ -186,8 +189,8 @@ def test_a_ledger_that_stays_away_is_a_warning_once(tmp_path: Path) -> None:
         run(body())
     told = [(log["log_level"], log["event"]) for log in logs]
     assert told[:2] == [
-        ("info", "the ledger is away; the journal keeps"),
-        ("warning", "the ledger stays away; the journal keeps"),
+        ("info", "the ledger is away; entries are saved in the journal"),
+        ("warning", "the ledger is still away; entries are saved in the journal"),
     ]
     assert [event for _, event in told[2:]] == ["the ledger is back"]
     assert "nothing is lost" in logs[1]["next_step"]
@@ -223,7 +226,9 @@ def test_a_key_that_is_put_right_in_its_file_is_taken_without_a_restart(tmp_path
     with capture_logs() as logs:
         run(body())
     assert key_of("v").get_secret_value() not in str(logs)
-    assert [log["event"] for log in logs if log["log_level"] == "error"] == ["publishing is blocked; the journal keeps"]
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == [
+        "publishing is blocked; entries are saved in the journal"
+    ]
 
 
 def test_waits_grow_to_a_cap_and_retry_after_is_honoured_to_another(tmp_path: Path) -> None:
@@ -496,7 +501,7 @@ def test_what_the_command_line_lets_wait_again_is_found(tmp_path: Path) -> None:
 
 
 def test_a_journal_that_cannot_be_read_blocks_and_goes_on(tmp_path: Path) -> None:
-    """It is said once, and publishing goes on when it can."""
+    """It is said once, and publishing continues when it can."""
     failures = 5
     pending = Journal.pending
 
@@ -517,7 +522,10 @@ def test_a_journal_that_cannot_be_read_blocks_and_goes_on(tmp_path: Path) -> Non
 
     with capture_logs() as logs:
         run(body())
-    assert [log["event"] for log in logs] == ["publishing is blocked; the journal keeps", "publishing goes on"]
+    assert [log["event"] for log in logs] == [
+        "publishing is blocked; entries are saved in the journal",
+        "publishing continues",
+    ]
 
 
 def test_a_bug_in_here_ends_neither_the_recording_nor_the_publishing(tmp_path: Path) -> None:
@@ -749,8 +757,8 @@ def test_a_wrong_key_blocks_until_it_is_mended(tmp_path: Path) -> None:
         run(body())
     events = [log["event"] for log in logs if log["log_level"] != "warning" or "away" in log["event"]]
     assert events == [
-        "publishing is blocked; the journal keeps",
-        "the ledger is away; the journal keeps",
+        "publishing is blocked; entries are saved in the journal",
+        "the ledger is away; entries are saved in the journal",
         "the ledger is back",
     ]
     assert key_of("v").get_secret_value() not in str(logs)
@@ -780,7 +788,7 @@ def test_a_forgotten_session_goes_from_the_journal_too(tmp_path: Path, local: Lo
     with capture_logs() as logs:
         run(body())
     assert told == [key, key]
-    assert sum("forget" in log["event"] for log in logs) == 1
+    assert sum("forgotten" in log["event"] for log in logs) == 1
 
 
 class Watched:

@@ -119,7 +119,9 @@ def test_a_wrong_key_is_no_entry_s_fault_however_often(tmp_path: Path) -> None:
 
     with capture_logs() as logs:
         run(body())
-    assert [log["event"] for log in logs if log["log_level"] == "error"] == ["publishing is blocked; the journal keeps"]
+    assert [log["event"] for log in logs if log["log_level"] == "error"] == [
+        "publishing is blocked; entries are saved in the journal"
+    ]
 
 
 def test_entries_that_wait_are_tried_ever_more_seldom() -> None:
@@ -182,7 +184,7 @@ def test_a_refusal_without_a_reason_ends_nothing(tmp_path: Path, said: dict[str,
             async with venue_at(tmp_path, Ledger(url, KEY), event(0), event(1), event(2)) as venue:
                 assert await venue.settled(postponed=1) == {"pending": 1, "shipped": 2, "dead": 0}
                 (kept,) = await venue.postponed()
-                assert "no reason" in str(kept.reason)
+                assert "without a reason" in str(kept.reason)
                 stub.refused[event(1).key] = {"outcome": "rejected", "code": "type", "reason": "Odd."}
                 assert await venue.settled() == {"pending": 0, "shipped": 2, "dead": 1}
                 assert [kept.reason for kept in await venue.dead()] == ["type: Odd."]
@@ -271,11 +273,11 @@ def test_a_ledger_that_comes_and_goes_does_not_fill_the_log(tmp_path: Path) -> N
     with capture_logs() as logs:
         run(body())
     assert [log["event"] for log in logs] == [
-        "the ledger is away; the journal keeps",
+        "the ledger is away; entries are saved in the journal",
         "the ledger is back",
-        "the ledger is away; the journal keeps",
+        "the ledger is away; entries are saved in the journal",
         "the ledger is back",
-        "the ledger is away; the journal keeps",
+        "the ledger is away; entries are saved in the journal",
     ]
 
 
@@ -293,5 +295,5 @@ def test_nor_do_entries_that_are_refused_one_by_one(tmp_path: Path) -> None:
     with capture_logs() as logs:
         run(body())
     assert [(log["event"], log["entries"]) for log in logs if log["log_level"] == "warning"] == [
-        ("entries were set aside", 1)
+        ("entries were rejected", 1)
     ]

@@ -95,8 +95,8 @@ def test_install_again_keeps_the_settings_and_renews_the_unit(tmp_path: Path) ->
     said = install(places, COMMAND)
     assert read_environment(places.environment.read_text())["TAP_TIMEZONE"] == "Europe/Berlin"
     assert f"ExecStart={COMMAND} run" in places.unit.read_text()
-    assert said[:2] == [f"{places.unit}: replaced", f"{places.environment}: kept as it is"]
-    assert install(places, COMMAND)[0] == f"{places.unit}: is there already"
+    assert said[:2] == [f"{places.unit}: replaced", f"{places.environment}: not changed"]
+    assert install(places, COMMAND)[0] == f"{places.unit}: exists already"
 
 
 def test_print_writes_nothing(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_the_command_that_runs_is_the_one_in_the_unit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/opt/my tap/multicam-tap", "/opt/a'b", "/opt/$x/multicam-tap"])
 def test_a_path_that_cannot_stand_in_a_unit(tmp_path: Path, path: str) -> None:
-    with pytest.raises(TapError, match="cannot stand in a unit"):
+    with pytest.raises(TapError, match="cannot be used in a unit"):
         install(Places("hall-a", tmp_path), Path(path))
 
 
@@ -225,9 +225,7 @@ def test_a_command_that_the_sandbox_hides(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert f"{command}: the service cannot see what is in {tmp_path}" in str(obstacle(command))
     monkeypatch.setattr(unit, "_HIDDEN", ())
     tmp_path.chmod(0o700)
-    assert f"{tmp_path}: the service, which has a user of its own, may not go into this folder" in str(
-        obstacle(command)
-    )
+    assert f"{tmp_path}: the service, which has a user of its own, cannot enter this folder" in str(obstacle(command))
     assert obstacle(Path("/usr/bin/env")) is None
 
 
@@ -299,7 +297,7 @@ def test_install_opens_the_folder_of_exports_in_a_drop_in(tmp_path: Path) -> Non
     places, said = opened(tmp_path, "/srv/ed it")
     drop_in = places.drop_ins / "export.conf"
     assert f"{drop_in}: written" in said
-    assert f"{drop_in}: is there already" in install(places, COMMAND)
+    assert f"{drop_in}: exists already" in install(places, COMMAND)
     text = drop_in.read_text()
     assert 'ReadWritePaths="-/srv/ed it"' in text
     assert "SupplementaryGroups" not in text
@@ -309,8 +307,8 @@ def test_install_opens_the_folder_of_exports_in_a_drop_in(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("folder", "mode", "words"),
     [
-        ("/srv/edit", None, "is not there"),
-        ("/srv/edit", 0o755, "lets no group write"),
+        ("/srv/edit", None, "does not exist"),
+        ("/srv/edit", 0o755, "is not writable for a group"),
         ("/home/ana/edit", 0o777, "cannot see what is in /home"),
     ],
 )

@@ -26,7 +26,7 @@ def test_a_session_is_exported_to_the_folder_that_install_opened(
         return next(one for one in map(json.loads, lines) if one["tried"] == "exports")
 
     assert found()["result"] == "failed"
-    assert "is not opened for the service" in found()["found"]
+    assert "is not open to the service" in found()["found"]
     said = machine.tap("install", "hall-edit").stdout
     assert "multicam-tap@hall-edit.service.d/export.conf: written" in said
     assert found() == {"tried": "exports", "result": "ok", "found": "/srv/edit: edl, fcp7xml:multicam, otio"}
@@ -52,7 +52,7 @@ def test_a_folder_that_is_missing_costs_no_recording(machine: Machine, rehearsal
         "hall-nowhere", TAP_SERVER_URL=rehearsal(*SHORT), TAP_EXPORT_DIR="/srv/gone", TAP_EXPORT_FORMATS="edl"
     )
     said = machine.tap("install", "hall-nowhere").stdout
-    assert "TAP_EXPORT_DIR: /srv/gone is not there → make it" in said
+    assert "TAP_EXPORT_DIR: /srv/gone does not exist → make it" in said
     venue.start()
     venue.until(lambda: "could not be exported" in venue.log())
     assert venue.show("ActiveState") == "active"

@@ -67,7 +67,7 @@ def test_it_is_ready_once_it_listens_and_records_a_shoot(machine: Machine, rehea
     venue = machine.venue("hall-ready", TAP_SERVER_URL=rehearsal(*LONG))
     recording(venue)
     assert (venue.show("ActiveState"), venue.show("SubState")) == ("active", "running")
-    assert "no ledger: the journal keeps" in venue.show("StatusText")
+    assert "no ledger: saved in the journal" in venue.show("StatusText")
     assert venue.show("DropInPaths") == ""
     assert venue.state.stat().st_mode & 0o777 == 0o700
     assert venue.state.stat().st_uid >= 61184, "a dynamic user"
@@ -79,7 +79,7 @@ def test_it_is_ready_though_the_server_is_away(machine: Machine) -> None:
     """A machine boots in any order; the server comes when it comes."""
     venue = machine.venue("hall-early", TAP_SERVER_URL="ws://127.0.0.1:1/ws/control")
     venue.start()
-    venue.until(lambda: venue.show("StatusText").startswith("does not hear ws://127.0.0.1:1/ws/control: "))
+    venue.until(lambda: venue.show("StatusText").startswith("no signal from ws://127.0.0.1:1/ws/control: "))
     assert venue.show("ActiveState") == "active"
     venue.systemctl("stop")
 

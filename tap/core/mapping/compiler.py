@@ -33,7 +33,7 @@ def parse_mapping(text: str, source: str) -> Dialect:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise MappingInvalid(f"no TOML: {error}", where=source, hint="mend that line") from None
+        raise MappingInvalid(f"no TOML: {error}", where=source, hint="correct that line") from None
     return Dialect(_Compiler(source, raw, text).plan())
 
 
@@ -130,9 +130,9 @@ class _Compiler:
         typed = [place for place, name in enumerate(array) if (name,) in types]
         if array and not typed:
             named = ", ".join(repr(path[0]) for path in types if len(path) == 1) or "none of one name"
-            raise self._fail("[frame] array", "none of its names is where the type stands", f"type is: {named}")
+            raise self._fail("[frame] array", "none of its names is the place of the type", f"type is: {named}")
         if len(set(array)) < len(array):
-            raise self._fail("[frame] array", "a name stands in it twice", "each place has a name of its own")
+            raise self._fail("[frame] array", "it has a name twice", "each place has a name of its own")
         return Wraps(
             json_text=self._flag(frame, "json_text", False),
             array=array,
@@ -177,7 +177,7 @@ class _Compiler:
         specs = {name: item for name, item in fields.items() if name in kinds}
         for need in EMITS[emit].needs if emit in EMITS else ():
             if need not in specs:
-                raise self._fail(f"{place}: {need.rstrip('_')}", f"'{emit}' says nothing without it", "give its paths")
+                raise self._fail(f"{place}: {need.rstrip('_')}", f"'{emit}' means nothing without it", "give its paths")
         return types, Rule(place, emit, conditions, self._fields(specs, kinds, place, emit), each)
 
     def _wanted(self, wanted: Any, place: str) -> frozenset[str] | None:
@@ -200,7 +200,7 @@ class _Compiler:
         more: dict[str, Any] = spec if isinstance(spec, dict) else {"from": spec}
         self._only(more, ("from", "unit", "values", "none", "missing"), place)
         if "from" not in more:
-            raise self._fail(f"{place}.from", "is missing", "give the paths at which the value stands")
+            raise self._fail(f"{place}.from", "is missing", "give the paths of the value")
         paths = self._paths(more["from"], place)
         names = {part for path in paths for part in path if isinstance(part, str)}
         self._read.update(names)
@@ -254,13 +254,13 @@ class _Compiler:
     def _can_be_none(self, name: str, place: str, also: tuple[str, ...] = ()) -> None:
         if name not in NULLABLE and name not in also:
             able = ", ".join(sorted(item.rstrip("_") for item in NULLABLE))
-            raise self._fail(place, "there is no such thing as none of this", f"only of: {able}")
+            raise self._fail(place, "this cannot be none", f"only of: {able}")
 
     def _unit(self, unit: Any, kind: str, place: str) -> Reader:
         known = UNITS.get(kind)
         if known is None or not isinstance(unit, str) or unit not in known:
             hint = f"one of: {', '.join(known)}" if known else "only times and durations have one"
-            raise self._fail(f"{place}.unit", f"{unit!r} is no unit here", hint)
+            raise self._fail(f"{place}.unit", f"{unit!r} is not a unit here", hint)
         return scaled(kind, known[unit])
 
     def _reader(self, kind: str) -> Reader:
@@ -294,7 +294,7 @@ class _Compiler:
         path = parse_path(item) if isinstance(item, str) else None
         if path is None:
             hint = 'names joined by dots, for example "camera.id" or "cameras[live=true].id"'
-            raise self._fail(place, f"{item!r} is no path", hint)
+            raise self._fail(place, f"{item!r} is not a path", hint)
         return path
 
     def _words(self, table: dict[str, Any], key: str, place: str | None = None) -> tuple[str, ...]:

@@ -332,10 +332,10 @@ class Dialect:
                 continue
             values[spec.name] = round(value) if spec.name == "duration_ms" else value
         if rule.emit in _BODIED and len(scopes) == 1 and self._is_hollow(scopes[0], rule.emit, values):
-            return "its body is no object"
+            return "its body is not an object"
         for need in emit.needs:
             if need not in values or (values[need] is None and need in {"session", "camera"}):
-                return f"'{need}' is missing or is no {emit.fields[need]}"
+                return f"'{need}' is missing or not of type {emit.fields[need]}"
         observation: Observation = emit.make(told=told, **values)
         return observation
 
@@ -363,7 +363,5 @@ def binary_reason(data: bytes) -> str:
     """Why a binary frame cannot be read, and what to do."""
     # A msgpack map (fixmap, map16, map32): what obs-websocket sends to a client that asked for it.
     if data[:1] and (0x80 <= data[0] <= 0x8F or data[0] in {0xDE, 0xDF}):
-        return (
-            "binary frame, by its looks msgpack: only JSON text is read (record again without the msgpack subprotocol)"
-        )
+        return "binary frame, probably msgpack: only JSON text is read (record again without the msgpack subprotocol)"
     return "binary frame: only JSON text frames are read"

@@ -40,7 +40,7 @@ _LASTS = 5
 _NAMED = 3
 
 _WHERE = (
-    "the one that it wants stands in OBS under Tools → WebSocket Server Settings → Show Connect Info; it belongs into"
+    "it is shown in OBS under Tools → WebSocket Server Settings → Show Connect Info; put it into"
     " TAP_SERVER_TOKEN, or into the file of TAP_SERVER_TOKEN_FILE"
 )
 _TOO_OLD = (
@@ -52,11 +52,11 @@ _SPLITS_UNTOLD = (
 )
 
 REFUSALS: Mapping[int, str] = {
-    4007: "OBS says that it was not told who we are",
+    4007: "OBS says that the tap did not identify itself",
     4009: f"OBS refuses the password; {_WHERE}",
     4010: "OBS speaks another version of its protocol than this multicam-tap: upgrade the older of the two",
     4011: "somebody removed this client in OBS (WebSocket Server Settings, Show Connect Info)",
-    4012: "OBS does not know a feature that it was asked for",
+    4012: "OBS does not know a feature that the tap uses",
 }
 """Close codes after which trying again soon would change nothing."""
 
@@ -180,9 +180,9 @@ class ObsHandshake:
     def overdue(self) -> HandshakeRefused:
         """OBS has not let us in, and said nothing against it."""
         if self._greeted:
-            return HandshakeRefused("OBS greeted, and then did not answer who we are: it may hang")
+            return HandshakeRefused("OBS said hello, but did not answer the login: it may hang")
         return HandshakeRefused(
-            "it says nothing, so it is no obs-websocket 5; version 4.x (before OBS 28) waits in silence like this"
+            "it sends nothing, so it is not obs-websocket 5; version 4.x (before OBS 28) waits in silence like this"
         )
 
     # ------------------------------------------------------------------ who we are
@@ -198,14 +198,14 @@ class ObsHandshake:
             body["authentication"] = self._answer(wanted)
         elif self._password is not None:
             # Nothing secret goes out, and the shoot is worth more than the doubt.
-            self._notice = "OBS asks for no password although TAP_SERVER_TOKEN is set: anybody can control this OBS"
+            self._notice = "OBS has no password although TAP_SERVER_TOKEN is set: anybody can control this OBS"
         return _frame(1, body)
 
     def _answer(self, wanted: Any) -> str:
         salt = wanted.get("salt") if isinstance(wanted, dict) else None
         challenge = wanted.get("challenge") if isinstance(wanted, dict) else None
         if not isinstance(salt, str) or not isinstance(challenge, str):
-            raise HandshakeRefused("OBS asks for a password in a way that this multicam-tap does not know: upgrade it")
+            raise HandshakeRefused("OBS wants a password in a way that this multicam-tap does not know: upgrade it")
         if self._password is None:
             raise HandshakeRefused(f"OBS wants a password, and none is set; {_WHERE}")
         return _proof(self._password, salt, challenge)
@@ -214,7 +214,7 @@ class ObsHandshake:
     def _foreign(said: Any) -> HandshakeRefused:
         if isinstance(said, dict) and {"update-type", "message-id", "error"} & said.keys():
             return HandshakeRefused(_TOO_OLD)
-        return HandshakeRefused("what it says is no obs-websocket 5: is TAP_SERVER_URL the address of OBS?")
+        return HandshakeRefused("it does not speak obs-websocket 5: is TAP_SERVER_URL the address of OBS?")
 
     # ------------------------------------------------------------------ what is asked
 

@@ -105,7 +105,7 @@ class ObsReader:
         """What this frame says, with those before it."""
         message = self._message(frame)
         if isinstance(message, Message) and self._is_mark(message) and is_too_many(self.state.marks, frame.stamp.mono):
-            why = f"more than {MARKS_A_MINUTE} marks in a minute: not kept"
+            why = f"more than {MARKS_A_MINUTE} marks in a minute: not saved"
             message = Reading(Verdict.INCOMPLETE, message.kind, reason=why)
         if not isinstance(message, Message):
             self._heard(frame.stamp)

@@ -143,7 +143,7 @@ def write(made: Exported, output: Path, *, force: bool) -> list[Path]:
     paths = {_beside(output, part): text for part, text in made.pieces.items()}
     there = [path for path in paths if path.exists()]
     if there and not force:
-        raise TapError("there already is such a file", where=str(there[0]), hint="give another name, or --force")
+        raise TapError("the file already exists", where=str(there[0]), hint="give another name, or --force")
     for path, text in paths.items():
         try:
             _write_one(path, text)

@@ -410,7 +410,7 @@ def takes_of(
         gathering.by_folder(media)
     elif media is not None and "{" not in media and not PurePosixPath(base_name(media)).suffix:
         raise TapError(
-            "there is no such folder", where=media, hint="name the folder that holds the files, or a pattern"
+            "the folder does not exist", where=media, hint="name the folder that holds the files, or a pattern"
         )
     else:
         gathering.by_pattern(media)

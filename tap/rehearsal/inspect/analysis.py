@@ -45,7 +45,7 @@ class Analysis(Struct):
     binary: int = 0
     """Binary frames: of these nothing can be read."""
     unreadable: int = 0
-    """Text that is no JSON."""
+    """Text that is not JSON."""
     why: Counter[str] = field(default_factory=Counter)
     """Why, in words, with how many."""
     connections: int = 0
@@ -70,7 +70,7 @@ class Analysis(Struct):
 def analyse(paths: list[Path], dialect: Dialect, on_progress: Callable[[str, int, int], None]) -> Analysis:
     """Look at these tapes. ``on_progress`` is told what is done, and how many bytes of how many.
 
-    Raises ``TapeInvalid`` for what is no tape, and ``TapError`` where there is no frame on it.
+    Raises ``TapeInvalid`` for what is not a tape, and ``TapError`` where there is no frame on it.
     """
     found = Analysis(", ".join(path.name for path in paths))
     raw = [frame.data for frame in _sample(paths) if not frame.binary]
@@ -186,7 +186,7 @@ def _frames(
                 yield frame, parsed
         if counts is not None:
             counts.remarks = [f"{place}: {why}" for place, why in items.bad_lines]
-            counts.remarks += [f"{path}: its end is torn; all before it was read" for path in items.torn]
+            counts.remarks += [f"{path}: its end is incomplete; everything before it was read" for path in items.torn]
 
 
 def _note(counts: Analysis, frame: Frame, parsed: Any, first: int) -> None:

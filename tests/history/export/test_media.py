@@ -219,7 +219,7 @@ def test_a_folder_with_no_video_is_refused() -> None:
     """With what was found instead."""
     with pytest.raises(TapError, match="there is no video that can be used"):
         made(Disk(Unread(path="/rec/a.mov", why="cannot be read: Invalid data")))
-    with pytest.raises(TapError, match="there is no such folder"):
+    with pytest.raises(TapError, match="the folder does not exist"):
         made(Disk(), media="/nowhere")
 
 

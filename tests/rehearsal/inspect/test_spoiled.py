@@ -175,7 +175,7 @@ def test_what_was_left_out_is_told_with_how_often_and_an_example(tmp_path: Path)
     shown = runner.invoke(cli, ["inspect", str(path)]).stdout
     assert "2 frames of cut left out of account: live is a list, and a text elsewhere: {" in shown
     said = runner.invoke(cli, ["inspect", str(path), "--suggest"])
-    assert "3 odd frames were left out of account" in said.stderr
+    assert "3 odd frames were ignored" in said.stderr
     assert orjson.loads(runner.invoke(cli, ["inspect", str(path), "--json"]).stdout)["leftOut"][0]["count"] == 2
     clean = runner.invoke(cli, ["inspect", str(_tape(tmp_path / "odd.jsonl", *_cuts(60))), "--suggest"])
     assert "left out" not in clean.stderr
@@ -242,7 +242,7 @@ def test_where_few_states_tell_both_are_doubtful(tmp_path: Path) -> None:
 
 
 def test_the_tapes_of_the_case(tmp_path: Path) -> None:
-    """A malformed cut and a malformed still beside a shoot: the same draft, and none of its lines is doubtful."""
+    """A malformed cut and a malformed still beside a shoot: the same draft, and no line is doubtful."""
     spoken = frames_of(tmp_path / "clean.jsonl", "venue", 5, length_s=60)
     clean = draft(write(tmp_path / "clean.jsonl", "venue", spoken))
     at = next(index for index, one in enumerate(spoken) if one.frame and one.frame["event"] == "cut")

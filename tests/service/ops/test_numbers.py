@@ -56,7 +56,7 @@ def all_three_agree(rows: list[Row], kept: int = 1_000) -> Board:
 
 
 def live(rows: list[Row]) -> list[Row]:
-    """The same session, while it runs: its row comes first and has no end; events come in the order of time."""
+    """The same session, while it runs: its row comes first and has no end; events come in order of time."""
     fields = {name: value for name, value in rows[0].fields.items() if name not in ("completedAt", "finalState")}
     begun = Row(rows[0].key, "session", rows[0].session_key, rows[0].version, 0, {**fields, "status": "live"})
     return [begun, *sorted(rows[1:], key=lambda row: row.fields.get("at", 0))]
