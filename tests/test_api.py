@@ -7,7 +7,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -234,7 +233,7 @@ def long_history(directory: Path, sessions: int, events: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_history_of_a_thousand_sessions_and_a_million_events_stays_quick(tmp_path: Path) -> None:
-    """The newest sessions, one timeline, and yesterday's stills: each in well under two seconds, memory flat."""
+    """The newest sessions, one timeline, and yesterday's stills: none reads all of the million rows, memory flat."""
     long_history(tmp_path, 1_000, 1_000)
     tracemalloc.start()
     took = {}
@@ -244,14 +243,22 @@ def test_a_history_of_a_thousand_sessions_and_a_million_events_stays_quick(tmp_p
             "since": lambda: len(list(history.sessions(since=1_700_000_000_000 + 990 * 3_600_000))),
             "timeline": lambda: len(history.timeline("hall/shoot-00500").events),
         }
+        steps = 0
+
+        def step() -> None:
+            nonlocal steps
+            steps += 1
+
+        # Steps of the database's own machine, a thousand at a time; each row that is read costs some.
+        history._journal._db.set_progress_handler(step, 1_000)  # type: ignore[attr-defined]
         for name, question in questions.items():
-            began = time.perf_counter()
-            took[name] = (question(), time.perf_counter() - began)
+            steps = 0
+            took[name] = (question(), steps)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    print({name: f"{seconds:.3f} s" for name, (_, seconds) in took.items()}, f"{peak / 2**20:.1f} MB")
+    print({name: f"{thousands} thousand steps" for name, (_, thousands) in took.items()}, f"{peak / 2**20:.1f} MB")
     assert {name: count for name, (count, _) in took.items()} == {"sessions": 1000, "since": 10, "timeline": 1000}
-    assert max(seconds for _, seconds in took.values()) < 2
+    assert max(thousands for _, thousands in took.values()) < 200
     assert peak < 32 * 2**20
 
 

@@ -705,9 +705,7 @@ class TestWriter:
         writer = JournalWriter(journal)
         writer.submit([entry(1)], None)
         call = writer.run_in_writer(lambda journal: journal.depth())
-        began = time.monotonic()
         assert not writer.stop(0.3)
-        assert time.monotonic() - began < 2
         assert writer.waiting == 1
         with pytest.raises(JournalError, match=r"the disk is full|was stopped before"):
             call.result(5)

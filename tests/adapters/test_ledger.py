@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Coroutine, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -256,20 +255,20 @@ def test_connections_are_kept_and_cancelling_ends_a_call() -> None:
             for number in range(10):
                 await ledger.ingest([event(number)])
             assert len(stub.connections) == 1
-            called = asyncio.Event()
+            called, answered = asyncio.Event(), list[str]()
 
             async def hangs(*_: Any) -> None:
                 called.set()
-                await asyncio.Event().wait()
+                await asyncio.sleep(10)
+                answered.append("after all")
 
             stub.faults.append(hangs)
             task = asyncio.create_task(ledger.ingest([event(11)]))
             await called.wait()
-            began = time.monotonic()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert time.monotonic() - began < 5
+            assert not answered
             await ledger.ingest([event(11)])
 
     run(body())
@@ -295,16 +294,14 @@ def test_a_name_that_is_never_found_holds_nobody_up() -> None:
     code = (
         "import asyncio, socket, time\n"
         "from tap.adapters.ledger import Ledger\n"
-        "socket.getaddrinfo = lambda *_, **__: time.sleep(60)\n"
+        "socket.getaddrinfo = lambda *_, **__: (time.sleep(20), print('found after all'))\n"
         "async def main():\n"
         "    async with Ledger('https://nobody.example', None, deadline=0.3) as ledger:\n"
         "        print((await ledger.ping()).code)\n"
         "asyncio.run(main())\n"
     )
-    began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
-    assert done.stdout.split() == ["timeout"]
-    assert time.monotonic() - began < 15
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == ["timeout"]
 
 
 def test_a_venue_without_convex_never_loads_it() -> None:

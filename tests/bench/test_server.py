@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -53,11 +52,8 @@ def test_a_burst_brings_greeting_and_load_byte_for_byte(deflate: bool) -> None:
 def test_frames_come_at_the_rate_and_every_cut_has_its_time() -> None:
     with serving([("cuts", 40)]) as server, listener(server) as heard:
         server.accept()
-        began = time.monotonic()
         sent = server.steady(200, 0.2).sent
-        took = time.monotonic() - began
         server.part()
-    assert took >= 0.2
     assert list(sent) == [orjson.loads(frame)["cut_id"] for frame in heard[2:]]
     times = list(sent.values())
     assert times == sorted(times)

@@ -8,7 +8,6 @@ import shutil
 import socket
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,26 +130,28 @@ def test_who_asks_while_the_disk_fails_is_told_so(journal: Journal, monkeypatch:
 
 def test_a_flood_does_not_hold_the_loop() -> None:
     """Timers, commits and the watchdog have their turn between the frames of a server that sends all it can."""
-    frame = json.dumps({"type": "cut", "to": "cam-1", "pad": "x" * 100})
-    sent, heard, waits = 60_000, 0, [0.0]
+    frame = json.dumps({"type": "cut", "to": "cam-1", "pad": "x" * 1000})
+    sent, heard, all_sent = 20_000, 0, threading.Event()
+    in_turn = [0]
 
     def on_item(_: SourceItem) -> None:
         nonlocal heard
         heard += 1
-        since = time.perf_counter()
-        while time.perf_counter() - since < 40e-6:  # about what a cut costs
-            pass
+        if heard == 2:  # the first frame: as much waits in the kernel as goes in before any of it is read
+            assert all_sent.wait(30)
 
     async def flood(connection: ServerConnection) -> None:
         for _ in range(sent):
             connection.transport.write(b"\x81\x7e" + len(frame).to_bytes(2, "big") + frame.encode())
+        all_sent.set()
         await connection.wait_closed()
 
     async def watch() -> None:
+        before = 0
         while heard < sent:
-            since = time.perf_counter()
-            await asyncio.sleep(0.001)
-            waits.append(time.perf_counter() - since)
+            await asyncio.sleep(0)
+            in_turn.append(heard - before)
+            before = heard
 
     def stand(ready: threading.Event, port: list[int], stop: threading.Event) -> None:
         # On a thread of its own: its own turns must not be ours.
@@ -178,18 +179,19 @@ def test_a_flood_does_not_hold_the_loop() -> None:
         stop.set()
         server.join()
     assert heard > sent
-    # Without turns one wait takes seconds: megabytes of frames are read before anybody else is asked.
-    assert max(waits) < 0.6
+    # Without turns it is megabytes: some thousand frames before anybody else is asked.
+    assert max(in_turn) * len(frame) <= 5 * 128 * 1024
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 def test_a_name_that_is_never_found_does_not_hold_the_end(run: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look-up without a network takes as long as it likes; who stops the tap does not wait for it."""
-    asked, never = threading.Event(), threading.Event()
+    asked, never, found = threading.Event(), threading.Event(), list[str]()
 
     def getaddrinfo(*_: object, **__: object) -> list[object]:
         asked.set()
         never.wait(60)
+        found.append("after all")
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
@@ -201,10 +203,9 @@ def test_a_name_that_is_never_found_does_not_hold_the_end(run: object, monkeypat
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
 
-    since = time.monotonic()
     assert callable(run)
     run(asyncio.wait_for(body(), 30))
-    assert time.monotonic() - since < 20
+    assert not found
     # Nor does the end of the process.
     assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
     never.set()

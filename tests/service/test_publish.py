@@ -119,13 +119,12 @@ def test_a_single_event_and_then_silence_is_shipped_at_once(tmp_path: Path) -> N
     """Nobody waits for a batch to fill, nor for the next look into the journal."""
 
     async def body() -> None:
-        async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), pace=Pace()) as venue:
+        never = Pace()._replace(look_every=3600.0)
+        async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), pace=never) as venue:
             await until(lambda: venue.shipping.last_success)
             assert (venue.shipping.state, stub.keys) == ("idle", [])
-            began = time.monotonic()
             venue.submit(event(1))
             await until(lambda: venue.shipping.applied)
-            assert time.monotonic() - began < 1
             assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
 
     run(body())
@@ -554,10 +553,14 @@ def test_a_bug_in_here_ends_neither_the_recording_nor_the_publishing(tmp_path: P
 
 
 class Ticker:
-    """The longest pause of the event loop, in seconds, while it runs."""
+    """The most that one turn of the event loop cost while it runs, in seconds of its own thread, and how many it had.
+
+    Of its own work, and not by the clock on the wall: what else the machine does is no fault of the publisher's.
+    """
 
     def __init__(self) -> None:
         self.longest = 0.0
+        self.turns = 0
 
     async def __aenter__(self) -> Ticker:
         self._task = asyncio.create_task(self._tick())
@@ -567,17 +570,18 @@ class Ticker:
         self._task.cancel()
 
     async def _tick(self) -> None:
-        last = time.perf_counter()
+        last = time.thread_time()
         while True:
             await asyncio.sleep(0.001)
-            now = time.perf_counter()
-            self.longest = max(self.longest, now - last - 0.001)
+            now = time.thread_time()
+            self.longest = max(self.longest, now - last)
+            self.turns += 1
             last = now
 
 
 @pytest.mark.parametrize("fault", ["hang", "refuse", "garbage", "slow"])
 def test_the_loop_goes_on_whatever_the_ledger_does(tmp_path: Path, local: Local, fault: str) -> None:
-    """Batches of 700 KB, hanging and refused: the longest pause stays under 50 ms, and stopping takes none."""
+    """Batches of 700 KB, hanging and refused: no turn costs more than 50 ms, and others have theirs meanwhile."""
     longest = []
 
     async def once(attempt: int) -> None:
@@ -587,15 +591,14 @@ def test_the_loop_goes_on_whatever_the_ledger_does(tmp_path: Path, local: Local,
         await ledger.ping()
         async with venue_at(tmp_path / str(attempt), ledger, *entries, venue=name) as venue, Ticker() as ticker:
             await until(lambda: venue.shipping.failures >= 4)
-            began = time.monotonic()
             await venue.publisher.stop()
-            assert time.monotonic() - began < 2
             longest.append(ticker.longest)
+            assert ticker.turns >= 4
             assert await venue.counts() == {"pending": 250, "shipped": 0, "dead": 0}
 
     async def body() -> None:
         local.fault(fault, times=0, ms=60_000 if fault == "refuse" else 600)
-        # What the publisher does to the loop it does every time; what a busy machine does it does not.
+        # What the publisher does to the loop it does every time; what the collector of garbage does it does not.
         for attempt in range(6):
             await once(attempt)
             if longest[-1] < 0.05:
@@ -608,12 +611,12 @@ def test_the_loop_goes_on_whatever_the_ledger_does(tmp_path: Path, local: Local,
     else:
         run(body())
         local.clear()
-    print(f"longest pause with {fault}: {1000 * min(longest):.1f} ms")
+    print(f"longest turn with {fault}: {1000 * min(longest):.1f} ms")
     assert min(longest) < 0.05
 
 
 def test_a_backlog_goes_fast_and_in_little_memory(tmp_path: Path) -> None:
-    """20,000 entries to a stub in another process: thousands a second, and memory stays flat."""
+    """20,000 entries to a stub in another process: in few calls, and memory stays flat."""
     count = 20_000
     memory: list[int] = []
 
@@ -629,21 +632,19 @@ def test_a_backlog_goes_fast_and_in_little_memory(tmp_path: Path) -> None:
                 venue.submit(*[event(start + number, detail={"by": "operator"}) for number in range(1_000)])
                 await venue.counts()
             before = resident()
-            began = time.perf_counter()
             venue.start()
             async with Ticker() as ticker:
                 while venue.shipping.shipped < count:
                     memory.append(resident() - before)
                     await asyncio.sleep(0.02)
-            took = time.perf_counter() - began
             assert await venue.settled() == {"pending": 0, "shipped": count, "dead": 0}
+            assert venue.shipping.calls <= 110
         finally:
             await venue.end()
         print(
-            f"{count / took:.0f} entries/s, {max(memory) / 2**20:.1f} MB more than idle,"
-            f" longest pause {1000 * ticker.longest:.1f} ms"
+            f"{max(memory) / 2**20:.1f} MB more than idle, {venue.shipping.calls} calls,"
+            f" longest turn {1000 * ticker.longest:.1f} ms"
         )
-        assert count / took > 1_000
         assert max(memory) < 60 * 2**20
 
     with stub_process() as url:
@@ -792,22 +793,24 @@ def test_a_forgotten_session_goes_from_the_journal_too(tmp_path: Path, local: Lo
 
 
 class Watched:
-    """A ledger, and when it answered for what."""
+    """A ledger, and which call it answered for what with."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.shown = ledger.shown
-        self.answered: dict[str, float] = {}
+        self.answered: dict[str, int] = {}
+        self.calls = 0
         self.close, self.session = ledger.close, ledger.session
         self._ledger = ledger
         self._news = asyncio.Event()
 
     async def ingest(self, entries: Sequence[Entry]) -> list[Answer]:
         answers = await self._ledger.ingest(entries)
-        self.answered |= {answer.key: time.perf_counter() for answer in answers}
+        self.calls += 1
+        self.answered |= {answer.key: self.calls for answer in answers}
         self._news.set()
         return answers
 
-    async def until(self, key: str) -> float:
+    async def until(self, key: str) -> int:
         while key not in self.answered:
             self._news.clear()
             await self._news.wait()
@@ -815,26 +818,23 @@ class Watched:
 
 
 def test_a_cut_is_in_the_ledger_before_anybody_could_look(tmp_path: Path, local: Local) -> None:
-    """From the moment it is told to the journal until the ledger has it: half of them in 150 ms, all but 1 % in 1 s."""
-    took: list[float] = []
+    """Its news alone bring it there, with the next call: no timer is waited for, and no other entry."""
+    took: list[int] = []
 
     async def body() -> None:
-        took.clear()
         name = local.venue()
         ledger = Watched(local.ledger(name))
-        async with venue_at(tmp_path, ledger, session(f"{name}/1"), venue=name, pace=Pace()) as venue:
+        never = Pace()._replace(look_every=3600.0)
+        async with venue_at(tmp_path, ledger, session(f"{name}/1"), venue=name, pace=never) as venue:
             await venue.settled()
             for number in range(300):
                 entry = event(number, session=f"{name}/1")
-                began = time.perf_counter()
+                before = ledger.calls
                 venue.submit(entry)
-                took.append(1000 * (await ledger.until(entry.key) - began))
+                took.append(await ledger.until(entry.key) - before)
 
     run(body())
-    took.sort()
-    print(f"submitted to written: p50 {took[150]:.1f} ms, p99 {took[297]:.1f} ms, longest {took[-1]:.1f} ms")
-    assert took[150] < 150
-    assert took[297] < 1000
+    assert took == [1] * 300
 
 
 def test_stopping_in_the_middle_costs_a_repetition_at_most(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -275,9 +274,8 @@ def test_a_stop_keeps_all_that_was_heard(machine: Machine, rehearsal: Callable[.
     """In the midst of a fast shoot, within its time; the journal is whole."""
     venue = machine.venue("hall-stopped", TAP_SERVER_URL=rehearsal(*LONG, "--telemetry-rate", "100"))
     recording(venue)
-    begun = time.monotonic()
     venue.systemctl("stop")
-    assert time.monotonic() - begun < 30, "it is killed after 10 s, and this machine may be slow"
+    # One that takes too long is killed, and its result is another.
     assert (venue.show("Result"), venue.show("ExecMainStatus")) == ("success", "0")
     said = [json.loads(line) for line in venue.log().splitlines() if line.startswith("{")]
     (stopped,) = [line for line in said if line["message"] == "stopped"]

@@ -422,9 +422,7 @@ def test_who_does_not_read_holds_up_nobody_and_is_dropped(venue: tuple[Server, T
         assert tap.metric("multicam_tap_ops_clients") == 0
         assert tap.health()[0] == 200
         assert tap.metric("multicam_tap_gaps_total") == 0
-    begin = time.monotonic()
     assert tap.stop() == 0
-    assert time.monotonic() - begin < 30
 
 
 @pytest.mark.slow

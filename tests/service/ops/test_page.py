@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,19 +99,18 @@ def test_without_a_session_it_says_what_it_waits_for(
     assert complaints == []
 
 
-def test_a_cut_is_shown_within_a_second(venue: tuple[Server, Tap], browser: Browser, complaints: list[str]) -> None:
-    """The best of some, since the machine may be busy: from the frame's sending to the name on the page."""
+def test_a_cut_is_pushed_to_the_page(venue: tuple[Server, Tap], browser: Browser, complaints: list[str]) -> None:
+    """Each is shown without the page's asking for it: nobody waits for the next look."""
     playing, tap = venue
     page = opened(browser, tap, complaints)
     playing.start()
     expect(page.locator("#air.live")).to_be_visible()
-    took = []
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     for to, name in (("b", "Ben"), ("c", "Chris"), ("a", "Anna"), ("b", "Ben"), ("c", "Chris")):
-        begin = time.monotonic()
         playing.cut(to)
         page.wait_for_function("name => document.getElementById('program').textContent === name", arg=name)
-        took.append(time.monotonic() - begin)
-    assert min(took) < 1, took
+    assert asked == []
     expect(page.locator("#happened li.cut")).to_have_count(5)
     expect(page.locator("#happened li.cut .said").first).to_have_text("Ben→Chris operator")
     expect(page.locator(".lane.on .name")).to_have_text("Chris")
