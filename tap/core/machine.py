@@ -70,7 +70,7 @@ from tap.core.state import (
 )
 from tap.core.stills import Stills, program_at
 
-__all__ = ["RULES", "Machine", "Signal"]
+__all__ = ["FIRST_SIGHT", "RULES", "TAP_RESTART", "Machine", "Signal"]
 
 
 class Signal(StrEnum):
@@ -135,6 +135,8 @@ RULES: Mapping[tuple[Phase, Signal], tuple[tuple[Do, ...], Phase]] = {
 _TRIGGERS = frozenset({"operator", "ai", "ghost_approved", "collection_switch"})
 TAP_RESTART = "tap restart"
 """Why the server was lost, where it was the tap that was away."""
+FIRST_SIGHT = "first sight"
+"""The cause of a gap before which the tap had never heard the session."""
 
 _TOLD = frozenset({Phase.LIVE, Phase.UNSURE})
 """Phases in which the program is known not to have changed, as long as the server can be seen."""
@@ -611,7 +613,7 @@ class Machine:
         connection = self.state.connection
         if connection is None or connection.first_at is None:
             return
-        gap = PendingGap(connection.first_at, connection.first_wall, -1, Side(), "first sight")
+        gap = PendingGap(connection.first_at, connection.first_wall, None, Side(), FIRST_SIGHT)
         self._write_gap(session, gap, self._side(), cause.told)
 
     def _name(self, session: Session, info: SessionInfo) -> None:
@@ -690,7 +692,8 @@ class Machine:
         session = self.state.session
         if session is None:
             return
-        blind = max(0, cause.told.stamp.mono - session.blind_since)
+        blind = None if session.away_unknown else max(0, cause.told.stamp.mono - session.blind_since)
+        session.away_unknown = False
         session.gap = PendingGap(cause.at, cause.told.stamp.wall, blind, session.before or Side(), self.state.cause)
 
     def _tell_gap(self, cause: _Cause) -> None:
@@ -706,12 +709,13 @@ class Machine:
         self._write_gap(session, gap, after, cause.told)
 
     def _write_gap(self, session: Session, gap: PendingGap, after: Side, told: Told) -> None:
-        first_sight = gap.blind_ms < 0
         detail: dict[str, Any] = {"after": side_fields(after), "tap": self._book.tap, "cause": gap.cause}
-        if not first_sight:
+        if gap.cause != FIRST_SIGHT:
             detail["before"] = side_fields(gap.before)
+            if gap.blind_ms is None:
+                detail["unknown"] = "durationMs"
         session.gaps += 1
-        session.gap_ms += max(0, gap.blind_ms)
+        session.gap_ms += gap.blind_ms or 0
         self._book.event(
             "gap",
             Told(Stamp(gap.observed, told.stamp.mono)),
@@ -719,7 +723,7 @@ class Machine:
             at=gap.at,
             session=session,
             shared=True,
-            duration_ms=None if first_sight else gap.blind_ms,
+            duration_ms=gap.blind_ms,
             detail=detail,
         )
 

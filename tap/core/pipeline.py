@@ -143,15 +143,20 @@ class Pipeline:
         """What is known now; for those who show it."""
         return self._machine.state
 
-    def resume(self, wall: int, away: int | None = None) -> Stamp:
+    def resume(self, wall: int, away: int | None = None, *, doubtful: bool = False) -> Stamp:
         """This run begins at ``wall`` (ms). Gives the stamp from which its clock goes on.
 
         After a restart the tap was away: what follows is heard after a loss. ``away``: for how long (ms), where that is
-        known better than by the wall clock, which may have been set.
+        known better than by the wall clock, which may have been set. ``doubtful``: no clock tells it, so none of it is
+        counted, and the gap that follows has no length.
         """
         state = self._machine.state
         if not state.wall:
             return Stamp(wall, 0)
+        if doubtful:
+            away = 0
+            if state.session is not None:
+                state.session.away_unknown = True
         stamp = Stamp(wall, state.mono + max(0, wall - state.wall if away is None else away))
         last = Stamp(state.wall, state.mono)
         # What was held back was heard before; and a gap that was pending is told by this loss. Both are written with

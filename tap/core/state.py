@@ -216,7 +216,8 @@ class PendingGap(Struct):
 
     at: int
     observed: int
-    blind_ms: int
+    blind_ms: int | None
+    """None: for how long is not known."""
     before: Side
     cause: str
 
@@ -265,6 +266,8 @@ class Session(Struct):
     """What was on when the server was lost."""
     blind_since: int = 0
     """``mono`` of the last frame heard before that."""
+    away_unknown: bool = False
+    """The tap itself was away, and no clock tells for how long: the next gap has no length."""
     gap: PendingGap | None = None
     counts: dict[str, int] = field(default_factory=dict)
     shown_at: int = 0

@@ -144,6 +144,9 @@ class Turns:
     def _gap(self, at: int, duration: int | None, detail: Mapping[str, Any]) -> Turned:
         before, after = detail.get("before"), detail.get("after")
         start = None if duration is None else at - duration
+        if duration is None and before is not None:
+            # For how long is not known: as long as can be, which is since the last that was told.
+            start = min(at, max(self.start, self.program.since, self.hold.since, self.mode.since))
         turned = Turned(at, start, duration, self._is_covered(at, start))
         if turned.covered:
             return turned

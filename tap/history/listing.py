@@ -79,6 +79,7 @@ def _camera(fields: Mapping[str, Any]) -> str:
 
 def _event(fields: Mapping[str, Any]) -> str:
     detail = fields.get("detail", {})
+    sight = "nobody knows for how long" if "before" in detail else "first heard"
     says: Mapping[str, Callable[[], str]] = {
         "cut": lambda: f"{_named(fields, 'fromCamera')} → {_named(fields)}  {fields.get('trigger', '')}",
         "hold": lambda: _named(fields),
@@ -86,7 +87,7 @@ def _event(fields: Mapping[str, Any]) -> str:
         "mode_change": lambda: f"{detail.get('from', '?')} → {detail.get('to', '?')}",
         "still_marker": lambda: f"{detail.get('stillId', '')} of {', '.join(detail.get('cameraIds', []))}",
         "still_capture": lambda: f"{detail.get('stillId', '')} by {_named(fields)}",
-        "gap": lambda: f"{fields['durationMs']} ms" if "durationMs" in fields else "first heard",
+        "gap": lambda: f"{fields['durationMs']} ms" if "durationMs" in fields else sight,
         "music_moment": lambda: str(detail.get("kind", "")),
         "off_air": lambda: f"{_named(fields, 'fromCamera')} → nothing  {fields.get('trigger', '')}",
         "marker": lambda: str(detail.get("label", "")),

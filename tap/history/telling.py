@@ -84,6 +84,8 @@ def _gap(event: Event, camera: Naming) -> str:
         f"{says(before)} → {says(after)}" for says in _sides(camera) if before and after and says(before) != says(after)
     ]
     heard = "first heard" if event.duration_ms is None else f"not heard for {lasting(event.duration_ms)}"
+    if event.duration_ms is None and "before" in detail:
+        heard = "not heard, nobody knows for how long"
     return "; ".join([heard, *changes])
 
 

@@ -83,7 +83,10 @@ class StillMark(_Plain, frozen=True, kw_only=True):
 
 
 class Gap(_Plain, frozen=True, kw_only=True):
-    """A time in which the tap did not hear the server; ``start`` is absent where it had never heard it before."""
+    """A time in which the tap did not hear the server; ``start`` is absent where it had never heard it before.
+
+    One with ``start`` and without ``duration_ms`` lasted nobody knows for how long: since ``start`` at most.
+    """
 
     at: int
     start: int | None = None

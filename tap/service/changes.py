@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from tap.core.machine import FIRST_SIGHT
 from tap.core.mapping import Verdict
 from tap.core.model import Entry
 from tap.service.logs import get_logger
@@ -185,7 +186,7 @@ class Changes:
         if self._flapping:
             self._flap_gaps += 1
             _log.debug("gap", session=entry.session_key, blind_ms=blind)
-        elif blind is None:
+        elif blind is None and (entry.fields.get("detail") or {}).get("cause") == FIRST_SIGHT:
             # A session that ran before the tap did: nobody was expected to see its beginning.
             _log.info("gap", session=entry.session_key, why="the session was already running")
         else:

@@ -18,8 +18,10 @@ from msgspec import Struct
 from tap.adapters.uptime import boot_id, uptime_ms
 from tap.service.logs import get_logger
 
-__all__ = ["ClockTrust", "Moment", "away_ms", "doubt", "is_set_by_ntp", "moment_now", "read_moment"]
+__all__ = ["ClockTrust", "Moment", "away_ms", "away_unknown", "doubt", "is_set_by_ntp", "moment_now", "read_moment"]
 
+_STEP_MS = 60_000
+"""By how much a clock may be set back on a start without a word: what NTP corrects."""
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _UNSEEN_MS = 7 * _DAY_MS
@@ -73,6 +75,19 @@ def away_ms(seen: Moment | None, now: Moment, *, wall: int, mono: int) -> int | 
     by_machine = max(0, seen.mono + ran - mono)
     by_wall = now.wall - wall
     return by_machine if by_wall < 0 else min(by_machine, by_wall)
+
+
+def away_unknown(
+    last: Moment | None, now: Moment, *, wall: int, ntp: Callable[[], bool | None] | None = None
+) -> str | None:
+    """Why the wall clock does not tell how long the tap was away that was last there at ``wall``, in words; else None.
+
+    For a start on which only the wall clock could tell it: the machine was started anew, and its own clock may have
+    stood still, or gone anywhere, meanwhile. ``last``: when it was believed last.
+    """
+    if now.wall < wall - _STEP_MS:
+        return f"it is {_days(wall - now.wall)} behind the last moment of which this tap knows"
+    return doubt(last or Moment(wall), now, server_off=None, ntp=is_set_by_ntp if ntp is None else ntp)
 
 
 # ---------------------------------------------------------------------------------------------- what is believed

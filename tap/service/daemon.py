@@ -33,7 +33,7 @@ from tap.core.memory import Checkpoint
 from tap.core.model import Entry, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service.changes import DAMAGED, NEWER, Changes
-from tap.service.clocks import ClockTrust, Moment, away_ms, moment_now, read_moment
+from tap.service.clocks import ClockTrust, Moment, away_ms, away_unknown, moment_now, read_moment
 from tap.service.config import Settings, make_state_dir
 from tap.service.drift import Drift
 from tap.service.flight import FlightRecorder
@@ -356,8 +356,16 @@ class Service:
             memory=() if checkpoint is None else self.journal.memory(),
         )
         state, now = pipeline.state, moment_now()
-        seen = read_moment(self.journal.remembered(_SEEN))
-        return pipeline, pipeline.resume(now.wall, away_ms(seen, now, wall=state.wall, mono=state.mono))
+        seen, believed = (read_moment(self.journal.remembered(name)) for name in (_SEEN, _BELIEVED))
+        away = away_ms(seen, now, wall=state.wall, mono=state.mono)
+        why = away_unknown(believed, now, wall=state.wall) if away is None and state.wall else None
+        if why is not None:
+            _log.warning(
+                "this machine's clock is in doubt: nobody knows for how long the tap was away",
+                why=why,
+                next_step="set it by NTP ('timedatectl set-ntp true'); the gap of this start has no length",
+            )
+        return pipeline, pipeline.resume(now.wall, away, doubtful=why is not None)
 
     # ------------------------------------------------------------------------------------------ beside the hot loop
 

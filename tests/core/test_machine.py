@@ -548,6 +548,35 @@ class TestGaps:
         assert gap["detail"]["cause"] == "tap restart"
         assert stage.cuts() == [("c1", "c2")]
 
+    def test_a_gap_of_which_no_clock_tells_the_length_has_none(self) -> None:
+        """Started anew with a clock that is 40 days on: what was on before is told, and nothing of 40 days."""
+        stage = Stage().shoot()
+        stage.say("cut", to="c2")
+        stage.restart_tap(40 * 86_400_000, doubtful=True)
+        stage.connect()
+        stage.later(10).state(program="c1")
+        (gap,) = stage.events("gap")
+        assert "durationMs" not in gap
+        assert gap["detail"]["unknown"] == "durationMs"
+        assert gap["detail"]["cause"] == "tap restart"
+        assert gap["detail"]["before"]["programCameraId"] == "c2"
+        assert stage.session()["status"] == "live"
+        # The next one is measured again.
+        stage.drop()
+        stage.later(3_000).connect()
+        stage.later(10).state(program="c1")
+        stage.say("session_ended", session_id="s1")
+        assert stage.events("gap")[1]["durationMs"] >= 3_000
+        assert stage.session()["finalState"]["gapMs"] == stage.events("gap")[1]["durationMs"]
+        assert stage.session()["finalState"]["gaps"] == 2
+
+    def test_an_unknown_absence_ends_no_session_for_its_idleness(self) -> None:
+        """Nobody knows that 40 days passed: the session that shows again goes on."""
+        stage = Stage().shoot()
+        stage.restart_tap(40 * 86_400_000, doubtful=True)
+        stage.wait(1_000)
+        assert stage.session()["status"] == "live"
+
     def test_a_kill_between_greeting_and_snapshot_loses_no_gap(self) -> None:
         """The pending gap is in the checkpoint, and the restart tells it."""
         stage = Stage().shoot()

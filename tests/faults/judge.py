@@ -20,7 +20,7 @@ from tests.faults.outcome import Outcome
 __all__ = ["SLACK_MS", "Committed", "Loss", "judge", "judge_committed", "plain"]
 
 SLACK_MS = 400.0
-"""How late a loaded machine may be with writing down when something was sent or received."""
+"""How late a machine may be with writing down when something was sent or received; more where it was measured."""
 
 
 _HASTE = re.compile(r"^wrong: release .* durationMs is \d+, should be \d+$")
@@ -43,8 +43,10 @@ class _Gap(NamedTuple):
     since: float
     until: float
 
+    slack: float
+
     def covers(self, wall: float) -> bool:
-        return self.since - SLACK_MS <= wall <= self.until + SLACK_MS
+        return self.since - self.slack <= wall <= self.until + self.slack
 
 
 class Committed(NamedTuple):
@@ -74,8 +76,11 @@ def judge(
     losses: Sequence[Loss] = (),
     exact: bool = False,
     gaps: bool = True,
+    late_ms: float = 0.0,
 ) -> Outcome:
     """What is lost, doubled and invented. ``losses`` are those that the server's side did not see.
+
+    ``late_ms``: by how much whoever plays the shoot was late at worst, which is how far its own times may be off.
 
     ``exact``: every column has to be right too, as it has where the tap missed nothing. ``gaps`` False: several taps
     heard this, each with gaps of its own, which are theirs to tell.
@@ -84,7 +89,11 @@ def judge(
     outcome = Outcome()
     result = score(truth, [entry for entry in told if gaps or entry["fields"].get("kind") != "gap"])
     when = _Walls(items)
-    known = [] if not gaps else [_gap(entry, when) for entry in told if entry["fields"].get("kind") == "gap"]
+    known = (
+        []
+        if not gaps
+        else [_gap(entry, when, SLACK_MS + late_ms) for entry in told if entry["fields"].get("kind") == "gap"]
+    )
     _events(outcome, result, truth, known, when, gaps=gaps)
     if gaps:
         _gaps(outcome, known, [*_losses(items), *losses])
@@ -153,25 +162,25 @@ def _rows(outcome: Outcome, result: Score, unseen: set[str]) -> None:
 # ---------------------------------------------------------------------------------------------- gaps
 
 
-def _gap(entry: Mapping[str, Any], when: _Walls) -> _Gap:
+def _gap(entry: Mapping[str, Any], when: _Walls, slack: float) -> _Gap:
     fields = entry["fields"]
     until = when.of(fields["at"])
     until = float(fields["observedAt"]) if until is None else until
     blind = fields.get("durationMs")
     # A first sight of what was running already: nobody was there before.
     since = float("-inf") if blind is None else until - float(blind)
-    return _Gap(entry["key"], entry["sessionKey"], since, until)
+    return _Gap(entry["key"], entry["sessionKey"], since, until, slack)
 
 
 def _gaps(outcome: Outcome, known: Sequence[_Gap], losses: Sequence[Loss]) -> None:
     """Every gap stands for a loss, and none for what another one told already."""
     last: dict[str, _Gap] = {}
     for gap in sorted(known, key=lambda gap: gap.until):
-        if not any(loss.since <= gap.until + SLACK_MS and gap.since - SLACK_MS <= loss.until for loss in losses):
+        if not any(loss.since <= gap.until + gap.slack and gap.since - gap.slack <= loss.until for loss in losses):
             outcome.invented += 1
             outcome.notes.append(f"a gap where nothing was lost: {gap.key}")
         before = last.get(gap.session)
-        if before is not None and before.until - max(gap.since, before.since) > SLACK_MS:
+        if before is not None and before.until - max(gap.since, before.since) > gap.slack:
             outcome.doubled += 1
             outcome.notes.append(f"two gaps for one loss: {before.key} and {gap.key}")
         last[gap.session] = gap

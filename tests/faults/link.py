@@ -7,6 +7,7 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,9 @@ class Relay:
         """Hang up on whoever comes."""
         self.short_lived = False
         """Hang up as soon as something came back."""
+        self.silent: list[tuple[float, float]] = []
+        """From when to when (wall ms) nobody was connected, between one connection and the next."""
+        self._ended = time.time() * 1000
         self._target = target
         self._pause: float | None = None
         self._flowing = asyncio.Event()
@@ -72,6 +76,7 @@ class Relay:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.silent.append((self._ended, time.time() * 1000))
         if self.refusing:
             writer.transport.abort()
             return
@@ -84,6 +89,7 @@ class Relay:
             with suppress(OSError, asyncio.CancelledError):
                 await self._carry(reader, writer)
         finally:
+            self._ended = time.time() * 1000
             writer.transport.abort()
             self._writers.discard(writer)
             self._tasks.discard(task)

@@ -15,7 +15,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -67,9 +67,18 @@ class Offset:
         return min(abs(waited), abs(abs(waited) - self._furthest))
 
 
-def begin(environ: Mapping[str, str], log: Path, rig: Rig, offset: Offset | None = None) -> ForkServerProcess:
-    """A tap that runs from here on. Forked from a warm process: a start costs milliseconds, so hundreds cost little."""
-    process = _FORKS.Process(target=_live, args=(dict(environ), str(log), rig, offset), daemon=True)
+def begin(
+    environ: Mapping[str, str],
+    log: Path,
+    rig: Rig,
+    offset: Offset | None = None,
+    words: Sequence[str] = ("run",),
+) -> ForkServerProcess:
+    """A tap that runs from here on, or another of its commands; what it says goes to the end of ``log``.
+
+    Forked from a warm process: a start costs milliseconds, so hundreds cost little.
+    """
+    process = _FORKS.Process(target=_live, args=(dict(environ), str(log), rig, offset, tuple(words)), daemon=True)
     process.start()
     return process
 
@@ -77,7 +86,7 @@ def begin(environ: Mapping[str, str], log: Path, rig: Rig, offset: Offset | None
 # ---------------------------------------------------------------------------------------------- in the process
 
 
-def _live(environ: dict[str, str], log: str, rig: Rig, offset: Offset | None) -> None:
+def _live(environ: dict[str, str], log: str, rig: Rig, offset: Offset | None, words: tuple[str, ...]) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
@@ -99,7 +108,7 @@ def _live(environ: dict[str, str], log: str, rig: Rig, offset: Offset | None) ->
         _put(importlib.import_module("tap.service.flight"), "_SEGMENT_S", rig.prune_every_s)
     if rig.sync_ms:
         _slow_disk(rig.sync_ms / 1000)
-    sys.argv = ["multicam-tap", "run"]
+    sys.argv = ["multicam-tap", *words]
     importlib.import_module("tap.cli").main()
 
 

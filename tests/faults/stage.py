@@ -27,6 +27,7 @@ from tap.rehearsal.truth import Truth
 from tests.contract.local import Local, key_of, local_ledger
 from tests.faults.judge import Committed, Loss, judge, judge_committed
 from tests.faults.outcome import Outcome
+from tests.faults.paper import Paper
 from tests.faults.rig import Offset, Rig, begin
 from tests.faults.servers import SERVER
 
@@ -40,11 +41,13 @@ _SHIPPED_WITHIN_S = 90.0
 
 async def look_until(enough: Callable[[], object], what: str | Callable[[], str], within: float = PATIENCE_S) -> float:
     """Look again and again until it is so; how many ms that took. ``TimeoutError`` says what is missing."""
-    since = time.monotonic()
+    since, pause = time.monotonic(), 0.01
     while not enough():
         if time.monotonic() - since > within:
             raise TimeoutError(f"not within {within:g} s: {what if isinstance(what, str) else what()}")
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(pause)
+        # A look costs something, too: what does not come at once is looked for less often.
+        pause = min(0.05, pause * 1.2)
     return (time.monotonic() - since) * 1000
 
 
@@ -213,9 +216,13 @@ class Tap:
 
 
 class House:
-    """Local ledgers, one at a time, each with many venues; a fresh one before the last gets slow with rows."""
+    """Local ledgers, one at a time, each with many venues; a fresh one before the last gets slow with rows.
 
-    def __init__(self) -> None:
+    ``paper``: one that runs already, in their place.
+    """
+
+    def __init__(self, paper: Paper | None = None) -> None:
+        self._paper = paper
         self._stack = ExitStack()
         self._local: Local | None = None
         self._rows = 0
@@ -226,8 +233,10 @@ class House:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def ledger(self) -> Local:
+    def ledger(self) -> Local | Paper:
         """One that has room for another shoot."""
+        if self._paper is not None:
+            return self._paper
         if self._local is None or self._rows > _ROWS_OF_A_HOUSE:
             self._stack.close()
             self._local, self._rows = self._stack.enter_context(local_ledger(venues=400)), 0
@@ -235,6 +244,14 @@ class House:
 
     def took(self, rows: int) -> None:
         self._rows += rows
+
+    async def rows(self, local: Local | Paper, venue: str) -> list[Row]:
+        """What a ledger of it has of a venue."""
+        if isinstance(local, Paper):
+            return local.rows(venue)
+        rows = await rows_of(local.url, venue)
+        self.took(len(rows))
+        return rows
 
 
 async def rows_of(url: str, venue: str) -> list[Row]:
@@ -279,7 +296,7 @@ class Performance(Struct):
     rehearsal: Rehearsal
     playing: asyncio.Task[None]
     taps: list[Tap]
-    local: Local
+    local: Local | Paper
     venue: str
     folder: Path
     outcome: Outcome = field(default_factory=Outcome)
@@ -287,6 +304,8 @@ class Performance(Struct):
     """What the server's side does not see."""
     forgotten: set[str] = field(default_factory=set)
     """Keys of sessions that were taken out again everywhere."""
+    late_ms: float = 0.0
+    """By how much this loop was late at worst, where somebody watched."""
 
     @property
     def tap(self) -> Tap:
@@ -370,8 +389,7 @@ async def _played(
         await finish(tap, outcome)
     outcome.promise(rehearsal.received_from_clients == 0, "a tap has sent data frames")
     if "TAP_CONVEX_URL" in performance.tap.environ:
-        rows = await rows_of(performance.local.url, performance.venue)
-        house.took(len(rows))
+        rows = await house.rows(performance.local, performance.venue)
     else:
         rows = list(fold(kept.entry for kept in performance.tap.kept()).values())
     outcome.promise(bool(rows) or bool(performance.forgotten), "nothing is in the ledger")
@@ -379,7 +397,8 @@ async def _played(
     if performance.forgotten:
         rows, truth = without(performance.forgotten, rows, truth, outcome)
     alone = len(performance.taps) == 1
-    outcome.add(judge(truth, rehearsal.items, rows, losses=performance.losses, exact=exact, gaps=alone))
+    losses, late = performance.losses, performance.late_ms
+    outcome.add(judge(truth, rehearsal.items, rows, losses=losses, exact=exact, gaps=alone, late_ms=late))
     for tap in performance.taps:
         kept = {key: row for key, row in tap.committed.items() if not _is_of(performance.forgotten, key)}
         outcome.add(judge_committed(kept, rows))

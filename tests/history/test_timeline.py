@@ -105,6 +105,10 @@ CASES: dict[str, tuple[list[Row], str]] = {
         [session(A | {"at": T0 + 40_000}), gap(40, None, None, A)],
         "? 0-40, a 40-100",
     ),
+    "a gap of which nobody knows the length begins with the last that was told": (
+        [session(A), cut(30, "b", "a"), gap(50, None, B, A)],
+        "a 0-30, ? 30-50, a 50-100",
+    ),
     "a first sight by a second tap hides nothing": ([session(A), gap(40, None, None, A)], "a 0-100"),
     "a gap in which somebody else saw a cut hides nothing": (
         [session(A), cut(40, "b", "a"), gap(50, 20, A, B)],

@@ -30,11 +30,11 @@ class ObsStage(Stage):
         self.uuids: dict[str, str] = {}
         self.scenes = list(scenes)
 
-    def restart_tap(self, away_ms: int) -> None:
+    def restart_tap(self, away_ms: int, *, doubtful: bool = False) -> None:
         saved = self.pipeline.checkpoint()
         self.now += away_ms
         self.pipeline = Pipeline(DIALECT, venue="studio", tap=self.tap, policy=self.policy, checkpoint=saved)
-        self.now = self.pipeline.resume(T0 + self.now).mono
+        self.now = self.pipeline.resume(T0 + self.now, doubtful=doubtful).mono
 
     # ------------------------------------------------------------------ frames
 

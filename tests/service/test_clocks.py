@@ -9,16 +9,28 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 
 from tap.adapters import uptime
+from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.core.errors import JournalError
 from tap.core.mapping import Verdict
-from tap.core.model import Entry
+from tap.core.model import Entry, Frame, Opened, Stamp
+from tap.core.pipeline import Pipeline
 from tap.service import clocks, daemon, flight
-from tap.service.clocks import ClockTrust, Moment, away_ms, doubt, is_set_by_ntp, moment_now, read_moment
+from tap.service.clocks import (
+    ClockTrust,
+    Moment,
+    away_ms,
+    away_unknown,
+    doubt,
+    is_set_by_ntp,
+    moment_now,
+    read_moment,
+)
 from tap.service.daemon import Service
 from tap.service.flight import segments
 from tap.service.upkeep import Upkeep
@@ -177,6 +189,70 @@ def test_ntp_is_asked_of_the_machine(
 def test_how_long_the_tap_was_away(seen: Moment | None, now: Moment, away: int | None) -> None:
     """By the machine's own count, whatever was done to the wall clock; after another start of it nobody can say."""
     assert away_ms(seen, now, wall=NOW, mono=5_000) == away
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "ntp", "why"),
+    [
+        (LAST, later(3_000), None, None),
+        (LAST, later(7 * DAY), None, None),
+        (LAST, later(40 * DAY), True, None),
+        (LAST, later(40 * DAY), None, "40 days ahead"),
+        (LAST, later(40 * DAY), False, "40 days ahead"),
+        # Of an older version, which remembered nothing but the checkpoint.
+        (None, later(40 * DAY), None, "40 days ahead"),
+        (None, later(3_000), None, None),
+        # A clock whose battery is empty begins in the past, and NTP has not come yet, or has.
+        (LAST, later(-60_000), None, None),
+        (LAST, later(-60_001), None, "0 hours behind"),
+        (LAST, later(-400 * DAY), True, "400 days behind"),
+    ],
+)
+def test_after_a_reboot_a_clock_that_cannot_be_right_tells_no_length(
+    last: Moment | None, now: Moment, ntp: bool | None, why: str | None
+) -> None:
+    """Then only the wall clock could tell for how long the tap was away."""
+    said = away_unknown(last, now, wall=NOW, ntp=lambda: ntp)
+    assert (said is None) == (why is None)
+    assert why is None or why in str(said)
+
+
+@pytest.mark.parametrize(("days", "told"), [(40, 1), (2, 0)])
+def test_a_start_after_a_reboot_with_a_wrong_clock_tells_no_gap_of_forty_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, told: int
+) -> None:
+    """It is said once, and the gap that is written has no length; one of two days has."""
+    given = settings(tmp_path)
+    asleep = Moment(moment_now().wall - days * DAY, 9_000, 50_000, "another start of the machine")
+    before = Pipeline(load_dialect("multicam/1"), venue=given.venue, tap="0123456789ab")
+    hear(before, asleep.wall, 9_000)
+    with Journal.open(given.journal_path, owner=True) as journal:
+        journal.append([], before.checkpoint(), asleep.wall)
+        for name in (daemon._SEEN, daemon._BELIEVED):
+            journal.remember(name, msgspec.json.encode(asleep).decode())
+    monkeypatch.setattr(clocks, "is_set_by_ntp", lambda: None)
+    journal = Journal.open(given.journal_path, owner=True)
+    with structlog.testing.capture_logs() as log:
+        service = Service(given, load_dialect(given.dialect), journal)
+    try:
+        now = service.clock.stamp()
+        entries = hear(service.pipeline, now.wall, now.mono)
+    finally:
+        service.flight.stop(5)
+        service.writer.stop(5)
+        journal.close()
+    assert sum("nobody knows for how long" in line["event"] for line in log) == told
+    (gap,) = [entry.fields for entry in entries if entry.fields.get("kind") == "gap"]
+    assert ("durationMs" in gap) == (not told)
+    assert told or abs(gap["durationMs"] - days * DAY) < HOUR
+
+
+def hear(pipeline: Pipeline, wall: int, mono: int) -> list[Entry]:
+    """A connection, and the beginning of a shoot on it."""
+    entries = pipeline.feed(Opened(Stamp(wall, mono), 1))
+    for number, data in enumerate(SHOOT):
+        entries += pipeline.feed(Frame(data.encode(), Stamp(wall + 1, mono + 1), 1, number + 1))
+    return entries
 
 
 def test_a_moment_survives_its_writing(tmp_path: Path) -> None:

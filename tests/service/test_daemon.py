@@ -653,12 +653,12 @@ def test_a_checkpoint_on_which_the_tap_trips_is_moved_aside_too(
         journal.append([], data, 1)
     resume, calls = Pipeline.resume, 0
 
-    def trips(pipeline: Pipeline, wall: int, away: int | None = None) -> Stamp:
+    def trips(pipeline: Pipeline, wall: int, away: int | None = None, *, doubtful: bool = False) -> Stamp:
         nonlocal calls
         calls += 1
         if calls == 1:
             raise KeyError("program")
-        return resume(pipeline, wall, away)
+        return resume(pipeline, wall, away, doubtful=doubtful)
 
     monkeypatch.setattr(Pipeline, "resume", trips)
     assert stopped_at_once(given) == 0

@@ -193,8 +193,10 @@ class _Builder:
             self._short.append(self._at(at, 0, "cut", f"Cut {name}", "on air for less than a frame: no clip"))
 
     def _gap(self, start: int | None, at: int, duration_ms: int | None) -> Marker:
-        if duration_ms is None:
+        if duration_ms is None and start is None:
             return self._marker(at, at, "gap", "First heard", "the session ran before the tap heard of it")
+        if duration_ms is None:
+            return self._marker(start or at, at, "gap", "Gap", "nothing was heard, nobody knows for how long")
         blind = f"nothing was heard for {duration_ms / 1000:.1f} s"
         return self._marker(at - duration_ms if start is None else start, at, "gap", "Gap", blind)
 

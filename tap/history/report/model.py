@@ -359,9 +359,11 @@ class _Packer:
         found = []
         for gap in self._timeline.gaps:
             start = self._timeline.start if gap.start is None else max(gap.start, self._timeline.start)
-            words = (
-                "before it was first heard" if gap.start is None else f"not heard for {lasting(gap.duration_ms or 0)}"
-            )
+            words = "not heard, nobody knows for how long"
+            if gap.duration_ms is not None:
+                words = f"not heard for {lasting(gap.duration_ms)}"
+            elif gap.start is None:
+                words = "before it was first heard"
             found.append((self._since(min(start, gap.at)), max(0, gap.at - start), int(gap.covered), words))
         return sorted(found)
 

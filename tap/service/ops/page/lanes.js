@@ -1,5 +1,7 @@
 // From happenings to lanes: who was on air when, with holds, stills and gaps. Nothing here touches the page.
 
+const FIRST_SIGHT = "first sight";
+
 /** The spans of each camera, as of `now` (the server's clock). `state` is what the service said last, or null. */
 export function lanesOf(happenings, state, now) {
   const lanes = new Map();
@@ -8,6 +10,7 @@ export function lanesOf(happenings, state, now) {
   let on = null;
   let held = null;
   let start = null;
+  let told = null;
   let end = null;
 
   const lane = (camera) => {
@@ -37,9 +40,12 @@ export function lanesOf(happenings, state, now) {
     } else if (one.kind === "off_air") {
       leave(one.at);
     } else if (one.kind === "gap") {
-      // A first sight has no length: nothing was heard since the session began.
-      const from = one.durationMs === undefined ? (start ?? one.at) : one.at - one.durationMs;
-      const first = one.durationMs === undefined ? on?.camera : undefined;
+      // A first sight has no length: nothing was heard since the session began. Where nobody knows how long the tap
+      // was away, it is since the last that was told.
+      const sight = one.durationMs === undefined && one.words === FIRST_SIGHT;
+      const begun = sight ? start : told;
+      const from = one.durationMs === undefined ? (begun ?? one.at) : one.at - one.durationMs;
+      const first = sight ? on?.camera : undefined;
       if (one.at > from) gaps.push({ from, to: one.at });
       leave(Math.max(from, on?.from ?? from));
       letGo(from);
@@ -57,6 +63,7 @@ export function lanesOf(happenings, state, now) {
       leave(one.at);
       letGo(one.at);
     }
+    told = one.at;
   }
 
   if (session !== null) {

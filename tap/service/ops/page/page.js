@@ -317,11 +317,16 @@ const SAID = {
   still_marker: (one) => ["asked for", more(one.words)],
   still_capture: (one) => ["taken by ", named(one.name ?? "?")],
   still: (one) => ["failed: ", named(one.name ?? "?"), more(one.words)],
-  gap: (one) => [one.durationMs === undefined ? "first heard: it ran before" : `nothing heard for ${(one.durationMs / 1000).toFixed(1)} s`, more(one.words)],
+  gap: (one) => [blind(one), more(one.words)],
   camera: (one) => [named(one.name ?? "?"), more(one.words)],
   music_moment: (one) => [named(one.words ?? "")],
   marker: (one) => [named(one.words ?? "marked")],
 };
+
+function blind(gap) {
+  if (gap.durationMs !== undefined) return `nothing heard for ${(gap.durationMs / 1000).toFixed(1)} s`;
+  return gap.words === "first sight" ? "first heard: it ran before" : "nothing heard, nobody knows for how long";
+}
 
 function more(text) {
   if (!text) return null;
