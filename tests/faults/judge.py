@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from tap.core.kinds import KINDS
 from tap.core.merge import Row
 from tap.rehearsal.score import Score, score
-from tap.rehearsal.truth import Down, EventTruth, Heard, Item, Truth, Up
+from tap.rehearsal.truth import Down, EventTruth, Heard, Item, Missed, Truth, Up
 from tests.faults.outcome import Outcome
 
 __all__ = ["SLACK_MS", "Committed", "Loss", "judge", "judge_committed", "plain"]
@@ -122,6 +122,8 @@ def judge_committed(committed: Mapping[str, Committed], rows: Iterable[Row]) -> 
 def _events(outcome: Outcome, result: Score, truth: Truth, known: Sequence[_Gap], when: _Walls, *, gaps: bool) -> None:
     stills = {still.still_id for still in truth.stills}
     for event in result.missed:
+        if when.nobody_came_back(event):
+            continue
         if event.kind == "gap":
             if gaps and not any(gap.covers(when.of_event(event)) for gap in known):
                 outcome.lost += 1
@@ -204,12 +206,26 @@ class _Walls:
 
     def __init__(self, items: Iterable[Item]) -> None:
         known: dict[int, float] = {}
+        unsent: set[int] = set()
+        down = float("inf")
         for item in items:
             if isinstance(item, Heard):
                 for at in (item.ts, *(fact.at for fact in item.facts)):
                     known.setdefault(at, float(item.wall))
+            elif isinstance(item, Missed):
+                unsent.update(fact.at for fact in item.facts)
+            elif isinstance(item, Up):
+                unsent, down = set(), float("inf")
+            else:
+                down = float(item.wall)
         self._known = known
         self._order = sorted(known)
+        self._unsent = unsent
+        self._down = down
+
+    def nobody_came_back(self, event: EventTruth) -> bool:
+        """Whether it happened after the last connection, so that nobody could tell of it, nor of a gap."""
+        return event.at in self._unsent or self._known.get(int(event.at), 0.0) > self._down - SLACK_MS
 
     def of(self, at: float) -> float | None:
         """None for a time that no frame had."""

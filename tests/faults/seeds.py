@@ -221,7 +221,7 @@ async def _second_tap(scene: Scene) -> None:
 async def _command(scene: Scene, *words: str, code: int | None = 0, **more: str) -> int | None:
     """A command of the tap's own, on its state directory; beside the service, as an operator would."""
     environ = {name: value for name, value in scene.tap.environ.items() if name != "TAP_LOG_LEVEL"} | more
-    said = scene.performance.folder / f"command-{time.monotonic_ns()}.txt"
+    said = scene.tap.log.with_name(f"command-{time.monotonic_ns()}.txt")
     process = begin(environ, said, scene.plan.rig, scene.offset, words)
     try:
         await look_until(lambda: process.exitcode is not None, f"the end of {' '.join(words)}", 90)
@@ -566,6 +566,7 @@ def _named(outcome: Outcome, plan: Plan) -> Outcome:
     return outcome
 
 
+EVIDENCE = Path(".faults") / "seeds"
 BESIDE = 8
 """Seeds that are played at once: most of what they do is waiting."""
 
@@ -590,13 +591,14 @@ async def _one(number: int) -> Outcome:
 
 @asynccontextmanager
 async def _house(plan: Plan) -> AsyncIterator[House]:
+    evidence = EVIDENCE / str(plan.seed)
     if not plan.paper:
-        with House() as house:
+        with House(evidence=evidence) as house:
             yield house
         return
     paper = await Paper().open()
     try:
-        yield House(paper)
+        yield House(paper, evidence)
     finally:
         await paper.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -25,7 +26,7 @@ from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import Rehearsal, serve
 from tap.rehearsal.truth import Truth
 from tests.contract.local import Local, key_of, local_ledger
-from tests.faults.judge import Committed, Loss, judge, judge_committed
+from tests.faults.judge import Committed, Loss, judge, judge_committed, plain
 from tests.faults.outcome import Outcome
 from tests.faults.paper import Paper
 from tests.faults.rig import Offset, Rig, begin
@@ -72,10 +73,11 @@ class Tap:
         venue: str,
         rig: Rig | None = None,
         offset: Offset | None = None,
+        log: Path | None = None,
         **environ: str,
     ) -> None:
         self.folder = folder
-        self.log = folder.parent / f"{folder.name}.log"
+        self.log = log or folder.parent / f"{folder.name}.log"
         self.committed: dict[str, Committed] = {}
         """Every row that was ever seen on its disk."""
         self.longest_stall_ms = 0.0
@@ -218,11 +220,13 @@ class Tap:
 class House:
     """Local ledgers, one at a time, each with many venues; a fresh one before the last gets slow with rows.
 
-    ``paper``: one that runs already, in their place.
+    ``paper``: one that runs already, in their place. ``evidence``: where all there is of a shoot in which something
+    was harmed is kept.
     """
 
-    def __init__(self, paper: Paper | None = None) -> None:
+    def __init__(self, paper: Paper | None = None, evidence: Path | None = None) -> None:
         self._paper = paper
+        self.evidence = evidence
         self._stack = ExitStack()
         self._local: Local | None = None
         self._rows = 0
@@ -345,7 +349,8 @@ async def perform(
     """
     local = house.ledger()
     venue = local.venue()
-    with workshop(folder) as place:
+    # A log on a disk that is full would be torn, and is not what is tried.
+    with workshop(folder) as place, workshop() as desk:
         shoot = plan_shoot(
             seed,
             length_s=length_s,
@@ -363,7 +368,16 @@ async def perform(
             if between is not None:
                 server, address = await between(port, performance)
             performance.taps += [
-                Tap(place / f"tap-{number}", server, address, venue, rig, offset, **(environ or {}))
+                Tap(
+                    place / f"tap-{number}",
+                    server,
+                    address,
+                    venue,
+                    rig,
+                    offset,
+                    desk / f"{number}.log",
+                    **(environ or {}),
+                )
                 for number in range(clients)
             ]
             try:
@@ -402,7 +416,25 @@ async def _played(
     for tap in performance.taps:
         kept = {key: row for key, row in tap.committed.items() if not _is_of(performance.forgotten, key)}
         outcome.add(judge_committed(kept, rows))
+    if not outcome.ok and house.evidence is not None:
+        _keep(performance, rows, truth, house.evidence)
     return outcome
+
+
+def _keep(performance: Performance, rows: list[Row], truth: Truth, place: Path) -> None:
+    """All there is, for whoever has to find out why."""
+    place.mkdir(parents=True, exist_ok=True)
+    for tap in performance.taps:
+        shutil.copytree(tap.folder, place / tap.folder.name, dirs_exist_ok=True)
+        shutil.copy(tap.log, place)
+    told = {
+        "items.jsonl": (f"{type(item).__name__} {item}" for item in performance.rehearsal.items),
+        "rows.jsonl": (json.dumps(plain(row), default=str) for row in rows),
+        "losses.txt": map(str, performance.losses),
+        "truth.jsonl": truth.lines(),
+    }
+    for name, lines in told.items():
+        (place / name).write_text("\n".join(map(str, lines)))
 
 
 def _is_of(sessions: set[str], key: str) -> bool:
