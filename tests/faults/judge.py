@@ -216,7 +216,8 @@ class _Walls:
                 unsent.update(fact.at for fact in item.facts)
             elif isinstance(item, Up):
                 unsent, down = set(), float("inf")
-            else:
+            elif item.why == "client gone":
+                # What was on its way to it then may not have arrived; before a goodbye all of it does.
                 down = float(item.wall)
         self._known = known
         self._order = sorted(known)

@@ -11,7 +11,7 @@ import pytest
 from tap.core.merge import Row
 from tap.rehearsal.performance import perform, truth_of_shoot
 from tap.rehearsal.shoot import plan_shoot
-from tap.rehearsal.truth import Down, Item, Truth, Up
+from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up
 from tap.rehearsal.ways import PLAIN, Ways
 from tests.faults.judge import Committed, judge, judge_committed
 from tests.faults.outcome import Outcome, together
@@ -69,6 +69,24 @@ def test_what_is_missing_is_lost(kind: str) -> None:
         return rows
 
     assert _judged(spoil=without).lost == 1
+
+
+@pytest.mark.parametrize(("why", "lost"), [("client gone", 0), ("server closes", 1)])
+def test_what_happened_when_nobody_came_back_is_nobody_s_loss(why: str, lost: int) -> None:
+    """A tap that was not there again before the end of all could tell neither of it nor of a gap."""
+    truth, played = _played()
+    at = next(event.at for event in truth.events if event.kind == "cut")
+    heard = next(number for number, item in enumerate(played) if isinstance(item, Heard) and item.ts >= at)
+    items: list[Item] = []
+    for item in played[:-1]:
+        if len(items) == heard + 1:
+            items.append(Down(wall=items[-1].wall, now=item.now, why=why))  # type: ignore[union-attr]
+        gone = len(items) > heard and isinstance(item, Heard)
+        items.append(Missed(item.now, item.facts, item.world) if gone else item)  # type: ignore[union-attr, arg-type]
+    rows = _rows(truth, played)
+    first = _index(rows, "cut")
+    outcome = judge(truth, items, [row for number, row in enumerate(rows) if number != first])
+    assert outcome.lost == lost
 
 
 @pytest.mark.parametrize("server", SERVERS)
