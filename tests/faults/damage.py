@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from tap.adapters.journal import Journal
 from tap.core.errors import JournalDamaged, JournalError
+from tap.core.merge import fold
 from tap.core.model import Entry
 from tests.faults.desk import Desk
 from tests.faults.outcome import Outcome
@@ -231,6 +232,35 @@ async def deleted(count: int, seed: int) -> Outcome:
                 await shipped(tap)
                 outcome.promise(await tap.stop() == 0, f"it did not end in order: {tap.messages()[-3:]}")
             outcome.add(desk.judge(await rows_of(local.url, venue)))
+    return outcome
+
+
+async def unlocked(count: int, seed: int) -> Outcome:
+    """The lock file is removed under the running tap, and somebody starts another: one of them records, never both."""
+    outcome, rng = Outcome(), random.Random(seed)
+    with workshop() as place:
+        async with Desk() as desk:
+            tap = Tap(place / "tap", desk.url, None, "venue", _RIG)
+            async with lone_tap(tap):
+                await desk.listened()
+                for _ in range(count):
+                    tap.folder.joinpath("journal.lock").unlink()
+                    said = await desk.cut()
+                    await look_until(lambda: _holds(tap, said.cut_id), lambda: f"the next: {tap.messages()[-3:]}", 20)  # noqa: B023
+                    second = Tap(tap.folder, desk.url, None, "venue", _RIG, log=place / f"second-{rng.random()}.log")
+                    async with lone_tap(second):
+                        waits = "the journal cannot be had; nothing is recorded until it can"
+                        await look_until(lambda: waits in second.messages(), "the second tap to wait")  # noqa: B023
+                        since, said = time.monotonic(), await desk.cut()
+                        await look_until(lambda: _holds(tap, said.cut_id), "a cut while another waits", 20)  # noqa: B023
+                        outcome.recovered((time.monotonic() - since) * 1000)
+                    outcome.tried += 1
+                outcome.promise(desk.connections == 1, f"{desk.connections} connections, of one tap")
+                await look_until(lambda: any("lock file was removed" in str(line) for line in tap.said()), "it is told")
+                outcome.promise(await tap.stop() == 0, f"it did not end in order: {tap.messages()[-3:]}")
+            rows = [kept.entry for kept in tap.kept()]
+            outcome.invented += sum(_gap(entry) for entry in rows) - 1  # the first sight of the session
+            outcome.add(desk.judge(fold(rows).values()))
     return outcome
 
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from tap.core.merge import Row
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import serve
 from tests.contract.local import CONVEX, Local, local_ledger
+from tests.faults import disk
 from tests.faults.desk import Desk
 from tests.faults.judge import judge, judge_committed
 from tests.faults.outcome import Outcome, together
@@ -33,7 +34,7 @@ from tests.faults.stage import (
     workshop,
 )
 
-__all__ = ["half_answers", "killed", "lost_answers", "missing", "poison"]
+__all__ = ["full", "half_answers", "killed", "lost_answers", "missing", "poison"]
 
 _RIG = Rig(patience=25)
 _A_SHOOT = 200
@@ -50,10 +51,35 @@ def missing() -> str | None:
 async def killed(count: int, seed: int) -> Outcome:
     """``count`` kills of the ledger, each started anew on what it had kept; the shoot goes on meanwhile."""
     rng = random.Random(seed)
-    return together([await _ledger_dies(min(20, count - at), seed + at, rng) for at in range(0, count, 20)])
+    return together([await _ledger_dies(min(20, count - at), seed + at, rng, _kill) for at in range(0, count, 20)])
 
 
-async def _ledger_dies(count: int, seed: int, rng: random.Random) -> Outcome:
+async def full(count: int, seed: int) -> Outcome:
+    """The ledger's disk is full, in the midst of a call: it stops, and is started again once there is room."""
+    rng = random.Random(seed)
+    outcomes = []
+    for at in range(0, count, 20):
+        with disk.small_disk() as place:
+            outcomes.append(await _ledger_dies(min(20, count - at), seed + at, rng, _fill, place))
+    return together(outcomes)
+
+
+async def _kill(local: Local, _: Path) -> None:
+    local.process.kill()
+
+
+async def _fill(local: Local, place: Path) -> None:
+    empty = disk.fill(place)
+    try:
+        await look_until(lambda: local.process.poll() is not None, "the ledger to find its disk full")
+    finally:
+        empty()
+
+
+_End = Callable[[Local, Path], Awaitable[None]]
+
+
+async def _ledger_dies(count: int, seed: int, rng: random.Random, end: _End, kept: Path | None = None) -> Outcome:
     outcome = Outcome()
     shoot = plan_shoot(
         seed,
@@ -64,7 +90,8 @@ async def _ledger_dies(count: int, seed: int, rng: random.Random) -> Outcome:
         ways=SERVER.get(),
     )
     with workshop() as place:
-        data, port, rows = place / "ledger.jsonl", 0, list[Row]()
+        home = kept or place
+        data, port, rows = home / "ledger.jsonl", 0, list[Row]()
         async with serve(shoot, speed=15) as (rehearsal, server):
             tap = Tap(place / "tap", f"ws://127.0.0.1:{server}/ws/control", "http://127.0.0.1:1", "venue", _RIG)
             playing = asyncio.create_task(rehearsal.play())
@@ -79,7 +106,7 @@ async def _ledger_dies(count: int, seed: int, rng: random.Random) -> Outcome:
                             outcome.recovered(await shipped(tap))
                         if life < count:
                             await asyncio.sleep(rng.choice((0.0, rng.random() * 0.2)))
-                            local.process.kill()
+                            await end(local, home)
                             outcome.tried += 1
                             continue
                         await playing

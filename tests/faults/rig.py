@@ -37,7 +37,10 @@ class Rig(Struct, frozen=True):
     patience: float = 1.0
     """How many times shorter every wait of socket, publisher and ledger client is."""
     prune_every_s: float | None = None
-    """Prune and change tapes that often, and let a day last for 4 ms."""
+    """Prune and change tapes that often, and let a day last for ``day_ms``."""
+    day_ms: int = 4
+    new_boots: bool = False
+    """Each life is on a machine that was started anew, and that nobody keeps the clock of."""
     sync_ms: float = 0.0
     """What every commit takes longer."""
     namespace: str | None = None
@@ -104,8 +107,12 @@ def _live(environ: dict[str, str], log: str, rig: Rig, offset: Offset | None, wo
     _hasten(rig.patience, rig.least_deadline_s)
     if rig.prune_every_s is not None:
         _put(importlib.import_module("tap.service.daemon"), "_PRUNE_EVERY_S", rig.prune_every_s)
-        _put(importlib.import_module("tap.service.upkeep"), "_DAY_MS", 4)
+        _put(importlib.import_module("tap.service.upkeep"), "_DAY_MS", rig.day_ms)
         _put(importlib.import_module("tap.service.flight"), "_SEGMENT_S", rig.prune_every_s)
+    if rig.new_boots:
+        clocks = importlib.import_module("tap.service.clocks")
+        _put(clocks, "boot_id", lambda: f"boot-{os.getpid()}")
+        _put(clocks, "is_set_by_ntp", lambda: None)
     if rig.sync_ms:
         _slow_disk(rig.sync_ms / 1000)
     sys.argv = ["multicam-tap", *words]

@@ -69,6 +69,15 @@ _FAULTS: tuple[Fault, ...] = (
         _NODE,
     ),
     Fault("ledger-kill", "kill -9 of the local ledger", ledgers.killed, 200, 3, 20, _NODE),
+    Fault(
+        "ledger-disk-full",
+        "the disk of the local ledger full in the midst of a call",
+        ledgers.full,
+        50,
+        2,
+        20,
+        lambda: _NODE() or disk.missing(),
+    ),
     Fault("answer-lost", "the ledger's answer lost after the commit", ledgers.lost_answers, 1_000, 12, 200, _NODE),
     Fault("answer-half", "half of the ledger's answer", ledgers.half_answers, 200, 10, 200, _NODE, slow=True),
     Fault(
@@ -158,9 +167,13 @@ _FAULTS: tuple[Fault, ...] = (
     ),
     Fault("journal-overwritten", "random overwrites of the journal", damage.overwritten, 500, 8, 100),
     Fault("journal-deleted", "the journal's files deleted while it runs", damage.deleted, 50, 6, 50, _NODE),
+    Fault("lock-removed", "the lock file removed while it runs, and another tap started", damage.unlocked, 50, 2, 25),
     Fault("journal-newer", "a journal of a newer version", damage.newer, 20, 1, 20),
     Fault("clock-back", "the tap's clock −1 h", clocks.hour_back, 20, 1, 20, _NODE),
     Fault("clock-on", "the tap's clock +1 h", clocks.hour_on, 20, 1, 20, _NODE, slow=True),
+    Fault(
+        "clock-40-days", "the tap's clock 40 days on, at once or after a reboot", clocks.forty_days, 40, 2, 20, _NODE
+    ),
     Fault("clock-years", "the server's clock five years off", clocks.years_off, 20, 1, 20, _NODE),
     Fault("clock-jumps", "the server's clock set within a session", clocks.jumps, 20, 1, 20, _NODE),
     Fault("quiet", "a single event, then silence", quiet.run, 100, 5, 100, _NODE),
