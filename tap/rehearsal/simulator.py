@@ -111,6 +111,15 @@ class Rehearsal:
         """How many clients are connected, as far as the server knows."""
         return len(self._there)
 
+    @property
+    def played_ms(self) -> int:
+        """How much of the script has been played."""
+        return self._now
+
+    def wait_for_listeners(self, patient: bool) -> None:
+        """From here on wait for clients that are away, too; never again less patient than it was made."""
+        self._patient = self._patient or patient
+
     # ------------------------------------------------------------------------------------------ clients
 
     def admit(self, connection: ServerConnection, request: Request, path: str) -> Response | None:

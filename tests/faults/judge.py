@@ -88,12 +88,9 @@ def judge(
     told = [plain(row) for row in rows]
     outcome = Outcome()
     result = score(truth, [entry for entry in told if gaps or entry["fields"].get("kind") != "gap"])
-    when = _Walls(items)
-    known = (
-        []
-        if not gaps
-        else [_gap(entry, when, SLACK_MS + late_ms) for entry in told if entry["fields"].get("kind") == "gap"]
-    )
+    slack = SLACK_MS + late_ms
+    when = _Walls(items, slack)
+    known = [] if not gaps else [_gap(entry, when, slack) for entry in told if entry["fields"].get("kind") == "gap"]
     _events(outcome, result, truth, known, when, gaps=gaps)
     if gaps:
         _gaps(outcome, known, [*_losses(items), *losses])
@@ -204,7 +201,8 @@ def _losses(items: Iterable[Item]) -> list[Loss]:
 class _Walls:
     """The wall clock at which a time in a frame was sent."""
 
-    def __init__(self, items: Iterable[Item]) -> None:
+    def __init__(self, items: Iterable[Item], slack: float) -> None:
+        self._slack = slack
         known: dict[int, float] = {}
         unsent: set[int] = set()
         down = float("inf")
@@ -226,7 +224,7 @@ class _Walls:
 
     def nobody_came_back(self, event: EventTruth) -> bool:
         """Whether it happened after the last connection, so that nobody could tell of it, nor of a gap."""
-        return event.at in self._unsent or self._known.get(int(event.at), 0.0) > self._down - SLACK_MS
+        return event.at in self._unsent or self._known.get(int(event.at), 0.0) > self._down - self._slack
 
     def of(self, at: float) -> float | None:
         """None for a time that no frame had."""

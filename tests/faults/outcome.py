@@ -23,6 +23,8 @@ class Outcome(Struct):
     """The longest time from a frame's receipt to the commit of what it told."""
     recovery_ms: float = 0.0
     """The longest time from the end of the fault to things going on as before."""
+    late_ms: float = 0.0
+    """By how much whoever played it was late at worst."""
     failures: list[str] = field(default_factory=list)
     """Other promises that were broken, in words."""
     notes: list[str] = field(default_factory=list)
@@ -52,6 +54,7 @@ class Outcome(Struct):
         self.invented += other.invented
         self.stalled(other.longest_stall_ms)
         self.recovered(other.recovery_ms)
+        self.late_ms = max(self.late_ms, other.late_ms)
         self.failures += other.failures
         self.notes = [*self.notes, *(note for note in other.notes if note not in self.notes)][-_WORDS_KEPT:]
 

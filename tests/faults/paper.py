@@ -52,7 +52,7 @@ class Paper:
     async def open(self) -> Paper:
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_post("/api/{kind}", self._serve)
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"

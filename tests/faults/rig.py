@@ -23,7 +23,7 @@ from typing import Any
 
 from msgspec import Struct
 
-__all__ = ["Offset", "Rig", "begin"]
+__all__ = ["Offset", "Rig", "begin", "put"]
 
 _CLONE_NEWNET = 0x40000000
 _PRELOADED = ["tests.faults.rig", "tap.cli", "tap.service.daemon", "tap.service.publish", "tap.adapters.ledger"]
@@ -106,20 +106,20 @@ def _live(environ: dict[str, str], log: str, rig: Rig, offset: Offset | None, wo
         _set_clocks(offset)
     _hasten(rig.patience, rig.least_deadline_s)
     if rig.prune_every_s is not None:
-        _put(importlib.import_module("tap.service.daemon"), "_PRUNE_EVERY_S", rig.prune_every_s)
-        _put(importlib.import_module("tap.service.upkeep"), "_DAY_MS", rig.day_ms)
-        _put(importlib.import_module("tap.service.flight"), "_SEGMENT_S", rig.prune_every_s)
+        put(importlib.import_module("tap.service.daemon"), "_PRUNE_EVERY_S", rig.prune_every_s)
+        put(importlib.import_module("tap.service.upkeep"), "_DAY_MS", rig.day_ms)
+        put(importlib.import_module("tap.service.flight"), "_SEGMENT_S", rig.prune_every_s)
     if rig.new_boots:
         clocks = importlib.import_module("tap.service.clocks")
-        _put(clocks, "boot_id", lambda: f"boot-{os.getpid()}")
-        _put(clocks, "is_set_by_ntp", lambda: None)
+        put(clocks, "boot_id", lambda: f"boot-{os.getpid()}")
+        put(clocks, "is_set_by_ntp", lambda: None)
     if rig.sync_ms:
         _slow_disk(rig.sync_ms / 1000)
     sys.argv = ["multicam-tap", *words]
     importlib.import_module("tap.cli").main()
 
 
-def _put(module: Any, name: str, value: object) -> None:
+def put(module: Any, name: str, value: object) -> None:
     """Change what is there, and nothing that is not: a rig that changes nothing would prove nothing."""
     if not hasattr(module, name):
         raise AttributeError(f"the rig knows no {name} in {module.__name__} any more")
@@ -140,8 +140,8 @@ def _set_clocks(offset: Offset) -> None:
     def time_ns() -> int:
         return real() + offset.ms * 1_000_000
 
-    _put(time, "time_ns", time_ns)
-    _put(time, "time", lambda: time_ns() / 1e9)
+    put(time, "time_ns", time_ns)
+    put(time, "time", lambda: time_ns() / 1e9)
 
 
 def _hasten(factor: float, least_deadline_s: float) -> None:
@@ -153,10 +153,10 @@ def _hasten(factor: float, least_deadline_s: float) -> None:
     timing, pace = socket.Timing().faster(factor), publish.Pace().faster(factor)
     # A goodbye takes the time that it takes.
     timing = timing._replace(close_timeout=socket.Timing().close_timeout)
-    _put(socket, "Timing", lambda: timing)
-    _put(publish, "Publisher", functools.partial(publish.Publisher, pace=pace))
+    put(socket, "Timing", lambda: timing)
+    put(publish, "Publisher", functools.partial(publish.Publisher, pace=pace))
     deadline = max(ledger.Ledger("http://127.0.0.1:1", None).deadline / factor, least_deadline_s)
-    _put(ledger, "Ledger", functools.partial(ledger.Ledger, deadline=deadline))
+    put(ledger, "Ledger", functools.partial(ledger.Ledger, deadline=deadline))
 
 
 def _slow_disk(seconds: float) -> None:
@@ -173,6 +173,6 @@ def _slow_disk(seconds: float) -> None:
         time.sleep(seconds)
         really(descriptor)
 
-    _put(journal, "transaction", slow)
-    _put(os, "fsync", functools.partial(slowly, sync))
-    _put(os, "fdatasync", functools.partial(slowly, data_sync))
+    put(journal, "transaction", slow)
+    put(os, "fsync", functools.partial(slowly, sync))
+    put(os, "fdatasync", functools.partial(slowly, data_sync))

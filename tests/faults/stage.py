@@ -34,6 +34,8 @@ from tests.faults.servers import SERVER
 
 __all__ = ["House", "Performance", "Tap", "look_until", "perform", "rows_of", "workshop"]
 
+SLOWER = 1.0
+"""How many times longer all that is waited for takes; in virtual time the tap's own waits are those of a venue."""
 PATIENCE_S = 100.0
 """For whatever comes within a second on a machine with nothing else to do."""
 _ROWS_OF_A_HOUSE = 2_500
@@ -42,13 +44,13 @@ _SHIPPED_WITHIN_S = 90.0
 
 async def look_until(enough: Callable[[], object], what: str | Callable[[], str], within: float = PATIENCE_S) -> float:
     """Look again and again until it is so; how many ms that took. ``TimeoutError`` says what is missing."""
-    since, pause = time.monotonic(), 0.01
+    since, pause = time.monotonic(), 0.01 * SLOWER
     while not enough():
-        if time.monotonic() - since > within:
+        if time.monotonic() - since > within * SLOWER:
             raise TimeoutError(f"not within {within:g} s: {what if isinstance(what, str) else what()}")
         await asyncio.sleep(pause)
         # A look costs something, too: what does not come at once is looked for less often.
-        pause = min(0.05, pause * 1.2)
+        pause = min(0.05 * SLOWER, pause * 1.2)
     return (time.monotonic() - since) * 1000
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from tests.faults import seeds
-from tests.faults.outcome import Outcome
+from tests.faults.outcome import Outcome, together
 from tests.faults.rig import Offset
 from tests.faults.seeds import ACTS, Scene, plan_of
 
@@ -77,7 +77,7 @@ def test_a_seed_that_breaks_something_is_named(monkeypatch: pytest.MonkeyPatch) 
         return seeds._named(Outcome(tried=1, lost=plan.seed == 11), plan)
 
     monkeypatch.setattr(seeds, "play", harm)
-    outcome = asyncio.run(seeds.run(3, 10, beside=1))
+    outcome = together([asyncio.run(seeds.one(number)) for number in (10, 11, 12)])
     assert (outcome.tried, outcome.lost) == (3, 1)
     assert [line.split(" (")[0] for line in outcome.failures if line.startswith("seed")] == ["seed 11", "seed 12"]
     assert "python -m tests.faults.seeds 11" in outcome.failures[0]
