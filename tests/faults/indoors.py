@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import itertools
 import logging
 import signal
@@ -17,7 +18,7 @@ from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.core.errors import JournalError
 from tap.rehearsal import simulator
-from tap.service import clocks, publish
+from tap.service import clocks
 from tap.service.config import load_settings, make_state_dir
 from tap.service.daemon import Service
 from tap.service.logs import configure_logs
@@ -227,6 +228,8 @@ def _move_in() -> None:
     put(clocks, "boot_id", lambda: "boot-1")
     put(clocks, "is_set_by_ntp", lambda: None)
     logging.getLogger("tap.rehearsal.server").setLevel(logging.WARNING)
+    for late in ("tap.service.publish", "tap.adapters.ledger"):
+        importlib.import_module(late)  # whoever has no ledger does not load them
     for name, module in list(sys.modules.items()):
         if name.startswith(("tap.service.", "tap.adapters.")) and getattr(module, "time", None) is time:
             put(module, "time", _TapTime())
