@@ -85,7 +85,7 @@ def _gap(event: Event, camera: Naming) -> str:
     ]
     heard = "first heard" if event.duration_ms is None else f"not heard for {lasting(event.duration_ms)}"
     if event.duration_ms is None and "before" in detail:
-        heard = "not heard, nobody knows for how long"
+        heard = "no signal, for an unknown time"
     return "; ".join([heard, *changes])
 
 

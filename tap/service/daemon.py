@@ -361,7 +361,7 @@ class Service:
         why = away_unknown(believed, now, wall=state.wall) if away is None and state.wall else None
         if why is not None:
             _log.warning(
-                "this machine's clock is in doubt: nobody knows for how long the tap was away",
+                "this machine's clock is in doubt: the length of the tap's absence is unknown",
                 why=why,
                 next_step="set it by NTP ('timedatectl set-ntp true'); the gap of this start has no length",
             )

@@ -62,7 +62,7 @@ async def forty_days(count: int, seed: int) -> Outcome:
                 offset.ms = 40 * _DAY_MS
                 if anew:
                     tap.start()
-                words = "this machine's clock is in doubt: nothing is deleted for its age"
+                words = "this machine's clock is in doubt: nothing is deleted because of its age"
                 await look_until(lambda: words in tap.messages(), lambda: f"doubt: {tap.messages()[-3:]}")
                 await asyncio.sleep(0.2 + rng.random())
                 gone = {kept.seq for kept in before} - {kept.seq for kept in tap.kept()}

@@ -249,7 +249,7 @@ async def unlocked(count: int, seed: int) -> Outcome:
                     await look_until(lambda: _holds(tap, said.cut_id), lambda: f"the next: {tap.messages()[-3:]}", 20)  # noqa: B023
                     second = Tap(tap.folder, desk.url, None, "venue", _RIG, log=place / f"second-{rng.random()}.log")
                     async with lone_tap(second):
-                        waits = "the journal cannot be had; nothing is recorded until it can"
+                        waits = "cannot open the journal; recording is paused until it opens"
                         await look_until(lambda: waits in second.messages(), "the second tap to wait")  # noqa: B023
                         since, said = time.monotonic(), await desk.cut()
                         await look_until(lambda: _holds(tap, said.cut_id), "a cut while another waits", 20)  # noqa: B023

@@ -196,7 +196,7 @@ class _Builder:
         if duration_ms is None and start is None:
             return self._marker(at, at, "gap", "First heard", "the session ran before the tap heard of it")
         if duration_ms is None:
-            return self._marker(start or at, at, "gap", "Gap", "nothing was heard, nobody knows for how long")
+            return self._marker(start or at, at, "gap", "Gap", "no signal, for an unknown time")
         blind = f"nothing was heard for {duration_ms / 1000:.1f} s"
         return self._marker(at - duration_ms if start is None else start, at, "gap", "Gap", blind)
 

@@ -359,7 +359,7 @@ class _Packer:
         found = []
         for gap in self._timeline.gaps:
             start = self._timeline.start if gap.start is None else max(gap.start, self._timeline.start)
-            words = "not heard, nobody knows for how long"
+            words = "no signal, for an unknown time"
             if gap.duration_ms is not None:
                 words = f"not heard for {lasting(gap.duration_ms)}"
             elif gap.start is None:

@@ -325,7 +325,7 @@ const SAID = {
 
 function blind(gap) {
   if (gap.durationMs !== undefined) return `nothing heard for ${(gap.durationMs / 1000).toFixed(1)} s`;
-  return gap.words === "first sight" ? "first heard: it ran before" : "nothing heard, nobody knows for how long";
+  return gap.words === "first sight" ? "first heard: it ran before" : "no signal, for an unknown time";
 }
 
 function more(text) {
