@@ -49,12 +49,15 @@ from tap.adapters._journal_schema import (
     transaction,
     version_of,
 )
+from tap.adapters._journal_steps import forget_steps, forgotten_in, keep_step, steps_in
 from tap.adapters._journal_unfit import aside_of, forget_aside, unfit_among
 from tap.adapters._journal_verify import problems_in
 from tap.adapters._journal_writer import JournalWriter
 from tap.core.errors import JournalDamaged, JournalError, JournalVersion
 from tap.core.memory import Checkpoint
+from tap.core.merge import fold
 from tap.core.model import Entry, Op
+from tap.core.steps import Step, effective, follow
 
 __all__ = ["Journal", "JournalWriter", "Kept", "State", "kept_object"]
 
@@ -157,17 +160,18 @@ class Journal:
         The owner begins a new file where this one is damaged or gone, and keeps the batch there. Raises
         ``JournalError`` (disk full, not writable, …), and then nothing of the batch was kept.
         """
-        rows = [row_of(entry, now_ms) for entry in entries]
+        given = list(entries)
+        rows = [row_of(entry, now_ms) for entry in given]
         if not rows and checkpoint is None:
             return 0
         if isinstance(checkpoint, bytes):
             checkpoint = Checkpoint(checkpoint, {})
         try:
-            return self._insert(rows, checkpoint)
+            return self._insert(given, rows, checkpoint)
         except JournalDamaged:
             if not self.begin_anew():
                 raise
-            return self._insert(rows, checkpoint)
+            return self._insert(given, rows, checkpoint)
 
     def begin_anew(self) -> bool:
         """Move this file aside, since it is damaged, and begin another; False for who does not own it.
@@ -368,19 +372,34 @@ class Journal:
 
     # ------------------------------------------------------------------------------------------ what is repaired
 
-    def repair(self, entries: Sequence[Entry], seen: Mapping[str, int], now_ms: int) -> bool:
+    def repair(
+        self, entries: Sequence[Entry], seen: Mapping[str, int], now_ms: int, step: Step | None = None
+    ) -> bool:
         """Keep the entries of a repaired history, unless one of its sessions has got more since they were made.
 
-        ``seen``: for each session the highest ``seq`` that the repair knows. False: nothing was kept, look again.
+        ``seen``: for each session the highest ``seq`` that the repair knows. ``step``: what somebody chose by it.
+        False: nothing was kept, look again.
         """
         with self._changing():
             for session_key, seq in seen.items():
                 last = self._db.execute("SELECT max(seq) FROM entries WHERE session_key = ?", (session_key,))
                 if (last.fetchone()[0] or 0) > seq:
                     return False
+            if step is not None and not keep_step(self._db, step):
+                return False
             for entry in entries:
                 self._db.execute(INSERT, sealed(row_of(entry, now_ms)))
         return True
+
+    def steps(self) -> list[Step]:
+        """What people did to sessions afterwards, in order."""
+        with self._reading():
+            return steps_in(self._db)
+
+    def forgotten(self) -> list[tuple[str, int, int]]:
+        """Sessions that were forgotten here, and from when to when each ran."""
+        with self._reading():
+            return forgotten_in(self._db)
 
     # ------------------------------------------------------------------------------------------ what goes
 
@@ -562,11 +581,13 @@ class Journal:
         with self._reading():
             return self._db.execute(sql, parameters).fetchall()
 
-    def _insert(self, rows: list[tuple[Any, ...]], checkpoint: Checkpoint | None) -> int:
+    def _insert(
+        self, entries: Sequence[Entry], rows: list[tuple[Any, ...]], checkpoint: Checkpoint | None
+    ) -> int:
         inserted = last = 0
         with self._changing():
             if rows:
-                inserted, last = insert_new(self._db, self._at_its_revision(rows))
+                inserted, last = insert_new(self._db, self._at_its_revision(entries, rows))
             if checkpoint is not None:
                 keep_checkpoint(self._db, checkpoint)
         if checkpoint is not None and checkpoint.whole:
@@ -574,12 +595,36 @@ class Journal:
         self._highest = max(self._highest, last)
         return inserted
 
-    def _at_its_revision(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    def _at_its_revision(
+        self, entries: Sequence[Entry], rows: list[tuple[Any, ...]]
+    ) -> list[tuple[Any, ...]]:
         if self._lock is None:
             return rows
-        sessions = {row[2] for row in rows}
-        repaired = {key: self._db.execute(_REVISION, (key,)).fetchone()[0] for key in sessions}
-        return [raised(row, repaired[row[2]]) if repaired[row[2]] else row for row in rows]
+        repaired = self._repaired({entry.session_key for entry in entries})
+        if not any(repaired.values()):
+            return rows
+        # Only of a session that was repaired can anybody have chosen something.
+        now_ms = rows[0][-1]
+        followed = self._followed(entries)
+        repaired = self._repaired({entry.session_key for entry in followed})
+        return [raised(row_of(entry, now_ms), repaired[entry.session_key]) for entry in followed]
+
+    def _repaired(self, sessions: Iterable[str]) -> dict[str, int]:
+        """The highest revision of each session."""
+        return {key: self._db.execute(_REVISION, (key,)).fetchone()[0] for key in sessions}
+
+    def _followed(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """The entries as what was chosen of their sessions has them."""
+        steps = effective(steps_in(self._db))
+        if not steps:
+            return entries
+        followed = (follow(steps, entry, self._session_fields) for entry in entries)
+        return [entry for entry in followed if entry is not None]
+
+    def _session_fields(self, key: str) -> Mapping[str, Any] | None:
+        sql = f"{self._select}{_IN_SESSION} AND op = 'session' ORDER BY seq"
+        row = fold(kept_of(row).entry for row in self._db.execute(sql, {"session": key})).get(key)
+        return None if row is None or row.retracted is not None else row.fields
 
     def _delete(self, where: str, parameters: tuple[Any, ...], limit: int | None) -> int:
         # The words come from the two callers above, the values are bound.

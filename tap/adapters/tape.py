@@ -307,6 +307,11 @@ class Tapes:
         return (Path(), 0) if self._reader is None else (self._reader.path, self._reader.line)
 
     @property
+    def unread(self) -> int:
+        """Lines that could not be read so far."""
+        return self.bad_count + (0 if self._reader is None else self._reader.bad_count)
+
+    @property
     def bytes_read(self) -> int:
         """Bytes read so far, of ``size`` on disk."""
         return self._done + (0 if self._reader is None else self._reader.bytes_read)

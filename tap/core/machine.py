@@ -295,6 +295,23 @@ class Machine:
         self._pass(stamp)
         return self._done()
 
+    def begin(self, told: Told, info: SessionInfo) -> list[Entry]:
+        """A session that somebody chose begins, whatever the server says; its first row is as of ``told``."""
+        self._pass(told.stamp)
+        self._signal(Signal.STARTED, _Cause(told, info=info))
+        self._book.shown(told)
+        return self._done()
+
+    def finish(self, told: Told, *, lost: bool) -> list[Entry]:
+        """The session that somebody chose is over; ``lost``: nobody heard its end, which is told as a gap."""
+        self._pass(told.stamp)
+        cause = _Cause(told, reason="made")
+        if lost and self.state.phase not in {Phase.BLIND, Phase.IDLED}:
+            self._lose()
+        self._signal(Signal.HEARD, cause)
+        self._signal(Signal.ENDED, cause)
+        return self._done()
+
     def step(self, observation: Observation) -> list[Entry]:
         """What this observation adds to the history."""
         told = observation.told
