@@ -30,8 +30,12 @@ def forget_steps(db: sqlite3.Connection, session_key: str, span: tuple[int, int]
     """Keep of a session that it was forgotten, and when it ran; and of what was done to it no words of its own."""
     for step in steps_in(db):
         if session_key in step.keys and step.args.keys() & {"title", "notes"}:
-            bare = structs.replace(step, args={name: "" if name in ("title", "notes") else value for name, value in step.args.items()})
-            db.execute("UPDATE meta SET value = ? WHERE name = ?", (encode_step(bare).decode(), _NAME.format(step.number)))
+            bare = structs.replace(
+                step, args={name: "" if name in ("title", "notes") else value for name, value in step.args.items()}
+            )
+            db.execute(
+                "UPDATE meta SET value = ? WHERE name = ?", (encode_step(bare).decode(), _NAME.format(step.number))
+            )
     if span is not None:
         db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"{_FORGOTTEN}{session_key}", f"{span[0]} {span[1]}"))
 

@@ -372,9 +372,7 @@ class Journal:
 
     # ------------------------------------------------------------------------------------------ what is repaired
 
-    def repair(
-        self, entries: Sequence[Entry], seen: Mapping[str, int], now_ms: int, step: Step | None = None
-    ) -> bool:
+    def repair(self, entries: Sequence[Entry], seen: Mapping[str, int], now_ms: int, step: Step | None = None) -> bool:
         """Keep the entries of a repaired history, unless one of its sessions has got more since they were made.
 
         ``seen``: for each session the highest ``seq`` that the repair knows. ``step``: what somebody chose by it.
@@ -422,7 +420,11 @@ class Journal:
         """Delete every entry of a session, its traces in the file and what was set aside beside it; how many went."""
         with self._reading():
             self._db.execute("PRAGMA secure_delete = ON").fetchall()
-        gone = self._delete("session_key = ? ORDER BY seq", (session_key,), None)
+        moved = list(self._moved_to(session_key))
+        self._forget_steps(session_key)
+        with self._changing():
+            self._db.executemany("DELETE FROM entries WHERE seq = ?", moved)
+        gone = len(moved) + self._delete("session_key = ? ORDER BY seq", (session_key,), None)
         with self._reading():
             self._db.execute("PRAGMA secure_delete = OFF").fetchall()
             # The log still has what the pages held; and SQLite does not sync that it is cut.
@@ -434,6 +436,26 @@ class Journal:
             hint = "run it again"
             where = str(aside_of(self.path))
             raise JournalError(f"cannot be rewritten: {error.strerror}", where=where, hint=hint) from None
+
+    def _moved_to(self, session_key: str) -> Iterator[tuple[int]]:
+        """Entries of other sessions that went to this one: what they say of it is still there."""
+        for step in self.steps():
+            if step.how == "split" and step.keys[1] == session_key:
+                for kept in self.session_entries(step.keys[0]):
+                    if kept.entry.op not in ("event", "still") or kept.entry.retracted is not None:
+                        continue
+                    whose = follow([step], kept.entry, lambda _: None)
+                    if whose is not None and whose.session_key == session_key:
+                        yield (kept.seq,)
+
+    def _forget_steps(self, session_key: str) -> None:
+        fields: Mapping[str, Any] = {}
+        with suppress(ValueError, TypeError), self._reading():  # what cannot be read has to go all the same
+            fields = self._session_fields(session_key) or {}
+        began, ended = fields.get("startedAt"), fields.get("completedAt")
+        span = (began, ended) if isinstance(began, int) and isinstance(ended, int) else None
+        with self._changing():
+            forget_steps(self._db, session_key, span)
 
     # ------------------------------------------------------------------------------------------ inside
 
@@ -581,9 +603,7 @@ class Journal:
         with self._reading():
             return self._db.execute(sql, parameters).fetchall()
 
-    def _insert(
-        self, entries: Sequence[Entry], rows: list[tuple[Any, ...]], checkpoint: Checkpoint | None
-    ) -> int:
+    def _insert(self, entries: Sequence[Entry], rows: list[tuple[Any, ...]], checkpoint: Checkpoint | None) -> int:
         inserted = last = 0
         with self._changing():
             if rows:
@@ -595,9 +615,7 @@ class Journal:
         self._highest = max(self._highest, last)
         return inserted
 
-    def _at_its_revision(
-        self, entries: Sequence[Entry], rows: list[tuple[Any, ...]]
-    ) -> list[tuple[Any, ...]]:
+    def _at_its_revision(self, entries: Sequence[Entry], rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         if self._lock is None:
             return rows
         repaired = self._repaired({entry.session_key for entry in entries})

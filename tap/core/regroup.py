@@ -17,13 +17,26 @@ from msgspec import structs
 from tap.core.codec import sub_key
 from tap.core.merge import Row
 
-__all__ = ["Rows", "counted", "joined", "moment_of", "part_key", "part_of", "rekeyed", "renamed", "session_of", "span_of"]
+__all__ = [
+    "Rows",
+    "counted",
+    "joined",
+    "moment_of",
+    "part_key",
+    "part_of",
+    "rekeyed",
+    "renamed",
+    "session_of",
+    "span_of",
+]
 
 Rows: TypeAlias = dict[str, Row]
 """Of one session, by key; without those that were taken back."""
 
 _STARTED_AT = re.compile(r"@\d+$")
 _SIDES = ("programCameraId", "mode", "hold")
+_EVER = 2**60
+"""Later than anything."""
 BETWEEN = "between sessions"
 """The cause of a gap that joining makes."""
 
@@ -66,11 +79,9 @@ def moment_of(row: Row) -> int | None:
 # ---------------------------------------------------------------------------------------------- a part
 
 
-_EVER = 2**60
-"""Later than anything."""
-
-
-def part_of(rows: Rows, since: int | None, until: int | None, *, key: str, reason: str, inclusive: bool = False) -> Rows:
+def part_of(
+    rows: Rows, since: int | None, until: int | None, *, key: str, reason: str, inclusive: bool = False
+) -> Rows:
     """The rows of a session from ``since`` up to ``until`` (and at it, where that is ``inclusive``), under ``key``.
 
     None: it begins, or ends, as the session did; else with what was on then, for ``reason``.
@@ -93,7 +104,13 @@ def part_of(rows: Rows, since: int | None, until: int | None, *, key: str, reaso
     if not last:
         online = sorted(str(row.fields["cameraId"]) for row in rows.values() if _is_online(row, until))
         final = {**state_at(session, events, until), "camerasOnline": online}
-    fields["finalState"] = {**final, **counted(kept)}
+    # What was told after the end was not counted at the end.
+    heard = int(session.fields.get("completedAt", _EVER))
+    if last:
+        counts = less(final, counted((row for row in events if row.key not in inside), heard))
+    else:
+        counts = counted(kept, heard)
+    fields["finalState"] = {**final, **counts}
     _set(fields, "mode", final.get("mode"))
     _set(fields, "media", _media_in(fields.get("media"), since, until) or None)
     made = [structs.replace(session, fields=fields), *kept]
@@ -167,12 +184,20 @@ def _happened(state: dict[str, Any], fields: Mapping[str, Any]) -> None:
         state.update({name: after[name] for name in _SIDES if name in after})
 
 
-def counted(rows: Iterable[Row]) -> dict[str, Any]:
-    """What ``finalState`` says of a session's events."""
+def counted(rows: Iterable[Row], until: int = _EVER) -> dict[str, Any]:
+    """What ``finalState`` says of a session's events, up to a moment; gaps are told afterwards, and always counted."""
     events = [row.fields for row in rows if row.op == "event"]
-    kinds = Counter(str(fields["kind"]) for fields in events)
+    kinds = Counter(str(fields["kind"]) for fields in events if fields["at"] <= until or fields["kind"] == "gap")
     blind = [int(fields.get("durationMs", 0)) for fields in events if fields["kind"] == "gap"]
     return {"counts": dict(sorted(kinds.items())), "gaps": len(blind), "gapMs": sum(blind)}
+
+
+def less(whole: Mapping[str, Any], part: Mapping[str, Any], sign: int = -1) -> dict[str, Any]:
+    """The counts of ``whole`` without those of ``part``; ``sign`` 1: with them."""
+    were, are = whole.get("counts") or {}, part.get("counts") or {}
+    counts = {kind: were.get(kind, 0) + sign * are.get(kind, 0) for kind in sorted({*were, *are})}
+    more = {name: max(0, whole.get(name, 0) + sign * part.get(name, 0)) for name in ("gaps", "gapMs")}
+    return {"counts": {kind: number for kind, number in counts.items() if number > 0}, **more}
 
 
 # ---------------------------------------------------------------------------------------------- several as one
@@ -209,7 +234,7 @@ def _join(whole: Rows, key: str, part: Rows, names: dict[str, str]) -> None:
         whole[new.key] = new
     if gap is not None:
         whole[gap.key] = gap
-    whole[key] = structs.replace(before, fields=_as_one(before.fields, after.fields, whole.values()))
+    whole[key] = structs.replace(before, fields=_as_one(before.fields, after.fields, gap))
 
 
 def _free(name: str, whole: Rows, names: Mapping[str, str]) -> str:
@@ -233,13 +258,15 @@ def _between(before: Row, after: Row) -> Row | None:
     return Row(key, "event", before.key, begins, 0, fields)
 
 
-def _as_one(first: Mapping[str, Any], last: Mapping[str, Any], rows: Iterable[Row]) -> dict[str, Any]:
+def _as_one(first: Mapping[str, Any], last: Mapping[str, Any], gap: Row | None) -> dict[str, Any]:
     fields = {**first}
     for name in ("status", "completedAt", "endReason", "mode"):
         _set(fields, name, last.get(name))
     for name in ("title", "notes"):
         _set(fields, name, first.get(name, last.get(name)))
-    fields["finalState"] = {**(last.get("finalState") or {"camerasOnline": []}), **counted(rows)}
+    final = last.get("finalState") or {"camerasOnline": []}
+    counts = less(less(final, first.get("finalState") or {}, 1), counted([] if gap is None else [gap]), 1)
+    fields["finalState"] = {**final, **counts}
     media = [*(first.get("media") or [])]
     media += [file for file in last.get("media") or [] if file not in media]
     _set(fields, "media", media or None)

@@ -15,9 +15,20 @@ from msgspec import Struct, field, structs
 
 from tap.core.merge import Row
 from tap.core.model import Entry
-from tap.core.regroup import moment_of, rekeyed
+from tap.core.regroup import less, moment_of, rekeyed
 
-__all__ = ["How", "Step", "blank", "decode_step", "effective", "encode_step", "ended", "follow", "made_of", "of_session"]
+__all__ = [
+    "How",
+    "Step",
+    "blank",
+    "decode_step",
+    "effective",
+    "encode_step",
+    "ended",
+    "follow",
+    "made_of",
+    "of_session",
+]
 
 How: TypeAlias = Literal["make", "split", "merge", "trim", "rename", "undo"]
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -49,7 +60,7 @@ class Step(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Of each session, how many entries it is."""
     undoes: int | None = None
     names: dict[str, str] = field(default_factory=dict)
-    """What the rows of stills that went elsewhere are called there."""
+    """What the rows of stills are called since; of those that were left out, nothing."""
     base: dict[str, Any] = field(default_factory=dict)
     """Of a split or merge: what the earlier parts count, which the last one's own count lacks or has too much."""
 
@@ -113,6 +124,9 @@ def _renamed(step: Step, row: Row, _known: _Known) -> Row | None:
 
 
 def _trimmed(step: Step, row: Row, _known: _Known) -> Row | None:
+    still = _still_of(row)
+    if still in step.names:
+        return row if step.names[still] else None
     at = moment_of(row)
     return row if at is not None and step.args["since"] <= at <= step.args["until"] else None
 
@@ -123,8 +137,9 @@ def _split(step: Step, row: Row, known: _Known) -> Row | None:
         return row
     if row.op == "session":
         return _ended(step, rekeyed(row, last), known, -1)
-    if _still_of(row) in step.names:
-        return rekeyed(row, last)
+    still = _still_of(row)
+    if still in step.names:
+        return row if step.names[still] == still else rekeyed(row, last)
     at = moment_of(row)
     return row if at is not None and at < step.args["at"] else rekeyed(row, last)
 
@@ -168,16 +183,8 @@ def ended(part: Mapping[str, Any], told: Mapping[str, Any], step: Step, sign: in
     fields |= {name: told[name] for name in _OF_ITS_END if name in told}
     final = told.get("finalState")
     if final is not None:
-        base = step.base
-        counts = {kind: number + sign * base["counts"].get(kind, 0) for kind, number in _both(final, base)}
-        more = {name: max(0, final.get(name, 0) + sign * base[name]) for name in ("gaps", "gapMs")}
-        fields["finalState"] = {**final, "counts": {kind: n for kind, n in counts.items() if n > 0}, **more}
+        fields["finalState"] = {**final, **less(final, step.base, sign)}
     return fields
-
-
-def _both(final: Mapping[str, Any], base: Mapping[str, Any]) -> Iterable[tuple[str, int]]:
-    counts = final.get("counts") or {}
-    return ((kind, counts.get(kind, 0)) for kind in sorted({*counts, *base["counts"]}))
 
 
 def _marked(fields: dict[str, Any], step: Step) -> dict[str, Any]:

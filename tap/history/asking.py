@@ -14,7 +14,7 @@ from tap.core.codec import MAX_VENUE, key_part, venue_of
 from tap.core.merge import Row
 from tap.history.timeline import Event, Timeline
 
-__all__ = ["KINDS", "Asked", "asked_events", "moment_of", "ms_of_moment"]
+__all__ = ["KINDS", "Asked", "asked_events", "exact_ms", "moment_of", "ms_of_moment"]
 
 KINDS: Mapping[str, frozenset[str]] = {
     word: frozenset(name for name, kind in known.KINDS.items() if kind.word == word) for word in known.WORDS
@@ -96,6 +96,28 @@ def ms_of_moment(text: str, now: datetime, *, end: bool = False) -> int:
     ``2026-11-21 14:30``, ``14:30`` (today), or ISO 8601. ``end``: of a day its end. Raises ``ValueError``.
     """
     return round(moment_of(text, now, end=end).timestamp() * 1000)
+
+
+def exact_ms(text: str, now: datetime) -> int:
+    """As :func:`ms_of_moment`; a time of day that the zone does not have then, or has twice, is refused."""
+    moment = moment_of(text, now)
+    said = " ".join(text.casefold().split())
+    if said != "now" and not _AGO.fullmatch(said) and moment.tzinfo is now.tzinfo:
+        _refuse_unclear(text, moment, now.tzinfo)
+    return round(moment.timestamp() * 1000)
+
+
+def _refuse_unclear(text: str, moment: datetime, zone: tzinfo | None) -> None:
+    first, second = moment.replace(fold=0), moment.replace(fold=1)
+    if first.utcoffset() == second.utcoffset():
+        return
+    again = first.astimezone(UTC).astimezone(zone)
+    if again.replace(tzinfo=None, fold=0) != moment.replace(tzinfo=None, fold=0):
+        raise ValueError(
+            f"{text!r} is no time of that day in {zone}: clocks were set forward → name one before or after"
+        )
+    both = " or ".join(one.isoformat(timespec="seconds") for one in (first, second))
+    raise ValueError(f"{text!r} comes twice on that day in {zone}: clocks were set back → {both}")
 
 
 def moment_of(text: str, now: datetime, *, end: bool = False) -> datetime:

@@ -8,6 +8,7 @@ nothing deleted, all of it with the step itself in one transaction. So a kill le
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from msgspec import Struct, field, structs
@@ -21,6 +22,7 @@ from tap.core.regroup import (
     Rows,
     counted,
     joined,
+    less,
     part_key,
     part_of,
     rekeyed,
@@ -108,7 +110,11 @@ def known(journal: Journal, key: str) -> Known:
 def carry_out(
     journal: Journal, plan_of: Callable[[], Plan], *, apply: bool, by: str, now: Callable[[], int]
 ) -> Picture:
-    """The picture of a plan, and with ``apply`` the plan itself. ``plan_of`` is asked anew where the journal went on."""
+    """The picture of a plan, and with ``apply`` the plan carried out.
+
+    ``plan_of`` is asked anew where the journal went on meanwhile. Raises what that raises, ``TapError`` where the
+    journal does not come to rest, and ``JournalError``.
+    """
     for _ in range(_TRIES):
         plan = plan_of()
         changes = list(_changes(plan))
@@ -165,7 +171,7 @@ def _keep(journal: Journal, plan: Plan, changes: Sequence[_Change], by: str, now
         revisions={key: plan.before[key].revision + 1 for key in plan.after},
         seqs={key: plan.before[key].last_seq for key in plan.after},
         undoes=plan.undoes,
-        names={old: new for old, new in plan.moved.items() if _is_still(plan, old)},
+        names=_names(plan),
         base=plan.base,
     )
     entries = list(_entries(plan, changes, step))
@@ -173,8 +179,11 @@ def _keep(journal: Journal, plan: Plan, changes: Sequence[_Change], by: str, now
     return journal.repair(entries, step.seqs, now, structs.replace(step, wrote=wrote))
 
 
-def _is_still(plan: Plan, name: str) -> bool:
-    return any(name in before.rows and before.rows[name].op == "still" for before in plan.before.values())
+def _names(plan: Plan) -> dict[str, str]:
+    """What each still is called since; of one that is in no session any more, nothing."""
+    kept = {name for rows in plan.after.values() for name in rows}
+    stills = [name for one in plan.before.values() for name, row in one.rows.items() if row.op == "still"]
+    return {name: plan.moved.get(name, name if name in kept else "") for name in stills}
 
 
 def _entries(plan: Plan, changes: Sequence[_Change], step: Step) -> Iterator[Entry]:
@@ -292,9 +301,7 @@ def _refuse_pruned(found: Known) -> None:
         raise TapError("the journal has not all of its events any more", where=found.key, hint=hint)
 
 
-def trim(
-    journal: Journal, key: str, *, since: int | None, until: int | None, venue: str | None = None
-) -> Plan:
+def trim(journal: Journal, key: str, *, since: int | None, until: int | None, venue: str | None = None) -> Plan:
     """A plan that leaves of a session what lies between two moments."""
     found = chosen(journal, key, venue)
     begins, ends = span_of(found.rows)
@@ -343,7 +350,11 @@ def split(
         second = renamed(second, names)
     moved = {name: new + name[len(key) :] for name, row in found.rows.items() if name not in first}
     after = {key: first, new: second}
-    return Plan("split", {key: found, new: other}, after, args, moved, counted(first.values()))
+    return Plan("split", {key: found, new: other}, after, args, moved, less(_final(first), {}))
+
+
+def _final(rows: Rows) -> Mapping[str, Any]:
+    return session_of(rows).fields.get("finalState") or {}
 
 
 def merge(journal: Journal, keys: Sequence[str], *, venue: str | None = None) -> Plan:
@@ -355,7 +366,7 @@ def merge(journal: Journal, keys: Sequence[str], *, venue: str | None = None) ->
     if done is not None:
         return done
     found = sorted((chosen(journal, key, venue) for key in args["from"]), key=lambda one: span_of(one.rows))
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in pairwise(found):
         if venue_of(one.key) != venue_of(other.key):
             raise TapError(f"this session is of another venue than {one.key}", where=other.key)
         if span_of(other.rows)[0] < span_of(one.rows)[1]:
@@ -365,13 +376,8 @@ def merge(journal: Journal, keys: Sequence[str], *, venue: str | None = None) ->
     into = found[0].key
     after: dict[str, Rows] = {into: whole, **{one.key: {} for one in found[1:]}}
     moved |= {one.key: into for one in found[1:]}
-    base = _less(counted(whole.values()), counted(found[-1].rows.values()))
+    base = less(_final(whole), _final(found[-1].rows))
     return Plan("merge", {one.key: one for one in found}, after, args, moved, base)
-
-
-def _less(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    counts = {kind: number - part["counts"].get(kind, 0) for kind, number in whole["counts"].items()}
-    return {"counts": counts, **{name: whole[name] - part[name] for name in ("gaps", "gapMs")}}
 
 
 def _done_before(journal: Journal, how: How, keys: Sequence[str], args: Mapping[str, Any]) -> Plan | None:
@@ -399,6 +405,9 @@ def undo(journal: Journal, key: str, *, venue: str | None = None) -> Plan:
     if not mine:
         raise TapError("nothing was done to this session that could be taken back", where=key, hint=_SESSIONS)
     step = mine[-1]
+    gone = {name for name, _, _ in journal.forgotten()} & set(step.keys)
+    if gone:
+        raise TapError(f"{min(gone)} was forgotten, and stays so", where=key)
     for other in step.keys:
         later = of_session(steps, other)[-1]
         if later is not step:
@@ -412,6 +421,7 @@ class _Undo:
 
     def __init__(self, journal: Journal, step: Step) -> None:
         self._step = step
+        self._steps = journal.steps()
         self._kept = {name: list(journal.session_entries(name)) for name in step.keys}
         self._before: dict[str, Rows] = {name: self._rows_before(name) for name in step.keys}
 
@@ -441,9 +451,10 @@ class _Undo:
 
     def _late(self, name: str) -> Iterator[Entry]:
         """What was told of a session since the step, as if that had not been."""
-        since = [one.entry for one in self._kept[name] if one.seq > self._step.seqs[name]]
-        for entry in since[self._step.wrote.get(name, 0) :]:
-            home = self._home(entry)
+        since = [one for one in self._kept[name] if one.seq > self._step.seqs[name]]
+        by_steps = {seq for step in self._steps for seq in _written(step, name, since)}
+        for one in since:
+            home = None if one.seq in by_steps else self._home(one.entry)
             if home is not None:
                 yield home
 
@@ -455,7 +466,7 @@ class _Undo:
             return self._out_of_one(entry)
         if how == "rename" and entry.op == "session":
             return self._with_names(entry)
-        return entry if how not in ("split", "merge", "make") or entry.op != "session" else None
+        return None if how == "make" or (how in ("split", "merge") and entry.op == "session") else entry
 
     def _with_names(self, entry: Entry) -> Entry:
         before = session_of(self._before[entry.session_key]).fields
@@ -472,7 +483,7 @@ class _Undo:
         if still in old:
             whose = next(key for key in self._step.keys if old[still].startswith(f"{key}/"))
         else:
-            whose = self._at(entry)
+            whose = self._at(entry) if entry.op == "event" else entry.session_key
         if entry.op == "still" and still in old:
             return structs.replace(entry, key=old[still], session_key=whose)
         return entry if whose == entry.session_key else self._moved(entry, whose, sign=-1)
@@ -480,7 +491,9 @@ class _Undo:
     def _at(self, entry: Entry) -> str:
         at = int(entry.fields.get("at", entry.version))
         began = {name: session_of(rows).fields["startedAt"] for name, rows in self._before.items()}
-        return max((name for name in began if began[name] <= at), key=lambda name: began[name], default=entry.session_key)
+        return max(
+            (name for name in began if began[name] <= at), key=lambda name: began[name], default=entry.session_key
+        )
 
     def _moved(self, entry: Entry, to: str, *, sign: int) -> Entry | None:
         if entry.op == "session":
@@ -489,6 +502,13 @@ class _Undo:
             return structs.replace(entry, key=to, session_key=to, fields=fields)
         row = rekeyed(_as_row(entry), to)
         return Entry(row.key, row.op, to, row.version, row.fields)
+
+
+def _written(step: Step, name: str, kept: Sequence[Kept]) -> list[int]:
+    """Which of the entries of a session a step is."""
+    if name not in step.seqs:
+        return []
+    return [one.seq for one in kept if one.seq > step.seqs[name]][: step.wrote.get(name, 0)]
 
 
 def _as_row(entry: Entry) -> Row:

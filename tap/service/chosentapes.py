@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 from tap.adapters.tape import TapeHeader, Tapes, open_tape
 from tap.core.chosen import Choice, ChosenPipeline
-from tap.core.errors import TapError, TapeInvalid
+from tap.core.errors import TapeInvalid, TapError
 from tap.core.mapping import Dialect
 from tap.core.model import Entry, Observation, Policy
 from tap.service.flight import segments
 
-__all__ = ["Told", "oldest", "read_chosen"]
+__all__ = ["Told", "oldest", "read_chosen", "venue_on"]
 
 _LEAD_MS = 12 * 3_600_000
 _LEAD_BYTES = 48 * 2**20
@@ -53,6 +53,11 @@ class _Tape(NamedTuple):
 def oldest(directory: Path) -> int | None:
     """When (wall ms) the oldest tape begins; None where there is none."""
     return next((tape.started_at for tape in _tapes(directory)), None)
+
+
+def venue_on(directory: Path) -> str | None:
+    """The venue that the newest tape is of."""
+    return next((tape.header.venue for tape in reversed(list(_tapes(directory)))), None)
 
 
 def _tapes(directory: Path) -> Iterator[_Tape]:

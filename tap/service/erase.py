@@ -1,7 +1,8 @@
 """Frames of a session that is forgotten go from the flight recorder's tapes too; the rest of these stays as it is.
 
 A frame goes where the tapes themselves show the session with it, and where the journal says that it ran then: so it
-does not matter whether today's dialect still knows it. Each tape is written anew beside the old one and takes its
+does not matter whether today's dialect still knows it. Of a session that somebody chose afterwards, those of the time
+that was chosen go, and what was told of its stills later. Each tape is written anew beside the old one and takes its
 place whole; one that the service is writing is taken from under it first, on which it begins another.
 """
 
@@ -19,6 +20,8 @@ from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Kept
 from tap.adapters.private import sync_directory
 from tap.adapters.tape import TapeHeader, Tapes
+from tap.core.chosen import Choice, ChosenPipeline
+from tap.core.codec import session_key
 from tap.core.errors import MappingInvalid, TapError
 from tap.core.mapping import Dialect
 from tap.core.model import Frame, Policy, SourceItem
@@ -48,13 +51,19 @@ def spans_of(kept: Iterable[Kept]) -> list[Span]:
     return spans if begun is None else [*spans, (begun, begun + 2 * _BEFORE_MS)]
 
 
-def erase(directory: Path, session_key: str, spans: Sequence[Span], dialect: str) -> int:
+def erase(directory: Path, key: str, spans: Sequence[Span], dialect: str, *, chosen: Sequence[Span] = ()) -> int:
     """Take a session's frames from the tapes in ``directory``; how many went.
 
-    ``dialect`` reads tapes whose own is not here any more. Raises ``TapError`` where a tape cannot be written anew;
+    ``chosen``: when it ran, by the times of rows, where somebody chose that. ``dialect`` reads tapes whose own is not
+    here any more. Raises ``TapError`` where a tape cannot be written anew;
     what was done till then stays done, and the rest can be tried again.
     """
-    doomed = _Doomed(session_key, spans, dialect).find(segments(directory))
+    paths = segments(directory)
+    doomed: dict[Path, set[int]] = {}
+    choices: Sequence[Span | None] = chosen or [None]
+    for one in choices:
+        for path, numbers in _Doomed(key, spans, dialect, one).find(paths).items():
+            doomed.setdefault(path, set()).update(numbers)
     for path, numbers in doomed.items():
         try:
             _rewrite(_let_go(path), numbers)
@@ -66,9 +75,10 @@ def erase(directory: Path, session_key: str, spans: Sequence[Span], dialect: str
 class _Doomed:
     """Which lines have to go: frames that came while the session ran, and those that told something of it later."""
 
-    def __init__(self, session_key: str, spans: Sequence[Span], dialect: str) -> None:
-        self._session_key = session_key
+    def __init__(self, key: str, spans: Sequence[Span], dialect: str, chosen: Span | None) -> None:
+        self._session_key = key
         self._spans = spans
+        self._chosen = None if chosen is None else Choice(*chosen)
         self._fallback = dialect
         self._pipeline: Pipeline | None = None
 
@@ -86,14 +96,16 @@ class _Doomed:
         return found
 
     def _next_tape(self, header: TapeHeader) -> None:
-        before = self._pipeline
-        self._pipeline = Pipeline(
-            self._dialect(header.dialect),
-            venue=header.venue or "local",
-            tap=header.tap or "tape",
-            policy=header.policy or Policy(),
-            checkpoint=None if before is None else before.checkpoint(),
-        )
+        checkpoint = None if self._pipeline is None else self._pipeline.checkpoint()
+        dialect, venue, tap = self._dialect(header.dialect), header.venue or "local", header.tap or "tape"
+        policy = header.policy or Policy()
+        if self._chosen is None:
+            self._pipeline = Pipeline(dialect, venue=venue, tap=tap, policy=policy, checkpoint=checkpoint)
+        else:
+            self._session_key = session_key(venue, None, self._chosen.since)
+            self._pipeline = ChosenPipeline(
+                dialect, self._chosen, venue=venue, tap=tap, policy=policy, checkpoint=checkpoint
+            )
 
     def _dialect(self, name: str | None) -> Dialect:
         with suppress(MappingInvalid):

@@ -14,8 +14,10 @@ from pydantic import SecretStr
 
 from tap.adapters.journal import Journal
 from tap.adapters.ledger import Ledger, LedgerRefused
+from tap.core.codec import key_part, venue_of
 from tap.core.errors import JournalError, SettingsInvalid, TapError
 from tap.core.merge import Row, fold
+from tap.core.steps import effective, of_session
 from tap.service.config import Settings
 from tap.service.erase import Span, erase, spans_of
 from tap.service.keys import SecretFileInvalid, read_secret
@@ -123,23 +125,73 @@ async def forget(settings: Settings, session_key: str, admin: SecretStr | None) 
     ``JournalError``.
     """
     rows = None
+    # What was joined to it goes with it.
+    keys = _joined(settings.journal_path, session_key)
     if settings.convex_url is not None and admin is not None:
-        rows = await _forget_rows(settings.convex_url, settings.convex_module, session_key, admin)
+        rows = sum([await _forget_rows(settings.convex_url, settings.convex_module, key, admin) for key in keys])
     # The journal after the tapes: it knows when the session ran, also where this has to be run again.
-    frames = erase(settings.tapes_path, session_key, _spans(settings.journal_path, session_key), settings.dialect)
+    spans, chosen = _spans(settings.journal_path, session_key)
+    frames = 0 if spans is None else erase(settings.tapes_path, session_key, spans, settings.dialect, chosen=chosen)
     entries = 0
     if settings.journal_path.exists():
         with Journal.open(settings.journal_path) as journal:
-            entries = journal.forget(session_key)
+            entries = sum(journal.forget(key) for key in keys)
     remains = [path for path in _aside(settings.state_dir) if not _clean(path, session_key)]
     return Forgotten(rows, entries, frames, remains)
 
 
-def _spans(path: Path, session_key: str) -> list[Span]:
+def _joined(path: Path, session_key: str) -> list[str]:
+    """The session, and those that were joined to it."""
     if not path.exists():
-        return []
+        return [session_key]
     with Journal.open(path, readonly=True) as journal:
-        return spans_of(journal.session_entries(session_key))
+        steps = [step for step in effective(journal.steps()) if step.how == "merge" and step.keys[0] == session_key]
+        others = dict.fromkeys(key for step in steps for key in step.keys[1:])
+        return [session_key, *(key for key in others if not _is_there(journal, key))]
+
+
+def _is_there(journal: Journal, key: str) -> bool:
+    row = fold(kept.entry for kept in journal.entries(key, op="session")).get(key)
+    return row is not None and row.retracted is None
+
+
+def _spans(path: Path, session_key: str) -> tuple[list[Span] | None, list[Span]]:
+    """When a session ran, by what the journal keeps of it, and by what somebody chose; None: no frame is its own."""
+    if not path.exists():
+        return [], []
+    with Journal.open(path, readonly=True) as journal:
+        touched = [step for step in of_session(journal.steps(), session_key) if step.how != "rename"]
+        if not touched:
+            return spans_of(journal.session_entries(session_key)), []
+        chosen = _chosen(journal, session_key)
+        return ([] if chosen else None), chosen
+
+
+def _chosen(journal: Journal, session_key: str) -> list[Span]:
+    """All the time that was ever a session's, without what is another's now."""
+    begins = ends = None
+    for kept in journal.entries(session_key, op="session"):
+        fields = kept.entry.fields
+        if isinstance(fields.get("startedAt"), int) and isinstance(fields.get("completedAt"), int):
+            begins = min(fields["startedAt"], fields["startedAt"] if begins is None else begins)
+            ends = max(fields["completedAt"], fields["completedAt"] if ends is None else ends)
+    if begins is None or ends is None:
+        return []
+    left = [(begins, ends)]
+    for row in fold(kept.entry for kept in journal.session_rows(f"{key_part(venue_of(session_key))}/")).values():
+        since, until = row.fields.get("startedAt"), row.fields.get("completedAt")
+        if row.key != session_key and row.retracted is None and isinstance(since, int) and isinstance(until, int):
+            left = [piece for one in left for piece in _without(one, since, until)]
+    return left
+
+
+def _without(span: Span, since: int, until: int) -> list[Span]:
+    begins, ends = span
+    if until < begins or since > ends:
+        return [span]
+    # Where one part follows another at once, what happened then is of the second.
+    after = until if until == begins else until + 1
+    return [piece for piece in ((begins, min(ends, since - 1)), (max(begins, after), ends)) if piece[0] <= piece[1]]
 
 
 async def _forget_rows(url: str, module: str, session_key: str, admin: SecretStr) -> int:

@@ -200,9 +200,7 @@ def find(
     """Spans outside of sessions in which something was shot, longest first."""
     watch = _Watch()
     choice = Choice(_FOREVER, _FOREVER)
-    told = read_chosen(
-        directory, dialect, choice, venue=venue, begin=since, on_progress=on_progress, seen=watch
-    )
+    told = read_chosen(directory, dialect, choice, venue=venue, begin=since, on_progress=on_progress, seen=watch)
     taken = sorted(_span(row, now) for row in _sessions(journal, told.venue))
     did = sorted((one for one in watch.did.values() if since <= one.at <= min(until, now)), key=lambda one: one.at)
     spans = [_found(part) for part in _parts([one for one in did if not _is_in(one.at, taken)], taken)]
@@ -231,4 +229,3 @@ def _found(part: Sequence[_Did]) -> Found:
     numbers = {what: len({(one.name, one.at) for one in part if one.what == what}) for what in ("cut", "camera")}
     stills = len({one.name for one in part if one.what == "still"})
     return Found(part[0].at, part[-1].at, numbers["cut"], stills, numbers["camera"])
-

@@ -4,6 +4,9 @@ A mapping mended on Monday repairs Saturday's history: rows that the tapes now g
 journal keeps, and with ``apply`` the difference goes into the journal, and from there into the ledger, under the same
 keys and with a higher ``revision``. Rows that the new reading lacks are marked ``retracted``, never deleted.
 
+What somebody chose afterwards (``session``) stands: a session that was made, cut or joined is left out, one that was
+named anew keeps its name.
+
 The tapes are evidence only of what is on them. Of a session whose beginning is not there, or in which frames are
 missing, the session's own row is left alone, cameras and stills are only added, and events are taken back only where
 the tapes were running. A session that is live, by either reading, is left out altogether.
@@ -16,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from tap.adapters.journal import Journal, Kept
 from tap.adapters.tape import TapeHeader, Tapes
@@ -25,6 +28,7 @@ from tap.core.mapping import Dialect
 from tap.core.merge import Row, fold
 from tap.core.model import Entry, Opened, Policy, SourceItem
 from tap.core.pipeline import Pipeline
+from tap.core.steps import effective, of_session
 from tap.service.flight import segments
 
 __all__ = ["Change", "Rederived", "lines", "rederive"]
@@ -34,6 +38,7 @@ Kind: TypeAlias = Literal["added", "changed", "gone"]
 _TRIES = 5
 _HEARD_MS = 6_000
 """How far the length of a gap may be off after a kill: what was last heard is saved no oftener."""
+_CHOSEN = "was chosen afterwards"
 _MOMENTS_MS = 3_600_000
 """A session that was committed this long after it happened was not heard by the service, but put into the journal."""
 
@@ -225,6 +230,7 @@ class _Comparison:
         self._result = Rederived(tapes=told.tapes)
         self._seen: dict[str, int] = {}
         self._rows_before: dict[str, dict[str, Row]] = {}
+        self._steps = effective(journal.steps())
 
     def result(self, session: str | None) -> Rederived:
         begin = min((run.first for run in self._told.runs), default=0)
@@ -236,7 +242,9 @@ class _Comparison:
         for key in keys if session is None else [session]:
             self._compare(key)
         if session is not None and session in self._result.left_out:
-            raise TapError(self._result.left_out[session], where=session, hint="run it again once the session is over")
+            why = self._result.left_out[session]
+            hint = f"see 'multicam-tap session log {session}'" if why == _CHOSEN else "run it again once it is over"
+            raise TapError(why, where=session, hint=hint)
         return self._result
 
     def keep(self, dialect: Dialect) -> bool:
@@ -264,6 +272,12 @@ class _Comparison:
     def _compare(self, key: str) -> None:
         known = _Known(list(self._journal.session_entries(key)))
         told = dict(self._told.rows.get(key, {}))
+        chosen = {step.how for step in of_session(self._steps, key)}
+        if chosen - {"rename"}:
+            self._result.left_out[key] = _CHOSEN
+            return
+        if chosen and key in told and key in known.rows:
+            told[key] = _with_names(told[key], known.rows[key])
         if _is_live(known.rows.get(key)):
             self._result.left_out[key] = "is live"
             return
@@ -351,6 +365,15 @@ def _of_the_tapes(row: Row, known: _Known) -> bool:
     """Whether a gap is only one of the tapes: where they begin, or break off, and the service went on hearing."""
     was = known.rows.get(row.key)
     return _cause(row.fields) in ("first sight", "tap restart") and (was is None or was.retracted is not None)
+
+
+def _with_names(row: Row, was: Row) -> Row:
+    """The session's row with what somebody called it afterwards, and who did."""
+    fields = {name: value for name, value in row.fields.items() if name not in ("title", "notes")}
+    fields |= {name: was.fields[name] for name in ("title", "notes") if name in was.fields}
+    made = (was.fields.get("source") or {}).get("made")
+    source = {**fields.get("source", {}), **({"made": made} if made else {})}
+    return structs.replace(row, fields={**fields, "source": source})
 
 
 def _with_server(row: Row, was: Row) -> dict[str, Any]:

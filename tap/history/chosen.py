@@ -1,0 +1,148 @@
+"""Sessions before and after somebody chose, what was done to one, and what looks like a shoot: for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import tzinfo
+from typing import Any, Protocol
+
+from tap.history.words import clock, counted, day, lasting, moment, plain
+
+__all__ = ["found_lines", "log_lines", "picture_lines"]
+
+_BAR = 30
+"""Cells of the axis on which the sessions lie."""
+_TITLE = 28
+
+
+class _Shown(Protocol):
+    @property
+    def key(self) -> str: ...
+    @property
+    def title(self) -> str | None: ...
+    @property
+    def started_at(self) -> int: ...
+    @property
+    def completed_at(self) -> int: ...
+    @property
+    def cameras(self) -> int: ...
+    @property
+    def cuts(self) -> int: ...
+    @property
+    def stills(self) -> int: ...
+    @property
+    def gaps(self) -> int: ...
+
+
+class _Changed(Protocol):
+    @property
+    def key(self) -> str: ...
+    @property
+    def added(self) -> int: ...
+    @property
+    def changed(self) -> int: ...
+    @property
+    def gone(self) -> int: ...
+
+
+def picture_lines(
+    before: Sequence[_Shown],
+    after: Sequence[_Shown],
+    changes: Sequence[_Changed],
+    remark: str | None,
+    zone: tzinfo | None,
+) -> Iterator[str]:
+    """The sessions before and after on one axis, and how many rows change."""
+    everyone = [*before, *after]
+    if everyone:
+        begins, ends = min(one.started_at for one in everyone), max(one.completed_at for one in everyone)
+        width = max(len(plain(one.key)) for one in everyone)
+        titles = max(len(_title(one)) for one in everyone)
+        for word, sessions in (("before", before), ("after", after)):
+            yield f"{word}  {day(begins, zone)}" if sessions else f"{word}  no session"
+            for one in sessions:
+                bar = _bar(one, begins, ends)
+                span = f"{clock(one.started_at, zone)} {bar} {clock(one.completed_at, zone)}"
+                yield f"  {plain(one.key):<{width}}  {_title(one):<{titles}}  {span}  {_numbers(one)}".rstrip()
+    for change in changes:
+        numbers = ((change.added, "added"), (change.changed, "changed"), (change.gone, "taken back"))
+        told = ", ".join(f"{number} {what}" for number, what in numbers if number)
+        yield f"rows of {plain(change.key)}: {told}"
+    if remark:
+        yield plain(remark)
+
+
+def _title(one: _Shown) -> str:
+    title = plain(one.title or "-")
+    return title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}…"
+
+
+def _bar(one: _Shown, begins: int, ends: int) -> str:
+    length = max(1, ends - begins)
+    since = min(_BAR - 2, (one.started_at - begins) * _BAR // length)
+    until = max(since + 2, -(-(one.completed_at - begins) * _BAR // length))
+    return f"{' ' * since}├{'─' * (until - since - 2)}┤{' ' * (_BAR - until)}"
+
+
+def _numbers(one: _Shown) -> str:
+    gaps = f"  {counted(one.gaps, 'gap')}" if one.gaps else ""
+    cameras, stills = counted(one.cameras, "camera"), counted(one.stills, "still")
+    return f"{lasting(one.completed_at - one.started_at)}  {cameras}  {counted(one.cuts, 'cut')}  {stills}{gaps}"
+
+
+class _Logged(Protocol):
+    @property
+    def how(self) -> str: ...
+    @property
+    def at(self) -> int: ...
+    @property
+    def by(self) -> str: ...
+    @property
+    def keys(self) -> list[str]: ...
+    @property
+    def args(self) -> dict[str, Any]: ...
+    @property
+    def undone(self) -> bool: ...
+
+
+def log_lines(steps: Sequence[_Logged], zone: tzinfo | None) -> Iterator[str]:
+    """What was done to a session, a line a step."""
+    for step in steps:
+        others = ", ".join(map(plain, step.keys))
+        told = "".join(f"  {name} {value}" for name, value in _asked(step.args, zone))
+        undone = "  (taken back)" if step.undone else ""
+        yield f"{day(step.at, zone)} {clock(step.at, zone)}  {plain(step.by)}  {step.how}{told}  {others}{undone}"
+
+
+def _asked(args: Mapping[str, Any], zone: tzinfo | None) -> Iterator[tuple[str, str]]:
+    words = {"since": "from", "until": "to", "at": "at", "title": "title", "notes": "notes", "how": ""}
+    for name, value in args.items():
+        if name in ("since", "until", "at"):
+            yield words[name], clock(value, zone)
+        elif name in words:
+            yield words[name], plain(repr(value) if name in ("title", "notes") else str(value))
+
+
+class _Found(Protocol):
+    @property
+    def since(self) -> int: ...
+    @property
+    def until(self) -> int: ...
+    @property
+    def cuts(self) -> int: ...
+    @property
+    def stills(self) -> int: ...
+    @property
+    def cameras(self) -> int: ...
+
+
+def found_lines(spans: Sequence[_Found], zone: tzinfo | None) -> Iterator[str]:
+    """Spans that look like a shoot, each with the command that makes a session of it."""
+    for one in spans:
+        numbers = (
+            f"{counted(one.cuts, 'cut')}, {counted(one.stills, 'still')}, {counted(one.cameras, 'camera')} came in"
+        )
+        until = -(-one.until // 1000) * 1000
+        span = f"{day(one.since, zone)} {clock(one.since, zone)} to {clock(until, zone)}"
+        yield f"{span}  {lasting(until - one.since)}  {numbers}"
+        yield f"  multicam-tap session make --from {moment(one.since, zone)} --to {moment(until, zone)}"

@@ -1,0 +1,528 @@
+"""Sessions made, cut, joined and named afterwards: beside the service that records, across a kill, for ever."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tap.adapters.journal import Journal
+from tap.core.errors import TapError
+from tap.core.merge import fold
+from tap.service.choosing import Plan, log, merge, rename, split, trim, undo
+from tap.service.erase import erase
+from tap.service.flight import segments
+from tap.service.forget import _spans as spans_to_forget
+from tap.service.making import find, make
+from tap.service.rederive import rederive
+from tests.service.chosen import NOW, done, rows, told
+from tests.service.house import RIGHT, T0, House
+
+ROOT = Path(__file__).parents[2]
+LATER = T0 + 10**9
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path / "state")
+    yield made
+    made.recorder.stop(60)
+    made.journal.close()
+
+
+def beside(house: House) -> Journal:
+    """The journal as a command opens it, while the service has it."""
+    house.written()
+    return Journal.open(house.journal.path)
+
+
+def unstarted(house: House, cuts: int = 6) -> tuple[int, int]:
+    """A shoot for which nobody pressed Start: from when to when."""
+    house.state(None)
+    house.later(20_000)
+    since = T0 + house.now
+    house.later(1_000)
+    for cut in range(cuts):
+        house.later(3_000)
+        house.say("cut", to=f"c{(cut + 1) % 2 + 1}", cut_id=f"u{cut}", **{"from": f"c{cut % 2 + 1}"})
+        house.state(None, f"c{(cut + 1) % 2 + 1}")
+    house.later(2_000)
+    until = T0 + house.now
+    house.later(30_000)
+    return since, until
+
+
+def make_it(house: House, journal: Journal, since: int, until: int, *, now: int = LATER, **names: str) -> Plan:
+    house.written()
+    return make(house.tapes, journal, RIGHT, venue="hall", since=since, until=until, names=names, now=now)
+
+
+def heard_session(house: House, *, open_it: bool = True) -> None:
+    """Session s1 with a still that is asked for in each half, and not uploaded yet."""
+    if open_it:
+        house.open()
+    house.state(None)
+    house.later(1_000)
+    house.say("session_started", session={"id": "s1", "title": "Autumn"})
+    house.state()
+    for half in ("a", "b"):
+        house.later(4_000)
+        house.say("still_requested", still_id=half, camera_ids=["c1"])
+        house.say("cut", to="c2", cut_id=f"to-{half}", **{"from": "c1"})
+        house.later(4_000)
+        house.say("cut", to="c1", cut_id=f"from-{half}", **{"from": "c2"})
+    house.say("session_ended", session_id="s1", reason="operator")
+    house.state(None)
+    house.later(8_000)
+
+
+MIDDLE = T0 + 1_000 + 8_000 + 500
+
+
+# ---------------------------------------------------------------------------------------------- made beside the service
+
+
+def test_a_shoot_is_made_while_the_service_records(house: House) -> None:
+    """It has its cuts, says who made it and when, and the service goes on as if nothing had been."""
+    house.open()
+    since, until = unstarted(house)
+    with beside(house) as journal:
+        picture = done(journal, make_it(house, journal, since, until, title="Late one"))
+    assert [(one.key, one.cuts, one.cameras) for one in picture.after] == [(f"hall/@{since}", 6, 2)]
+    own = told(house.journal)[f"hall/@{since}"]
+    assert (own["title"], own["status"], own["startedAt"], own["completedAt"]) == ("Late one", "complete", since, until)
+    assert own["source"]["made"] == {"how": "make", "at": NOW, "by": "anna"}
+    assert {row.revision for row in rows(house.journal).values()} == {1}
+    house.shoot("s1")
+    assert told(house.journal, "hall/s1")["hall/s1"]["status"] == "complete"
+    house.stop()
+
+
+def test_the_same_command_twice_changes_nothing(house: House) -> None:
+    house.open()
+    since, until = unstarted(house)
+    with beside(house) as journal:
+        done(journal, make_it(house, journal, since, until))
+        before = journal.last_seq(), journal.steps()
+        assert done(journal, make_it(house, journal, since, until)).changes == []
+        assert (journal.last_seq(), journal.steps()) == before
+    house.stop()
+
+
+def test_made_again_it_gains_what_came_since(house: House) -> None:
+    """A still that is uploaded days later is in it once it is made again; its name stays."""
+    house.open()
+    house.state(None)
+    house.later(5_000)
+    since = T0 + house.now
+    house.say("still_requested", still_id="a", camera_ids=["c1"])
+    house.later(3_000)
+    until = T0 + house.now
+    house.later(60_000)
+    with beside(house) as journal:
+        done(journal, make_it(house, journal, since, until, title="Late one"))
+        key = f"hall/@{since}"
+        assert told(journal)[f"{key}/still/a/c1"]["status"] == "requested"
+        house.later(3_600_000)
+        house.say("still_captured", still_id="a", camera_id="c1")
+        house.say("still_uploaded", still_id="a", camera_id="c1", storage_key="k")
+        done(journal, make_it(house, journal, since, until))
+        assert told(journal)[f"{key}/still/a/c1"]["status"] == "uploaded"
+        assert told(journal)[key]["title"] == "Late one"
+    house.stop()
+
+
+def test_missing_tapes_are_gaps(tmp_path: Path) -> None:
+    """A tape that is gone is a gap: what happened on it is not made up, and the state is known again after it."""
+    house = House(tmp_path / "state", segment_bytes=1_500)
+    house.open()
+    since, until = unstarted(house, cuts=12)
+    house.stop()
+    paths = segments(house.tapes)
+    paths[len(paths) // 2].unlink()
+    with beside(house) as journal:
+        (one,) = done(journal, make_it(house, journal, since, until)).after
+        gaps = [row.fields for row in rows(journal).values() if row.fields.get("kind") == "gap"]
+    assert one.gaps == len(gaps) == 1
+    assert one.cuts < 12
+    assert gaps[0]["detail"]["cause"] == "overflow"
+    house.journal.close()
+
+
+def test_a_session_that_is_live_is_refused(house: House) -> None:
+    """Nothing is made over it, and nothing is done to it."""
+    house.open()
+    house.state(None)
+    house.later(5_000)
+    since = T0 + house.now
+    house.say("session_started", session={"id": "s1"})
+    house.state()
+    house.later(5_000)
+    with beside(house) as journal:
+        with pytest.raises(TapError, match="a session is live then: hall/s1"):
+            make_it(house, journal, since - 2_000, T0 + house.now)
+        for plan in (
+            lambda: trim(journal, "hall/s1", since=since + 1, until=None),
+            lambda: rename(journal, "hall/s1", names={"title": "x"}),
+            lambda: split(journal, "hall/s1", at=since + 1),
+            lambda: merge(journal, ["hall/s1", "hall/s0"]),
+        ):
+            with pytest.raises(TapError, match=r"is live|no session of this key"):
+                plan()
+
+
+# ---------------------------------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "says"),
+    [
+        (5_000, 4_000, "before it begins"),
+        (-60_000, 10_000, "the oldest tape begins at"),
+        (5_000, 10**10, "lies in the future"),
+        (24_500, 24_600, "no frame"),
+    ],
+)
+def test_times_that_cannot_be(house: House, since: int, until: int, says: str) -> None:
+    house.open()
+    unstarted(house)
+    with beside(house) as journal, pytest.raises(TapError, match=says):
+        make_it(house, journal, T0 + since, T0 + until)
+
+
+def test_what_overlaps_is_told_with_both_keys(house: House) -> None:
+    house.open()
+    house.shoot("s1")
+    since, until = T0 + 500, T0 + house.now
+    with beside(house) as journal, pytest.raises(TapError) as told_:
+        make_it(house, journal, since, until)
+    assert "hall/s1" in str(told_.value)
+    assert f"hall/@{since}" in str(told_.value)
+
+
+def test_keys_that_cannot_be(house: House) -> None:
+    """Of another venue, of nobody, of one that was joined to another."""
+    heard_session(house)
+    with beside(house) as journal:
+        with pytest.raises(TapError, match="is of another venue, hall"):
+            rename(journal, "hall/s1", names={"title": "x"}, venue="attic")
+        with pytest.raises(TapError, match="no session of this key"):
+            rename(journal, "hall/s9", names={"title": "x"})
+        with pytest.raises(TapError, match="lasted from"):
+            split(journal, "hall/s1", at=T0)
+        with pytest.raises(TapError, match="lasted from"):
+            trim(journal, "hall/s1", since=T0, until=None)
+        with pytest.raises(TapError, match="two or more"):
+            merge(journal, ["hall/s1", "hall/s1"])
+        done(journal, split(journal, "hall/s1", at=MIDDLE))
+        done(journal, merge(journal, ["hall/s1", f"hall/s1@{MIDDLE}"]))
+        with pytest.raises(TapError, match="was taken back"):
+            rename(journal, f"hall/s1@{MIDDLE}", names={"title": "x"})
+
+
+# ---------------------------------------------------------------------------------------------- what comes later
+
+
+def late(house: House, still: str) -> None:
+    house.say("still_captured", still_id=still, camera_id="c1")
+    house.say("still_uploaded", still_id=still, camera_id="c1", storage_key=f"k/{still}")
+
+
+def test_a_late_still_goes_where_its_still_went(house: House) -> None:
+    """After a split and after a merge; taken back, it is where it would have been."""
+    heard_session(house)
+    second = f"hall/s1@{MIDDLE}"
+    with beside(house) as journal:
+        done(journal, split(journal, "hall/s1", at=MIDDLE))
+        late(house, "a")
+        late(house, "b")
+        stills = {key: row.fields["status"] for key, row in rows(journal).items() if row.op == "still"}
+        assert stills == {"hall/s1/still/a/c1": "uploaded", f"{second}/still/b/c1": "uploaded"}
+        captures = {key: row.fields for key, row in rows(journal).items() if row.fields.get("kind") == "still_capture"}
+        assert captures[f"{second}/still_capture/b/c1"]["stillKey"] == f"{second}/still/b/c1"
+        assert set(captures) == {"hall/s1/still_capture/a/c1", f"{second}/still_capture/b/c1"}
+        done(journal, undo(journal, second))
+        stills = {key: row.fields["status"] for key, row in rows(journal).items() if row.op == "still"}
+        assert stills == {"hall/s1/still/a/c1": "uploaded", "hall/s1/still/b/c1": "uploaded"}
+    house.stop()
+
+
+def test_a_late_still_of_a_joined_session_goes_with_it(house: House) -> None:
+    """Also where both had a still of that name."""
+    heard_session(house)
+    house.say("session_started", session={"id": "s2", "title": "Evening"})
+    house.state("s2")
+    house.later(2_000)
+    house.say("still_requested", still_id="c", camera_ids=["c1"])
+    house.later(2_000)
+    house.say("session_ended", session_id="s2")
+    house.state(None)
+    house.later(6_000)
+    with beside(house) as journal:
+        done(journal, merge(journal, ["hall/s2", "hall/s1"]))
+        late(house, "c")
+        late(house, "a")
+        found = rows(journal)
+        assert {row.session_key for row in found.values()} == {"hall/s1"}
+        stills = {key: row.fields["status"] for key, row in found.items() if row.op == "still"}
+        assert stills == {
+            "hall/s1/still/a/c1": "uploaded",
+            "hall/s1/still/b/c1": "requested",
+            "hall/s1/still/c/c1": "uploaded",
+        }
+        gaps = [row.fields for row in found.values() if row.fields.get("kind") == "gap"]
+        assert [gap["detail"]["cause"] for gap in gaps] == ["between sessions"]
+        done(journal, undo(journal, "hall/s1"))
+        statuses = {key: row.fields["status"] for key, row in rows(journal).items() if row.op == "still"}
+        assert statuses["hall/s2/still/c/c1"] == "uploaded"
+        assert statuses["hall/s1/still/a/c1"] == "uploaded"
+    house.stop()
+
+
+def test_a_name_stays_when_the_session_shows_again(house: House) -> None:
+    """The server tells the old title once more; who was asked last was a person."""
+    heard_session(house)
+    with beside(house) as journal:
+        done(journal, rename(journal, "hall/s1", names={"title": "Winter", "notes": ""}))
+    house.say("session_started", session={"id": "s1", "title": "Autumn"})
+    house.state()
+    assert told(house.journal)["hall/s1"]["status"] == "live"
+    assert told(house.journal)["hall/s1"]["title"] == "Winter"
+    house.later(2_000)
+    house.say("session_ended", session_id="s1")
+    house.state(None)
+    assert told(house.journal)["hall/s1"]["title"] == "Winter"
+    house.stop()
+
+
+def test_the_last_part_ends_with_its_session(house: House) -> None:
+    """A session that was split goes on: the second part does, and has its end."""
+    heard_session(house)
+    second = f"hall/s1@{MIDDLE}"
+    with beside(house) as journal:
+        done(journal, split(journal, "hall/s1", at=MIDDLE))
+    first = told(house.journal, "hall/s1")
+    house.say("session_started", session={"id": "s1", "title": "Autumn"})
+    house.state()
+    house.later(2_000)
+    house.say("cut", to="c2", cut_id="more", **{"from": "c1"})
+    house.later(2_000)
+    house.say("session_ended", session_id="s1")
+    house.state(None)
+    own = told(house.journal, second)
+    assert own[second]["completedAt"] == T0 + house.now
+    assert own[second]["finalState"]["counts"]["cut"] == 3
+    assert f"{second}/cut/more/{T0 + house.now - 2_000}" in own
+    assert told(house.journal, "hall/s1") == first
+    house.stop()
+
+
+def test_what_was_cut_off_stays_off(house: House) -> None:
+    heard_session(house)
+    with beside(house) as journal:
+        done(journal, trim(journal, "hall/s1", since=MIDDLE, until=None))
+        before = told(journal)
+        late(house, "a")
+        assert told(journal) == before
+        late(house, "b")
+        assert told(journal)["hall/s1/still/b/c1"]["status"] == "uploaded"
+    house.stop()
+
+
+def test_rederive_does_not_undo_a_choice(house: House) -> None:
+    """What was made or cut is left out, and told so; a name stays, and the rest of that session is repaired."""
+    house.open()
+    since, until = unstarted(house)
+    heard_session(house, open_it=False)
+    at = T0 + house.now - 13_000
+    house.shoot("s2")
+    with beside(house) as journal:
+        done(journal, make_it(house, journal, since, until))
+        done(journal, split(journal, "hall/s1", at=at))
+        done(journal, rename(journal, "hall/s2", names={"title": "Winter"}))
+        before = told(journal)
+        result = rederive(house.tapes, journal, RIGHT, apply=True)
+        assert result.changes == {}
+        assert set(result.left_out) == {f"hall/@{since}", "hall/s1", f"hall/s1@{at}"}
+        assert told(journal) == before
+        with pytest.raises(TapError, match="was chosen afterwards"):
+            rederive(house.tapes, journal, RIGHT, session="hall/s1")
+    house.stop()
+
+
+# ---------------------------------------------------------------------------------------------- taking back
+
+
+def test_what_was_changed_since_is_taken_back_first(house: House) -> None:
+    heard_session(house)
+    second = f"hall/s1@{MIDDLE}"
+    with beside(house) as journal:
+        done(journal, split(journal, "hall/s1", at=MIDDLE))
+        done(journal, rename(journal, second, names={"title": "Second"}))
+        with pytest.raises(TapError, match=f"{second} was changed since"):
+            undo(journal, "hall/s1")
+        assert [step.how for step in log(journal, second)] == ["split", "rename"]
+        done(journal, undo(journal, second))
+        done(journal, undo(journal, second))
+        assert [(step.how, step.undone) for step in log(journal, second)] == [
+            ("split", True),
+            ("rename", True),
+            ("undo", False),
+            ("undo", False),
+        ]
+    house.stop()
+
+
+def test_a_made_session_is_taken_back_whole(house: House) -> None:
+    """Marked, not deleted; made once more it is there again under the same key."""
+    house.open()
+    since, until = unstarted(house)
+    with beside(house) as journal:
+        done(journal, make_it(house, journal, since, until))
+        before = told(journal, made=False)
+        done(journal, undo(journal, f"hall/@{since}"))
+        assert rows(journal) == {}
+        back = {row.key: row.retracted for row in fold(kept.entry for kept in journal.entries()).values()}
+        assert set(back) == set(before)
+        assert all(mark == {"at": NOW, "reason": "undo"} for mark in back.values())
+        done(journal, make_it(house, journal, since, until))
+        assert told(journal, made=False) == before
+    house.stop()
+
+
+# ---------------------------------------------------------------------------------------------- forgetting
+
+
+def test_forget_reaches_a_made_session(house: House) -> None:
+    """Its frames go from the tapes, those beside it stay; and it cannot be made again."""
+    house.open()
+    house.shoot("s1")
+    since, until = unstarted(house)
+    house.shoot("s2")
+    house.stop()
+    key = f"hall/@{since}"
+    with Journal.open(house.journal.path) as journal:
+        done(journal, make_it(house, journal, since, until, title="Secret"))
+    spans, chosen = spans_to_forget(house.journal.path, key)
+    assert (spans, chosen) == ([], [(since, until)])
+    assert erase(house.tapes, key, [], "multicam/1", chosen=chosen) > 6
+    on_tape = b"".join(path.read_bytes() for path in segments(house.tapes))
+    assert b'\\"cut_id\\":\\"u' not in on_tape
+    assert on_tape.count(b"s1-") == on_tape.count(b"s2-") == 4
+    with Journal.open(house.journal.path) as journal:
+        journal.forget(key)
+        assert b"Secret" not in house.journal.path.read_bytes()
+        with pytest.raises(TapError, match="was forgotten, and stays so"):
+            make_it(house, journal, since, until)
+
+
+def test_forget_of_a_part_leaves_nothing_of_it_in_the_other(house: House) -> None:
+    """Of rows that went elsewhere the first keeps no more than it must; their entries go with the second."""
+    heard_session(house)
+    house.stop()
+    second = f"hall/s1@{MIDDLE}"
+    with Journal.open(house.journal.path) as journal:
+        done(journal, split(journal, "hall/s1", at=MIDDLE))
+        assert spans_to_forget(journal.path, second) == ([], [(MIDDLE, T0 + 17_000)])
+        assert spans_to_forget(journal.path, "hall/s1") == ([], [(T0 + 1_000, MIDDLE - 1)])
+        kept = told(journal, "hall/s1")
+        journal.forget(second)
+        left = fold(one.entry for one in journal.session_entries("hall/s1"))
+        assert told(journal, "hall/s1") == kept
+        moved = [row for row in left.values() if row.retracted is not None and row.op == "event"]
+        assert moved
+        assert all(set(row.fields) == {"kind", "at", "observedAt"} for row in moved)
+        with pytest.raises(TapError, match="was forgotten"):
+            undo(journal, "hall/s1")
+
+
+# ---------------------------------------------------------------------------------------------- a kill
+
+_DIES = """
+    import os, signal, sys
+    from pathlib import Path
+    from tap.adapters import journal as journals
+    from tap.service.choosing import carry_out, split
+
+    sealed, left = journals.sealed, int(sys.argv[2])
+
+    def dying(row):
+        global left
+        left -= 1
+        if not left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return sealed(row)
+
+    journals.sealed = dying
+    with journals.Journal.open(Path(sys.argv[1])) as journal:
+        plan = lambda: split(journal, "hall/s1", at=int(sys.argv[3]))
+        carry_out(journal, plan, apply=True, by="anna", now=lambda: 1)
+"""
+
+
+@pytest.mark.parametrize("entry", [1, 4, 9])
+def test_a_kill_in_the_middle_leaves_a_step_not_begun(house: House, entry: int) -> None:
+    """All of it or nothing; the same command does it afterwards."""
+    heard_session(house)
+    house.stop()
+    before = told(house.journal)
+    command = [sys.executable, "-c", textwrap.dedent(_DIES), str(house.journal.path), str(entry), str(MIDDLE)]
+    died = subprocess.run(command, cwd=ROOT, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert died.returncode == -signal.SIGKILL
+    with Journal.open(house.journal.path) as journal:
+        assert told(journal) == before
+        assert journal.steps() == []
+        done(journal, split(journal, "hall/s1", at=MIDDLE))
+        assert f"hall/s1@{MIDDLE}" in told(journal)
+
+
+def test_a_journal_that_goes_on_meanwhile_is_looked_at_again(house: House) -> None:
+    """A still that comes between looking and writing is in the new session, too."""
+    heard_session(house)
+    with beside(house) as journal:
+        plans = 0
+
+        def plan() -> Plan:
+            nonlocal plans
+            plans += 1
+            made = split(journal, "hall/s1", at=MIDDLE)
+            if plans == 1:
+                late(house, "b")
+            return made
+
+        from tap.service.choosing import carry_out  # noqa: PLC0415 - the name is short for what this file does else
+
+        carry_out(journal, plan, apply=True, by="anna", now=lambda: NOW)
+        assert plans == 2
+        assert told(journal)[f"hall/s1@{MIDDLE}/still/b/c1"]["status"] == "uploaded"
+    house.stop()
+
+
+# ---------------------------------------------------------------------------------------------- what looks like one
+
+
+def test_what_looks_like_a_shoot_is_found_longest_first(house: House) -> None:
+    """Cuts outside of sessions; what lies in one, and a single cut, are none."""
+    house.open()
+    long = unstarted(house, cuts=8)
+    house.later(3_600_000)
+    house.shoot("s1")
+    house.later(3_600_000)
+    house.say("cut", to="c2", cut_id="lonely")
+    house.later(2_000)
+    house.say("cut", to="c1", cut_id="back")
+    house.later(3_600_000)
+    short = unstarted(house, cuts=4)
+    with beside(house) as journal:
+        house.written()
+        found = find(house.tapes, journal, RIGHT, venue="hall", since=T0 + 10_000, until=LATER, now=LATER)
+    assert [one.cuts for one in found] == [8, 4]
+    for one, (since, until) in zip(found, (long, short), strict=True):
+        assert since <= one.since < one.until <= until
+    house.stop()
