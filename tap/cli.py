@@ -1122,7 +1122,7 @@ def session_find(since: str, until: str | None, *, dialect: str | None, state_di
     settings = _settings("TAP_STATE_DIR", "STATE_DIRECTORY", "TAP_DIALECT")
     tapes = _journal_path(state_dir).parent / settings.tapes_path.name
     begins, ends = _moment(since, "--since"), _now_ms() if until is None else _moment(until, "--until")
-    with _journal(state_dir) as opened, _counter() as count:
+    with _journal_of_tapes(state_dir) as opened, _counter() as count:
         spans = find(
             tapes,
             opened,
@@ -1147,9 +1147,7 @@ def _choose(plan: Callable[[Journal], Plan], *, apply_it: bool, state_dir: Path 
     from tap.history.chosen import picture_lines
     from tap.service.choosing import carry_out
 
-    with _journal(state_dir):
-        pass  # where there is none, none shall be made
-    with _journal(state_dir, readonly=not apply_it) as opened:
+    with _journal_of_tapes(state_dir, readonly=not apply_it) as opened:
         picture = carry_out(opened, lambda: plan(opened), apply=apply_it, by=_user(), now=_now_ms)
     if as_json:
         _print_json(json.encode(picture))
@@ -1159,6 +1157,29 @@ def _choose(plan: Callable[[Journal], Plan], *, apply_it: bool, state_dir: Path 
         _complain("done; 'multicam-tap session undo' takes it back" if picture.how != "undo" else "done")
     else:
         _complain("nothing is changed yet: --apply does it" if picture.changes else "no difference")
+
+
+@contextmanager
+def _journal_of_tapes(state_dir: Path | None, *, readonly: bool = True) -> Iterator[Journal]:
+    """The journal; an empty one where there are only tapes."""
+    import tempfile
+
+    from tap.adapters.journal import Journal
+    from tap.service.flight import segments
+
+    path = _journal_path(state_dir)
+    if path.exists() or not segments(path.with_name("tapes")):
+        with _journal(state_dir):
+            pass  # where there is nothing at all, nothing shall be made
+    elif readonly:
+        with (
+            tempfile.TemporaryDirectory(prefix="multicam-tap-") as folder,
+            Journal.open(Path(folder) / path.name) as it,
+        ):
+            yield it
+        return
+    with Journal.open(path, readonly=readonly) as opened:
+        yield opened
 
 
 def _given(names: Mapping[str, str | None]) -> dict[str, str]:
@@ -1176,7 +1197,8 @@ def _moment(text: str, option: str) -> int:
     from tap.history.asking import exact_ms
 
     try:
-        return exact_ms(text, datetime.now(UTC).astimezone(_zone() or _machines_zone()))
+        now = datetime.fromtimestamp(_now_ms() / 1000, UTC)
+        return exact_ms(text, now.astimezone(_zone() or _machines_zone()))
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(str(error), param_hint=option) from None
 

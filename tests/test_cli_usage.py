@@ -78,6 +78,15 @@ WRONG: list[tuple[tuple[str, ...], str]] = [
     (("forget", "", "--yes"), "is empty"),
     (("rederive", "--session", ""), "is empty"),
     (("rederive", "--dialect", ""), "is empty"),
+    # sessions, chosen
+    (("session", "make", "--from", "14:00"), "Missing option"),
+    (("session", "make", "--from", "soon", "--to", "now"), "yesterday"),
+    (("session", "split", "hall/s1"), "Missing option"),
+    (("session", "split", "", "--at", "14:00"), "is empty"),
+    (("session", "trim", "hall/s1"), "'--from' or '--to'"),
+    (("session", "rename", "hall/s1"), "'--title' or '--notes'"),
+    (("session", "merge"), "Missing argument"),
+    (("session", "find", "--since", "nope"), "yesterday"),
     # tapes
     (("replay",), "Missing argument"),
     (("replay", ""), "is empty"),
@@ -168,6 +177,21 @@ def test_what_is_only_not_there_is_exit_code_1(arguments: tuple[str, ...]) -> No
     assert done.exit_code == 1, done.output
     assert len(done.stderr.splitlines()) == 1
     assert ": " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        ("2026-03-29 02:30", "clocks were set forward"),
+        ("2026-10-25 02:30", "2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00"),
+    ],
+)
+def test_a_time_that_is_not_clear_is_asked_for_again(moment: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When clocks are set, an hour of the venue's zone is missing, and another comes twice."""
+    monkeypatch.setenv("TAP_TIMEZONE", "Europe/Berlin")
+    done = call("session", "make", "--from", moment, "--to", "2026-11-01 12:00")
+    assert done.exit_code == 2
+    assert told in done.stderr
 
 
 def test_every_command_is_in_the_table() -> None:

@@ -269,6 +269,8 @@ class KeptNow(Struct, frozen=True, rename="camel"):
     """When the server was last heard, as far as the checkpoint knows."""
     session: str | None
     """The title or key of the session that ran then."""
+    tapes_since: int | None = None
+    """When the oldest tape begins: so far back a session can be made afterwards."""
 
 
 class Status(Struct, frozen=True, rename="camel"):
@@ -282,6 +284,8 @@ class Status(Struct, frozen=True, rename="camel"):
     started_at: int
     now: Now
     sessions: list[SessionKept] = field(default_factory=list)
+    tapes_since: int | None = None
+    """When the oldest tape begins: so far back a session can be made afterwards."""
 
 
 class Report(Struct, frozen=True, rename="camel"):

@@ -153,6 +153,13 @@ def _facts(status: Status, zone: tzinfo | None) -> Iterator[tuple[str, Text]]:
     if ledger.state != "none":
         words += f", {ledger.waiting} waiting, last answer {_ago(ledger.last_success, now.wall)}"
     yield "ledger", Text(words, style="red" if ledger.state in ("away", "blocked") else "") + _quiet(ledger.url)
+    if status.tapes_since is not None:
+        yield "tapes", _tapes(status.tapes_since, zone)
+
+
+def _tapes(since: int, zone: tzinfo | None) -> Text:
+    """How far back a shoot that nobody started can still be made."""
+    return Text(f"a session can be made back to {_date(since, zone)}") + _quiet("multicam-tap session make")
 
 
 def _on_air(now: Now, zone: tzinfo | None) -> Text:
@@ -208,6 +215,8 @@ def _kept(report: Report, zone: tzinfo | None, now: int) -> Iterator[RenderableT
         table.add_row("session", Text(f"{_short(kept.session)} ran then", style="yellow"))
     waiting = f"{kept.pending} not in a ledger, {kept.shipped} in it, {kept.dead} set aside"
     table.add_row("journal", Text(waiting) + _quiet(kept.path))
+    if kept.tapes_since is not None:
+        table.add_row("tapes", _tapes(kept.tapes_since, zone))
     yield table
 
 

@@ -13,11 +13,13 @@ from collections.abc import AsyncIterator, Mapping
 from tap.adapters.dialects import load_dialect
 from tap.adapters.ledger import Ledger, LedgerAway, LedgerRefused, Ping
 from tap.adapters.socket import Clock, ServerSocket, Timing
+from tap.core.codec import iso
 from tap.core.errors import MappingInvalid, ServerError
 from tap.core.mapping import Dialect, Verdict
 from tap.core.mapping.numbering import Numbering, order_in_words
 from tap.core.model import Frame, Hello, Observation, SourceItem
 from tap.service.check_machine import clock, disk, environment_file, journal, unit
+from tap.service.chosentapes import oldest
 from tap.service.config import Settings
 from tap.service.exportplace import drop_ins_of, exports_finding
 from tap.service.finding import Finding, at
@@ -51,6 +53,7 @@ async def check(settings: Settings, environ: Mapping[str, str] | None = None) ->
     yield await asyncio.to_thread(clock, [] if heard is None else heard.offsets)
     yield await asyncio.to_thread(journal, settings.journal_path)
     yield disk(settings.state_dir)
+    yield await asyncio.to_thread(_tapes, settings)
     exports = await asyncio.to_thread(exports_finding, settings, None if environ is None else drop_ins_of(environ))
     if exports is not None:
         yield exports
@@ -74,6 +77,20 @@ def _settings(settings: Settings) -> Finding:
     if not settings.enabled:
         return Finding("settings", "note", f"{found}; the venue is switched off", "set TAP_ENABLED=1 to record here")
     return Finding("settings", "ok", found)
+
+
+def _tapes(settings: Settings) -> Finding:
+    """How far back a shoot that nobody started can still be made."""
+    if not settings.tape_megabytes:
+        words = "the flight recorder is off: no session can be made or repaired afterwards"
+        return Finding("tapes", "note", words, "set TAP_TAPE_MEGABYTES to a few hundred")
+    try:
+        since = oldest(settings.tapes_path)
+    except PermissionError:
+        return Finding("tapes", "note", f"{settings.tapes_path}: may not be looked at", "run this as the tap's user")
+    if since is None:
+        return Finding("tapes", "ok", "none yet; with them a session can be made afterwards")
+    return Finding("tapes", "ok", f"a session can be made afterwards back to {iso(since)[:16]}Z")
 
 
 # ---------------------------------------------------------------------------------------------- the server

@@ -29,7 +29,8 @@ import msgspec
 
 from tap.adapters.private import make_private_directory, open_private, sync_directory
 from tap.adapters.socket import Clock
-from tap.adapters.tape import TapeHeader, TapeWriter
+from tap.adapters.tape import TapeHeader, TapeWriter, open_tape
+from tap.core.errors import TapeInvalid
 from tap.core.mapping import Verdict
 from tap.core.model import Alive, Closed, Frame, Opened, Sent, SourceItem, Stamp
 from tap.core.redact import redact_bytes
@@ -143,6 +144,11 @@ class FlightRecorder:
         if hangs > _HANGS_AFTER_S:
             return f"the disk has not answered for {hangs:.0f} s"
         return self._failing
+
+    @property
+    def since(self) -> int | None:
+        """When (wall ms) the oldest tape begins: so far back a session can be made afterwards. None: not known yet."""
+        return self._shelf.since
 
     @property
     def waiting_bytes(self) -> int:
@@ -328,6 +334,9 @@ class _Shelf:
         self.bytes = 0
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
+        self.since: int | None = None
+        """When (wall ms) the oldest tape begins."""
+        self._oldest: Path | None = None
 
     def new(self) -> tuple[Path, int]:
         """Make the next segment's file; its path and descriptor, locked for as long as that is open."""
@@ -364,6 +373,9 @@ class _Shelf:
             total -= self._let_go(path, status)
             _log.info("a tape was deleted: it was too old", tape=path.name, days=round(self._max_age_s / _DAY_S))
         self.count, self.bytes = len(kept), total
+        oldest = kept[0][0] if kept else None
+        if oldest != self._oldest or self.since is None:
+            self._oldest, self.since = oldest, None if oldest is None else _began(oldest)
 
     @staticmethod
     def _let_go(path: Path, status: os.stat_result) -> int:
@@ -379,6 +391,14 @@ class _Shelf:
             return False
         self._next_aged = time.monotonic() + _AGE_EVERY_S
         return True
+
+
+def _began(path: Path) -> int | None:
+    try:
+        with open_tape(path) as tape:
+            return tape.header.started_at
+    except TapeInvalid:
+        return None
 
 
 class _Writer:

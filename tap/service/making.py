@@ -91,7 +91,7 @@ def _refuse_times(directory: Path, since: int, until: int, now: int) -> None:
     if until > now:
         raise TapError(f"{iso(max(since, until))} lies in the future", hint=f"it is {iso(now)} now")
     begins = oldest(directory)
-    if begins is not None and since < begins:
+    if begins is not None and since <= begins - 1_000:  # people write whole seconds
         hint = "TAP_TAPE_DAYS and TAP_TAPE_MEGABYTES say how far back they go"
         raise TapError(f"the oldest tape begins at {iso(begins)}", where=iso(since), hint=hint)
 

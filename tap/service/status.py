@@ -18,6 +18,7 @@ from tap.core.redact import redact_text
 from tap.core.state import State, decode_state
 from tap.core.status import KeptNow, Report, Status
 from tap.service.check_machine import unit
+from tap.service.chosentapes import oldest
 from tap.service.config import Settings
 from tap.service.keys import fits_header
 from tap.service.overview import sessions_in
@@ -150,6 +151,7 @@ def _read(journal: Journal, path: Path, why: str) -> Report:
         dead=counts["dead"],
         last_heard=None if state is None or not state.wall else state.wall - (state.mono - state.heard),
         session=(session.title or session.key) if session is not None and live else None,
+        tapes_since=oldest(path.with_name("tapes")),
     )
     return Report(ok=False, running=None if owned else False, why=why, journal=kept, sessions=sessions)
 

@@ -167,14 +167,14 @@ def test_a_session_that_is_live_is_refused(house: House) -> None:
     with beside(house) as journal:
         with pytest.raises(TapError, match="a session is live then: hall/s1"):
             make_it(house, journal, since - 2_000, T0 + house.now)
-        for plan in (
-            lambda: trim(journal, "hall/s1", since=since + 1, until=None),
-            lambda: rename(journal, "hall/s1", names={"title": "x"}),
-            lambda: split(journal, "hall/s1", at=since + 1),
-            lambda: merge(journal, ["hall/s1", "hall/s0"]),
-        ):
-            with pytest.raises(TapError, match=r"is live|no session of this key"):
-                plan()
+        with pytest.raises(TapError, match="is live"):
+            trim(journal, "hall/s1", since=since + 1, until=None)
+        with pytest.raises(TapError, match="is live"):
+            rename(journal, "hall/s1", names={"title": "x"})
+        with pytest.raises(TapError, match="is live"):
+            split(journal, "hall/s1", at=since + 1)
+        with pytest.raises(TapError, match="is live"):
+            merge(journal, ["hall/s1", "hall/s2"])
 
 
 # ---------------------------------------------------------------------------------------------- bad input

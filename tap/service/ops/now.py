@@ -57,6 +57,7 @@ def status_of(service: Service, sessions: list[SessionKept]) -> Status:
         started_at=service.meters.started_at,
         now=now_of(service),
         sessions=sessions,
+        tapes_since=service.flight.since,
     )
 
 
