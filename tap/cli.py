@@ -1087,7 +1087,7 @@ def session_undo(key: str, *, apply_it: bool, state_dir: Path | None, as_json: b
 @_in_state_dir
 @_as_json
 def session_log(key: str, *, state_dir: Path | None, as_json: bool) -> None:
-    """Show what was done to a session afterwards, by whom and when."""
+    """Show what was done to a session, by whom and when."""
     from msgspec import json
 
     from tap.history.chosen import log_lines

@@ -150,7 +150,7 @@ def test_a_server_without_a_clock_makes_keys_of_the_receivers(tmp_path: Path) ->
 def test_a_dialect_that_is_none_is_told_and_the_rest_is_still_tried(tmp_path: Path) -> None:
     found = go(find(tmp_path, dialect="nonsense/1"))
     assert found["dialect"].result == "failed"
-    assert list(found) == ["settings", "dialect", "clock", "journal", "disk", "convex"]
+    assert list(found) == ["settings", "dialect", "clock", "journal", "disk", "tapes", "convex"]
 
 
 def test_a_venue_that_is_switched_off_is_noted(tmp_path: Path) -> None:
