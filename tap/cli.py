@@ -985,7 +985,7 @@ def session_split(
 ) -> None:
     """Make two sessions of one.
 
-    The first keeps its key. A still goes where it was asked for, also one that is uploaded later.
+    The first keeps its key. A still goes where it was requested, even if it is uploaded later.
     """
     from tap.service.choosing import split
 
@@ -1099,7 +1099,7 @@ def session_log(key: str, *, state_dir: Path | None, as_json: bool) -> None:
         for step in steps:
             _print_json(json.encode(step))
     else:
-        _say(*log_lines(steps, _zone()) if steps else ["nothing: it is as it was heard"])
+        _say(*log_lines(steps, _zone()) if steps else ["nothing: it is as the tap recorded it"])
 
 
 @session.command("find")

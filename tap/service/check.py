@@ -87,7 +87,7 @@ def _tapes(settings: Settings) -> Finding:
     try:
         since = oldest(settings.tapes_path)
     except PermissionError:
-        return Finding("tapes", "note", f"{settings.tapes_path}: may not be looked at", "run this as the tap's user")
+        return Finding("tapes", "note", f"{settings.tapes_path}: no permission to read", "run this as the tap's user")
     if since is None:
         return Finding("tapes", "ok", "none yet; with them a session can be made afterwards")
     return Finding("tapes", "ok", f"a session can be made afterwards back to {iso(since)[:16]}Z")

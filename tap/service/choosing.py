@@ -282,7 +282,7 @@ def chosen(journal: Journal, key: str, venue: str | None) -> Known:
         hint = f"this is the tap of venue {venue} (TAP_VENUE)"
         raise TapError(f"this session is of another venue, {venue_of(key)}", where=key, hint=hint)
     if own is None:
-        raise TapError("no session of this key is kept", where=key, hint=_SESSIONS)
+        raise TapError("there is no session with this key", where=key, hint=_SESSIONS)
     if own.retracted is not None:
         hint = f"see 'multicam-tap session log {key}'"
         raise TapError(f"this session was taken back ({own.retracted.get('reason')})", where=key, hint=hint)
@@ -539,5 +539,5 @@ def log(journal: Journal, key: str) -> list[Logged]:
         for step in of_session(steps, key)
     ]
     if not found and journal.last_entry(key) is None:
-        raise TapError("no session of this key is kept", where=key, hint=_SESSIONS)
+        raise TapError("there is no session with this key", where=key, hint=_SESSIONS)
     return found
