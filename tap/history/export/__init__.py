@@ -109,7 +109,7 @@ def _laid(
     told, by = rate_of(found, recorded)
     chosen = rate or told or RATES[_USUAL]
     try:
-        edit = edit_of(timeline, chosen, zone, start, shift=shift_of(found, timeline, chosen))
+        edit = edit_of(timeline, chosen, zone, start, shift=shift_of(found, timeline.start, chosen))
         if source not in {"file", "tod"}:
             chosen.frame_of(source)
     except ValueError as error:

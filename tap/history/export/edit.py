@@ -19,7 +19,7 @@ from tap.history.shots import Shot, shots_of
 from tap.history.timeline import Event, Timeline
 from tap.history.words import counted
 
-__all__ = ["Clip", "Edit", "Marker", "edit_of"]
+__all__ = ["Clip", "Edit", "Marker", "begin_of", "edit_of"]
 
 What = Literal["camera", "gap", "nothing"]
 
@@ -83,18 +83,18 @@ class Edit(Struct, kw_only=True):
 
 
 def edit_of(
-    timeline: Timeline, rate: Rate, zone: tzinfo | None, start: str = "tod", *, shift: Fraction = Fraction(0)
+    timeline: Timeline, rate: Rate, zone: tzinfo | None, start: str = "tod", *, shift: Fraction | None = None
 ) -> Edit:
     """The edit of a session at ``rate``; time of day is that of ``zone`` (None: the machine's).
 
     Args:
         start: the record timecode of the first frame: ``tod`` (the time of day), ``zero``, or a timecode.
         shift: by how many ms, less than a frame, its frames lie behind the session's start: where those of the
-            recording do.
+            recording do, if that is known.
 
     Raises ``ValueError`` for a start that is no timecode.
     """
-    grid = Grid(rate, timeline.start + shift)
+    grid = Grid(rate, timeline.start + (shift or Fraction(0)), recorder=shift is not None)
     day_frame = rate.at_clock(_ms_of_day(timeline.start, zone))
     length = max(grid.frame(timeline.end), 1)
     reels = reels_of((lane.camera_id, lane.name, lane.role) for lane in timeline.lanes)
@@ -119,6 +119,11 @@ def edit_of(
     return edit
 
 
+def begin_of(shot: Shot, grid: Grid) -> int:
+    """The frame on which a shot begins: with a cut the one that it was told of, else the first that can show it."""
+    return grid.onset(shot.start) if shot.duration_ms else grid.frame(shot.start)
+
+
 def _in_order(marker: Marker) -> tuple[int, str, str]:
     return marker.at, marker.kind, marker.name
 
@@ -135,8 +140,10 @@ class _Builder:
         """All clips, without a hole between them."""
         at = 0
         before: Clip | None = None
-        for shot in shots_of(self._timeline):
-            start, end = max(self._frame(shot.start), at), min(self._frame(shot.end), self._length)
+        shots = shots_of(self._timeline)
+        ends = [*(begin_of(shot, self._grid) for shot in shots[1:]), self._length]
+        for shot, until in zip(shots, ends, strict=False):
+            start, end = max(begin_of(shot, self._grid), at), min(until, self._length)
             if end <= start:
                 self._too_short(start, shot)
                 continue

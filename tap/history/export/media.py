@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Protocol
 from urllib.parse import quote
@@ -22,7 +22,7 @@ from tap.core.errors import TapError, UsageInvalid
 from tap.core.footage import Footage, Unread
 from tap.history.export.matching import PROGRAM, Row, base_name, begun, owner_of, table_in, within
 from tap.history.export.rates import Grid, Rate, counting, rate_near
-from tap.history.export.recorded import Recorded, Run, beat_of, runs_of
+from tap.history.export.recorded import Recorded, Run, beat_of, runs_of, settled
 from tap.history.export.reels import Reel
 from tap.history.export.sources import Angle, Part, Source
 from tap.history.timeline import Timeline
@@ -104,6 +104,8 @@ class Take(Struct, kw_only=True):
     """Its start is told to the frame, and not to the second."""
     footage: Footage | None = None
     recorded: Recorded | None = None
+    tick: Fraction | None = None
+    """How many ms after its told begin a recording's first picture was taken; None where nothing tells that."""
     offset: Fraction = Fraction(0)
     goes_on: bool = False
     """It goes on where the file before it ends."""
@@ -419,6 +421,7 @@ def takes_of(
         take.offset += offsets.get(take.owner, Fraction(0))
     found.takes.sort(key=lambda take: (take.start + take.offset, take.path or ""))
     _chain(found.takes, timeline.end)
+    _settle([take for take in found.takes if take.owner == PROGRAM and take.recorded is not None], timeline)
     return found
 
 
@@ -498,26 +501,49 @@ def rate_of(found: Takes, recorded: Sequence[Recorded]) -> tuple[Rate | None, st
     return (told[0], "the server") if told and told[0] is not None else (None, "")
 
 
-def shift_of(found: Takes, timeline: Timeline, rate: Rate) -> Fraction:
+def _settle(takes: Sequence[Take], timeline: Timeline) -> None:
+    """Find each recording's first tick: by its cuts, and by the number of pictures in its files where all are here."""
+    for number, take in enumerate(takes):
+        files = [take, *takewhile(lambda other: other.goes_on, takes[number + 1 :])]
+        fps = take.recorded.fps if take.recorded is not None else None
+        fps = fps if take.footage is None else _counting(take.footage).fps
+        if take.goes_on or take.recorded is None or fps is None:
+            continue
+        beat = beat_of(take.recorded, take.start, fps, timeline.events)
+        if beat is None:
+            continue
+        pauses = list(dict.fromkeys(pause for one in files if one.recorded for pause in one.recorded.pauses))
+        last = files[-1].recorded
+        end = None if last is None else last.end
+        found = settled(pauses, take.start, end, fps, beat, _pictures(files, fps))
+        take.tick = Fraction(found.beat).limit_denominator(1000) * 1000 / fps
+        for one in files:
+            if one.recorded is not None:
+                meant = tuple(found.pauses[pause] for pause in one.recorded.pauses)
+                one.recorded = replace(one.recorded, pauses=meant)
+
+
+def _pictures(files: Sequence[Take], fps: Fraction) -> int | None:
+    """How many all files of a recording have together; None where one is not here."""
+    read = [take.footage for take in files if take.footage is not None]
+    if len(read) < len(files) or any(_counting(one).fps != fps for one in read):
+        return None
+    return sum(_frames(one, fps) for one in read)
+
+
+def shift_of(found: Takes, start: int, rate: Rate) -> Fraction | None:
     """By how many ms, less than a frame, the recording's pictures lie behind the frames that count from the start.
 
+    None where that is not known.
+
     An edit whose frames are those of the recording cuts it exactly; counted from elsewhere, a cut and the file would
-    each be rounded, and a cut could fall on the picture before it. A quarter of a frame more, since a cut may be told
-    late and never early: so one that is told up to three quarters late still falls on its own.
+    each be rounded, and a cut could fall on the picture before it.
     """
     for take in found.takes:
-        if take.owner == PROGRAM and take.recorded is not None:
-            fps = _counting(take.footage).fps if take.footage is not None else take.recorded.fps or rate.fps
-            tick = _first_tick(take.recorded, take.start, fps, timeline)
+        if take.tick is not None:
             frame = 1000 / rate.fps
-            return (take.start + take.offset + tick + frame / 4 - timeline.start) % frame if tick else Fraction(0)
-    return Fraction(0)
-
-
-def _first_tick(recorded: Recorded, start: Fraction, fps: Fraction, timeline: Timeline) -> Fraction:
-    """How many ms after its told begin a recording's first picture was taken; 0 where that cannot be told."""
-    beat = beat_of(recorded, start, fps, timeline.events)
-    return Fraction(beat or 0).limit_denominator(1000) * 1000 / fps
+            return (take.start + take.offset + take.tick - start) % frame
+    return None
 
 
 # ---------------------------------------------------------------------------------------------- their frames
@@ -555,8 +581,8 @@ class _Laying:
         follows = before if take.goes_on else None
         if follows is not None:
             start = self._grid.moment(follows.end) + follows.rest * 1000 / fps
-        elif take.recorded is not None:
-            start += _first_tick(take.recorded, take.start, fps, self._timeline)
+        elif take.tick is not None:
+            start += take.tick
         runs = [Run(start, 0, source.frames)]
         if take.recorded is not None:
             runs = _reaching(runs_of(take.recorded, start, fps, self._timeline.end), source.frames)

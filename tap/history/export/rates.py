@@ -17,6 +17,8 @@ _DAY_S = 86_400
 _LABEL = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})")
 _NEAR = Fraction(1, 2000)
 """How far, as a part of it, a measured rate may be from the one that is meant: half of what parts 24 and 23.976."""
+_NEXT = Fraction(17, 20)
+"""With this much more (frames), what is nearest to a moment is the picture behind it: see :meth:`Grid.onset`."""
 
 
 class Rate(Struct, frozen=True):
@@ -116,10 +118,24 @@ class Grid(Struct, frozen=True):
 
     rate: Rate
     origin: Fraction
+    recorder: bool = False
+    """They are a recorder's pictures, and begin when hard cuts to them are told."""
 
     def frame(self, at: int | Fraction) -> int:
-        """The frame nearest to a moment (Unix ms)."""
-        return self.rate.frames(at - self.origin)
+        """The frame nearest to a moment (Unix ms).
+
+        Of a recorder, a cut may be told late and never early: up to three quarters of a frame late it is still its own.
+        """
+        late = Fraction(250) / self.rate.fps if self.recorder else 0
+        return self.rate.frames(at - self.origin - late)
+
+    def onset(self, at: int | Fraction) -> int:
+        """The frame of the first picture that shows what began at a moment, and was told then.
+
+        A recorder shows nothing of it before its next picture, however soon that comes; and what is told within a tenth
+        of a frame after one may have begun before it.
+        """
+        return self.frame(at + Fraction(1000) * _NEXT / self.rate.fps) if self.recorder else self.frame(at)
 
     def moment(self, frame: int) -> Fraction:
         """When a frame begins (Unix ms)."""

@@ -4,8 +4,11 @@ A recorder's clock ticks once a frame. It is told by nobody, but every hard cut 
 after the tick of its first picture, always the same moment. So the cuts of a recording say where between two events its
 ticks are, and with that each pause is as many whole frames long as the recorder left out, and each cut falls on its
 picture. Where cuts do not agree (a server that dates them otherwise, or too few of them) the told times stand as they
-are. Measured on OBS: the cuts of one recording agree within 0.05 frames; from one recording to the next they lie
-anywhere between -0.2 and 0.8.
+are. Measured on OBS: the cuts of one recording agree within 0.1 frames; its first tick lies anywhere between 0.3 frames
+before the told begin and 1.05 after it.
+
+So a word near a tick may mean the one before it or the one behind it. Where the files are here, the number of their
+pictures says whether all words together are right; if they are not, the most doubtful of them gives way.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from msgspec.structs import replace
 from tap.history.export.rates import rate_near
 from tap.history.timeline import Event, Timeline
 
-__all__ = ["Pause", "Recorded", "Run", "beat_of", "on_session_clock", "recorded_in", "runs_of"]
+__all__ = ["Pause", "Recorded", "Run", "Settled", "beat_of", "on_session_clock", "recorded_in", "runs_of", "settled"]
 
 _LEAST_CUTS = 4
 _AGREEING = 0.8
@@ -33,6 +36,13 @@ _EARLY = 0.6
 """From here on it is taken for the tick before the recorder told that it had begun, which it tells a moment late. Where
 that is wrong, a cut falls on the picture after its first; the other way round it would fall on the one before it.
 """
+_TOLD_MS = 3
+"""How long after its tick a cut is told: on OBS 2 to 4 ms. Pauses and stops are told when they are asked for."""
+_DOUBTFUL = 0.35
+"""So far (frames) a word may be off, at most, for the number of pictures to change what it means."""
+_FIRST = (-0.3, 1.05)
+"""Where a first tick lies, in frames after the told begin."""
+_MOST_CHANGED = 2
 
 
 class Pause(Struct, frozen=True):
@@ -191,3 +201,74 @@ def runs_of(recorded: Recorded, start: Fraction, fps: Fraction, until: int) -> l
         tick = max(last, ticks(pause.end))
     length = max(0, ticks(recorded.end or until) - tick)
     return [*runs, Run(start + tick * frame_ms, frame, length)]
+
+
+# ---------------------------------------------------------------------------------------------- by their number
+
+
+class Settled(Struct, frozen=True):
+    """Where the first tick lies, in frames after the told begin, and when each pause was by the beat of the cuts."""
+
+    beat: float
+    pauses: Mapping[Pause, Pause]
+
+
+class _Word(Struct):
+    """A told moment as a place among ticks; ``sign``: -1 where there are fewer pictures, the later it is."""
+
+    at: float
+    sign: int
+
+    def doubt(self, more: int) -> float:
+        """How far it is from meaning one picture more (1), or one fewer (-1)."""
+        return ceil(self.at) - self.at if more == self.sign else self.at - ceil(self.at) + 1
+
+    def give_way(self, more: int) -> None:
+        """Mean the middle between the two ticks behind, or before."""
+        self.at = ceil(self.at) + (0.5 if more == self.sign else -1.5)
+
+
+def settled(
+    pauses: Sequence[Pause], start: Fraction, end: int | None, fps: Fraction, beat: float, frames: int | None
+) -> Settled:
+    """What the words of a recording mean whose files have ``frames`` pictures together (None: they are not here).
+
+    Where the words come to another number, the most doubtful ones give way; the first tick may be one further, too.
+    Where none is doubtful enough, all stand as they are.
+    """
+
+    def word(ms: int, sign: int) -> _Word:
+        return _Word(float((ms + _TOLD_MS - start) * fps / 1000) - beat, sign)
+
+    def moment(word: _Word) -> int:
+        return round(start + Fraction(word.at + beat) * 1000 / fps)
+
+    told = [(word(pause.start, 1), None if pause.end is None else word(pause.end, -1)) for pause in pauses]
+    words = [one for pair in told for one in pair if one is not None]
+    further = 0
+    if end is not None and frames is not None and all(pause.end is not None for pause in pauses):
+        further = _fit([*words, word(end, 1)], beat, frames)
+    meant = [Pause(moment(begun), None if ended is None else moment(ended)) for begun, ended in told]
+    return Settled(beat + further, dict(zip(pauses, meant, strict=True)))
+
+
+def _fit(words: list[_Word], beat: float, frames: int) -> int:
+    """Let the most doubtful words give way until they come to this number; by how much the first tick is further."""
+    missing = frames - sum(word.sign * ceil(word.at) for word in words)
+    if abs(missing) > _MOST_CHANGED:
+        return 0
+    more, further = (1 if missing > 0 else -1), 0
+    giving: list[_Word] = []
+    for _ in range(abs(missing)):
+        word = min((word for word in words if word not in giving), key=lambda word: word.doubt(more))
+        first = beat + further - more
+        strange = max(0.0, _FIRST[0] - first, first - _FIRST[1])
+        if min(strange, word.doubt(more)) > _DOUBTFUL:
+            return 0
+        if strange < word.doubt(more):
+            further -= more
+        else:
+            giving.append(word)
+    for word in giving:
+        word.give_way(more)
+    return further

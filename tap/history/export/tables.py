@@ -15,7 +15,7 @@ from datetime import UTC, datetime, tzinfo
 import orjson
 
 from tap.core.merge import Row
-from tap.history.export.edit import Edit
+from tap.history.export.edit import Edit, begin_of
 from tap.history.export.edl import source_timecode
 from tap.history.export.layouts import Laid
 from tap.history.export.sources import Piece
@@ -104,7 +104,7 @@ def shots_file(timeline: Timeline, laid: Laid, zone: tzinfo | None) -> str:
 
 def _shot(shot: Shot, laid: Laid, names: dict[str, str], zone: tzinfo | None) -> tuple[object, ...]:
     edit = laid.edit
-    first, last = (max(0, edit.grid.frame(at)) for at in (shot.start, shot.end))
+    first, last = max(0, begin_of(shot, edit.grid)), edit.grid.frame(shot.end)
     piece = _piece(laid, shot.camera_id or "", first, max(last, first + 1))
     return (
         _local(shot.start, zone),
