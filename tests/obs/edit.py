@@ -10,7 +10,9 @@ import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from itertools import pairwise
+from functools import cache
+from itertools import groupby, pairwise
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -25,23 +27,28 @@ from tap.history.export import export
 from tests.history.export.readers import Item, Read, read_edl, read_fcp7, read_fcpxml, read_otio
 from tests.obs.shoot import Log
 
-__all__ = ["FORMATS", "Cutting", "Turn", "judge_edit", "told_in_time", "turns_of"]
+__all__ = ["FORMATS", "Cutting", "Shown", "judge_edit", "scenes_of"]
 
 FORMATS = ("edl", "fcp7xml", "fcpxml", "otio")
 _ZONE = ZoneInfo("UTC")
-_NEAR_MS = 45
-"""A picture is told by its event at most so much later; a piece that begins sooner before a turn is of it."""
-_CHANGED = 4.0
-"""So far from the pictures before it (in RGB) a picture shows that a fade has begun."""
+_ON_ITS_WAY, _GROWS = 0.1, 0.02
+"""Two pictures, the first with so much of the next scene, the second with so much more, show when a fade began."""
 _PICTURE = 3
+_LATE = Fraction(1, 2)
+"""An event that comes up to half a picture later than others of its recording still falls on its own picture."""
 
 
-class Turn(NamedTuple):
-    """The operator put a scene on, at a wall time (ms): at once, or by a fade that began then."""
+class Shown(NamedTuple):
+    """What a file, or a piece of one, shows."""
 
-    at: int
-    scene: str
-    hard: bool
+    scenes: list[str | None]
+    """Of each picture; None in the midst of a fade."""
+    colours: list[tuple[float, float, float]]
+
+    @property
+    def frames(self) -> int:
+        """Up to the end of the last picture, by its time in the file."""
+        return len(self.scenes)
 
 
 class Cutting(Struct):
@@ -49,86 +56,126 @@ class Cutting(Struct):
 
     pieces: int = 0
     wrong: list[str] = field(default_factory=list)
-    late: Counter[int] = field(default_factory=Counter)
-    """Of pieces that end at a hard cut: how many of their last pictures are of the next."""
-    fades: list[int] = field(default_factory=list)
-    """Of each fade, by how many pictures its piece begins after it does."""
+    cuts: Counter[int] = field(default_factory=Counter)
+    """Of each hard cut, by how many pictures it lies behind the first of its picture; less than 0: before it."""
+    told_late: int = 0
+    """How many of them are late since OBS told of them late."""
+    fades: Counter[int] = field(default_factory=Counter)
+    """Of each fade, by how many pictures its piece begins after it can be seen; less than 0: before it."""
 
     def words(self) -> str:
-        late = ", ".join(f"{count} end {frames} late" for frames, count in sorted(self.late.items()))
-        fades = f"; fades begin off by {sorted(self.fades)}" if self.fades else ""
-        return f"{self.pieces} pieces, {len(self.wrong)} wrong: {late}{fades}"
+        cuts = ", ".join(f"{count} off by {off}" for off, count in sorted(self.cuts.items()))
+        fades = ", ".join(f"{count} off by {off}" for off, count in sorted(self.fades.items()))
+        late = f" ({self.told_late} as OBS told late of them)" if self.told_late else ""
+        return f"{self.pieces} pieces, {len(self.wrong)} wrong; hard cuts: {cuts}{late}; fades: {fades or 'none'}"
 
 
-def turns_of(log: Log, start: int, end: int, first: str) -> list[Turn]:
-    """What was on between two wall times, by what OBS told the operator's client."""
-    turns = [Turn(start, first, True)]
-    began: int | None = None
-    for at, kind, data in log.events:
-        if kind == "SceneTransitionStarted":
-            began = at
-        elif kind == "CurrentProgramSceneChanged" and start < at < end:
-            hard = began is None or at - began < 200
-            turns.append(Turn(at if hard or began is None else began, data["sceneName"], hard))
-            began = None
-    return turns
+def scenes_of(log: Log, start: int, end: int) -> list[str]:
+    """What the operator put on while a recording ran, one after the other, without repetitions."""
+    put = [
+        (at, str(data["sceneName"])) for at, kind, data in log.actions if kind == "SetCurrentProgramScene" and at < end
+    ]
+    first = [log.scenes[0], *(scene for at, scene in put if at < start)][-1]
+    return [scene for scene, _ in groupby([first, *(scene for at, scene in put if at >= start)])]
 
 
-def told_in_time(media: Mapping[str, Any], log: Log, turns: Sequence[Turn]) -> bool:
-    """Whether OBS told the operator's client of its first cuts within a frame of their pictures.
+def judge_edit(rows: Sequence[Row], log: Log, format_name: str, cutting: Cutting, lacking: int = 0) -> None:
+    """One session in one format: every piece cut, decoded and compared; what is found goes into ``cutting``.
 
-    On a machine that is busy with other things it does not, and then nobody can know where the pictures are.
+    ``lacking``: how many pictures OBS says that it could not write; in the file, the one before stands in their place.
     """
-    until = min([pause["from"] for pause in media.get("pauses", [])] + [media.get("to", turns[-1].at)])
-    began = min((at for at, kind, data in log.events if _begins_at(kind, data)), key=lambda at: abs(at - media["from"]))
-    scenes = _decoded(Path(media["path"]), log.colours).scenes
-    pictures = [at for at, (one, other) in enumerate(pairwise(scenes), 1) if one != other]
-    told = [(turn.at - began) * 30 / 1000 for turn in turns[1:] if turn.hard and turn.at < until]
-    off = [event - picture for event, picture in zip(told, pictures, strict=False)][:4]
-    return abs(began - media["from"]) < 1000 / 30 and bool(off) and all(-0.4 < one < 1 for one in off)
-
-
-def _begins_at(kind: str, data: Mapping[str, Any]) -> bool:
-    return kind == "RecordStateChanged" and str(data.get("outputState", "")).endswith("_STARTED")
-
-
-def judge_edit(rows: Sequence[Row], log: Log, turns: Sequence[Turn], format_name: str, cutting: Cutting) -> None:
-    """One session in one format: every piece cut, decoded and compared; what is found goes into ``cutting``."""
     made = export(rows, format_name, zone=_ZONE, media="recorded", files=VideoFiles())
     session = next(row.fields for row in rows if row.op == "session")
-    folder, start = Path(session["media"][0]["path"]).parent, session["startedAt"]
+    folder = Path(session["media"][0]["path"]).parent
     read = _read(format_name, made.files[""])
-    files = {item.file for item in read.items}
-    whole = {name: _decoded(folder / name, log.colours) for name in files}
-    for index, item in enumerate(read.items):
-        after = read.items[index + 1] if index + 1 < len(read.items) else None
-        turn = _turn_at(start + item.start * 1000 / item.fps, turns)
-        shown = _decoded(folder / item.file, log.colours, _cut_out(item))
-        cutting.pieces += 1
-        where = f"{format_name} {item.file} {item.frame} to {item.frame + item.end - item.start} ({turn.scene})"
-        if not shown.scenes or item.frame + item.end - item.start > whole[item.file].frames:
-            cutting.wrong.append(f"{where}: reaches beyond the end of its file")
-        elif turn.hard or item.start == 0 or not _begins(item, start, turn):
-            if turn.hard and shown.scenes[0] != turn.scene:
-                cutting.wrong.append(f"{where}: begins with {shown.scenes[0]}")
+    whole = {name: _decoded(folder / name, log.colours) for name in {item.file for item in read.items}}
+    pieces = [_Piece(item, _decoded(folder / item.file, log.colours, _cut_out(item))) for item in read.items]
+    cutting.pieces += len(pieces)
+    for piece in pieces:
+        if piece.shown.frames != piece.length or piece.item.frame + piece.length > whole[piece.item.file].frames:
+            cutting.wrong.append(f"{format_name} {piece}: reaches beyond the end of its file")
+    put = scenes_of(log, session["startedAt"], session["completedAt"])
+    shown = [str(scene) for scene, _ in groupby(piece.scene for piece in pieces)]
+    rest = iter(put)
+    if shown != put and not (lacking and all(scene in rest for scene in shown)):
+        cutting.wrong.append(f"{format_name} shows {shown}, and the operator had put on {put}")
+    late = _lateness(rows, pieces)
+    for before, after in pairwise(pieces):
+        if before.scene == after.scene:
+            _unbroken(before, after, f"{format_name} {after}", cutting)
+        elif _told(after, rows).get("durationMs"):
+            began = _fade_begins(whole[after.item.file], after.item.frame, after.scene)
+            cutting.fades[after.item.frame - began] += 1
         else:
-            cutting.fades.append(item.frame - _fade_begins(whole[item.file], item.frame))
-        into = None if after is None else _turn_at(start + after.start * 1000 / after.fps, turns)
-        if into is not None and into.hard and into.scene != turn.scene:
-            cutting.late[_tail(shown.scenes, turn.scene)] += 1
+            _cut(before, after, late[after.item.start], lacking, f"{format_name} {after}", cutting)
 
 
-def _begins(item: Item, start: int, turn: Turn) -> bool:
-    """Whether the piece begins at its turn, and not behind a pause or at a file's begin in the midst of it."""
-    return abs(start + item.start * 1000 / item.fps - turn.at) < 2 * _NEAR_MS
+class _Piece(NamedTuple):
+    item: Item
+    shown: Shown
+
+    def __str__(self) -> str:
+        return f"{self.item.file} {self.item.frame} to {self.item.frame + self.length} ({self.scene})"
+
+    @property
+    def length(self) -> int:
+        return self.item.end - self.item.start
+
+    @property
+    def scene(self) -> str | None:
+        """What most of it shows."""
+        known = Counter(scene for scene in self.shown.scenes if scene is not None)
+        return known.most_common(1)[0][0] if known else None
+
+    def early(self) -> int:
+        """How many of its first pictures are not its own."""
+        return next((number for number, scene in enumerate(self.shown.scenes) if scene == self.scene), 0)
+
+    def late(self) -> int:
+        """How many of its last are not."""
+        return next((number for number, scene in enumerate(reversed(self.shown.scenes)) if scene == self.scene), 0)
 
 
-def _turn_at(wall: Fraction | float, turns: Sequence[Turn]) -> Turn:
-    return [turn for turn in turns if turn.at <= wall + _NEAR_MS][-1]
+def _unbroken(before: _Piece, after: _Piece, where: str, cutting: Cutting) -> None:
+    """The same scene goes on behind a pause, or in the next file."""
+    if before.late() or after.early():
+        cutting.wrong.append(f"{where}: another scene at its seam")
 
 
-def _tail(scenes: Sequence[str | None], scene: str) -> int:
-    return next((count for count, one in enumerate(reversed(scenes)) if one == scene), len(scenes))
+def _cut(before: _Piece, after: _Piece, late: Fraction, lacking: int, where: str, cutting: Cutting) -> None:
+    """A hard cut: not before its first picture, and behind it only where OBS told of it later than of others."""
+    off = before.late() - after.early()
+    cutting.cuts[off] += 1
+    allowed = max(0, ceil(late - _LATE))
+    cutting.told_late += 0 < off <= allowed
+    if not -lacking <= off <= allowed + lacking:
+        cutting.wrong.append(f"{where}: begins {off} pictures behind its first; told {float(late):.2f} late")
+
+
+def _lateness(rows: Sequence[Row], pieces: Sequence[_Piece]) -> dict[int, Fraction]:
+    """How much later (pictures) than the soonest of its run OBS told of each hard cut, by the begin of its piece.
+
+    By the frames alone: when an event came, against the picture that shows what it tells of. A run is what lies between
+    two pauses: a pause that is misjudged shifts all that is in it, and excuses nothing.
+    """
+    phases: list[tuple[int, int, Fraction]] = []
+    run = 0
+    for before, after in pairwise(pieces):
+        run += before.item.end != after.item.start
+        if before.scene != after.scene:
+            first = after.item.start - before.late() + after.early()
+            at = _told(after, rows)["at"] * after.item.fps / 1000
+            phases.append((run, after.item.start, at - first))
+    soonest = {run: min(phase for other, _, phase in phases if other == run) for run, _, _ in phases}
+    return {start: phase - soonest[run] for run, start, phase in phases}
+
+
+def _told(piece: _Piece, rows: Sequence[Row]) -> Mapping[str, Any]:
+    """The cut with which a piece begins."""
+    start = next(row.fields["startedAt"] for row in rows if row.op == "session")
+    wall = start + piece.item.start * 1000 / piece.item.fps
+    cuts = [row.fields for row in rows if row.op == "event" and row.fields["kind"] == "cut"]
+    return min(cuts, key=lambda cut: float(abs(cut["at"] - wall)))
 
 
 def _read(format_name: str, text: str) -> Read:
@@ -155,34 +202,31 @@ class _FromZero(dict[str, tuple[Fraction, Fraction]]):
 # ---------------------------------------------------------------------------------------------- pictures
 
 
-class _Shown(NamedTuple):
-    scenes: list[str | None]
-    """What each picture shows; None in the midst of a fade."""
-    colours: list[tuple[float, float, float]]
-    frames: int
-    """Up to the end of the last picture, by its time in the file."""
-
-
 def _cut_out(item: Item) -> tuple[str, ...]:
-    """As an editor's program seeks: half a picture before the first, for as long as the piece is."""
-    begin = max(Fraction(0), (item.frame - Fraction(1, 2)) / item.fps)
-    return "-ss", f"{float(begin):.6f}", "-t", f"{float((item.end - item.start) / item.fps):.6f}"
+    """From a little before the first picture, since a file's times are rounded, as many as the piece has."""
+    begin = max(Fraction(0), (item.frame - Fraction(3, 10)) / item.fps)
+    return "-ss", f"{float(begin):.6f}", "-frames:v", f"{item.end - item.start}"
 
 
-def _decoded(path: Path, colours: Mapping[str, str], cut: tuple[str, ...] = ()) -> _Shown:
+def _decoded(path: Path, colours: Mapping[str, str], cut: tuple[str, ...] = ()) -> Shown:
+    palette = {scene: tuple(int(text[at : at + 2], 16) for at in (0, 2, 4)) for text, scene in colours.items()}
+    pixels = _pixels(path, cut)
+    return Shown([_nearest(pixel, palette) for pixel in pixels], pixels)
+
+
+@cache
+def _pixels(path: Path, cut: tuple[str, ...]) -> list[tuple[float, float, float]]:
     """Pictures at their own times: where the recorder left one out, the one before stands."""
     command = [
-        *("ffmpeg", "-v", "error", *cut, "-i", str(path), "-map", "0:v:0"),
+        *("ffmpeg", "-v", "error", *cut[:2], "-i", str(path), *cut[2:], "-map", "0:v:0"),
         *("-vf", "scale=1:1:flags=area:in_color_matrix=bt709:in_range=tv", "-fps_mode", "cfr", "-r", "30"),
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-"),
     ]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=120)
-    pixels = [
+    return [
         (float(done.stdout[at]), float(done.stdout[at + 1]), float(done.stdout[at + 2]))
         for at in range(0, len(done.stdout) - _PICTURE + 1, _PICTURE)
     ]
-    palette = {scene: tuple(int(text[at : at + 2], 16) for at in (0, 2, 4)) for text, scene in colours.items()}
-    return _Shown([_nearest(pixel, palette) for pixel in pixels], pixels, len(pixels))
 
 
 def _nearest(pixel: Any, palette: Mapping[str, tuple[int, ...]]) -> str | None:
@@ -194,9 +238,21 @@ def _distance(one: Sequence[float], other: Sequence[float]) -> float:
     return float(sum((ours - theirs) ** 2 for ours, theirs in zip(one, other, strict=True)) ** 0.5)
 
 
-def _fade_begins(whole: _Shown, near: int) -> int:
-    """The first picture of the fade that begins near a frame of the file."""
-    for at in range(max(1, near - 10), min(len(whole.colours), near + 15)):
-        if _distance(whole.colours[at], whole.colours[max(0, at - 3)]) > _CHANGED:
-            return at
+def _fade_begins(whole: Shown, near: int, into: str | None) -> int:
+    """The first picture of the fade that begins near a frame of the file: from how far it has come in the next ones.
+
+    The first one itself can hardly be told from the one before it; and on a busy machine some are not drawn.
+    """
+    base = whole.colours[max(0, near - 3)]
+    aim = next(colour for colour, scene in list(zip(whole.colours, whole.scenes, strict=True))[near:] if scene == into)
+    wanted = [there - here for there, here in zip(aim, base, strict=True)]
+
+    def part(at: int) -> float:
+        came = [now - begun for now, begun in zip(whole.colours[at], base, strict=True)]
+        return sum(one * other for one, other in zip(came, wanted, strict=True)) / sum(one * one for one in wanted)
+
+    for at in range(near - 3, len(whole.colours) - 1):
+        came, grows = part(at), part(at + 1) - part(at)
+        if came > _ON_ITS_WAY and grows > _GROWS:
+            return ceil(at - came / grows)
     return -1_000

@@ -67,7 +67,7 @@ async def play(tap: Tap, operator: Operator) -> None:
                 await operator.beat(1.0, 1.5)
                 on_air = draw.choice([scene for scene in SCENES if scene != on_air])
                 await operator.cut(on_air)
-            await operator.transition("Cut")
+        # Another transition that is set just when a fade ends makes OBS go back, of which it tells nobody.
         await operator.beat(0.6, 0.9)
         await operator.record("StopRecord", "STOPPED")
         await operator.beat()

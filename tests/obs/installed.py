@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 __all__ = ["Installed", "current", "debian", "in_namespace", "missing"]
 
-_PACKAGES = ("obs-studio", "obs-plugins", "libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")
+_PACKAGES = ("obs-studio", "obs-plugins", "libgl1", "libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")
 _SUITES = ("sid", "trixie")
 _MAKE_S = 1_800
 _MONTH_S = 30 * 86_400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from tap.core.merge import Row, fold
-from tests.obs.edit import FORMATS, Cutting, Turn, judge_edit, told_in_time, turns_of
+from tests.obs.edit import FORMATS, Cutting, judge_edit
 from tests.obs.installed import current, debian, in_namespace, missing
 from tests.obs.shoot import Log, Tap
 
@@ -22,6 +23,8 @@ pytestmark = [pytest.mark.obs, pytest.mark.timeout(600)]
 SEEDS = [int(seed) for seed in os.environ.get("OBS_SEEDS", "1").split(",")]
 _SHOOTS = [(which, seed) for which in ("installed", "current") for seed in SEEDS]
 _SHOOT_S = 300
+_PIECES, _CUTS, _FADES = 49, 36, 4
+"""Of the three recordings together: a seed says when and which scenes, not how many."""
 
 
 @pytest.fixture(scope="module", params=_SHOOTS, ids=[f"{which}-{seed}" for which, seed in _SHOOTS])
@@ -42,36 +45,46 @@ def shoot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_every_piece_shows_what_was_put_on(shoot: Path, scores: list[str]) -> None:
-    """The first picture of each hard cut, in every format; ends and fades within a picture or two."""
+    """Whatever the machine was doing meanwhile: no shoot and no cut is left out.
+
+    A hard cut never lies before the first picture that shows it. It lies behind it by no more pictures than OBS told of
+    it later than of the others between the same pauses, by when the event came and what the pictures show; half a
+    picture late is not late. A fade begins within one picture of where OBS began it: OBS tells of it when it is asked
+    for, and shows it from its next picture on. No piece reaches beyond its file, and all show, one after the other,
+    what the operator had put on.
+
+    Where OBS itself says that it could not write some pictures of a recording (its encoder was too slow), the file has
+    others in their place: there each cut may be off by as many.
+    """
     log = msgspec.json.decode((shoot / "log.json").read_bytes(), type=Log)
-    total, late = Cutting(), 0
-    for rows, turns in _sessions(shoot, log):
-        media = next(row.fields["media"][0] for row in rows if row.op == "session")
-        if not told_in_time(media, log, turns):
-            late += 1
-            continue
+    total = Cutting()
+    lacking = _lacking(shoot)
+    for rows, lack in zip(_sessions(shoot, log), lacking, strict=True):
         for format_name in FORMATS:
-            judge_edit(rows, log, turns, format_name, total)
-    scores.append(f"edit, OBS {log.versions[0]}, {shoot.name}: {total.words()}; told late: {late} of 3")
-    if late > 1:
-        pytest.skip("this machine was too busy: OBS told of its pictures more than a frame late")
-    assert total.pieces > 60
+            judge_edit(rows, log, format_name, total, lack)
+    words = f"; OBS could not write {sum(lacking)} pictures" if any(lacking) else ""
+    scores.append(f"edit, OBS {log.versions[0]}, {shoot.name}: {total.words()}{words}")
     assert not total.wrong, "\n".join(total.wrong)
-    ends = sum(total.late.values())
-    assert max(total.late) <= 2
-    assert total.late[0] + total.late[1] >= 0.95 * ends
-    assert all(abs(off) <= 1 for off in total.fades)
+    assert total.pieces == _PIECES * len(FORMATS)
+    if not any(lacking):
+        assert sum(total.cuts.values()) == _CUTS * len(FORMATS)
+        assert sum(total.fades.values()) == _FADES * len(FORMATS)
+        assert all(abs(off) <= 1 for off in total.fades), total.words()
 
 
-def _sessions(root: Path, log: Log) -> Iterator[tuple[list[Row], list[Turn]]]:
-    """The rows of each session as the tap kept them, and what was on by what OBS told the operator's client."""
+def _sessions(root: Path, log: Log) -> Iterator[list[Row]]:
+    """The rows of each session as the tap kept them."""
     rows = list(fold(iter(Tap(root, {}).entries())).values())
     own = sorted((row for row in rows if row.op == "session"), key=lambda row: int(row.fields["startedAt"]))
     assert len(own) == sum(_state(kind, data) == "STARTED" for _, kind, data in log.events) == 3
     for session in own:
-        first = session.fields["startState"]["programCameraId"]
-        turns = turns_of(log, session.fields["startedAt"], session.fields["completedAt"], first)
-        yield [row for row in rows if row.session_key == session.key], turns
+        yield [row for row in rows if row.session_key == session.key]
+
+
+def _lacking(root: Path) -> list[int]:
+    """How many pictures of each recording OBS says that it could not encode in time."""
+    recordings = (root / "obs.log").read_text("utf-8", "replace").split("Recording Start ===")[1:]
+    return [sum(map(int, re.findall(r"skipped frames due to encoding lag: (\d+)/", part))) for part in recordings]
 
 
 def _state(kind: str, data: dict[str, Any]) -> str:
