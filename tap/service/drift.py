@@ -107,14 +107,8 @@ class Drift:
     def entries(self, entries: Iterable[Entry]) -> None:
         """Entries that were written: cuts that only a state told are counted, until a frame tells one."""
         for entry in entries:
-            if entry.fields.get("kind") != "cut":
-                continue
-            if (entry.fields.get("detail") or {}).get("inferred"):
+            if entry.fields.get("kind") == "cut" and (entry.fields.get("detail") or {}).get("inferred"):
                 self._inferred += 1
-            else:
-                # A dialect with a memory tells it later than with its frame, where the tally does not see it.
-                self._inferred = 0
-                self._end("untold")
 
     def look(self, stamp: Stamp) -> None:
         """Compare what came since the last looks. Never raises."""

@@ -121,6 +121,20 @@ def test_a_pause_is_in_the_file_s_own_clock() -> None:
     assert [cut[0] for cut in told.cuts()] == [5.0, 25.0]
 
 
+def test_a_server_that_is_silent_at_first_is_heard_in_the_end() -> None:
+    """It answers nothing for seven seconds, in the midst of a recording: that has its start, one gap, and its cuts."""
+    told = Told("silent")
+    assert told.session["status"] == "live"
+    assert told.session["startState"]["programCameraId"] == "A"
+    # Nine seconds had been recorded when it said so; until then nothing of the session was known.
+    assert told.at(told.session["startedAt"]) == -2.004
+    assert told.at(told.session["startState"]["at"]) == 7.062
+    (gap,) = [row for row in told.of("event") if row["kind"] == "gap"]
+    assert (told.at(gap["at"]), gap["detail"]["cause"]) == (0.009, "first sight")
+    assert told.cuts() == [(10.011, "A", "B", "unknown"), (12.013, "B", "A", "unknown")]
+    assert {row["cameraId"]: row["status"] for row in told.of("camera")} == {"A": "online", "B": "online"}
+
+
 @pytest.mark.parametrize(
     ("name", "title", "path"),
     [

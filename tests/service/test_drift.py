@@ -19,6 +19,7 @@ from tap.service.config import load_settings
 from tap.service.daemon import Service
 from tap.service.drift import Drift
 from tests.core.stage import T0, Stage
+from tests.obs.stage import ObsStage
 
 MINUTE, HOUR = 60_000, 3_600_000
 
@@ -162,6 +163,39 @@ def test_untold_cuts_are_over_with_the_first_that_a_frame_tells() -> None:
     assert night.passes(5 * MINUTE, (20_000, switch)).alarms == {"untold"}
     night.passes(20_000, (20_000, cut))
     assert night.alarms == set()
+
+
+def test_another_scene_after_each_gap_is_no_untold_cut_of_obs() -> None:
+    """It tells what is on air only when it is connected to: what changed meanwhile is the gap's, nobody's fault."""
+    stage = ObsStage().shoot()
+    drift = Drift(stage.pipeline)
+    for scene in "BABABABA":
+        before = len(stage.entries)
+        stage.drop()
+        stage.later(1_000).greet()
+        stage.answers(scene, recording=stage.now - 1_000)
+        stage.wait(20_000)
+        drift.entries(stage.entries[before:])
+        drift.look(stage.stamp())
+    shown = [gap["detail"]["after"]["programCameraId"] for gap in stage.events("gap")]
+    assert shown == list("BABABABA")
+    assert not stage.cuts()
+    assert not drift.alarms
+
+
+def test_an_obs_whose_changes_on_air_cannot_be_read_any_more_is_noticed() -> None:
+    """Transitions come, and where they lead is not told in a way that is known: no cut, and an alarm that says why."""
+    stage = ObsStage(scenes=("A", "B")).shoot()
+    drift = Drift(stage.pipeline)
+    for number in range(40):
+        stage.event("SceneTransitionStarted", transitionName="Cut")
+        stage.later(20).event("SceneTransitionVideoEnded", transitionName="Cut")
+        stage.event("CurrentProgramSceneChanged", scene={"name": "AB"[number % 2]})
+        stage.wait(10_000)
+        drift.look(stage.stamp())
+    assert not stage.cuts()
+    assert set(drift.alarms) == {"incomplete"}
+    assert "'sceneName' is missing" in drift.alarms["incomplete"]
 
 
 def by_type(stage: Stage) -> Any:
