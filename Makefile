@@ -6,9 +6,11 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 READY := .venv/.ready
+# What the tap itself needs, without what its tests and checks need.
+RUNS := .venv/.runs
 PACKAGES := convex/node_modules/.ready
 BENCH_PACKAGES := bench/node/node_modules/.ready
-PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PYTEST := $(BIN)/python -m pytest
 # As many as a small machine has; the tests are mostly waiting for each other's sockets.
 WORKERS ?= 2
@@ -21,7 +23,13 @@ help:  ## This list
 
 venv: $(READY)  ## A virtual environment with everything pinned, and the command in it
 
-$(READY): requirements-dev.txt pyproject.toml
+# Counts what pip says it collects, on one line of a terminal.
+COUNT = awk -v of="$$(grep -c == $(1))" -v tty="$$([ -t 2 ] && echo 1)" \
+    '/^Collecting/ { n++; if (tty) printf "\r\033[K  %d of %d: %s", n, of, $$2 > "/dev/stderr" } \
+     /^Installing/ { if (tty) printf "\r\033[K  unpacking…" > "/dev/stderr" } \
+     END { if (tty) printf "\r\033[K" > "/dev/stderr" }'
+
+$(RUNS): requirements.txt requirements-build.txt pyproject.toml
 	@python=""; \
 	for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
@@ -39,13 +47,18 @@ $(READY): requirements-dev.txt pyproject.toml
 	        exit 1; \
 	    }; \
 	fi
-	@echo "installing what is pinned in requirements-dev.txt" >&2
-	@$(PIP) install --require-hashes -r requirements-dev.txt
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@echo "installing multicam-tap into .venv (about 130 MB)" >&2
+	@$(PIP) install --require-hashes -r requirements.txt -r requirements-build.txt | $(call COUNT,requirements.txt)
+	@$(PIP) -qq install --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: $(READY) ledger  ## A simulated shoot, tapped live, shown and scored from the local ledger
-	@$(BIN)/python -m tap.rehearsal.demo
+$(READY): $(RUNS) requirements-dev.txt
+	@echo "installing what tests and checks need into .venv (about 800 MB more)" >&2
+	@$(PIP) install --require-hashes -r requirements-dev.txt | $(call COUNT,requirements-dev.txt)
+	@touch $@
+
+demo: $(RUNS) ledger  ## A simulated shoot, recorded live, shown and scored from the local ledger
+	@$(BIN)/multicam-tap demo
 
 evidence: $(READY) ledger  ## Writes docs/evidence.md: what was checked, and read back from the local ledger
 	@$(BIN)/python docs/make_evidence.py
@@ -65,7 +78,7 @@ ledger:
 	fi
 
 $(PACKAGES): convex/package.json convex/package-lock.json
-	@echo "installing what is pinned in convex/package-lock.json" >&2
+	@echo "installing the local ledger into convex/node_modules (about 180 MB)" >&2
 	@cd convex && npm ci --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
@@ -135,7 +148,7 @@ PINNED := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-heade
     --no-emit-find-links --python-version 3.11
 
 pins: $(READY)  ## Compiles requirements*.txt anew from pyproject.toml, with hashes
-	$(PIP) install uv
+	$(PIP) -qq install uv
 	$(PINNED) --upgrade pyproject.toml -o requirements.txt
 	$(PINNED) --upgrade --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt
 	$(PINNED) --upgrade --group build -c requirements-dev.txt -o requirements-build.txt

@@ -81,7 +81,7 @@ def main() -> int:
     checks = [check(title, script) for title, script in CHECKS]
     print("demo …", file=sys.stderr)
     began = time.monotonic()
-    demo = run([sys.executable, "-m", "tap.rehearsal.demo"], check=False)
+    demo = run([sys.executable, "-m", "tap.cli", "demo"], check=False)
     took = time.monotonic() - began
     if demo.returncode != 0:
         print(demo.stdout + demo.stderr, file=sys.stderr)
@@ -333,14 +333,14 @@ def metrics(demo: str, took: float, told: dict[str, Any]) -> list[str]:
     by_op = Counter(row.op for row in rows)
     kinds = Counter(row.fields["kind"] for row in rows if row.op == "event")
     counts = told["counts"]
-    truth = re.search(r"^Against the truth.*$", demo, re.MULTILINE)
+    truth = re.search(r"^Compared with what really happened: (.*)\nF1 (.*)$", demo, re.MULTILINE)
     (first_s, first), (second_s, second) = told["twice"]
     lines = (
         ("the demo, from start to end", f"{took:.1f} s (the shoot plays at 4 times its speed)"),
         ("rows in the ledger", ", ".join(f"{number} {op}" for op, number in by_op.items())),
         ("events", ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())),
         ("entries in the journal", ", ".join(f"{number} {state}" for state, number in counts.items())),
-        ("compared with the shoot's truth", "" if truth is None else truth[0].partition(": ")[2]),
+        ("compared with the shoot's truth", "" if truth is None else f"{truth[1]} F1 {truth[2]}"),
         ("reading all rows of the session back", f"{told['read_ms']:.0f} ms, the client's start included"),
         ("another tape, written to an empty ledger", f"{first}, in {first_s:.1f} s (with the start of the command)"),
         ("the same tape again", f"{second}, in {second_s:.1f} s"),

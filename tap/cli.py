@@ -878,6 +878,9 @@ class _WithFaults(click.Command):
 )
 @click.option("--no-wait", is_flag=True, help="Begin at once, without waiting for a client.")
 @click.option("--patient", is_flag=True, help="Stop the shoot's clock while a client is disconnected.")
+@click.option(
+    "--real-clock", is_flag=True, help="Do not speed up the server's clock: at a higher speed the shoot is denser."
+)
 @click.option("--tape-only", is_flag=True, help="Do not serve: write truth and tape at once, and end.")
 def simulate(tape_only: bool, length: float, no_wait: bool, **options: Any) -> None:
     """Simulate a multicam-server, to rehearse with.
@@ -903,6 +906,18 @@ def simulate(tape_only: bool, length: float, no_wait: bool, **options: Any) -> N
         write_shoot(asked)
     else:
         sys.exit(asyncio.run(run_simulator(asked)))
+
+
+@cli.command()
+def demo() -> None:
+    """Play a simulated shoot, record it, and show its history.
+
+    It takes about half a minute, writes only into the folder .demo, and ignores all TAP_* variables. In a checkout with
+    Node the history goes through a local ledger; else it is read from the journal. Exit code 1 if the history is wrong.
+    """
+    from tap.rehearsal.demo import main
+
+    sys.exit(main())
 
 
 # ---------------------------------------------------------------------------------------------- sessions, chosen

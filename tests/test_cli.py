@@ -557,10 +557,12 @@ def test_simulate_tells_its_faults_and_which_it_does_not_know(tmp_path: Path) ->
 def test_the_demo_ends_by_itself_with_the_truth(tmp_path: Path) -> None:
     """It takes about half a minute; nobody's settings reach it."""
     environ = os.environ | {"TAP_SERVER_URL": "ws://192.0.2.1/", "TAP_STATE_DIR": "/nowhere", "TAP_CONVEX_URL": "x"}
-    command = [sys.executable, "-m", "tap.rehearsal.demo"]
+    command = [sys.executable, "-m", "tap.cli", "demo"]
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.endswith("F1 1.000, nothing missed, nothing made up.\n")
+    assert "\nF1 1.000: nothing missed, nothing made up.\n" in done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.partition("Try next:")[2].splitlines())
+    assert (tmp_path / ".demo" / "shoot.html").exists()
     assert re.search(r"^Read back from the (ledger|journal):$", done.stdout, re.MULTILINE)
     assert not done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [".demo"]

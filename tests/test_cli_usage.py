@@ -197,7 +197,7 @@ def test_a_time_that_is_not_clear_is_asked_for_again(moment: str, told: str, mon
 def test_every_command_is_in_the_table() -> None:
     """But those without arguments that could be wrong."""
     tried = {case[0][0] for case in WRONG} - {"nonsense", "--installed"}
-    assert set(cli.commands) - tried == {"run", "enabled", "check"}
+    assert set(cli.commands) - tried == {"run", "enabled", "check", "demo"}
 
 
 def test_a_secret_in_an_address_is_not_repeated() -> None:

@@ -150,7 +150,7 @@ def test_the_picture_of_the_states_is_the_machines_table() -> None:
     assert section("docs/how-it-works.md", "states") == f"```mermaid\n{state_diagram()}\n```\n"
 
 
-@pytest.mark.parametrize("words", ["t is no Convex", "Read back from ", "Against the truth of the shoot: "])
+@pytest.mark.parametrize("words", ["It is not Convex.", "Read back from ", "Compared with what really happened: "])
 def test_the_readme_shows_what_the_demo_says(words: str) -> None:
     """Its fixed words; the numbers are those of one run."""
     assert words in README

@@ -1,10 +1,10 @@
-"""``make demo``: a made-up shoot, tapped live by the real service, shown and scored from the ledger.
+"""``multicam-tap demo``: a simulated shoot, recorded live by the real service, shown and scored from the ledger.
 
 It does what a person would do by hand: it makes a key with ``multicam-tap key new``, starts the local ledger of
 ``convex/``, ``multicam-tap simulate`` and ``multicam-tap run`` beside it, and reads back with ``multicam-tap timeline
---ledger``. Without Node there is no local ledger, and the journal alone tells. Every inherited ``TAP_*`` and
-``PRODUCTION_*`` variable is dropped, so that nobody's real server, state or ledger is ever touched. All it writes is
-in ``.demo``.
+--ledger``. Without Node, or outside of a checkout, there is no local ledger, and the history is read from the journal.
+Every inherited ``TAP_*`` and ``PRODUCTION_*`` variable is dropped, so that nobody's real server, state or ledger is
+ever touched. All it writes is in ``.demo``.
 """
 
 from __future__ import annotations
@@ -34,12 +34,27 @@ from tap.core.model import Entry
 from tap.rehearsal.score import score
 from tap.rehearsal.truth import read_truth
 
-__all__ = ["main"]
+__all__ = ["cleared", "folded", "main"]
 
 _PLACE = Path(".demo")
+_MARK = ".multicam-tap-demo"
+"""In a folder that a demo has made, and the next one may replace."""
 _VENUE = "demo"
 _SHOOT = (
-    *("--seed", "7", "--cameras", "5", "--length", "100", "--speed", "4", "--venue", _VENUE, "--patient"),
+    *(
+        "--seed",
+        "7",
+        "--cameras",
+        "5",
+        "--length",
+        "100",
+        "--speed",
+        "4",
+        "--venue",
+        _VENUE,
+        "--patient",
+        "--real-clock",
+    ),
     *("--faults", "told_thrice,flap,still_disorder,reconnect"),
 )
 _START = Path(__file__).parents[2] / "convex" / "local" / "start.mjs"
@@ -67,29 +82,42 @@ def main() -> int:
     """Play, tap, show and score; the exit code: 0 where the history is the truth."""
     # Not only Ctrl-C: whatever ends this nicely ends what it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    shutil.rmtree(_PLACE, ignore_errors=True)
-    _PLACE.mkdir(mode=0o700)
+    if not cleared():
+        _say(f"{_PLACE} is not a demo's folder → run this in another folder, or move {_PLACE} away")
+        return 1
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("TAP_", "PRODUCTION_"))}
     missing = _missing()
     try:
         with nullcontext() if missing else _local_ledger(environ) as ledger:
             if ledger is None:
-                _say(f"{missing}: so there is no local ledger, and the journal alone tells.")
+                _say(f"No local ledger: {missing}. The history is read from the journal.")
             else:
-                _say(f"The local ledger is {ledger.url}. It is no Convex: the same functions on convex-test.")
+                _say(f"The local ledger is {ledger.url}: Convex's functions on its test runtime.", "It is not Convex.")
             return _perform(environ, ledger)
     except (TapError, subprocess.CalledProcessError) as error:
-        _say(f"the demo has failed: {error} → what the tap said is in {_PLACE / 'run.log'}")
+        hint = "" if "→" in str(error) else f" → see {_PLACE / 'run.log'}"
+        _say(f"the demo has failed: {error}{hint}")
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def cleared() -> bool:
+    """Make the folder anew, unless somebody else made the one that exists."""
+    if _PLACE.exists():
+        if not (_PLACE / _MARK).exists() and any(_PLACE.iterdir()):
+            return False
+        shutil.rmtree(_PLACE)
+    _PLACE.mkdir(mode=0o700)
+    (_PLACE / _MARK).touch()
+    return True
 
 
 def _perform(environ: dict[str, str], ledger: _Place | None) -> int:
     state, truth, tape = _PLACE / "state", _PLACE / "truth.jsonl", _PLACE / "shoot.tape"
     with _started("simulate", *_SHOOT, "--truth", truth, "--tape", tape, environ=environ) as server:
         url = _url_told_by(server)
-        _say(f"A made-up shoot plays on {url}; the tap listens and writes its history. About half a minute…")
+        _say(f"A simulated shoot plays on {url}.", "The tap records it. This takes about half a minute…")
         settings = {
             "TAP_SERVER_URL": url,
             "TAP_VENUE": _VENUE,
@@ -106,24 +134,47 @@ def _perform(environ: dict[str, str], ledger: _Place | None) -> int:
         where = ("--state-dir", state) if ledger is None else ("--ledger",)
         shown = environ | ({} if ledger is None else ledger.settings)
         subprocess.run(_command("timeline", session, *where), check=True, env=shown)  # noqa: S603 - our own command
-        _hint(session)
-    return _judge(truth, rows, "the journal" if ledger is None else "the ledger")
+    result = _judge(truth, rows, "the journal" if ledger is None else "the ledger")
+    report = _PLACE / "shoot.html"
+    wanted = _command("report", "--state-dir", state, "-o", report)
+    subprocess.run(wanted, check=True, env=environ, capture_output=True)  # noqa: S603 - our own command
+    _say("", f"Its report, to open in a browser: {report.absolute()}")
+    _hint()
+    return result
 
 
-def _hint(session: str) -> None:
+def _hint() -> None:
+    """What to try next; each line can be pasted as it is, also from a narrow terminal."""
     state = f"--state-dir {_PLACE / 'state'}"
-    command = Path(sys.executable).with_name("multicam-tap")
-    command = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command
+    command = _shown_command()
     _say(
         "",
-        "To look further:",
-        f"  {command} timeline {session} {state}",
-        f"  {command} report {session} {state} -o shoot.html --open",
-        f"  {command} export {session} {state} -o shoot.edl",
-        f"  {command} journal ls {state}",
-        f"  {command} replay {_PLACE / 'shoot.tape'} --json",
-        f"  {command} simulate --help",
+        "Try next:",
+        *folded(f"{command} report {state} -o shoot.html --open"),
+        *folded(f"{command} export {state} -o shoot.edl"),
+        *folded(f"{command} timeline {state}"),
+        *folded(f"{command} journal ls {state}"),
+        *folded(f"{command} replay {_PLACE / 'shoot.tape'} --json"),
     )
+
+
+def _shown_command() -> str:
+    """The shortest name by which a shell here finds this command."""
+    command = Path(sys.executable).with_name("multicam-tap")
+    if (found := shutil.which("multicam-tap")) is not None and Path(found).resolve() == command.resolve():
+        return "multicam-tap"
+    return str(command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else command)
+
+
+def folded(command: str, width: int = 80) -> list[str]:
+    """A command in lines that fit a terminal, each but the last ending in the shell's sign for going on."""
+    lines = [""]
+    for word in command.split(" "):
+        if lines[-1].strip() and len(lines[-1]) + len(word) + 3 > width:
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" {word}" if lines[-1] else f"  {word}"
+    return lines
 
 
 def _judge(truth: Path, rows: list[Row], where: str) -> int:
@@ -132,9 +183,13 @@ def _judge(truth: Path, rows: list[Row], where: str) -> int:
     _say(*(f"  {line}" for line in _proofs(rows)))
     result = score(read_truth(truth.read_text("utf-8").splitlines()), [_as_entry(row) for row in rows])
     events = sum(kind.matched + kind.missed for kind in result.kinds.values())
-    compared = ", ".join(f"{number} {table}" for table, number in sorted(result.rows.items()))
+    counts = {table.removesuffix(" rows"): number for table, number in sorted(result.rows.items())}
+    compared = ", ".join(f"{number} {table}{'s' * (number != 1)}" for table, number in counts.items())
     verdict = "nothing missed, nothing made up" if result.perfect else f"{len(result.differences)} differences"
-    _say(f"Against the truth of the shoot: {events} events, {compared}: F1 {result.f1:.3f}, {verdict}.")
+    _say(
+        f"Compared with what really happened: {events} events, {compared}.",
+        f"F1 {result.f1:.3f}: {verdict}.",
+    )
     _say(*(f"  {difference}" for difference in result.differences[:10]))
     return 0 if result.perfect else 1
 
@@ -163,6 +218,8 @@ def _as_entry(row: Row) -> dict[str, Any]:
 
 def _missing() -> str | None:
     """Why there can be no local ledger; None where there can."""
+    if not _START.exists():
+        return "it is only in a checkout"
     node = shutil.which("node")
     if node is None:
         return f"Node {_NODE} or newer is missing"
@@ -171,7 +228,7 @@ def _missing() -> str | None:
     if found is None or int(found[1]) < _NODE:
         return f"Node is {said.strip() or 'broken'}, and {_NODE} or newer is needed"
     if not (_START.parents[1] / "node_modules" / "tsx").is_dir():
-        return f"the packages in {_START.parents[1]} are missing (npm ci)"
+        return f"its packages are missing (npm ci in {_START.parents[1]})"
     return None
 
 

@@ -77,7 +77,8 @@ class Director:
         self._types: dict[str, int] = {}
         self._last: dict[str, tuple[str, bool, int]] = {}
         self.world = World(
-            clock=Clock(start=plan.start_wall_ms, offset=self.rng.randint(-400, 900)), boot=self._new_boot()
+            clock=Clock(start=plan.start_wall_ms, offset=self.rng.randint(-400, 900), ppm=plan.ppm),
+            boot=self._new_boot(),
         )
 
     # ------------------------------------------------------------------------------------------ time

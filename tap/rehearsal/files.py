@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from tap.core.errors import TapError
+from tap.core.errors import TapError, UsageInvalid
 from tap.rehearsal.performance import shoot_to_tape, truth_of_shoot
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import SimulatorOptions
@@ -17,6 +17,8 @@ __all__ = ["write_shoot"]
 
 def write_shoot(options: SimulatorOptions) -> None:
     """Write tape and truth, where ``options`` name files for them. Raises TapError."""
+    if options.real_clock:
+        raise UsageInvalid("--real-clock needs a client to play to", hint="leave out --tape-only")
     start = Plan(seed=0).start_wall_ms if options.start_wall_ms is None else options.start_wall_ms
     shoot = plan_shoot(
         options.seed,

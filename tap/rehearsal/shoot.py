@@ -31,6 +31,7 @@ def plan_shoot(
     id_prefix: str | None = None,
     start_wall_ms: int = 1_795_000_000_000,
     pace: float = 1.0,
+    real_clock: bool = False,
     ways: Ways = PLAIN,
 ) -> Shoot:
     """Plans a shoot: the same arguments give the same one, byte for byte.
@@ -49,6 +50,7 @@ def plan_shoot(
         id_prefix=id_prefix,
         start_wall_ms=start_wall_ms,
         pace=pace,
+        real_clock=real_clock,
         ways=ways,
     )
     _check(plan)

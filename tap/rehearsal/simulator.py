@@ -342,6 +342,8 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
     id_prefix: str | None = None
     start_wall_ms: int | None = None
     """Where the server's clock starts; None: at the wall clock of the first client's arrival."""
+    real_clock: bool = False
+    """The server's clock goes as fast as everybody's, whatever the speed: what happens lies closer together."""
     clients: int = 1
     wait_for_client: bool = True
     patient: bool = False
@@ -360,6 +362,7 @@ async def run_simulator(options: SimulatorOptions) -> int:
 
     Raises UsageInvalid for options that cannot be, before anything listens.
     """
+
     now = options.start_wall_ms
 
     def shoot(arrival: int) -> Shoot:
@@ -373,11 +376,12 @@ async def run_simulator(options: SimulatorOptions) -> int:
             id_prefix=options.id_prefix,
             start_wall_ms=arrival if now is None else now,
             pace=options.speed,
+            real_clock=options.real_clock,
             ways=options.ways,
         )
         return made if options.style is None else restyled(made, options.style)
 
-    shoot(0)  # what is wrong with the options has to be known now, not when somebody comes
+    shoot(0)  # wrong options have to be known now, not when a client comes
     async with serve(
         shoot,
         host=options.host,

@@ -243,8 +243,15 @@ class Plan(Struct, frozen=True, kw_only=True):
     start_wall_ms: int = 1_795_000_000_000
     pace: float = 1.0
     """How many virtual seconds pass in a second of the tap's clock: the ``speed`` it will be played at."""
+    real_clock: bool = False
+    """The server's clock goes as fast as the tap's, not as fast as virtual time."""
     ways: Ways = PLAIN
     """How the server counts, dates, names and tells."""
+
+    @property
+    def ppm(self) -> int:
+        """The rate of the server's clock, against virtual time."""
+        return round((1 / self.pace - 1) * 1_000_000) if self.real_clock else 0
 
 
 class Shoot(Struct, frozen=True):

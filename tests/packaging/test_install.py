@@ -90,6 +90,29 @@ def test_the_wheel_in_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
     works(tmp_path / "env/bin/multicam-tap", tmp_path)
 
 
+@pytest.mark.slow
+def test_the_demo_runs_from_a_wheel(wheel: Path, tmp_path: Path) -> None:
+    """To the journal: the local ledger is only in a checkout."""
+    run(sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env"))
+    pip = [sys.executable, "-m", "pip", "--python", str(tmp_path / "env/bin/python"), "install", "--no-input"]
+    fetch(*pip, "--require-hashes", "-r", str(PINNED))
+    run(*pip, "--no-index", "--no-deps", str(wheel))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    said = subprocess.run(
+        [str(tmp_path / "env/bin/multicam-tap"), "demo"],
+        cwd=elsewhere,
+        env=clean(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert "No local ledger: it is only in a checkout." in said.stdout
+    assert "F1 1.000: nothing missed, nothing made up." in said.stdout
+
+
 def test_a_checkout_by_hash_alone(tmp_path: Path) -> None:
     """as docs/install.md shows it: what builds the package is pinned too, and building fetches nothing."""
     run(sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env"))
