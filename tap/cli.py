@@ -506,7 +506,7 @@ def replay(
     """Print the entries that tapes give.
 
     Several tapes are one history: name them in order of time. Lines that cannot be parsed are counted on stderr. With
-    --to-ledger the exit code is 1 if the ledger rejects any entry.
+    --to-ledger the exit code is 1 if the ledger does not have all of it: it rejected some, or its functions are older.
     """
     if to_journal and to_ledger:
         raise click.UsageError("--to-journal or --to-ledger, one at a time")
@@ -521,7 +521,7 @@ def replay(
         else:
             click.echo(entry_line(entry))
 
-    rejected = False
+    whole = True
     with Replay(tapes, dialect=dialect, venue=lambda: _settings("TAP_VENUE").venue) as replayed:
         entries = _with_progress(replayed)
         if to_journal:
@@ -529,18 +529,19 @@ def replay(
                 total, new = keep(journal, entries, _until_nobody_reads(show))
             _complain(f"{counted(total, 'entry', 'entries')}, {new} of them new to the journal")
         elif to_ledger:
-            rejected = _deliver(entries, _until_nobody_reads(show))
+            whole = _deliver(entries, _until_nobody_reads(show))
         else:
             for entry in entries:
                 show(entry)
         sys.stdout.flush()
         _complain(*replayed.remarks())
-    if rejected:
+    if not whole:
         sys.exit(FAILED)
 
 
 def _deliver(entries: Iterable[Entry], show: Callable[[Entry], None]) -> bool:
-    """Write entries to the ledger, and tell what it answered; whether it rejected any."""
+    """Write entries to the ledger, and tell what it answered; whether it has all of them now."""
+    from tap.core.taken import DEPLOY
     from tap.service.deliver import deliver
 
     delivered = _with_ledger(lambda ledger: deliver(ledger, entries, show))
@@ -549,7 +550,10 @@ def _deliver(entries: Iterable[Entry], show: Callable[[Entry], None]) -> bool:
     if len(rejected) > _REJECTED_SHOWN:
         _complain(f"… and {len(rejected) - _REJECTED_SHOWN} more")
     _complain(f"the ledger's answers: {delivered.words()}")
-    return bool(rejected)
+    if delivered.held or delivered.in_part:
+        left = f"{delivered.held} entries were not sent, and {delivered.in_part} went without what it does not know"
+        _complain(f"the deployment's functions are older than this tap: {left} → {DEPLOY}, then run this again")
+    return delivered.whole
 
 
 def _until_nobody_reads(show: Callable[[Entry], None]) -> Callable[[Entry], None]:

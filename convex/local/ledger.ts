@@ -101,7 +101,7 @@ export class LocalLedger {
     if (this.journal === undefined) return;
     const { accessKey, adminKey, ...rest } = args;
     const keyArgument = adminKey !== undefined ? "adminKey" : accessKey !== undefined ? "accessKey" : undefined;
-    const venue = keyArgument === "accessKey" ? await this.convex.run(async ({ db }) => await writerVenue(db, accessKey)) : "";
+    const venue = keyArgument === "accessKey" ? await this.venueOf(accessKey) : "";
     try {
       this.journal.append({ path, ...(keyArgument && { keyArgument }), venue, at, args: convexToJson(rest) });
     } catch (error) {
@@ -110,6 +110,12 @@ export class LocalLedger {
       process.exit(1);
     }
     this.snapshotWhenQuiet();
+  }
+
+  /** Whose key this is; 0.1.0 has no table of keys, only variables. */
+  private async venueOf(accessKey: unknown): Promise<string> {
+    if (!this.tables.includes("productionTapKeys")) return await writerVenue(NO_KEYS, accessKey);
+    return await this.convex.run(async ({ db }) => await writerVenue(db, accessKey));
   }
 
   /** A start reads rows a hundred times faster than it replays calls; but taking a snapshot makes calls wait. */
@@ -228,6 +234,9 @@ class ReplayKeys {
     }
   }
 }
+
+/** A table of keys that has none. */
+const NO_KEYS = { query: () => ({ withIndex: () => ({ first: () => Promise.resolve(null) }) }) };
 
 /** With the clock standing still, as it does in Convex. */
 async function atTime<Result>(at: number, work: () => Promise<Result>): Promise<Result> {

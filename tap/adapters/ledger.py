@@ -32,12 +32,13 @@ from urllib.parse import urlsplit
 import msgspec
 import orjson
 
+from tap.adapters._ledger_words import BARE, BLOCKING, NET, of_status, sentence_of
 from tap.adapters.names import look_up
 from tap.core.codec import LATEST_VERSION, entry_json, sub_key
 from tap.core.errors import LedgerError, LedgerRejected, LedgerUnavailable
 from tap.core.merge import Row
 from tap.core.model import Entry, Op
-from tap.core.taken import DEFAULT_MODULE
+from tap.core.taken import DEFAULT_MODULE, LOGS, OLDEST, Taken, read_taken
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_BYTES",
     "MAX_ENTRIES",
+    "REFUSES_ALL",
     "Answer",
     "Disposition",
     "Ledger",
@@ -55,6 +57,7 @@ __all__ = [
     "Ping",
     "Secret",
     "disposition",
+    "refused",
 ]
 
 MAX_ENTRIES = 300
@@ -77,11 +80,13 @@ _SMALL = 16 * 1024
 """Bytes of an answer that is decoded on the spot: under a millisecond."""
 _WORDS = 300
 _PAGE = 100
+_MAY_PASS = ("server_error", "absent")
 _TRIES = 3
 """How often a bare server error may come before the entries themselves are suspected."""
 _FUNCTION_FAILED = 560
 """The status by which Convex may tell that a function threw; the body is as with 200."""
 _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
+_A_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,60}")
 _REQUEST = re.compile(r"\[Request ID: ([0-9a-f]{1,32})\]")
 
 
@@ -92,6 +97,9 @@ class Secret(Protocol):
         """The key itself."""
         ...
 
+
+REFUSES_ALL = frozenset(code for code in BLOCKING if not code.startswith("http_"))
+"""Codes of a ledger that refuses whatever is sent. (A status may be some proxy's, that minds a word of an entry.)"""
 
 Outcome = Literal["applied", "duplicate", "stale", "rejected"]
 
@@ -127,6 +135,8 @@ class Ping(NamedTuple):
     """``ok``, or what is wrong: ``unreachable``, ``timeout``, ``garbage``, ``no_function``, ``key_wrong`` …"""
     words: str
     hint: str | None = None
+    taken: Taken | None = None
+    """What it said of itself, where it got so far."""
 
     @property
     def ok(self) -> bool:
@@ -159,6 +169,12 @@ class LedgerRefused(LedgerRejected):
         self.code = code
 
 
+def refused(code: str, where: str) -> LedgerRefused:
+    """The refusal of this code, in the words that belong to it."""
+    words, step = BLOCKING[code]
+    return LedgerRefused(code, words, where=where, hint=step)
+
+
 class Disposition(Enum):
     """What to do after a call that failed."""
 
@@ -172,31 +188,16 @@ class Disposition(Enum):
     """Somebody has to mend something that is no entry: say so, and try again now and then."""
 
 
-_NEW_KEY = "make a key with 'multicam-tap key new', configure its line on the deployment, and set TAP_INGEST_KEY"
-_BLOCKING: Mapping[str, tuple[str, str]] = {
-    "key_missing": ("wants a key, and none is set", _NEW_KEY),
-    "key_wrong": ("does not know this key", _NEW_KEY),
-    "venue": ("says that this key is for another venue", "check TAP_VENUE, or take the key of this venue"),
-    "key": ("rejects this session's key", "check TAP_VENUE"),
-    "no_function": ("has no such function", "deploy the functions in convex/ there, or check TAP_CONVEX_URL"),
-    "failing": ("fails on every entry", "look into the deployment's logs ('npx convex logs')"),
-    "http_401": ("wants another login (HTTP 401)", "check TAP_CONVEX_URL"),
-    "http_403": ("denies access (HTTP 403)", "check TAP_CONVEX_URL, and any proxy on the way"),
-    "http_404": ("is not a Convex deployment, or one that was deleted (HTTP 404)", "check TAP_CONVEX_URL"),
-}
-"""Codes for which no entry can be blamed: what is said of the ledger, and what to do."""
-
-
 def disposition(error: LedgerError, *, attempt: int = 1, entries: int = 2) -> Disposition:
     """What to do after a batch of so many ``entries`` failed, this being the ``attempt``-th time. Pure.
 
     A bare server error may be a deployment that restarts, or one entry on which a function fails: it is retried a
-    few times before the entries are suspected.
+    few times before the entries are suspected. So may be what looks like no deployment at all.
     """
     code = getattr(error, "code", "")
-    if isinstance(error, LedgerUnavailable) and not (code == "server_error" and attempt >= _TRIES):
+    if isinstance(error, LedgerUnavailable) and not (code in _MAY_PASS and attempt >= _TRIES):
         return Disposition.RETRY
-    if code in _BLOCKING or code.startswith("http_"):
+    if code in BLOCKING or code.startswith("http_"):
         return Disposition.BLOCKED
     return Disposition.NARROW if entries > 1 else Disposition.QUARANTINE
 
@@ -275,16 +276,55 @@ class Ledger:
             if not gone:
                 raise self._garbage()
 
-    async def ping(self, venue: str | None = None) -> Ping:
-        """Ask whether entries (of ``venue``) would be taken; writes nothing, and raises nothing."""
+    async def about(self) -> Taken:
+        """What this deployment takes, and what our key may do there.
+
+        One that has no ``about``, but takes a call of ``ingest`` without entries, is 0.1.0. Where neither works it is
+        ``absent``: not deployed, paused or over its plan, which production tells in the same words.
+        """
+        for _ in range(2):
+            try:
+                said = await self.query("about", {})
+            except LedgerError as error:
+                if _code(error) not in BARE:
+                    raise
+            else:
+                return self._taken(said)
+            try:
+                await self.ingest([])
+            except LedgerError as error:
+                raise self._absent() if _code(error) == "server_error" else error from None
+            # Once more: a deployment that restarts may have failed for a moment.
+        return OLDEST
+
+    async def _sound(self) -> None:
         try:
             await self.ingest([])
+        except LedgerAway as error:
+            raise refused("half_deployed", self.shown) if error.code == "server_error" else error from None
+
+    def _taken(self, said: Any) -> Taken:
+        try:
+            return read_taken(said)
+        except ValueError:
+            raise self._garbage() from None
+
+    def _absent(self) -> LedgerAway:
+        words, step = BLOCKING["absent"]
+        return LedgerAway("absent", words, where=self.shown, hint=step)
+
+    async def ping(self, venue: str | None = None) -> Ping:
+        """Ask whether entries (of ``venue``) would be taken; writes nothing, and raises nothing."""
+        taken = None
+        try:
+            taken = await self.about()
+            await self._sound()
             if venue is not None:
                 page = {"numItems": 1, "cursor": None}
                 await self.query("listSessions", {"venue": venue, "paginationOpts": page})
         except (LedgerAway, LedgerRefused) as error:
-            return Ping(error.code, str(error.what), error.hint)
-        return Ping("ok", "takes entries")
+            return Ping(error.code, str(error.what), error.hint, taken)
+        return Ping("ok", "takes entries", None, taken)
 
     # ------------------------------------------------------------------------------------------ reading
 
@@ -350,7 +390,8 @@ class Ledger:
         async with request as response:
             data = await self._read(response, most)
         if response.status not in (200, _FUNCTION_FAILED):
-            raise _by_status(response.status, response.headers.get("Retry-After"), self.shown)
+            code = self._clean(_code_in(data))
+            raise _by_status(response.status, code, response.headers.get("Retry-After"), self.shown)
         decode = partial(_decode, data)
         try:
             return decode() if len(data) <= _SMALL else await asyncio.to_thread(decode)
@@ -390,11 +431,11 @@ class Ledger:
             raise
         except TimeoutError:
             words = f"does not answer within {self.deadline:g} s"
-            raise LedgerAway("timeout", words, where=self.shown, hint=_NET) from None
+            raise LedgerAway("timeout", words, where=self.shown, hint=NET) from None
         except Exception as error:
             if not isinstance(error, OSError) and not _is_clients(error):
                 raise
-            raise LedgerAway("unreachable", _in_words(error), where=self.shown, hint=_NET) from None
+            raise LedgerAway("unreachable", _in_words(error), where=self.shown, hint=NET) from None
 
     def _secret(self) -> str | None:
         return None if self._key is None else self._key.get_secret_value()
@@ -406,16 +447,18 @@ class Ledger:
             thrown = said["errorData"]
             data = thrown if isinstance(thrown, dict) else {}
             code, reason = self._clean(data.get("code")) or "thrown", self._clean(data.get("reason"))
-            words, hint = _BLOCKING.get(code, (f"refused the call: {code}", None))
+            words, hint = BLOCKING.get(code) or (f"refused the call: {code}", None)
             return LedgerRefused(code, f"{words}: {reason}" if reason else words, where=self.shown, hint=hint)
         message = str(said.get("errorMessage"))
-        if "Could not find public function" in message:
-            words, hint = _BLOCKING["no_function"]
-            return LedgerRefused("no_function", f"{words}: {path}", where=self.shown, hint=hint)
+        known = sentence_of(message)
+        if known is not None:
+            words, hint = BLOCKING[known]
+            words = f"{words}: {path}" if known == "no_function" else words
+            return LedgerRefused(known, words, where=self.shown, hint=hint)
         # The id finds the failure in the deployment's own log; the text may quote the key.
         request = _REQUEST.match(message)
         named = "" if request is None else f" (request {request[1]})"
-        return LedgerAway("server_error", f"failed inside{named}", where=self.shown, hint=_BLOCKING["failing"][1])
+        return LedgerAway("server_error", f"failed inside{named}", where=self.shown, hint=LOGS)
 
     def _answers(self, value: Any, sent: Sequence[str]) -> list[Answer]:
         if not isinstance(value, list) or len(value) != len(sent):
@@ -458,7 +501,6 @@ class Ledger:
         )
 
 
-_NET = "check the network and TAP_CONVEX_URL; nothing is lost meanwhile"
 _HEADERS = {"Content-Type": "application/json", "User-Agent": "multicam-tap"}
 _LISTS: tuple[tuple[Op, str], ...] = (
     ("camera", "listCameras"),
@@ -495,15 +537,30 @@ def _shown(url: str) -> str:
 # ---------------------------------------------------------------------------------------------- what others raise
 
 
-def _by_status(status: int, retry_after: str | None, where: str) -> LedgerError:
+def _by_status(status: int, code: str, retry_after: str | None, where: str) -> LedgerError:
     if status in (408, 425, 429) or status >= 500 or status < 400:
-        words = "redirects to another address" if 300 <= status < 400 else "cannot answer now"
+        words, step = of_status(status, code)
         wait = _seconds(retry_after, datetime.now(UTC))
-        return LedgerAway(f"http_{status}", f"{words} (HTTP {status})", where=where, hint=_NET, retry_after=wait)
+        return LedgerAway(f"http_{status}", words, where=where, hint=step, retry_after=wait)
     if status in (400, 413):
-        return LedgerRefused("too_large" if status == 413 else "bad_call", f"refused it (HTTP {status})", where=where)
-    words, hint = _BLOCKING.get(f"http_{status}", (f"is not Convex (HTTP {status})", "check TAP_CONVEX_URL"))
-    return LedgerRefused(f"http_{status}", words, where=where, hint=hint)
+        words, step = of_status(status, code)
+        return LedgerRefused("too_large" if status == 413 else "bad_call", words, where=where, hint=step)
+    words, step = BLOCKING.get(f"http_{status}") or (f"is not Convex (HTTP {status})", "check TAP_CONVEX_URL")
+    return LedgerRefused(f"http_{status}", words, where=where, hint=step)
+
+
+def _code_in(data: bytes) -> object:
+    """The code that Convex gives with a status; a page of some proxy has none."""
+    try:
+        said = json.loads(data[:_SMALL])
+    except (ValueError, RecursionError):
+        return None
+    code = said.get("code") if isinstance(said, dict) else None
+    return code if isinstance(code, str) and _A_CODE.fullmatch(code) else None
+
+
+def _code(error: LedgerError) -> str:
+    return str(getattr(error, "code", ""))
 
 
 def _seconds(retry_after: str | None, now: datetime) -> float | None:

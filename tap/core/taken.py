@@ -15,13 +15,16 @@ from msgspec.structs import replace
 
 from tap.core.model import Entry, Op
 
-__all__ = ["CONTRACT", "DEFAULT_MODULE", "OLDEST", "Taken", "fitted", "read_taken"]
+__all__ = ["CONTRACT", "DEFAULT_MODULE", "DEPLOY", "LOGS", "OLDEST", "Taken", "fitted", "read_taken"]
 
 DEFAULT_MODULE = "production"
 """The module of a deployment that the ledger's functions are in, unless an app has them elsewhere."""
 
 CONTRACT = 2
 """What this tap writes: the number of ``about.ts``. A deployment that says as much, or more, takes all of it."""
+
+DEPLOY = "deploy the functions: 'npx convex deploy' (production), 'npx convex dev --once' (dev)"
+LOGS = "look into the deployment's logs: 'npx convex logs --prod' (production), 'npx convex logs' (dev)"
 
 _MOST_NAMES = 10_000
 

@@ -18,6 +18,7 @@ from tap.core.errors import MappingInvalid, ServerError
 from tap.core.mapping import Dialect, Verdict
 from tap.core.mapping.numbering import Numbering, order_in_words
 from tap.core.model import Frame, Hello, Observation, SourceItem
+from tap.core.taken import DEPLOY
 from tap.service.check_machine import clock, disk, environment_file, journal, unit
 from tap.service.chosentapes import oldest
 from tap.service.config import Settings
@@ -31,7 +32,8 @@ _LISTEN_S = 3.0
 """A state comes with the connection, and telemetry many times a second."""
 _LEDGER_WITHIN_S = 8.0
 _TYPES_NAMED = 5
-_KEY_CODES = ("key_missing", "key_wrong", "venue", "key")
+_KEY_CODES = ("key_missing", "key_wrong", "key_rights", "venue", "key")
+_THERE = "it answers, and has our functions"
 
 
 async def check(settings: Settings, environ: Mapping[str, str] | None = None) -> AsyncIterator[Finding]:
@@ -224,19 +226,31 @@ async def _ledger(settings: Settings) -> AsyncIterator[Finding]:
         settings.convex_url, settings.ingest_key, module=settings.convex_module, deadline=_LEDGER_WITHIN_S
     ) as ledger:
         ping = await ledger.ping(settings.venue)
-        if ping.code in _KEY_CODES:
-            yield Finding("convex", "ok", f"{ledger.shown}: it answers, and has our functions")
-            yield await _wrong_key(ledger, ping, settings.venue)
-        elif ping.ok:
-            yield Finding("convex", "ok", f"{ledger.shown}: it answers, and has our functions")
-            yield Finding("key", "ok", f"it writes and reads venue {settings.venue}")
-        else:
-            yield Finding("convex", "failed", f"{ledger.shown}: {ping.words}", ping.hint)
-            yield Finding("key", "note", "was not tried")
+        yield _deployment(ledger.shown, ping)
+        yield await _key(ledger, ping, settings.venue)
+
+
+def _deployment(shown: str, ping: Ping) -> Finding:
+    if ping.code not in ("ok", *_KEY_CODES):
+        return Finding("convex", "failed", f"{shown}: {ping.words}", ping.hint)
+    if ping.taken is not None and ping.taken.older:
+        words = (
+            f"{shown}: it answers; its functions are older than this tap: what they do not know waits for newer ones"
+        )
+        return Finding("convex", "note", words, DEPLOY)
+    return Finding("convex", "ok", f"{shown}: {_THERE}")
+
+
+async def _key(ledger: Ledger, ping: Ping, venue: str) -> Finding:
+    if ping.code in _KEY_CODES:
+        return await _wrong_key(ledger, ping, venue)
+    if not ping.ok:
+        return Finding("key", "note", "was not tried")
+    return Finding("key", "ok", f"it writes and reads venue {venue}")
 
 
 async def _wrong_key(ledger: Ledger, ping: Ping, venue: str) -> Finding:
-    if ping.code == "key_wrong" and await _reads(ledger, venue):
+    if ping.code in ("key_wrong", "key_rights") and await _reads(ledger, venue):
         words = f"it can only read venue {venue}; the tap needs one that writes"
         return Finding("key", "failed", words, ping.hint)
     return Finding("key", "failed", f"the ledger {ping.words}", ping.hint)

@@ -6,23 +6,27 @@ Writing is idempotent, so whatever stops this, it can be run again from the begi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct, field
 
 from tap.adapters.ledger import MAX_ENTRIES, Answer, Disposition, disposition
 from tap.core.errors import LedgerError
 from tap.core.model import Entry
+from tap.core.taken import Taken, fitted
+from tap.service.older import consumed
 
 __all__ = ["Delivered", "deliver"]
 
 _TRIES = 4
 _FIRST_DELAY_S = 0.5
+_T = TypeVar("_T")
 
 
 class _Target(Protocol):
+    async def about(self) -> Taken: ...
     async def ingest(self, entries: Sequence[Entry]) -> list[Answer]: ...
 
 
@@ -33,6 +37,10 @@ class Delivered(Struct):
     duplicate: int = 0
     stale: int = 0
     rejected: list[Answer] = field(default_factory=list)
+    in_part: int = 0
+    """Of those taken, the ones that an older deployment has without what it does not know."""
+    held: int = 0
+    """Not sent, since it does not know their kind."""
 
     def words(self) -> str:
         """The counts in a line."""
@@ -43,6 +51,11 @@ class Delivered(Struct):
             (len(self.rejected), "rejected"),
         )
         return ", ".join(f"{number} {name}" for number, name in told)
+
+    @property
+    def whole(self) -> bool:
+        """All of it is in the ledger."""
+        return not (self.rejected or self.in_part or self.held)
 
     def count(self, answer: Answer) -> None:
         """Take in one answer."""
@@ -58,23 +71,29 @@ async def deliver(ledger: _Target, entries: Iterable[Entry], show: Callable[[Ent
     Raises ``LedgerError`` where the ledger stays away, or refuses a call whole; what was answered till then is written.
     """
     delivered = Delivered()
+    taken = await _patiently(ledger.about)
     rest = iter(entries)
     while batch := list(islice(rest, MAX_ENTRIES)):
         while batch:
-            answers = await _patiently(ledger, batch)
-            for entry, answer in zip(batch, answers, strict=False):
+            fits = [fitted(entry, taken) for entry in batch]
+            going = [(entry, fit) for entry, fit in zip(batch, fits, strict=True) if fit is not None]
+            answers = await _patiently(lambda going=going: ledger.ingest([fit for _, fit in going])) if going else []  # type: ignore[misc]
+            for (entry, fit), answer in zip(going, answers, strict=False):
                 delivered.count(answer)
+                delivered.in_part += fit is not entry
                 show(entry)
-            batch = batch[len(answers) :]
+            done = consumed(fits, len(answers))
+            delivered.held += done - len(answers)
+            batch = batch[done:]
     return delivered
 
 
-async def _patiently(ledger: _Target, batch: Sequence[Entry]) -> list[Answer]:
+async def _patiently(question: Callable[[], Awaitable[_T]]) -> _T:
     for attempt in range(1, _TRIES):
         try:
-            return await ledger.ingest(batch)
+            return await question()
         except LedgerError as error:
-            if disposition(error) is not Disposition.RETRY:
+            if disposition(error, attempt=attempt) is not Disposition.RETRY:
                 raise
         await asyncio.sleep(_FIRST_DELAY_S * 2 ** (attempt - 1))
-    return await ledger.ingest(batch)
+    return await question()

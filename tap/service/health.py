@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from tap.core.plain import plain
 from tap.core.standing import STANDINGS, standing_words
 from tap.core.status import Health, HealthState, Reason
+from tap.core.taken import DEPLOY, LOGS
 
 if TYPE_CHECKING:
     from tap.service.daemon import Service
@@ -89,6 +90,12 @@ class Numbers(Struct, frozen=True, kw_only=True):
     waiting: int = 0
     postponed: int = 0
     """Of these, entries on which the ledger fails while it takes others."""
+    older: bool = False
+    """The deployment's functions are older than this tap."""
+    held: int = 0
+    """Of those that wait, the ones that older functions do not take."""
+    in_part: int = 0
+    """Of those that wait, the ones that are in the ledger without what older functions do not know."""
     lag: float = 0.0
 
 
@@ -233,14 +240,24 @@ def _ledger(n: Numbers) -> Iterable[Reason]:
         words = f"the ledger is away: {n.ledger_reason or 'no answer'}; {waiting}"
         step = n.ledger_hint or "check TAP_CONVEX_URL and the network; nothing is lost meanwhile"
         yield _reason("degraded", "ledger_away", words, step, "behind")
-    elif n.oldest_pending is not None and n.oldest_pending >= BACKLOG_S and not 0 < n.waiting <= n.postponed:
+    elif (
+        n.oldest_pending is not None
+        and n.oldest_pending >= BACKLOG_S
+        and not 0 < n.waiting <= n.postponed + n.held + n.in_part
+    ):
         words = f"the ledger is behind: {waiting}, the oldest for {n.oldest_pending:.0f} s"
         step = "wait while it catches up; see the deployment where it does not"
         yield _reason("degraded", "ledger_behind", words, step, "behind")
     if n.postponed:
         words = f"the ledger fails on {n.postponed} entries while it takes others: these are tried again by themselves"
-        step = "see 'multicam-tap journal ls --pending' for why, and the deployment's logs ('npx convex logs')"
+        step = f"see 'multicam-tap journal ls --pending' for why; {LOGS}"
         yield _reason("degraded", "postponed", words, step)
+    if n.older:
+        words = (
+            f"the deployment's functions are older than this tap: {n.held} entries wait for newer ones, and {n.in_part}"
+            " are there without what they do not know"
+        )
+        yield _reason("degraded", "ledger_older", words, DEPLOY)
     if n.dead:
         words = f"{n.dead} entries were set aside, since the ledger refuses them"
         yield _reason("degraded", "set_aside", words, "see 'multicam-tap journal ls --dead', then 'journal retry'")
@@ -303,5 +320,8 @@ def numbers_of(service: Service) -> Numbers:
         ledger_answered=shipping is not None and shipping.last_success is not None,
         waiting=look.counts["pending"],
         postponed=0 if shipping is None else shipping.postponed,
+        older=shipping is not None and shipping.older,
+        held=0 if shipping is None else shipping.held,
+        in_part=0 if shipping is None else shipping.in_part,
         lag=meters.worst_lag,
     )

@@ -142,4 +142,9 @@ def _ledger(service: Service) -> list[str]:
         return [f"ledger {shipping.state}: {shipping.reason}; {shipping.waiting} entries wait"]
     if shipping.last_success is None:
         return ["the ledger has not answered yet"]
+    if shipping.held or shipping.in_part:
+        wait = shipping.held + shipping.in_part
+        return [
+            f"{wait} entries wait for newer functions on the deployment; {shipping.waiting} on the way to the ledger"
+        ]
     return ["in the ledger" if not shipping.waiting else f"{shipping.waiting} entries on the way to the ledger"]

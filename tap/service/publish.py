@@ -11,7 +11,7 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -21,17 +21,21 @@ from msgspec import Struct
 from tap.adapters.journal import Journal, JournalWriter, Kept
 from tap.adapters.ledger import (
     MAX_ENTRIES,
+    REFUSES_ALL,
     Answer,
     Disposition,
     LedgerAway,
     LedgerRefused,
     disposition,
+    refused,
 )
 from tap.core.codec import venue_of
 from tap.core.errors import JournalBusy, JournalError, LedgerError
 from tap.core.merge import Row
 from tap.core.model import Entry
+from tap.core.taken import DEPLOY, LOGS, Taken
 from tap.service.logs import get_logger
+from tap.service.older import IN_PART, REFUSED, UNKNOWN, Older, consumed
 from tap.service.postponed import Postponed
 from tap.service.seldom import Seldom
 
@@ -49,10 +53,10 @@ _MOST_POSTPONED = 1_000
 _SOUND_FROM = 4
 """After so many attempts that failed alike, whatever the reason, the ledger is asked whether it takes anything."""
 _CLOSE_WITHIN_S = 1.0
-_KEY_CODES = ("key_missing", "key_wrong", "venue")
+_KEY_CODES = ("key_missing", "key_wrong", "key_rights", "venue")
+_MAY_BE_OLD = frozenset(("unknown_field", "missing_field", "type", "value", "op", "shape"))
+"""Why an older deployment rejects what a newer one takes."""
 _LOOK = "see 'multicam-tap check'; nothing is lost meanwhile, and the tap tries again by itself"
-_NO_ENTRY_S = (*_KEY_CODES, "key", "no_function", "failing")
-"""Refusals that are about the key or the deployment, whatever is sent."""
 _NO_REASON = "rejected: the ledger rejects this entry without a reason"
 _SUSPECTED = (Disposition.NARROW, Disposition.QUARANTINE)
 
@@ -70,6 +74,10 @@ class Target(Protocol):
     """What entries are sent to: a ``Ledger``."""
 
     shown: str
+
+    async def about(self) -> Taken:
+        """What it takes; see ``Ledger.about``."""
+        ...
 
     async def ingest(self, entries: Sequence[Entry]) -> list[Answer]:
         """Write the first of the entries; see ``Ledger.ingest``."""
@@ -118,6 +126,8 @@ class Pace(NamedTuple):
     postponed: float = 5.0
     """How long an entry waits on which the ledger fails while it takes others; each time twice as long."""
     longest_postponed: float = 3600.0
+    ask_older: float = 60.0
+    """How often an older deployment is asked whether it is a newer one by now."""
 
     def faster(self, factor: float) -> Pace:
         """All of it shorter by ``factor``, for rehearsals."""
@@ -138,6 +148,12 @@ class Shipping(Struct):
     """Entries in the journal that the ledger has not answered for, as of the last look; without those postponed."""
     postponed: int = 0
     """Entries on which the ledger fails while it takes others: they wait by themselves, and are tried again."""
+    older: bool = False
+    """The deployment's functions are older than this tap."""
+    held: int = 0
+    """Entries that wait for newer functions: their kind is not known yet, or the older ones refused them."""
+    in_part: int = 0
+    """Entries that are there without what the older functions do not know, and are sent whole to newer ones."""
     applied: int = 0
     duplicate: int = 0
     stale: int = 0
@@ -202,6 +218,11 @@ class Publisher:
         self._postponed = Postponed(self._pace.postponed, self._pace.longest_postponed)
         self._told_postponed = Seldom()
         self._told_refused = Seldom()
+        self._older = Older(self._pace.ask_older)
+        self._past = 0
+        """Up to here, nothing in the journal is to be sent now."""
+        self._look_over_at = 0.0
+        """When it is looked at from its beginning again."""
         self._told: tuple[str, str | None] = ("idle", None)
         """How things stand as the log has it, and why."""
         self._told_since = self.shipping.since
@@ -268,6 +289,8 @@ class Publisher:
 
     async def _turn(self) -> bool:
         """Ship the next batch; False where there was none."""
+        if self._older.is_to_ask(asyncio.get_running_loop().time()):
+            await self._ask()
         # Before the look: what is committed from here on calls for another.
         self._news.clear()
         batch = await self._next()
@@ -287,13 +310,61 @@ class Publisher:
         except LedgerError as error:
             self._attempt += 1
             self._code = getattr(error, "code", "")
-            if not batch or disposition(error, attempt=self._attempt, entries=len(batch)) not in _SUSPECTED:
+            if disposition(error, attempt=self._attempt, entries=len(batch)) not in _SUSPECTED:
                 raise
+            if not batch and self._code != "server_error":
+                raise
+            if self._code == "server_error":
+                await self._look_for_ingest(asked_already=not batch)
         else:
             if not sounding:
                 return True
         await self._narrow(batch, self._code)
         return True
+
+    async def _look_for_ingest(self, *, asked_already: bool) -> None:
+        """Raises what is no entry's fault after a bare error, in which production tells of a paused deployment too."""
+        if not asked_already:
+            await self._ask()
+            try:
+                await self._ledger.ingest([])
+            except LedgerAway as error:
+                if error.code != "server_error":
+                    raise
+            else:
+                return
+        raise refused("half_deployed", self._ledger.shown)
+
+    async def _ask(self) -> None:
+        """Ask what the deployment takes, and whether our key may write there."""
+        try:
+            taken = await self._ledger.about()
+            if taken.may is not None and "write" not in taken.may:
+                raise refused("key_rights", self._ledger.shown)
+            if not taken.serves(self._venue):
+                raise refused("venue", self._ledger.shown)
+        except LedgerError:
+            self._attempt += 1
+            raise
+        was_older, waited = self._older.is_older, self._older.held + self._older.in_part
+        if self._older.told(taken, asyncio.get_running_loop().time()):
+            self._past = 0
+        self._tell_older(was_older=was_older, waited=waited)
+
+    def _tell_older(self, *, was_older: bool, waited: int) -> None:
+        self._count_older()
+        if self._older.is_older and not was_older:
+            _log.warning(
+                "the deployment's functions are older than this tap: it gets what it knows, and the rest waits",
+                ledger=self._ledger.shown,
+                next_step=DEPLOY,
+            )
+        elif was_older and not self._older.is_older:
+            _log.info("the deployment has newer functions: what waited for them goes now", entries=waited)
+
+    def _count_older(self) -> None:
+        self.shipping.older = self._older.is_older
+        self.shipping.held, self.shipping.in_part = self._older.held, self._older.in_part
 
     async def _next(self) -> list[Kept]:
         """The next entries that the journal has; none where the disk that takes nothing gives nothing either."""
@@ -323,7 +394,7 @@ class Publisher:
         A time-out, say, or a proxy that refuses a word. At the 4th, 8th, 16th attempt …, in the place of the batch.
         """
         often = self._attempt >= _SOUND_FROM and not self._attempt & (self._attempt - 1)
-        return often and self._code not in _NO_ENTRY_S
+        return often and self._code not in REFUSES_ALL
 
     async def _sound(self) -> None:
         self.shipping.calls += 1
@@ -332,16 +403,25 @@ class Publisher:
 
     def _look(self, journal: Journal) -> list[Kept]:
         """The next entries, without those that wait by themselves. On the journal's thread, while the loop waits."""
-        self.shipping.waiting = journal.counts()["pending"] - len(self._postponed) - len(self._unsettled)
+        apart = len(self._postponed) + len(self._unsettled) + self._older.held + self._older.in_part
+        self.shipping.waiting = max(0, journal.counts()["pending"] - apart)
+        if time.monotonic() >= self._look_over_at:
+            # The command line may have let wait again what lies far back.
+            self._past, self._look_over_at = 0, time.monotonic() + self._pace.look_every
         batch: list[Kept] = []
-        after, size = 0, self._size
+        after, size = self._past, self._size
         while len(batch) < size:
             page = journal.pending(size, after)
-            batch += [kept for kept in page if kept.seq not in self._postponed and kept.seq not in self._unsettled]
+            batch += [kept for kept in page if not self._waits_apart(kept.seq)]
             if len(page) < size:
                 break
             after = page[-1].seq
+            if not batch:
+                self._past = after
         return batch[:size]
+
+    def _waits_apart(self, seq: int) -> bool:
+        return seq in self._postponed or seq in self._unsettled or seq in self._older
 
     async def _ship(self, batch: Sequence[Kept]) -> None:
         """Send a batch, in as many calls as its bytes need; each is settled before the next."""
@@ -350,28 +430,62 @@ class Publisher:
             rest = rest[await self._send(rest) :]
 
     async def _send(self, entries: Sequence[Kept]) -> int:
-        """Send the first of the entries in one call, and settle them; how many."""
+        """Send the first of the entries in one call, and settle them; how many are done with."""
+        fits = self._older.fitted(kept.entry for kept in entries)
+        going = [(kept, fit) for kept, fit in zip(entries, fits, strict=True) if fit is not None]
+        if len(going) < len(entries):
+            await self._hold([(kept, UNKNOWN) for kept, fit in zip(entries, fits, strict=True) if fit is None])
+            if not going:
+                return len(entries)
         self.shipping.calls += 1
-        answers = await self._ledger.ingest([kept.entry for kept in entries])
-        answered = list(zip(entries, answers, strict=False))
+        answers = await self._ledger.ingest([fit for _, fit in going])
+        if await self._became_older(answers):
+            # It takes less than it said: again, as it takes them now.
+            return 0
+        answered = list(zip((kept for kept, _ in going), answers, strict=False))
         foreign = next((kept for kept, answer in answered if self._locked_out(kept, answer)), None)
         if foreign is not None:
             # The entries are right and the key is not: they stay, and the others of the call come again with them.
-            words = f"says that this key is not for venue {self._venue}"
-            hint = "check TAP_VENUE, or take the key of this venue"
-            raise LedgerRefused("venue", words, where=self._ledger.shown, hint=hint)
+            raise refused("venue", self._ledger.shown)
         self._succeeded(len(answered))
         if answered:
-            await self._settle(answered)
-        return len(answered)
+            in_part = {kept.seq for kept, fit in going if fit is not kept.entry}
+            await self._settle(answered, in_part)
+        return consumed(fits, len(answered))
+
+    async def _became_older(self, answers: Sequence[Answer]) -> bool:
+        """Whether older functions were deployed meanwhile, where some answers look like theirs."""
+        if self._older.is_older or not any(answer.code in _MAY_BE_OLD for answer in answers):
+            return False
+        await self._ask()
+        return self._older.is_older
+
+    async def _hold(self, reasons: Sequence[tuple[Kept, str]], *, in_part: bool = False) -> None:
+        """Let these wait for newer functions, with the reason in the journal."""
+        if not reasons:
+            return
+        for kept, _ in reasons:
+            self._postponed.done(kept.seq)
+            self._older.hold(kept.seq, kept.entry.session_key, in_part=in_part)
+        self.shipping.postponed = len(self._postponed)
+        self._count_older()
+        noted = [(kept.seq, reason) for kept, reason in reasons if kept.reason != reason]
+        with suppress(JournalError):  # a disk that takes nothing now: it waits all the same
+            await self._in_writer(lambda journal: journal.note(noted))
 
     def _locked_out(self, kept: Kept, answer: Answer) -> bool:
         return answer.code == "venue" and venue_of(kept.entry.session_key) == self._venue
 
-    async def _settle(self, answered: Sequence[tuple[Kept, Answer]]) -> None:
-        """Note the answers in the journal, then tell of them."""
-        settled: list[_Settled] = [(kept.seq, "shipped", None) for kept, answer in answered if not _refuses(answer)]
+    async def _settle(self, answered: Sequence[tuple[Kept, Answer]], in_part: Set[int]) -> None:
+        """Note the answers in the journal, then tell of them. Of those ``in_part`` not all was sent."""
+        taken = [kept for kept, answer in answered if not _refuses(answer)]
+        await self._hold([(kept, IN_PART) for kept in taken if kept.seq in in_part], in_part=True)
+        settled: list[_Settled] = [(kept.seq, "shipped", None) for kept in taken if kept.seq not in in_part]
         rejected = [(kept, answer) for kept, answer in answered if _refuses(answer)]
+        if self._older.is_older:
+            # Older functions refuse what newer ones may take: nothing is set aside for their age.
+            await self._hold([(kept, f"{REFUSED}: {why.words}") for kept, why in rejected if why.code in _MAY_BE_OLD])
+            rejected = [(kept, why) for kept, why in rejected if why.code not in _MAY_BE_OLD]
         dead = [(kept, answer.words) for kept, answer in rejected if answer.reasoned and answer.code != "forgotten"]
         settled += [(kept.seq, "dead", words) for kept, words in dead]
         said = dict.fromkeys(kept.entry.session_key for kept, answer in rejected if answer.code == "forgotten")
@@ -384,7 +498,7 @@ class Publisher:
         await self._note_answers(forgotten)
         self._count(answered, len(dead), forgotten)
         if self._on_delivered is not None:
-            self._on_delivered([kept for kept, answer in answered if not _refuses(answer)])
+            self._on_delivered([kept for kept in taken if kept.seq not in in_part])
         self._tell_refused(dead)
         self._tell_stale(answered)
         ended = {seq for seq, _, _ in settled}
@@ -422,9 +536,11 @@ class Publisher:
         place, entries = self._writer.in_memory(self._ahead_at_once, self._ahead)
         if not entries:
             return False
-        self.shipping.calls += 1
+        fits = self._older.fitted(entries)
+        going = [fit for fit in fits if fit is not None]
+        self.shipping.calls += bool(going)
         try:
-            answers = await self._ledger.ingest(entries)
+            answers = await self._ledger.ingest(going) if going else []
         except LedgerError as error:
             self._attempt += 1
             if disposition(error, attempt=self._attempt, entries=len(entries)) not in _SUSPECTED:
@@ -434,7 +550,7 @@ class Publisher:
             self._ahead_at_once = 1
             return True
         self._succeeded(len(answers))
-        self._ahead = place[0], place[1] - len(entries) + len(answers)
+        self._ahead = place[0], place[1] - len(entries) + consumed(fits, len(answers))
         return True
 
     async def _confirmed(self, sessions: Iterable[str]) -> list[str]:
@@ -505,8 +621,7 @@ class Publisher:
         raise self._failing()
 
     def _failing(self) -> LedgerRefused:
-        words, hint = "fails on every entry", "look into the deployment's logs ('npx convex logs')"
-        return LedgerRefused("failing", words, where=self._ledger.shown, hint=hint)
+        return refused("failing", self._ledger.shown)
 
     async def _postpone(self, suspects: list[tuple[Kept, LedgerError]]) -> None:
         """Let these wait by themselves, with the reason in the journal. Empties the list."""
@@ -533,7 +648,7 @@ class Publisher:
                 entries=told,
                 first=new[0].entry.key if new else None,
                 why=reasons[entries[0].seq],
-                next_step="look into the deployment's logs ('npx convex logs'); nothing else waits for them",
+                next_step=f"{LOGS}; nothing else waits for them",
             )
         if len(self._postponed) > _MOST_POSTPONED:
             raise self._failing()
@@ -558,7 +673,7 @@ class Publisher:
             await self._send([kept])
         except LedgerError as error:
             try:
-                if getattr(error, "code", "") in _NO_ENTRY_S:
+                if getattr(error, "code", "") in REFUSES_ALL:
                     raise
                 # Does it take anything at all?
                 await self._send([])
@@ -579,7 +694,7 @@ class Publisher:
     async def _wait_for_ledger(self, error: LedgerError) -> None:
         self.shipping.failures += 1
         # A refusal that no entry could be blamed for is for somebody to mend.
-        blocked = isinstance(error, LedgerRefused)
+        blocked = isinstance(error, LedgerRefused) or disposition(error, attempt=self._attempt) is Disposition.BLOCKED
         if isinstance(error, LedgerAway) and error.code == "timeout":
             # It may be slow rather than gone: a smaller batch may be done in time.
             self._size = max(_FEWEST, self._size // 2)
@@ -682,6 +797,8 @@ class Publisher:
                 shipping.duplicate += 1
             elif answer.outcome == "stale":
                 shipping.stale += 1
+        self._older.drop(forgotten)
+        self._count_older()
         for session, entries in forgotten.items():
             shipping.forgotten += entries
             if session not in self._gone:

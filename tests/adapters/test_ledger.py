@@ -94,11 +94,11 @@ def test_one_table_decides(error: LedgerError, attempt: int, entries: int, expec
     ("code", "expected", "kind"),
     [(code, RETRY, LedgerAway) for code in (204, 302, 307, 408, 425, 429, 500, 502, 503, 504, 599)]
     + [(code, NARROW, LedgerRefused) for code in (400, 413)]
-    + [(code, BLOCKED, LedgerRefused) for code in (401, 402, 403, 404, 405, 410, 451)],
+    + [(code, BLOCKED, LedgerRefused) for code in (401, 402, 403, 404, 405, 410, 421, 451)],
 )
 def test_every_status_has_a_meaning(code: int, expected: Disposition, kind: type[LedgerError]) -> None:
     """A status is a loss for now, a matter of the batch, or something to mend."""
-    error = _by_status(code, None, AT)
+    error = _by_status(code, "", None, AT)
     assert type(error) is kind
     assert disposition(error) is expected
     assert str(code) in str(error)

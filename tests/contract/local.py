@@ -48,6 +48,10 @@ class Local:
         """A venue that nobody has used yet."""
         return next(self._venues)
 
+    def key(self, venue: str) -> SecretStr:
+        """The venue's own key."""
+        return key_of(venue)
+
     def ledger(self, venue: str, **options: Any) -> Ledger:
         return Ledger(self.url, key_of(venue), module=self.module, **options)
 

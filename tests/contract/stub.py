@@ -26,10 +26,29 @@ Reply: TypeAlias = web.StreamResponse
 Fault: TypeAlias = Callable[["Stub", web.Request, bytes], Any]
 
 
+ABOUT: dict[str, Any] = {
+    "contract": 2.0,
+    "kinds": [],
+    "triggers": [],
+    "columns": {"session": [], "camera": [], "event": [], "still": []},
+    "functions": [],
+    "maxEntries": 500.0,
+    "venues": "all",
+    "may": ["write", "read"],
+}
+"""What a deployment that takes everything says of itself, as far as a tap looks."""
+
+
 class Stub:
     """``faults`` spoil the next calls, one each; ``poison`` are keys that make a call fail with a bare server error."""
 
     def __init__(self) -> None:
+        self.about: Fault = says({"status": "success", "value": ABOUT})
+        """How it answers when it is asked what it takes: that is no call, and no fault spoils it."""
+        self.asked = 0
+        """How often it was."""
+        self.spoilt: Fault | None = None
+        """How it answers whatever is asked, as long as it is set."""
         self.keys: list[str] = []
         """The keys of the entries that were taken, each once, in the order of their arrival."""
         self.calls = 0
@@ -52,13 +71,18 @@ class Stub:
 
     async def _call(self, request: web.Request) -> Reply:
         body = await request.read()
+        path = orjson.loads(body)["path"]
+        if path.endswith(":about"):
+            self.asked += 1
+            return await _reply((self.spoilt or self.about)(self, request, body))
         self.calls += 1
         self.largest = max(self.largest, len(body))
         self.connections.add(request.transport)
-        self.paths.append(orjson.loads(body)["path"])
+        self.paths.append(path)
+        if self.spoilt is not None:
+            return await _reply(self.spoilt(self, request, body))
         if self.faults:
-            reply = self.faults.pop(0)(self, request, body)
-            return await reply if asyncio.iscoroutine(reply) else reply  # type: ignore[no-any-return]
+            return await _reply(self.faults.pop(0)(self, request, body))
         return self.answer(body)
 
     def answer(self, body: bytes) -> Reply:
@@ -82,6 +106,11 @@ class Stub:
 
     async def _seen(self, _: web.Request) -> Reply:
         return web.json_response({"entries": len(self.keys), "calls": self.calls, "keys": self.keys[-1:]})
+
+
+async def _reply(said: Any) -> Reply:
+    reply: Reply = await said if asyncio.iscoroutine(said) else said
+    return reply
 
 
 def value_of(said: Any) -> Reply:

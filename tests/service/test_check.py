@@ -245,9 +245,9 @@ def test_a_ledger_that_is_not_there(tmp_path: Path) -> None:
     ("fault", "words"),
     [
         (page(), "does not answer as Convex does"),
-        (status(404), "is not a Convex deployment"),
+        (status(404), "has no deployment at this address"),
         (says(NO_FUNCTION), "has no such function"),
-        (says({"status": "error", "errorMessage": f"Server Error: {SECRET}"}), "failed inside"),
+        (says({"status": "error", "errorMessage": f"Server Error: {SECRET}"}), "its function ingest fails"),
     ],
 )
 def test_what_answers_is_no_ledger(tmp_path: Path, fault: Any, words: str) -> None:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from tap.adapters.ledger import MAX_ENTRIES, Answer, LedgerAway, LedgerRefused
 from tap.core.errors import LedgerError
 from tap.core.model import Entry
+from tap.core.taken import CONTRACT, OLDEST, Taken
 from tap.service import deliver as delivering
 from tap.service.deliver import Delivered, deliver
 
@@ -20,10 +22,14 @@ AWAY = LedgerAway("timeout", "does not answer", where="here")
 class Target:
     """Takes at most so many entries a call, after these failures."""
 
-    def __init__(self, most: int, *failures: LedgerError) -> None:
+    def __init__(self, most: int, *failures: LedgerError, takes: Taken | None = None) -> None:
+        self.takes = replace(OLDEST, contract=CONTRACT) if takes is None else takes
         self.most = most
         self.failures = list(failures)
         self.taken: list[Entry] = []
+
+    async def about(self) -> Taken:
+        return self.takes
 
     async def ingest(self, entries: Sequence[Entry]) -> list[Answer]:
         if self.failures:
@@ -67,3 +73,18 @@ def test_a_refusal_is_not_tried_again() -> None:
     with pytest.raises(LedgerRefused):
         delivered_to(target)
     assert not target.taken
+
+
+@pytest.mark.parametrize("most", [1000, 7, 1])
+def test_an_older_deployment_gets_what_it_knows_and_the_rest_is_counted(most: int) -> None:
+    entries = [
+        Entry("v/s/1", "event", "v/s", 1, {"kind": "cut"}),
+        Entry("v/s/2", "event", "v/s", 1, {"kind": "marker"}),
+        Entry("v/s/3", "event", "v/s", 1, {"kind": "off_air"}),
+        Entry("v/s/4", "event", "v/s", 1, {"kind": "cut", "trigger": "collection_switch"}),
+        Entry("v/s/5", "event", "v/s", 1, {"kind": "marker"}),
+    ]
+    target = Target(most, takes=OLDEST)
+    delivered = asyncio.run(deliver(target, entries, lambda _: None))
+    assert target.taken == [entries[0], Entry("v/s/4", "event", "v/s", 1, {"kind": "cut"})]
+    assert (delivered.applied, delivered.in_part, delivered.held, delivered.whole) == (2, 1, 3, False)

@@ -54,6 +54,11 @@ def test_where_all_is_well_nothing_is_told() -> None:
             "degraded",
             "postponed",
         ),
+        (
+            {"older": True, "oldest_pending": BACKLOG_S, "waiting": 5, "held": 3, "in_part": 2},
+            "degraded",
+            "ledger_older",
+        ),
         ({"dead": 2}, "degraded", "set_aside"),
         ({"dropped_control": 3}, "degraded", "control_dropped"),
         ({"too_big": 1}, "degraded", "frame_too_big"),

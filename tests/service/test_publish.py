@@ -385,8 +385,8 @@ def test_nor_does_a_ledger_that_goes_away_while_it_is_asked(tmp_path: Path) -> N
                 stub.poison = set()
                 return status(503)(stub, *_)
 
-            # Three times whole, then narrowed down: whole, the bad one, the good one; and the bad one once more.
-            stub.faults += [lambda stub, _, body: stub.answer(body)] * 6 + [away_and_well_again]
+            # Three times whole, then without any; narrowed down: whole, the bad one, the good one; the bad one again.
+            stub.faults += [lambda stub, _, body: stub.answer(body)] * 7 + [away_and_well_again]
             async with venue_at(tmp_path, Ledger(url, KEY), event(0), event(1)) as venue:
                 assert await venue.settled() == {"pending": 0, "shipped": 2, "dead": 0}
             assert stub.keys == [event(1).key, event(0).key]
@@ -452,7 +452,7 @@ def test_a_key_for_another_venue_blocks_and_costs_nothing(tmp_path: Path) -> Non
             stub.refused = {ours.key: refusal, theirs.key: refusal}
             async with venue_at(tmp_path, Ledger(url, KEY), theirs, ours) as venue:
                 await until(lambda: venue.shipping.state == "blocked")
-                assert "not for venue v" in str(venue.shipping.reason)
+                assert "this key is for another venue" in str(venue.shipping.reason)
                 assert await venue.counts() == {"pending": 2, "shipped": 0, "dead": 0}
                 del stub.refused[ours.key]
                 assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 1}
@@ -663,7 +663,7 @@ def local() -> Iterator[Local]:
 @pytest.mark.parametrize(
     ("kind", "how"),
     [
-        ("refuse", {"ms": 300}),
+        ("refuse", {"ms": 1_000}),
         ("reset", {"times": 4}),
         ("hang", {"times": 3}),
         ("status", {"times": 4, "status": 503}),
@@ -799,7 +799,7 @@ class Watched:
         self.shown = ledger.shown
         self.answered: dict[str, int] = {}
         self.calls = 0
-        self.close, self.session = ledger.close, ledger.session
+        self.close, self.session, self.about = ledger.close, ledger.session, ledger.about
         self._ledger = ledger
         self._news = asyncio.Event()
 
