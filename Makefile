@@ -99,7 +99,7 @@ test-slow: $(READY) ledger  ## The long tests: hundreds of seeds, many kills
 test-obs: $(READY) ledger  ## A shoot on a real OBS under Xvfb, judged by its own video (SEEDS=1,2,3 for others)
 	OBS_SEEDS=$(SEEDS) $(PYTEST) -m obs tests/obs
 
-# What is done is not done again: FAULTS='--part kill --scale 0.1' for less, 'rm -r .faults' to begin anew.
+# What is done is not done again: FAULTS='--part kill --scale 0.1' for less, 'rm -r .faults' to start again.
 faults: $(READY) ledger  ## Every fault hundreds of times, part by part; goes on where it stopped, writes docs/faults.md
 	$(BIN)/python -m tests.faults --resume $(FAULTS)
 
@@ -136,18 +136,18 @@ lint: $(READY)  ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(READY)  ## Formats the code and mends what ruff can mend
+format: $(READY)  ## Formats the code and fixes what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 venue-env: $(READY)  ## Writes systemd/venue.env.example from the settings
 	@$(BIN)/python -m tap.service.venuefile >systemd/venue.env.example
 
-# With the hashes of every file that there is for Python 3.11 and newer; no address of a registry stands in them.
+# With the hashes of every file for Python 3.11 and newer; they contain no address of a registry.
 PINNED := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
     --no-emit-find-links --python-version 3.11
 
-pins: $(READY)  ## Compiles requirements*.txt anew from pyproject.toml, with hashes
+pins: $(READY)  ## Compiles requirements*.txt again from pyproject.toml, with hashes
 	$(PIP) -qq install uv
 	$(PINNED) --upgrade pyproject.toml -o requirements.txt
 	$(PINNED) --upgrade --group dev pyproject.toml -c requirements.txt -o requirements-dev.txt

@@ -22,12 +22,12 @@ _WHY = """
 ## Why there is no fast extra
 
 The tap reads with websockets, but for what nearly every byte belongs to: whole text messages of one frame are cut out
-of the kernel's buffer where they stand, and telemetry is told and counted there without a copy. A client in C (picows)
+of the kernel's buffer in place, and telemetry is recognized and counted there without a copy. A client in C (picows)
 was to be the faster way. It calls Python for every frame all the same, and hands it a copy: the row "picows listener
 that only sniffs" is such a client that tells telemetry apart, and does nothing else (no time stamps, no reading of the
 other frames, no journal, no recorder). It costs about what telemetry costs in the tap; see "Growth: cameras". So the
-one install is held to what was asked of an extra. What would take it there is the telling of telemetry, and the reading
-of snapshots and cuts, in compiled code instead of Python.
+plain install is held to the target of a faster client. Reaching it would need compiled code for telemetry, snapshots
+and cuts.
 
 Where the time goes at saturation (by hand, 2026-11-23: CPU by thread from /proc, within the main thread by py-spy):
 applying what snapshots and cuts say 23 %, cutting frames out of the buffer and handing them on 18 %, reading snapshots

@@ -62,7 +62,7 @@ _grown = partial(_plain, saturation.GROWN)
 _wait = partial(_ratio, slow_disk.P99)
 _start = partial(_plain, start.SECONDS)
 _AT_MOST, _AT_RATE, _MEMORY = "CPU at saturation", "CPU at 1,000 frames/s", "memory"
-_EXTRA = "as asked of a faster client"
+_EXTRA = "target of a faster client"
 """There is none: see "Why there is no fast extra" on the page. The one install is held to this too."""
 _A, _B, _C, _D = "saturation", "steady", "slow-disk", "start"
 

@@ -55,7 +55,7 @@ PARTS = (
     ("`tap/adapters/ledger.py`", "Convex's HTTP API: deadlines, sorted errors, no key in any output"),
     (
         "`tap/service/publish.py`",
-        "the journal's entries to the ledger, in order, for as long as it takes; a bad entry is set aside",
+        "the journal's entries to the ledger, in order, for as long as it takes; a bad entry is rejected",
     ),
     (
         "`tap/service/check.py`, `forget.py`, `deliver.py`",
@@ -244,7 +244,7 @@ def page(
         f"Written by `make evidence` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC ({system}).",
         "Every result below was run or read back then.",
         "",
-        "**Deployment target: none.** No real Convex deployment and no real multicam-server was to be had. What is",
+        "**Deployment target: none.** No real Convex deployment and no real multicam-server was available. What is",
         "called the ledger here is the *local ledger*: the very functions of `convex/` on convex-test, on loopback.",
         "The shoot is a simulator's.",
         "",
@@ -273,7 +273,7 @@ def page(
         "",
         "## Five proofs, read back from the ledger",
         "",
-        "The local ledger was stopped after the demo, and started anew on the data that it had kept; then:",
+        "The local ledger was stopped after the demo, and started again on the data that it had saved; then:",
         "",
         *[line for number, proof in enumerate(proofs, 1) for line in proof_lines(number, *proof)],
         "## Metrics of this run",

@@ -33,7 +33,7 @@ SEED, SECONDS = 1, 900
 HOURS = 8
 SHOOT: Mapping[str, tuple[int, str]] = {
     "cuts, holds, marks": (3000, "event"),
-    "stills asked for (one call each: its mark, and a row a camera)": (200, "event still"),
+    "stills requested (one call each: its mark, and a row a camera)": (200, "event still"),
     "stills taken, by 2 cameras": (400, "event still"),
     "stills uploaded, by 2 cameras": (400, "still"),
     "cameras that came, went or changed": (60, "camera"),
@@ -206,7 +206,7 @@ _TEXT = """\
 Written by `docs/make_scale.py` (`make scale`), which anybody with Python and Node can run. **Counted**: a simulated
 shoot (seed {seed}, {seconds} s) went through the tap's own rules, and its {counted} calls through the ledger's own
 functions on convex-test, where bytes, documents and ranges of indexes were added up. **On paper**: everything that is
-multiplied from there, and every limit and price, which stand on Convex's own page of limits (2026-08). Nothing was run
+multiplied from there, and every limit and price, which are from Convex's own page of limits (2026-08). Nothing was run
 on Convex itself; no time was measured. MB and GB are powers of ten.
 
 ## One call
@@ -240,7 +240,7 @@ A cut reads {ranges} ranges of indexes (in an owner's tables {owner_ranges}) of 
 | … for 200 cuts | {two_hundred} | |
 | … for the shoot ({calls} changes, none of them together) | {viewer} | {viewer_read} |
 | a pipeline that follows `changes`: each row once | {followed} | |
-| for comparison, `sessionTimeline` once, as it stands at its first 200 events | {timeline} | |
+| for comparison, `sessionTimeline` once, at its first 200 events | {timeline} | |
 | … for the shoot | {timeline_all} | |
 
 Each update is a function call more for each subscriber. Subscribers that ask the same with the same key share one

@@ -92,8 +92,8 @@ STANDINGS: dict[str, Standing] = {
     "silent": Standing(
         "red",
         True,
-        "Nothing is recorded: the server says nothing",
-        "Nothing is heard: the server says nothing",
+        "Nothing is recorded: the server sends nothing",
+        "No signal: the server sends nothing",
         "see whether the server hangs, or restart it",
     ),
     "lost": Standing(

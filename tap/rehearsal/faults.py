@@ -481,11 +481,11 @@ def clock(d: Director) -> list[Act]:
 
 
 FAULTS: dict[str, Fault] = {
-    "told_thrice": Fault("a cut is told by its frame, the state after it and the state a second later", told_thrice),
-    "snapshot_only": Fault("some changes (start and end of the session too) are told by a state alone", snapshot_only),
+    "told_thrice": Fault("a cut comes with its frame, the state after it and the state a second later", told_thrice),
+    "snapshot_only": Fault("some changes (start and end of the session too) come only in a state", snapshot_only),
     "stale_state": Fault("states made before a change come after it: with seq, only ts, or neither", stale_state),
     "reconnect": Fault("the connection is lost, and things happen before it is back", reconnect),
-    "restart": Fault("the server starts anew in mid-shoot: session kept, lost, found again or replaced", restart),
+    "restart": Fault("the server restarts in mid-shoot: session kept, lost, found again or replaced", restart),
     "restart_kept": Fault("the same, the session always kept", lambda _: [session_kept], in_all=False),
     "restart_lost": Fault("the same, the session always lost", lambda _: [session_lost], in_all=False),
     "restart_replaced": Fault(
@@ -503,6 +503,6 @@ FAULTS: dict[str, Fault] = {
     "missing_ts": Fault("frames without ts", _none),
     "missing_seq": Fault("frames without seq", _none),
     "repeats": Fault("frames come twice, word for word, also much later", repeats),
-    "huge": Fault("one frame of 20 MB (only when asked for, not in all)", huge, in_all=False),
+    "huge": Fault("one frame of 20 MB (only by name, not in all)", huge, in_all=False),
 }
 """Every fault by name. ``simulate --help`` and the documentation list these."""

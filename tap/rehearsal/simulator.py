@@ -352,7 +352,9 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not self.path.startswith("/"):
-            raise UsageInvalid(f"{self.path!r} is no path of a WebSocket", hint="it begins with a slash: /ws/control")
+            raise UsageInvalid(
+                f"{self.path!r} is not the path of a WebSocket", hint="it begins with a slash: /ws/control"
+            )
         if self.style is not None and self.ways != PLAIN:
             raise UsageInvalid("a made-up server has ways of its own", hint="leave out --style, or --server")
 

@@ -195,7 +195,7 @@ class Stills:
             self._wanted.update((thing, one) for one in fact.camera_ids)
         elif (thing, camera) not in self._wanted and self._other_boot(fact.still_id):
             still.row.doubtful = True
-            self._doubts.doubt_once("stills", "a still that nobody heard asked for")
+            self._doubts.doubt_once("stills", "a still whose request no frame carried")
         if fact.still_id is not None:
             self._name(fact.still_id, thing, owner, camera, still)
 

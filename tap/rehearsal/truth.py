@@ -236,7 +236,7 @@ def read_truth(lines: Iterable[str | bytes]) -> Truth:
             else:
                 rows.append(msgspec.json.decode(line, type=Row))
         except msgspec.MsgspecError as error:
-            raise ValueError(f"line {number} is no truth: {error}") from None
+            raise ValueError(f"line {number} is not a truth file: {error}") from None
     final = rows[-1] if rows else None
     if header is None or not isinstance(final, FinalTruth):
         raise ValueError("a truth that is cut off: it begins with a header and ends with a final row")

@@ -42,11 +42,11 @@ PLAIN = Ways()
 WAYS: Mapping[str, str] = {
     "ts": "the server's clock in frames: in ms, whole seconds, ISO 8601 in whole seconds, or not at all",
     "clock": "set in the middle of the shoot: by 5 s back or on, 60 s back or on, an hour on",
-    "seq": "counts by boot, by connection, by type of frame, not at all, wraps, or starts anew in silence",
+    "seq": "counts by boot, by connection, by type of frame, not at all, wraps, or restarts in silence",
     "boot": "boot_id is new with each start, or always the same",
     "ids": "of cuts, holds, moments and stills: as usual, unique for ever, from 1 with each boot or session, none",
     "history": "told again on every connect: nothing, the last 100 or the last 1,000 events",
-    "retold": "the number of what is told again: the one that it had, or the next one",
+    "retold": "the number of a repeated event: its own, or the next one",
     "hello": "once a connection, or every ten seconds",
     "stall": "none, of the tap (frames are read together), of the server (minutes of silence), both",
     "batch": "a change and its state one by one, in one frame, or in one frame in any order",
@@ -56,7 +56,7 @@ WAYS: Mapping[str, str] = {
     "dark": "program turns to nothing by a cut, a fade, in a snapshot alone, or because its camera died",
     "nothing": "the word for no session: null, {}, an empty id, a null id, false",
     "uploads": "stills are uploaded within seconds, or up to sessions later",
-    "marks": "an operator's own marks are told",
+    "marks": "an operator's own marks have frames",
 }
 """What each of them is, for people."""
 

@@ -256,7 +256,7 @@ class _Witness:
         before, self._greeting = self._greeting, self._env
         again = before is not None and before.connection == self._env.connection and self._loss is None
         if again and before is not None and (self._env.seq or 0) < (before.seq or 0):
-            self._doubts.doubt("session", "a greeting that counts anew")
+            self._doubts.doubt("session", "a greeting that counts from the start")
             self._doubts.muddled.add("hold")
 
     def _tell(self, fact: Fact, when: When) -> None:

@@ -422,5 +422,5 @@ def test_a_truth_file_reads_back() -> None:
     assert again.header.options["faults"] == sorted(parse_faults(["all"]))
     with pytest.raises(ValueError, match="cut off"):
         read_truth(lines[:-1])
-    with pytest.raises(ValueError, match="line 2 is no truth"):
+    with pytest.raises(ValueError, match="line 2 is not a truth file"):
         read_truth([lines[0], '{"row":"nonsense"}\n'])

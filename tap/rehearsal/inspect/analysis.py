@@ -62,7 +62,7 @@ class Analysis(Struct):
     numbering: Numbering = field(default_factory=Numbering)
     """What these numbers count."""
     odd: list[Odd] = field(default_factory=list)
-    """What was left out of account, since it is not like the others of its type."""
+    """What was ignored, since it is not like the others of its type."""
     remarks: list[str] = field(default_factory=list)
     """Lines of the tape that could not be read."""
 
@@ -140,7 +140,7 @@ def _choose_program(roles: StateRoles, witness: Witness) -> bool:
     best = max(shares, key=lambda path: (round(min(shares[path], _AS_GOOD_AS_ALL), 1), named[path]))
     before = roles.program
     roles.program = next(guess for guess in roles.programs if guess.path == best)
-    told = f"{shares[best]:.0%} of its changes were told by an event"
+    told = f"{shares[best]:.0%} of its changes came with an event"
     roles.program.sure = min(0.98, 0.5 + 0.5 * shares[best])
     roles.program.why = f"{roles.program.why}, and {told}"
     return before is not roles.program

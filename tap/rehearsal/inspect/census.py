@@ -1,4 +1,4 @@
-"""What the frames of a type are usually like, so that one that is not can be left out of account, and told.
+"""What the frames of a type are usually like, so that one that is not can be ignored, and told.
 
 Servers send a malformed frame now and then. A draft goes by what nearly all frames of a type show: one whose field is
 of another kind than everywhere else, or that has hardly any of the fields that the others have, proves nothing. What a

@@ -55,7 +55,7 @@ def find_events(survey: Survey, roles: StateRoles | None, witness: Witness | Non
 
 def _role(survey: Survey, kind: KindStats, roles: StateRoles | None, witness: Witness | None) -> EventRole:
     if words.says(kind.name, words.PROPOSALS):
-        return EventRole(kind.name, "quiet", 0.7, "a proposal by its name: what comes of it is told by itself")
+        return EventRole(kind.name, "quiet", 0.7, "a proposal by its name: its result has a frame of its own")
     best = max((_scored(survey, kind, emit, roles, witness) for emit in words.EVENTS), key=lambda role: role.sure)
     if best.sure >= _LEAST:
         return best
@@ -69,7 +69,7 @@ def _telemetry(survey: Survey, kind: KindStats) -> EventRole:
         return EventRole(kind.name, "ignore", 0.85, "telemetry by its name, and no state ever showed anything of it")
     if often and big:
         return EventRole(kind.name, "ignore", 0.6, "it comes often, is big, and no state ever showed anything of it")
-    return EventRole(kind.name, None, 0.0, "no state ever showed anything of it, and its name says nothing")
+    return EventRole(kind.name, None, 0.0, "no state showed anything of it, and its name does not help")
 
 
 def _scored(survey: Survey, kind: KindStats, emit: str, roles: StateRoles | None, witness: Witness | None) -> EventRole:

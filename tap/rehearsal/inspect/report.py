@@ -104,7 +104,7 @@ def report_of(found: Analysis, dialect: Dialect) -> Report:
 
 def _envelope(found: Analysis) -> Iterator[tuple[str, str]]:
     envelope, survey = found.envelope, found.survey
-    yield "type", envelope.type or "none: frames are told apart by their keys"
+    yield "type", envelope.type or "none: frames are recognized by their keys"
     if envelope.body is not None:
         yield "body", envelope.body
     if envelope.batch is not None:
@@ -186,7 +186,7 @@ def _looks(
         sure = 0.95 if stats.is_of("flag") else 0.6
         return "flag", sure, f"turned {stats.changes} times" if not {"[", "{"} & set(stats.path) else "both values"
     if any(stats is other for other in still_ids(survey, kind, frozenset() if roles is None else roles.ids)):
-        return "still id", 0.6, f"{different}, which stand in frames of other types too"
+        return "still id", 0.6, f"{different}, which are in frames of other types too"
     if stats.wordy and stats.is_of("text") and not stats.links:
         return "name or text", 0.6, f"{different}, written for people"
     return None

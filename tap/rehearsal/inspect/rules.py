@@ -23,7 +23,7 @@ _MODE_WORDS = "idle, rehearsal, photoshoot, performance or ghost"
 _SECONDS = frozenset({"s", "sec", "secs", "seconds"})
 _MILLIS = frozenset({"ms", "millis", "milliseconds"})
 _SECONDS_BELOW = 60
-_NO_CAMERA = "no camera's id stands in it"
+_NO_CAMERA = "it has no camera's id"
 _MEANINGS = {"trigger": words.TRIGGERS, "transition": words.TRANSITIONS}
 _MORE = {
     "still_requested": ("by",),
@@ -169,7 +169,7 @@ class Rules:
         leaf = "" if roles is None else roles.session_id
         whole = next((path for path in found if leaf and (path == leaf or path.endswith(f".{leaf}"))), None)
         place = whole[: -len(leaf)].rstrip(".") or "." if whole else found[0] if found else "."
-        draft.put("session", [place], None if found else "no session id stands in it")
+        draft.put("session", [place], None if found else "it has no session id")
 
     def _camera_event(self, kind: KindStats, role: EventRole) -> None:
         refs = self._refs(kind, role.emit or "")
@@ -265,7 +265,7 @@ class Rules:
         taken.add(path)
         meanings = _MEANINGS[name]
         known = {value: words.meant(value, meanings) for value in sorted(fit[path].values)}
-        doubt = f"say which of {', '.join(meanings)} each stands for ('' is none of them)"
+        doubt = f"say which of {', '.join(meanings)} each stands for ('' means none)"
         if all(value == ours for value, ours in known.items()):
             self._draft.put(name, [path])
         else:

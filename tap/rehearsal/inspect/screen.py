@@ -22,7 +22,7 @@ _ORDERS = {
     "boot": "boot (the numbers go on over connections)",
     "connection": "connection (the numbers go on within each)",
     "type": "type (the numbers go on within each type)",
-    "nothing": "nothing (the numbers begin anew, or go back)",
+    "nothing": "nothing (the numbers start again, or go back)",
 }
 _COLOURS = {
     "mapped": "green",
@@ -65,7 +65,7 @@ def _heading(report: Report) -> Iterator[str]:
     for why, number in report.why.items():
         yield f"{_count(number, 'frame')} cannot be read: {why}"
     for odd in report.left_out[:_MOST_ODD]:
-        yield f"{_count(odd.count, 'frame')} of {odd.type or 'no type'} left out of account: {odd.why}: {odd.example}"
+        yield f"{_count(odd.count, 'frame')} of {odd.type or 'no type'} ignored: {odd.why}: {odd.example}"
     if len(report.left_out) > _MOST_ODD:
         yield f"… and {len(report.left_out) - _MOST_ODD} more kinds of such frames (--json has them)"
     yield f"{report.dialect} knows {report.known:.0%} of what was said"

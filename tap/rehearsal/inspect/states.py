@@ -71,7 +71,7 @@ def find_state(survey: Survey) -> StateRoles | None:
     ids = frozenset(value for value in stats.values if not whole or value.lstrip("-").isdecimal())
     named = words.says(prefix, words.CAMERA)
     why = f"{len(ids)} ids come again and again, each once a list" + (
-        ", and stand in other frames too" if score >= 2 else ""
+        ", and are in other frames too" if score >= 2 else ""
     )
     sure = min(0.98, 0.5 + 0.1 * score + 0.15 * named)
     roles = StateRoles(kind.name, Guess(prefix[:-2], sure, why), leaf, ids)
@@ -268,7 +268,7 @@ def _session_score(survey: Survey, kind: KindStats, stats: FieldStats, ids: Fiel
     )
     if elsewhere:
         score += 0.25
-        reasons.append("its id stands in other frames too")
+        reasons.append("its id is in other frames too")
     if _is_called_id(ids):
         score += 0.1
     elif not elsewhere:

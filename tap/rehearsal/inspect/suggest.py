@@ -58,7 +58,7 @@ class _Suggester:
         draft = self._draft
         draft.remark(f"Drafted by 'multicam-tap inspect --suggest' from {self._found.source}.")
         draft.remark(
-            "A line below 'doubtful' is a guess: look at the samples, mend or delete it, and delete the remark."
+            "A line below 'doubtful' is a guess: look at the samples, correct or delete it, and delete the remark."
         )
         draft.blank()
         draft.put("dialect", name)
@@ -81,7 +81,7 @@ class _Suggester:
     def _no_rule(self) -> None:
         """A mapping without a rule does not load: one as a beginning."""
         self._draft.table("[[rule]]")
-        self._draft.doubt("nothing was found that could be told; this rule is a beginning (docs/dialects.md)")
+        self._draft.doubt("nothing usable was found; this rule is a beginning (docs/dialects.md)")
         self._draft.put("when", {"type": "the type of a frame"})
         self._draft.put("emit", "nothing")
 
@@ -91,7 +91,7 @@ class _Suggester:
         draft, envelope = self._draft, self._envelope
         draft.table("[frame]")
         typed = [] if envelope.type is None else [envelope.type]
-        doubt = None if envelope.type is None or envelope.sure >= SURE else "what else stands in a frame depends on it"
+        doubt = None if envelope.type is None or envelope.sure >= SURE else "the other fields of a frame depend on it"
         draft.put("type", typed, doubt)
         if envelope.body is not None:
             draft.put("body", [envelope.body])
@@ -109,7 +109,7 @@ class _Suggester:
         if self._found.seq is not None:
             draft.put("seq", [self._found.seq.path])
             orders = self._found.numbering.fits
-            doubt = "the numbers begin anew, or go back, on one connection" if orders in {None, "nothing"} else None
+            doubt = "the numbers start again, or go back, on one connection" if orders in {None, "nothing"} else None
             draft.put("seq_orders", orders or "nothing", doubt)
         self._session_policy()
         if envelope.type is not None:

@@ -62,7 +62,7 @@ def said(path: Path, *frames: Any, binary: bool = False) -> Path:
         ("nested", {"type": "meta.eventType", "body": "payload.data", "time": "meta.emittedAt (iso)",
                     "seq": "meta.sequenceNumber"}),
         ("numeric", {"type": "k", "batch": "m", "time": "t (s)"}),
-        ("snapshots", {"type": "none: frames are told apart by their keys", "time": "clock (ms)", "seq": "revision"}),
+        ("snapshots", {"type": "none: frames are recognized by their keys", "time": "clock (ms)", "seq": "revision"}),
     ],
 )  # fmt: skip
 def test_how_the_frames_are_wrapped(style: str, envelope: dict[str, str]) -> None:
@@ -268,7 +268,7 @@ def test_a_live_server_is_listened_to() -> None:
 def test_a_server_that_is_not_there() -> None:
     done = run("ws://127.0.0.1:1/", "--seconds", "0.5")
     assert done.exit_code == 1
-    assert "nothing was heard" in done.stderr
+    assert "nothing was received" in done.stderr
     assert "→" in done.stderr
 
 

@@ -173,7 +173,7 @@ def test_what_was_left_out_is_told_with_how_often_and_an_example(tmp_path: Path)
     assert {one.name: one.count for one in report.types} == {"cut": 63, "state": 60}
     runner = CliRunner()
     shown = runner.invoke(cli, ["inspect", str(path)]).stdout
-    assert "2 frames of cut left out of account: live is a list, and a text elsewhere: {" in shown
+    assert "2 frames of cut ignored: live is a list, and a text elsewhere: {" in shown
     said = runner.invoke(cli, ["inspect", str(path), "--suggest"])
     assert "3 odd frames were ignored" in said.stderr
     assert orjson.loads(runner.invoke(cli, ["inspect", str(path), "--json"]).stdout)["leftOut"][0]["count"] == 2
