@@ -385,8 +385,7 @@ class Journal:
                     return False
             if step is not None and not keep_step(self._db, step):
                 return False
-            for entry in entries:
-                self._db.execute(INSERT, sealed(row_of(entry, now_ms)))
+            self._db.executemany(INSERT, (sealed(row_of(entry, now_ms)) for entry in entries))
         return True
 
     def steps(self) -> list[Step]:

@@ -116,7 +116,7 @@ def _note(cell: _Cell, entry: Entry) -> _Cell:
         for names in _FACTS:
             known = {name: entry.fields[name] for name in names if name in entry.fields}
             if known:
-                kept = _Kept((RANK.get(entry.fields["status"], 0), entry.version, canonical(known)), known)
+                kept = _Kept((RANK.get(entry.fields["status"], 0), entry.version, _text(known)), known)
                 cell.facts[names] = max(kept, cell.facts.get(names, kept), key=lambda fact: fact.rank)
     return cell
 
@@ -125,12 +125,12 @@ def _rank(entry: Entry) -> tuple[Any, ...]:
     """What decides between two entries of one row and revision."""
     fields: Mapping[str, Any] = entry.fields
     back = entry.retracted is not None
-    reason = canonical(entry.retracted or {})
+    reason = _text(entry.retracted or {})
     if entry.op == "event":
         bare = {name: value for name, value in fields.items() if name != "observedAt"}
         seen = (fields.get("detail") or {}).get("inferred") is not True
-        return (back, seen, _size(bare), canonical(bare), reason)
-    told = (entry.version, back, _size(fields), canonical(fields), reason)
+        return (back, seen, _size(bare), _text(bare), reason)
+    told = (entry.version, back, _size(fields), _text(fields), reason)
     return (RANK.get(fields.get("status", ""), 0), *told) if entry.op == "still" else told
 
 
@@ -139,6 +139,14 @@ def _size(value: Any) -> int:
     if isinstance(value, Mapping):
         return len(value) + sum(map(_size, value.values()))
     return sum(map(_size, value)) if isinstance(value, (list, tuple)) else 0
+
+
+_NOTHING = canonical({})
+
+
+def _text(value: Any) -> bytes:
+    """Canonical JSON that is kept: a copy, since the encoder's own bytes keep the room in which they were made."""
+    return bytes(memoryview(canonical(value))) if value != {} else _NOTHING
 
 
 def _instant(value: Any) -> Any:

@@ -214,7 +214,8 @@ def _session_entry(before: Known, row: Row, step: Step) -> Entry:
     """The session's own row, which says who did it and when."""
     was = before.all.get(row.key)
     source = {**row.fields.get("source", {}), "made": made_of(step)}
-    version = max(row.version, 0 if was is None else was.version)
+    # Sessions are listed by their first version: of one that is new, that is when it began.
+    version = row.fields["startedAt"] if was is None else max(row.version, was.version)
     return Entry(row.key, row.op, row.session_key, version, {**row.fields, "source": source}, step.revisions[row.key])
 
 

@@ -18,7 +18,9 @@ from tap.adapters.tape import TapeHeader, Tapes, open_tape
 from tap.core.chosen import Choice, ChosenPipeline
 from tap.core.errors import TapeInvalid, TapError
 from tap.core.mapping import Dialect
+from tap.core.merge import fold
 from tap.core.model import Entry, Observation, Policy
+from tap.core.regroup import Rows
 from tap.service.flight import segments
 
 __all__ = ["Told", "oldest", "read_chosen", "venue_on"]
@@ -36,7 +38,7 @@ _LOOK_EVERY = 2_000
 class Told(NamedTuple):
     """What the tapes say of a span."""
 
-    entries: list[Entry]
+    rows: Rows
     frames: int
     """That say something, within it."""
     venue: str
@@ -127,7 +129,11 @@ class _Reading:
         self._opened = 0
 
     def told(self, progress: Callable[[int, int], None]) -> Told:
-        entries: list[Entry] = []
+        # One by one: a row's earlier versions are not worth the memory.
+        rows = fold(self._entries(progress))
+        return Told(rows, self._choice.heard, self._venue, self._opened)
+
+    def _entries(self, progress: Callable[[int, int], None]) -> Iterator[Entry]:
         choice = self._choice
         with Tapes(self._paths, on_tape=self._next_tape) as files:
             self._files = files
@@ -137,12 +143,11 @@ class _Reading:
                     progress(files.bytes_read, files.size)
                 if files.unread != unread:
                     unread, choice.cut_off = files.unread, True
-                entries += self._pipeline.feed(item)
+                yield from self._pipeline.feed(item)
                 ended = self._pipeline.over and item.stamp.wall > choice.until + _AFTER_MS
                 if ended and not number % _LOOK_EVERY and not self._pipeline.waits:
                     break
-        entries += self._pipeline.end()
-        return Told(entries, choice.heard, self._venue, self._opened)
+        yield from self._pipeline.end()
 
     def _next_tape(self, header: TapeHeader) -> None:
         """A tape begins; a pipeline takes over where venue, tap or policy changed, as the service does at its start."""

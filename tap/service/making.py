@@ -64,7 +64,7 @@ def make(
     if told.venue != venue:
         hint = f"this is the tap of venue {told.venue}: TAP_VENUE={told.venue}"
         raise TapError(f"the tapes are of another venue, {told.venue}", where=str(directory), hint=hint)
-    rows = {row.key: row for row in fold(entry for entry in told.entries if entry.session_key == key).values()}
+    rows = {name: row for name, row in told.rows.items() if row.session_key == key}
     if not told.frames or key not in rows:
         hint = "'multicam-tap session find' shows when something happened"
         raise TapError(f"the tapes have no frame from {iso(since)} to {iso(until)}", where=str(directory), hint=hint)

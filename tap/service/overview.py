@@ -28,10 +28,13 @@ def sessions_in(journal: Journal, now: int, running: str | None, limit: int = SH
 
 def _session(journal: Journal, key: str, now: int, running: str | None) -> SessionKept:
     rows = fold(kept.entry for kept in journal.entries(key, op="session"))
-    fields = rows[key].fields if key in rows else {}
+    row = rows.get(key)
+    fields = {} if row is None else row.fields
     counts = journal.counts(key)
     last = journal.last_entry(key)
     status = "forgotten" if not fields else str(fields.get("status"))
+    if row is not None and row.retracted is not None:
+        status = "retracted"
     live = status == "live" and key == running
     missing = _missing(journal, key, now)
     return SessionKept(

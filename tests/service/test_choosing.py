@@ -8,18 +8,26 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from datetime import UTC
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tap.adapters.journal import Journal
+from tap.adapters.tape import read_tapes
+from tap.api import open_journal
 from tap.core.errors import TapError
 from tap.core.merge import fold
+from tap.core.model import Frame
+from tap.history.export import RATES, export
+from tap.history.report import page, report_of
 from tap.service.choosing import Plan, log, merge, rename, split, trim, undo
 from tap.service.erase import erase
 from tap.service.flight import segments
 from tap.service.forget import _spans as spans_to_forget
 from tap.service.making import find, make
+from tap.service.overview import sessions_in
 from tap.service.rederive import rederive
 from tests.service.chosen import NOW, done, rows, told
 from tests.service.house import RIGHT, T0, House
@@ -526,3 +534,56 @@ def test_what_looks_like_a_shoot_is_found_longest_first(house: House) -> None:
     for one, (since, until) in zip(found, (long, short), strict=True):
         assert since <= one.since < one.until <= until
     house.stop()
+
+
+# ---------------------------------------------------------------------------------------------- seen as any other
+
+
+def test_everybody_sees_it_as_any_other_session(house: House) -> None:
+    """Python, timeline, report, exports, the past sessions of the live page; one that was taken back says so."""
+    house.open()
+    since, until = unstarted(house)
+    house.stop()
+    key = f"hall/@{since}"
+    with beside(house) as journal:
+        done(journal, make_it(house, journal, since, until, title="Late one"))
+        done(journal, split(journal, key, at=since + 10_000))
+        (second, first) = sessions_in(journal, LATER, None)
+        assert [(one.key, one.status, one.left_live) for one in (first, second)] == [
+            (key, "complete", False),
+            (f"hall/@{since + 10_000}", "complete", False),
+        ]
+    with open_journal(house.journal.path) as history:
+        assert [one.key for one in history.sessions(venue="hall")] == [f"hall/@{since + 10_000}", key]
+        timeline = history.timeline(key)
+        assert timeline.totals.cuts == 2
+        rows_ = history.rows(key)
+    made = report_of(rows_, zone=UTC, rate=RATES["25"], pictures={}, made_at=LATER)
+    assert "Late one" in page(made)
+    for name in ("edl", "csv", "shots", "otio", "webvtt"):
+        assert "".join(piece for pieces in export(rows_, name, zone=UTC).pieces.values() for piece in pieces)
+    with beside(house) as journal:
+        done(journal, undo(journal, key))
+        done(journal, undo(journal, key))
+        assert {one.status for one in sessions_in(journal, LATER, None)} == {"retracted"}
+
+
+def test_outside_of_sessions_the_recorder_saves_all_that_it_needs(house: House) -> None:
+    """Every control frame and every state, the greeting too, and not one frame of telemetry."""
+    house.open()
+    said = 1
+    for minute in range(3):
+        for _ in range(6):
+            house.later(10_000)
+            house.state(None)
+            said += 1
+        house.say("cut", to=f"c{minute % 2 + 1}", cut_id=f"u{minute}")
+        house.say("heartbeat", camera="c1", level=0.5)
+        said += 1
+    house.stop()
+    with read_tapes(segments(house.tapes)) as tapes:
+        frames = [item for item in tapes if isinstance(item, Frame)]
+    assert len(frames) == said
+    states = [frame.stamp.wall for frame in frames if b'"state"' in frame.data]
+    assert max(after - before for before, after in pairwise(states)) <= 60_000
+    assert house.recorder.since == T0
