@@ -12,6 +12,7 @@ from msgspec import Struct, field
 __all__ = [
     "CameraNow",
     "Happening",
+    "HeadingNow",
     "Health",
     "HealthState",
     "HoldNow",
@@ -124,6 +125,14 @@ class ProgramNow(Struct, frozen=True, rename="camel"):
     name: str | None
     since: int
     sure: bool
+
+
+class HeadingNow(Struct, frozen=True, rename="camel"):
+    """A transition runs: where it leads, and what it is called."""
+
+    camera_id: str | None
+    name: str | None
+    transition: str | None
 
 
 class HoldNow(Struct, frozen=True, rename="camel"):
@@ -249,6 +258,8 @@ class Now(Struct, frozen=True, rename="camel"):
     mode: str | None
     cameras: list[CameraNow]
     more_cameras: int
+    heading: HeadingNow | None = None
+    """Where the program is about to go; None where no transition runs, or nobody tells where it leads."""
     doubts: list[str] = field(default_factory=list)
     """What the server's frames could not show, in sentences."""
     totals: Totals | None = None

@@ -105,6 +105,7 @@ class Ingest:
         """The connection that is open, as the source tells it."""
         self._save_every = save_every
         self._entries: list[Entry] = []
+        self._heading = pipeline.state.heading
         self._turning = False
         self._urgent = False
         self._saving: asyncio.TimerHandle | None = None
@@ -188,7 +189,16 @@ class Ingest:
             self._soon = True
         elif self._saving is None:
             self._save_in(self._save_every)
+        self._look_ahead()
         self._aim()
+
+    def _look_ahead(self) -> None:
+        """A transition began, or came to nothing: no entry, and yet somebody may look on."""
+        heading = self._pipeline.state.heading
+        if heading is not self._heading:
+            self._heading = heading
+            if self._on_entries is not None:
+                self._on_entries(())
 
     def _save_in(self, seconds: float) -> None:
         if self._saving is not None:

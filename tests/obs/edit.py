@@ -34,6 +34,8 @@ _ZONE = ZoneInfo("UTC")
 _ON_ITS_WAY, _GROWS = 0.1, 0.02
 """Two pictures, the first with so much of the next scene, the second with so much more, show when a fade began."""
 _PICTURE = 3
+_SHORTEST = 10
+"""Pictures that a scene is on at least: so many have to be missing before one may be seen nowhere."""
 _LATE = Fraction(1, 2)
 """An event that comes up to half a picture later than others of its recording still falls on its own picture."""
 
@@ -82,7 +84,7 @@ def scenes_of(log: Log, start: int, end: int) -> list[str]:
 def judge_edit(rows: Sequence[Row], log: Log, format_name: str, cutting: Cutting, lacking: int = 0) -> None:
     """One session in one format: every piece cut, decoded and compared; what is found goes into ``cutting``.
 
-    ``lacking``: how many pictures OBS says that it could not write; in the file, the one before stands in their place.
+    ``lacking``: by how many pictures a cut may be off since OBS says that it could not write, or draw, some in time.
     """
     made = export(rows, format_name, zone=_ZONE, media="recorded", files=VideoFiles())
     session = next(row.fields for row in rows if row.op == "session")
@@ -97,7 +99,7 @@ def judge_edit(rows: Sequence[Row], log: Log, format_name: str, cutting: Cutting
     put = scenes_of(log, session["startedAt"], session["completedAt"])
     shown = [str(scene) for scene, _ in groupby(piece.scene for piece in pieces)]
     rest = iter(put)
-    if shown != put and not (lacking and all(scene in rest for scene in shown)):
+    if shown != put and not (lacking >= _SHORTEST and all(scene in rest for scene in shown)):
         cutting.wrong.append(f"{format_name} shows {shown}, and the operator had put on {put}")
     late = _lateness(rows, pieces)
     for before, after in pairwise(pieces):
@@ -162,9 +164,10 @@ def _lateness(rows: Sequence[Row], pieces: Sequence[_Piece]) -> dict[int, Fracti
     run = 0
     for before, after in pairwise(pieces):
         run += before.item.end != after.item.start
-        if before.scene != after.scene:
+        told = _told(after, rows)
+        if before.scene != after.scene and not told.get("durationMs"):
             first = after.item.start - before.late() + after.early()
-            at = _told(after, rows)["at"] * after.item.fps / 1000
+            at = told["at"] * after.item.fps / 1000
             phases.append((run, after.item.start, at - first))
     soonest = {run: min(phase for other, _, phase in phases if other == run) for run, _, _ in phases}
     return {start: phase - soonest[run] for run, start, phase in phases}

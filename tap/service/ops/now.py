@@ -14,6 +14,7 @@ from tap.core.reading import NEAR_MS
 from tap.core.state import Session, State
 from tap.core.status import (
     CameraNow,
+    HeadingNow,
     HoldNow,
     JournalNow,
     LedgerNow,
@@ -78,6 +79,7 @@ def now_of(service: Service) -> Now:
         session=None if session is None else _session(session, seen=service.socket.connected),
         program=_program(state),
         hold=_hold(state),
+        heading=_heading(state),
         mode=shown(state.mode.value) if state.mode.known else None,
         cameras=cameras[:_CAMERAS],
         more_cameras=max(0, len(cameras) - _CAMERAS),
@@ -173,10 +175,20 @@ def _program(state: State) -> ProgramNow | None:
     if not program.known:
         return None
     camera = None if program.value is None else str(program.value)
+    return ProgramNow(shown_id(camera), _name(state, camera), _since(state, *state.program_since), program.sure)
+
+
+def _heading(state: State) -> HeadingNow | None:
+    heading = state.heading
+    if heading is None:
+        return None
+    name = _name(state, heading.camera_id)
+    return HeadingNow(shown_id(heading.camera_id), name, shown(heading.transition))
+
+
+def _name(state: State, camera: str | None) -> str | None:
     known = None if camera is None else state.cameras.get(camera)
-    name = None if known is None else shown(known.info.name or None)
-    ident = shown_id(camera)
-    return ProgramNow(ident, name or ident, _since(state, *state.program_since), program.sure)
+    return (None if known is None else shown(known.info.name or None)) or shown_id(camera)
 
 
 def _hold(state: State) -> HoldNow | None:

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.service.ops.rig import PATIENCE_S, Server, Tap, eventually, server, started, tapped
+from tests.service.ops.test_heading import SCENES, fades, lands, obs
 
 WIDTHS = {"phone": 390, "desktop": 1280}
 HOSTILE = (
@@ -246,3 +247,18 @@ def test_the_keyboard_reaches_everything(venue: tuple[Server, Tap], browser: Bro
     assert page.evaluate("document.querySelector('input[name=span]:checked').value") == "3600000"
     expect(page.locator("#lanes-words")).to_contain_text("Anna: ")
     page.close()
+
+
+def test_where_a_fade_leads_stands_beside_what_is_on_air(
+    tmp_path: Path, browser: Browser, complaints: list[str]
+) -> None:
+    """From its beginning until it is there; a name is only a name."""
+    with obs() as playing, tapped(playing.url, tmp_path / "state", TAP_DIALECT="obs") as tap:
+        page = opened(browser, tap, complaints)
+        expect(page.locator("#program")).to_have_text(SCENES[0])
+        fades(playing, tap)
+        expect(page.locator("#role")).to_have_text(f"→ {SCENES[1]} (Fade)")
+        lands(playing)
+        expect(page.locator("#program")).to_have_text(SCENES[1])
+        expect(page.locator("#role")).to_have_text("")
+    assert [line for line in complaints if "ERR_" not in line] == []

@@ -212,7 +212,7 @@ function draw() {
 }
 
 function drawAir(at) {
-  const { session, program, hold } = state;
+  const { session, program, hold, heading } = state;
   const camera = state.cameras.find((one) => one.id === program?.cameraId);
   const live = session !== null && session.seen && program !== null && program.cameraId !== null && program.sure;
   byId("air").className = `air ${session === null ? "waiting" : live ? "live" : "unsure"}`;
@@ -225,7 +225,7 @@ function drawAir(at) {
     say("air-label", live ? "On air" : !session.seen ? "Last seen on air" : "On air, not told since the gap");
     if (session.seen && program !== null && program.cameraId === null) say("air-label", "On air");
     say("program", program === null ? "not told yet" : (program.name ?? "Nothing"));
-    say("role", camera?.role ?? "");
+    say("role", heading ? `→ ${heading.name}${heading.transition ? ` (${heading.transition})` : ""}` : (camera?.role ?? ""));
     say("since", program === null ? "" : live ? `for ${lasting(at - program.since)}` : `since ${clock(program.since)}`);
   }
   document.title = live ? `● ${program.name} – ${status.venue}` : `${session === null ? "Waiting" : "?"} – ${status.venue}`;
