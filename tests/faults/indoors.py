@@ -11,8 +11,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
@@ -86,6 +87,24 @@ class Tap(stage.Tap):
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * 4096
 
 
+_LOG: ContextVar[TextIO] = ContextVar("log")
+
+
+class _Logs:
+    """What is said goes to the log of whose life it is said in; what a thread says, which has none, to nobody's."""
+
+    def isatty(self) -> bool:
+        return False
+
+    def write(self, text: str) -> None:
+        with suppress(LookupError):
+            _LOG.get().write(text)
+
+    def flush(self) -> None:
+        with suppress(LookupError):
+            _LOG.get().flush()
+
+
 class _Life:
     """One life of a tap: from the settings on, as the command makes it."""
 
@@ -101,7 +120,8 @@ class _Life:
         self._task.life = self._number
 
     async def _live(self, environ: dict[str, str]) -> None:
-        configure_logs("debug", "json", self._log)
+        _LOG.set(self._log)
+        configure_logs("debug", "json", cast(TextIO, _Logs()))
         settings = load_settings(environ)
         make_state_dir(settings)
         journal = await self._journal(settings.journal_path)
