@@ -244,7 +244,7 @@ async def _command(environ: dict[str, str], said: Path, words: Sequence[str], *_
 def _move_in() -> None:
     """Once a process."""
     put = rig.put
-    put(simulator, "_TICK_S", 0.5)
+    put(simulator, "_TICK_S", 2.0)
     put(clocks, "boot_id", lambda: "boot-1")
     put(clocks, "is_set_by_ntp", lambda: None)
     logging.getLogger("tap.rehearsal.server").setLevel(logging.WARNING)
@@ -259,6 +259,7 @@ def _move_in() -> None:
     put(seeds, "command", _command)
     put(stage, "SLOWER", seeds.PATIENCE)
     put(seeds, "SPEED", 1.0)
+    put(seeds, "TELEMETRY", 0.1)
     put(seeds, "FASTER", 1.0)
 
 

@@ -50,7 +50,9 @@ _PATIENT_FROM = 0.6
 """Of a shoot: from there on it waits for a tap that is away, in every seed."""
 _LATE_MS = 500.0
 """A harness that is later than this may be what is wrong where something is: that seed is played once more."""
-_LOOK_S = 0.1
+TELEMETRY = 1.0
+"""Frames of it a second; in virtual time fewer."""
+_LOOK_S = 0.3
 _MOST_LATE_MS = 1_600.0
 _LINES_AT_FIRST = 12
 _LINES_AN_ACT = 14
@@ -501,7 +503,7 @@ async def play(house: House, plan: Plan) -> Outcome:
     with _disk(plan) as place:
         try:
             outcome = await perform(
-                house, plan.seed, drama, faults=plan.server, length_s=plan.length_s, speed=SPEED, telemetry_rate=1,
+                house, plan.seed, drama, faults=plan.server, length_s=plan.length_s, speed=SPEED, telemetry_rate=TELEMETRY,
                 sessions=plan.sessions, rig=plan.rig, offset=offset, environ=plan.environ, between=between,
                 folder=place, patient=plan.patient,
             )  # fmt: skip
