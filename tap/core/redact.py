@@ -231,7 +231,6 @@ def redact_bytes(data: bytes, mapped: Collection[str] = (), read: Collection[str
     """
     clean = _redacted_values(data, _Job(mapped, read), _DEEPEST) if suspect(data) else data
     if clean is None:
-        # Latin-1 gives every byte back as it was, whatever the frame is.
         return _clean_bytes(data)
     return clean if clean.isascii() else _as_text(clean)
 
@@ -263,5 +262,6 @@ def _as_text(data: bytes) -> bytes:
 
 def _clean_bytes(data: bytes) -> bytes:
     """What is not JSON; of a huge one the rest, which nobody reads either, is blanked."""
-    text = clean_text(data[:_MOST].decode("latin-1"))
-    return (text + REDACTED if len(data) > _MOST else text).encode("latin-1")
+    # What is no UTF-8 comes out as it went in.
+    text = clean_text(data[:_MOST].decode("utf-8", "surrogateescape"))
+    return (text + REDACTED if len(data) > _MOST else text).encode("utf-8", "surrogateescape")

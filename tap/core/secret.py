@@ -23,16 +23,26 @@ REDACTED = "[redacted]"
 
 _SEP = r"[\s_.\-]?"
 _OF_KEYS = (
-    r"api|app|access|ingest|private|stream|sign(?:ing|ature)|encryption|decryption|shared|licen[cs]e|master|client"
-    r"|service|account|deploy|ssh|auth|admin|publish(?:ing)?|crypto|cipher|aes|hmac|root|webhook|pairing|secure"
+    r"api|app|access|ingest|private|stream|sign(?:ing|ature)|enc(?:ryption)?|dec(?:ryption)?|shared|licen[cs]e|master"
+    r"|client|service|account|deploy|ssh|auth|admin|publish(?:ing)?|crypto|cipher|aes|hmac|root|webhook|pairing|secure"
+    r"|subscription|functions?|wep|wpa|kms|host|server|storage|bot"
 )
-_OF_CODES = r"verification|security|access|recovery|backup|pairing|login|unlock|invite|reset|auth|one[\s_.\-]?time"
+_OF_CODES = (
+    r"verification|security|access|recovery|backup|pairing|login|unlock|invite|reset|auth|one[\s_.\-]?time|join|meeting"
+    r"|entry|door"
+)
+_ELSEWHERE = (
+    r"kennwort|contrase[^\s\"'=:,]{0,8}|wachtwoord|senha|has[lł]o|heslo|salasana|l[oö]senord|adgangskode|parola|[sşŞ]ifre"
+    r"|[Пп]ароль|密码|密碼|暗証番号|パスワード|비밀번호"
+)
+"""The same in other languages."""
 _PLAIN = (
-    r"pass(?:word|wd|phrase|code|key|wort)|pwd|secret|token|authori[sz]ation|authentication|oauth|bearer|credential"
+    r"pass(?:word|wd|phrase|code|key|wort)|pwd|secret|token|authori[sz]ation|authenticat(?:ion|e)|oauth|bearer"
+    r"|credential|snmpcommunity|community[\s_.\-]string"
     rf"|cookie|signature|jwt|ufrag|usernamefragment|mnemonic|(?:seed|recovery){_SEP}phrase|[cx]srf"
     rf"|(?:{_OF_KEYS}){_SEP}key|(?:{_OF_CODES}){_SEP}(?:code|pin|pass)|phpsessid|jsessionid|connect\.sid"
     r"|(?:user|db|my|admin|wifi|root|mail|ftp|smtp|rtsp|cam|login)pass(?![a-z])"
-    rf"|kennwort|contrase[^\s\"'=:,]{{0,8}}|mot{_SEP}de{_SEP}passe|wachtwoord"
+    rf"|mot{_SEP}de{_SEP}passe|{_ELSEWHERE}"
 )
 _SHORT = ("pass", "auth", "pin", "otp", "totp", "hotp", "mfa", "sig", "hmac", "psk", "cvv", "cvc", "sid", "nonce", "pw")
 
@@ -44,7 +54,10 @@ _NAME_OF_A_VALUE = 60
 
 NEEDLES = (
     *("pass", "pw", "secret", "token", "auth", "bearer", "cred", "cookie", "jwt", "frag", "mnemonic", "phrase", "csrf"),
-    *("xsrf", "key", "code", "sessid", "jsession", "connect.sid", "kennwort", "contrase", "wachtwoord"),
+    *("xsrf", "key", "code", "sessid", "jsession", "connect.sid", "kennwort", "contrase", "wachtwoord", "senha"),
+    *("haslo", "hasło", "heslo", "salasana", "senord", "adgangskode", "parola", "ifre", "ароль", "密码", "密碼"),
+    *("暗証", "パスワ", "비밀", "\\u04", "\\u5bc6"),
+    *("\\u6697", "\\u30d1", "\\ube44", "\\u0142", "\\u015f", "community", "negotiate", "ntlm"),
     *("pin", "otp", "mfa", "sig", "hmac", "psk", "cvv", "cvc", "sid", "nonce", "inline:", "wifi:", "identified"),
     *("basic", "digest", "://", ":\\/", "%3a", "%3d", "&quot;", "&#", "eyj", "\\u00", "-----begin"),
     *(
@@ -63,9 +76,10 @@ NEEDLES = (
         "sip:",
         "sips:",
     ),
+    *("k=clear", "k=base64", " -b", '"-b', "--cookie", " -c", " -w", '"-w', "net use", "age-sec", ":aa", "sq0", "-us"),
     *("akia", "asia", "aroa", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),
     *("xox", "xapp-", "aiza", "ya29.", "gocspx", "sk_", "rk_", "pk_", "sk-", "whsec_", "npm_", "pypi-", "sg.", "hf_"),
-    *("dop_v", "shpat_", "shpss_", "dapi", "@", "?"),
+    *("live_", "dop_v", "shpat_", "shpss_", "dapi", "@", "?"),
 )
 """One of these stands, in lower case, wherever there is anything that is taken here: found many times faster."""
 
@@ -172,21 +186,55 @@ _ENCODED_JSON = re.compile(r"(?<![\w\-+/])eyJ[\w\-+/]{20,}+={0,2}")
 _KNOWN = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:AKIA|ASIA|AROA)[A-Z0-9]{12,}+"
     r"|(?:gh[pousr]_|github_pat_|glpat-|xox[a-z]-|xapp-|ya29\.|GOCSPX-|[srp]k_(?:live|test)_|whsec_|npm_|pypi-|hf_"
-    r"|dop_v[0-9]_|shp(?:at|ss)_|dapi|tapkey_|sk-)[\w\-.~+/]{12,}+"
+    r"|dop_v[0-9]_|shp(?:at|ss)_|dapi|tapkey_|sk-|sq0[a-z]{3}-|AGE-SECRET-KEY-|live_[0-9]{5,12}_)[\w\-.~+/]{12,}+"
+    r"|[0-9]{8,10}:AA[\w\-]{30,}+|key-[0-9a-f]{32}(?![0-9a-f])|[0-9a-f]{32}-us[0-9]{1,2}(?![0-9a-z])"
     r"|AIza[\w\-]{30,}+|SG\.[\w\-]{16,}+\.[\w\-]{16,}+)"
 )
-_BEARER = re.compile(r"\b(bearer)\s++(?!tokens?\b)([\w.~+/=\-]{4,}+)", re.IGNORECASE)
+_BEARER = re.compile(r"\b(bearer)(?:\s++|\s*+,\s*+)(?!tokens?\b)([\w.~+/=\-]{4,}+)", re.IGNORECASE)
 _BASIC = re.compile(r"\b(basic)\s++([A-Za-z0-9+/_\-]{4,}+={0,2})", re.IGNORECASE)
 _DIGEST = re.compile(
     r"\b(digest)\s++(?:[\w\-]{1,40}+=(?:\\*+\"[^\"\\]*+\\*+\"?|[^\s,\"]++)\s*+,?\s*+){1,40}+", re.IGNORECASE
 )
 _CRYPTO_LINE = re.compile(r"\b(inline:)[\w+/=|:]{16,}+", re.IGNORECASE)
 _UFRAG = re.compile(r"\b(ufrag)\s++\S++", re.IGNORECASE)
+_NEGOTIATED = re.compile(r"\b(negotiate|ntlm)\s++[\w+/=\-]{12,}+", re.IGNORECASE)
+_KEY_LINE = re.compile(r"(?:\b|(?<=\\n))(k=(?:clear|base64):|key-mgmt:\w{1,20}\s)\s*+[^\s\"\\]++", re.IGNORECASE)
+_INPUT = re.compile(r"<input\b[^<>]{0,400}+>", re.IGNORECASE)
+_INPUT_VALUE = re.compile(r"(\bvalue\s{0,3}=\s{0,3}\\*+[\"']?)[^\"'\\<>]++", re.IGNORECASE)
+_SHARE = re.compile(r"\b(net\s++use\s++(?:\w:\s++)?\\++[^\s]{1,200}+\s++)(?![/*])[^\s\"]++", re.IGNORECASE)
+_SECURE_STRING = re.compile(
+    r"\b(convertto-securestring\s++(?:-string\s++)?)(?:\\*+[\"'][^\"'\\]*+|[^\s\"'\\-]\S*+)", re.IGNORECASE
+)
+_AS_IT = re.compile(
+    rf"\b((?:use|enter|type|with|is)\s++)(\S{{6,100}}+)(?=\s++as\s++(?:the\s++|your\s++|a\s++)?(?:{_PLAIN}))",
+    re.IGNORECASE,
+)
+_DIGITS_OF_IT = re.compile(
+    r"\b((?:pin|otp|totp|passcode|code)(?:[\s\-]?(?:code|number))?\s++(?:(?:is|was|ist|lautet)\s++)?)[0-9]{4,}+",
+    re.IGNORECASE,
+)
+_COOKIE_OPTION = re.compile(r"(?<![\w\-])((?:-b|--cookie)[ =]{1,2}+(?:\\*+[\"'])?)[^'\"\\\s][^'\"\\]*+")
+_PATH = re.compile(r"(?<![\w/:.?=\-])(?:/[\w.~%\-]{1,120}+){2,20}+")
 _WIFI = re.compile(r"\bWIFI:[^\n\"]{0,200}+", re.IGNORECASE)
 _WIFI_SECRET = re.compile(r"((?:^|[;:])P:)[^;]++", re.IGNORECASE)
 _IDENTIFIED = re.compile(r"\b(identified\s++by\s++)(?:'[^']*+'?|\"[^\"]*+\"?)", re.IGNORECASE)
 _PEM_BEGIN = re.compile(r"-----BEGIN", re.IGNORECASE)
 _PEM_END = re.compile(r"-----END[^\-\n]{0,60}+(?:-----)?", re.IGNORECASE)
+
+
+_SIMPLE = (
+    ("digest", _DIGEST, " "),
+    ("inline:", _CRYPTO_LINE, ""),
+    ("ufrag", _UFRAG, " "),
+    ("identified", _IDENTIFIED, ""),
+    ("negotiate", _NEGOTIATED, " "),
+    ("ntlm", _NEGOTIATED, " "),
+    ("k=", _KEY_LINE, ""),
+    ("key-mgmt", _KEY_LINE, ""),
+    ("net use", _SHARE, ""),
+    ("securestring", _SECURE_STRING, ""),
+)
+"""Where the first stands, what the second finds is taken but for its first group."""
 
 
 def _clean_shapes(text: str, lower: str, *, sparing: bool) -> str:
@@ -199,17 +247,20 @@ def _clean_shapes(text: str, lower: str, *, sparing: bool) -> str:
         text = _BEARER.sub(lambda match: _clean_bearer(match, sparing=sparing), text)
     if "basic" in lower:
         text = _BASIC.sub(lambda match: _clean_basic(match, sparing=sparing), text)
-    if "digest" in lower:
-        text = _DIGEST.sub(rf"\1 {REDACTED}", text)
-    if "inline:" in lower:
-        text = _CRYPTO_LINE.sub(rf"\1{REDACTED}", text)
-    if "ufrag" in lower:
-        text = _UFRAG.sub(rf"\1 {REDACTED}", text)
+    if "<input" in lower:
+        text = _INPUT.sub(_clean_input, text)
     if "wifi:" in lower:
         text = _WIFI.sub(lambda match: _WIFI_SECRET.sub(rf"\1{REDACTED}", match[0]), text)
-    if "identified" in lower:
-        text = _IDENTIFIED.sub(rf"\1{REDACTED}", text)
+    for needle, pattern, space in _SIMPLE:
+        if needle in lower:
+            text = pattern.sub(rf"\1{space}{REDACTED}", text)
     return text
+
+
+def _clean_input(match: re.Match[str]) -> str:
+    """A field of a form whose type or name is that of a secret."""
+    tag = match[0]
+    return _INPUT_VALUE.sub(rf"\1{REDACTED}", tag) if _PLAIN_NAME.search(tag) else tag
 
 
 def _clean_pem(text: str) -> str:
@@ -249,7 +300,7 @@ def _clean_basic(match: re.Match[str], *, sparing: bool) -> str:
 # ---------------------------------------------------------------------------------------------- names and values
 
 _QUOTE = r"(?:\\*+[\"']|%22|%27|&quot;|&\#3[49];)"
-_EQUALS = r"(?:=>|:=|[=:]|%3[ad])"
+_EQUALS = r"(?:=>|:=|[=:：]|%(?:25){0,3}3[ad])"
 _PAIR = re.compile(rf"(?:{_PLAIN})[\w.\-]{{0,40}}+(?:\[\w{{0,40}}+\])?{_QUOTE}?\s*+({_EQUALS})\s*+")
 """For text in lower case."""
 _SHORTS, _SHORT_TITLES = "|".join(_SHORT), "|".join(name.title() for name in _SHORT)
@@ -279,13 +330,34 @@ _USER_OPTION = re.compile(
     r"(?<![\w\-])(-u|-a|-U|--user|--proxy-user|--auth)((?:\\*+[\"'])?[ =,]{0,3}+(?:\\*+[\"'])?)"
     r"([^\s:'\"=/,\\]{1,100}+:)[^\s'\"\\]++"
 )
-_PASS_OPTION = re.compile(r"(?<![\w\-])((?:sshpass|mysql\w*+|redis-cli)\b[^\n]{0,80}?\s-[pa]\s?)(?!-)\S++")
+_PASS_OPTION = re.compile(
+    r"(?<![\w\-])((?:(?:sshpass|mysql\w*+|redis-cli)\b[^\n]{0,80}?\s-[pa]|(?:mosquitto_\w++|unzip|zip|7z)\b[^\n]{0,80}?\s-[Pp]"
+    r"|ldap\w++\b[^\n]{0,120}?\s-w|snmp\w++\b[^\n]{0,80}?\s-[cAX])\s?)(?!-)\S++"
+)
+_PASS_COMMANDS = ("pass", "sql", "redis", "mosquitto", "zip", "7z", "ldap", "snmp")
 _SAID_OF_IT = (
     "not?|an?|the|set|found|needed|wrong|missing|invalid|expired|required|refused|accepted|ok|empty|too|in|of|for|kept"
 )
-_SAID = re.compile(rf"\b(?:{_PLAIN})\w{{0,10}}+\s++(?:is|was|ist)\s++(?!(?:{_SAID_OF_IT})\b)")
+_SAID = re.compile(rf"\b(?:{_PLAIN})\w{{0,10}}+\s++(?:is|was|ist|lautet|est)\s++(?!(?:{_SAID_OF_IT})\b)")
 _LOGIN = re.compile(r"\bpassword\s++")
-_ELEMENT = re.compile(rf"<[\w:.\-]{{0,60}}?(?:{_PLAIN})[\w:.\-]{{0,60}}+(?:\s[^<>]{{0,200}}+)?>(?=[^<])")
+_ELEMENT = re.compile(
+    rf"<(?:[\w:.\-]{{0,60}}?(?:{_PLAIN})[\w:.\-]{{0,60}}+|(?:[\w.\-]{{0,60}}?[:.\-_])?(?:{_SHORTS})(?=[\s>]))"
+    r"(?:\s[^<>]{0,200}+)?>(?=[^<]|<!\[cdata\[)"
+)
+_NEW_LINE = r"(?:\r?\n|(?:\\++r)?\\++n)"
+"""Also as JSON spells it."""
+_LISTED_ELEMENT = re.compile(rf"<key>[^<>]{{0,40}}?(?:{_PLAIN})[^<>]{{0,40}}+</key>\s*+<string>(?=[^<])")
+_PART = re.compile(
+    rf"\bname=(?:\\*+[\"'])?[\w.\-]{{0,40}}?(?:{_PLAIN}|(?<![a-z])(?:{_SHORTS})(?![a-z]))[\w.\-]{{0,40}}+(?:\\*+[\"'])?"
+    rf"[^\r\n\\]{{0,120}}+(?:{_NEW_LINE}){{2}}"
+)
+"""A field of a form that is sent in parts."""
+_NAMED_LINE = re.compile(
+    rf"\b(?:{_NAME_WORDS}):\s*+(?:\\*+[\"'])?[\w .\-]{{0,40}}?(?:{_PLAIN})[\w.\-]{{0,20}}+(?:\\*+[\"'])?[ \t]*+"
+    rf"{_NEW_LINE}\s*+"
+    r"(?:value|val|v|contents?|data|text|string):\s*+"
+)
+"""Both for text in lower case."""
 _HEADER = re.compile(r"(?:proxy-)?authori[sz]ation|(?:set-)?cookie2?|www-authenticate")
 _PHRASE = re.compile(r"passphrase|mnemonic|(?:seed|recovery)[\s_.\-]?phrase")
 _OPENING = re.compile(r"(\\*+)([\"'`])|%22|%27|&quot;|&\#3[49];", re.IGNORECASE)
@@ -301,13 +373,14 @@ _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
 def _clean_pairs(text: str, *, sparing: bool) -> str:
-    if "=" in text or ":" in text or "%3" in text:
+    if "=" in text or ":" in text or "：" in text or "%3" in text or "%25" in text:
         text = _clean_values(text, _lower(text), _PAIR)
         text = _clean_values(text, text, _SHORT_PAIR_SURELY if sparing else _SHORT_PAIR)
     if "-" in text:
         text = _clean_options(text, sparing=sparing)
     if "<" in text:
         text = _clean_values(text, _lower(text), _ELEMENT, _tag_end)
+        text = _clean_values(text, _lower(text), _LISTED_ELEMENT, _tag_end)
     return text if sparing else _clean_words(text)
 
 
@@ -316,7 +389,9 @@ def _clean_options(text: str, *, sparing: bool) -> str:
     text = _clean_values(text, lower, _OPTION)
     if not sparing or "curl" in lower or "wget" in lower:
         text = _USER_OPTION.sub(rf"\1\2\3{REDACTED}", text)
-    return _PASS_OPTION.sub(rf"\1{REDACTED}", text) if "pass" in lower or "sql" in lower or "redis" in lower else text
+    if "curl" in lower:
+        text = _COOKIE_OPTION.sub(rf"\1{REDACTED}", text)
+    return _PASS_OPTION.sub(rf"\1{REDACTED}", text) if any(one in lower for one in _PASS_COMMANDS) else text
 
 
 def _clean_words(text: str) -> str:
@@ -324,9 +399,14 @@ def _clean_words(text: str) -> str:
     if "," in text:
         text = _clean_values(text, _lower(text), _NAMED_PAIR)
         text = _clean_values(text, _lower(text), _LISTED_PAIR)
+    if "\n" in text or "\\n" in text:
+        text = _clean_values(text, _lower(text), _PART)
+        text = _clean_values(text, _lower(text), _NAMED_LINE)
+    if "/" in text:
+        text = _PATH.sub(lambda match: _clean_path(match[0], "", sparing=False), text)
     if " " in text:
         lower = _lower(text)
-        text = _clean_values(text, lower, _SAID)
+        text = _DIGITS_OF_IT.sub(rf"\1{REDACTED}", _AS_IT.sub(rf"\1{REDACTED}", _clean_values(text, lower, _SAID)))
         if "login" in lower or "machine" in lower:
             text = _clean_values(text, _lower(text), _LOGIN)
     return text
@@ -407,13 +487,16 @@ def _bracket_end(text: str, begin: int) -> int:
 
 
 def _tag_end(text: str, match: re.Match[str]) -> tuple[int, int]:
+    if text.startswith("<!", match.end()):
+        end = text.find("]]>", match.end())
+        return match.end(), len(text) if end < 0 else end + 3
     found = _TO_TAG.match(text, match.end())
     return match.end(), match.end() if found is None else found.end()
 
 
 # ---------------------------------------------------------------------------------------------- a whole text
 
-_ESCAPED = re.compile(r"\\+u00([2-7][0-9a-fA-F])|\\+/")
+_ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})|\\+/")
 
 
 def clean_text(text: str, *, sparing: bool = False) -> str:
@@ -421,7 +504,7 @@ def clean_text(text: str, *, sparing: bool = False) -> str:
     if not may_hold(text):
         return text
     lower = _lower(text)
-    if "\\u00" in lower or "\\/" in lower:
+    if "\\u" in lower or "\\/" in lower:
         plain = _ESCAPED.sub(_unescaped, text)
         clean = _clean(plain, _lower(plain), sparing=sparing)
         if clean != plain:
@@ -432,8 +515,9 @@ def clean_text(text: str, *, sparing: bool = False) -> str:
 def _unescaped(match: re.Match[str]) -> str:
     if match[1] is None:
         return "/"
-    character = chr(int(match[1], 16))
-    return match[0] if character in "\"\\'\x7f" else character
+    code = int(match[1], 16)
+    character = chr(code)
+    return match[0] if code < 0x20 or 0xD800 <= code < 0xE000 or character in "\"\\'\x7f" else character
 
 
 _ENOUGH = 200

@@ -179,7 +179,9 @@ def _gaps(outcome: Outcome, known: Sequence[_Gap], losses: Sequence[Loss]) -> No
             outcome.invented += 1
             outcome.notes.append(f"a gap where nothing was lost: {gap.key}")
         before = last.get(gap.session)
-        if before is not None and before.until - max(gap.since, before.since) > gap.slack:
+        # What comes byte by byte comes long after it was sent: then the gap is a part of what its line lost.
+        lost = min((loss.since for loss in losses if loss.since <= gap.until <= loss.until), default=gap.since)
+        if before is not None and before.until - max(gap.since, before.since, lost) > gap.slack:
             outcome.doubled += 1
             outcome.notes.append(f"two gaps for one loss: {before.key} and {gap.key}")
         last[gap.session] = gap

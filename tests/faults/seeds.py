@@ -503,9 +503,9 @@ async def play(house: House, plan: Plan) -> Outcome:
     with _disk(plan) as place:
         try:
             outcome = await perform(
-                house, plan.seed, drama, faults=plan.server, length_s=plan.length_s, speed=SPEED, telemetry_rate=TELEMETRY,
-                sessions=plan.sessions, rig=plan.rig, offset=offset, environ=plan.environ, between=between,
-                folder=place, patient=plan.patient,
+                house, plan.seed, drama, faults=plan.server, length_s=plan.length_s, speed=SPEED,
+                telemetry_rate=TELEMETRY, sessions=plan.sessions, rig=plan.rig, offset=offset, environ=plan.environ,
+                between=between, folder=place, patient=plan.patient,
             )  # fmt: skip
         finally:
             for scene in scenes:
