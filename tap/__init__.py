@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tap.api import (
+        Changed,
         ClockStep,
         Event,
         Gap,
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
         Timeline,
         Totals,
         asked_events,
+        changes,
         frame,
         open_journal,
         open_ledger,
     )
 
 __all__ = [
+    "Changed",
     "ClockStep",
     "Event",
     "Gap",
@@ -42,6 +45,7 @@ __all__ = [
     "Timeline",
     "Totals",
     "asked_events",
+    "changes",
     "frame",
     "open_journal",
     "open_ledger",

@@ -18,7 +18,7 @@ import asyncio
 import importlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -29,7 +29,7 @@ import orjson
 from msgspec import Struct
 
 from tap.adapters.journal import Journal
-from tap.adapters.ledger import Ledger
+from tap.adapters.ledger import Changed, Ledger
 from tap.core.codec import venue_of
 from tap.core.errors import JournalError, TapError
 from tap.core.merge import Row, fold
@@ -38,6 +38,7 @@ from tap.history.asking import Asked, asked_events, ms_of_moment
 from tap.history.timeline import ClockStep, Event, Gap, Lane, Span, StillMark, Timeline, Totals, timeline_of
 
 __all__ = [
+    "Changed",
     "ClockStep",
     "Event",
     "Gap",
@@ -51,6 +52,7 @@ __all__ = [
     "Timeline",
     "Totals",
     "asked_events",
+    "changes",
     "frame",
     "open_journal",
     "open_ledger",
@@ -194,6 +196,36 @@ def open_ledger(url: str, key: str | None = None, *, module: str = DEFAULT_MODUL
     return _OfLedger(Ledger(url, None if key is None else _Key(key), module=module))
 
 
+def changes(
+    url: str,
+    key: str | None = None,
+    *,
+    since: str | None = None,
+    venues: Iterable[str] = (),
+    module: str = DEFAULT_MODULE,
+) -> Iterator[Changed]:
+    """What was written to the ledger since a cursor, in pages, until there is no more: what a pipeline keeps up by.
+
+    ::
+
+        for page in tap.changes(url, key, since=cursor):
+            take(page.rows)
+            cursor = page.cursor  # save it together with what was taken
+
+    Each row comes at least once, in the order of the commits, as it is by then; and again after each change, so that
+    repairs, rows taken back (``retracted``) and sessions that were forgotten are seen. ``since`` None begins with the
+    first row that there is. ``venues``: only these of the key's. Raises ``TapError``.
+    """
+    named = list(venues)
+    with _OfLedger(Ledger(url, None if key is None else _Key(key), module=module)) as history:
+        done = False
+        while not done:
+            page = history.changed(since, named)
+            since, done = page.cursor, page.done
+            if page.rows or done:
+                yield page
+
+
 def frame(events: Timeline | Iterable[Event], library: Literal["polars", "pandas"] | None = None) -> Any:
     """Events as a data frame: of ``library``, else of polars or pandas, whichever is installed.
 
@@ -275,6 +307,10 @@ class _OfLedger(History):
 
     def rows(self, key: str) -> list[Row]:
         return self._call(lambda: self._ledger.timeline(key))
+
+    def changed(self, cursor: str | None, venues: Sequence[str]) -> Changed:
+        """One page of what was written since."""
+        return self._call(lambda: self._ledger.changes(cursor, venues))
 
     def close(self) -> None:
         if self._loop.is_closed():

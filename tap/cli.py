@@ -1426,6 +1426,41 @@ def sessions(
             _say(*[session_line(row, zone) for row in rows] or [_nothing(filters)])
 
 
+@cli.command()
+@click.option("--since", metavar="CURSOR", type=SAID, help="Go on after this cursor.  [default: from the first row]")
+@click.option("--venue", "venues", type=SAID, multiple=True, help="Only of this venue. May be repeated.")
+@_as_json
+def changes(since: str | None, *, venues: tuple[str, ...], as_json: bool) -> None:
+    """Print what was written to the ledger since a cursor.
+
+    For pipelines: each row at least once, in the order of the commits, as it is now, and again after each change. With
+    --json each line has a "cursor": save that of the last line you are done with, and go on from it with --since. A
+    read key is enough (TAP_INGEST_KEY).
+    """
+    from tap.adapters.ledger import Changed
+    from tap.history.listing import change_line, change_object
+
+    async def tell(ledger: Ledger) -> str | None:
+        cursor = since
+        page = Changed([], "", done=False)
+        while not page.done:
+            page = await ledger.changes(cursor, venues)
+            for number, row in enumerate(page.rows, 1):
+                # Killed in the middle of a page, a reader goes on at its beginning: twice is no harm.
+                after = page.cursor if number == len(page.rows) else cursor
+                if as_json:
+                    _print_objects([change_object(row, after)])
+                else:
+                    click.echo(change_line(row))
+            sys.stdout.flush()
+            cursor = page.cursor
+        return cursor
+
+    cursor = _with_ledger(tell)
+    if not as_json:
+        _complain(f"that is all for now → 'multicam-tap changes --since {cursor}' goes on from here")
+
+
 def _nothing(filters: dict[str, str | None]) -> str:
     return "no session is saved" + (" that matches" if any(filters.values()) else "")
 

@@ -38,7 +38,7 @@ from tap.core.codec import LATEST_VERSION, entry_json, sub_key
 from tap.core.errors import LedgerError, LedgerRejected, LedgerUnavailable
 from tap.core.merge import Row
 from tap.core.model import Entry, Op
-from tap.core.taken import DEFAULT_MODULE, LOGS, OLDEST, Taken, read_taken
+from tap.core.taken import DEFAULT_MODULE, DEPLOY, LOGS, OLDEST, Taken, read_taken
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -49,6 +49,7 @@ __all__ = [
     "MAX_ENTRIES",
     "REFUSES_ALL",
     "Answer",
+    "Changed",
     "Disposition",
     "Ledger",
     "LedgerAway",
@@ -126,6 +127,17 @@ class Answer(msgspec.Struct, frozen=True):
         """Why it was rejected, in one line that names the field."""
         said = ": ".join(part for part in (self.code, self.reason) if part)
         return said if self.field is None else f"{said} ({self.field})"
+
+
+class Changed(NamedTuple):
+    """Some of what was written, in the order of the commits."""
+
+    rows: list[Row]
+    """As they are now; of a session that was forgotten, one that says so."""
+    cursor: str
+    """Where to go on; it stays good."""
+    done: bool
+    """There was no more when this was asked."""
 
 
 class Ping(NamedTuple):
@@ -351,6 +363,29 @@ class Ledger:
             rows += [self._row(op, shown) async for shown in self._pages(function, {"sessionKey": session_key})]
         return rows
 
+    async def changes(self, cursor: str | None = None, venues: Sequence[str] = ()) -> Changed:
+        """What was written since a cursor (None: ever), in all venues of the key or some: some hundred rows a call."""
+        args = {"cursor": cursor, **({"venues": list(venues)} if venues else {})}
+        try:
+            said = await self.query("changes", args)
+        except LedgerError as error:
+            if _code(error) not in BARE or not await self._lacks("changes"):
+                raise
+            words = "has no list of changes: its functions are older than this tap"
+            raise LedgerRefused("no_changes", words, where=self.shown, hint=DEPLOY) from None
+        try:
+            rows = [self._row(_OPS[one["op"]], one["row"]) for one in said["page"]]
+            following, done = said["cursor"], said["isDone"]
+        except (TypeError, KeyError):
+            raise self._garbage() from None
+        if not isinstance(following, str) or not isinstance(done, bool) or (following == cursor and not done):
+            raise self._garbage()
+        return Changed(rows, following, done)
+
+    async def _lacks(self, function: str) -> bool:
+        taken = await self.about()
+        return function not in taken.functions
+
     async def _pages(self, function: str, args: Mapping[str, Any]) -> AsyncIterator[Any]:
         cursor: str | None = None
         for _ in range(_MOST_PAGES):
@@ -507,6 +542,7 @@ _LISTS: tuple[tuple[Op, str], ...] = (
     ("event", "listDirectorEvents"),
     ("still", "listStills"),
 )
+_OPS: Mapping[str, Op] = {op: op for op in get_args(Op)}
 _KEYS: Mapping[Op, Callable[[str, dict[str, Any]], str]] = {
     "session": lambda session, _: session,
     "camera": lambda session, fields: sub_key(session, "camera", fields["cameraId"]),

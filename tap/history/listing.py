@@ -12,7 +12,7 @@ from tap.core.merge import Row
 from tap.core.model import Entry
 from tap.history.words import moment, plain
 
-__all__ = ["entry_line", "near_keys", "row_object", "session_line"]
+__all__ = ["change_line", "change_object", "entry_line", "near_keys", "row_object", "session_line"]
 
 
 def entry_line(entry: Entry, refused: str | None = None) -> str:
@@ -43,6 +43,20 @@ def row_object(row: Row) -> dict[str, Any]:
     revision = {"revision": row.revision} if row.revision else {}
     retracted = {} if row.retracted is None else {"retracted": row.retracted}
     return {**common, **revision, **retracted, **row.fields}
+
+
+def change_object(row: Row, cursor: str | None) -> dict[str, Any]:
+    """A row that changed, with its kind and key, and the cursor that goes on after it without losing a row."""
+    resume = {} if cursor is None else {"cursor": cursor}
+    return {"op": row.op, "key": row.key, **row_object(row), **resume}
+
+
+def change_line(row: Row) -> str:
+    """A row that changed, for people."""
+    what = str(row.fields.get("kind") or row.fields.get("status") or row.fields.get("name") or "")
+    if row.retracted is not None:
+        what = str(row.retracted.get("reason") or "retracted")
+    return plain(f"{row.op:<7}  {what:<14}  {row.key}")
 
 
 _NEAR = 0.6
