@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -211,12 +212,12 @@ def ask(url: str) -> dict[str, Any]:
 def local_ledger(folder: Path, environ: dict[str, str]) -> Iterator[tuple[Path, str]]:
     """The local ledger with a key of the venue: the key's file, the ledger's address."""
     made = subprocess.run([*TAP, "key", "new", VENUE], env=environ, capture_output=True, text=True, check=True)
-    key, line = made.stdout.splitlines()
+    key, line, _ = made.stdout.splitlines()
     file = folder / "ingest-key"
     file.touch(mode=0o600)
     file.write_text(key)
     command = ["node", str(ROOT / "convex" / "local" / "start.mjs"), "--exit-with-stdin"]
-    granted = environ | {"PRODUCTION_INGEST_KEYS": line.partition('"')[2].rstrip('"')}
+    granted = environ | {"PRODUCTION_INGEST_KEYS": f"{VENUE}:{json.loads(shlex.split(line)[-1])['digest']}"}
     with process(command, granted) as node:
         yield file, json.loads(said_by(node))["url"]
 

@@ -19,6 +19,7 @@ __all__ = [
     "MOST",
     "SAID",
     "SEQ",
+    "Digits",
     "Finite",
     "Moved",
     "PathName",
@@ -97,6 +98,20 @@ class Venue(click.ParamType[str]):
             return load_settings({"TAP_VENUE": str(value)}, partly=True).venue
         except SettingsInvalid as error:
             self.fail(error.problems[0].removeprefix("TAP_VENUE: "), param, ctx)
+
+
+class Digits(click.ParamType[str]):
+    """The first digits of a key's digest."""
+
+    name = "digits"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The digits, in small letters."""
+        digits = str(value).lower()
+        if not re.fullmatch(r"[0-9a-f]{8,64}", digits):
+            # Not shown: it may be the key itself.
+            self.fail("these are not 8 to 64 hex digits: 'multicam-tap key ls' shows them", param, ctx)
+        return digits
 
 
 class ServerUrl(click.ParamType[str]):

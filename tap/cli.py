@@ -23,6 +23,7 @@ from tap.arguments import (
     MOST,
     SAID,
     SEQ,
+    Digits,
     Finite,
     Moved,
     PathName,
@@ -408,26 +409,63 @@ def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: boo
 
 @cli.group("key")
 def keys() -> None:
-    """Make keys for the ledger."""
+    """Make, list and revoke keys for the ledger."""
 
 
 @keys.command("new")
-@click.argument("venue", type=Venue())
-def key_new(venue: str) -> None:
-    """Make an ingest key for a venue, shown once.
+@click.argument("venues", type=Venue(), nargs=-1, metavar="VENUE...")
+@click.option("--may", type=click.Choice(("write", "read", "forget")), default="write", help="What it may do.")
+@click.option("--all", "for_all", is_flag=True, help="For all venues; not for a key that writes.")
+def key_new(venues: tuple[str, ...], *, may: str, for_all: bool) -> None:
+    """Make a key for the ledger, shown once.
 
-    Prints the key, and the command that gives a deployment its digest. The key is saved nowhere.
+    An ingest key for a venue; with --may read or forget for several or all. Prints the key, and the command that tells
+    it to a deployment: for dev, then for production. The key is saved nowhere.
     """
     from tap.service.keys import ROTATION, new_key
 
-    made, line = new_key(venue)
-    _say(made, line)
-    _complain(
-        "The first line is the key: it is shown only once. Give it to the tap as TAP_INGEST_KEY, or in a file of mode"
-        " 0600 named by TAP_INGEST_KEY_FILE.",
-        "Run the second line where the deployment is; it has only the key's digest, which is not a secret.",
-        *ROTATION.splitlines(),
-    )
+    if for_all == bool(venues):
+        raise click.UsageError("name the venues, or --all" if not venues else "the venues or --all, one of the two")
+    if may == "write" and len(venues) != 1:
+        raise click.UsageError("a key that writes is for one venue")
+    made, lines = new_key(None if for_all else venues, may=may, module=_settings("TAP_CONVEX_MODULE").convex_module)
+    _say(made)
+    use = "TAP_ADMIN_KEY" if may == "forget" else "TAP_INGEST_KEY"
+    _complain(f"↑ the key: it is shown only once. Use it as {use}, or in a file of mode 0600 named by {use}_FILE.")
+    _tell_commands("tell its digest, which is not a secret, to the deployment", *lines)
+    _complain(*ROTATION.splitlines())
+
+
+@keys.command("ls")
+def key_ls() -> None:
+    """Print the command that lists a deployment's keys.
+
+    For dev, then for production. Keys are listed by the first 8 digits of their digest, with venues and rights.
+    """
+    from tap.service.keys import commands
+
+    _tell_commands("list the keys", *commands(_settings("TAP_CONVEX_MODULE").convex_module, "listKeys", {}))
+
+
+@keys.command("revoke")
+@click.argument("digits", type=Digits())
+def key_revoke(digits: str) -> None:
+    """Print the command that revokes a key.
+
+    For dev, then for production. DIGITS are the first 8 or more of its digest, as the list shows them; never the key.
+    """
+    from tap.service.keys import commands
+
+    module = _settings("TAP_CONVEX_MODULE").convex_module
+    _tell_commands("revoke the key", *commands(module, "revokeKey", {"key": digits}))
+
+
+def _tell_commands(what: str, dev: str, production: str) -> None:
+    """Two commands on stdout, ready to paste; what each is for, on stderr before it."""
+    _complain(f"on dev, where the deployment's project is, {what}:")
+    _say(dev)
+    _complain("on production:")
+    _say(production)
 
 
 @cli.command()

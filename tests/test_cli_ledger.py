@@ -24,6 +24,7 @@ from tap.rehearsal.simulator import SimulatorOptions
 from tests.contract.local import ADMIN, CONVEX, Local, key_of, local_ledger
 
 READER = "read-only-key-of-the-tests"
+OWNER = "local|the-deployments-own-key"
 
 
 @pytest.fixture(autouse=True)
@@ -90,27 +91,74 @@ def venue(local: Local, tmp_path: Path) -> Venue:
 # ---------------------------------------------------------------------------------------------- keys
 
 
-@pytest.mark.parametrize("name", ["hall-a", "Café 3", "a/b"])
-def test_a_key_is_shown_with_the_line_that_configures_its_digest(name: str) -> None:
-    done = CliRunner().invoke(cli, ["key", "new", name])
-    assert done.exit_code == 0
-    key, line = done.stdout.splitlines()
-    digest = hashlib.sha256(key.encode()).hexdigest()
-    assert re.fullmatch(rf'npx convex env set PRODUCTION_INGEST_KEYS "[^ "/]+:{digest}"', line)
+def run_where_the_deployment_is(local: Local, line: str) -> str:
+    """A printed command as a deployment's owner runs it: the official client, in the project's folder."""
+    env = os.environ | {
+        "CI": "1",
+        "CONVEX_SELF_HOSTED_URL": local.url,
+        "CONVEX_SELF_HOSTED_ADMIN_KEY": OWNER,
+        "LANG": "C.UTF-8",
+    }
+    command = ["bash", "-c", line]
+    return subprocess.run(command, check=True, cwd=CONVEX, env=env, capture_output=True, text=True, timeout=120).stdout
+
+
+def made(*arguments: str) -> tuple[str, str]:
+    """A key, and the command for dev."""
+    done = CliRunner().invoke(cli, ["key", "new", *arguments])
+    assert done.exit_code == 0, done.output
+    key, dev, production = done.stdout.splitlines()
+    assert dev.replace("run ", "run --prod ", 1) == production
     assert key not in done.stderr
-    assert "without the old digest" in done.stderr
+    assert done.stderr.index("on dev") < done.stderr.index("on production")
+    return key, dev
 
 
-def test_a_key_that_was_made_opens_the_ledger(tmp_path: Path) -> None:
-    key, line = CliRunner().invoke(cli, ["key", "new", "Café 3"]).stdout.splitlines()
-    with local_ledger(["Café 3"], keys=line.split('"')[1]) as local:
-        venue = Venue(local, tmp_path, "Café 3")
-        file = tmp_path / "key"
-        file.write_text(f"{key}\n")
-        file.chmod(0o600)
-        done = venue.call("sessions", "--ledger", TAP_INGEST_KEY="", TAP_INGEST_KEY_FILE=str(file))
-        assert (done.exit_code, done.stdout) == (0, "no session is saved\n")
-        assert venue.call("sessions", "--ledger", TAP_INGEST_KEY=f"{key}x").exit_code == 1
+def test_a_key_is_added_listed_and_revoked_by_the_commands_as_they_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With no key in any variable: what ``key new`` prints is enough, for a venue whose name needs quoting."""
+    monkeypatch.setenv("LOCAL_ADMIN_KEY", OWNER)
+    name = "Café d'Or"
+    key, line = made(name)
+    reader, for_all = made("--may", "read", "--all")
+    with local_ledger([name], keys="") as local:
+        venue = Venue(local, tmp_path, name)
+        assert "does not know this key" in venue.call("sessions", "--ledger", TAP_INGEST_KEY=key).stderr
+        run_where_the_deployment_is(local, line)
+        run_where_the_deployment_is(local, for_all)
+        written = venue.call("replay", venue.tape, "--to-ledger", TAP_INGEST_KEY=key)
+        assert (written.exit_code, "0 rejected" in written.stderr) == (0, True)
+        assert venue.call("timeline", venue.session, "--ledger", TAP_INGEST_KEY=reader).exit_code == 0
+        found = findings(venue.call("check", "--json", TAP_SERVER_URL="ws://127.0.0.1:1/", TAP_INGEST_KEY=reader))
+        assert "only" in found["key"]["found"]
+
+        listed = CliRunner().invoke(cli, ["key", "ls"]).stdout.splitlines()
+        assert [("--prod" in command) for command in listed] == [False, True]
+        digits = hashlib.sha256(key.encode()).hexdigest()[:8]
+        assert digits in run_where_the_deployment_is(local, listed[0])
+        revoke, production = CliRunner().invoke(cli, ["key", "revoke", digits.upper()]).stdout.splitlines()
+        assert production == f'npx convex run --prod production:revokeKey \'{{"key":"{digits}"}}\''
+        run_where_the_deployment_is(local, revoke)
+        assert "does not know this key" in venue.call("sessions", "--ledger", TAP_INGEST_KEY=key).stderr
+
+
+def test_the_lines_name_the_module_that_the_functions_are_in() -> None:
+    env = {"TAP_CONVEX_MODULE": "stage/tap"}
+    for command, function in ((["new", "hall"], "addKey"), (["ls"], "listKeys"), (["revoke", "0" * 8], "revokeKey")):
+        lines = CliRunner().invoke(cli, ["key", *command], env=env).stdout.splitlines()[-2:]
+        assert [f"stage/tap:{function} " in line for line in lines] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["new"], ["new", "a", "b"], ["new", "--all"], ["new", "a", "--all", "--may", "read"], ["revoke", "tapkey_abc"]],
+)
+def test_a_key_that_cannot_be_is_wrong_usage(arguments: list[str]) -> None:
+    """And what stands there by mistake is not shown again: it may be a key."""
+    done = CliRunner().invoke(cli, ["key", *arguments])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "tapkey_" not in done.output
 
 
 # ---------------------------------------------------------------------------------------------- writing and reading
@@ -248,6 +296,7 @@ def test_check_says_that_ledger_and_key_are_right(venue: Venue) -> None:
         **({"unit": found["unit"]} if "unit" in found else {}),
         "server": "failed",
         "clock": found["clock"],
+        **({"tapes": found["tapes"]} if "tapes" in found else {}),
         "journal": "ok",
         "disk": found["disk"],
         "convex": "ok",
@@ -269,7 +318,7 @@ def test_check_is_done_when_all_is_well(venue: Venue, monkeypatch: pytest.Monkey
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     tried = [line.split()[1] for line in lines if line.split()[1] != "unit"]  # where there is systemd
-    assert tried == ["settings", "server", "clock", "journal", "disk", "convex", "key"]
+    assert tried == ["settings", "server", "clock", "journal", "disk", "tapes", "convex", "key"]
 
 
 @pytest.mark.parametrize(("key", "told"), [("wrong-key", "does not know this key"), ("", "wants a key")])
@@ -372,7 +421,7 @@ def test_a_live_session_is_not_forgotten(venue: Venue, tmp_path: Path, where: st
     ("env", "code", "told"),
     [
         ({}, 78, "TAP_ADMIN_KEY: is not set"),
-        ({"TAP_ADMIN_KEY": "wrong-key"}, 1, "check TAP_ADMIN_KEY, and PRODUCTION_ADMIN_KEYS"),
+        ({"TAP_ADMIN_KEY": "wrong-key"}, 1, "check TAP_ADMIN_KEY, and whether the deployment has it"),
         ({"TAP_ADMIN_KEY": "a", "TAP_ADMIN_KEY_FILE": "b"}, 78, "TAP_ADMIN_KEY_FILE: TAP_ADMIN_KEY is set too"),
         ({"TAP_ADMIN_KEY_FILE": "/nowhere/key"}, 78, "TAP_ADMIN_KEY_FILE: /nowhere/key cannot be read"),
         ({"TAP_ADMIN_KEY_FILE": "/dev/null"}, 78, "TAP_ADMIN_KEY_FILE: /dev/null is empty"),
@@ -424,7 +473,9 @@ def test_journals_that_were_moved_aside_forget_too_or_are_named(venue: Venue) ->
     assert f"{torn}: was moved aside" in done.stderr
     assert f"{checkpoint}: was moved aside" in done.stderr
     assert str(whole) not in done.stderr
-    assert key.encode() not in whole.read_bytes()
+    # Nothing of it is left but that it was forgotten.
+    left = whole.read_bytes()
+    assert left.count(key.encode()) == left.count(b"forgotten:" + key.encode())
     for path in (torn, checkpoint):
         path.unlink()
     assert venue.call("forget", key, "--yes", TAP_CONVEX_URL="").exit_code == 0, "nothing is left that may hold it"

@@ -13,6 +13,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -238,11 +239,11 @@ def _local_ledger(environ: dict[str, str]) -> Iterator[_Place]:
     made = subprocess.run(  # noqa: S603 - our own command
         _command("key", "new", _VENUE), env=environ, capture_output=True, text=True, check=True
     )
-    key, line = made.stdout.splitlines()
+    key, line, _ = made.stdout.splitlines()
     key_file = _PLACE / "ingest-key"
     key_file.touch(mode=0o600)
     key_file.write_text(key)
-    granted = line.partition('"')[2].rstrip('"')
+    granted = f"{_VENUE}:{json.loads(shlex.split(line)[-1])['digest']}"
     command = ["node", str(_START), "--data", str((_PLACE / "ledger.jsonl").absolute())]
     # Twice, so that it ends with us whatever happens: also where nobody is left to stop it.
     command += ["--parent-pid", str(os.getpid()), "--exit-with-stdin"]

@@ -60,7 +60,7 @@ def admin_key(environ: Mapping[str, str]) -> SecretStr:
         key = _read(Path(file))
     if not key:
         hint = "only for this command, or a file named by TAP_ADMIN_KEY_FILE; the deployment knows its digest"
-        raise SettingsInvalid([f"TAP_ADMIN_KEY: is not set → {hint} (PRODUCTION_ADMIN_KEYS)"])
+        raise SettingsInvalid([f"TAP_ADMIN_KEY: is not set → {hint}"])
     if not key.isascii() or not key.isprintable():
         raise SettingsInvalid(["TAP_ADMIN_KEY: contains more than printable ASCII → only the key"])
     return SecretStr(key)
@@ -201,7 +201,7 @@ async def _forget_rows(url: str, module: str, session_key: str, admin: SecretStr
         except LedgerRefused as error:
             if error.code not in ("key_wrong", "key_missing", "venue"):
                 raise
-            hint = "check TAP_ADMIN_KEY, and PRODUCTION_ADMIN_KEYS on the deployment; nothing was removed"
+            hint = "nothing was removed; check TAP_ADMIN_KEY, and whether the deployment has it ('multicam-tap key ls')"
             raise TapError("does not accept this admin key", where=error.where, hint=hint) from None
 
 

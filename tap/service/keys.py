@@ -4,14 +4,29 @@ may stand in files, which are read here, and only where nobody else can read the
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import secrets
+import shlex
 import stat
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from tap.core.codec import MAX_VENUE, key_part
+from tap.core.taken import DEFAULT_MODULE
 
-__all__ = ["ROTATION", "KeyFile", "SecretFileInvalid", "digest", "fits_header", "new_key", "read_secret"]
+__all__ = [
+    "RIGHTS",
+    "ROTATION",
+    "Commands",
+    "KeyFile",
+    "SecretFileInvalid",
+    "commands",
+    "digest",
+    "fits_header",
+    "new_key",
+    "read_secret",
+]
 
 _LONGEST = 65_536
 _A_FILE = "a file with the secret"
@@ -20,22 +35,37 @@ _NO_TEXT = {True: "it contains more than printable ASCII", False: "it is not UTF
 _PREFIX = "tapkey_"
 """So that a person, and a scanner for leaked secrets, knows what it is."""
 
+RIGHTS = ("write", "read", "forget")
+"""What a key may do: write and read its venue, only read, or only forget shoots."""
+
 ROTATION = """\
-The line sets the whole variable. Where keys are configured already ('npx convex env get PRODUCTION_INGEST_KEYS'), keep
-them in it, with a space between: several keys may be valid at a time, for other venues and for this one.
-To change a key: add the new one's digest beside the old, give the tap the new key (from the file of TAP_INGEST_KEY_FILE
-it takes it by itself; else restart it), see 'multicam-tap check', then set the line again without the old digest."""
-"""What to know before the line that ``new_key`` gives is used."""
+Several keys may be valid at a time. To change a key: add the new one, give it to the tap (it reads the file of
+TAP_INGEST_KEY_FILE again by itself; else restart it), run 'multicam-tap check', then revoke the old one
+('multicam-tap key ls', 'multicam-tap key revoke')."""
+"""What to know before a key is changed."""
 
 
-def new_key(venue: str) -> tuple[str, str]:
-    """A key for a venue, 256 bits at random, and the command that configures a deployment with its digest.
+class Commands(NamedTuple):
+    """A command for each of a project's two deployments, ready to paste."""
+
+    dev: str
+    production: str
+
+
+def commands(module: str, function: str, arguments: Mapping[str, object]) -> Commands:
+    """How a deployment's owner calls one of the functions that only they can reach."""
+    said = shlex.quote(json.dumps(arguments, ensure_ascii=False, separators=(",", ":")))
+    return Commands(f"npx convex run {module}:{function} {said}", f"npx convex run --prod {module}:{function} {said}")
+
+
+def new_key(venues: Sequence[str] | None, *, may: str = "write", module: str = DEFAULT_MODULE) -> tuple[str, Commands]:
+    """A key for venues (None: for all), 256 bits at random, and the commands that tell a deployment its digest.
 
     The key is kept nowhere: whoever loses it makes another.
     """
     key = _PREFIX + secrets.token_urlsafe(32)
-    named = key_part(venue, MAX_VENUE)
-    return key, f'npx convex env set PRODUCTION_INGEST_KEYS "{named}:{digest(key)}"'
+    granted = {"digest": digest(key), "venues": "all" if venues is None else list(venues), "may": [may]}
+    return key, commands(module, "addKey", granted)
 
 
 def digest(key: str) -> str:

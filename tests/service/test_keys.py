@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+import shlex
 from pathlib import Path
 
 from tap.core.redact import redact_text
 from tap.service.keys import ROTATION, KeyFile, digest, new_key
 
 
-def test_a_key_comes_with_the_line_that_configures_it() -> None:
-    """The line holds the venue as it stands in keys, and the digest, never the key."""
-    key, line = new_key("Stage 1/Süd")
+def test_a_key_comes_with_the_lines_that_tell_a_deployment_of_it() -> None:
+    """For dev and for production; they hold the digest, never the key, and a shell hands them over as they are."""
+    key, lines = new_key(["Stage 1/Süd's"], module="stage/tap")
     assert re.fullmatch(r"tapkey_[\w-]{43}", key)
-    assert key not in line
-    expected = hashlib.sha256(key.encode()).hexdigest()
-    assert line == f'npx convex env set PRODUCTION_INGEST_KEYS "Stage%201%2FS%C3%BCd:{expected}"'
-    assert digest(key) == expected
-    assert "old" in ROTATION
+    assert digest(key) == hashlib.sha256(key.encode()).hexdigest()
+    for line, way in zip(lines, ([], ["--prod"]), strict=True):
+        assert key not in line
+        *command, arguments = shlex.split(line)
+        assert command == ["npx", "convex", "run", *way, "stage/tap:addKey"]
+        assert json.loads(arguments) == {"digest": digest(key), "venues": ["Stage 1/Süd's"], "may": ["write"]}
+
+
+def test_a_key_may_read_for_all_venues() -> None:
+    _, lines = new_key(None, may="read")
+    said = json.loads(shlex.split(lines.production)[-1])
+    assert (said["venues"], said["may"]) == ("all", ["read"])
+    assert "revoke the old" in ROTATION
 
 
 def test_no_two_keys_are_alike() -> None:
     """Not even for one venue."""
-    assert len({new_key("v")[0] for _ in range(100)}) == 100
+    assert len({new_key(["v"])[0] for _ in range(100)}) == 100
 
 
 def test_a_key_can_stand_in_a_setting() -> None:
     """Printable ASCII without spaces; and a log that says ``key=…`` loses it."""
-    key, _ = new_key("v")
+    key, _ = new_key(["v"])
     assert key.isascii()
     assert " " not in key
     assert key not in redact_text(f"ingest_key={key}")
