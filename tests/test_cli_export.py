@@ -74,7 +74,7 @@ def test_explain_alone_writes_nothing(shoot: Path, tmp_path: Path) -> None:
         (("-o", "NEW", "--format", "edl", "--offset", "Cam 1=nan"), "is not CAMERA=SECONDS"),
         (("-o", "NEW", "--format", "edl", "--offset", "Cam 9=1"), "there is no such camera to move"),
         (("-o", "NEW", "--format", "edl", "--source", "now"), "'file'"),
-        (("-o", "NEW", "--format", "edl", "--start", "01:00:00:25"), "no timecode at 25"),
+        (("-o", "NEW", "--format", "edl", "--start", "01:00:00:25"), "not a timecode at 25"),
         (("-o", "NEW", "--format", "edl", "--layout", "stack"), "'multicam'"),
     ],
 )

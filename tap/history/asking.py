@@ -65,7 +65,7 @@ def asked_events(timeline: Timeline, *, camera: str | None = None, kinds: Iterab
     words = tuple(kinds)
     for word in words:
         if word not in KINDS:
-            raise ValueError(f"{word!r} is no kind of event → {', '.join(KINDS)}")
+            raise ValueError(f"{word!r} is not a kind of event → {', '.join(KINDS)}")
     wanted = frozenset[str]().union(*(KINDS[word] for word in words))
     ids = None if camera is None else _ids(timeline, camera)
     return [
@@ -114,7 +114,7 @@ def _refuse_unclear(text: str, moment: datetime, zone: tzinfo | None) -> None:
     again = first.astimezone(UTC).astimezone(zone)
     if again.replace(tzinfo=None, fold=0) != moment.replace(tzinfo=None, fold=0):
         raise ValueError(
-            f"{text!r} is no time of that day in {zone}: clocks were set forward → name one before or after"
+            f"{text!r} does not exist on that day in {zone}: clocks were set forward → name one before or after"
         )
     both = " or ".join(one.isoformat(timespec="seconds") for one in (first, second))
     raise ValueError(f"{text!r} comes twice on that day in {zone}: clocks were set back → {both}")
@@ -160,7 +160,7 @@ def _written(text: str, now: datetime, *, end: bool) -> datetime:
         moment = None
     if moment is None or moment.year > _LATEST_YEAR:
         known = "today, yesterday, monday, 3 days, 2 h, 14:30, 2026-11-21 or 2026-11-21 14:30"
-        raise ValueError(f"{text!r} is no moment that is understood → {known}")
+        raise ValueError(f"{text!r} cannot be parsed as a time → {known}")
     if re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", text):
         return _midnight(moment, now.tzinfo, 1 if end else 0)
     return moment.replace(tzinfo=now.tzinfo) if moment.tzinfo is None else moment

@@ -85,7 +85,7 @@ class StillFigures(_Plain, frozen=True, kw_only=True):
     uploaded: int
     failed: int
     waiting: int
-    """Asked for, and never heard of again."""
+    """Asked for, and never arrived."""
     on_air: int
     """Taken by the camera that was on air just then."""
     after_cut: Lengths | None
@@ -152,7 +152,7 @@ class Figures(_Plain, frozen=True, kw_only=True):
     """Cuts by transition, most first; ``cut`` where nothing was told."""
     stills: StillFigures
     never_arrived: list[StillMark]
-    """Asked for and failed, or asked for and never heard of again."""
+    """Asked for and failed, or asked for and never arrived."""
     not_uploaded: list[StillMark]
     """Taken and never uploaded, in a session of which other stills were."""
     gaps: int

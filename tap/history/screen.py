@@ -183,7 +183,7 @@ class _View:
         known: list[tuple[str, str, Any]] = [
             (_ON, "on air", any(lane.on_air for lane in self._timeline.lanes)),
             (_THERE, "there", self._timeline.lanes),
-            (_BLIND, "not heard", self._timeline.gaps),
+            (_BLIND, "no signal", self._timeline.gaps),
             (_HOLD, "held", self._timeline.holds),
             *((mark, f"still {status}", status in statuses) for status, mark in _STILLS.items()),
             (_MUSIC, "music", self._timeline.music),
@@ -230,7 +230,7 @@ class _View:
         if totals.holds or totals.hold_ms:
             parts.append(f"{counted(totals.holds, 'hold')} ({lasting(totals.hold_ms)})")
         if totals.gaps:
-            parts.append(f"{counted(totals.gaps, 'gap')} ({lasting(totals.gap_ms)} not heard)")
+            parts.append(f"{counted(totals.gaps, 'gap')} ({lasting(totals.gap_ms)} without signal)")
         return _lines(parts, " · ", self._width)
 
     # ------------------------------------------------------------------------------------------ names

@@ -23,7 +23,7 @@ _SIGNS = {"green": ("●", "green"), "grey": ("○", ""), "yellow": ("▲", "yel
 _STATES = {"ok": "green", "degraded": "yellow", "failing": "red"}
 """The colours of reasons, and of a tap that is of before there were standings."""
 _LEDGER = {
-    "none": "none is configured: the journal keeps everything",
+    "none": "none is configured: the journal saves everything",
     "idle": "has everything",
     "shipping": "is taking entries",
     "away": "is away",
@@ -145,9 +145,9 @@ def _facts(status: Status, zone: tzinfo | None) -> Iterator[tuple[str, Text]]:
         yield "", Text(f"types that the dialect does not know: {named}", style="yellow")
     for number, doubt in enumerate(now.doubts):
         yield "" if number else "not clear", Text(plain(doubt), style="yellow")
-    kept = f"{journal.pending + journal.shipped + journal.dead} entries kept"
+    kept = f"{journal.pending + journal.shipped + journal.dead} entries saved"
     more = [f"{journal.in_memory} in memory"] if journal.in_memory else []
-    more += [f"{journal.dead} set aside"] if journal.dead else []
+    more += [f"{journal.dead} rejected"] if journal.dead else []
     yield "journal", Text(", ".join([kept, *more]), style="red" if journal.problem else "") + _quiet(journal.path)
     words = _LEDGER.get(ledger.state, ledger.state)
     if ledger.state != "none":
@@ -213,7 +213,7 @@ def _kept(report: Report, zone: tzinfo | None, now: int) -> Iterator[RenderableT
     table.add_row("server", f"last heard {heard}")
     if kept.session is not None:
         table.add_row("session", Text(f"{_short(kept.session)} ran then", style="yellow"))
-    waiting = f"{kept.pending} not in a ledger, {kept.shipped} in it, {kept.dead} set aside"
+    waiting = f"{kept.pending} not in a ledger, {kept.shipped} in it, {kept.dead} rejected"
     table.add_row("journal", Text(waiting) + _quiet(kept.path))
     if kept.tapes_since is not None:
         table.add_row("tapes", _tapes(kept.tapes_since, zone))
@@ -254,10 +254,10 @@ def _notes(sessions: list[SessionKept], zone: tzinfo | None) -> Iterator[Text]:
             rest = len(one.stills_missing) - _STILLS_NAMED
             more = f" and {rest} more" if rest > 0 else ""
             number = counted(len(one.stills_missing), "still")
-            yield Text(f"▲ {name}: {number} asked for that never arrived: {named}{more}", style="yellow")
+            yield Text(f"▲ {name}: {number} requested, never arrived: {named}{more}", style="yellow")
         if one.dead:
             see = "'multicam-tap journal ls --dead' says why"
-            yield Text(f"▲ {name}: {one.dead} of its entries were set aside → {see}", style="yellow")
+            yield Text(f"▲ {name}: {one.dead} of its entries were rejected → {see}", style="yellow")
 
 
 def _still(still: MissingStill) -> str:

@@ -74,7 +74,7 @@ def _mode(event: Event, _: Naming) -> str:
 
 def _asked(event: Event, camera: Naming) -> str:
     asked = [camera(one) for one in (event.detail or {}).get("cameraIds", [])]
-    return f"asked of {', '.join(asked)}" if asked else ""
+    return f"requested from {', '.join(asked)}" if asked else ""
 
 
 def _gap(event: Event, camera: Naming) -> str:
@@ -83,7 +83,7 @@ def _gap(event: Event, camera: Naming) -> str:
     changes = [
         f"{says(before)} → {says(after)}" for says in _sides(camera) if before and after and says(before) != says(after)
     ]
-    heard = "first heard" if event.duration_ms is None else f"not heard for {lasting(event.duration_ms)}"
+    heard = "first heard" if event.duration_ms is None else f"no signal for {lasting(event.duration_ms)}"
     if event.duration_ms is None and "before" in detail:
         heard = "no signal, for an unknown time"
     return "; ".join([heard, *changes])

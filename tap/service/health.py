@@ -209,7 +209,7 @@ def _journal(n: Numbers) -> Iterable[Reason]:
     if n.journal_failing is not None:
         words = f"the journal cannot be written ({n.journal_failing}); {n.in_memory} entries wait in memory"
         step = (
-            f"free space or mend the disk of {n.journal}; what waits is written then, and lost if the tap ends before"
+            f"free some space or repair the disk of {n.journal}; do not stop the tap before: pending entries are lost"
         )
         yield _reason("failing", "journal", words, step, "in_memory")
     elif n.commit_waits >= DISK_S:
@@ -222,11 +222,11 @@ def _journal(n: Numbers) -> Iterable[Reason]:
         words = "a damaged journal was moved aside, and a new one begun"
         yield _reason("degraded", "journal_moved", words, f"keep the file beside {n.journal}, and look after the disk")
     if n.unkept:
-        words = f"{n.unkept} entries could not be kept by the journal: a bug of the tap; they lie in set-aside.jsonl"
+        words = f"{n.unkept} entries could not be saved in the journal: a bug of the tap; they are in set-aside.jsonl"
         yield _reason("degraded", "unkept", words, f"report it, and keep that file beside {n.journal}")
     if n.recorder_failing is not None:
         words = f"the flight recorder keeps no tape: {n.recorder_failing}"
-        yield _reason("degraded", "recorder", words, f"free space or mend the disk of {n.journal}")
+        yield _reason("degraded", "recorder", words, f"free some space or repair the disk of {n.journal}")
 
 
 def _ledger(n: Numbers) -> Iterable[Reason]:
@@ -259,7 +259,7 @@ def _ledger(n: Numbers) -> Iterable[Reason]:
         )
         yield _reason("degraded", "ledger_older", words, DEPLOY)
     if n.dead:
-        words = f"{n.dead} entries were set aside, since the ledger refuses them"
+        words = f"{n.dead} entries were rejected by the ledger"
         yield _reason("degraded", "set_aside", words, "see 'multicam-tap journal ls --dead', then 'journal retry'")
 
 

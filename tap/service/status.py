@@ -106,9 +106,9 @@ def _get(url: str, headers: dict[str, str]) -> tuple[int, bytes]:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port
     except ValueError as error:
-        raise UsageInvalid(f"is no address: {error}", where=redact_text(url), hint=_SUCH_AS) from None
+        raise UsageInvalid(f"is not an address: {error}", where=redact_text(url), hint=_SUCH_AS) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageInvalid("is no address of a tap", where=redact_text(url), hint=_SUCH_AS)
+        raise UsageInvalid("is not the address of a tap", where=redact_text(url), hint=_SUCH_AS)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname, port, timeout=_WITHIN_S)
     try:
@@ -128,9 +128,9 @@ def _from_journal(settings: Settings, why: str) -> Report:
         with Journal.open(path, readonly=True) as journal:
             return _read(journal, path, why)
     except JournalError as error:
-        raise TapError(f"{why.partition(';')[0]}; and its journal tells nothing: {error}") from None
+        raise TapError(f"{why.partition(';')[0]}; and its journal cannot be read: {error}") from None
     except PermissionError:
-        nothing = f"{why.partition(';')[0]}; and its journal no permission to read"
+        nothing = f"{why.partition(';')[0]}; and you have no permission to read its journal"
         raise TapError(nothing, where=str(path), hint="run this as root or the tap's user") from None
 
 

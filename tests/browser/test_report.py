@@ -166,7 +166,7 @@ def test_hovering_tells_what_is_there(opened: Callable[..., Page]) -> None:
     shown.mouse.move(*at(shown, "camera-0", 70))
     assert "nobody knows what was on air" in tip.inner_text()
     shown.mouse.move(*at(shown, "gap", 70))
-    assert "not heard for 20.0 s; Anna → Ben" in tip.inner_text()
+    assert "no signal for 20.0 s; Anna → Ben" in tip.inner_text()
     shown.mouse.move(*at(shown, "hold", 42))
     assert "Held: Anna" in tip.inner_text()
     shown.mouse.move(*at(shown, "mode", 5))
@@ -286,9 +286,9 @@ def test_every_event_is_in_the_table_and_can_be_found(opened: Callable[..., Page
     assert seen == events
     shown.locator("#by-kind").select_option("gap")
     assert shown.locator("#rows tr").count() == 1
-    assert "not heard for" in shown.locator("#rows").inner_text()
+    assert "no signal for" in shown.locator("#rows").inner_text()
     shown.locator("#rows button").first.click()
-    shown.locator("#details").get_by_text("not heard for").wait_for()
+    shown.locator("#details").get_by_text("no signal for").wait_for()
     shown.locator("#by-kind").select_option("")
     shown.locator("#by-text").fill("cannot be none")
     assert shown.locator("#found").inner_text() == "Nothing like that happened."

@@ -91,4 +91,4 @@ def test_what_is_kept_is_what_waits_and_what_was_delivered_and_what_was_set_asid
     assert of.status is not None
     journal = JournalNow("/var/lib/tap/journal.db", None, 0, 7, 100, 2, None, 4096, NOW)
     of = structs.replace(of, status=structs.replace(of.status, now=structs.replace(of.status.now, journal=journal)))
-    assert "109 entries kept, 2 set aside" in shown(of)
+    assert "109 entries saved, 2 rejected" in shown(of)

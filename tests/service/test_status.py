@@ -57,7 +57,7 @@ def test_a_tap_that_delivers_is_told_with_exit_code_0(venue: tuple[Server, Tap])
         "1 cut",
         "no gaps",
         "3 of 3 cameras",
-        "9 entries kept",
+        "9 entries saved",
         "none is conf",
     ):
         assert words in done.stdout, words
@@ -98,7 +98,7 @@ def test_a_tap_that_was_killed_is_told_by_its_journal(tmp_path: Path) -> None:
     assert "■ no tap runs here" in told
     assert "last heard 20" in told
     assert "still says live, and nobody hears it" in told
-    assert "1 still asked for that never arrived" in told, "the other one may still come"
+    assert "1 still requested, never arrived" in told, "the other one may still come"
     assert "st-1 of Ben (failed: no space)" in told
     said = json.loads(status(tap.state, listen, "--json").stdout)
     assert (said["ok"], said["running"], said["journal"]["pending"]) == (False, False, 9)

@@ -20,7 +20,7 @@ from tap.history.timeline import Timeline
 
 __all__ = ["CHAPTERS", "chapter_files"]
 
-_GAP = "(gap: nothing was heard)"
+_GAP = "(gap: no signal)"
 _YOUTUBE_LEAST_MS = 10_000
 _YOUTUBE_FEWEST = 3
 

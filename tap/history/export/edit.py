@@ -92,7 +92,7 @@ def edit_of(
         shift: by how many ms, less than a frame, its frames lie behind the session's start: where those of the
             recording do, if that is known.
 
-    Raises ``ValueError`` for a start that is no timecode.
+    Raises ``ValueError`` for a start that is not a timecode.
     """
     grid = Grid(rate, timeline.start + (shift or Fraction(0)), recorder=shift is not None)
     day_frame = rate.at_clock(_ms_of_day(timeline.start, zone))
@@ -204,7 +204,7 @@ class _Builder:
             return self._marker(at, at, "gap", "First heard", "the session ran before the tap heard of it")
         if duration_ms is None:
             return self._marker(start or at, at, "gap", "Gap", "no signal, for an unknown time")
-        blind = f"nothing was heard for {duration_ms / 1000:.1f} s"
+        blind = f"no signal for {duration_ms / 1000:.1f} s"
         return self._marker(at - duration_ms if start is None else start, at, "gap", "Gap", blind)
 
     def _mark(self, event: Event) -> Marker:

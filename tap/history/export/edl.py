@@ -31,7 +31,7 @@ NO_REEL = "AX"
 _HOURS = 100
 _RESOLVE = {"MAGENTA": "Purple", "WHITE": "Cream", "BLACK": "Cream"}
 """What Resolve has other names for."""
-_BLACK = {"gap": "GAP - NOT HEARD", "nothing": "NOTHING ON AIR", "camera": "NO FILE"}
+_BLACK = {"gap": "GAP - NO SIGNAL", "nothing": "NOTHING ON AIR", "camera": "NO FILE"}
 
 
 def edl_files(laid: Laid) -> list[str]:
@@ -77,7 +77,7 @@ def _bounded(edit: Edit) -> None:
     last = edit.rate.timecode(edit.start_frame + edit.length, running=True)
     if len(last.partition(":")[0]) > 2:
         hint = "begin at zero (--start zero), or take fcp7xml, fcpxml or otio"
-        raise TapError(f"an EDL can tell no more than {_HOURS} hours, and this one would end at {last}", hint=hint)
+        raise TapError(f"an EDL has room for {_HOURS} hours, and this one would end at {last}", hint=hint)
     if edit.start_frame + edit.length > edit.rate.day:
         edit.notes.append(
             f"the timecode passes midnight, and runs on to {last}; where a system wants less than 24 hours:"

@@ -198,7 +198,7 @@ class _Track:
             whole_camera = all(
                 one.source is None for one in self._shown if one.clip.reel and one.clip.reel.name == name
             )
-            what = "there is no file of it" if whole_camera else "there is none of its files then"
+            what = "it has no file" if whole_camera else "it has no file at that time"
             edit.notes.append(f"{name}: {float(frames / rate.fps):.1f} s on air are black: {what}")
         if self._shorter:
             edit.notes.append(

@@ -70,7 +70,7 @@ def table_in(text: str, where: str) -> dict[str, Row]:
     names = [name.strip().lower() for name in lines.fieldnames or ()]
     if "file" not in names:
         hint = f"its first line names its columns: {', '.join(_COLUMNS)}; only file is needed"
-        raise TapError("is no table of files", where=where, hint=hint)
+        raise TapError("is not a table of files", where=where, hint=hint)
     lines.fieldnames = names
     rows = {}
     for number, line in enumerate(lines, 2):
@@ -133,7 +133,7 @@ def _by_name(name: str, lanes: Sequence[Lane]) -> Owner:
         {(-len(wanted), rank, at, camera) for camera, rank, wanted in _wanted(lanes) for at in _places(wanted, tokens)}
     )
     if not found:
-        return Owner(None, "no camera's name stands in its own")
+        return Owner(None, "its name has no camera's name in it")
     cameras = [camera for *place, camera in found if tuple(place) == found[0][:3]]
     if len(cameras) > 1:
         return Owner(None, f"its name fits {' and '.join(cameras)}")
@@ -215,7 +215,7 @@ def _by_table(start: str, rate: Rate, span: tuple[int, int], zone: tzinfo | None
         return Begun(Fraction(round(local.timestamp() * 1_000_000), 1000), words, exact=True)
     clock = _clock(start, rate)
     if clock is None:
-        return f"the table says {start!r}, and that is no time"
+        return f"the table says {start!r}, which is not a time"
     return Begun(_nearest_day(clock, span, zone, Fraction(0)), words, exact=True)
 
 

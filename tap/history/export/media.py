@@ -615,7 +615,7 @@ class _Laying:
         if before.end - after.start > 2:
             self.notes.append(
                 f"{take.path}: begins {seconds:.1f} s before {before.source.name} of the same camera ends:"
-                " for so long the first of the two is shown"
+                " until then the first of the two is shown"
             )
 
     # ------------------------------------------------------------------ a file
@@ -675,7 +675,7 @@ class _Laying:
             return rate.frame_of(code)
         except ValueError:
             self.notes.append(
-                f"{take.path}: its timecode {code} is none at {rate.name} frames a second; it counts from 0"
+                f"{take.path}: its timecode {code} does not exist at {rate.name} frames a second; it counts from 0"
             )
             return 0
 

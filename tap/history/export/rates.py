@@ -79,14 +79,14 @@ class Rate(Struct, frozen=True):
     def frame_of(self, timecode: str) -> int:
         """The frame that has this timecode; a number that is left out means the next one that is not.
 
-        Raises ``ValueError`` for what is no timecode at this rate.
+        Raises ``ValueError`` for what is not a timecode at this rate.
         """
         found = _LABEL.fullmatch(timecode.strip())
         if found is None:
-            raise ValueError(f"{timecode!r} is no timecode")
+            raise ValueError(f"{timecode!r} is not a timecode")
         hours, minutes, seconds, frames = (int(found[part]) for part in (1, 2, 3, 5))
         if minutes > 59 or seconds > 59 or frames >= self.nominal:
-            raise ValueError(f"{timecode!r} is no timecode at {self.name} frames a second")
+            raise ValueError(f"{timecode!r} is not a timecode at {self.name} frames a second")
         frame = ((hours * 60 + minutes) * 60 + seconds) * self.nominal + frames
         if not self.drop:
             return frame

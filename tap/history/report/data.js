@@ -17,7 +17,7 @@ const stills = shoot.stills.map(([at, camera, status, name, after, program, why]
 }));
 const stillEvent = new Map(events.filter((one) => one.still !== NOTHING).map((one) => [one.still, one]));
 const cutAt = new Map(events.filter((one) => one.kind === "cut").map((one) => [one.at, one]));
-/** Moments that stand in a row of their own, by the row. */
+/** Moments that have a row of their own, by the row. */
 const marks = Object.fromEntries(["music", "marker"].map((row) => [row, events.filter((one) => one.row === row)]));
 
 /** What was on air, in order: {at, end, camera, unsure, dissolve}. */
@@ -62,7 +62,7 @@ function offsetAt(at) {
   return offset;
 }
 
-/** The local time of day of a moment: 20:14:03, with .250 where asked for. */
+/** The local time of day of a moment: 20:14:03, with .250 on request. */
 function clock(at, fraction = false) {
   const local = new Date(shoot.start + at + offsetAt(at)).toISOString();
   return local.slice(11, fraction ? 23 : 19);
@@ -86,7 +86,7 @@ function titled(event) {
   return event.label;
 }
 
-/** How long what a cut went to stayed on air; undefined where it is none, or nobody knows. */
+/** How long what a cut went to stayed on air; undefined if it went nowhere, or nobody knows. */
 function onAirFor(event) {
   if (event.kind !== "cut") return undefined;
   const shot = program[firstAfter(program, event.at, (one) => one.at)];

@@ -213,7 +213,7 @@ function drawTail(painter, view, theme, one, box) {
   painter.polygon(points, { ...paintOf(theme, one.camera), alpha: 0.75 });
 }
 
-// ------------------------------------------------------------------ what was not heard
+// ------------------------------------------------------------------ times without a signal
 
 function drawUnknown(painter, view, theme, body) {
   for (const one of inView(unknown, view)) {
@@ -313,7 +313,7 @@ function drawStills(painter, view, theme, row, lane) {
   }
 }
 
-/** How a still stands, told by the shape: colour only helps. */
+/** The state of a still, by its shape: colour only helps. */
 function drawMark(painter, theme, status, x, y, r) {
   const diamond = [[x, y - r], [x + r, y], [x, y + r], [x - r, y]];
   const halo = { line: theme.card, width: 3 };

@@ -26,13 +26,13 @@ function hitProgram(view, x, at) {
   const shot = about(program, at);
   if (!shot) return undefined;
   if (shot.camera === UNKNOWN) return hitUnknown(shot);
-  const how = shot.cut ? [shot.cut.words] : [shot.at === 0 ? "on air when the shoot began" : "on air when it was heard again"];
-  if (shot.unsure) how.push("it went off unseen, some time before the next was told");
+  const how = shot.cut ? [shot.cut.words] : [shot.at === 0 ? "on air when the shoot began" : "on air when the signal came back"];
+  if (shot.unsure) how.push("it went off unseen, some time before the next event");
   return { title: called(shot.camera), lines: [spanLines(shot), ...how], event: shot.cut, at: shot.at, end: shot.end };
 }
 
 function hitUnknown(shot) {
-  return { title: "Not heard", lines: [spanLines(shot), "nobody knows what was on air"], at: shot.at, end: shot.end };
+  return { title: "No signal", lines: [spanLines(shot), "nobody knows what was on air"], at: shot.at, end: shot.end };
 }
 
 function hitLane(view, camera, x, y, at, row) {
@@ -52,7 +52,7 @@ function hitLane(view, camera, x, y, at, row) {
 }
 
 const STATUS_WORDS = {
-  uploaded: "taken and uploaded", captured: "taken, not uploaded", requested: "asked for, never heard of again", failed: "failed",
+  uploaded: "taken and uploaded", captured: "taken, not uploaded", requested: "requested, never arrived", failed: "failed",
 };
 
 function aboutStill(still, many = 1) {
@@ -68,7 +68,7 @@ function aboutStill(still, many = 1) {
 function hitMode(view, x, at) {
   const mode = about(modes, at);
   if (!mode) return undefined;
-  const lines = [spanLines(mode), ...(mode.more ? ["it ended unseen, some time before the next was told"] : [])];
+  const lines = [spanLines(mode), ...(mode.more ? ["it ended unseen, some time before the next event"] : [])];
   return { title: `Mode: ${mode.rest.replaceAll("_", " ")}`, lines, at: mode.at, end: mode.end };
 }
 
@@ -88,7 +88,7 @@ function hitGap(view, x, at) {
   if (!gap) return undefined;
   const event = events.find((one) => one.kind === "gap" && one.at === gap.end);
   const covered = gap.rest === 1 ? ["another listener heard what happened"] : [];
-  return { title: "Not heard", lines: [spanLines(gap), event ? event.words : gap.more, ...covered], event, at: gap.at, end: gap.end };
+  return { title: "No signal", lines: [spanLines(gap), event ? event.words : gap.more, ...covered], event, at: gap.at, end: gap.end };
 }
 
 /** Everything that is known of an event, as pairs of name and value. */

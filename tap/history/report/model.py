@@ -222,8 +222,8 @@ def _stills(timeline: Timeline, cameras: Iterable[Camera], pictures: Mapping[str
 
 _ENDS = {
     "unseen": "its end was not seen",
-    "replaced": "another session had begun when the server was heard again",
-    "idle": "nothing ran any more when the server was heard again",
+    "replaced": "another session had begun when the signal came back",
+    "idle": "no session was running when the signal came back",
 }
 
 
@@ -361,7 +361,7 @@ class _Packer:
             start = self._timeline.start if gap.start is None else max(gap.start, self._timeline.start)
             words = "no signal, for an unknown time"
             if gap.duration_ms is not None:
-                words = f"not heard for {lasting(gap.duration_ms)}"
+                words = f"no signal for {lasting(gap.duration_ms)}"
             elif gap.start is None:
                 words = "before it was first heard"
             found.append((self._since(min(start, gap.at)), max(0, gap.at - start), int(gap.covered), words))

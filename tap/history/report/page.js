@@ -164,7 +164,7 @@ const STRIP_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 240].map((minutes) => minutes
 const MOST_STRIPS = 24;
 const MOST_PRINTED = 500;
 
-/** How much of the shoot stands in one line on paper: cuts stay apart, and a long shoot stays a few pages. */
+/** How much of the shoot is in one line on paper: cuts stay apart, and a long shoot stays a few pages. */
 function stripLength() {
   const cuts = program.length / LENGTH;
   const fits = (step) => LENGTH / step <= MOST_STRIPS && (LENGTH / step <= 4 || cuts * step > 60);
@@ -188,7 +188,7 @@ function printStrip(from, to, end, ruler) {
 }
 
 function printLabel(painter, theme, row) {
-  const fixed = { mode: "Mode", program: "On air", hold: "Held", music: "Music", marker: "Marked", gap: "Not heard" }[row.name];
+  const fixed = { mode: "Mode", program: "On air", hold: "Held", music: "Music", marker: "Marked", gap: "No signal" }[row.name];
   const camera = row.camera === undefined ? undefined : shoot.cameras[row.camera];
   const y = row.y + row.height * (camera ? 0.42 : 0.5);
   if (camera) painter.rect(-PAPER_LABELS, y - 4.5, 9, 9, paintOf(theme, row.camera));

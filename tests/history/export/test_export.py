@@ -98,7 +98,7 @@ def test_what_was_not_heard_is_black_with_a_marker() -> None:
     edit = the_edit([session(10_000, {"programCameraId": "a"}), gap(T0 + 6000, 2000, "a", "b")])
     assert shape(edit) == [(0, 100, "a"), (100, 150, "gap"), (150, 250, "b")]
     [marker] = [marker for marker in edit.markers if marker.kind == "gap"]
-    assert (marker.at, marker.length, marker.note) == (100, 50, "nothing was heard for 2.0 s")
+    assert (marker.at, marker.length, marker.note) == (100, 50, "no signal for 2.0 s")
 
 
 def test_a_dissolve_starts_where_the_picture_begins_to_change() -> None:
@@ -357,7 +357,7 @@ def test_webvtt_has_a_chapter_for_each_shot_and_each_gap() -> None:
     assert files(rows, "webvtt")[""].split("\n\n") == [
         "WEBVTT",
         "1\n00:00:00.000 --> 00:00:04.000\na",
-        "2\n00:00:04.000 --> 00:00:06.000\n(gap: nothing was heard)",
+        "2\n00:00:04.000 --> 00:00:06.000\n(gap: no signal)",
         "3\n00:00:06.000 --> 00:00:10.000\nB &amp; &lt;b&gt;\n",
     ]
 

@@ -166,7 +166,7 @@ def test_a_table_says_what_cannot_be_told_otherwise() -> None:
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ("name,camera\nx,y\n", "/rec/media.csv: is no table of files"),
+        ("name,camera\nx,y\n", "/rec/media.csv: is not a table of files"),
         ("file,offset\nx.mov,soon\n", "/rec/media.csv:2: an offset is a number of seconds"),
     ],
 )
@@ -182,7 +182,7 @@ def test_a_table_that_names_no_camera_and_no_time_of_this_session_leaves_the_fil
     disk = Disk(video("/rec/C1.mov"), video("/rec/C2.mov"), video("/rec/b.mov", timecode=CLOCK), table=table)
     notes = " ".join(made(disk).notes)
     assert "the table says 'Mitte', and there is no such camera" in notes
-    assert "the table says 'later', and that is no time" in notes
+    assert "the table says 'later', which is not a time" in notes
 
 
 def test_a_camera_is_moved_by_its_offset() -> None:
@@ -234,7 +234,7 @@ def test_a_broken_file_is_left_out_and_the_rest_exported() -> None:
 def test_a_camera_without_files_is_black_with_a_marker() -> None:
     """And a note that says for how long."""
     found = made(Disk(video("/rec/links.mov", timecode=CLOCK)))
-    assert "Rechts 2: 6.0 s on air are black: there is no file of it" in found.notes
+    assert "Rechts 2: 6.0 s on air are black: it has no file" in found.notes
     assert "<name>No picture: Rechts 2</name>" in found.files[""]
 
 
@@ -242,7 +242,7 @@ def test_a_file_that_ends_early_is_black_from_there_on() -> None:
     """No frame is asked for that it does not have."""
     disk = Disk(video("/rec/links.mov", 2, timecode=CLOCK), video("/rec/b.mov", 30, timecode=CLOCK))
     assert items(disk) == [(0, 50, "links.mov", 0), (100, 250, "b.mov", 100)]
-    assert "Links: 2.0 s on air are black: there is none of its files then" in made(disk).notes
+    assert "Links: 2.0 s on air are black: it has no file at that time" in made(disk).notes
 
 
 def test_of_two_files_that_overlap_the_first_stands() -> None:
@@ -253,7 +253,7 @@ def test_of_two_files_that_overlap_the_first_stands() -> None:
         video("/rec/b.mov", 30, timecode=CLOCK),
     )
     assert items(disk)[:2] == [(0, 75, "links 1.mov", 0), (75, 100, "links 2.mov", 50)]
-    note = "/rec/links 2.mov: begins 2.0 s before links 1.mov of the same camera ends: for so long the first of the two"
+    note = "/rec/links 2.mov: begins 2.0 s before links 1.mov of the same camera ends: until then the first of the two"
     assert f"{note} is shown" in made(disk).notes
 
 
@@ -327,7 +327,7 @@ def test_a_session_that_still_runs_and_one_of_more_than_a_day_are_exported() -> 
     found = made(disk, rows, form="edl", rate=RATES["25"])
     assert "the timecode passes midnight, and runs on to 42:06:40:00" in " ".join(found.notes)
     rows[0].fields["completedAt"] = T0 + 100 * 3_600_000
-    with pytest.raises(TapError, match=r"an EDL can tell no more than 100 hours"):
+    with pytest.raises(TapError, match=r"an EDL has room for 100 hours"):
         made(disk, rows, form="edl", rate=RATES["25"])
 
 

@@ -218,7 +218,7 @@ def test_a_session_with_hardly_anything_in_it_has_a_page_too(rows: list[Row]) ->
 
 def test_a_gap_over_the_start_says_that_the_shoot_was_running_already() -> None:
     made = words(session(A | {"at": T0 + 40_000}), gap(40, None, None, A))
-    assert "The shoot was running already when it was first heard." in made
+    assert "The shoot was already running when the tap first saw it." in made
 
 
 def test_a_row_that_was_taken_back_does_not_show() -> None:
@@ -254,9 +254,9 @@ def test_the_numbers_are_told() -> None:
         "Cuts 2 1.5 a minute",
         "Longest shot 30.0 s Anna, 12:07:10",
         "Longest hold 5.0 s",
-        "Stills 1 of 2 asked for",
-        "Not heard 20.0 s 1 gap",
-        "Asked for, never arrived 12:07:00 Ben failed: no space left",
+        "Stills 1 of 2 requested",
+        "No signal 20.0 s 1 gap",
+        "Requested, never arrived 12:07:00 Ben failed: no space left",
         "ai 1 50 %",
         "dissolve 1 50 %",
         "For 20.0 s nobody knows.",
@@ -304,7 +304,7 @@ def test_dissolves_holds_modes_gaps_and_stills_reach_the_picture() -> None:
     assert told["events"][0][6] == 800
     assert told["holds"] == [[20_000, 5000, 1]]
     assert [mode[2] for mode in told["modes"]] == ["rehearsal"]
-    assert told["gaps"] == [[30_000, 20_000, 0, "not heard for 20.0 s"]]
+    assert told["gaps"] == [[30_000, 20_000, 0, "no signal for 20.0 s"]]
     assert told["stills"] == [[12_000, 0, "uploaded", "s", 2000, -1, ""]]
 
 
