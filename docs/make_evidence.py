@@ -49,13 +49,23 @@ PARTS = (
         "`convex/functions/ledger/entries.ts`, `merge.ts`, `ingest.ts`",
         "the rules: what an entry may say, and how entries that meet become one row, whatever order they come in",
     ),
-    ("`convex/functions/ledger/keys.ts`", "who may write and read: digests only, a key for each venue"),
+    (
+        "`convex/functions/ledger/owners.ts`, `ownersStore.ts`, `making.ts`",
+        "the ledger in tables that an app has already: one column, four functions of the app's own",
+    ),
+    ("`convex/example-existing/`", "two such apps, worked out and tested"),
+    ("`convex/functions/ledger/keys.ts`", "who may write and read: digests only, in a table, a key for each venue"),
+    ("`convex/functions/ledger/about.ts`", "what a deployment takes, so that an older one is told apart"),
     ("`convex/functions/production.ts`, `http.ts`", "the functions and routes that a deployment serves"),
     ("`convex/local/`", "the same functions served on this machine, for demos and tests: no Convex"),
     ("`tap/adapters/ledger.py`", "Convex's HTTP API: deadlines, sorted errors, no key in any output"),
     (
         "`tap/service/publish.py`",
         "the journal's entries to the ledger, in order, for as long as it takes; a bad entry is rejected",
+    ),
+    (
+        "`tap/core/taken.py`, `tap/service/older.py`",
+        "an older deployment gets what it knows; the rest waits, and goes whole later",
     ),
     (
         "`tap/service/check.py`, `forget.py`, `deliver.py`",
@@ -65,10 +75,9 @@ PARTS = (
 )
 
 LATER = (
-    "A real Convex deployment: `npx convex codegen`, `npx convex deploy --env-file .env.local`. Here the code was"
-    " generated and bundled without one.",
+    "A real Convex deployment (`npx convex dev --once`, `npx convex deploy`). Here the code was generated and bundled"
+    " without one, and what one answers was read in Convex's source.",
     "A real multicam-server: its protocol is an assumption, kept as a mapping file.",
-    "The flight recorder, and with it forgetting on its tapes.",
     "Speed and conflicts of a real deployment: the local ledger has one lock and scans every row.",
 )
 
@@ -100,6 +109,7 @@ def main() -> int:
 
 CHECKS = (
     ("Types", "npx tsc --noEmit"),
+    ("The apps of convex/README.md: generated code, types, Convex's linter, bundle", "npm run --silent apps"),
     ("Generated code is up to date", "npm run --silent generated"),
     ("Bundle, made as a deploy makes it", "npm run --silent bundle"),
 )
@@ -155,9 +165,12 @@ def read_back() -> dict[str, Any]:
                 "/production/sessions?limit=1",
                 f"/production/session?sessionKey={quote(session, safe='')}",
                 f"/production/timeline?sessionKey={quote(session, safe='')}",
+                "/production/changes?limit=1",
             )
         ]
         refused = get(url, "/production/sessions", "a-wrong-key")
+        environ = {"TAP_CONVEX_URL": url, "TAP_INGEST_KEY": key}
+        changes = run([*TAP, "changes", "--json"], env=environ).stdout.splitlines()
     with Journal.open(DEMO / "state" / "journal.db", readonly=True) as journal:
         counts = journal.counts()
     return {
@@ -166,6 +179,7 @@ def read_back() -> dict[str, Any]:
         "read_ms": read_ms,
         "routes": routes,
         "refused": refused,
+        "changes": len({json.loads(line)["key"] for line in changes}),
         "counts": counts,
         "twice": written_twice(),
     }
@@ -305,7 +319,9 @@ def json_lines(objects: list[Any]) -> list[str]:
 
 def functions(told: dict[str, Any]) -> list[str]:
     used = (
+        ("`production:about`", "`POST /api/query`", "`multicam-tap run`, `check`, `replay --to-ledger`"),
         ("`production:ingest`", "`POST /api/mutation`", "`multicam-tap run`, `replay --to-ledger`"),
+        ("`production:changes`", "`POST /api/query`", f"`multicam-tap changes`: {told['changes']} rows"),
         ("`production:listSessions`, `getSession`, `listCameras`, `listDirectorEvents`, `listStills`",
          "`POST /api/query`", "`sessions --ledger`, `timeline --ledger`, this page"),
         *((f"`GET {re.sub(r'=.*', '=…', path)}`", f"HTTP {status}", f"this page: {', '.join(said)}")

@@ -9,8 +9,7 @@ import { ownersHome } from "../functions/ledger/owners";
 import { contents as contentsThere, documents, ingest as ingestThere, openApp, openOwner, type OwnersLedger, type Rows } from "./owners";
 import { good, schema, tables } from "./third";
 
-// One seed, so that a run says the same each time. Open: seed 127192736 (path 76:60:8:8:8) finds an order in which an
-// event of owner a keeps the reference to a stub.
+// One seed, so that a run says the same each time.
 fc.configureGlobal({ seed: 20261128 });
 
 interface Said {
@@ -229,6 +228,26 @@ async function columnsIn(ledger: OwnersLedger): Promise<Record<string, unknown>>
   return JSON.parse(JSON.stringify(Object.fromEntries(columns)), (_, value: unknown) => keys.get(value as string) ?? value) as Record<string, unknown>;
 }
 
+/** A camera that is taken back moves the still that needs it, and no event of another camera that is a stub. */
+const TWO_CAMERAS: { entries: Said[]; order: number[]; size: number } = {
+  entries: [
+    {
+      key: `${SESSION}/still/a/1`, op: "still", sessionKey: SESSION, version: T0, revision: 0,
+      fields: { stillId: "a", cameraId: "1", status: "captured", capturedAt: T0 },
+    },
+    {
+      key: `${SESSION}/cut/1`, op: "event", sessionKey: SESSION, version: T0, revision: 0,
+      fields: { kind: "hold", at: T0, observedAt: T0, cameraId: "2" },
+    },
+    {
+      key: `${SESSION}/camera/1`, op: "camera", sessionKey: SESSION, version: T0, revision: 1,
+      retracted: { at: T0, reason: "b" }, fields: { cameraId: "1", joinedAt: T0 },
+    },
+  ],
+  order: [0, 1, 2],
+  size: 1,
+};
+
 describe("whatever the order, the repeats and the batches", () => {
   test("the rows are those that the rules say of all entries at once", async () => {
     await fc.assert(
@@ -263,7 +282,7 @@ describe("whatever the order, the repeats and the batches", () => {
         await ingestThere(straight, asEntries(rows));
         expect(await columnsIn(ledger)).toEqual(await columnsIn(straight));
       }),
-      { numRuns: 150 },
+      { numRuns: 150, examples: [[TWO_CAMERAS]] },
     );
   });
 

@@ -195,10 +195,13 @@ export class OwnersStore extends ReadStore implements HomeStore {
     return items.filter(({ row }) => row["stub"] !== true);
   }
 
-  /** What is only there because others refer to it cannot stay without what it refers to itself. */
+  /**
+   * What is only there because others refer to it cannot stay without what it refers to itself. All other stubs stay: rows
+   * that do not move with this one have their ids.
+   */
   private async removeStubs({ op, sessionKey }: Place, others: Others<Standing>): Promise<void> {
-    if (op === "event") return;
-    for (const kind of ["camera", "event"] as const) {
+    // Nobody refers to a still, so none is a stub.
+    for (const kind of REFERRING[op].filter((one) => one !== "still")) {
       for (const item of await this.theirsOf(kind, sessionKey, MOST_MOVED)) {
         if (item.row["stub"] !== true) continue;
         await this.ctx.db.delete(item.shelf.table, item.document._id);
