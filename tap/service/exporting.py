@@ -8,11 +8,8 @@ overwrites the files of another that has the same name.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -27,6 +24,7 @@ from tap.adapters.journal import Journal
 from tap.core.errors import JournalError
 from tap.core.formats import FORMATS
 from tap.core.merge import Row, fold
+from tap.service.child import Child
 from tap.service.config import Settings
 from tap.service.logs import get_logger
 from tap.service.ops.aside import in_thread
@@ -34,16 +32,11 @@ from tap.service.pulse import pulse
 
 __all__ = ["Exports"]
 
-_COMMAND = ("-m", "tap.cli")
 _EVERY_S = 5.0
 """A recorder tells the name of its file a moment after it has stopped: the next look is soon enough."""
 _WITHIN_S = 900.0
-_GIVES_WAY = 19
-_FIRST_TO_GO = b"1000"
-_MOST_SAID = 2000
 _MOST_NAMES = 2000
 _LONGEST_NAME = 120
-_NOT_FOR_CHILDREN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
 _log = get_logger(__name__)
 
 
@@ -74,11 +67,10 @@ class Exports:
     def __init__(self, settings: Settings, *, every: float = _EVERY_S, within: float = _WITHIN_S) -> None:
         self._settings = settings
         self._every = every
-        self._within = within
         self._path = settings.state_dir / "exports.json"
         self._kept = self._load()
-        self._child: subprocess.Popen[bytes] | None = None
-        self._over = False
+        # What it writes is for others to read: the service's own files are not.
+        self._child = Child(settings, within, umask=0o002)
 
     async def run(self) -> None:
         """Look for sessions that are over, for ever."""
@@ -158,8 +150,8 @@ class Exports:
             place = self._place(over.name, format_name)
             words = ["export", over.key, "--format", format_name, "--layout", layout, "-o", str(place)]
             words += ["--media", "recorded"] if over.recorded else []
-            code, said = self._call([*words, "--force"])
-            if self._over:
+            code, said = self._child.call([*words, "--force"])
+            if self._child.over:
                 return
             if code == 0:
                 _log.info("exported", session=over.key, file=str(place), said=said or None)
@@ -172,58 +164,9 @@ class Exports:
                     next_step=f"'multicam-tap check' tries the folder; then: multicam-tap {shlex.join(words)}",
                 )
 
-    def _call(self, words: list[str]) -> tuple[int | None, str]:
-        """The command, as whoever stands back for everybody else; its exit code, and what it said on stderr."""
-        try:
-            # What it writes is for others to read: the service's own files are not.
-            process = subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, *_COMMAND, *words],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=self._environment(os.environ),
-                umask=0o002,
-            )
-        except OSError as error:
-            return None, f"the command cannot be started: {error.strerror}"
-        self._child = process
-        _stand_back(process.pid)
-        try:
-            _, said = process.communicate(timeout=self._within)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            return None, f"it did not finish in {self._within:g} s"
-        finally:
-            self._child = None
-        lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
-        return process.returncode, "; ".join(lines)[:_MOST_SAID]
-
     def _end_child(self) -> None:
         """At the end of the service: what was not done is done after its next start."""
-        self._over = True
-        if self._child is not None:
-            self._child.kill()
-
-    def _environment(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """It has no key, and nothing to tell systemd."""
-        kept = {
-            name: value
-            for name, value in environ.items()
-            if not name.startswith("TAP_") and name not in (*_NOT_FOR_CHILDREN, "CREDENTIALS_DIRECTORY")
-        }
-        zone = self._settings.timezone
-        return (
-            kept | {"TAP_STATE_DIR": str(self._settings.state_dir)} | ({} if zone is None else {"TAP_TIMEZONE": zone})
-        )
-
-
-def _stand_back(pid: int) -> None:
-    """Behind everybody for the processor, and the first to go where memory is short."""
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, pid, _GIVES_WAY)
-    with suppress(OSError):
-        Path(f"/proc/{pid}/oom_score_adj").write_bytes(_FIRST_TO_GO)
+        self._child.kill()
 
 
 def _session_row(journal: Journal, key: str) -> Row | None:

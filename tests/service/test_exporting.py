@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from tap.adapters.journal import Journal
 from tap.core.errors import SettingsInvalid
 from tap.core.model import Entry
+from tap.service.child import Child
 from tap.service.config import Settings, load_settings
 from tap.service.exporting import Exports
 
@@ -168,8 +169,8 @@ async def test_a_failure_is_a_warning_with_its_next_step(hall: Hall) -> None:
 
 def test_what_does_not_come_to_an_end_is_ended(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
     """And told."""
-    monkeypatch.setattr("tap.service.exporting._COMMAND", ("-c", "import time; time.sleep(600)"))
-    code, said = Exports(hall.settings(), within=0.3)._call([])
+    monkeypatch.setattr("tap.service.child._COMMAND", ("-c", "import time; time.sleep(600)"))
+    code, said = Child(hall.settings(), 0.3).call([])
     assert (code, said) == (None, "it did not finish in 0.3 s")
 
 
@@ -180,10 +181,10 @@ async def test_a_stop_of_the_service_ends_what_still_writes(hall: Hall, monkeypa
     hall.shoot()
     mark = hall.state / "pid"
     body = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
-    monkeypatch.setattr("tap.service.exporting._COMMAND", ("-c", body))
+    monkeypatch.setattr("tap.service.child._COMMAND", ("-c", body))
     exports = await hall.exported(lambda: mark.exists() and bool(mark.read_text()))
     for _ in range(400):
-        await asyncio.sleep(0 if exports._child is None else 0.05)
+        await asyncio.sleep(0 if not exports._child.running else 0.05)
     assert not Path(f"/proc/{mark.read_text()}").exists()
     assert hall.waiting() == ["hall/s1"]
 
@@ -200,10 +201,10 @@ def test_the_command_stands_back_and_has_no_key(hall: Hall, monkeypatch: pytest.
         "while open('/proc/self/oom_score_adj').read().strip() != '1000': time.sleep(0.01)\n"
         "print(json.dumps(dict(os.environ)), file=sys.stderr)\n"
     )
-    monkeypatch.setattr("tap.service.exporting._COMMAND", (str(script),))
-    exports = Exports(hall.settings(TAP_TIMEZONE="Europe/Berlin"))
-    monkeypatch.setattr("tap.service.exporting._MOST_SAID", 100_000)
-    code, said = exports._call([])
+    monkeypatch.setattr("tap.service.child._COMMAND", (str(script),))
+    child = Child(hall.settings(TAP_TIMEZONE="Europe/Berlin"), 60)
+    monkeypatch.setattr("tap.service.child._MOST_SAID", 100_000)
+    code, said = child.call([])
     assert code == 0
     told = json.loads(said)
     assert {name for name in told if name.startswith("TAP_")} == {"TAP_STATE_DIR", "TAP_TIMEZONE"}
