@@ -10,13 +10,14 @@ READY := .venv/.ready
 RUNS := .venv/.runs
 PACKAGES := convex/node_modules/.ready
 BENCH_PACKAGES := bench/node/node_modules/.ready
+BROWSER_PACKAGES := tests/browser/node/node_modules/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PYTEST := $(BIN)/python -m pytest
 # As many as a small machine has; the tests are mostly waiting for each other's sockets.
 WORKERS ?= 2
 SEEDS ?= 1
 
-.PHONY: audit bench bench-quick bench-node help venue-env venv demo evidence scale screenshots ledger test test-python test-slow test-obs test-convex faults lint format pins clean
+.PHONY: audit bench bench-quick bench-node browser-node help venue-env venv demo evidence scale screenshots ledger test test-python test-slow test-obs test-convex faults lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,7 +89,7 @@ CONVEX := $(if $(wildcard convex/package.json),test-convex)
 # pytest comes last, so that its closing lines close the output.
 test: lint $(CONVEX) test-obs test-python  ## What CI runs: lint, types, imports, tests with branch coverage
 
-test-python: $(READY) ledger
+test-python: $(READY) ledger browser-node
 	@rm -f .coverage .coverage.*
 	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) --cov --cov-report=term
 
@@ -109,6 +110,17 @@ bench: $(READY) ledger bench-node  ## What the tap costs beside others, under ha
 
 bench-quick: $(READY) ledger bench-node  ## A rough look at the same, two to three minutes; writes nothing to docs/
 	@$(BIN)/python -m bench --quick $(BENCH)
+
+# The rules by which the browser tests judge pages; without them those tests are skipped, with the reason.
+browser-node:
+	@if command -v npm >/dev/null; then \
+	    $(MAKE) -s $(BROWSER_PACKAGES) || echo "axe-core could not be installed (npm ci in tests/browser/node)" >&2; \
+	fi
+
+$(BROWSER_PACKAGES): tests/browser/node/package.json tests/browser/node/package-lock.json
+	@echo "installing what is pinned in tests/browser/node/package-lock.json" >&2
+	@cd tests/browser/node && npm ci --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
 
 # Where npm is missing, or the registry out of reach, the bench says who is not measured, and goes on without.
 bench-node:
@@ -154,5 +166,5 @@ pins: $(READY)  ## Compiles requirements*.txt again from pyproject.toml, with ha
 	$(PINNED) --upgrade --group build -c requirements-dev.txt -o requirements-build.txt
 
 clean:  ## Removes what the other targets made
-	rm -rf .venv .demo .bench bench/node/node_modules convex/node_modules .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf .venv .demo .bench bench/node/node_modules convex/node_modules tests/browser/node/node_modules .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	find . -name __pycache__ -not -path '*/node_modules/*' -prune -exec rm -rf {} +

@@ -1458,7 +1458,10 @@ def sessions(
         if as_json:
             _print_objects(row_object(row) for row in rows)
         elif sys.stdout.isatty():
-            _print_table("sessions_table", rows)
+            from tap.history.consoles import stdout_console
+            from tap.history.tables import print_sessions
+
+            print_sessions(rows, stdout_console(), _zone(), history.timeline)
         else:
             zone = _zone()
             _say(*[session_line(row, zone) for row in rows] or [_nothing(filters)])
@@ -1539,12 +1542,11 @@ def _history(*, from_ledger: bool, state_dir: Path | None) -> Iterator[History]:
         yield history
 
 
-def _print_table(name: str, *arguments: Any) -> None:
-    """One of the tables of ``tap.history.tables``."""
-    from tap.history import tables
+def _print_events(found: Iterable[Any]) -> None:
     from tap.history.consoles import stdout_console
+    from tap.history.tables import events_table
 
-    table = getattr(tables, name)(*arguments, _zone())
+    table = events_table(found, _zone())
     stdout_console().print(table if table.row_count else "nothing saved matches")
 
 
@@ -1582,7 +1584,7 @@ def timeline(
 
                 _print_objects(event_object(one, event) for one, events in found for event in events)
             else:
-                _print_table("events_table", found)
+                _print_events(found)
         return
     from tap.history.timeline import timeline_json, timeline_of
 
@@ -1673,6 +1675,7 @@ def export(
 @click.option("--fps", type=click.Choice(RATE_NAMES), default="25", show_default=True, help="Frame rate of timecode.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+@click.option("--json", "as_json", is_flag=True, help="The numbers alone, as one JSON object: no page.")
 @_from_ledger
 @_in_state_dir
 def report(
@@ -1685,6 +1688,7 @@ def report(
     fetch: bool,
     force: bool,
     show: bool,
+    as_json: bool,
     from_ledger: bool,
     state_dir: Path | None,
 ) -> None:
@@ -1699,16 +1703,22 @@ def report(
     from tap.history.words import plain
 
     to_stdout = output == Path("-")
-    if to_stdout and show:
-        raise click.UsageError("--open needs a file")
+    if show and (to_stdout or as_json):
+        raise click.UsageError("--open needs a file with a page")
     if not to_stdout:
         refuse_existing(output, force=force)
     zone = _zone(timezone)
     files = [] if media is None else picture_files(media)
     rows = _rows_of(key, from_ledger=from_ledger, state_dir=state_dir)
     pictures = _pictures(rows, media, files, zone, fetch=fetch)
-    made = report_of(rows, zone=zone, rate=RATES[fps], pictures=pictures, made_at=round(time.time() * 1000))
-    content = page(made).encode()
+    if as_json:
+        from tap.history.card import card_json, card_of
+        from tap.history.timeline import timeline_of
+
+        content = card_json(card_of(timeline_of(rows), pictures)) + b"\n"
+    else:
+        made = report_of(rows, zone=zone, rate=RATES[fps], pictures=pictures, made_at=round(time.time() * 1000))
+        content = page(made).encode()
     if to_stdout:
         sys.stdout.buffer.write(content)
         return

@@ -116,6 +116,9 @@ class CameraNow(Struct, frozen=True, rename="camel"):
     name: str | None
     role: str | None
     online: bool | None
+    colour: int = 0
+    """Which of the cameras' colours it has (:mod:`tap.core.palette`): in a session as in its report."""
+    texture: str = "plain"
 
 
 class ProgramNow(Struct, frozen=True, rename="camel"):
@@ -297,6 +300,10 @@ class Status(Struct, frozen=True, rename="camel"):
     sessions: list[SessionKept] = field(default_factory=list)
     tapes_since: int | None = None
     """When the oldest tape begins: so far back a session can be made afterwards."""
+    zone: str | None = None
+    """The time zone that people read times in: the venue's, else the machine's; a name, or an offset such as +01:00."""
+    pictures: bool = False
+    """Whether the venue lets the live page show stills."""
 
 
 class Report(Struct, frozen=True, rename="camel"):

@@ -11,7 +11,6 @@ of before 0.3 have no row for a program that turned to nothing; there only the n
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,9 +19,10 @@ import msgspec
 from msgspec import Struct, structs
 
 from tap.core.codec import venue_of
+from tap.core.lane_order import lane_order
 from tap.core.merge import Row
 from tap.core.reading import number, read
-from tap.core.turns import COVERED_MS, STATE_KINDS, Held, Turns
+from tap.core.turns import STATE_KINDS, Held, Turns
 
 __all__ = [
     "ClockStep",
@@ -354,8 +354,7 @@ class _Builder:
 
     def _lane_order(self, lane: Lane) -> tuple[int, list[tuple[int, str]]]:
         """Those of the start first, then as they joined; among these as a person counts (2 before 10)."""
-        joined = self._end if lane.joined_at is None else max(lane.joined_at, self._start + COVERED_MS)
-        return joined, _counted(lane.name or lane.camera_id)
+        return lane_order(self._start, lane.joined_at, self._end, lane.name or lane.camera_id)
 
     def _totals(self, lanes: list[Lane], unknown: list[Span], holds: list[Span]) -> Totals:
         kinds = Counter(event.kind for event in self._events)
@@ -419,16 +418,6 @@ def _merged(spans: list[tuple[int, int]], start: int, end: int) -> list[Span]:
         elif a < b:
             merged.append((a, b))
     return [Span(start=a, end=b) for a, b in merged]
-
-
-def _counted(name: str) -> list[tuple[int, str]]:
-    """A key by which ``Cam 2`` comes before ``Cam 10``."""
-    parts = re.split(r"(\d+)", name)
-    # A number by its length first, not as an int: names may be as long as a server likes.
-    return [
-        (len(digits := part.lstrip("0")), digits) if index % 2 else (-1, part.casefold())
-        for index, part in enumerate(parts)
-    ]
 
 
 def timeline_json(timeline: Timeline) -> bytes:

@@ -127,6 +127,14 @@ class Settings(BaseSettings):
         "always, or days and hours such as mon-fri 08:00-23:00, sat",
         "When the server should be there, by the venue's clock: away then, it is an alarm. Unset: only in a session.",
     )
+    stills_dir: Path | None = _setting(
+        None,
+        "a folder, from / on",
+        "The stills' own files: the live page shows them small, found as `report --media` does. Unset: no pictures.",
+    )
+    stills_fetch: bool = _setting(
+        False, "on or off", "Let the live page show stills from the addresses that they were uploaded to."
+    )
     export_dir: Path | None = _setting(
         None,
         "a folder, from / on",
@@ -232,7 +240,7 @@ class Settings(BaseSettings):
         """Only what ``load_settings`` gathered: a rehearsal must not see the real service's environment."""
         return (init_settings,)
 
-    @field_validator("enabled", "compression", mode="before")
+    @field_validator("enabled", "compression", "stills_fetch", mode="before")
     @classmethod
     def _switch(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
@@ -333,7 +341,7 @@ class Settings(BaseSettings):
             hours_of(value)
         return value
 
-    @field_validator("export_dir")
+    @field_validator("export_dir", "stills_dir")
     @classmethod
     def _from_the_root(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_absolute():
@@ -391,6 +399,11 @@ class Settings(BaseSettings):
     def tapes_path(self) -> Path:
         """The flight recorder's tapes, in the state directory."""
         return self.state_dir / "tapes"
+
+    @property
+    def made_path(self) -> Path:
+        """What the live page has had made of sessions, in the state directory."""
+        return self.state_dir / "made"
 
     @property
     def exports(self) -> tuple[tuple[str, Layout], ...]:

@@ -6,6 +6,7 @@ drops its own copies. Whatever stops this halfway, it can be run again.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -136,6 +137,8 @@ async def forget(settings: Settings, session_key: str, admin: SecretStr | None) 
     if settings.journal_path.exists():
         with Journal.open(settings.journal_path) as journal:
             entries = sum(journal.forget(key) for key in keys)
+    # What the live page has had made of sessions is made again for who asks.
+    shutil.rmtree(settings.made_path, ignore_errors=True)
     remains = [path for path in _aside(settings.state_dir) if not _clean(path, session_key)]
     return Forgotten(rows, entries, frames, remains)
 

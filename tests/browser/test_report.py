@@ -142,6 +142,12 @@ def test_nothing_is_wider_than_the_screen(width: int, opened: Callable[..., Page
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_the_last_column_is_whole_on_the_narrowest_phone(opened: Callable[..., Page]) -> None:
+    shown = opened(invented(seed=4, cameras=6, minutes=40, cuts=200, stills=14, gaps=2), width=360)
+    right = "(name) => document.querySelector(name).getBoundingClientRect().right"
+    assert shown.evaluate(right, ".cameras") <= shown.evaluate(right, ".card:has(.cameras) .scroll") + 0.5
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_labels_stand_beside_their_lanes_and_not_on_each_other(width: int, opened: Callable[..., Page]) -> None:
     shown = opened(invented(minutes=30, cameras=12, cuts=200), width=width)

@@ -12,6 +12,7 @@ import asyncio
 import errno
 import importlib
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from itertools import islice
@@ -36,6 +37,7 @@ __all__ = ["Face"]
 
 _TICK_S = 1.0
 _RETRY_S = 5.0
+_TIDY_S = 60.0
 _MOST_CONNECTIONS = 64
 _RESTORED_TOGETHER = 100
 _BREATH_S = 0.005
@@ -81,7 +83,9 @@ class Face:
 
     async def run(self) -> None:
         """Serve for ever."""
-        tasks = [asyncio.create_task(body) for body in (self._restore(), self._tick())]
+        # Of a service that was killed.
+        in_thread(lambda: shutil.rmtree(self._service.settings.made_path, ignore_errors=True))
+        tasks = [asyncio.create_task(body) for body in (self._restore(), self._tick(), self._tidy())]
         try:
             await self._serve()
         finally:
@@ -171,6 +175,12 @@ class Face:
         while True:
             await pulse(_TICK_S)
             self._push()
+
+    async def _tidy(self) -> None:
+        while True:
+            await pulse(_TIDY_S)
+            if self._pages is not None:
+                await self._pages.tidy()
 
     def _push_soon(self) -> None:
         """At once, but not for every entry of a burst."""

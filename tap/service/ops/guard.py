@@ -13,11 +13,11 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["HEADERS", "Guard", "Refusal"]
+__all__ = ["HEADERS", "REPORT_POLICY", "Guard", "Refusal"]
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
-    " img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -28,6 +28,13 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 """What every answer carries: nothing from elsewhere, nothing inline, in nobody's frame, in nobody's cache."""
+
+REPORT_POLICY = (
+    "sandbox allow-scripts allow-modals allow-downloads; default-src 'none'; script-src 'unsafe-inline';"
+    " style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Of a report, which has its script inside and allows no other by a policy of its own: in a place by itself, from where
+nothing here can be asked for."""
 
 _ALWAYS = ("localhost", "localhost.localdomain", "ip6-localhost")
 
@@ -51,7 +58,7 @@ class Guard:
         if not self._is_ours(host):
             words = "this name is not one of this machine: ask by its address, or name it in TAP_OPS_HOSTS"
             return Refusal(421, words)
-        if method != "GET":
+        if method not in ("GET", "HEAD"):
             return Refusal(405, "this can only be looked at: GET")
         if self._token is not None and not _shows(authorization, self._token):
             return Refusal(401, "a token is needed: TAP_OPS_TOKEN as a bearer token, or as the password")

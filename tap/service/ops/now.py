@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from importlib import metadata
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from tap.core.doubts import doubts_in_words
-from tap.core.reading import NEAR_MS
+from tap.core.lane_order import counted_key, lane_order
+from tap.core.palette import looks
+from tap.core.reading import NEAR_MS, number
 from tap.core.state import Session, State
 from tap.core.status import (
     CameraNow,
@@ -36,6 +42,8 @@ __all__ = ["bounded_types", "now_of", "status_of", "version"]
 _CAMERAS = 48
 """More than fit on any screen; a server may name thousands."""
 _TYPES = 20
+_LAST = 2**62
+"""Later than any camera joins."""
 OTHER = "other"
 
 _WAITS = {
@@ -59,6 +67,8 @@ def status_of(service: Service, sessions: list[SessionKept]) -> Status:
         now=now_of(service),
         sessions=sessions,
         tapes_since=service.flight.since,
+        zone=settings.timezone or machine_zone(),
+        pictures=settings.stills_dir is not None or settings.stills_fetch,
     )
 
 
@@ -203,21 +213,43 @@ def _since(state: State, at: int, mono: int) -> int:
 
 
 def _cameras(state: State, session: Session | None) -> Iterable[CameraNow]:
-    """Those of the session, as its rows have them; without one, those that are there."""
+    """Those of the session, as its rows have them, in the order of their lanes; without one, those that are there."""
     if session is not None:
-        for ident, row in session.cameras.items():
-            status = row.fields.get("status")
-            yield CameraNow(
-                id=shown_id(ident) or "",
-                name=shown(row.fields.get("name")),
-                role=shown(row.fields.get("role")),
-                online=None if status is None else status == "online",
-            )
+        rows = [(ident, row.fields) for ident, row in session.cameras.items()]
+        rows.sort(key=lambda row: _lane(session, *row))
+        told = [(ident, row.get("name"), row.get("role"), row.get("status")) for ident, row in rows]
+        for index, (ident, name, role, status) in enumerate(told):
+            online = None if status is None else status == "online"
+            yield _camera(index, ident, shown(name), shown(role), online)
         return
-    for ident, camera in state.cameras.items():
-        if camera.present is not False:
-            info = camera.info
-            yield CameraNow(shown_id(ident) or "", shown(info.name or None), shown(info.role or None), camera.present)
+    there = [(ident, camera) for ident, camera in state.cameras.items() if camera.present is not False]
+    there.sort(key=lambda one: counted_key(one[1].info.name or one[0]))
+    for index, (ident, camera) in enumerate(there):
+        info = camera.info
+        yield _camera(index, ident, shown(info.name or None), shown(info.role or None), camera.present)
+
+
+def _lane(session: Session, ident: str, fields: Mapping[str, Any]) -> tuple[int, list[tuple[int, str]]]:
+    joined = number(fields.get("joinedAt"))
+    name = fields.get("name")
+    return lane_order(session.started_at, joined, _LAST, name if isinstance(name, str) and name else ident)
+
+
+def _camera(index: int, ident: str, name: str | None, role: str | None, online: bool | None) -> CameraNow:
+    colour, texture = looks(index)
+    return CameraNow(shown_id(ident) or "", name, role, online, colour, texture)
+
+
+@cache
+def machine_zone() -> str:
+    """The machine's time zone: its name where it has one, else how far it is ahead of UTC now."""
+    named = os.environ.get("TZ", "").removeprefix(":")
+    with suppress(OSError):
+        named = named or str(Path("/etc/localtime").readlink()).rpartition("zoneinfo/")[2]
+    with suppress(OSError, ValueError, LookupError):
+        return str(ZoneInfo(named))
+    told = f"{datetime.now().astimezone():%z}"
+    return f"{told[:3]}:{told[3:5]}"
 
 
 @cache

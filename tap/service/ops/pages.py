@@ -1,7 +1,8 @@
 """What the ops face answers, loaded for the first who asks.
 
-``/healthz`` red or green with the reason, ``/metrics`` for Prometheus, ``/status.json``, ``/`` the live page and
-``/events`` its news. Answers are small and made of what is counted anyway; who does not read in time is dropped.
+``/healthz`` red or green with the reason, ``/metrics`` for Prometheus, ``/status.json``, ``/`` the live page with its
+news (``/events``) and what is older (``/past.json``), ``/tally`` for a camera, ``/made/…`` the card, the report and the
+files of one session. Answers are small and made of what is counted anyway; who does not read in time is dropped.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ from aiohttp import web
 
 from tap.adapters.journal import Journal
 from tap.core.kinds import KINDS
+from tap.core.palette import COLOURS, ink_on
 from tap.core.status import Health, SessionKept
 from tap.service.health import health
 from tap.service.logs import get_logger
 from tap.service.ops.aside import in_thread
 from tap.service.ops.door import Full
 from tap.service.ops.feed import Client, event
-from tap.service.ops.guard import HEADERS, Guard
+from tap.service.ops.guard import HEADERS, REPORT_POLICY, Guard
 from tap.service.ops.metrics import CONTENT_TYPE, Metrics
 from tap.service.ops.now import status_of
+from tap.service.ops.workshop import MADE, NotMade, Workshop
 from tap.service.overview import sessions_in
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Pages"]
 
 _SEND_WITHIN_S = 10.0
+_FILE_WITHIN_S = 300.0
 _SEND_BUFFER = 65_536
 _IDLE_S = 30.0
 _OVERVIEW_FOR_S = 5.0
@@ -48,7 +52,12 @@ _PAGE = {
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
     "/lanes.js": ("lanes.js", "text/javascript"),
+    "/card.js": ("card.js", "text/javascript"),
+    "/common.js": ("common.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/tally": ("tally.html", "text/html"),
+    "/tally.css": ("tally.css", "text/css"),
+    "/tally.js": ("tally.js", "text/javascript"),
 }
 
 _KINDS = {name: (kind.label.partition(" ")[0], kind.style) for name, kind in KINDS.items()}
@@ -77,7 +86,8 @@ class Pages:
         self._guard = Guard(_names(address[0], settings.ops_hosts), None if token is None else token.get_secret_value())
         self._metrics = Metrics(service, face.feed)
         self._overview = _Overview(service)
-        self._runner = self._made()
+        self._workshop = Workshop(settings, lambda: _running(service))
+        self._runner = self._app()
         self._busy: set[asyncio.BaseProtocol] = set()
         """Connections with a request that is being answered."""
         self._leaving: set[asyncio.BaseProtocol] = set()
@@ -88,7 +98,12 @@ class Pages:
 
     async def close(self) -> None:
         """Let go of all connections."""
+        self._workshop.close()
         await self._runner.cleanup()
+
+    async def tidy(self) -> None:
+        """Let go of what was made of sessions that are not there any more."""
+        await self._workshop.tidy()
 
     def room(self, most: int) -> bool:
         """Whether there may be one more; where there are ``most``, the one that has been idle for longest has to go.
@@ -114,7 +129,7 @@ class Pages:
         server = self._runner.server
         return Full() if server is None else server()
 
-    def _made(self) -> web.AppRunner:
+    def _app(self) -> web.AppRunner:
         app = web.Application(middlewares=[self._guarded], client_max_size=1024)
         app.on_response_prepare.append(_harden)
         handlers: dict[str, _Handler] = {
@@ -123,10 +138,12 @@ class Pages:
             "/status.json": self._status,
             "/past.json": self._past,
             "/events": self._events,
+            **{f"/made/{name}": self._made_of(name) for name in MADE},
+            "/looks.css": _given(_looks().encode(), "text/css"),
             **{path: _file(name, kind) for path, (name, kind) in _PAGE.items()},
         }
         for path, handler in handlers.items():
-            app.router.add_get(path, handler, allow_head=False)
+            app.router.add_get(path, handler)
         return web.AppRunner(
             app, access_log=None, logger=_http_log, keepalive_timeout=_IDLE_S, lingering_time=1.0, shutdown_timeout=0.1
         )
@@ -145,7 +162,10 @@ class Pages:
     async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         refusal = self._guard.refusal(request.method, request.headers.get("Host"), request.headers.get("Authorization"))
         if refusal is not None:
-            headers = {401: {"WWW-Authenticate": 'Basic realm="multicam-tap", charset="UTF-8"'}, 405: {"Allow": "GET"}}
+            headers = {
+                401: {"WWW-Authenticate": 'Basic realm="multicam-tap", charset="UTF-8"'},
+                405: {"Allow": "GET, HEAD"},
+            }
             response: web.StreamResponse = web.Response(
                 status=refusal.status, text=refusal.words + "\n", headers=headers.get(refusal.status)
             )
@@ -155,7 +175,8 @@ class Pages:
             response = await self._answered(request, handler)
         if not response.prepared:
             try:
-                async with asyncio.timeout(_SEND_WITHIN_S):
+                within = _FILE_WITHIN_S if isinstance(response, web.FileResponse) else _SEND_WITHIN_S
+                async with asyncio.timeout(within):
                     await response.prepare(request)
                     await response.write_eof()
             except TimeoutError:
@@ -166,7 +187,7 @@ class Pages:
         try:
             return await handler(request)
         except web.HTTPException as error:
-            there = f"there are {', '.join(('/', '/healthz', '/metrics', '/status.json', '/events'))}"
+            there = "there are /, /tally, /healthz, /metrics, /status.json, /events, /made/…"
             return web.Response(status=error.status, text=f"{error.reason}: {there}\n")
         except (ConnectionError, asyncio.CancelledError):
             raise
@@ -193,7 +214,26 @@ class Pages:
     async def _past(self, _: web.Request) -> web.Response:
         return web.Response(body=msgspec.json.encode(self._face.board.past()), content_type="application/json")
 
+    def _made_of(self, name: str) -> _Handler:
+        """A handler of what is made of a session."""
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            made = await self._workshop.get(name, request.query.get("session", ""))
+            if isinstance(made, NotMade):
+                headers = {"Retry-After": "5"} if made.status in (429, 503) else {}
+                return web.Response(status=made.status, text=f"{made.words}\n", headers=headers)
+            headers = {"Content-Type": f"{made.product.media_type}; charset=utf-8"}
+            if made.product.saved:
+                headers["Content-Disposition"] = f'attachment; filename="session{made.product.ending}"'
+            elif name == "report":
+                headers["Content-Security-Policy"] = REPORT_POLICY
+            return web.FileResponse(made.path, headers=headers)
+
+        return handler
+
     async def _events(self, request: web.Request) -> web.StreamResponse:
+        if request.method == "HEAD":
+            return web.Response(content_type="text/event-stream")
         client = self._face.feed.join()
         if client is None:
             return web.Response(status=503, text="too many pages are open: close one\n", headers={"Retry-After": "10"})
@@ -249,8 +289,7 @@ class _Overview:
 
     def _read(self) -> list[SessionKept]:
         service = self._service
-        session = service.pipeline.state.session
-        running = None if session is None or session.status != "live" else session.key
+        running = _running(service)
         with Journal.open(service.settings.journal_path, readonly=True) as journal:
             return sessions_in(journal, time.time_ns() // 1_000_000, running)
 
@@ -278,16 +317,36 @@ def _abort(request: web.Request) -> None:
 
 
 async def _harden(_: web.Request, response: web.StreamResponse) -> None:
+    own = response.headers.get("Content-Security-Policy")
     response.headers.update(HEADERS)
+    if own is not None:
+        response.headers["Content-Security-Policy"] = own
+
+
+def _running(service: Service) -> str | None:
+    session = service.pipeline.state.session
+    return None if session is None or session.status != "live" else session.key
 
 
 def _file(name: str, kind: str) -> _Handler:
-    body = resources.files("tap.service.ops").joinpath("page", name).read_bytes()
+    return _given(resources.files("tap.service.ops").joinpath("page", name).read_bytes(), kind)
 
+
+def _given(body: bytes, kind: str) -> _Handler:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(body=body, content_type=kind, charset="utf-8")
 
     return handler
+
+
+def _looks() -> str:
+    """The cameras' colours, as the report has them, each with an ink that can be read on it."""
+    rules = {}
+    for theme, colours in COLOURS.items():
+        pairs = (f"--c{index}:{colour};--i{index}:{ink_on(colour)}" for index, colour in enumerate(colours))
+        rules[theme] = f":root{{{';'.join(pairs)}}}"
+    classes = "".join(f".c{n}{{--camera:var(--c{n});--ink-on:var(--i{n})}}" for n in range(len(COLOURS["light"])))
+    return f"{rules['light']}@media (prefers-color-scheme:dark){{{rules['dark']}}}{classes}"
 
 
 def _health_text(now: Health) -> str:

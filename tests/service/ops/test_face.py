@@ -256,10 +256,18 @@ def test_addresses_and_localhost_may_be_asked_for(tap: Tap, host: str) -> None:
     assert tap.get("/", Host=host).status == 200
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 def test_it_can_only_be_looked_at(tap: Tap, method: str) -> None:
     for path in ("/", "/healthz", "/events"):
         assert tap.get(path, method=method).status == 405
+
+
+def test_head_is_answered_as_get_is_without_the_body(tap: Tap) -> None:
+    """As monitors ask; of the news too, which would never end."""
+    for path in ("/", "/healthz", "/metrics", "/status.json", "/events", "/tally"):
+        answer = tap.get(path, method="HEAD")
+        assert (answer.status, answer.body) == (200, b""), path
+    assert tap.get("/healthz", method="HEAD", Host="evil.example").status == 421
 
 
 def test_every_answer_is_strict_about_where_things_come_from(tap: Tap) -> None:
@@ -275,7 +283,17 @@ def test_every_answer_is_strict_about_where_things_come_from(tap: Tap) -> None:
 
 
 def test_the_page_asks_nobody_else_for_anything(tap: Tap) -> None:
-    for path in ("/", "/page.css", "/page.js", "/lanes.js"):
+    for path in (
+        "/",
+        "/page.css",
+        "/looks.css",
+        "/page.js",
+        "/lanes.js",
+        "/card.js",
+        "/common.js",
+        "/tally",
+        "/tally.js",
+    ):
         text = tap.get(path).body.decode().replace("http://www.w3.org/", "")
         assert "http://" not in text
         assert "https://" not in text

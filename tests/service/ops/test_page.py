@@ -96,6 +96,11 @@ def test_without_a_session_it_says_what_it_waits_for(
     expect(page.locator("#session")).to_have_text("Evening show")
     expect(page.locator("#air-label")).to_have_text("On air")
     playing.end()
+    # The end of a shoot is its card, in the place of a picture of nothing.
+    expect(page.locator("#card-title")).to_have_text("Evening show")
+    expect(page.locator("#air")).to_be_hidden()
+    expect(page.locator("#card-body .files a")).to_have_count(6)
+    page.locator("#card-close").click()
     expect(page.locator("#air-label")).to_have_text("Waiting")
     assert complaints == []
 
@@ -115,7 +120,7 @@ def test_a_cut_is_pushed_to_the_page(venue: tuple[Server, Tap], browser: Browser
     expect(page.locator("#happened li.cut")).to_have_count(5)
     expect(page.locator("#happened li.cut .said").first).to_have_text("Ben→Chris operator")
     expect(page.locator(".lane.on .name")).to_have_text("Chris")
-    expect(page.locator(".track .live")).to_have_count(1)
+    expect(page.locator(".blocks .live")).to_have_count(1)
     expect(page).to_have_title("● Chris – studio-a")
     assert complaints == []
 
@@ -130,21 +135,21 @@ def test_holds_stills_and_gaps_are_drawn_as_they_happen(
     playing.say({"type": "hold", "hold_id": "h1", "camera_id": "a"})
     expect(page.locator("#hold")).to_be_visible()
     playing.say({"type": "still_requested", "still_id": "st-1", "camera_ids": ["a", "b"]})
-    expect(page.locator(".still.requested:not(.key)")).to_have_count(2)
+    expect(page.locator(".blocks .still.requested")).to_have_count(2)
     playing.say({"type": "still_captured", "still_id": "st-1", "camera_id": "a"})
     playing.say({"type": "still_uploaded", "still_id": "st-1", "camera_id": "a", "storage_key": "k"})
     playing.say({"type": "still_failed", "still_id": "st-1", "camera_id": "b", "reason": "no space"})
-    expect(page.locator(".track .still.uploaded")).to_have_count(1)
-    expect(page.locator(".track .still.failed")).to_have_count(1)
+    expect(page.locator(".blocks .still.uploaded")).to_have_count(1)
+    expect(page.locator(".blocks .still.failed")).to_have_count(1)
     expect(page.locator("#stills")).to_have_text("1 of 2")
     playing.say({"type": "release", "hold_id": "h1"})
     expect(page.locator("#hold")).to_be_hidden()
-    expect(page.locator(".track .held")).not_to_have_count(0)
+    expect(page.locator(".blocks .held")).not_to_have_count(0)
     playing.program = "b"
     playing.drop()
     expect(page.locator("#happened .gap-row").first).to_contain_text("nothing heard for")
     expect(page.locator("#program")).to_have_text("Ben")
-    expect(page.locator(".track .gap")).to_have_count(3)
+    expect(page.locator(".blocks .gap")).to_have_count(3)
     assert complaints == []
 
 
@@ -239,6 +244,7 @@ def test_the_keyboard_reaches_everything(venue: tuple[Server, Tap], browser: Bro
     playing, tap = venue
     page = opened(browser, tap, complaints)
     playing.start()
+    expect(page.locator("#air.live")).to_be_visible()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Tab")
@@ -246,6 +252,10 @@ def test_the_keyboard_reaches_everything(venue: tuple[Server, Tap], browser: Bro
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.querySelector('input[name=span]:checked').value") == "3600000"
     expect(page.locator("#lanes-words")).to_contain_text("Anna: ")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "track"
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#detail-words")).to_contain_text("Anna on air since")
     page.close()
 
 

@@ -1,97 +1,52 @@
 // The live page. Whatever a server named goes into textContent and nowhere else.
-import { lanesOf, lasting, ticksOf } from "/lanes.js";
+import { Cards } from "/card.js";
+import { Line, byId, clocksOf, counted, lasting, lastingExactly, made, named, say } from "/common.js";
+import { blocksOf, itemAt, itemsOf, lanesOf, ticksOf } from "/lanes.js";
 
-const SILENT_MS = 5000;
 const SHOWN = 80;
 const SHOWN_NARROW = 12;
-const KEPT = 1000;
+const KEPT = 3000;
 const LANES = 60;
 const SESSIONS_EVERY_MS = 10000;
+const LATELY_MS = 12 * 3600000;
+const PINNED_MS = 120000;
+const NAMED_PX = 64;
 
-const byId = (id) => document.getElementById(id);
 const happenings = new Map();
 let sorted = [];
+let past = null;
+let pastAsked = null;
 let status = null;
 let state = null;
+let sessions = [];
 let offset = 0; // the server's clock less this browser's
-let source = null;
-let heardAt = null;
-let lost = false;
-let retryAt = 0;
+let line = null;
 let spanMs = 600000;
+let pinned = null; // {from, to}: a part of the session that is looked at, however time goes on
 let showAll = false;
+let clocks = clocksOf(undefined);
 const narrow = window.matchMedia("(max-width: 560px)");
-let clockOf = formatter(undefined);
 
-function formatter(zone) {
-  const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
-  try {
-    return new Intl.DateTimeFormat("en-GB", { ...options, timeZone: zone ?? undefined });
-  } catch {
-    return new Intl.DateTimeFormat("en-GB", options);
-  }
-}
+const clock = (ms) => clocks.time(ms);
+const now = () => (line === null || line.lost || line.heardAt === null ? (state?.now ?? Date.now()) : Date.now() + offset);
 
-const clock = (ms) => clockOf.format(ms);
-const now = () => (lost || heardAt === null ? (state?.now ?? Date.now()) : Date.now() + offset);
-
-/** An element with a class and texts or elements inside. */
-function made(tag, name, ...inside) {
-  const element = document.createElement(tag);
-  if (name) element.className = name;
-  element.append(...inside.filter((one) => one !== null && one !== undefined && one !== ""));
-  return element;
-}
-
-/** A name of unknown direction and content. */
-function named(text) {
-  const element = document.createElement("bdi");
-  element.textContent = text;
-  return element;
-}
-
-function say(id, text) {
-  const element = byId(id);
-  if (element.textContent !== text) element.textContent = text;
-}
+const cards = new Cards({
+  clocks: () => clocks,
+  announce,
+  changed: () => state !== null && drawAir(now()),
+  gone: () => askSessions(),
+});
 
 // ------------------------------------------------------------------------------------------------ contact
 
-function connect() {
-  source?.close();
-  source = new EventSource("/events");
-  const on = (name, take) => source.addEventListener(name, (message) => {
-    heardAt = performance.now();
-    take(JSON.parse(message.data));
-    if (lost) found();
-  });
-  on("hello", takeHello);
-  on("happened", takeHappenings);
-  on("now", takeNow);
-  source.addEventListener("error", () => {
-    // The browser tries again by itself, unless it was refused.
-    if (source.readyState === EventSource.CLOSED) retryAt = performance.now() + 3000;
-    if (heardAt === null) lose();
-  });
-}
-
-function watch() {
-  const silent = heardAt !== null && performance.now() - heardAt > SILENT_MS;
-  if (silent) lose();
-  if (lost && source.readyState === EventSource.CLOSED && performance.now() > retryAt) connect();
-  else if (silent && source.readyState === EventSource.OPEN) connect();
-}
-
-function lose() {
-  if (!lost) announce("Lost contact with the tap");
-  lost = true;
+function lost(first) {
+  if (first) announce("Lost contact with the tap");
   document.body.classList.add("lost-contact");
   byId("lost").hidden = false;
   say("lost-words", state === null ? "Trying again …" : `What you see is as of ${clock(state.now)}. Trying again …`);
 }
 
 function found() {
-  lost = false;
   document.body.classList.remove("lost-contact");
   byId("lost").hidden = true;
   announce("The tap is back");
@@ -102,8 +57,9 @@ function found() {
 function takeHello(said) {
   status = said.status;
   tags = { ...said.kinds, ...OTHER_TAGS };
-  clockOf = formatter(status.timezone);
+  clocks = clocksOf(status.zone ?? status.timezone);
   happenings.clear();
+  past = pastAsked = null;
   add(said.happenings);
   takeNow(status.now);
   drawHappened();
@@ -115,11 +71,16 @@ function takeHappenings(news) {
   const start = news.findLast((one) => one.kind === "start" && !happenings.has(one.key));
   if (start !== undefined) {
     happenings.clear();
+    past = pastAsked = chosen = pinned = null;
     news = news.slice(news.indexOf(start));
+    cards.over();
   }
   add(news);
   drawHappened();
   draw();
+  const end = news.findLast((one) => one.kind === "end");
+  if (end !== undefined) setTimeout(() => cards.ended(end.key.slice("end/".length), end.at), 1000);
+  if (news.some((one) => one.kind === "still")) askPictures();
 }
 
 function add(news) {
@@ -136,6 +97,7 @@ function takeNow(said) {
     announce(`On air: ${said.program?.name ?? "nothing"}`);
   }
   if (before !== null && said.health.standing !== before.health.standing) announce(said.health.words);
+  if (said.summaryUntil !== null && said.summaryUntil !== pastAsked) askPast(said.summaryUntil);
   drawState();
   draw();
 }
@@ -144,12 +106,33 @@ function announce(text) {
   byId("announce").textContent = text;
 }
 
+/** What is older than what is drawn one by one: in summary. */
+async function askPast(until) {
+  pastAsked = until;
+  try {
+    const answer = await fetch("/past.json");
+    const said = answer.ok ? await answer.json() : null;
+    if (said === null || state === null) return;
+    past = said;
+    for (const [key, one] of happenings) if (one.at < past.until && one.kind !== "start") happenings.delete(key);
+    add([]);
+    draw();
+  } catch {
+    pastAsked = null; // lost contact is told by the line
+  }
+}
+
 async function askSessions() {
   try {
     const answer = await fetch("/status.json");
-    if (answer.ok) drawSessions((await answer.json()).sessions);
+    if (!answer.ok) return;
+    sessions = (await answer.json()).sessions;
+    drawSessions();
+    const last = sessions[0];
+    const lately = last !== undefined && last.status !== "live" && state !== null && state.wall - last.lastEntry < LATELY_MS;
+    if (state?.session === null && lately && !line.lost) cards.ended(last.key, last.lastEntry);
   } catch {
-    // Lost contact is told by the feed.
+    // Lost contact is told by the line.
   }
 }
 
@@ -163,9 +146,9 @@ function drawState() {
   const reasons = byId("reasons");
   reasons.hidden = state.health.reasons.length === 0;
   reasons.replaceChildren(...state.health.reasons.map((one) =>
-    made("li", one.state, made("strong", "", one.words), made("span", "", one.nextStep))));
+    made("li", one.state, made("strong", "", one.words), made("span", "", `What to do: ${one.nextStep}`))));
   drawWay();
-  say("foot", `pid ${status.pid} · up since ${clock(status.startedAt)} · ${state.server.frames.toLocaleString("en")} frames heard`);
+  say("foot", `pid ${status.pid} · up since ${clocks.day(status.startedAt)} ${clock(status.startedAt)} · ${counted(state.server.frames, "frame")} heard`);
   const unknown = Object.keys(state.server.unknownTypes);
   if (unknown.length) byId("foot").append(` · types not known: `, named(unknown.slice(0, 5).join(", ")));
 }
@@ -180,7 +163,7 @@ function drawWay() {
   const stuck = journal.problem !== null;
   way("journal", stuck ? "failing" : journal.dead ? "degraded" : "ok",
     stuck ? journal.problem : `${(journal.pending + journal.shipped + journal.dead).toLocaleString("en")} entries kept`,
-    [journal.inMemory ? `${journal.inMemory} in memory` : "", journal.dead ? `${journal.dead} set aside` : ""]
+    [journal.inMemory ? `${journal.inMemory} in memory` : "", journal.dead ? `${journal.dead} rejected` : ""]
       .filter(Boolean).join(" · "));
   const lamps = { none: "none", idle: "ok", shipping: "ok", away: "degraded", blocked: "degraded" };
   const words = {
@@ -206,7 +189,7 @@ function draw() {
   if (state === null) return;
   const at = now();
   say("clock", clock(at));
-  say("zone", status.timezone ?? "");
+  say("zone", status.zone ?? status.timezone ?? "");
   drawAir(at);
   drawLanes(at);
 }
@@ -216,88 +199,304 @@ function drawAir(at) {
   const camera = state.cameras.find((one) => one.id === program?.cameraId);
   const live = session !== null && session.seen && program !== null && program.cameraId !== null && program.sure;
   byId("air").className = `air ${session === null ? "waiting" : live ? "live" : "unsure"}`;
-  if (session === null) {
-    say("air-label", "Waiting");
-    say("program", `A session begins when ${state.waitsFor}.`);
-    say("role", program?.cameraId ? `On program meanwhile: ${program.name}` : state.server.connected ? "The server is there." : "The server is away.");
-    say("since", "");
-  } else {
-    say("air-label", live ? "On air" : !session.seen ? "Last seen on air" : "On air, not told since the gap");
-    if (session.seen && program !== null && program.cameraId === null) say("air-label", "On air");
-    say("program", program === null ? "not told yet" : (program.name ?? "Nothing"));
-    say("role", heading ? `→ ${heading.name}${heading.transition ? ` (${heading.transition})` : ""}` : (camera?.role ?? ""));
-    say("since", program === null ? "" : live ? `for ${lasting(at - program.since)}` : `since ${clock(program.since)}`);
-  }
+  byId("air").hidden = session === null && cards.isOpen;
+  byId("facts").hidden = session === null;
+  byId("lanes-card").hidden = session === null && cards.isOpen;
   document.title = live ? `● ${program.name} – ${status.venue}` : `${session === null ? "Waiting" : "?"} – ${status.venue}`;
   byId("hold").hidden = hold === null || session === null;
   if (hold !== null) say("hold-time", lasting(at - hold.since));
-  say("session", session === null ? "–" : (session.title ?? session.key));
+  if (session === null) {
+    say("air-label", "Waiting");
+    say("program", `A session begins when ${state.waitsFor}.`);
+    say("role", program?.cameraId ? `On program meanwhile: ${program.name}` : state.server.connected ? "The server is there." : "The server is not there.");
+    say("since", "");
+    return;
+  }
+  say("air-label", live ? "On air" : !session.seen ? "Last seen on air" : "On air, not told since the gap");
+  if (session.seen && program !== null && program.cameraId === null) say("air-label", "On air");
+  say("program", program === null ? "not told yet" : (program.name ?? "Nothing"));
+  say("role", heading ? `→ ${heading.name}${heading.transition ? ` (${heading.transition})` : ""}` : (camera?.role ?? ""));
+  say("since", program === null ? "" : live ? `for ${lasting(at - program.since)}` : `since ${clock(program.since)}`);
+  drawFacts(at, session);
+}
+
+function drawFacts(at, session) {
+  const totals = state.totals;
+  say("session", session.title ?? session.key);
   // The beginning as the server's clock has it now, where that was set since.
-  say("running", session === null ? "–" : lasting(at - (happenings.get(`start/${session.key}`)?.at ?? session.startedAt)));
+  say("running", lasting(at - (happenings.get(`start/${session.key}`)?.at ?? session.startedAt)));
   say("mode", state.mode ?? "–");
-  say("cuts", session === null ? "–" : String(session.counts.cut ?? 0));
-  say("gaps", session === null ? "–" : session.gaps ? `${session.gaps} (${lasting(session.gapMs)})` : "0");
-  const stills = session === null ? {} : session.stills;
-  const asked = Object.values(stills).reduce((sum, count) => sum + count, 0);
-  say("stills", session === null ? "–" : asked ? `${stills.uploaded ?? 0} of ${asked}` : "0");
+  say("cuts", (totals?.cuts ?? session.counts.cut ?? 0).toLocaleString("en"));
+  say("gaps", session.gaps ? `${session.gaps} (${lasting(session.gapMs)})` : "0");
+  const asked = Object.values(session.stills).reduce((sum, count) => sum + count, 0);
+  say("stills", asked ? `${session.stills.uploaded ?? 0} of ${asked}` : "0");
   const online = state.cameras.filter((one) => one.online !== false).length;
   say("cameras", online === state.cameras.length ? String(online + state.moreCameras) : `${online} of ${state.cameras.length + state.moreCameras}`);
 }
 
-function drawLanes(at) {
-  const drawn = lanesOf(sorted, state, at);
-  const to = drawn.end;
-  // A session that is younger than that fills the chart as it grows.
-  const begun = Math.min(drawn.start ?? to - 600000, to - 60000);
-  const from = spanMs ? Math.max(begun, to - spanMs) : begun;
-  const chart = byId("lanes");
-  const wide = chart.clientWidth > 520 ? chart.clientWidth - 254 : chart.clientWidth;
-  const length = Math.max(1, to - from);
-  const place = (moment) => (100 * (moment - from)) / length;
-  const ticks = ticksOf(from, to, Math.max(2, wide / 110)).filter((one) => place(one) > 3 && place(one) < 97);
-  const known = new Map(state.cameras.map((one) => [one.id, one]));
-  const ids = [...known.keys(), ...[...drawn.lanes.keys()].filter((id) => !known.has(id))].slice(0, LANES);
-  const rows = ids.map((id) => laneRow(known.get(id), id, drawn, { from, to, place, ticks }));
-  chart.replaceChildren(...(ids.length ? [axisRow(ticks, place), ...rows] : [made("p", "quiet", "No camera is known yet.")]));
-  say("lanes-words", ids.map((id) => `${known.get(id)?.name ?? id}: ${lasting(total(drawn.lanes.get(id)))} on air`).join(", "));
+// ------------------------------------------------------------------------------------------------ the lanes
+
+const rows = new Map(); // camera id → what is drawn of it
+let view = null;
+let drawn = null;
+let chosen = null; // {id, index, item}: what the keyboard or a finger is at
+
+function viewOf(at) {
+  const px = Math.max(60, trackWidth());
+  if (pinned !== null) return { ...pinned, px };
+  const begun = drawn.start ?? at - 600000;
+  const wide = spanMs || Math.max(60000, drawn.end - begun);
+  // A picture that is a pixel behind is not drawn anew.
+  const step = Math.max(1000, Math.ceil(wide / px / 1000) * 1000);
+  const to = state.session === null ? drawn.end : Math.ceil(drawn.end / step) * step;
+  return { from: spanMs ? to - spanMs : Math.min(begun, to - 60000), to, px };
 }
 
-function axisRow(ticks, place) {
+let measured = 0;
+const trackWidth = () => (measured ||= (byId("lanes").clientWidth || 900) - (narrow.matches ? 0 : 254));
+
+function drawLanes(at) {
+  if (byId("lanes-card").hidden) return;
+  drawn = lanesOf(sorted, state, at, past);
+  view = viewOf(at);
+  const known = new Map(state.cameras.map((one) => [one.id, one]));
+  const ids = [...known.keys(), ...[...drawn.lanes.keys()].filter((id) => !known.has(id))].slice(0, LANES);
+  byId("no-lanes").hidden = ids.length > 0;
+  drawAxis();
+  for (const [id, row] of rows) {
+    if (!ids.includes(id)) {
+      row.element.remove();
+      rows.delete(id);
+    }
+  }
+  ids.forEach((id, index) => {
+    if (!rows.has(id)) rows.set(id, newRow(id));
+    const row = rows.get(id);
+    const before = byId("lanes").children[index + 1];
+    if (before !== row.element) byId("lanes").insertBefore(row.element, before ?? null);
+    drawRow(row, known.get(id), at);
+  });
+  if (![...rows.values()].some((row) => row.track.tabIndex === 0)) [...rows.values()][0]?.track.setAttribute("tabindex", "0");
+  say("lanes-words", ids.map((id) => `${nameOf(id)}: ${lasting(totalOf(id, at))} on air`).join(", "));
+  byId("summary").hidden = past === null || state.session === null;
+  if (past !== null) say("summary", `Before ${clock(past.until)} shots are drawn in summary. The numbers are of the whole session; its report has every shot.`);
+  byId("unpin").hidden = pinned === null;
+}
+
+let axis = "";
+
+function drawAxis() {
+  const place = (moment) => (100 * (moment - view.from)) / (view.to - view.from);
+  const ticks = ticksOf(view.from, view.to, Math.max(2, view.px / 110)).filter((one) => place(one) > 3 && place(one) < 97);
+  const signature = ticks.map((one) => `${one}@${place(one).toFixed(2)}`).join();
+  if (signature === axis && byId("lanes").firstElementChild !== null) return;
+  axis = signature;
   const labels = made("div", "ticks");
   for (const one of ticks) {
     const label = made("span", "time", clock(one));
     label.style.left = `${place(one)}%`;
     labels.append(label);
   }
-  return made("div", "axis", made("span"), labels, made("span"));
+  const row = made("div", "axis", made("span"), labels, made("span"));
+  row.setAttribute("aria-hidden", "true");
+  const first = byId("lanes").firstElementChild;
+  if (first?.className === "axis") first.replaceWith(row);
+  else byId("lanes").prepend(row);
 }
 
-const total = (lane) => (lane?.spans ?? []).reduce((sum, span) => sum + span.to - span.from, 0);
+function newRow(id) {
+  const track = made("button", "track");
+  track.type = "button";
+  track.tabIndex = -1;
+  const name = made("div", "name", made("span", "lamp"), named(""));
+  const total = made("span", "total time");
+  const blocks = made("span", "blocks");
+  blocks.setAttribute("aria-hidden", "true");
+  track.append(blocks);
+  const row = { id, track, blocks, name, total, element: made("div", "lane", name, track, total), signature: "" };
+  track.addEventListener("pointermove", (event) => event.pointerType === "mouse" && point(row, event.offsetX, false));
+  track.addEventListener("pointerleave", () => chosen === null && say("detail-words", HINT));
+  // A click by the keyboard has no place: Enter is told apart below.
+  track.addEventListener("click", (event) => event.detail > 0 && point(row, event.offsetX, true));
+  track.addEventListener("keydown", (event) => step(row, event));
+  track.addEventListener("focus", () => {
+    for (const other of rows.values()) other.track.tabIndex = other === row ? 0 : -1;
+  });
+  return row;
+}
 
-function laneRow(camera, id, drawn, view) {
-  const lane = drawn.lanes.get(id) ?? { spans: [], holds: [], stills: [], name: null };
+function drawRow(row, camera, at) {
+  const lane = laneOf(row.id);
   const on = lane.spans.some((span) => span.live);
   const there = on ? "on" : camera === undefined || camera.online === false ? "away" : camera.online && state.server.connected ? "online" : "";
-  const track = made("div", "track");
-  for (const one of view.ticks) track.append(bar("tick", one, one, view));
-  for (const span of lane.spans) if (span.to > view.from) track.append(bar(span.live ? "live" : "past", span.from, span.to, view));
-  for (const span of drawn.gaps) if (span.to > view.from) track.append(bar("gap", span.from, span.to, view));
-  for (const span of lane.holds) if (span.to > view.from) track.append(bar("held", span.from, span.to, view));
-  for (const one of lane.stills) if (one.at > view.from) track.append(bar(`still ${STILLS[one.status] ?? "requested"}`, one.at, one.at, view));
-  const name = named(camera?.name ?? lane.name ?? id);
-  name.title = [camera?.name ?? lane.name ?? id, camera?.role].filter(Boolean).join(" · ");
-  const label = made("div", "name", made("span", "lamp"), name);
-  return made("div", `lane ${there}`, label, track, made("span", "total time", lasting(total(lane))));
+  const looks = `lane ${there} c${camera?.colour ?? rows.size % 8} ${camera?.texture ?? "plain"}`;
+  if (row.element.className !== looks) row.element.className = looks;
+  const name = nameOf(row.id);
+  if (row.name.lastChild.textContent !== name) {
+    row.name.lastChild.textContent = name;
+    row.name.title = [name, camera?.role].filter(Boolean).join(" · ");
+  }
+  const total = lasting(totalOf(row.id, at));
+  if (row.total.textContent !== total) row.total.textContent = total;
+  const label = `${name}${on ? ", on air now" : ""}. Arrow keys step through its shots, Enter looks closer.`;
+  if (row.track.getAttribute("aria-label") !== label) row.track.setAttribute("aria-label", label);
+  const blocks = blocksOf(row.id, lane, drawn.gaps, view, past);
+  const begun = drawn.start === null ? 0 : Math.max(0, Math.min(view.px, ((drawn.start - view.from) * view.px) / (view.to - view.from)));
+  if (begun > 0.5) blocks.unshift({ kind: "before", left: 0, width: begun });
+  if (chosen?.id === row.id) blocks.push(markOf(chosen.item));
+  const signature = `${name} ${blocks.map((one) => `${one.kind}${one.share ?? ""}@${one.left.toFixed(1)}+${one.width.toFixed(1)}`).join()}`;
+  if (signature === row.signature) return;
+  row.signature = signature;
+  row.blocks.replaceChildren(...blocks.map((one) => blockOf(one, name)));
 }
 
-const STILLS = { uploaded: "uploaded", captured: "requested", requested: "requested", failed: "failed" };
-
-function bar(name, from, to, view) {
-  const element = made("i", name);
-  const left = Math.max(0, view.place(from));
-  element.style.left = `${left}%`;
-  if (to > from) element.style.width = `${Math.min(100, view.place(to)) - left}%`;
+function blockOf(one, name) {
+  const element = made("i", one.share === undefined ? one.kind : `${one.kind} s${one.share}`);
+  element.style.left = `${(100 * one.left) / view.px}%`;
+  if (one.width > 0) element.style.width = `${(100 * one.width) / view.px}%`;
+  if (one.width >= NAMED_PX && (one.kind === "live" || one.kind === "past")) element.dataset.name = name;
   return element;
+}
+
+function markOf(item) {
+  const place = (at) => Math.max(0, Math.min(view.px, ((at - view.from) * view.px) / (view.to - view.from)));
+  return { kind: "mark", left: place(item.from), width: Math.max(4, place(item.to) - place(item.from)) };
+}
+
+const laneOf = (id) => drawn.lanes.get(id) ?? { spans: [], holds: [], stills: [], name: null };
+const nameOf = (id) => state.cameras.find((one) => one.id === id)?.name ?? drawn.lanes.get(id)?.name ?? id;
+
+/** On air in the whole session: as the tap counts it, and what went on since it said so. */
+function totalOf(id, at) {
+  const told = state.totals?.onAirMs[id] ?? 0;
+  const runs = state.session?.seen && state.program?.sure && state.program.cameraId === id;
+  if (state.totals !== null) return told + (runs ? Math.max(0, at - state.now) : 0);
+  return laneOf(id).spans.reduce((sum, span) => sum + span.to - span.from, 0);
+}
+
+// ------------------------------------------------------------------------------------------------ details
+
+const HINT = "Point at a lane, tap it, or step through it with the arrow keys.";
+
+function describe(id, item) {
+  const { one } = item;
+  const span = `${clocks.exact(item.from)} to ${clocks.exact(item.to)}, ${lastingExactly(item.to - item.from)}`;
+  const words = {
+    shot: () => `${nameOf(id)} ${one.live ? "on air" : "was on air"} ${one.live ? `since ${clocks.exact(item.from)}, ${lastingExactly(now() - item.from)}` : span}${one.words ? `, ${one.words}` : ""}`,
+    hold: () => `Hold on ${nameOf(id)} ${span}`,
+    still: () => `Still of ${nameOf(id)} at ${clocks.exact(item.from)}: ${STILL_WORDS[one.status] ?? one.status}${one.words ? `, ${one.words}` : ""}`,
+    gap: () => `Nothing heard ${span}`,
+  };
+  return words[item.kind]();
+}
+
+const STILL_WORDS = { uploaded: "arrived", captured: "taken, on its way", requested: "requested", failed: "failed" };
+
+/** By mouse or finger: what is at this place of a lane. `stays`: until something else is chosen. */
+function point(row, x, stays) {
+  if (drawn === null || view === null) return;
+  const perPx = (view.to - view.from) / row.track.clientWidth;
+  const at = view.from + x * perPx;
+  const items = itemsOf(laneOf(row.id), drawn.gaps);
+  const item = itemAt(items, at, 8 * perPx);
+  if (item === null) {
+    if (stays) choose(null);
+    const before = (drawn.start !== null && at < drawn.start) || at > drawn.end;
+    const summed = past !== null && at < past.until;
+    say("detail-words", `${nameOf(row.id)} at ${clocks.exact(at)}: ${before ? "before the session" : summed ? "in summary" : "not on air"}`);
+  } else if (stays) choose({ id: row.id, item, index: items.indexOf(item) });
+  else say("detail-words", describe(row.id, item));
+}
+
+function choose(what, aloud = false) {
+  chosen = what;
+  const words = what === null ? HINT : describe(what.id, what.item);
+  say("detail-words", words);
+  if (aloud && what !== null) announce(words);
+  showPicture(what?.item.kind === "still" ? pictures.get(what.item.one.key) : undefined);
+  draw();
+}
+
+function step(row, event) {
+  const ids = [...byId("lanes").querySelectorAll(".track")];
+  const up = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (up !== undefined) {
+    event.preventDefault();
+    ids[ids.indexOf(row.track) + up]?.focus();
+    return;
+  }
+  if (event.key === "Escape") {
+    event.preventDefault();
+    pin(null);
+    choose(null);
+    return;
+  }
+  const items = itemsOf(laneOf(row.id), drawn.gaps);
+  if (event.key === "Enter" && chosen?.id === row.id) {
+    event.preventDefault();
+    pin(pinned === null ? chosen.item : null);
+    return;
+  }
+  const here = chosen?.id === row.id ? Math.max(0, items.findIndex((one) => one.kind === chosen.item.kind && one.from === chosen.item.from)) : items.length;
+  const goes = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: items.length - 1 }[event.key];
+  if (goes === undefined || items.length === 0) return;
+  event.preventDefault();
+  const index = Math.max(0, Math.min(items.length - 1, goes));
+  const item = items[index];
+  if (item.to < view.from || item.from > view.to) pin(item);
+  choose({ id: row.id, item, index }, true);
+}
+
+/** Look at a part of the session closely, however time goes on; null: back to now. */
+function pin(item) {
+  if (item === null) pinned = null;
+  else {
+    const middle = (item.from + item.to) / 2;
+    const half = Math.max(PINNED_MS, 1.4 * (item.to - item.from)) / 2;
+    pinned = { from: middle - half, to: middle + half };
+  }
+  draw();
+}
+
+// ------------------------------------------------------------------------------------------------ pictures
+
+const pictures = new Map(); // still key → data: URI
+let picturesAt = -Infinity;
+let picturesLater = null;
+
+/** The venue's stills, small, where it gives them: asked for when one moved on, and not too often. */
+function askPictures() {
+  if (state?.session === null || !status?.pictures || picturesLater !== null) return;
+  const wait = Math.max(2000, picturesAt + 25000 - performance.now());
+  picturesLater = setTimeout(async () => {
+    picturesLater = null;
+    picturesAt = performance.now();
+    try {
+      const answer = await fetch(`/made/card?session=${encodeURIComponent(state.session?.key ?? "")}`);
+      if (answer.ok) takePictures((await answer.json()).stills);
+    } catch {
+      // Lost contact is told by the line.
+    }
+  }, wait);
+}
+
+function takePictures(stills) {
+  for (const one of stills) if (one.picture?.startsWith("data:image/jpeg;base64,")) pictures.set(one.key, one.picture);
+  const newest = stills.filter((one) => pictures.has(one.key)).at(-1);
+  if (newest !== undefined && chosen === null) {
+    say("detail-words", `Newest still: ${newest.camera} at ${clocks.exact(newest.at)}`);
+    showPicture(pictures.get(newest.key));
+  }
+}
+
+function showPicture(uri) {
+  document.getElementById("picture")?.remove();
+  if (uri === undefined) return;
+  const picture = document.createElement("img");
+  picture.id = "picture";
+  picture.alt = byId("detail-words").textContent;
+  picture.src = uri;
+  byId("detail").append(picture);
 }
 
 // ------------------------------------------------------------------------------------------------ lists
@@ -314,7 +513,7 @@ const SAID = {
   hold: (one) => [one.name === undefined ? "the program is held" : named(one.name)],
   release: (one) => [one.durationMs === undefined ? "" : `held for ${lasting(one.durationMs)}`],
   mode_change: (one) => [named(one.words ?? "")],
-  still_marker: (one) => ["asked for", more(one.words)],
+  still_marker: (one) => ["requested", more(one.words)],
   still_capture: (one) => ["taken by ", named(one.name ?? "?")],
   still: (one) => ["failed: ", named(one.name ?? "?"), more(one.words)],
   gap: (one) => [blind(one), more(one.words)],
@@ -336,27 +535,31 @@ function more(text) {
 }
 
 function drawHappened() {
-  const rows = sorted.filter((one) => one.kind in SAID && (one.kind !== "still" || one.status === "failed"));
-  const newest = rows.slice(narrow.matches && !showAll ? -SHOWN_NARROW : -SHOWN).reverse();
+  const lines = sorted.filter((one) => one.kind in SAID && (one.kind !== "still" || one.status === "failed"));
+  const newest = lines.slice(narrow.matches && !showAll ? -SHOWN_NARROW : -SHOWN).reverse();
   byId("happened").replaceChildren(...newest.map((one) => {
     const [tag, name] = tags[one.kind] ?? [one.kind, ""];
     return made("li", name, made("span", "time", clock(one.at)), made("span", "tag", tag), made("span", "said", ...SAID[one.kind](one)));
   }));
   byId("nothing").hidden = newest.length > 0;
-  byId("more").hidden = !narrow.matches || showAll || rows.length <= SHOWN_NARROW;
+  byId("more").hidden = !narrow.matches || showAll || lines.length <= SHOWN_NARROW;
 }
 
-function drawSessions(sessions) {
+function drawSessions() {
   byId("no-sessions").hidden = sessions.length > 0;
   byId("sessions").replaceChildren(...sessions.map((one) => {
-    const top = made("div", "top", named(one.title ?? one.key), made("span", one.status === "live" && !one.leftLive ? "live" : "quiet", one.status));
-    const counts = [`${one.kept} kept`, state?.ledger.state === "none" ? "" : `${one.shipped} in the ledger`,
-      one.waiting && state?.ledger.state !== "none" ? `${one.waiting} waiting` : "", one.dead ? `${one.dead} set aside` : ""].filter(Boolean);
-    const begun = one.startedAt === null ? "" : `${new Date(one.startedAt).toLocaleDateString("en-CA")} ${clock(one.startedAt)}`;
-    const rows = [top, made("p", "", [begun, ...counts].filter(Boolean).join(" · "))];
-    if (one.stillsMissing.length) rows.push(made("p", "note", `${one.stillsMissing.length} still${one.stillsMissing.length > 1 ? "s" : ""} asked for that never arrived`));
-    if (one.leftLive) rows.push(made("p", "note", `still says live; last entry ${clock(one.lastEntry)}`));
-    return made("li", "", ...rows);
+    const live = one.status === "live" && !one.leftLive;
+    const top = made("span", "top", named(one.title ?? one.key), made("span", live ? "live" : "quiet", one.status));
+    const counts = [`${one.kept.toLocaleString("en")} saved`, state?.ledger.state === "none" ? "" : `${one.shipped.toLocaleString("en")} in the ledger`,
+      one.waiting && state?.ledger.state !== "none" ? `${one.waiting} waiting` : "", one.dead ? `${one.dead} rejected` : ""].filter(Boolean);
+    const begun = one.startedAt === null ? "" : `${clocks.day(one.startedAt)} ${clock(one.startedAt)}`;
+    const inside = [top, made("span", "line", [begun, ...counts].filter(Boolean).join(" · "))];
+    if (one.stillsMissing.length) inside.push(made("span", "line note", `${counted(one.stillsMissing.length, "still")} missing`));
+    if (one.leftLive) inside.push(made("span", "line note", `still says live; last entry ${clocks.day(one.lastEntry)} ${clock(one.lastEntry)}`));
+    const link = made("button", "session", ...inside);
+    link.type = "button";
+    link.addEventListener("click", () => cards.open(one.key, true));
+    return made("li", "", link);
   }));
 }
 
@@ -365,18 +568,26 @@ function drawSessions(sessions) {
 for (const input of document.querySelectorAll("input[name=span]")) {
   input.addEventListener("change", () => {
     spanMs = Number(input.value);
-    draw();
+    pin(null);
   });
 }
+byId("unpin").addEventListener("click", () => {
+  pin(null);
+  choose(null);
+});
 byId("more").addEventListener("click", () => {
   showAll = true;
   drawHappened();
 });
-narrow.addEventListener("change", drawHappened);
+narrow.addEventListener("change", () => drawHappened());
+window.addEventListener("resize", () => {
+  measured = 0;
+  draw();
+});
 if (narrow.matches) document.querySelector("input[value='120000']").click();
+line = new Line({ hello: takeHello, happened: takeHappenings, now: takeNow }, { lost, found });
 setInterval(() => {
-  watch();
-  if (!lost) draw();
+  line.watch();
+  if (!line.lost) draw();
 }, 1000);
 setInterval(askSessions, SESSIONS_EVERY_MS);
-connect();
