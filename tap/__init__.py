@@ -24,10 +24,13 @@ if TYPE_CHECKING:
         Timeline,
         Totals,
         asked_events,
+        cameras_frame,
         changes,
         frame,
         open_journal,
         open_ledger,
+        shots_frame,
+        stills_frame,
     )
 
 __all__ = [
@@ -45,10 +48,13 @@ __all__ = [
     "Timeline",
     "Totals",
     "asked_events",
+    "cameras_frame",
     "changes",
     "frame",
     "open_journal",
     "open_ledger",
+    "shots_frame",
+    "stills_frame",
 ]
 
 

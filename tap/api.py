@@ -18,7 +18,7 @@ import asyncio
 import importlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -35,6 +35,9 @@ from tap.core.errors import JournalError, TapError
 from tap.core.merge import Row, fold
 from tap.core.taken import DEFAULT_MODULE
 from tap.history.asking import Asked, asked_events, ms_of_moment
+from tap.history.figures import figures_of
+from tap.history.shots import shots_of
+from tap.history.telling import camera_names
 from tap.history.timeline import ClockStep, Event, Gap, Lane, Span, StillMark, Timeline, Totals, timeline_of
 
 __all__ = [
@@ -52,10 +55,13 @@ __all__ = [
     "Timeline",
     "Totals",
     "asked_events",
+    "cameras_frame",
     "changes",
     "frame",
     "open_journal",
     "open_ledger",
+    "shots_frame",
+    "stills_frame",
 ]
 
 _T = TypeVar("_T")
@@ -236,9 +242,7 @@ def frame(events: Timeline | Iterable[Event], library: Literal["polars", "pandas
     columns: dict[str, list[Any]] = {
         "key": [event.key for event in told],
         "kind": [event.kind for event in told],
-        "at": [
-            datetime.fromtimestamp(event.at // 1000, UTC).replace(microsecond=event.at % 1000 * 1000) for event in told
-        ],
+        "at": [_utc(event.at) for event in told],
         "at_ms": [event.at for event in told],
         **{name: [getattr(event, name) for event in told] for name in _PLAIN},
         "detail": [None if event.detail is None else orjson.dumps(event.detail).decode() for event in told],
@@ -247,6 +251,87 @@ def frame(events: Timeline | Iterable[Event], library: Literal["polars", "pandas
     if name == "polars":
         return module.DataFrame(columns, schema=_polars_schema(module))
     return module.DataFrame(columns).astype({"at": "datetime64[ms, UTC]", "duration_ms": "Int64"})
+
+
+def shots_frame(timeline: Timeline, library: Literal["polars", "pandas"] | None = None) -> Any:
+    """The shots of a session as a data frame, with the columns of the shot list that ``export --format shots`` writes.
+
+    One line a shot in which a camera was on air, in order. ``in`` and ``out`` are times in UTC, ``length`` and
+    ``durationMs`` milliseconds; the columns about files and timecode are of an export alone, which knows the files.
+    """
+    names = camera_names(timeline.lanes)
+    shots = [shot for shot in shots_of(timeline) if shot.camera_id is not None]
+    columns: dict[str, tuple[str, list[Any]]] = {
+        "in": ("at", [shot.start for shot in shots]),
+        "out": ("at", [shot.end for shot in shots]),
+        "length": ("ms", [shot.length for shot in shots]),
+        "camera": ("text", [names.get(shot.camera_id or "") for shot in shots]),
+        "from": ("text", [names.get(shot.from_camera_id or "", shot.from_camera_id) for shot in shots]),
+        "transition": ("text", [shot.transition for shot in shots]),
+        "cameraId": ("text", [shot.camera_id for shot in shots]),
+        "fromCameraId": ("text", [shot.from_camera_id for shot in shots]),
+        "durationMs": ("ms", [shot.duration_ms or None for shot in shots]),
+        "atMs": ("ms", [shot.start for shot in shots]),
+    }
+    return _framed(columns, library)
+
+
+def cameras_frame(timeline: Timeline, library: Literal["polars", "pandas"] | None = None) -> Any:
+    """The cameras of a session as a data frame, one a line, in the order of their lanes, with their numbers."""
+    figures = {one.camera_id: one for one in figures_of(timeline).cameras}
+    names, lanes = camera_names(timeline.lanes), timeline.lanes
+    columns: dict[str, tuple[str, list[Any]]] = {
+        "cameraId": ("text", [lane.camera_id for lane in lanes]),
+        "camera": ("text", [names[lane.camera_id] for lane in lanes]),
+        "role": ("text", [lane.role for lane in lanes]),
+        "status": ("text", [lane.status for lane in lanes]),
+        "onAirMs": ("ms", [lane.on_air_ms for lane in lanes]),
+        "shots": ("ms", [figures[lane.camera_id].shots for lane in lanes]),
+        "cuts": ("ms", [lane.cuts for lane in lanes]),
+        "stills": ("ms", [len(lane.stills) for lane in lanes]),
+        "joined": ("at", [lane.joined_at for lane in lanes]),
+        "left": ("at", [lane.left_at for lane in lanes]),
+    }
+    return _framed(columns, library)
+
+
+def stills_frame(timeline: Timeline, library: Literal["polars", "pandas"] | None = None) -> Any:
+    """The stills of a session as a data frame, one of one camera a line, in the order in which they were taken."""
+    names, stills = camera_names(timeline.lanes), timeline.stills
+    columns: dict[str, tuple[str, list[Any]]] = {
+        "key": ("text", [still.key for still in stills]),
+        "stillId": ("text", [still.still_id for still in stills]),
+        "cameraId": ("text", [still.camera_id for still in stills]),
+        "camera": ("text", [names.get(still.camera_id or "", still.camera_id) for still in stills]),
+        "status": ("text", [still.status for still in stills]),
+        "at": ("at", [still.moment for still in stills]),
+        "requested": ("at", [still.requested_at for still in stills]),
+        "captured": ("at", [still.captured_at for still in stills]),
+        "uploaded": ("at", [still.uploaded_at for still in stills]),
+        "programCameraId": ("text", [still.program_camera_id for still in stills]),
+        "storageKey": ("text", [still.storage_key for still in stills]),
+        "url": ("text", [still.url for still in stills]),
+        "failReason": ("text", [still.fail_reason for still in stills]),
+        "atMs": ("ms", [still.moment for still in stills]),
+    }
+    return _framed(columns, library)
+
+
+def _framed(columns: Mapping[str, tuple[str, list[Any]]], library: str | None) -> Any:
+    """A data frame of columns of texts, whole numbers (``ms``) and moments (``at``: Unix ms)."""
+    name, module = _frames(library)
+    values = {
+        column: [_utc(value) for value in told] if kind == "at" else told for column, (kind, told) in columns.items()
+    }
+    if name == "polars":
+        types = {"text": module.String, "ms": module.Int64, "at": module.Datetime("ms", "UTC")}
+        return module.DataFrame(values, schema={column: types[kind] for column, (kind, _) in columns.items()})
+    types = {"text": "object", "ms": "Int64", "at": "datetime64[ms, UTC]"}
+    return module.DataFrame(values).astype({column: types[kind] for column, (kind, _) in columns.items()})
+
+
+def _utc(at: int | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at // 1000, UTC).replace(microsecond=at % 1000 * 1000)
 
 
 _PLAIN = (

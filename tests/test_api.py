@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from msgspec import structs
 from rich.console import Console
 
 import tap
@@ -22,7 +23,9 @@ from tap.adapters.journal import Journal
 from tap.api import Row, Session, Timeline
 from tap.cli import cli
 from tap.core.model import Entry
-from tap.history.tables import sessions_table
+from tap.history.export.tables import _SHOT_COLUMNS
+from tap.history.shots import shots_of
+from tap.history.tables import print_sessions
 from tap.history.timeline import timeline_of
 from tap.rehearsal.files import write_shoot
 from tap.rehearsal.simulator import SimulatorOptions
@@ -105,6 +108,25 @@ def test_a_timeline_is_a_data_frame(history: tap.History, library: str) -> None:
     assert int(first.timestamp() * 1000) == timeline.events[0].at
     empty = tap.frame([], library)  # type: ignore[arg-type]
     assert empty.shape == (0, 13)
+
+
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+def test_shots_cameras_and_stills_are_data_frames(history: tap.History, library: Any) -> None:
+    """Shots with the names and values of the exported shot list; empty sessions too."""
+    timeline = history.timeline(next(history.sessions()).key)
+    shots = tap.shots_frame(timeline, library)
+    wanted = [shot for shot in shots_of(timeline) if shot.camera_id is not None]
+    names = [name for name in _SHOT_COLUMNS if name not in ("timecode", "file", "position", "fileTimecode")]
+    assert list(shots.columns) == names
+    assert list(shots["atMs"]) == [shot.start for shot in wanted]
+    assert list(shots["length"]) == [shot.length for shot in wanted]
+    assert next(iter(shots["in"])).timestamp() * 1000 == wanted[0].start
+    cameras = tap.cameras_frame(timeline, library)
+    assert list(cameras["onAirMs"]) == [lane.on_air_ms for lane in timeline.lanes]
+    stills = tap.stills_frame(timeline, library)
+    assert list(stills["key"]) == [still.key for still in timeline.stills]
+    bare = structs.replace(timeline, lanes=[], stills=[], events=[])
+    assert [len(made(bare, library)) for made in (tap.shots_frame, tap.cameras_frame, tap.stills_frame)] == [0, 0, 0]
 
 
 def test_without_a_library_for_frames_it_says_so(history: tap.History, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,5 +336,5 @@ def test_a_session_whose_clock_was_set_back_behind_its_start_has_no_length_by_it
     )
     assert told.length_ms is None
     console = Console(file=io.StringIO(), width=120)
-    console.print(sessions_table([row], UTC))
+    print_sessions([row], console, UTC, lambda _: None)
     assert "-0.0 s" not in console.file.getvalue()  # type: ignore[attr-defined]

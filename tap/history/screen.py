@@ -5,6 +5,7 @@ Colour says nothing that a character does not say too, so the picture reads the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 from typing import Any
@@ -21,18 +22,24 @@ from tap.history.words import clock, counted, day, lasting, plain, zone_name
 
 __all__ = ["print_timeline"]
 
-_COLOURS = ("bright_blue", "bright_green", "bright_yellow", "bright_magenta", "bright_cyan", "orange1", "pink1", "tan")
+_COLOURS = ("#3b82d0", "#d06a10", "#1e9a70", "#b0609c", "#2e97b5", "#d0453f", "#8f6ae0", "#938a35")
+"""Each can be read on a black terminal and on a white one: 3:1 at least to both."""
+
 _ON, _LEFT_HALF, _RIGHT_HALF = "█", "▌", "▐"
+_HEIGHTS = "▁▂▃▅█"
+"""By its share of a cell, where several shots are in it."""
 _THERE, _BLIND, _HOLD = "·", "░", "━"
 _STILLS = {"uploaded": "◆", "captured": "◇", "requested": "○", "failed": "✕"}
 _MUSIC, _MARKER = "♪", "▾"
-_STATUS_COLOURS = {"live": "bold bright_red", "complete": "green", "interrupted": "yellow", "unknown": "dim"}
+_STATUS_COLOURS = {"live": "bold red", "complete": "green", "interrupted": "yellow", "unknown": "dim"}
 _BLIND_STYLE = "red"
 _STEPS_MS = [
     *(1000 * step for step in (1, 2, 5, 10, 15, 30)),
     *(60_000 * step for step in (1, 2, 5, 10, 15, 30)),
     *(3_600_000 * step for step in (1, 2, 3, 6, 12, 24)),
 ]
+_LONGEST_LABEL = 60
+"""Cells for a camera's name where the drawing is as wide as it likes: the table below it has the whole name."""
 _LABEL_CELLS = 10
 """Cells for the label of one tick of the clock, with some air."""
 
@@ -89,7 +96,7 @@ class _View:
         marks = [name for name, some in (("marker", timeline.markers), ("music", timeline.music)) if some]
         wanted = max(widest, *(len(name) for name in ("mode", *marks)))
         fits = min(wanted, max(8, width // 4))
-        self._label = wanted if whole else fits
+        self._label = min(wanted, _LONGEST_LABEL) if whole else fits
         self._time = max((len(lasting(lane.on_air_ms)) for lane in timeline.lanes), default=0)
         cells = max(10, width - fits - self._time - 2)
         self._scale = _Scale(timeline.start, timeline.end, cells)
@@ -165,23 +172,28 @@ class _View:
         if timeline.modes:
             yield self._row("mode", _words(timeline.modes, scale), style="dim")
         if timeline.holds:
-            yield self._row("hold", _drawn(timeline.holds, scale, _HOLD, "bright_white"), style="dim")
+            yield self._row("hold", _drawn(timeline.holds, scale, _HOLD, "bold"), style="dim")
         gaps = [Span(start=timeline.start if gap.start is None else gap.start, end=gap.at) for gap in timeline.gaps]
         if gaps:
             yield self._row("gap", _drawn(gaps, scale, _BLIND, _BLIND_STYLE), style="dim")
         for name, events, mark, style in (
-            ("music", timeline.music, _MUSIC, "bright_magenta"),
-            ("marker", timeline.markers, _MARKER, "bright_cyan"),
+            ("music", timeline.music, _MUSIC, "magenta"),
+            ("marker", timeline.markers, _MARKER, "cyan"),
         ):
             if events:
                 moments = [Span(start=event.moment, end=event.moment) for event in events]
                 yield self._row(name, _drawn(moments, scale, mark, style), style="dim")
+
+    def _is_dense(self) -> bool:
+        bars = (mark for lane in self._timeline.lanes for _, mark in _bars(lane.on_air, self._scale))
+        return any(mark in _HEIGHTS[:-1] for mark in bars)
 
     def legend(self) -> Iterator[str]:
         """What the characters stand for: of those that occur."""
         statuses = {still.status for still in self._timeline.stills}
         known: list[tuple[str, str, Any]] = [
             (_ON, "on air", any(lane.on_air for lane in self._timeline.lanes)),
+            (_HEIGHTS[1], "several shots, as high as their share", self._is_dense()),
             (_THERE, "there", self._timeline.lanes),
             (_BLIND, "no signal", self._timeline.gaps),
             (_HOLD, "held", self._timeline.holds),
@@ -270,12 +282,26 @@ def _lines(items: Iterable[str], between: str, width: int) -> Iterator[str]:
 
 
 def _bars(spans: Iterable[Span], scale: _Scale) -> Iterator[tuple[int, str]]:
-    """The cells in which a camera is on air; half a cell is the least that is drawn."""
+    """The cells in which a camera is on air: half a cell where a shot begins or ends, and as high as its share of the
+    cell where several shots, or a short one, are in it."""
     fine = _Scale(scale.start, scale.end, scale.cells * 2)
-    halves = {half for span in spans for half in fine.cover(span)}
-    for index in sorted({half // 2 for half in halves}):
+    length = max(1, scale.end - scale.start)
+    halves: set[int] = set()
+    shares: dict[int, float] = {}
+    shots: Counter[int] = Counter()
+    for span in spans:
+        halves.update(fine.cover(span))
+        covered = scale.cover(span)
+        for index in covered:
+            begin, end = scale.start + index * length / scale.cells, scale.start + (index + 1) * length / scale.cells
+            share = (min(span.end, end) - max(span.start, begin)) / (end - begin)
+            shares[index] = shares.get(index, 0.0) + max(0.0, share)
+            # One that goes on beyond the cell is drawn by its edge.
+            shots[index] += 1 if len(covered) > 1 else 2
+    for index in sorted(shares):
         both = (2 * index in halves, 2 * index + 1 in halves)
-        yield index, _ON if all(both) else _LEFT_HALF if both[0] else _RIGHT_HALF
+        whole = _ON if all(both) else _LEFT_HALF if both[0] else _RIGHT_HALF
+        yield index, whole if shots[index] == 1 else _HEIGHTS[min(4, int(shares[index] * 5))]
 
 
 def _drawn(spans: Iterable[Span], scale: _Scale, character: str, style: str) -> Text:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import signal
 import time
@@ -313,7 +314,9 @@ async def _listen(
             max_size=2**20,
         )
     except OSError as error:
-        raise TapError(f"cannot listen on {host}:{port}: {error}", hint="choose another port, or 0 for any") from None
+        taken = error.errno == errno.EADDRINUSE
+        why = "another program listens there" if taken else error.strerror or str(error)
+        raise TapError(f"cannot listen on {host}:{port}: {why}", hint="choose another --port, or 0 for any") from None
 
 
 # ---------------------------------------------------------------------------------------------- the command

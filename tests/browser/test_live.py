@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import structs
 
-from tap.core.status import Happening, Past, ProgramNow, Reason, ServerNow, SessionKept
+from tap.core.status import Happening, HeadingNow, Past, ProgramNow, Reason, ServerNow, SessionKept
 from tap.history.card import card_json, card_of
 from tap.history.timeline import timeline_of
 from tests.browser.stage import KEY, NAMES, T0, Stage, cuts, health, now, stage
@@ -469,6 +469,19 @@ def test_a_tally_is_red_while_its_camera_is_on_air_and_dark_else(play: Stage, op
     play.tell("now", now(T0 + 601_000, program=ProgramNow("c1", NAMES[1], T0 + 601_000, True)))
     expect(page.locator("body.off")).to_be_visible()
     expect(page.locator("#word")).to_have_text("Off air")
+
+
+def test_a_tally_is_green_while_the_program_goes_over_to_its_camera(play: Stage, opened: Callable[..., Page]) -> None:
+    """As long as the server says so; it is not on air yet."""
+    page = opened(play, "/tally?camera=c1")
+    expect(page.locator("#word")).to_have_text("Off air")
+    play.now = now(T0 + 601_000, heading=HeadingNow("c1", NAMES[1], "Fade"))
+    play.tell("now", play.now)
+    expect(page.locator("body.next")).to_be_visible()
+    expect(page.locator("#word")).to_have_text("Next")
+    play.now = now(T0 + 602_000, program=ProgramNow("c1", NAMES[1], T0 + 602_000, True))
+    play.tell("now", play.now)
+    expect(page.locator("body.on")).to_be_visible()
 
 
 def test_a_tally_is_found_by_name_in_any_case_and_offers_what_there_is(

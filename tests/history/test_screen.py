@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tap.core.merge import Row
-from tap.history.screen import print_timeline
+from tap.core.palette import contrast
+from tap.history.screen import _COLOURS, print_timeline
 from tap.history.timeline import Timeline, timeline_of
 from tests.history.test_timeline import A, B, camera, cut, event, gap, off_air, session, still
 
@@ -151,3 +152,28 @@ def test_off_air_and_markers_are_shown_and_a_clock_that_was_set_is_told() -> Non
     assert "▾ marker" in text
     assert "the server's clock was set back by 5.0 s before 13:07:11; times here go on by the clock before" in lines
     assert "2026-11-18 13:06:40 to 13:07:40 CEST · 1:00" in lines
+
+
+def test_many_shots_in_a_cell_are_as_high_as_their_share() -> None:
+    """Three hours with a cut each two seconds are no solid row."""
+    rows = [session({"programCameraId": "a"}, end=10_800), camera("a", name="Anna"), camera("b", name="Ben")]
+    for number in range(900):
+        rows += [cut(12 * number + 10, "b", "a"), cut(12 * number + 12, "a", "b")]
+    text = shown(timeline_of(rows), 100)
+    lanes = {line.split(" ")[0]: line for line in text.splitlines() if line.count("▁") > 60 or line.count("█") > 60}
+    assert set(lanes) == {"Anna", "Ben"}
+    assert "several shots, as high as their share" in text
+
+
+def test_a_name_of_300_letters_pushes_no_lane_away() -> None:
+    rows = [session({"programCameraId": "a"}), camera("a", name="n" * 300), camera("b", name="Ben")]
+    file = io.StringIO()
+    print_timeline(timeline_of(rows), Console(file=file, width=1_000_000, highlight=False), ZONE, width=80)
+    lane = next(line for line in file.getvalue().splitlines() if "█" in line and "nnn" in line)
+    assert lane.index("█") < 70
+    assert "n" * 300 in file.getvalue(), "the table has all of it"
+
+
+@pytest.mark.parametrize("ground", ["#000000", "#ffffff"])
+def test_the_colours_can_be_read_on_a_black_terminal_and_on_a_white_one(ground: str) -> None:
+    assert min(contrast(colour, ground) for colour in _COLOURS) >= 3

@@ -1,4 +1,5 @@
-// A tally light: a whole screen that is red while one camera is on air. Names go into textContent and nowhere else.
+// A tally light: a whole screen that is red while one camera is on air, green while
+// the program goes over to it. Names go into textContent and nowhere else.
 import { Line, byId, lasting, made, named, say } from "/common.js";
 
 const wanted = (new URLSearchParams(location.search).get("camera") ?? "").trim();
@@ -33,6 +34,8 @@ function draw() {
   const on = program !== null && program.cameraId !== null && program.cameraId === (mine?.id ?? wanted);
   if (on && program.sure) return show("on", "On air", `for ${lasting(Date.now() + offset - program.since)}`);
   if (program === null || !program.sure) return show("lost", "Not known", "what is on air has not been told yet");
+  const leads = state.heading?.cameraId ?? null;
+  if (leads !== null && leads === mine?.id) return show("next", "Next", "the program is going over to this camera");
   return show("off", mine === null ? "Not there" : "Off air", mine === null ? "No camera of this name is known now." : "");
 }
 
