@@ -31,7 +31,7 @@ export interface Kept {
   calls: StoredCall[];
 }
 
-const HEADER = `${JSON.stringify({ ledger: 1, note: "multicam-tap's local ledger; this is no Convex" })}\n`;
+const HEADER = `${JSON.stringify({ ledger: 1, note: "multicam-tap's local ledger; this is not Convex" })}\n`;
 
 export class Journal {
   private file: number | undefined;

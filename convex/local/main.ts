@@ -22,7 +22,7 @@ as a deployment's admin key may call internal functions too, as with "npx convex
 `;
 
 const NOTICE =
-  "This is no Convex: it is the ledger's own functions on convex-test, for demos and tests, on this machine only. " +
+  "This is not Convex: it is the ledger's own functions on convex-test, for demos and tests, on this machine only. " +
   "It shows that rows are right, not how fast or how safe a deployment is.";
 
 const PARENT_EVERY_MS = 250;

@@ -115,7 +115,7 @@ export class LocalServer {
 
   private async call(kind: Kind | undefined, body: Buffer, isOwner: boolean): Promise<Reply> {
     const asked = requestIn(body);
-    if (asked === undefined) return problem(400, "BadJsonBody", "the body is no call: {path, args, format}");
+    if (asked === undefined) return problem(400, "BadJsonBody", "the body is not a call: {path, args, format}");
     try {
       const args = decodeArgs(asked.args, asked.format);
       const value = await this.options.ledger.call(kind, asked.path, args, isOwner);
@@ -196,7 +196,7 @@ function failed(message: string, data?: string): Reply {
 }
 
 function spoiltStatus({ status, retryAfter }: Fault): Reply {
-  const fault = problem(status, status === 429 ? "TooManyRequests" : "Overloaded", "this was asked for by a test");
+  const fault = problem(status, status === 429 ? "TooManyRequests" : "Overloaded", "a test requested this");
   return retryAfter === undefined ? fault : { ...fault, headers: { ...fault.headers, "Retry-After": String(retryAfter) } };
 }
 

@@ -27,7 +27,7 @@ export function encode(value: JSONValue): string {
 export function decodeArgs(args: unknown, format: Format): Record<string, Value> {
   // Clients send the one argument bare or as a list of it.
   const only: unknown = Array.isArray(args) ? (args[0] ?? {}) : (args ?? {});
-  if (typeof only !== "object" || only === null) throw new Error("the arguments are no object");
+  if (typeof only !== "object" || only === null) throw new Error("the arguments are not an object");
   const values = (format === "json" ? only : jsonToConvex(only as JSONValue)) as Record<string, Value>;
   checkCall(values);
   return values;

@@ -41,7 +41,7 @@ function problemsIn(out) {
   return [
     ...different(ours, expectedModules()),
     ...FUNCTIONS.filter((name) => !new RegExp(`\\b${name}\\b`).test(production)).map((name) => `${name} is missing`),
-    ...having(/convex-test|this is no Convex/i).map((path) => `${path} holds something of the local ledger`),
+    ...having(/convex-test|this is not Convex/i).map((path) => `${path} holds something of the local ledger`),
     ...having(/from\s*["']node:|require\(/).map((path) => `${path} imports Node`),
     ...modules.filter(({ environment }) => environment !== "isolate").map(({ path }) => `${path} would run in Node`),
   ];

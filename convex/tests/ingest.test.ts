@@ -139,7 +139,7 @@ describe("a batch", () => {
         outcome: "rejected",
         code: "time",
         field: "at",
-        reason: "The time is no whole number of Unix milliseconds between the years 2000 and 2100.",
+        reason: "The time is not a whole number of Unix milliseconds between the years 2000 and 2100.",
       },
     ]);
   });

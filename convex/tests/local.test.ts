@@ -108,8 +108,8 @@ describe("the HTTP API", () => {
 
   test("says at its start, in words, that it is no Convex", async () => {
     const local = await start();
-    expect(local.ready.notice).toMatch(/This is no Convex/);
-    expect(local.said()).toMatch(/This is no Convex/);
+    expect(local.ready.notice).toMatch(/This is not Convex/);
+    expect(local.said()).toMatch(/This is not Convex/);
   });
 
   test("tells what was thrown on purpose with its data, and anything else as a bare server error", async () => {

@@ -721,7 +721,7 @@ def test_one_bad_entry_among_many_is_set_aside_with_its_reason(tmp_path: Path, l
             local.clear()
         assert (
             reasons[events[20].key]
-            == "type: The value has the wrong type, is no finite number, or is no valid Unicode text. (at)"
+            == "type: The value has the wrong type, is not a finite number, or is not valid Unicode text. (at)"
         )
         assert reasons[events[30].key].startswith("server_error: ")
         assert "größe" in reasons[events[40].key]

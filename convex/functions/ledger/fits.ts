@@ -91,7 +91,7 @@ function misfit(validator: GenericValidator, value: unknown, at: string, isId: I
 
 function misfitInside(fields: Readonly<Record<string, GenericValidator>>, value: Record<string, unknown>, at: string, isId: IsId): Misfit | undefined {
   const stranger = Object.keys(value).find((name) => !Object.hasOwn(fields, name));
-  if (stranger !== undefined) return { field: join(at, stranger), words: "is no column of this table" };
+  if (stranger !== undefined) return { field: join(at, stranger), words: "is not a column of this table" };
   return first(Object.entries(fields), ([name, field]) => {
     if (Object.hasOwn(value, name)) return misfit(field, value[name], join(at, name), isId);
     return unless(field.isOptional === "optional", join(at, name), "is required, and missing");

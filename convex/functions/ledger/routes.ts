@@ -80,7 +80,7 @@ const ingest =
     const bytes = await request.arrayBuffer();
     if (bytes.byteLength > MAX_BODY_BYTES) return failure(413, "size", "The body is too large: send fewer entries.");
     const text = textOf(bytes);
-    if (text === undefined) return failure(400, "json", "The body is no JSON.");
+    if (text === undefined) return failure(400, "json", "The body is not JSON.");
     const answers: unknown = await ctx.runMutation(ingestText, { ...keyed(key), text });
     return json(200, { answers });
   };
