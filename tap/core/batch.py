@@ -1,9 +1,10 @@
 """The parts of one batch, in the order in which they happened.
 
-All of them come at once, so nothing waits for it. Three orders are possible: by their times (at one time what is told
-as such comes before the state that shows it, then by ``seq``), by ``seq`` alone, and as they stand. Each says something
-of how the desk went: a cut says which camera it came from, a state shows what is on. The order that contradicts itself
-least is the one that happened; where two do so alike, times are believed before numbers, and numbers before the place.
+All of them come at once, so nothing waits for it. Four orders are possible: by their times (at one time what is told
+as such comes before the state that shows it, then by ``seq``), by ``seq`` alone, as they stand, and with each state put
+after the change that it shows (for who counts each type by itself). Each says something of how the desk went: a cut says
+which camera it came from, a state shows what is on. The order that contradicts itself least is the one that happened;
+where two do so alike, times are believed before numbers, and numbers before the place.
 """
 
 from __future__ import annotations
@@ -31,8 +32,11 @@ def in_order(readings: Sequence[Reading], orders: SeqOrders, state: State) -> Se
     ]
     if possible[0] == stands:
         return readings
-    best = min(possible, key=lambda order: _contradictions([readings[place] for place in order], state))
-    return [readings[place] for place in best]
+    odd = [_contradictions([readings[place] for place in order], state) for order in possible]
+    if min(odd):
+        possible.append(_by_what_fits(readings, told, state))
+        odd.append(_contradictions([readings[place] for place in possible[-1]], state))
+    return [readings[place] for place in possible[odd.index(min(odd))]]
 
 
 def _by_time(readings: Sequence[Reading], told: Sequence[Told | None], orders: SeqOrders) -> list[int] | None:
@@ -49,6 +53,27 @@ def _by_number(told: Sequence[Told | None], orders: SeqOrders) -> list[int] | No
         return None
     numbers = _carried([None if one is None else one.seq for one in told])
     return sorted(range(len(told)), key=numbers.__getitem__)
+
+
+def _by_what_fits(readings: Sequence[Reading], told: Sequence[Told | None], state: State) -> list[int]:
+    """Changes and states each by time and number; a state comes as soon as it shows what is so, else after a change."""
+    times = _times(told) if any(one is not None and one.at is not None for one in told) else [0] * len(told)
+    numbers = _carried([0] + [None if one is None else one.seq for one in told])[1:]
+    order = sorted(range(len(told)), key=lambda place: (times[place], numbers[place], place))
+    changes = [place for place in order if not _kind(readings[place])[1]]
+    states = [place for place in order if _kind(readings[place])[1]]
+    now, found = _known(state), list[int]()
+    while changes or states:
+        # What a dissolve may hide fits too, but proves nothing: there the next change goes first.
+        so = {**now, "hidden": ()}
+        fits = bool(states) and not sum(_contradicts(o, so) for o in readings[states[0]].observations)
+        # A greeting comes first, whatever fits.
+        greets = bool(changes) and not _kind(readings[changes[0]])[0]
+        place = (states if (fits and not greets) or not changes else changes).pop(0)
+        for o in readings[place].observations:
+            _contradicts(o, now)
+        found.append(place)
+    return found
 
 
 def _times(told: Sequence[Told | None]) -> list[int]:
@@ -81,9 +106,13 @@ def _kind(reading: Reading) -> tuple[bool, bool]:
 
 def _contradictions(readings: Sequence[Reading], state: State) -> int:
     """How often, read in this order, one part does not fit what those before it left."""
-    aspects = {"program": state.program, "hold": state.hold, "mode": state.mode}
-    now = {name: aspect.value for name, aspect in aspects.items() if aspect.known and aspect.sure}
+    now = _known(state)
     return sum(_contradicts(one, now) for reading in readings for one in reading.observations)
+
+
+def _known(state: State) -> dict[str, Any]:
+    aspects = {"program": state.program, "hold": state.hold, "mode": state.mode}
+    return {name: aspect.value for name, aspect in aspects.items() if aspect.known and aspect.sure}
 
 
 def _contradicts(o: Observation, now: dict[str, Any]) -> int:
@@ -95,7 +124,10 @@ def _contradicts(o: Observation, now: dict[str, Any]) -> int:
             odd = elsewhere + (now.get("program", UNSET) == o.to)
             # While a dissolve runs, a state may show what was on before, or nothing.
             dissolves = bool(o.duration_ms) and o.transition not in {None, "cut"}
-            now["hidden"] = {now.get("program"), None} if dissolves else set()
+            before = now.get("program") if o.from_ is UNSET else o.from_
+            now["hidden"] = {now.get("program"), before, None}
+            if not dissolves:
+                now["hidden"] = set()
             now["program"] = o.to
         case HoldOn() | Release():
             odd = int(now.get("hold", UNSET) == isinstance(o, HoldOn))

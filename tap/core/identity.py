@@ -5,7 +5,8 @@ judged before what is newer, by the best that a frame carries:
 
 1. **Its own id**, within one life of the server and one session, whatever its time says. After a new start ids begin
    anew: then it is the same only where the time is the same too.
-2. **Its time and what it is about**, where it has no id. Where ``seq`` says that it is newer, it is another.
+2. **Its time and what it is about**, where it has no id. Where ``seq`` says that it is newer, or its other words differ
+   though it is no history told again, it is another.
 3. **Its number and what it is about**, where it has no time either.
 
 What has none of the three cannot be told from a repetition: a change of what is on air is then believed, and counted.
@@ -14,6 +15,7 @@ What has none of the three cannot be told from a repetition: a change of what is
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -36,7 +38,7 @@ from tap.core.model import (
 )
 from tap.core.state import Seen, Session, State
 
-__all__ = ["Identity", "Name", "name_of"]
+__all__ = ["Identity", "Name", "name_of", "words_of"]
 
 _STILLS = frozenset({"asked", "captured", "uploaded", "failed"})
 """No two stills of one camera in one ms: there a newer number is only the number of another telling."""
@@ -48,6 +50,8 @@ _LOOKED_BACK = 8
 """Sessions that are over in which a frame is looked for too."""
 _AGAIN_MS = 10_000
 """What carries nothing to know it by may be a repetition of what was told so shortly before."""
+_MOST_WORDS = 8
+"""Different words that are remembered of frames that share a time and what they are about."""
 _SHORT = 80
 """Characters: what is longer is remembered by its digest."""
 
@@ -97,6 +101,22 @@ def ident_of(name: Name, told: Told, scope: str | None, numbering: int) -> str |
     return None
 
 
+def words_of(o: Observation) -> int:
+    """What a change says beside its name, in a number: two that share a time and a camera may differ in it."""
+    match o:
+        case Cut():
+            said: tuple[object, ...] = (o.from_, o.trigger, o.transition, o.duration_ms)
+        case HoldOn():
+            said = (o.by, o.reason)
+        case Release():
+            said = (o.by,)
+        case ModeChanged():
+            said = (o.from_,)
+        case _:
+            return 0
+    return zlib.crc32(repr(said).encode("utf-8", "surrogatepass"))
+
+
 def brief(text: str) -> str:
     """``text`` as it is remembered: a long one by its digest."""
     if len(text) <= _SHORT:
@@ -122,12 +142,29 @@ class Identity:
             for seen, own in self._found(ident)
         )
 
+    def differs(self, name: Name, told: Told, scope: str | None, words: int) -> bool:
+        """Whether each frame of this name and time said something else, and ``seq`` does not say that it is older."""
+        ident = ident_of(name, told, scope, self._state.numbering)
+        if ident is None or name.own_id is not None or told.at is None:
+            return False
+        return all(
+            seen.words and words not in seen.words and not _is_counted_after(seen, told, scope)
+            for seen, _ in self._found(ident)
+        )
+
     def is_coarse(self, name: Name, told: Told) -> bool:
         """Whether what is known of this frame is only a time in whole seconds: another may share it."""
         return name.own_id is None and told.at is not None and told.at % 1000 == 0 and not self._state.fine
 
     def remember(
-        self, name: Name, told: Told, scope: str | None, session: Session | None, *, changes: bool = False
+        self,
+        name: Name,
+        told: Told,
+        scope: str | None,
+        session: Session | None,
+        *,
+        changes: bool = False,
+        words: int = 0,
     ) -> None:
         """Keep this frame, to know it again; ``changes``: and it is believed to change something."""
         ident = ident_of(name, told, scope, self._state.numbering)
@@ -137,7 +174,9 @@ class Identity:
             return
         state = self._state
         about = "" if name.own_id is None else brief(name.subject)
-        seen = Seen(state.era, told.at, None if scope is None else told.seq, scope, state.boots, about)
+        before = [word for seen, _ in self._found(ident) for word in seen.words]
+        said = list(dict.fromkeys([*before, words]))[-_MOST_WORDS:] if words else []
+        seen = Seen(state.era, told.at, None if scope is None else told.seq, scope, state.boots, about, said)
         if session is not None:
             session.seen[ident] = seen
             self.noted(session, ident)
@@ -197,6 +236,13 @@ class Identity:
         if scope is None or seen.scope != scope or seen.seq is None or told.seq is None:
             return False
         return told.seq > seen.seq
+
+
+def _is_counted_after(seen: Seen, told: Told, scope: str | None) -> bool:
+    """Whether what was seen has a higher number than this frame."""
+    if scope is None or seen.scope != scope or seen.seq is None or told.seq is None:
+        return False
+    return told.seq < seen.seq
 
 
 def _is_counted_before(seen: Seen, told: Told, scope: str | None) -> bool:

@@ -17,7 +17,7 @@ from tap.core.book import Book, side_fields, told_at
 from tap.core.cameras import Cameras
 from tap.core.codec import session_key, sub_key
 from tap.core.confirming import Confirming
-from tap.core.identity import name_of
+from tap.core.identity import name_of, words_of
 from tap.core.mapping import Dialect
 from tap.core.media import files_of, tell
 from tap.core.memory import Memory
@@ -1047,7 +1047,8 @@ class Machine:
         if name is None:
             return Place.NEWEST
         changes = not (aspect.known and aspect.sure and aspect.value == value)
-        place = self._order.place(name, told, aspect, changes=changes, follows=follows)
+        words = words_of(o)
+        place = self._order.place(name, told, aspect, changes=changes, follows=follows, words=words)
         if place is Place.SAME:
             self.is_news = False
             return place
@@ -1055,7 +1056,7 @@ class Machine:
             place = Place.SAME  # a snapshot told it first
             aspect.guessed = None
         scope, running = self._order.scope(told), self._book.running()
-        self._order.identity.remember(name, told, scope, running, changes=changes)
+        self._order.identity.remember(name, told, scope, running, changes=changes, words=words)
         if place is Place.NEWEST:
             before = aspect.late
             if before is not None and before[2] != self.state.epoch:
@@ -1134,6 +1135,8 @@ class Machine:
         if place is Place.SAME:
             return
         told_from = o.from_ if o.from_ is not UNSET else None
+        if place is Place.LATE and self._shown_before_it_began(o):
+            place = Place.NEWEST
         if place is Place.LATE:
             self._write_cut(o, told_from, late=True)
             if program.late is not None:  # it may yet be what is on
@@ -1166,6 +1169,16 @@ class Machine:
         """
         guessed = program.guessed is not None and (o.told.at is None or o.told.at <= program.guessed)
         return o.cut_id is not None and isinstance(o.from_, str) and o.from_ != o.to and not guessed
+
+    def _shown_before_it_began(self, o: Cut) -> bool:
+        """Whether the snapshot that makes this dissolve late only shows what it leads away from, within its length."""
+        program, length = self.state.program, o.duration_ms
+        if not length or o.transition in {None, "cut"} or not isinstance(o.from_, str) or self._order.is_history(o.told):
+            return False
+        mark = program.mark
+        if mark is None or mark.explicit is not None or program.value != o.from_ or not program.sure:
+            return False
+        return mark.at is not None and o.told.at is not None and 0 <= mark.at - o.told.at <= length
 
     def _follows(self, o: Cut) -> bool | None:
         """Whether a cut comes from what is on (True), or fills a hole in the chain (False); None: it does not say."""

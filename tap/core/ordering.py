@@ -114,8 +114,8 @@ class Order:
     def _behind(self, track: Track, told: Told, connection: Connection, *, explicit: bool) -> None:
         """A number that is lower than one before: something late, or another count."""
         dated = told.at is not None and track.at is not None and track.clock == self._state.clock
-        newer = dated and told.at is not None and track.at is not None and told.at > track.at
-        old = dated and not newer
+        ahead = told.at - track.at if dated and told.at is not None and track.at is not None else 0
+        newer, old = ahead > 0, ahead < 0  # equal times say nothing
         first = track.connection != connection.number and not (explicit and old)
         if not old:  # else its time says so too, and the number is right
             track.behind += 1
@@ -175,17 +175,22 @@ class Order:
             name = f"c{connection.number}"
         return f"{name}#{state.epoch}" if state.epoch else name
 
-    def place(self, name: Name, told: Told, aspect: Aspect, *, changes: bool, follows: bool | None = None) -> Place:
+    def place(
+        self, name: Name, told: Told, aspect: Aspect, *, changes: bool, follows: bool | None = None, words: int = 0
+    ) -> Place:
         """Where this explicit frame belongs.
 
         Args:
+            words: What it says beside its name (``identity.words_of``).
             aspect: What it is told of.
             changes: It would change what is known of that.
             follows: It says that it comes from what is on now (True), or from something else (False).
         """
         scope = self.scope(told)
-        if self.identity.known(name, told, scope) and not (changes and self._may_be_another(name, told, aspect, scope)):
-            return Place.SAME
+        if self.identity.known(name, told, scope):
+            other = words and not self.is_history(told) and self.identity.differs(name, told, scope, words)
+            if not other and not (changes and self._may_be_another(name, told, aspect, scope)):
+                return Place.SAME
         return self._placed(name, told, aspect, scope, follows)
 
     def _may_be_another(self, name: Name, told: Told, aspect: Aspect, scope: str | None) -> bool:

@@ -166,6 +166,8 @@ class Seen(Struct, array_like=True):
     """Of which boot, counted."""
     subject: str = ""
     """What it was about, where it has an id of its own."""
+    words: list[int] = field(default_factory=list)
+    """What else it said, each telling of it in other words once (see ``identity.words_of``)."""
 
 
 class Track(Struct, array_like=True):

@@ -28,6 +28,8 @@ _COLUMNS = (
     *("width", "height", "bytes", "sha256", "failReason", "programCameraId", "programCameraName"),
 )
 
+_READ_TOGETHER_MS = 500
+"""Frames that are read within this time after one another may have waited for a tap that stood still."""
 _CLOCK_SET_MS = 2_000
 """A server's clock that is off by this much more or less than before was set meanwhile."""
 _AGAIN_MS = 2_000
@@ -482,6 +484,17 @@ def _moment(status: str, fields: dict[str, Any], told: Told) -> tuple[int, int]:
     return 0, told_at(told)
 
 
+def _is_of_one_clock(at: int, mono: int, told: Told, offset: int) -> bool:
+    """Whether a change of this time, read at ``mono``, was dated by the clock that dates this frame.
+
+    What was read together was told by one clock: where the offsets differ, the tap stood still.
+    """
+    if abs(at - mono - offset) < _CLOCK_SET_MS:
+        return True
+    together = 0 <= told.stamp.mono - mono <= _READ_TOGETHER_MS
+    return together and told.at is not None and 0 <= told.at - at
+
+
 def program_at(state: State, told: Told, at: int) -> str | None:
     """The camera that was live at ``at``, as far as the last changes tell; None: none, or not known.
 
@@ -496,7 +509,7 @@ def program_at(state: State, told: Told, at: int) -> str | None:
     mono = min(told.stamp.mono, at - offset)
     live: str | None = None
     for change in state.history:
-        if by_server and change.at is not None and abs(change.at - change.mono - offset) < _CLOCK_SET_MS:
+        if by_server and change.at is not None and _is_of_one_clock(change.at, change.mono, told, offset):
             later = change.at > at
         else:
             later = change.mono > mono

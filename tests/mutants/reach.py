@@ -1,0 +1,64 @@
+"""Which tests run a line, and how long each takes: so that a change is tried on the tests that could notice it alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from coverage import CoverageData
+
+_QUIET = ["-q", "-p", "no:cacheprovider", "-m", "not slow and not obs"]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What one run of the unchanged tests showed."""
+
+    by_line: dict[tuple[str, int], frozenset[str]]
+    by_file: dict[str, frozenset[str]]
+    seconds: dict[str, float]
+
+    def tests_of(self, path: str, line: int) -> list[str]:
+        """The tests that run this line, the quickest first; of a line that runs at import, all that use the module."""
+        found = self.by_line.get((path, line))
+        if found is None:
+            return []
+        return sorted(found or self.by_file.get(path, ()), key=lambda test: (self.seconds.get(test, 1.0), test))
+
+
+def measured(root: Path, tests: Sequence[str], workers: int) -> Reach:
+    """Runs the tests of `root` once. Exits if they are not green: nothing can be said then."""
+    junit = root / ".mutants-junit.xml"
+    command = [sys.executable, "-m", "pytest", *_QUIET, "-n", str(workers), f"--junitxml={junit}"]
+    command += ["-o", "junit_family=xunit1", "--cov=tap", "--cov-context=test", "--cov-report=", *tests]
+    done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"the tests are red before anything is changed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
+    return Reach(*_reached(root), _seconds(junit))
+
+
+def _reached(root: Path) -> tuple[dict[tuple[str, int], frozenset[str]], dict[str, frozenset[str]]]:
+    data = CoverageData(str(root / ".coverage"))
+    data.read()
+    by_line: dict[tuple[str, int], frozenset[str]] = {}
+    by_file: dict[str, set[str]] = defaultdict(set)
+    for file in data.measured_files():
+        path = str(Path(file).relative_to(root))
+        for line, contexts in data.contexts_by_lineno(file).items():
+            tests = frozenset(context.partition("|")[0] for context in contexts if context)
+            by_line[path, line] = tests
+            by_file[path] |= tests
+    return by_line, {path: frozenset(found) for path, found in by_file.items()}
+
+
+def _seconds(junit: Path) -> dict[str, float]:
+    """What each test took, by the id that coverage gives it."""
+    return {
+        f"{case.get('file')}::{case.get('name')}": float(case.get("time") or 0.0)
+        for case in ElementTree.parse(junit).getroot().iter("testcase")
+    }
