@@ -1,10 +1,10 @@
 """The parts of one batch, in the order in which they happened.
 
 All of them come at once, so nothing waits for it. Four orders are possible: by their times (at one time what is told
-as such comes before the state that shows it, then by ``seq``), by ``seq`` alone, as they stand, and with each state put
-after the change that it shows (for who counts each type by itself). Each says something of how the desk went: a cut says
-which camera it came from, a state shows what is on. The order that contradicts itself least is the one that happened;
-where two do so alike, times are believed before numbers, and numbers before the place.
+as such comes before the state that shows it, then by ``seq``), by ``seq`` alone, as they stand, and with each state
+after the change that it shows (for who counts each type by itself). Each says something of how the desk went: a cut
+says which camera it came from, a state shows what is on. The order that contradicts itself least is the one that
+happened; where two do so alike, times are believed before numbers, and numbers before the place.
 """
 
 from __future__ import annotations
@@ -106,8 +106,12 @@ def _kind(reading: Reading) -> tuple[bool, bool]:
 
 def _contradictions(readings: Sequence[Reading], state: State) -> int:
     """How often, read in this order, one part does not fit what those before it left."""
-    now = _known(state)
-    return sum(_contradicts(one, now) for reading in readings for one in reading.observations)
+    now, odd, read = _known(state), 0, list[Observation]()
+    for one in (one for reading in readings for one in reading.observations):
+        if one not in read:  # what is told twice says nothing more
+            odd += _contradicts(one, now)
+            read.append(one)
+    return odd
 
 
 def _known(state: State) -> dict[str, Any]:

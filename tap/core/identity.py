@@ -131,6 +131,8 @@ class Identity:
         self._state = state
         self.noted: Callable[[Session, str], None] = lambda _session, _ident: None
         """Told of what a session has to remember from now on."""
+        self.in_history: Callable[[Told], bool] = lambda _told: False
+        """Whether a frame may be one of those that are told again when a connection begins."""
 
     def known(self, name: Name, told: Told, scope: str | None, *, counted: bool = False) -> bool:
         """Whether this frame was told before; ``counted``: a newer number makes another of what has only a time."""
@@ -143,13 +145,23 @@ class Identity:
         )
 
     def differs(self, name: Name, told: Told, scope: str | None, words: int) -> bool:
-        """Whether each frame of this name and time said something else, and ``seq`` does not say that it is older."""
+        """Whether each frame of this name and time said something else."""
         ident = ident_of(name, told, scope, self._state.numbering)
         if ident is None or name.own_id is not None or told.at is None:
             return False
-        return all(
-            seen.words and words not in seen.words and not _is_counted_after(seen, told, scope)
-            for seen, _ in self._found(ident)
+        return all(seen.words and words not in seen.words for seen, _ in self._found(ident))
+
+    def is_counted_on(self, name: Name, told: Told, scope: str | None) -> bool:
+        """Whether each frame of this name and time had a lower number, though the count seemed to begin anew since."""
+        ident = ident_of(name, told, scope, self._state.numbering)
+        seen = [seen for seen, _ in self._found(ident)] if ident is not None and scope is not None else []
+        return bool(seen) and all(
+            one.scope is not None
+            and one.scope.partition("#")[0] == (scope or "").partition("#")[0]
+            and one.seq is not None
+            and told.seq is not None
+            and told.seq > one.seq
+            for one in seen
         )
 
     def is_coarse(self, name: Name, told: Told) -> bool:
@@ -226,7 +238,7 @@ class Identity:
             if told.at is not None or seen.at is not None:
                 return seen.at == told.at
             alike = seen.boot == self._state.boots and seen.subject == brief(name.subject)
-            return alike and (own or _is_counted_before(seen, told, scope))
+            return alike and (own or _is_counted_before(seen, told, scope) or self.in_history(told))
         return True
 
     def _is_later(self, seen: Seen, name: Name, told: Told, scope: str | None) -> bool:
@@ -236,13 +248,6 @@ class Identity:
         if scope is None or seen.scope != scope or seen.seq is None or told.seq is None:
             return False
         return told.seq > seen.seq
-
-
-def _is_counted_after(seen: Seen, told: Told, scope: str | None) -> bool:
-    """Whether what was seen has a higher number than this frame."""
-    if scope is None or seen.scope != scope or seen.seq is None or told.seq is None:
-        return False
-    return told.seq < seen.seq
 
 
 def _is_counted_before(seen: Seen, told: Told, scope: str | None) -> bool:

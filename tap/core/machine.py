@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from tap.core.book import Book, side_fields, told_at
 from tap.core.cameras import Cameras
@@ -761,7 +761,7 @@ class Machine:
             return
         self.state.frames_seen = True
         if self._is_known(o.session):
-            self._rename(o.session, o.told)
+            self._rename(self._unknown_of(o), o.told)
             if self.state.session is not None and self.state.session.status != "live":
                 self._resume(_Cause(o.told))
         else:
@@ -771,13 +771,25 @@ class Machine:
     def _is_over(self, o: SessionStarted) -> bool:
         """Whether this start, told again after a reconnect, is of a session that was seen to end."""
         info, at = o.session, o.told.at
-        if at is None or not self._order.is_history(o.told):
+        if at is None:
+            again = self._order.in_history(o.told) and info.id is not None
+            return again and any(over.id == info.id and over.status == "complete" for over in self.state.ended)
+        if not self._order.is_history(o.told):
             return False
         return any(over.id == info.id and at <= (over.completed_at or 0) for over in self.state.ended)
 
     def _session_updated(self, o: SessionUpdated) -> None:
         if self._is_known(o.session) and not self._session_repeated(o):
             self._rename(o.session, o.told)
+
+    def _unknown_of(self, o: SessionStarted) -> SessionInfo:
+        """What a start says of a session that runs: without a time it may be old, and changes no name that is known."""
+        session, info = self.state.session, o.session
+        if o.told.at is not None or session is None:
+            return info
+        title = UNSET if session.title is not None else info.title
+        notes = UNSET if session.notes is not None else info.notes
+        return structs.replace(info, title=title, notes=notes)
 
     def _rename(self, info: SessionInfo, told: Told) -> None:
         session = self._book.running()
@@ -1012,6 +1024,8 @@ class Machine:
             aspect.last = aspect.mark
         if explicit or changed:
             aspect.guessed = aspect.late = None
+        elif aspect.late is not None and told.stamp.mono - aspect.late[1] >= self._policy.settle_ms:
+            aspect.late = None  # what was told late is shown not to be so
         aspect.value, aspect.known, aspect.sure = value, True, True
 
     def _set_program(self, value: str | None, told: Told, *, explicit: bool) -> None:
@@ -1059,8 +1073,8 @@ class Machine:
         self._order.identity.remember(name, told, scope, running, changes=changes, words=words)
         if place is Place.NEWEST:
             before = aspect.late
-            if before is not None and before[2] != self.state.epoch:
-                # The numbers began anew: what was told before under low ones was no older than this.
+            if before is not None and (before[2] != self.state.epoch or self._follows_late(o, before)):
+                # It was no older than this: the numbers began anew since, or this goes on from it.
                 aspect.value, aspect.late = before[0], None
             self._order.current(told)
             self._signal(Signal.CHANGED, _Cause(told))
@@ -1072,10 +1086,19 @@ class Machine:
                 aspect.late = None if past else (value, told.stamp.mono, self.state.epoch)
         return place
 
-    def _turned_out(self, aspect: Aspect, value: Any) -> bool:
-        """Whether a snapshot shows what was told by a frame that was only taken for late."""
+    def _follows_late(self, o: Observation, late: tuple[Any, int, int]) -> bool:
+        """Whether this newest change leads away from what a frame told that was only taken for late."""
+        return isinstance(o, ModeChanged) and o.from_ == late[0] != o.to and self.state.mono - late[1] <= _LATE_MS
+
+    @staticmethod
+    def _turned_out(aspect: Aspect, value: Any) -> bool:
+        """Whether a snapshot shows what was told by a frame that was only taken for late: it was the change itself."""
         late = aspect.late
-        return late is not None and late[0] == value and self.state.mono - late[1] <= _LATE_MS
+        if late is None or late[0] != value:
+            return False
+        if aspect.mark is not None:
+            aspect.mark.explicit = late[1]
+        return True
 
     @staticmethod
     def _guessed(aspect: Aspect, told: Told) -> bool:
@@ -1173,10 +1196,16 @@ class Machine:
     def _shown_before_it_began(self, o: Cut) -> bool:
         """Whether the snapshot that makes this dissolve late only shows what it leads away from, within its length."""
         program, length = self.state.program, o.duration_ms
-        if not length or o.transition in {None, "cut"} or not isinstance(o.from_, str) or self._order.is_history(o.told):
+        if not length or o.transition in {None, "cut"} or self._order.is_history(o.told):
             return False
         mark = program.mark
-        if mark is None or mark.explicit is not None or program.value != o.from_ or not program.sure:
+        if (
+            mark is None
+            or mark.explicit is not None
+            or program.value is None
+            or program.value != o.from_
+            or not program.sure
+        ):
             return False
         return mark.at is not None and o.told.at is not None and 0 <= mark.at - o.told.at <= length
 

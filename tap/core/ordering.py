@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from tap.core.identity import Identity, Name, name_of
+from tap.core.identity import Identity, Name, name_of, words_of
 from tap.core.mapping import SeqOrders
 from tap.core.model import Hello, Observation, Policy, Snapshot, Told
 from tap.core.state import Aspect, Connection, Mark, State, Track
@@ -56,6 +56,7 @@ class Order:
         self._orders: SeqOrders = orders
         self._policy = policy
         self.identity = Identity(state)
+        self.identity.in_history = self.in_history
         # The scope of the frame that is read now: asked for several times.
         self._told: Told | None = None
         self._scope: str | None = None
@@ -104,12 +105,20 @@ class Order:
             state.tracks[scope] = Track(told.seq, told.at, state.clock, connection.number)
         elif told.seq > track.seq:
             track.seq, track.at, track.clock = told.seq, told.at, state.clock
-            track.connection, track.refused, track.behind = connection.number, 0, 0
-        elif told.seq < track.seq:
-            name = name_of(o) if explicit else None
-            # What was told before shows nothing, but that it is told again.
-            if name is None or not self.identity.known(name, told, scope):
-                self._behind(track, told, connection, explicit=explicit)
+            track.connection, track.behind = connection.number, 0
+            if explicit:
+                track.refused = 0
+        # What was told before shows nothing, but that it is told again.
+        elif told.seq < track.seq and not (explicit and self._is_told_again(o, told, scope)):
+            self._behind(track, told, connection, explicit=explicit)
+
+    def _is_told_again(self, o: Observation, told: Told, scope: str) -> bool:
+        name = name_of(o)
+        return (
+            name is not None
+            and self.identity.known(name, told, scope, counted=True)
+            and not self.identity.differs(name, told, scope, words_of(o))
+        )
 
     def _behind(self, track: Track, told: Told, connection: Connection, *, explicit: bool) -> None:
         """A number that is lower than one before: something late, or another count."""
@@ -122,6 +131,11 @@ class Order:
             track.refused += explicit
         if newer or first or track.refused >= _REFUSED or track.behind >= _BEHIND:
             self._begin_anew(told, connection, first=first)
+
+    def refute(self, told: Told, connection: Connection) -> None:
+        """A state shows what was thrown away as late by its number: the number orders nothing."""
+        if self._orders != "nothing":
+            self._begin_anew(told, connection, first=False)
 
     def _begin_anew(self, told: Told, connection: Connection, *, first: bool) -> None:
         state = self._state
@@ -202,6 +216,8 @@ class Order:
         last = aspect.last
         if name.own_id is not None or last is None or last.at is None or last.at != told.at or self.is_history(told):
             return False
+        if self.identity.is_counted_on(name, told, scope):
+            return True
         by_seq = _by_seq(aspect.mark, told, scope)
         if by_seq:
             return by_seq > 0

@@ -492,7 +492,7 @@ def _is_of_one_clock(at: int, mono: int, told: Told, offset: int) -> bool:
     if abs(at - mono - offset) < _CLOCK_SET_MS:
         return True
     together = 0 <= told.stamp.mono - mono <= _READ_TOGETHER_MS
-    return together and told.at is not None and 0 <= told.at - at
+    return together and told.at is not None and told.at >= at
 
 
 def program_at(state: State, told: Told, at: int) -> str | None:

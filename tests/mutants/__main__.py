@@ -1,8 +1,8 @@
-"""``python -m tests.mutants tap/core --seed 1 --count 150``: draws changes, tries each, lists those that nobody noticed.
+"""``python -m tests.mutants tap/core --seed 1 --count 150``: draws changes, tries each, lists what nobody noticed.
 
-Each folder is judged by its own tests (`JUDGES`). The tests run in copies of the tree, so that nothing of yours changes.
-What survives is listed with file, line and change; whoever reads it says whether it changes anything that can be seen. If
-it does, a test is missing. Exit code 1 if fewer than `--least` per cent were caught.
+Each folder is judged by its own tests (`JUDGES`). They run in copies of the tree, so that nothing of yours changes.
+What survives is listed with file, line and change; whoever reads it says whether it changes anything that can be seen.
+If it does, a test is missing. Exit code 1 if fewer than `--least` per cent were caught.
 """
 
 from __future__ import annotations
@@ -59,9 +59,8 @@ def _modules(root: Path, folder: str) -> Iterator[str]:
 
 def _copied(into: Path) -> Path:
     """What git knows of the tree, beside the packages that are installed already."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
-    )
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     for name in listed.stdout.decode().split("\0"):
         if name and (ROOT / name).is_file():
             (into / name).parent.mkdir(parents=True, exist_ok=True)

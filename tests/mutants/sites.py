@@ -1,8 +1,8 @@
 """What can be changed in a module, one place and one way at a time: the slips that people make.
 
-A comparison's bound or direction, a sign, `and` for `or`, a condition turned round, a number off by one, true for false,
-`min` for `max`, two arguments swapped, a call or an assignment left out, nothing returned. Words are left alone, and so is
-what only a type checker reads.
+A comparison's bound or direction, a sign, `and` for `or`, a condition turned round, a number off by one, a truth
+`min` for `max`, two arguments swapped, a call or an assignment left out, nothing returned. Words are left alone, and
+so is what only a type checker reads.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from tests.world.worlds import fed
 FOLDER = Path(__file__).parent.parent.parent / "fixtures" / "worlds"
 NAMES = sorted(path.name.removesuffix(".tape.jsonl") for path in FOLDER.glob("*.tape.jsonl"))
 
+
 @pytest.mark.parametrize("name", NAMES)
 def test_what_was_found_once_is_right(name: str) -> None:
     truth = read_truth((FOLDER / f"{name}.truth.jsonl").read_text("utf-8").splitlines())

@@ -23,25 +23,7 @@ from tests.world.worlds import World, draw, fed, heard, items_of
 FEW, MANY, AT_ONCE = 200, 2_000, 20
 
 
-OPEN = {
-    13: "no times, seq per type, a batch: two cuts are inferred once more",
-    19: "whole seconds, seq wraps within a second of a batch: a cut is inferred once more",
-    64: "hold, release, hold, release within one ms, no ids, seq wraps: the second pair is lost",
-    130: "no times, seq per type, a shuffled batch: a cut is inferred once more",
-    146: "no times, seq per type: states within a dissolve that is told late are taken for changes",
-    168: "whole seconds, seq wraps, an hour's step: a change of mode is lost",
-}
-"""Worlds in which the history is still wrong, and how. Whoever mends one has to take it out of here."""
-
-
-def _seeds(seeds: range) -> list[object]:
-    return [
-        pytest.param(seed, marks=pytest.mark.xfail(reason=OPEN[seed], strict=True)) if seed in OPEN else seed
-        for seed in seeds
-    ]
-
-
-@pytest.mark.parametrize("seed", _seeds(range(FEW)))
+@pytest.mark.parametrize("seed", range(FEW))
 def test_the_history_is_what_the_frames_prove(seed: int) -> None:
     """Nothing is missed, doubled, invented or different; and it is the same in part, with restarts, on any clock."""
     assert judged(draw(seed), sameness=seed % 3 == 0).wrong == [], str(draw(seed))
