@@ -188,7 +188,7 @@ class _Events:
     def _pairs(self, wanted: list[EventTruth]) -> list[tuple[int, int]]:
         """The nearest in time first, so that events that only the receiver's clock can tell find their own.
 
-        Of two that are as near the one that has to be there.
+        Of two that are as near the one of that mode, and then the one that has to be there.
         """
         by_kind: dict[str, list[tuple[float, int]]] = defaultdict(list)
         for index, entry in enumerate(self._told):
@@ -196,7 +196,13 @@ class _Events:
         for told_at in by_kind.values():
             told_at.sort()
         near = sorted(
-            (min(abs(at - right) for right in (event.at, *event.also)), event.doubtful, want, told)
+            (
+                min(abs(at - right) for right in (event.at, *event.also)),
+                event.to_mode is not UNSET and _detail(self._told[told]).get("to") != event.to_mode,
+                event.doubtful,
+                want,
+                told,
+            )
             for want, event in enumerate(wanted)
             for at, told in self._around(by_kind[event.kind], event)
             if self._same(event, self._told[told])
@@ -228,8 +234,6 @@ class _Events:
             return False
         if event.label is not UNSET and _detail(entry).get("label") != event.label:
             return False
-        if event.to_mode is not UNSET and _detail(entry).get("to") != event.to_mode:
-            return False
         near = 0 if event.exact else self._tolerance
         return any(abs(fields["at"] - right) <= near for right in (event.at, *event.also))
 
@@ -244,6 +248,7 @@ class _Events:
             ("transition", event.transition, fields.get("transition")),
             ("durationMs", _duration(event, fields), fields.get("durationMs")),
             ("detail.from", event.from_mode, detail.get("from")),
+            ("detail.to", event.to_mode, detail.get("to")),
             ("detail.cameraIds", event.camera_ids, detail.get("cameraIds")),
             ("detail.inferred", True if event.inferred else UNSET, detail.get("inferred")),
         ))  # fmt: skip
