@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 SEEDS ?= 1
 
-.PHONY: audit bench bench-quick bench-node browser-node help venue-env venv demo evidence scale screenshots ledger test test-python test-slow test-obs test-convex faults lint format pins clean
+.PHONY: audit bench bench-quick bench-node browser-node help mutants venue-env venv demo evidence scale screenshots ledger test test-python test-slow test-obs test-convex faults lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,12 @@ test-slow: $(READY) ledger  ## The long tests: hundreds of seeds, many kills
 # One at a time: a machine that is busy with other tests makes OBS late. Where OBS is missing it says so, and is skipped.
 test-obs: $(READY) ledger  ## A shoot on a real OBS under Xvfb, judged by its own video (SEEDS=1,2,3 for others)
 	OBS_SEEDS=$(SEEDS) $(PYTEST) -m obs tests/obs
+
+# MUTANTS='tap/service --seed 2 --count 50' for another folder, seed or number.
+MUTANTS ?= tap/core --seed 1 --count 150 --least 90
+
+mutants: $(READY)  ## Do the tests notice when the code is wrong? Changes drawn from a seed; lists those that nobody noticed
+	@$(BIN)/python -m tests.mutants $(MUTANTS)
 
 # What is done is not done again: FAULTS='--part kill --scale 0.1' for less, 'rm -r .faults' to start again.
 faults: $(READY) ledger  ## Every fault hundreds of times, part by part; goes on where it stopped, writes docs/faults.md

@@ -31,6 +31,8 @@ JUDGES = {
     "tap/history": ["tests/history"],
     "tap/rehearsal": ["tests/rehearsal"],
 }
+TRIED = 60.0
+"""Seconds of the tests' own time, the quickest first, for which a change is tried."""
 ENDLESS = 600
 """Seconds after which a change that makes the tests run for ever counts as noticed."""
 
@@ -98,7 +100,7 @@ def _survivors(mutants: list[Mutant], reach: Reach, roots: list[Path]) -> list[M
         free.put(root)
 
     def survives(mutant: Mutant) -> bool:
-        tests = reach.tests_of(mutant.path, mutant.site.line)
+        tests = reach.tests_of(mutant.path, mutant.site.line, TRIED)
         root = free.get()
         try:
             noticed = bool(tests) and _noticed(root, mutant, tests)

@@ -7,6 +7,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -23,14 +24,20 @@ class Reach:
     by_file: dict[str, frozenset[str]]
     seconds: dict[str, float]
 
-    def tests_of(self, path: str, line: int) -> list[str]:
-        """The tests that run this line, the quickest first; of a line that runs at import, all that use the module."""
+    def tests_of(self, path: str, line: int, seconds: float) -> list[str]:
+        """The tests that run this line, the quickest first, as many as take so long; none where none runs it.
+
+        Of a line that runs at import: of all that use the module.
+        """
         found = self.by_line.get((path, line))
         if found is None:
             return []
-        return sorted(
-            found or self.by_file.get(path, frozenset()), key=lambda test: (self.seconds.get(test, 1.0), test)
-        )
+        every = sorted(found or self.by_file.get(path, frozenset()), key=lambda test: (self._took(test), test))
+        spent = accumulate(self._took(test) for test in every)
+        return [test for test, until in zip(every, spent, strict=True) if until <= seconds] or every[:1]
+
+    def _took(self, test: str) -> float:
+        return self.seconds.get(test, 1.0)
 
 
 def measured(root: Path, tests: Sequence[str], workers: int) -> Reach:
