@@ -246,7 +246,7 @@ class Seen(Struct):
         self.ids.setdefault(self._id(frame, session), set()).add(frame.run)
         self.dated_ids.add((frame.type, frame.own_id, frame.ts))
         self.times.add((frame.type, frame.subject, frame.ts))
-        self.numbers.add((frame.boot, frame.run, frame.seq))
+        self.numbers.add((frame.boot, frame.run, frame.type, frame.seq))
         self.clock(frame)
 
     def clock(self, frame: Envelope) -> None:
@@ -273,7 +273,7 @@ class Seen(Struct):
             or (frame.ts is not None and (frame.type, frame.own_id, frame.ts) in self.dated_ids)
         ):
             return True
-        if frame.seq is not None and (frame.boot, frame.run, frame.seq) in self.numbers:
+        if frame.seq is not None and (frame.boot, frame.run, frame.type, frame.seq) in self.numbers:
             return True
         dated = frame.ts is not None and (frame.type, frame.subject, frame.ts) in self.times
         return dated and frame.ts is not None and frame.ts < self.newest
