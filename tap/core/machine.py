@@ -1076,6 +1076,8 @@ class Machine:
             if before is not None and (before[2] != self.state.epoch or self._follows_late(o, before)):
                 # It was no older than this: the numbers began anew since, or this goes on from it.
                 aspect.value, aspect.late = before[0], None
+                if aspect is self.state.hold:
+                    self.state.held = self.state.late_held if before[0] else None
             self._order.current(told)
             self._signal(Signal.CHANGED, _Cause(told))
         else:
@@ -1329,7 +1331,11 @@ class Machine:
         if place is Place.SAME:
             return
         if place is Place.LATE:
-            self._write_late("release", o, own_id=o.hold_id, subject=None, detail=_detail(by=o.by))
+            held = self.state.held
+            after = held is not None and o.told.at is not None and held.from_server and o.told.at >= held.at
+            length = _held_ms(held, o.told) if held is not None and after else None
+            detail = _detail(by=o.by)
+            self._write_late("release", o, own_id=o.hold_id, subject=None, duration_ms=length, detail=detail)
             return
         if not (hold.known and hold.sure and not hold.value) and (place is Place.NEWEST or self._is_of_now(o.told)):
             self._turn_release(o)

@@ -192,7 +192,7 @@ class Doubts:
         mark = structs.replace(self.marks[aspect]) if before is None else before.mark
         self.pending[aspect] = Pending(event, mark, was if before is None else before.was)
 
-    def shown_again(self, aspect: Aspect, *, hidden: bool) -> None:
+    def shown_again(self, aspect: Aspect, value: Any, *, hidden: bool) -> None:
         """A snapshot shows it as it is known: it rests on that too, and what was pending may be proved."""
         pending = self.pending.get(aspect)
         if pending is None:
@@ -202,7 +202,8 @@ class Doubts:
         if pending.event is not None:
             pending.event.also.append(self.env.wall if self.env.ts is None else self.env.ts)
         if self.proves(pending.mark) and not hidden:
-            if pending.event is not None:
+            # Back at what it was: there and back may both be, or neither.
+            if pending.event is not None and pending.was != value:
                 told_in_part(pending.event)
                 pending.event.doubtful = False
             del self.pending[aspect]
@@ -231,6 +232,7 @@ class Doubts:
         mark = self.marks[aspect]
         low = self._is_low(mark)
         proved = not low and not self.told_before() and not self.frames.maybe_same_id(self.env, self.session)
+        proved = proved and not self.frames.same_words(self.env)
         # Older than the snapshot by which all of it is known, it may have been before the session.
         if low and order(self.env, self._beginning) != "before" and self.own_id_is_new():
             proved = self.runs.refuted = True
@@ -239,11 +241,11 @@ class Doubts:
         elif low and event is not None:
             self._low.append(event)
             proved = self._third_in_a_row()
-        self.pending.pop(aspect, None)
+        before = self.pending.pop(aspect, None)
         if not proved:
             if event is not None:
                 event.doubtful = True
-            self.pending[aspect] = Pending(event, structs.replace(mark), was)
+            self.pending[aspect] = Pending(event, structs.replace(mark), was if before is None else before.was)
             return False
         # A number that is refuted orders nothing.
         mark.rest(structs.replace(self.env, seq=None) if low else self.env, explicit=True)

@@ -20,6 +20,7 @@ connection, and when they arrived. Nothing of the tap is imported, so that its m
   after a new boot or a new run an id with a later time is another event;
 - it has no id, and a frame with the same time, type and subject was seen, and time has moved on since: then it is that
   event, told again;
+- it has neither id nor number, its clock has milliseconds, and the very same words were seen: it may be told again;
 - its ``seq`` is lower than one that was seen in this run, and nothing refutes that: then it is old. The third such
   frame in a row refutes it, for all of them.
 
@@ -74,6 +75,8 @@ class Envelope(Struct, frozen=True):
     """When it arrived, by the receiver's clock."""
     place: int = 0
     """Its place among all that arrived."""
+    words: str = ""
+    """All that it says, but for its number: the same words are told twice, or are the same event."""
     loose: bool = False
     """Whether the counter was refuted before: it may count each type by itself."""
 
@@ -115,6 +118,7 @@ def _envelope(frame: Any) -> Envelope:
         own_id=next((str(said[name]) for name in _IDS if said.get(name) is not None), None),
         subject=next((str(said[name]) for name in _SUBJECTS if said.get(name) is not None), ""),
         boot=said.get("boot_id"),
+        words=repr(sorted((name, value) for name, value in said.items() if name not in _NUMBERS)),
     )
 
 
@@ -239,18 +243,23 @@ class Seen(Struct):
     dated_ids: set[tuple[Any, ...]] = field(default_factory=set)
     times: set[tuple[Any, ...]] = field(default_factory=set)
     numbers: set[tuple[Any, ...]] = field(default_factory=set)
+    words: set[tuple[Any, ...]] = field(default_factory=set)
     newest: int = 0
     """The latest server time so far."""
+    fine: bool = False
+    """Whether its clock has milliseconds."""
 
     def add(self, frame: Envelope, session: str | None) -> None:
         self.ids.setdefault(self._id(frame, session), set()).add(frame.run)
         self.dated_ids.add((frame.type, frame.own_id, frame.ts))
         self.times.add((frame.type, frame.subject, frame.ts))
         self.numbers.add((frame.boot, frame.run, frame.type, frame.seq))
+        self.words.add((frame.ts, frame.words))
         self.clock(frame)
 
     def clock(self, frame: Envelope) -> None:
         self.newest = max(self.newest, frame.ts or 0)
+        self.fine |= frame.ts is not None and not frame.coarse
 
     def same_id(self, frame: Envelope, session: str | None) -> bool:
         """Whether its id says that it is an event which was seen."""
@@ -261,6 +270,11 @@ class Seen(Struct):
         if frame.own_id is None or frame.ts is not None:
             return False
         return self._id(frame, session) in self.ids or self._id(frame, None) in self.ids
+
+    def same_words(self, frame: Envelope) -> bool:
+        """Whether nothing in it tells it from one that was seen."""
+        bare = frame.own_id is None and frame.seq is None and frame.ts is not None
+        return bare and self.fine and (frame.ts, frame.words) in self.words
 
     def own_id_is_new(self, frame: Envelope, session: str | None) -> bool:
         """Whether it has an id that was never seen."""

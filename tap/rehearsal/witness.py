@@ -501,7 +501,7 @@ class _Witness:
         now = None if world.session is None else world.session.id
         if now == self._session:
             if not self._doubts.is_past("session"):
-                self._doubts.shown_again("session", hidden=False)
+                self._doubts.shown_again("session", self._session, hidden=False)
                 self._doubts.settle("session")
             return True
         if ident < self._doubts.idents["session"]:
@@ -545,7 +545,7 @@ class _Witness:
             was = self._value(aspect)
             doubts.shown_otherwise(aspect, happens(), was, hidden=hidden)
         else:
-            doubts.shown_again(aspect, hidden=hidden)
+            doubts.shown_again(aspect, self._value(aspect), hidden=hidden)
         doubts.idents[aspect] = max(doubts.idents[aspect], ident)
         doubts.settle(aspect)
 
