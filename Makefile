@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 SEEDS ?= 1
 
-.PHONY: audit bench bench-quick bench-node browser-node help mutants venue-env venv demo evidence scale screenshots ledger test test-python test-slow test-obs test-convex faults lint format pins clean
+.PHONY: audit bench bench-quick bench-node browser-node help mutants venue-env venv demo evidence scale screenshots ledger test test-all test-python test-slow test-obs test-convex faults lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,8 @@ test: lint $(CONVEX) test-obs test-python  ## What CI runs: lint, types, imports
 test-python: $(READY) ledger browser-node
 	@rm -f .coverage .coverage.*
 	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) --cov --cov-report=term
+
+test-all: test test-slow  ## All tests, the long ones too
 
 test-slow: $(READY) ledger  ## The long tests: hundreds of seeds, many kills
 	$(PYTEST) -m slow -n $(WORKERS)
