@@ -13,7 +13,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, field
 
 from tap.core.mapping import Dialect
 from tap.core.model import (
@@ -31,6 +31,10 @@ from tap.core.model import (
     Snapshot,
     SourceItem,
     Stamp,
+    StillCaptured,
+    StillFailed,
+    StillRequested,
+    StillUploaded,
     Told,
     UnsetType,
 )
@@ -39,6 +43,7 @@ from tap.core.pipeline import Pipeline
 __all__ = ["Choice", "ChosenPipeline"]
 
 _OF_SESSIONS = (SessionStarted, SessionUpdated, SessionEnded)
+_OF_STILLS = (StillRequested, StillCaptured, StillUploaded, StillFailed)
 _PLAUSIBLE_MS = 10_000
 """A frame's time that is further than this from what the clock of the frames before it says is not gone by."""
 _LATE_MS = 2_000
@@ -65,6 +70,10 @@ class Choice(Struct):
     """The same, until a state shows what is so now."""
     heard: int = 0
     """Frames that came while it ran."""
+    stills_before: set[str] = field(default_factory=set)
+    """Stills that were requested or taken before it began: what is told of them later is not its own."""
+    state_known: bool = False
+    """A state came before it began: what was on then is known."""
     cut_off: bool = False
     """Frames are missing: the next item is heard after a loss."""
 
@@ -129,13 +138,25 @@ class ChosenPipeline(Pipeline):
             self._seen(at, observation)
         if choice.part is _Part.IN:
             choice.heard += 1
-        if isinstance(observation, _OF_SESSIONS):
+        if isinstance(observation, _OF_SESSIONS) or self._is_of_before(observation):
             return entries + self._machine.heard(told.stamp)
         if isinstance(observation, Snapshot):
+            choice.state_known |= choice.part is _Part.BEFORE
             shown = self._shown if choice.part is _Part.IN else None
             observation = msgspec.structs.replace(observation, session=shown)
             choice.unseen_since = None
         return entries + super()._step(observation)
+
+    def _is_of_before(self, o: Observation) -> bool:
+        """Whether this tells on of a still that was requested, or taken, before the session began."""
+        before = self._choice.stills_before
+        if not isinstance(o, _OF_STILLS) or o.still_id is None:
+            return False
+        if isinstance(o, StillRequested):
+            before.discard(o.still_id)
+        if self._choice.part is _Part.BEFORE:
+            before.add(o.still_id)
+        return self._choice.part is not _Part.BEFORE and o.still_id in before
 
     # ------------------------------------------------------------------ when it is
 

@@ -87,12 +87,21 @@ def read_chosen(
     if not tapes:
         hint = "the service records them as it runs; is this its state directory (TAP_STATE_DIR)?"
         raise TapError("there are no tapes of the flight recorder", where=str(directory), hint=hint)
-    reading = _Reading(_from(tapes, choice.since if begin is None else begin), dialect, choice, venue, seen)
-    return reading.told(on_progress or (lambda _read, _of: None))
+    since = choice.since if begin is None else begin
+    progress = on_progress or (lambda _read, _of: None)
+    first = _first(tapes, since)
+    fresh = Choice(choice.since, choice.until, choice.title, choice.notes)
+    told = _Reading(tapes[first:], dialect, choice, venue, seen).told(progress)
+    if choice.state_known or not first or begin is not None:
+        return told
+    # A server that tells its state only when the tap connects: back to where it did.
+    while first and tapes[first].header.continues:
+        first -= 1
+    return _Reading(tapes[first:], dialect, fresh, venue, seen).told(progress)
 
 
-def _from(tapes: list[_Tape], since: int) -> list[_Tape]:
-    """The tapes that are read for a span that begins at ``since``."""
+def _first(tapes: list[_Tape], since: int) -> int:
+    """From which tape on they are read for a span that begins at ``since``."""
     first = max(0, bisect_right([tape.started_at for tape in tapes], since) - 1)
     lead = 0
     while first > 0:
@@ -103,7 +112,7 @@ def _from(tapes: list[_Tape], since: int) -> list[_Tape]:
         if ago > _LEAD_MS or lead > _LEAD_BYTES or (ago >= _LEAD_LEAST_MS and not tape.header.continues):
             break
         first -= 1
-    return tapes[first:]
+    return first
 
 
 class _Reading:

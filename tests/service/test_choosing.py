@@ -22,6 +22,7 @@ from tap.core.merge import fold
 from tap.core.model import Frame
 from tap.history.export import RATES, export
 from tap.history.report import page, report_of
+from tap.service import chosentapes
 from tap.service.choosing import Plan, log, merge, rename, split, trim, undo
 from tap.service.erase import erase
 from tap.service.flight import segments
@@ -587,3 +588,49 @@ def test_outside_of_sessions_the_recorder_saves_all_that_it_needs(house: House) 
     states = [frame.stamp.wall for frame in frames if b'"state"' in frame.data]
     assert max(after - before for before, after in pairwise(states)) <= 60_000
     assert house.recorder.since == T0
+
+
+def test_a_state_that_was_told_long_before_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server tells its state only when the tap connects: what was on when the shoot began is known all the same."""
+    monkeypatch.setattr(chosentapes, "_LEAD_BYTES", 3_000)
+    house = House(tmp_path / "state", segment_bytes=1_500)
+    house.open()
+    house.state(None, "c2")
+    for moment in range(60):
+        house.later(1_000)
+        house.say("music_moment", moment_id=f"{moment}")
+    since = T0 + house.now
+    house.later(2_000)
+    house.say("cut", to="c1", cut_id="u", **{"from": "c2"})
+    house.later(2_000)
+    until = T0 + house.now
+    house.later(30_000)
+    house.stop()
+    assert len(segments(house.tapes)) > 5
+    with beside(house) as journal:
+        done(journal, make_it(house, journal, since, until))
+        own = told(journal)[f"hall/@{since}"]
+    assert own["startState"] == {"at": since, "programCameraId": "c2", "mode": "idle", "hold": False}
+    house.journal.close()
+
+
+def test_a_still_that_was_requested_before_is_not_its_own(house: House) -> None:
+    """Its upload comes while the chosen span runs; nobody gives it to a session that did not ask for it."""
+    house.open()
+    house.state(None)
+    house.say("still_requested", still_id="early", camera_ids=["c1"])
+    house.later(10_000)
+    since = T0 + house.now
+    house.say("cut", to="c2", cut_id="u1", **{"from": "c1"})
+    house.later(1_000)
+    late(house, "early")
+    house.say("still_requested", still_id="own", camera_ids=["c1"])
+    house.later(1_000)
+    late(house, "own")
+    until = T0 + house.now
+    house.later(20_000)
+    with beside(house) as journal:
+        done(journal, make_it(house, journal, since, until))
+        stills = [row.key for row in rows(journal).values() if row.op == "still"]
+    assert stills == [f"hall/@{since}/still/own/c1"]
+    house.stop()

@@ -66,7 +66,7 @@ def test_steps_give_the_rows_back(tmp_path: Path, seed: int) -> None:
         assert told(journal, made=False) == bare
         done(journal, trim(journal, key, since=at, until=None))
         trimmed = told(journal)
-        assert len(trimmed) < len(before)
+        assert trimmed != before
         done(journal, rename(journal, key, names={"title": "Other"}))
         assert told(journal, key)[key]["title"] == "Other"
         done(journal, undo(journal, key))
