@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 
+import msgspec
 from msgspec import structs
 
 from tap.core.steps import Step, decode_step, encode_step
@@ -15,9 +17,13 @@ _FORGOTTEN = "forgotten:"
 
 
 def steps_in(db: sqlite3.Connection) -> list[Step]:
-    """All steps, in order."""
+    """All steps, in order; without those that only a newer tap can read."""
     rows = db.execute("SELECT value FROM meta WHERE name >= 'step:' AND name < 'step;' ORDER BY name").fetchall()
-    return [decode_step(value) for (value,) in rows]
+    steps: list[Step] = []
+    for (value,) in rows:
+        with suppress(msgspec.MsgspecError):
+            steps.append(decode_step(value))
+    return steps
 
 
 def keep_step(db: sqlite3.Connection, step: Step) -> bool:

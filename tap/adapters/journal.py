@@ -635,8 +635,14 @@ class Journal:
         steps = effective(steps_in(self._db))
         if not steps:
             return entries
-        followed = (follow(steps, entry, self._session_fields) for entry in entries)
+        followed = (self._followed_one(steps, entry) for entry in entries)
         return [entry for entry in followed if entry is not None]
+
+    def _followed_one(self, steps: Sequence[Step], entry: Entry) -> Entry | None:
+        try:
+            return follow(steps, entry, self._session_fields)
+        except Exception:  # noqa: BLE001 - whatever is odd about a choice, what is heard has to be written all the same
+            return entry
 
     def _session_fields(self, key: str) -> Mapping[str, Any] | None:
         sql = f"{self._select}{_IN_SESSION} AND op = 'session' ORDER BY seq"

@@ -224,7 +224,9 @@ def _reason(plan: Plan, row: Row) -> str:
     if to is not None:
         whose = next(key for key in plan.after if to == key or to.startswith(f"{key}/"))
         return f"{plan.how}: it is in {whose} now"
-    return {"trim": "trim: outside of what was chosen", "undo": "undo"}.get(plan.how, f"{plan.how}: not in it any more")
+    if plan.how == "undo":
+        return f"undo of {plan.args['how']}"
+    return "trim: outside of what was chosen" if plan.how == "trim" else f"{plan.how}: not in it any more"
 
 
 # ---------------------------------------------------------------------------------------------- the picture
@@ -487,6 +489,11 @@ class _Undo:
             whose = self._at(entry) if entry.op == "event" else entry.session_key
         if entry.op == "still" and still in old:
             return structs.replace(entry, key=old[still], session_key=whose)
+        if still in old and whose != entry.session_key:
+            # Where its still got a number to be told from another, so did it.
+            number = still[len(entry.session_key) + len(old[still]) - len(whose) :]
+            key = whose + entry.key[len(entry.session_key) :].removesuffix(number)
+            return structs.replace(entry, key=key, session_key=whose, fields={**entry.fields, "stillKey": old[still]})
         return entry if whose == entry.session_key else self._moved(entry, whose, sign=-1)
 
     def _at(self, entry: Entry) -> str:

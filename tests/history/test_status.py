@@ -92,3 +92,12 @@ def test_what_is_kept_is_what_waits_and_what_was_delivered_and_what_was_set_asid
     journal = JournalNow("/var/lib/tap/journal.db", None, 0, 7, 100, 2, None, 4096, NOW)
     of = structs.replace(of, status=structs.replace(of.status, now=structs.replace(of.status.now, journal=journal)))
     assert "109 entries saved, 2 rejected" in shown(of)
+
+
+def test_it_says_how_far_back_a_session_can_be_made() -> None:
+    """As far as the tapes go; nothing where nobody knows."""
+    known = report(SERVER)
+    assert known.status is not None
+    assert "a session can be made" not in shown(known)
+    known = structs.replace(known, status=structs.replace(known.status, tapes_since=NOW - 86_400_000))
+    assert "a session can be made back to" in shown(known)

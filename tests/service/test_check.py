@@ -434,3 +434,14 @@ def test_wrong_settings_are_findings_too() -> None:
     """One each, so that scripts read them like the rest."""
     (found,) = checking.wrong_settings(["TAP_KEEP_DAYS: '0' is not allowed → days, 1 to 3650"])
     assert found == Finding("settings", "failed", "TAP_KEEP_DAYS: '0' is not allowed", "days, 1 to 3650")
+
+
+def test_it_says_how_far_back_a_session_can_be_made(tmp_path: Path) -> None:
+    """As far as the tapes go; without a flight recorder that is nowhere, and worth a note."""
+    found = go(find(tmp_path, dialect="nonsense/1"))["tapes"]
+    assert (found.result, "none yet" in found.found) == ("ok", True)
+    (tmp_path / "state/tapes").mkdir(parents=True)
+    (tmp_path / "state/tapes/000001-x.jsonl").write_text('{"tape":1,"startedAt":"2026-11-18T11:06:40Z"}\n')
+    found = go(find(tmp_path, dialect="nonsense/1"))["tapes"]
+    assert (found.result, "back to 2026-11-18T11:06Z" in found.found) == ("ok", True)
+    assert go(find(tmp_path, dialect="nonsense/1", tape_megabytes="0"))["tapes"].result == "note"

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from tap.adapters.journal import Journal
 from tap.adapters.tape import read_tapes
@@ -20,6 +21,7 @@ from tap.api import open_journal
 from tap.core.errors import TapError
 from tap.core.merge import fold
 from tap.core.model import Frame
+from tap.core.steps import encode_step
 from tap.history.export import RATES, export
 from tap.history.report import page, report_of
 from tap.service import chosentapes
@@ -164,6 +166,35 @@ def test_missing_tapes_are_gaps(tmp_path: Path) -> None:
     house.journal.close()
 
 
+def test_a_line_that_cannot_be_read_is_a_gap(house: House) -> None:
+    """A disk that gave back something else: what stood there is not known, and the rest is."""
+    house.open()
+    since, until = unstarted(house)
+    house.stop()
+    (path,) = segments(house.tapes)
+    lines = path.read_bytes().splitlines(keepends=True)
+    place = next(number for number, line in enumerate(lines) if b"u2" in line)
+    path.write_bytes(b"".join([*lines[:place], b"@" * 80 + b"\n", *lines[place + 1 :]]))
+    with beside(house) as journal:
+        (one,) = done(journal, make_it(house, journal, since, until)).after
+    assert (one.cuts, one.gaps) == (5, 1)
+
+
+def test_an_odd_choice_stops_nobody(house: House) -> None:
+    """A step that this tap cannot read or follow: what the service hears is written all the same."""
+    heard_session(house)
+    with beside(house) as journal:
+        done(journal, split(journal, "hall/s1", at=MIDDLE))
+        (step,) = journal.steps()
+        broken = encode_step(structs.replace(step, args={}, names={})).decode()
+        journal.remember("step:000000001", broken)
+        late(house, "b")
+        assert told(house.journal)["hall/s1/still/b/c1"]["status"] == "uploaded"
+        journal.remember("step:000000001", '{"number": 1, "how": "juggle"}')
+        assert journal.steps() == []
+    house.stop()
+
+
 def test_a_session_that_is_live_is_refused(house: House) -> None:
     """Nothing is made over it, and nothing is done to it."""
     house.open()
@@ -263,7 +294,7 @@ def test_a_late_still_goes_where_its_still_went(house: House) -> None:
 
 
 def test_a_late_still_of_a_joined_session_goes_with_it(house: House) -> None:
-    """Also where both had a still of that name."""
+    """And its capture, and once that is taken back it is where it would have been."""
     heard_session(house)
     house.say("session_started", session={"id": "s2", "title": "Evening"})
     house.state("s2")
@@ -291,6 +322,32 @@ def test_a_late_still_of_a_joined_session_goes_with_it(house: House) -> None:
         statuses = {key: row.fields["status"] for key, row in rows(journal).items() if row.op == "still"}
         assert statuses["hall/s2/still/c/c1"] == "uploaded"
         assert statuses["hall/s1/still/a/c1"] == "uploaded"
+    house.stop()
+
+
+def test_stills_of_one_name_stay_two(house: House) -> None:
+    """Two sessions that are joined both had a still of that name: the second one's keys end in its number."""
+    heard_session(house)
+    house.say("session_started", session={"id": "s2"})
+    house.state("s2")
+    house.later(2_000)
+    house.say("still_requested", still_id="a", camera_ids=["c1"])
+    house.later(2_000)
+    house.say("session_ended", session_id="s2")
+    house.state(None)
+    house.later(6_000)
+    with beside(house) as journal:
+        before = told(journal)
+        done(journal, merge(journal, ["hall/s1", "hall/s2"]))
+        late(house, "a")
+        found = told(journal)
+        assert found["hall/s1/still/a/c1"]["status"] == "requested"
+        assert found["hall/s1/still/a/c1/2"]["status"] == "uploaded"
+        assert found["hall/s1/still_capture/a/c1/2"]["stillKey"] == "hall/s1/still/a/c1/2"
+        done(journal, undo(journal, "hall/s1"))
+        after = told(journal)
+        assert {key for key in after if key not in before} == {"hall/s2/still_capture/a/c1"}
+        assert {key for key in before if after[key] != before[key]} == {"hall/s2/still/a/c1"}
     house.stop()
 
 
@@ -399,7 +456,7 @@ def test_a_made_session_is_taken_back_whole(house: House) -> None:
         assert rows(journal) == {}
         back = {row.key: row.retracted for row in fold(kept.entry for kept in journal.entries()).values()}
         assert set(back) == set(before)
-        assert all(mark == {"at": NOW, "reason": "undo"} for mark in back.values())
+        assert all(mark == {"at": NOW, "reason": "undo of make"} for mark in back.values())
         done(journal, make_it(house, journal, since, until))
         assert told(journal, made=False) == before
     house.stop()
