@@ -76,7 +76,9 @@ class _Readings(Collector):
         states = {state: float(state == now.state) for state in ("ok", "degraded", "failing")}
         yield _by("health", "1 for how the tap does: ok, degraded (look at it), failing.", "state", states)
         standings = {name: float(name == now.standing) for name in STANDINGS}
-        yield _by("standing", "1 for how the tap stands: what happens to a cut made now.", "standing", standings)
+        yield _by(
+            "standing", "1 for the tap's standing: what happens to a cut that is made now.", "standing", standings
+        )
         yield _gauge("alarm", "1 where somebody has to be woken: what happens now is being lost.", now.alarm)
         reasons = {reason.name: 1.0 for reason in now.reasons}
         yield _by("health_reason", "1 for each thing that is not as it should be.", "reason", reasons)
@@ -154,7 +156,7 @@ class _Readings(Collector):
         shipping = None if service.publisher is None else service.publisher.shipping
         stands = "none" if shipping is None else shipping.state
         states = {state: float(state == stands) for state in _STATES}
-        yield _by("ledger_state", "1 for how publishing stands; none: no Convex is configured.", "state", states)
+        yield _by("ledger_state", "1 for the state of publishing; none: no Convex is configured.", "state", states)
         if shipping is None:
             return
         last = (shipping.last_success or 0) / 1000
@@ -177,8 +179,8 @@ class _Readings(Collector):
         if not flight.on:
             return
         yield _gauge("recorder_failing", "1 while the flight recorder cannot write.", flight.failing is not None)
-        yield _gauge("recorder_bytes", "Size of the tapes that are kept.", flight.bytes)
-        yield _gauge("recorder_segments", "Tape segments that are kept.", flight.segments)
+        yield _gauge("recorder_bytes", "Size of the saved tapes.", flight.bytes)
+        yield _gauge("recorder_segments", "Saved tape segments.", flight.segments)
 
     def _itself(self) -> Iterator[Metric]:
         meters, feed = self._service.meters, self._feed

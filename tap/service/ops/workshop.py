@@ -93,7 +93,7 @@ class Workshop:
     async def get(self, name: str, key: str) -> Made | NotMade:
         """What was asked for of a session: as it was made before, or made now."""
         if not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
-            return NotMade(404, "that is no session's key")
+            return NotMade(404, "that is not a session's key")
         found = await in_thread(lambda: self._last(key))
         if found is None:
             return NotMade(503, "the journal cannot be read now: try again")

@@ -147,7 +147,7 @@ def test_holds_stills_and_gaps_are_drawn_as_they_happen(
     expect(page.locator(".blocks .held")).not_to_have_count(0)
     playing.program = "b"
     playing.drop()
-    expect(page.locator("#happened .gap-row").first).to_contain_text("nothing heard for")
+    expect(page.locator("#happened .gap-row").first).to_contain_text("no signal for")
     expect(page.locator("#program")).to_have_text("Ben")
     expect(page.locator(".blocks .gap")).to_have_count(3)
     assert complaints == []

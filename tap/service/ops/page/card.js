@@ -163,7 +163,7 @@ export class Cards {
     if (card.gaps.length === 0) return null;
     const list = made("ul", "gaps");
     for (const one of card.gaps) {
-      const length = one.durationMs === null ? "first heard then: what was before is not known" : `nothing heard for ${lastingExactly(one.durationMs)}`;
+      const length = one.durationMs === null ? "first signal: what was before is not known" : `no signal for ${lastingExactly(one.durationMs)}`;
       list.append(made("li", "", made("span", "time", clocks.time(one.at)), ` ${length}${one.covered ? ", covered by another recording" : ""}`));
     }
     return made("div", "", made("h3", "", "Gaps"), list);

@@ -49,8 +49,8 @@ export function lanesOf(happenings, state, now, past = null) {
     } else if (one.kind === "off_air") {
       leave(one.at);
     } else if (one.kind === "gap") {
-      // A first sight has no length: nothing was heard since the session began. Where nobody knows how long the tap
-      // was away, it is since the last that was told.
+      // A first sight has no length: there was no signal since the session began. Where nobody knows how long the tap
+      // was away, it is since the last event.
       const sight = one.durationMs === undefined && one.words === FIRST_SIGHT;
       const begun = sight ? start : told;
       const from = one.durationMs === undefined ? (begun ?? one.at) : one.at - one.durationMs;
@@ -97,7 +97,7 @@ export function lanesOf(happenings, state, now, past = null) {
 }
 
 const COLUMN_PX = 3;
-/** How close two marks may stand before they are drawn as one. */
+/** How close two marks may be before they are drawn as one. */
 const STILL_PX = 8;
 
 /** What is drawn of one lane in a view `{from, to, px}`: a bounded number of blocks, whatever happened. */

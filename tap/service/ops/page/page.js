@@ -118,7 +118,7 @@ async function askPast(until) {
     add([]);
     draw();
   } catch {
-    pastAsked = null; // lost contact is told by the line
+    pastAsked = null; // the line shows lost contact
   }
 }
 
@@ -132,7 +132,7 @@ async function askSessions() {
     const lately = last !== undefined && last.status !== "live" && state !== null && state.wall - last.lastEntry < LATELY_MS;
     if (state?.session === null && lately && !line.lost) cards.ended(last.key, last.lastEntry);
   } catch {
-    // Lost contact is told by the line.
+    // The line shows lost contact.
   }
 }
 
@@ -162,19 +162,19 @@ function drawWay() {
     `${server.url} · last heard ${ago(server.lastHeard)}`);
   const stuck = journal.problem !== null;
   way("journal", stuck ? "failing" : journal.dead ? "degraded" : "ok",
-    stuck ? journal.problem : `${(journal.pending + journal.shipped + journal.dead).toLocaleString("en")} entries kept`,
+    stuck ? journal.problem : `${(journal.pending + journal.shipped + journal.dead).toLocaleString("en")} entries saved`,
     [journal.inMemory ? `${journal.inMemory} in memory` : "", journal.dead ? `${journal.dead} rejected` : ""]
       .filter(Boolean).join(" · "));
   const lamps = { none: "none", idle: "ok", shipping: "ok", away: "degraded", blocked: "degraded" };
   const words = {
-    none: "none is configured: the journal keeps everything",
+    none: "none is configured: the journal saves everything",
     idle: "has everything",
     shipping: "is taking entries",
     away: `away: ${ledger.problem ?? "no answer"}`,
     blocked: `blocked: ${ledger.problem ?? ""}`,
   };
   way("ledger", lamps[ledger.state] ?? "failing", words[ledger.state] ?? ledger.state,
-    ledger.state === "none" ? "" : `${ledger.waiting.toLocaleString("en")} waiting · last answer ${ago(ledger.lastSuccess)}`);
+    ledger.state === "none" ? "" : `${ledger.waiting.toLocaleString("en")} pending · last answer ${ago(ledger.lastSuccess)}`);
 }
 
 function way(id, lamp, words, more) {
@@ -246,7 +246,7 @@ function viewOf(at) {
   if (pinned !== null) return { ...pinned, px };
   const begun = drawn.start ?? at - 600000;
   const wide = spanMs || Math.max(60000, drawn.end - begun);
-  // A picture that is a pixel behind is not drawn anew.
+  // A picture that is a pixel behind is not drawn again.
   const step = Math.max(1000, Math.ceil(wide / px / 1000) * 1000);
   const to = state.session === null ? drawn.end : Math.ceil(drawn.end / step) * step;
   return { from: spanMs ? to - spanMs : Math.min(begun, to - 60000), to, px };
@@ -316,7 +316,7 @@ function newRow(id) {
   const row = { id, track, blocks, name, total, element: made("div", "lane", name, track, total), signature: "" };
   track.addEventListener("pointermove", (event) => event.pointerType === "mouse" && point(row, event.offsetX, false));
   track.addEventListener("pointerleave", () => chosen === null && say("detail-words", HINT));
-  // A click by the keyboard has no place: Enter is told apart below.
+  // A click by the keyboard has no place: Enter is handled below.
   track.addEventListener("click", (event) => event.detail > 0 && point(row, event.offsetX, true));
   track.addEventListener("keydown", (event) => step(row, event));
   track.addEventListener("focus", () => {
@@ -385,7 +385,7 @@ function describe(id, item) {
     shot: () => `${nameOf(id)} ${one.live ? "on air" : "was on air"} ${one.live ? `since ${clocks.exact(item.from)}, ${lastingExactly(now() - item.from)}` : span}${one.words ? `, ${one.words}` : ""}`,
     hold: () => `Hold on ${nameOf(id)} ${span}`,
     still: () => `Still of ${nameOf(id)} at ${clocks.exact(item.from)}: ${STILL_WORDS[one.status] ?? one.status}${one.words ? `, ${one.words}` : ""}`,
-    gap: () => `Nothing heard ${span}`,
+    gap: () => `No signal ${span}`,
   };
   return words[item.kind]();
 }
@@ -464,7 +464,7 @@ const pictures = new Map(); // still key → data: URI
 let picturesAt = -Infinity;
 let picturesLater = null;
 
-/** The venue's stills, small, where it gives them: asked for when one moved on, and not too often. */
+/** The venue's stills, small, if it gives them: requested when one moved on, and not too often. */
 function askPictures() {
   if (state?.session === null || !status?.pictures || picturesLater !== null) return;
   const wait = Math.max(2000, picturesAt + 25000 - performance.now());
@@ -475,7 +475,7 @@ function askPictures() {
       const answer = await fetch(`/made/card?session=${encodeURIComponent(state.session?.key ?? "")}`);
       if (answer.ok) takePictures((await answer.json()).stills);
     } catch {
-      // Lost contact is told by the line.
+      // The line shows lost contact.
     }
   }, wait);
 }
@@ -523,7 +523,7 @@ const SAID = {
 };
 
 function blind(gap) {
-  if (gap.durationMs !== undefined) return `nothing heard for ${(gap.durationMs / 1000).toFixed(1)} s`;
+  if (gap.durationMs !== undefined) return `no signal for ${(gap.durationMs / 1000).toFixed(1)} s`;
   return gap.words === "first sight" ? "first heard: it ran before" : "no signal, for an unknown time";
 }
 
@@ -551,7 +551,7 @@ function drawSessions() {
     const live = one.status === "live" && !one.leftLive;
     const top = made("span", "top", named(one.title ?? one.key), made("span", live ? "live" : "quiet", one.status));
     const counts = [`${one.kept.toLocaleString("en")} saved`, state?.ledger.state === "none" ? "" : `${one.shipped.toLocaleString("en")} in the ledger`,
-      one.waiting && state?.ledger.state !== "none" ? `${one.waiting} waiting` : "", one.dead ? `${one.dead} rejected` : ""].filter(Boolean);
+      one.waiting && state?.ledger.state !== "none" ? `${one.waiting} pending` : "", one.dead ? `${one.dead} rejected` : ""].filter(Boolean);
     const begun = one.startedAt === null ? "" : `${clocks.day(one.startedAt)} ${clock(one.startedAt)}`;
     const inside = [top, made("span", "line", [begun, ...counts].filter(Boolean).join(" · "))];
     if (one.stillsMissing.length) inside.push(made("span", "line note", `${counted(one.stillsMissing.length, "still")} missing`));

@@ -33,7 +33,7 @@ function draw() {
   const program = state.program;
   const on = program !== null && program.cameraId !== null && program.cameraId === (mine?.id ?? wanted);
   if (on && program.sure) return show("on", "On air", `for ${lasting(Date.now() + offset - program.since)}`);
-  if (program === null || !program.sure) return show("lost", "Not known", "what is on air has not been told yet");
+  if (program === null || !program.sure) return show("lost", "Not known", "what is on air is not known yet");
   const leads = state.heading?.cameraId ?? null;
   if (leads !== null && leads === mine?.id) return show("next", "Next", "the program is going over to this camera");
   return show("off", mine === null ? "Not there" : "Off air", mine === null ? "No camera of this name is known now." : "");
