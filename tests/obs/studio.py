@@ -6,6 +6,7 @@ OBS may listen on every address, and looks for an update host; the namespace kee
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import socket
@@ -291,3 +292,13 @@ def _collection(name: str, scenes: dict[str, int]) -> dict[str, object]:
             },
         ],
     }
+
+
+if __name__ == "__main__":
+    # Whether OBS starts here at all, and stops.
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--chroot", type=Path)
+    given = parser.parse_args()
+    with Studio(given.root, {"Cam 1": 0xC83232}, chroot=given.chroot):
+        pass
