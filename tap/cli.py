@@ -1211,7 +1211,8 @@ def _choose(plan: Callable[[Journal], Plan], *, apply_it: bool, state_dir: Path 
     else:
         _say(*picture_lines(picture.before, picture.after, picture.changes, picture.remark, _zone()))
     if picture.applied:
-        _complain("done; 'multicam-tap session undo' takes it back" if picture.how != "undo" else "done")
+        undo = "" if picture.how == "undo" else f"; 'multicam-tap session undo {picture.about}' takes it back"
+        _complain(f"done{undo}")
     else:
         _complain("nothing is changed yet: --apply does it" if picture.changes else "no difference")
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Protocol
 
+from rich.cells import cell_len, set_cell_size
+
 from tap.history.words import clock, counted, day, lasting, moment, plain
 
 __all__ = ["found_lines", "log_lines", "picture_lines"]
@@ -56,14 +58,15 @@ def picture_lines(
     everyone = [*before, *after]
     if everyone:
         begins, ends = min(one.started_at for one in everyone), max(one.completed_at for one in everyone)
-        width = max(len(plain(one.key)) for one in everyone)
-        titles = max(len(_title(one)) for one in everyone)
+        width = max(cell_len(plain(one.key)) for one in everyone)
+        titles = max(cell_len(_title(one)) for one in everyone)
         for word, sessions in (("before", before), ("after", after)):
             yield f"{word}  {day(begins, zone)}" if sessions else f"{word}  no session"
             for one in sessions:
                 bar = _bar(one, begins, ends)
                 span = f"{clock(one.started_at, zone)} {bar} {clock(one.completed_at, zone)}"
-                yield f"  {plain(one.key):<{width}}  {_title(one):<{titles}}  {span}  {_numbers(one)}".rstrip()
+                named = f"{_wide(plain(one.key), width)}  {_wide(_title(one), titles)}"
+                yield f"  {named}  {span}  {_numbers(one)}".rstrip()
     for change in changes:
         numbers = ((change.added, "added"), (change.changed, "changed"), (change.gone, "taken back"))
         told = ", ".join(f"{number} {what}" for number, what in numbers if number)
@@ -74,7 +77,12 @@ def picture_lines(
 
 def _title(one: _Shown) -> str:
     title = plain(one.title or "-")
-    return title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}…"
+    return title if cell_len(title) <= _TITLE else f"{set_cell_size(title, _TITLE - 1).rstrip()}…"
+
+
+def _wide(text: str, cells: int) -> str:
+    """``text`` as wide as this on a terminal: some characters take two cells, and some none."""
+    return text + " " * (cells - cell_len(text))
 
 
 def _bar(one: _Shown, begins: int, ends: int) -> str:

@@ -64,6 +64,8 @@ class Picture(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Before and after."""
 
     how: How
+    about: str
+    """The key of the session that it is about."""
     before: list[Shown]
     after: list[Shown]
     changes: list[Changed]
@@ -245,6 +247,7 @@ def _picture(plan: Plan, changes: Sequence[_Change], *, applied: bool = False) -
     ]
     return Picture(
         plan.how,
+        next(iter(plan.after)),
         before=_all_shown(plan.before[key].rows for key in plan.after),
         after=_all_shown(plan.after.values()),
         changes=[one for one in counts if one.added or one.changed or one.gone],
