@@ -1209,7 +1209,8 @@ def _choose(plan: Callable[[Journal], Plan], *, apply_it: bool, state_dir: Path 
     if as_json:
         _print_json(json.encode(picture))
     else:
-        _say(*picture_lines(picture.before, picture.after, picture.changes, picture.remark, _zone()))
+        remark = None if picture.remark is None else (picture.remark, picture.by, picture.at)
+        _say(*picture_lines(picture.before, picture.after, picture.changes, remark, _zone()))
     if picture.applied:
         undo = "" if picture.how == "undo" else f"; 'multicam-tap session undo {picture.about}' takes it back"
         _complain(f"done{undo}")

@@ -51,10 +51,13 @@ def picture_lines(
     before: Sequence[_Shown],
     after: Sequence[_Shown],
     changes: Sequence[_Changed],
-    remark: str | None,
+    remark: tuple[str, str | None, int | None] | None,
     zone: tzinfo | None,
 ) -> Iterator[str]:
-    """The sessions before and after on one axis, and how many rows change."""
+    """The sessions before and after on one axis, and how many rows change.
+
+    ``remark``: words, and by whom and when (Unix ms) that was which they are about.
+    """
     everyone = [*before, *after]
     if everyone:
         begins, ends = min(one.started_at for one in everyone), max(one.completed_at for one in everyone)
@@ -71,8 +74,10 @@ def picture_lines(
         numbers = ((change.added, "added"), (change.changed, "changed"), (change.gone, "taken back"))
         told = ", ".join(f"{number} {what}" for number, what in numbers if number)
         yield f"rows of {plain(change.key)}: {told}"
-    if remark:
-        yield plain(remark)
+    if remark is not None:
+        words, by, at = remark
+        when = "" if by is None or at is None else f", by {plain(by)}, {day(at, zone)} {clock(at, zone)}"
+        yield f"{plain(words)}{when}"
 
 
 def _title(one: _Shown) -> str:

@@ -72,6 +72,10 @@ class Picture(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Empty: nothing changes."""
     applied: bool = False
     remark: str | None = None
+    by: str | None = None
+    """Of whom the remark speaks."""
+    at: int | None = None
+    """And when they did that (wall ms)."""
 
 
 class Plan(Struct):
@@ -87,6 +91,8 @@ class Plan(Struct):
     base: dict[str, Any] = field(default_factory=dict)
     undoes: int | None = None
     remark: str | None = None
+    earlier: Step | None = None
+    """The step of which the remark speaks."""
 
 
 class Known:
@@ -253,6 +259,8 @@ def _picture(plan: Plan, changes: Sequence[_Change], *, applied: bool = False) -
         changes=[one for one in counts if one.added or one.changed or one.gone],
         applied=applied,
         remark=plan.remark,
+        by=None if plan.earlier is None else plan.earlier.by,
+        at=None if plan.earlier is None else plan.earlier.at,
     )
 
 
@@ -394,8 +402,8 @@ def _done_before(journal: Journal, how: How, keys: Sequence[str], args: Mapping[
     if step is None or any(one is not step for one in last) or step.how != how or step.args != args:
         return None
     before = {key: known(journal, key) for key in step.keys}
-    remark = f"done already, by {step.by} at {iso(step.at)}"
-    return Plan(how, before, {key: one.rows for key, one in before.items()}, dict(args), remark=remark)
+    after = {key: one.rows for key, one in before.items()}
+    return Plan(how, before, after, dict(args), remark="done already", earlier=step)
 
 
 # ---------------------------------------------------------------------------------------------- taking back
@@ -440,9 +448,9 @@ class _Undo:
             told = [structs.replace(entry, revision=0) for entry in late if entry.session_key == name]
             rows = [_as_entry(row) for row in self._before[name].values()]
             after[name] = {key: row for key, row in fold([*rows, *told]).items() if row.retracted is None}
-        remark = f"takes back: {step.how}, by {step.by} at {iso(step.at)}"
         before = {name: Known(name, kept) for name, kept in self._kept.items()}
-        return Plan("undo", before, after, {"how": step.how}, undoes=step.number, remark=remark)
+        remark = f"takes back: {step.how}"
+        return Plan("undo", before, after, {"how": step.how}, undoes=step.number, remark=remark, earlier=step)
 
     def _rows_before(self, name: str) -> Rows:
         revision = self._step.revisions[name]

@@ -55,8 +55,8 @@ def make(
     before = known(journal, key)
     changed = [step for step in of_session(effective(journal.steps()), key) if step.how != "make"]
     if before.rows and changed:
-        remark = f"made already, and changed since ({changed[-1].how}); see 'multicam-tap session log {key}'"
-        return Plan("make", {key: before}, {key: before.rows}, {}, remark=remark)
+        remark = f"made already, and changed since ({changed[-1].how})"
+        return Plan("make", {key: before}, {key: before.rows}, {}, remark=remark, earlier=changed[-1])
     _refuse_others(journal, key, since, until, now)
     title = names.get("title", UNSET)
     choice = Choice(since, until, title or UNSET, names.get("notes") or UNSET)
