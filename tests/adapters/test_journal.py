@@ -699,6 +699,24 @@ class TestWriter:
         assert [kept.entry.key for kept in journal.entries()] == [entry(n).key for n in range(51)]
         assert (journal.checkpoint(), writer.failing, writer.waiting) == (b"50", None, 0)
 
+    def test_its_patience_grows_to_a_bound(self, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A disk that takes nothing for hours is tried twice as late each time, and every five seconds in the end."""
+        append, waits, kept = journal.append, list[float](), threading.Event()
+        monkeypatch.setattr(journal, "append", lambda *_: (_ for _ in ()).throw(JournalError("the disk is full")))
+
+        def wait(_: JournalWriter, delay: float) -> bool:
+            waits.append(delay)
+            if len(waits) == 9:
+                monkeypatch.setattr(journal, "append", append)
+            return True
+
+        monkeypatch.setattr(JournalWriter, "_wait", wait)
+        writer = JournalWriter(journal)
+        writer.submit([entry(1)], None, kept.set)
+        assert kept.wait(30)
+        assert writer.stop(10)
+        assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
+
     def test_gives_up_at_last(self, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where nothing can be written, stop says so in time, and so do the calls that still wait."""
         monkeypatch.setattr(journal, "append", lambda *_: (_ for _ in ()).throw(JournalError("the disk is full")))

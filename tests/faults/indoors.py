@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -96,6 +97,9 @@ class _Logs:
     def isatty(self) -> bool:
         return False
 
+    def fileno(self) -> int:
+        raise OSError("there is no file behind it")
+
     def write(self, text: str) -> None:
         with suppress(LookupError):
             _LOG.get().write(text)
@@ -122,23 +126,29 @@ class _Life:
     async def _live(self, environ: dict[str, str]) -> None:
         _LOG.set(self._log)
         configure_logs("debug", "json", cast(TextIO, _Logs()))
+        try:
+            self._process.exitcode = await self._lived(environ)
+        except Exception:
+            # As a process says it that ends so.
+            self._log.write(traceback.format_exc())
+            self._process.exitcode = 1
+            raise
+
+    async def _lived(self, environ: dict[str, str]) -> int:
         settings = load_settings(environ)
         make_state_dir(settings)
         journal = await self._journal(settings.journal_path)
         if journal is None:
-            self._process.exitcode = 0
-            return
+            return 0
         service = self._service = Service(settings, load_dialect(settings.dialect), journal)
         busy = _watched(service.writer)
         TIME.threads.append(busy)
         try:
             if self._stopped.is_set():
                 service.stop()
-            self._process.exitcode = await service.run()
+            return await service.run()
         finally:
             TIME.threads.remove(busy)
-            if self._process.exitcode is None:
-                self._process.exitcode = 1
 
     async def _journal(self, path: Path) -> Journal | None:
         """As ``open_journal`` waits for it, which holds the loop."""

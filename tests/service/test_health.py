@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from tap.core.standing import STANDINGS
 from tap.service.health import (
+    _RANK,
     BACKLOG_S,
     DISK_S,
     FIRST_FRAME_S,
@@ -99,6 +100,17 @@ def test_the_worst_comes_first_and_gives_the_colour() -> None:
     health = judge(replace(WELL, dead=1, clock_off=60.0, journal_failing="disk full", in_memory=3))
     assert health.state == "failing"
     assert [reason.state for reason in health.reasons] == ["failing", "degraded", "degraded"]
+
+
+def test_of_two_that_look_alike_the_one_that_costs_more_comes_first() -> None:
+    """In whichever order the rules find them: what fails before all else, then by how bad it is for the shoot."""
+    health = judge(replace(WELL, clock_off=-75.0, dead=2, ledger_state="blocked", ledger_reason="x", slips=1))
+    ranks = [-_RANK.get(reason.standing, -1) for reason in health.reasons]
+    assert len(ranks) >= 3
+    assert ranks == sorted(ranks)
+    assert len(set(ranks)) > 1
+    worst = judge(replace(WELL, clock_off=-75.0, dead=2, journal_failing="disk full"))
+    assert worst.reasons[0].name == "journal"
 
 
 def test_words_from_outside_harm_no_terminal() -> None:

@@ -105,6 +105,20 @@ def test_a_signal_ends_the_waiting(path: Path, later: list[threading.Timer], num
         assert notes.told[notes.told.index("a signal") :].count("alive") <= 1
 
 
+def test_it_is_tried_every_two_seconds_in_the_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time twice as late as before, up to that."""
+    waits: list[float] = []
+
+    def passed(seconds: float) -> bool:
+        waits.append(seconds)
+        return len(waits) < 6
+
+    monkeypatch.setattr("tap.service.opening.passed_unless_stopped", passed)
+    with _owner(path):
+        assert open_journal(path, _Notes()) is None
+    assert waits == [0.25, 0.5, 1.0, 2.0, 2.0, 2.0]
+
+
 def test_another_programs_database_is_no_matter_of_time(path: Path) -> None:
     """It is told at once, and left alone."""
     path.parent.mkdir()

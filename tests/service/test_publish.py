@@ -20,6 +20,7 @@ from tap.adapters.ledger import Answer, Ledger
 from tap.core.errors import JournalError
 from tap.core.model import Entry
 from tap.service.keys import KeyFile
+from tap.service.postponed import Postponed
 from tap.service.publish import Pace, Publisher, Shipping, Target
 from tests.adapters.test_ledger import NOW, event, session
 from tests.contract.local import ADMIN, Local, key_of, local_ledger
@@ -851,6 +852,19 @@ def test_stopping_in_the_middle_costs_a_repetition_at_most(tmp_path: Path) -> No
             assert stub.keys == keys(entries)
 
     run(body())
+
+
+def test_an_entry_that_fails_by_itself_waits_twice_as_long_each_time_up_to_an_hour() -> None:
+    """And is due when its time has come, not before."""
+    postponed, now, waits = Postponed(5.0, 3_600.0), 0.0, list[float]()
+    assert postponed.due(now) is None
+    for number in range(13):
+        assert postponed.add(7, now) is (number == 0)
+        wait = next(ms for ms in range(1, 10_000) if postponed.due(now + ms) == 7)
+        assert postponed.due(now + wait - 1) is None
+        waits.append(wait)
+        now += wait
+    assert waits == [5, 10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 3_600, 3_600, 3_600]
 
 
 def test_the_ledger_has_what_it_took_knew_and_had_newer() -> None:
