@@ -19,6 +19,7 @@ from msgspec import Struct, field
 from tap.core.merge import Row, fold
 from tap.core.model import Entry
 from tests.contract.local import ADMIN, key_of
+from tests.contract.stub import ABOUT
 
 __all__ = ["Paper"]
 
@@ -116,6 +117,7 @@ class Paper:
         call = orjson.loads(body)
         path, args = call["path"], _whole(call["args"])
         known = {
+            "production:about": lambda _: ABOUT,
             "production:ingest": self._ingest,
             "production:getSession": self._session,
             "production:listSessions": lambda _: {"page": [], "isDone": True, "continueCursor": "end"},
