@@ -205,6 +205,8 @@ _JUDGES: tuple[tuple[type[BaseException], Callable[[Any], tuple[Retry, str]]], .
     (ssl.SSLError, lambda error: (Retry.SLOWLY, f"no secure connection: {error.strerror or error}")),
     (ConnectionRefusedError, lambda _: (Retry.SOON, "nothing listens there (connection refused)")),
     (socket.gaierror, lambda error: (Retry.SOON, f"the server's name cannot be resolved: {error.strerror}")),
+    # websockets says so of a server that hangs up in the midst of its own first words.
+    (AssertionError, lambda _: (Retry.SOON, "the connection ended before the server answered")),
     (BaseException, lambda error: (Retry.SOON, f"cannot connect: {error}")),
 )
 
@@ -401,7 +403,7 @@ class ServerSocket:
         """One connection from its beginning to its end; why it ended, or did not come about."""
         try:
             line = await self._dial()
-        except (OSError, InvalidHandshake, InvalidURI, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is that a library trips over: the next attempt may do
             return error
         speaking = asyncio.create_task(self._speak(line))
         silent = asyncio.create_task(self._keep_alive(line))

@@ -426,6 +426,62 @@ def test_a_web_page_is_no_server() -> None:
     run(body())
 
 
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionClosedError(None, None), "the connection broke without a goodbye"),
+        (AssertionError(), "the connection ended before the server answered"),
+        (RuntimeError("a library's own"), "cannot connect: a library's own"),
+    ],
+)
+def test_whatever_goes_wrong_while_it_connects_the_next_attempt_is_made(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    """A server that hangs up before its first word makes a library say many things; none of them ends the tap."""
+    dial, errors = ServerSocket._dial, [error] * 5
+
+    async def fails_at_first(client: ServerSocket) -> Any:
+        if errors:
+            raise errors.pop()
+        return await dial(client)
+
+    monkeypatch.setattr(ServerSocket, "_dial", fails_at_first)
+
+    async def handler(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    async def body() -> None:
+        async with server(handler) as url, listening(url) as (ear, client):
+            await ear.until(lambda: client.connected)
+            assert ear.changes == [words, None]
+
+    run(body())
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_server_that_hangs_up_at_once_is_tried_again_and_again(reads: bool) -> None:
+    """Before a word of ours was read, or after."""
+    came = 0
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal came
+        came += 1
+        if reads:
+            await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n" if came % 2 else b"")
+        writer.transport.abort() if came % 3 else writer.close()
+
+    async def body() -> None:
+        quick = Timing().faster(1_000)._replace(open_timeout=5.0)
+        async with raw_server(handler) as url, listening(url, timing=quick) as (ear, client):
+            while came < 60:  # noqa: ASYNC110 - connections that nobody tells of
+                await asyncio.sleep(0.005)
+            assert not client.connected
+        assert ear.items == []
+
+    run(body())
+
+
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.6\r\n", b"", b"\x00" * 100, b"HTTP/1.1 101 OK\r\n\r\n"])
 def test_what_is_no_server_at_all_is_named(answer: bytes) -> None:
     """Another service on that port: a word, and no item."""

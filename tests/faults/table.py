@@ -23,6 +23,7 @@ from tests.faults import (
     quiet,
     restarts,
     seeds,
+    steady,
     stopped,
 )
 from tests.faults.layer import run as layer
@@ -198,6 +199,14 @@ _FAULTS: tuple[Fault, ...] = (
         1,
         5,
         brief=hostile.briefly_flapping,
+    ),
+    Fault(
+        "steady",
+        "a fault that goes on and on, 60 attempts each: at most 30 lines of log, 250 MB of memory",
+        steady.run,
+        30,
+        10,
+        10,
     ),
     Fault("fuzz", "frames fuzzed by structure", fuzz.run, 1_000_000, 4_000, 50_000, _NODE),
     Fault("eight-hours", "a shoot of 8 h in one life of the tap, 60:1", long.eight_hours, 8, 1, 8, _NODE, slow=True),
