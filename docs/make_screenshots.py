@@ -6,6 +6,7 @@ of pictures is a function that takes the ``Studio``, and stands in ``PICTURES``.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -146,6 +147,29 @@ def ops(studio: Studio) -> None:
             studio.photograph(studio.page, f"ops-{size}-{scheme}", size, scheme, before=ready)
 
 
+def moments(studio: Studio) -> None:
+    """The live page at five moments, told by a stage: before, in a quiet shoot, ledger away, server away, after."""
+    sys.path.insert(0, str(ROOT))
+    live = importlib.import_module("tests.browser.test_live")
+    for moment, (begin, words) in live.MOMENTS.items():
+        with importlib.import_module("tests.browser.stage").stage() as play:
+            begin(play)
+
+            def ready(page: Any, words: str = words, moment: str = moment) -> None:
+                page.get_by_text(words, exact=True).wait_for()
+                if moment == "after":
+                    page.locator("#card-body .tiles").wait_for()
+                page.wait_for_timeout(500)
+
+            for size, scheme in (("desktop", "light"), ("phone", "dark")):
+                name = f"moment-{moment.replace(' ', '-')}-{size}"
+                studio.photograph(play.url, name, size, scheme, before=ready, whole=size == "phone")
+    with importlib.import_module("tests.browser.stage").stage() as play:
+        for camera, name in (("c0", "on"), ("c1", "off")):
+            url = f"{play.url}/tally?camera={camera}"
+            studio.photograph(url, f"tally-{name}", "phone", "dark", before=lambda page: page.wait_for_timeout(1500))
+
+
 def terminal(studio: Studio) -> None:
     """What the commands say meanwhile."""
     studio.terminal("status", "status")
@@ -153,7 +177,7 @@ def terminal(studio: Studio) -> None:
     studio.terminal("timeline", "timeline", studio.session(), columns=120, lines=26)
 
 
-PICTURES: dict[str, Callable[[Studio], None]] = {"ops": ops, "terminal": terminal}
+PICTURES: dict[str, Callable[[Studio], None]] = {"moments": moments, "ops": ops, "terminal": terminal}
 
 
 # ---------------------------------------------------------------------------------------------- the shoot

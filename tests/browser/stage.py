@@ -55,7 +55,7 @@ def now(at: int, **more: Any) -> Now:
         "ledger": LedgerNow("none", None, None, None, None, 0),
         "waits_for": None,
         "session": SessionNow(KEY, "Winter concert", T0, True, {"cut": 3}, 0, 0, {}),
-        "program": ProgramNow("c0", NAMES[0], at - 5_000, True),
+        "program": ProgramNow("c0", NAMES[0], at - 150_000, True),
         "hold": None,
         "mode": "photoshoot",
         "cameras": cameras(),
@@ -63,7 +63,7 @@ def now(at: int, **more: Any) -> Now:
         "totals": Totals(
             length_ms=at - T0,
             cuts=3,
-            on_air_ms={"c0": 60_000},
+            on_air_ms={"c0": 240_000, "c1": 90_000, "c2": 90_000, "c3": 90_000, "c4": 90_000},
             unknown_ms=0,
             holds=0,
             hold_ms=0,

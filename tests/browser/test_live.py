@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import structs
 
-from tap.core.status import Happening, HeadingNow, Past, ProgramNow, Reason, ServerNow, SessionKept
+from tap.core.status import Happening, HeadingNow, LedgerNow, Past, ProgramNow, Reason, ServerNow, SessionKept
 from tap.history.card import card_json, card_of
 from tap.history.timeline import timeline_of
 from tests.browser.stage import KEY, NAMES, T0, Stage, cuts, health, now, stage
@@ -118,7 +118,7 @@ def before(play: Stage) -> None:
         session=None,
         program=None,
         totals=None,
-        waits_for="the first cut",
+        waits_for="multicam-server starts one",
     )
 
 
@@ -137,13 +137,18 @@ def quiet(play: Stage) -> None:
 
 def ledger_away(play: Stage) -> None:
     quiet(play)
-    reason = Reason("ledger_away", "degraded", "the ledger is away: no answer; 214 entries wait", "check it", "behind")
-    play.now = now(T0 + 600_000, health=health("behind", reason))
+    words = "the ledger is away: no answer within 10 s; 214 entries wait in the journal"
+    step = "check TAP_CONVEX_URL and the network; nothing is lost meanwhile"
+    reason = Reason("ledger_away", "degraded", words, step, "behind")
+    ledger = LedgerNow("away", "https://happy-otter-123.convex.cloud", T0, "no answer within 10 s", T0 + 420_000, 214)
+    play.now = now(T0 + 600_000, health=health("behind", reason), ledger=ledger)
 
 
 def server_away(play: Stage) -> None:
     quiet(play)
-    reason = Reason("server_away", "failing", "the server is away in the middle of a session", "start it", "lost")
+    words = "ws://127.0.0.1:9404/ws is away in the middle of a session: connection refused"
+    step = "start multicam-server, or check TAP_SERVER_URL and the network; 'multicam-tap check' tries it"
+    reason = Reason("server_away", "failing", words, step, "lost")
     server = structs.replace(play.now.server, connected=False, problem="connection refused", last_heard=T0 + 560_000)
     session = structs.replace(play.now.session, seen=False)  # type: ignore[type-var]
     play.now = now(T0 + 600_000, health=health("lost", reason), server=server, session=session)
@@ -162,7 +167,7 @@ def after(play: Stage) -> None:
         session=None,
         program=None,
         totals=None,
-        waits_for="the first cut",
+        waits_for="multicam-server starts one",
     )
 
 
@@ -370,7 +375,7 @@ def test_past_sessions_open_the_same_card_and_its_files_are_links(play: Stage, o
     page.locator("#sessions button").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#card-title")).to_be_focused()
-    expect(page.locator("#card .missing h3")).to_contain_text("missing: they can be taken again")
+    expect(page.locator("#card .missing h3")).to_contain_text("missing: to be taken again")
     links = page.locator("#card .files a")
     expect(links).to_have_text(["Report", "EDL", "FCP7 XML", "FCPXML", "Shots (CSV)", "Events (CSV)"])
     assert all("/made/" in str(links.nth(n).get_attribute("href")) for n in range(6))

@@ -49,8 +49,9 @@ OTHER = "other"
 _WAITS = {
     "frames": "multicam-server starts one",
     "mode": "multicam-server goes into the mode photoshoot",
-    "program": "the first cut",
+    "program": "a camera goes on air",
     "record": "the recorder runs",
+    "stream": "the stream runs",
 }
 
 

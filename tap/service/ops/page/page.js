@@ -208,7 +208,7 @@ function drawAir(at) {
   if (session === null) {
     say("air-label", "Waiting");
     say("program", `A session begins when ${state.waitsFor}.`);
-    say("role", program?.cameraId ? `On program meanwhile: ${program.name}` : state.server.connected ? "The server is there." : "The server is not there.");
+    say("role", state.server.connected && program?.cameraId ? `On program meanwhile: ${program.name}` : state.server.connected ? "The server is there." : `The server is not there. What to do: ${state.health.nextStep}.`);
     say("since", "");
     return;
   }
