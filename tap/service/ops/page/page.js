@@ -59,6 +59,7 @@ function takeHello(said) {
   tags = { ...said.kinds, ...OTHER_TAGS };
   clocks = clocksOf(status.zone ?? status.timezone);
   happenings.clear();
+  listed = [];
   past = pastAsked = null;
   add(said.happenings);
   takeNow(status.now);
@@ -77,7 +78,7 @@ function takeHappenings(news) {
   }
   add(news);
   drawHappened();
-  draw();
+  drawSoon();
   const end = news.findLast((one) => one.kind === "end");
   if (end !== undefined) setTimeout(() => cards.ended(end.key.slice("end/".length), end.at), 1000);
   if (news.some((one) => one.kind === "still")) askPictures();
@@ -99,7 +100,7 @@ function takeNow(said) {
   if (before !== null && said.health.standing !== before.health.standing) announce(said.health.words);
   if (said.summaryUntil !== null && said.summaryUntil !== pastAsked) askPast(said.summaryUntil);
   drawState();
-  draw();
+  drawSoon();
 }
 
 function announce(text) {
@@ -185,7 +186,17 @@ function way(id, lamp, words, more) {
 
 // ------------------------------------------------------------------------------------------------ what runs
 
+let asked = false;
+
+/** Once for all that comes together. */
+function drawSoon() {
+  if (asked) return;
+  asked = true;
+  requestAnimationFrame(draw);
+}
+
 function draw() {
+  asked = false;
   if (state === null) return;
   const at = now();
   say("clock", clock(at));
@@ -534,15 +545,29 @@ function more(text) {
   return element;
 }
 
+let listed = []; // the lines that are shown, newest first
+
 function drawHappened() {
   const lines = sorted.filter((one) => one.kind in SAID && (one.kind !== "still" || one.status === "failed"));
   const newest = lines.slice(narrow.matches && !showAll ? -SHOWN_NARROW : -SHOWN).reverse();
-  byId("happened").replaceChildren(...newest.map((one) => {
-    const [tag, name] = tags[one.kind] ?? [one.kind, ""];
-    return made("li", name, made("span", "time", clock(one.at)), made("span", "tag", tag), made("span", "said", ...SAID[one.kind](one)));
-  }));
+  const list = byId("happened");
+  const fresh = listed.length ? newest.indexOf(listed[0]) : -1;
+  const kept = newest.length - fresh;
+  // Mostly some lines are new, and the rest goes on.
+  if (fresh > 0 && newest.slice(fresh).every((one, index) => one === listed[index])) {
+    while (list.children.length > kept) list.lastElementChild.remove();
+    list.prepend(...newest.slice(0, fresh).map(lineOf));
+  } else if (fresh !== 0 || newest.length !== listed.length || newest.some((one, index) => one !== listed[index])) {
+    list.replaceChildren(...newest.map(lineOf));
+  }
+  listed = newest;
   byId("nothing").hidden = newest.length > 0;
   byId("more").hidden = !narrow.matches || showAll || lines.length <= SHOWN_NARROW;
+}
+
+function lineOf(one) {
+  const [tag, name] = tags[one.kind] ?? [one.kind, ""];
+  return made("li", name, made("span", "time", clock(one.at)), made("span", "tag", tag), made("span", "said", ...SAID[one.kind](one)));
 }
 
 function drawSessions() {
