@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SCREENSHOTS = ROOT / "docs" / "screenshots"
 TAP = [sys.executable, "-m", "tap.cli"]
 VENUE = "studio-a"
-SHOOT = ("--seed", "29", "--cameras", "5", "--length", "170", "--faults", "reconnect", "--venue", VENUE)
+SHOOT = ("--seed", "29", "--cameras", "5", "--length", "300", "--faults", "reconnect", "--venue", VENUE)
 SHOWN_AFTER_S = 137
 """Seconds of the session that are on the pictures: gaps, holds, and stills that are on their way."""
 SIZES = {"desktop": (1280, 1010, 1.0), "phone": (390, 844, 2.0)}

@@ -227,8 +227,8 @@ def _sessions(sessions: list[SessionKept], zone: tzinfo | None) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("began", no_wrap=True)
     table.add_column("session", overflow="fold", ratio=1, min_width=12)
-    table.add_column("stands", no_wrap=True)
-    for name in ("kept", "ledger", "waiting", "aside"):
+    table.add_column("status", no_wrap=True)
+    for name in ("saved", "in ledger", "pending", "rejected"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in sessions:
         live = one.status == "live" and not one.left_live

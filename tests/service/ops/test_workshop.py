@@ -16,6 +16,7 @@ from tap.service.child import Ended
 from tap.service.config import Settings, load_settings
 from tap.service.ops import workshop
 from tap.service.ops.workshop import MADE, Made, NotMade, Workshop
+from tests.adapters.test_pictures import png
 from tests.service.ops.rig import Server, Tap, eventually, server, tapped
 
 T0 = 1_795_000_000_000
@@ -180,6 +181,32 @@ def test_the_real_commands_make_everything_behind_the_same_guard(tmp_path: Path)
         assert (tmp_path / "state" / "made").exists()
         assert tap.stop() == 0
     assert [line for line in tap.log if line["level"] in ("warning", "error")] == []
+
+
+def test_stills_are_shown_where_the_venue_gives_a_folder_and_nowhere_else(tmp_path: Path) -> None:
+    """Small, made anew, found as the report finds them; a folder that is not there costs the card nothing."""
+    stills = tmp_path / "stills"
+    for folder, pictures in ((stills, 1), (tmp_path / "gone", 0)):
+        if folder == stills:
+            stills.mkdir()
+            (stills / "st-1_a.png").write_bytes(png(40, 30))
+        state = tmp_path / f"state-{pictures}"
+        with server() as playing, tapped(playing.url, state, TAP_STILLS_DIR=str(folder)) as tap:
+            eventually(lambda: playing.listeners)
+            playing.start()
+            playing.say({"type": "still_requested", "still_id": "st-1", "camera_ids": ["a"]})
+            playing.say({"type": "still_captured", "still_id": "st-1", "camera_id": "a"})
+            playing.say({"type": "still_uploaded", "still_id": "st-1", "camera_id": "a", "storage_key": "k/st-1_a.png"})
+            eventually(lambda: (tap.now()["session"] or {}).get("stills", {}).get("uploaded"))
+            playing.end()
+            (session,) = eventually(
+                lambda: [one for one in tap.get("/status.json").json["sessions"] if one["status"] == "complete"]
+            )
+            assert tap.get("/status.json").json["pictures"] is True
+            card = tap.get(f"/made/card?session={session['key'].replace('/', '%2F')}").json
+            found = [one["picture"] for one in card["stills"] if one["picture"]]
+            assert len(found) == pictures
+            assert all(one.startswith("data:image/jpeg;base64,") for one in found)
 
 
 def shot(playing: Server, tap: Tap) -> str:

@@ -11,6 +11,7 @@ const SESSIONS_EVERY_MS = 10000;
 const LATELY_MS = 12 * 3600000;
 const PINNED_MS = 120000;
 const NAMED_PX = 64;
+const HALF_LABEL_PX = 30;
 
 const happenings = new Map();
 let sorted = [];
@@ -298,7 +299,7 @@ let axis = "";
 
 function drawAxis() {
   const place = (moment) => (100 * (moment - view.from)) / (view.to - view.from);
-  const ticks = ticksOf(view.from, view.to, Math.max(2, view.px / 110)).filter((one) => place(one) > 3 && place(one) < 97);
+  const ticks = ticksOf(view.from, view.to, Math.max(2, view.px / 110)).filter((one) => Math.min(place(one), 100 - place(one)) * view.px > 100 * HALF_LABEL_PX);
   const signature = ticks.map((one) => `${one}@${place(one).toFixed(2)}`).join();
   if (signature === axis && byId("lanes").firstElementChild !== null) return;
   axis = signature;
