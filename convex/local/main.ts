@@ -1,6 +1,6 @@
 /** The local ledger as a program: its options, its first and its last words. */
 
-import { renameSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { LocalLedger } from "./ledger";
 import { APP_NAMES, openApp } from "./modules";
@@ -9,7 +9,9 @@ import { LocalServer } from "./server";
 const USAGE = `usage: node local/start.mjs [options]
 
   --port N             port on 127.0.0.1 (0, the default: any that is free)
-  --app NAME           what is served: ${APP_NAMES.join(", ")} (ledger: the functions in functions/)
+  --app NAME|FOLDER    what is served: ${APP_NAMES.join(", ")} (ledger: the functions in functions/), or the functions
+                       folder of an app of yours
+  --module NAME        the module in that folder that has the ledger's functions (production)
   --data FILE          keep what is written there, and start from it; without it everything is gone at the end
   --port-file FILE     write the address there once it is ready
   --faults             accept faults at /_fault (for tests)
@@ -30,6 +32,7 @@ const PARENT_EVERY_MS = 250;
 interface Options {
   port: number;
   app: string;
+  module: string;
   data: string | undefined;
   portFile: string | undefined;
   faults: boolean;
@@ -43,7 +46,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.stderr.write(`${options}\n\n${USAGE}`);
     process.exit(2);
   }
-  const ledger = new LocalLedger(await openApp(options.app), options.data);
+  const ledger = new LocalLedger(await openApp(options.app, options.module), options.data);
   const { port, faults } = options;
   const server = new LocalServer({ ledger, port, faults, adminKey: process.env["LOCAL_ADMIN_KEY"] });
   const kept = await start(ledger, server);
@@ -111,6 +114,7 @@ function readOptions(argv: readonly string[]): Options | string {
       options: {
         port: { type: "string", default: "0" },
         app: { type: "string", default: "ledger" },
+        module: { type: "string", default: "production" },
         data: { type: "string" },
         "port-file": { type: "string" },
         faults: { type: "boolean", default: false },
@@ -123,10 +127,11 @@ function readOptions(argv: readonly string[]): Options | string {
     if (!numbers.every((text) => /^\d{1,7}$/.test(text)) || Number(values.port) > 65_535) {
       return "--port and --parent-pid take whole numbers";
     }
-    if (!APP_NAMES.includes(values.app)) return `--app is one of ${APP_NAMES.join(", ")}`;
+    if (!APP_NAMES.includes(values.app) && !existsSync(values.app)) return `--app is one of ${APP_NAMES.join(", ")}, or a folder`;
     return {
       port: Number(values.port),
       app: values.app,
+      module: values.module,
       data: values.data,
       portFile: values["port-file"],
       faults: values.faults,

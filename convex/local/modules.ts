@@ -2,7 +2,7 @@
 
 import type { GenericSchema, SchemaDefinition } from "convex/server";
 import { readdirSync } from "node:fs";
-import { join, relative, sep } from "node:path";
+import { join, relative, resolve, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 export type Modules = Record<string, () => Promise<Record<string, unknown>>>;
@@ -23,13 +23,14 @@ export interface App {
 
 export const APP_NAMES: readonly string[] = Object.keys(APPS);
 
-export async function openApp(name: string): Promise<App> {
-  const [path, module] = Object.hasOwn(APPS, name) ? (APPS[name] ?? []) : [];
-  if (path === undefined || module === undefined) throw new Error(`there is no app ${name}`);
-  const folder = fileURLToPath(new URL(path, import.meta.url));
+/** An app by its name, or any other by its functions folder and the module in it that has the ledger's functions. */
+export async function openApp(name: string, moduleInFolder = "production"): Promise<App> {
+  const [path, module = moduleInFolder] = Object.hasOwn(APPS, name) ? (APPS[name] ?? []) : [];
+  const folder = path === undefined ? resolve(name) : fileURLToPath(new URL(path, import.meta.url));
   // By this folder convex-test tells where the functions are; an example has none of its own.
   const modules: Modules = { "./_generated/api.js": () => Promise.resolve({}), ...modulesIn(folder) };
-  const schema = (await (modules["./schema.ts"] ?? modules["./schema.js"])?.())?.["default"] as App["schema"];
+  const schema = (await (modules["./schema.ts"] ?? modules["./schema.js"])?.())?.["default"] as App["schema"] | undefined;
+  if (schema === undefined) throw new Error(`there is no schema in ${folder}`);
   return { module, schema, modules };
 }
 

@@ -9,10 +9,10 @@ import { fileURLToPath } from "node:url";
 import { codegen } from "./codegen.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-/** As `npx create convex` has them, and the strictest that an owner may have. */
+/** As an older `npx convex codegen` wrote them into `convex/tsconfig.json` (ES2021), and the strictest that an owner may have. */
 const OPTIONS = {
   target: "ESNext",
-  lib: ["ES2023", "DOM"],
+  lib: ["ES2021", "dom"],
   module: "ESNext",
   moduleResolution: "Bundler",
   jsx: "react-jsx",
@@ -23,7 +23,7 @@ const OPTIONS = {
   skipLibCheck: true,
   allowJs: true,
   noEmit: true,
-  types: ["node"],
+  types: [],
 };
 
 /** The linter is not for what was theirs before. */

@@ -9,7 +9,7 @@
 
 import type { GenericValidator } from "convex/values";
 import { COLUMNS, OPS, retraction, type Op, type Retraction } from "./columns";
-import { canonical, isPlainObject, utf8Length, type JsonObject } from "./json";
+import { canonical, isPlainObject, owns, utf8Length, type JsonObject } from "./json";
 import { REJECTIONS, type Rejection, type RejectionCode } from "./problems";
 import { isBelow, isSessionKey, venueOf } from "./sessionKeys";
 
@@ -168,7 +168,7 @@ function largestOf(fields: JsonObject): string {
 
 function checkColumns(columns: Readonly<Record<string, GenericValidator>>, value: Record<string, unknown>, at: string): void {
   for (const name of Object.keys(value)) {
-    if (!Object.hasOwn(columns, name)) throw new Wrong("unknown_field", join(at, name));
+    if (!owns(columns, name)) throw new Wrong("unknown_field", join(at, name));
   }
   for (const [name, validator] of Object.entries(columns)) {
     const member = value[name];

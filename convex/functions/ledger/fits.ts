@@ -4,7 +4,7 @@
  */
 
 import { convexToJson, type GenericValidator, type Value } from "convex/values";
-import { isPlainObject } from "./json";
+import { isPlainObject, owns } from "./json";
 
 interface Misfit {
   field: string;
@@ -90,10 +90,10 @@ function misfit(validator: GenericValidator, value: unknown, at: string, isId: I
 }
 
 function misfitInside(fields: Readonly<Record<string, GenericValidator>>, value: Record<string, unknown>, at: string, isId: IsId): Misfit | undefined {
-  const stranger = Object.keys(value).find((name) => !Object.hasOwn(fields, name));
+  const stranger = Object.keys(value).find((name) => !owns(fields, name));
   if (stranger !== undefined) return { field: join(at, stranger), words: "is not a column of this table" };
   return first(Object.entries(fields), ([name, field]) => {
-    if (Object.hasOwn(value, name)) return misfit(field, value[name], join(at, name), isId);
+    if (owns(value, name)) return misfit(field, value[name], join(at, name), isId);
     return unless(field.isOptional === "optional", join(at, name), "is required, and missing");
   });
 }

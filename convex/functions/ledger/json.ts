@@ -13,6 +13,11 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
+/** Whether an object itself has this name. (`Object.hasOwn` is younger than the ES2021 of apps that an older Convex made.) */
+export function owns(value: object, name: string): boolean {
+  return Object.prototype.hasOwnProperty.call(value, name);
+}
+
 /**
  * JSON with sorted names and no spaces: the same text for the same value. Names are ASCII, so any sort is the same. Our
  * rows have no null; an owner's may.

@@ -154,8 +154,10 @@ function linesIn(variable: string): Line[] {
   });
 }
 
+/** Convex has it, for names that an app need not declare in its convex.config.ts; one without @types/node knows no type. */
+declare const process: { readonly env: Readonly<Record<string, string | undefined>> };
+
 function wordsIn(variable: string): string[] {
-  // eslint-disable-next-line @convex-dev/no-process-env -- by names that an app does not declare in its convex.config.ts
   return (process.env[variable] ?? "").split(/[\s,;]+/).filter((word) => word !== "");
 }
 

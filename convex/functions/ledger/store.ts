@@ -139,7 +139,7 @@ export class ReadStore {
     const scopes: Position[] = venues === undefined ? [{}] : venues.map((venue) => ({ venue }));
     const walks = OPS.flatMap((op) => scopes.flatMap((scope) => this.changesOf(op, scope, since)));
     const { items, isDone } = await take(merged(walks, inChangeOrder), count);
-    const last = items.at(-1);
+    const last = items[items.length - 1];
     const next = last === undefined ? (cursor ?? writeCursor([])) : writeCursor(marksOf(last));
     return { page: items.map((item) => ({ op: item.shelf.op, row: shown(item) })), cursor: next, isDone };
   }
@@ -193,11 +193,11 @@ export class ReadStore {
     const { cursor, endCursor = null } = options;
     if (endCursor === null) {
       const { items, isDone } = await take(all, bounded(options).numItems);
-      const last = items.at(-1);
+      const last = items[items.length - 1];
       return { page: items.map(shown), isDone, continueCursor: last === undefined ? (cursor ?? writeCursor([])) : cursorOf(last) };
     }
     const { items, isDone } = await take(upTo(all, at(endCursor), parts, descending), MAX_PAGE_ROWS);
-    const [half, last] = [items[Math.floor((items.length - 1) / 2)], items.at(-1)];
+    const [half, last] = [items[Math.floor((items.length - 1) / 2)], items[items.length - 1]];
     const page = { page: items.map(shown), isDone: false };
     if (isDone || half === undefined || last === undefined) return { ...page, continueCursor: endCursor };
     return { ...page, continueCursor: cursorOf(last), splitCursor: cursorOf(half), pageStatus: "SplitRequired" };
