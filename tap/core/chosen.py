@@ -198,10 +198,6 @@ class ChosenPipeline(Pipeline):
     # ------------------------------------------------------------------ how far it has come
 
     @property
-    def begun(self) -> bool:
-        return self._choice.part is not _Part.BEFORE
-
-    @property
     def over(self) -> bool:
         """The session ended."""
         return self._choice.part is _Part.AFTER

@@ -42,7 +42,6 @@ class Told(NamedTuple):
     frames: int
     """That say something, within it."""
     venue: str
-    tapes: int
 
 
 class _Tape(NamedTuple):
@@ -135,12 +134,11 @@ class _Reading:
         self._number: int | None = None
         self._pipeline = self._made(None)
         self._files: Tapes | None = None
-        self._opened = 0
 
     def told(self, progress: Callable[[int, int], None]) -> Told:
         # One by one: a row's earlier versions are not worth the memory.
         rows = fold(self._entries(progress))
-        return Told(rows, self._choice.heard, self._venue, self._opened)
+        return Told(rows, self._choice.heard, self._venue)
 
     def _entries(self, progress: Callable[[int, int], None]) -> Iterator[Entry]:
         choice = self._choice
@@ -161,7 +159,6 @@ class _Reading:
     def _next_tape(self, header: TapeHeader) -> None:
         """A tape begins; a pipeline takes over where venue, tap or policy changed, as the service does at its start."""
         before, self._header = self._header, header
-        self._opened += 1
         if self._files is not None:
             self._choice.cut_off |= self._lacks(self._files, header)
         self._venue = header.venue or self._venue

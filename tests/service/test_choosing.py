@@ -246,6 +246,22 @@ def test_what_overlaps_is_told_with_both_keys(house: House) -> None:
     assert f"hall/@{since}" in str(told_.value)
 
 
+def test_a_session_of_a_server_without_ids_is_not_made_over(house: House) -> None:
+    """Its key is made of its start as well: one that begins in the same instant is that session, not a new one."""
+    house.open()
+    since, until = unstarted(house)
+    with beside(house) as journal:
+        done(journal, make_it(house, journal, since, until))
+        told_by_server = [
+            structs.replace(kept.entry, revision=0) for kept in journal.entries() if kept.entry.op == "session"
+        ]
+    with Journal.open(house.folder / "other.db") as other:
+        other.append(told_by_server, None, NOW)
+        with pytest.raises(TapError, match=f"it overlaps hall/@{since}"):
+            make_it(house, other, since, until)
+    house.stop()
+
+
 def test_keys_that_cannot_be(house: House) -> None:
     """Of another venue, of nobody, of one that was joined to another."""
     heard_session(house)
