@@ -1066,6 +1066,8 @@ class Machine:
         if place is Place.SAME:
             self.is_news = False
             return place
+        if not changes and (place is Place.AFTERWARDS or (place is Place.NEWEST and self._order.is_history(told))):
+            place = Place.LATE  # it led to what is on: a row at its own time, and nothing changes now
         if place is Place.LATE and not changes and self._guessed(aspect, told):
             place = Place.SAME  # a snapshot told it first
             aspect.guessed = None
@@ -1188,12 +1190,12 @@ class Machine:
 
     @staticmethod
     def _is_own(o: Cut, program: Aspect) -> bool:
-        """Whether a cut to what is on already is one all the same: it has an id, and says that another camera was on.
+        """Whether a cut to what is on already is one all the same: it has an id, and says that something else was on.
 
         What went before it was not told yet. Where a snapshot showed this very cut, it is no other.
         """
         guessed = program.guessed is not None and (o.told.at is None or o.told.at <= program.guessed)
-        return o.cut_id is not None and isinstance(o.from_, str) and o.from_ != o.to and not guessed
+        return o.cut_id is not None and o.from_ is not UNSET and o.from_ != o.to and not guessed
 
     def _shown_before_it_began(self, o: Cut) -> bool:
         """Whether the snapshot that makes this dissolve late only shows what it leads away from, within its length."""
