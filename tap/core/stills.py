@@ -252,6 +252,8 @@ class Stills:
         """Whether a camera that was not asked for may belong to a take: of one life of the server and one session."""
         if take.era != self._book.state.era:
             return False
+        if isinstance(o, StillUploaded) and self._book.running() is None:
+            return True  # uploads come late, and no other session can be meant
         return running or (session.completed_at or 0) >= told_at(o.told)
 
     def _waits(self, still: Still, o: StillCaptured | StillUploaded | StillFailed, before: str) -> bool:
