@@ -84,7 +84,7 @@ CODE = sorted((ROOT / "tap").rglob("*.py"))
 
 PAGES = sorted(
     [
-        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile")),
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "convex/README.md")),
         *ROOT.glob("docs/*.md"),
         *ROOT.glob("docs/*.yml"),
         *ROOT.glob("systemd/*"),

@@ -58,7 +58,7 @@ const home = ownersHome(schema, tables)({
   },
 
   still: async (row, { refs }) => {
-    // This table has no still that was only asked for, or failed, and none of which nobody knows when it was taken.
+    // This table has no still that was only requested, or failed, and none of which nobody knows when it was taken.
     if ((row.status !== "captured" && row.status !== "uploaded") || row.capturedAt === undefined) return null;
     return {
       sessionId: await refs.session(),
