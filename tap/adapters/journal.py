@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
+import msgspec
+
 from tap.adapters._journal_batch import insert_new, keep_checkpoint, unpadded
 from tap.adapters._journal_rescue import checkpoint_in, rescue
 from tap.adapters._journal_rows import (
@@ -54,7 +56,7 @@ from tap.adapters._journal_unfit import aside_of, forget_aside, unfit_among
 from tap.adapters._journal_verify import problems_in
 from tap.adapters._journal_writer import JournalWriter
 from tap.core.errors import JournalDamaged, JournalError, JournalVersion
-from tap.core.memory import Checkpoint
+from tap.core.memory import Checkpoint, records_of
 from tap.core.merge import fold
 from tap.core.model import Entry, Op
 from tap.core.steps import Step, effective, follow
@@ -424,6 +426,7 @@ class Journal:
         with self._changing():
             self._db.executemany("DELETE FROM entries WHERE seq = ?", moved)
         gone = len(moved) + self._delete("session_key = ? ORDER BY seq", (session_key,), None)
+        self._forget_memory(session_key)
         with self._reading():
             self._db.execute("PRAGMA secure_delete = OFF").fetchall()
             # The log still has what the pages held; and SQLite does not sync that it is cut.
@@ -446,6 +449,15 @@ class Journal:
                     whose = follow([step], kept.entry, lambda _: None)
                     if whose is not None and whose.session_key == session_key:
                         yield (kept.seq,)
+
+    def _forget_memory(self, session_key: str) -> None:
+        """What the tap remembers of a session that is over, to know again what comes late."""
+        try:
+            names = records_of(self.memory(), session_key)
+        except msgspec.MsgspecError:
+            return  # of a newer version, or damaged: the next start sets it aside
+        with self._changing():
+            self._db.executemany("DELETE FROM checkpoint WHERE part = ?", [(name,) for name in names])
 
     def _forget_steps(self, session_key: str) -> None:
         fields: Mapping[str, Any] = {}

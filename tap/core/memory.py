@@ -23,7 +23,7 @@ from msgspec import Struct, structs
 
 from tap.core.state import Seen, Session, State, Still, Take
 
-__all__ = ["ALL_OF_IT", "Checkpoint", "Memory"]
+__all__ = ["ALL_OF_IT", "Checkpoint", "Memory", "records_of"]
 
 ALL_OF_IT = "*"
 _MOST_SESSIONS = 200
@@ -188,6 +188,14 @@ class Memory:
     def _sessions(self) -> list[Session]:
         state = self._state
         return [*state.ended, *([] if state.session is None else [state.session])]
+
+
+def records_of(records: Iterable[tuple[str, bytes]], session_key: str) -> list[str]:
+    """The names of what is remembered of a session that is over, among these."""
+    saved = dict(records)
+    numbers = [name.split(":")[1] for name in saved if name.endswith(":s") and name.count(":") == 2]
+    owned = [f"m:{number}:" for number in numbers if _session(saved[f"m:{number}:s"]).key == session_key]
+    return [name for name in saved if name.startswith(tuple(owned))]
 
 
 def stripped(session: Session) -> Session:

@@ -21,6 +21,7 @@ import pytest
 from tap.adapters.journal import Journal, JournalWriter, Kept, kept_object
 from tap.core.errors import JournalBusy, JournalDamaged, JournalError, JournalVersion
 from tap.core.model import Entry
+from tests.core.stage import Stage
 
 NOW = 1_795_379_975_000
 
@@ -540,6 +541,19 @@ class TestOutbox:
         assert list(ten.session_entries("v/2")) == []
         assert ten.counts()["pending"] == 10
         assert not [file.name for file in path.parent.iterdir() if b"Mustermann" in file.read_bytes()]
+
+    def test_forget_what_the_tap_remembers(self, path: Path, ten: Journal) -> None:
+        """Of that session nothing stays beside the machine's state either; of another all does."""
+        stage = Stage()
+        for name, title in (("s1", "Erika Mustermann"), ("s2", "Someone else")):
+            stage.later(10).say("session_started", session={"id": name, "title": title})
+            stage.say("still_captured", still_id=f"of-{name}", camera_id="c1")
+            stage.later(10).say("session_ended", session_id=name)
+        ten.append([entry(1)], stage.pipeline.save(), NOW)
+        assert any(b"Mustermann" in data for _, data in ten.memory())
+        ten.forget("studio/s1")
+        assert not [file.name for file in path.parent.iterdir() if b"Mustermann" in file.read_bytes()]
+        assert {name.split(":")[1] for name, _ in ten.memory()} == {"2"}
 
 
 @pytest.fixture(scope="module")
