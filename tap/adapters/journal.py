@@ -453,9 +453,13 @@ class Journal:
     def _forget_memory(self, session_key: str) -> None:
         """What the tap remembers of a session that is over, to know again what comes late."""
         try:
-            names = records_of(self.memory(), session_key)
+            memory = self.memory()
+            names = records_of(memory, session_key)
         except msgspec.MsgspecError:
             return  # of a newer version, or damaged: the next start sets it aside
+        # Of a part that somebody split off, the tap remembers the stills under the session that it was heard in.
+        stills = {old for step in self.steps() for old, new in step.names.items() if new.startswith(f"{session_key}/")}
+        names = [*names, *(name for name, _ in memory if name.partition(":t:")[2] in stills)]
         with self._changing():
             self._db.executemany("DELETE FROM checkpoint WHERE part = ?", [(name,) for name in names])
 

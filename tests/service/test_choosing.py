@@ -514,7 +514,11 @@ def test_forget_of_a_part_leaves_nothing_of_it_in_the_other(house: House) -> Non
         assert spans_to_forget(journal.path, second) == ([], [(MIDDLE, T0 + 17_000)])
         assert spans_to_forget(journal.path, "hall/s1") == ([], [(T0 + 1_000, MIDDLE - 1)])
         kept = told(journal, "hall/s1")
+        journal.append([], house.pipeline.save(everything=True), NOW)
+        assert any("/still/b/" in name for name, _ in journal.memory())
         journal.forget(second)
+        assert not any("/still/b/" in name for name, _ in journal.memory())
+        assert any("/still/a/" in name for name, _ in journal.memory())
         left = fold(one.entry for one in journal.session_entries("hall/s1"))
         assert told(journal, "hall/s1") == kept
         moved = [row for row in left.values() if row.retracted is not None and row.op == "event"]
