@@ -3,6 +3,10 @@ and once newer functions are there the rows are those of a deployment that was n
 
 from __future__ import annotations
 
+import gzip
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +14,11 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
+from tap.adapters.dialects import load_dialect
 from tap.adapters.ledger import Ledger
 from tap.core.merge import fold
 from tap.core.model import Entry
+from tap.core.pipeline import Pipeline
 from tap.service.older import Older, consumed
 from tap.service.publish import Pace
 from tests.adapters.test_ledger import NOW, event, session
@@ -21,6 +27,7 @@ from tests.contract.stub import ABOUT, fails, says, stubbed
 from tests.contract.test_contract import Shoot, _kept
 from tests.service.test_publish import KEY, Venue, keys, run, until, venue_at
 
+JOURNAL_OF_0_1_0 = Path(__file__).parents[1] / "adapters" / "journal-v1.db.gz"
 OLD = Pace(first_delay=0.005, longest_delay=0.02, look_every=0.02, ask_older=0.02)
 
 
@@ -211,6 +218,39 @@ def test_the_deployment_of_today_says_what_it_takes_and_nothing_waits(tmp_path: 
             older.told(lacking, 0)
             whole = [*new_things("v"), *Shoot(4, tmp_path).entries("v")]
             assert older.fitted(whole) == whole
+
+    with local_ledger(["v"]) as local:
+        key = local.key("v")
+        run(body(local.url))
+
+
+def test_a_journal_and_checkpoint_of_0_1_0_go_on_a_new_deployment(tmp_path: Path) -> None:
+    """Its pending entries, recorded files as bare paths among them, are applied; the machine goes on from its state."""
+    begun = session("v/1")
+    pending = [
+        replace(begun, fields={**begun.fields, "media": ["/rec/a.mp4", "/rec/b.mp4"]}),
+        event(1, session="v/1"),
+        event(2, session="v/1"),
+    ]
+    path = tmp_path / "journal.db"
+    path.write_bytes(gzip.decompress(JOURNAL_OF_0_1_0.read_bytes()))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM entries")
+        rows = [(e.key, e.op, e.session_key, e.version, 0, json.dumps(e.fields), NOW) for e in pending]
+        columns = "key, op, session_key, version, revision, fields, committed_at"
+        db.executemany(f"INSERT INTO entries ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608
+
+    async def body(url: str) -> None:
+        async with venue_at(tmp_path, Ledger(url, key), venue="v", pace=OLD) as venue:
+            assert await venue.settled() == {"pending": 0, "shipped": 3, "dead": 0}
+            assert venue.shipping.applied == 3
+            kept = await venue.ask(lambda journal: journal.checkpoint())
+            state = Pipeline(load_dialect("multicam/1"), venue="v", tap="0123456789ab", checkpoint=kept).state
+            assert state.wall == json.loads(kept)["wall"]
+        async with Ledger(url, key) as reader:
+            rows = await _kept(reader)
+            assert rows == fold(pending)
+            assert rows["v/1"].fields["media"] == ["/rec/a.mp4", "/rec/b.mp4"]
 
     with local_ledger(["v"]) as local:
         key = local.key("v")
