@@ -58,9 +58,9 @@ async def full(count: int, seed: int) -> Outcome:
     """The ledger's disk is full, in the midst of a call: it stops, and is started again once there is room."""
     rng = random.Random(seed)
     outcomes = []
-    for at in range(0, count, 20):
+    for at in range(0, count, 5):
         with disk.small_disk() as place:
-            outcomes.append(await _ledger_dies(min(20, count - at), seed + at, rng, _fill, place))
+            outcomes.append(await _ledger_dies(min(5, count - at), seed + at, rng, _fill, place))
     return together(outcomes)
 
 
@@ -83,7 +83,8 @@ async def _ledger_dies(count: int, seed: int, rng: random.Random, end: _End, kep
     outcome = Outcome()
     shoot = plan_shoot(
         seed,
-        length_s=80 + 16 * count,
+        # A disk that is full is found with the next call: there has to be one.
+        length_s=80 + (16 if kept is None else 120) * count,
         pace=15,
         telemetry_rate=20,
         start_wall_ms=time.time_ns() // 1_000_000,
