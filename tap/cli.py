@@ -1194,7 +1194,7 @@ def session_find(since: str, until: str | None, *, dialect: str | None, state_di
         for span in spans:
             _print_json(json.encode(span))
     else:
-        _say(*found_lines(spans, _zone()) if spans else ["nothing that looks like a shoot lies outside of sessions"])
+        _say(*found_lines(spans, _zone()) if spans else ["no shoot was found outside of sessions"])
 
 
 def _choose(plan: Callable[[Journal], Plan], *, apply_it: bool, state_dir: Path | None, as_json: bool) -> None:

@@ -107,5 +107,5 @@ def test_find_names_the_command_that_makes_it(call: Call) -> None:
     command = found[1].split()
     assert command[:3] == ["multicam-tap", "session", "make"]
     assert call(*command[2:], "--apply").exit_code == 0
-    assert "nothing that looks like a shoot" in call("find", "--since", "2026-11-18").stdout
+    assert "no shoot was found" in call("find", "--since", "2026-11-18").stdout
     assert call("find", "--since", "2026-11-18", "--json").stdout == ""

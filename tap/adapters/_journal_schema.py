@@ -389,7 +389,7 @@ _WORDS = {
     sqlite3.SQLITE_READONLY: ("no permission to write", "give the tap's user the right to write the state directory"),
     sqlite3.SQLITE_IOERR: ("the disk fails", "see the system's log (dmesg) about the disk"),
     sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "see who may read and write the state directory"),
-    sqlite3.SQLITE_BUSY: ("another process keeps it from being written", "try again when that one is done"),
+    sqlite3.SQLITE_BUSY: ("another process is writing to it", "try again when that one is done"),
 }
 """What SQLite's primary result codes mean to an operator, and what to do next."""
 _OF_A_VALUE = (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
@@ -405,7 +405,7 @@ def _in_words(error: sqlite3.Error, path: Path) -> JournalError:
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or incomplete:
         return JournalDamaged(f"is damaged ({error})", where=str(path), hint=_DAMAGED)
     if primary in _OF_A_VALUE or isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
-        return Unfit(f"cannot keep this ({error})", where=str(path))
+        return Unfit(f"cannot save this ({error})", where=str(path))
     what, hint = _WORDS.get(primary, ("cannot be used", None))
     return JournalError(f"{what} ({error})", where=str(path), hint=hint)
 

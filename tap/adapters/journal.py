@@ -79,7 +79,7 @@ _REVISION = (
 
 _GONE = "the journal was gone: a new one was started; entries of the old one that the ledger did not have are not in it"
 _EMPTY = "the journal was empty, though this tap has recorded before: a new one was started"
-_TAKEN = "the journal's file was removed or replaced while the tap ran: what waited was brought over into the one there"
+_TAKEN = "the journal's file was removed or replaced while the tap ran: its pending entries were moved to the new one"
 _UNLOCKED = "the journal's lock file was removed while the tap ran: a new one was made"
 """What may be found amiss."""
 

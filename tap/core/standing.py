@@ -57,8 +57,8 @@ STANDINGS: dict[str, Standing] = {
     "unheard": Standing(
         "yellow",
         False,
-        "The server has never been heard",
-        "The server has never been heard",
+        "The server was never reached",
+        "The server was never reached",
         "start the server, or correct TAP_SERVER_URL",
     ),
     "overfull": Standing(

@@ -93,7 +93,7 @@ def _camera(fields: Mapping[str, Any]) -> str:
 
 def _event(fields: Mapping[str, Any]) -> str:
     detail = fields.get("detail", {})
-    sight = "length unknown" if "before" in detail else "first heard"
+    sight = "length unknown" if "before" in detail else "first signal"
     says: Mapping[str, Callable[[], str]] = {
         "cut": lambda: f"{_named(fields, 'fromCamera')} → {_named(fields)}  {fields.get('trigger', '')}",
         "hold": lambda: _named(fields),

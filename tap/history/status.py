@@ -132,7 +132,7 @@ def _facts(status: Status, zone: tzinfo | None) -> Iterator[tuple[str, Text]]:
         yield "on air", _on_air(now, zone)
         yield "session", _session(now, now.session)
     server, journal, ledger = now.server, now.journal, now.ledger
-    heard = f"last heard {_ago(server.last_heard, now.wall)}"
+    heard = f"last signal {_ago(server.last_heard, now.wall)}"
     if server.connected:
         words = f"connected for {lasting(now.wall - server.since)}, {heard}; {server.frames} frames"
         yield "server", Text(words) + _quiet(server.url)
@@ -165,13 +165,13 @@ def _tapes(since: int, zone: tzinfo | None) -> Text:
 def _on_air(now: Now, zone: tzinfo | None) -> Text:
     program = now.program
     if program is None:
-        return Text("not told yet", style="yellow")
+        return Text("not known yet", style="yellow")
     name = _short(program.name) or "nothing"
     if now.session is not None and now.session.seen and program.sure:
         text = Text().append(f" {name} ", style="bold white on red" if program.camera_id is not None else "bold")
         text.append(f"  for {lasting(now.now - program.since)}")
     else:
-        text = Text(f"{name}, when it was last told ({clock(program.since, zone)})", style="yellow")
+        text = Text(f"{name}, when it was last shown ({clock(program.since, zone)})", style="yellow")
     if now.hold is not None:
         text.append(f"   hold for {lasting(now.now - now.hold.since)}", style="bold")
     return text
@@ -210,7 +210,7 @@ def _kept(report: Report, zone: tzinfo | None, now: int) -> Iterator[RenderableT
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("server", f"last heard {heard}")
+    table.add_row("server", f"last signal {heard}")
     if kept.session is not None:
         table.add_row("session", Text(f"{_short(kept.session)} ran then", style="yellow"))
     waiting = f"{kept.pending} not in a ledger, {kept.shipped} in it, {kept.dead} rejected"
@@ -246,7 +246,9 @@ def _notes(sessions: list[SessionKept], zone: tzinfo | None) -> Iterator[Text]:
     for one in sessions:
         name = _short(one.title or one.key)
         if one.left_live:
-            words = f"{name}: still says live, and nobody hears it; its last entry is of {_date(one.last_entry, zone)}"
+            words = (
+                f"{name}: still says live, but there is no signal; its last entry is of {_date(one.last_entry, zone)}"
+            )
             step = "start the tap: it finds out how the session ended"
             yield Text(f"▲ {words} → {step}", style="yellow")
         if one.stills_missing:

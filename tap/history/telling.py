@@ -37,7 +37,7 @@ def tell(event: Event, camera: Naming) -> str:
     """What an event says beside its time, its kind and its camera; empty where that is all."""
     told = _TELL.get(event.kind, _other)(event, camera)
     by = "its upload" if event.kind == "still_capture" else "a state"
-    inferred = f"told by {by}" if (event.detail or {}).get("inferred") else ""
+    inferred = f"known by {by}" if (event.detail or {}).get("inferred") else ""
     return ", ".join(part for part in (told, inferred) if part)
 
 
@@ -83,7 +83,7 @@ def _gap(event: Event, camera: Naming) -> str:
     changes = [
         f"{says(before)} → {says(after)}" for says in _sides(camera) if before and after and says(before) != says(after)
     ]
-    heard = "first heard" if event.duration_ms is None else f"no signal for {lasting(event.duration_ms)}"
+    heard = "first signal" if event.duration_ms is None else f"no signal for {lasting(event.duration_ms)}"
     if event.duration_ms is None and "before" in detail:
         heard = "no signal, for an unknown time"
     return "; ".join([heard, *changes])

@@ -45,7 +45,7 @@ WAYS: Mapping[str, str] = {
     "seq": "counts by boot, by connection, by type of frame, not at all, wraps, or restarts in silence",
     "boot": "boot_id is new with each start, or always the same",
     "ids": "of cuts, holds, moments and stills: as usual, unique for ever, from 1 with each boot or session, none",
-    "history": "told again on every connect: nothing, the last 100 or the last 1,000 events",
+    "history": "repeated on every connect: nothing, the last 100 or the last 1,000 events",
     "retold": "the number of a repeated event: its own, or the next one",
     "hello": "once a connection, or every ten seconds",
     "stall": "none, of the tap (frames are read together), of the server (minutes of silence), both",

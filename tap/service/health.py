@@ -161,7 +161,7 @@ def _server(n: Numbers) -> Iterable[Reason]:
         words = f"{n.server} is away, and should be there (TAP_SERVER_HOURS): {problem}"
         yield _reason("failing", "server_away", words, step, "missing")
     elif not n.ever_heard:
-        yield _reason("degraded", "server_away", f"{n.server} has never been heard: {problem}", step, "unheard")
+        yield _reason("degraded", "server_away", f"{n.server} was never reached: {problem}", step, "unheard")
 
 
 def _silence(n: Numbers) -> Iterable[Reason]:
@@ -189,7 +189,7 @@ def _dialect(n: Numbers) -> Iterable[Reason]:
 
 def _frames(n: Numbers) -> Iterable[Reason]:
     if n.dropped_control:
-        words = f"{n.dropped_control} control frames were dropped, since the machine could not keep up: a gap tells so"
+        words = f"{n.dropped_control} control frames were dropped, because the machine was too slow: a gap shows it"
         yield _reason("degraded", "control_dropped", words, "see what else this machine is busy with")
     if n.too_big:
         words = f"{n.too_big} connections were lost to a frame beyond the limit"
@@ -214,18 +214,18 @@ def _journal(n: Numbers) -> Iterable[Reason]:
         yield _reason("failing", "journal", words, step, "in_memory")
     elif n.commit_waits >= DISK_S:
         words = f"the disk has not answered for {n.commit_waits:.0f} s; {n.in_memory} entries wait in memory"
-        yield _reason("failing", "disk", words, f"look after the disk of {n.journal}", "in_memory")
+        yield _reason("failing", "disk", words, f"check the disk of {n.journal}", "in_memory")
     if n.journal_full is not None:
         step = "see why the ledger does not take it ('multicam-tap check'), or raise TAP_JOURNAL_MEGABYTES"
         yield _reason("failing", "journal_full", n.journal_full, step, "overfull")
     if n.moved_aside:
         words = "a damaged journal was moved aside, and a new one begun"
-        yield _reason("degraded", "journal_moved", words, f"keep the file beside {n.journal}, and look after the disk")
+        yield _reason("degraded", "journal_moved", words, f"keep the file beside {n.journal}, and check the disk")
     if n.unkept:
         words = f"{n.unkept} entries could not be saved in the journal: a bug of the tap; they are in set-aside.jsonl"
         yield _reason("degraded", "unkept", words, f"report it, and keep that file beside {n.journal}")
     if n.recorder_failing is not None:
-        words = f"the flight recorder keeps no tape: {n.recorder_failing}"
+        words = f"the flight recorder is paused: {n.recorder_failing}"
         yield _reason("degraded", "recorder", words, f"free some space or repair the disk of {n.journal}")
 
 

@@ -121,7 +121,11 @@ def status_words(service: Service) -> str:
 
 def _server(service: Service) -> str:
     problem = service.socket.problem
-    return f"hears {service.socket.shown}" if problem is None else f"no signal from {service.socket.shown}: {problem}"
+    return (
+        f"connected to {service.socket.shown}"
+        if problem is None
+        else f"no signal from {service.socket.shown}: {problem}"
+    )
 
 
 def _session(service: Service) -> str:

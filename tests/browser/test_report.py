@@ -361,7 +361,7 @@ def test_whatever_the_session_is_it_opens(rows: list[Row], opened: Callable[...,
 
 def test_a_running_session_has_an_open_end(opened: Callable[..., Page]) -> None:
     shown = opened([session(A, end=None), cut(40, "b", "a")])
-    shown.get_by_text("still running: as told by").wait_for()
+    shown.get_by_text("still running: as of").wait_for()
 
 
 def test_ten_thousand_cuts_are_drawn_within_a_second(opened: Callable[..., Page]) -> None:

@@ -550,7 +550,7 @@ def test_what_no_journal_can_keep_is_told_once(tmp_path: Path, capsys: pytest.Ca
         assert await serve_in_process(settings(tmp_path), until) == 0
 
     go(body())
-    lines = [line for line in told(capsys) if "cannot keep" in line["message"]]
+    lines = [line for line in told(capsys) if "cannot save" in line["message"]]
     assert [(line["entries"], line["file"]) for line in lines] == [(3, str(tmp_path / "state" / "set-aside.jsonl"))]
     assert "too large" in lines[0]["why"]
     assert [item.entry.key for item in kept(tmp_path)] == ["v/1/0", "v/1/1", "v/1/2"]

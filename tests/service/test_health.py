@@ -140,7 +140,7 @@ def test_what_costs_the_recording_is_told_before_what_does_not() -> None:
         ({"ledger": None, "session": True, "waiting": 900}, "local", "green", "Recording locally"),
         ({"ledger_answered": False}, "untried", "grey", "Ready, the ledger has not been asked yet"),
         ({"connected": False, "connected_for": 36_000.0}, "waiting", "grey", "Waiting for the server"),
-        ({"connected": False, "ever_heard": False}, "unheard", "yellow", "The server has never been heard"),
+        ({"connected": False, "ever_heard": False}, "unheard", "yellow", "The server was never reached"),
         (
             {"session": True, "ledger_state": "away", "waiting": 1214},
             "behind",

@@ -82,7 +82,7 @@ def test_a_tap_that_never_heard_its_server_is_told_with_exit_code_1(tmp_path: Pa
         eventually(lambda: "refused" in tap.reasons()["server_away"]["words"])
         done = status(tap.state, address(tap))
         assert done.returncode == 1
-        assert "▲ The server has never been heard" in done.stdout
+        assert "▲ The server was never reached" in done.stdout
         assert "→ start multicam-server" in " ".join(done.stdout.split())
 
 
@@ -96,8 +96,8 @@ def test_a_tap_that_was_killed_is_told_by_its_journal(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no tap answers" in done.stderr
     assert "■ no tap runs here" in told
-    assert "last heard 20" in told
-    assert "still says live, and nobody hears it" in told
+    assert "last signal 20" in told
+    assert "still says live, but there is no signal" in told
     assert "1 still requested, never arrived" in told, "the other one may still come"
     assert "st-1 of Ben (failed: no space)" in told
     said = json.loads(status(tap.state, listen, "--json").stdout)

@@ -47,8 +47,8 @@ _TOO_OLD = (
     "this is obs-websocket 4.x: the tap speaks version 5, which OBS 28 and newer contain (its port is mostly 4455)"
 )
 _SPLITS_UNTOLD = (
-    "this OBS is set to split its recordings, and does not tell when it does (obs-websocket 5.5, OBS 30.2, is the first"
-    " that does): of each recording only the first file is named"
+    "this OBS is set to split its recordings, and does not report it (OBS 30.2 with obs-websocket 5.5 is the first that"
+    " does): of each recording only the first file is named"
 )
 
 REFUSALS: Mapping[int, str] = {

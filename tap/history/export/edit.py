@@ -201,7 +201,7 @@ class _Builder:
 
     def _gap(self, start: int | None, at: int, duration_ms: int | None) -> Marker:
         if duration_ms is None and start is None:
-            return self._marker(at, at, "gap", "First heard", "the session ran before the tap heard of it")
+            return self._marker(at, at, "gap", "First signal", "the session was running before the tap connected")
         if duration_ms is None:
             return self._marker(start or at, at, "gap", "Gap", "no signal, for an unknown time")
         blind = f"no signal for {duration_ms / 1000:.1f} s"

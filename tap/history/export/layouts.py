@@ -202,6 +202,6 @@ class _Track:
             edit.notes.append(f"{name}: {float(frames / rate.fps):.1f} s on air are black: {what}")
         if self._shorter:
             edit.notes.append(
-                f"{self._shorter} transitions are shorter than told, or cuts: a file begins or ends in them"
+                f"{self._shorter} transitions are shorter than the server says, or cuts: a file begins or ends in them"
             )
         return _with_leads(self._shown)

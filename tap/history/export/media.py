@@ -261,7 +261,7 @@ class _Gathering:
         exact = True
         if one.start is not None:
             # Who came late knows it by the second in the file's name.
-            start, start_by, exact = Fraction(one.start), "the server told when it began", bool(one.start % 1000)
+            start, start_by, exact = Fraction(one.start), "the server says when it began", bool(one.start % 1000)
         elif first:
             start, start_by = Fraction(self._timeline.start), "it is taken to begin with the session"
         else:

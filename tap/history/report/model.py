@@ -231,7 +231,7 @@ def _status_words(timeline: Timeline, zone: tzinfo | None) -> str:
     reason = timeline.end_reason
     match timeline.status:
         case "live":
-            return f"still running: as told by {clock(timeline.end, zone)}"
+            return f"still running: as of {clock(timeline.end, zone)}"
         case "complete":
             return "complete"
         case "interrupted":
@@ -363,7 +363,7 @@ class _Packer:
             if gap.duration_ms is not None:
                 words = f"no signal for {lasting(gap.duration_ms)}"
             elif gap.start is None:
-                words = "before it was first heard"
+                words = "before the first signal"
             found.append((self._since(min(start, gap.at)), max(0, gap.at - start), int(gap.covered), words))
         return sorted(found)
 

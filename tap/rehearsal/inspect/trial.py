@@ -110,7 +110,7 @@ def _event(fields: Any) -> str:
         fields.get("trigger"),
         fields.get("transition"),
         None if fields.get("durationMs") is None else f"{fields['durationMs']} ms",
-        "told by a state alone" if detail.get("inferred") else None,
+        "only in a state" if detail.get("inferred") else None,
     )
     return _said(str(fields.get("kind")), fields.get("cameraId"), *parts)
 

@@ -124,7 +124,7 @@ class _Readings(Collector):
         yield _counter("entries", "Entries made for the ledger.", tally.entries)
         by_kind = {kind: float(events[kind]) for kind in KINDS if kind != "gap"}
         yield _counters("events", "Director events made, by kind; gaps are counted by themselves.", "kind", by_kind)
-        yield _counter("gaps", "Gaps told in the history.", events["gap"])
+        yield _counter("gaps", "Gaps in the history.", events["gap"])
         yield _counter("bugs", "Frames that could not be taken in, by our own fault.", service.ingest.slips)
         alarms = service.drift.alarms
         named = dict.fromkeys(list(alarms)[:_ALARMS], 1.0)

@@ -179,7 +179,7 @@ def test_cameras_without_names_and_with_one_name_are_told_apart() -> None:
 
 def test_a_session_that_still_runs_says_so() -> None:
     made = paged(session(A, end=None), cut(40, "b", "a"))
-    assert "still running: as told by 12:07:20" in _Words(made).text
+    assert "still running: as of 12:07:20" in _Words(made).text
     assert data(made)["live"] is True
 
 

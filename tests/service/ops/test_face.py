@@ -74,7 +74,7 @@ def test_a_server_that_was_never_heard_is_told_with_what_to_do(tmp_path: Path) -
         assert (status, said["state"], said["standing"], said["alarm"]) == (200, "degraded", "unheard", False)
         assert "TAP_SERVER_URL" in said["reasons"][0]["nextStep"]
         text = tap.get("/healthz", Accept="text/plain")
-        assert text.body.decode().splitlines()[1].startswith("The server has never been heard → ")
+        assert text.body.decode().splitlines()[1].startswith("The server was never reached → ")
         assert tap.metric('multicam_tap_health{state="degraded"}') == 1
         assert tap.metric('multicam_tap_standing{standing="unheard"}') == 1
         assert tap.metric("multicam_tap_alarm") == 0

@@ -161,7 +161,7 @@ function drawWay() {
   const red = state.health.reasons.some((one) => one.name.startsWith("server_") && one.state === "failing");
   way("server", red ? "failing" : server.connected ? "ok" : "none",
     server.connected ? `connected for ${lasting(state.wall - server.since)}` : `away: ${server.problem ?? ""}`,
-    `${server.url} · last heard ${ago(server.lastHeard)}`);
+    `${server.url} · last signal ${ago(server.lastHeard)}`);
   const stuck = journal.problem !== null;
   way("journal", stuck ? "failing" : journal.dead ? "degraded" : "ok",
     stuck ? journal.problem : `${(journal.pending + journal.shipped + journal.dead).toLocaleString("en")} entries saved`,
@@ -226,7 +226,7 @@ function drawAir(at) {
   }
   say("air-label", live ? "On air" : !session.seen ? "Last seen on air" : "On air, not told since the gap");
   if (session.seen && program !== null && program.cameraId === null) say("air-label", "On air");
-  say("program", program === null ? "not told yet" : (program.name ?? "Nothing"));
+  say("program", program === null ? "not known yet" : (program.name ?? "Nothing"));
   say("role", heading ? `→ ${heading.name}${heading.transition ? ` (${heading.transition})` : ""}` : (camera?.role ?? ""));
   say("since", program === null ? "" : live ? `for ${lasting(at - program.since)}` : `since ${clock(program.since)}`);
   drawFacts(at, session);
@@ -536,7 +536,7 @@ const SAID = {
 
 function blind(gap) {
   if (gap.durationMs !== undefined) return `no signal for ${(gap.durationMs / 1000).toFixed(1)} s`;
-  return gap.words === "first sight" ? "first heard: it ran before" : "no signal, for an unknown time";
+  return gap.words === "first sight" ? "first signal: it was running before" : "no signal, for an unknown time";
 }
 
 function more(text) {
