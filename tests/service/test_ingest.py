@@ -260,3 +260,44 @@ def test_a_state_that_cannot_be_written_costs_no_entry(monkeypatch: pytest.Monke
             assert (saved.state, saved.whole) == (desk.pipeline.save().state, whole)
 
     run(body())
+
+
+def test_who_looks_on_is_told_at_once_that_a_transition_has_begun() -> None:
+    """It is no entry of the history; nothing is told twice while it runs."""
+
+    async def body() -> None:
+        kept, clock = Keeper(), Clock()
+        pipeline = Pipeline(load_dialect("obs"), venue="hall", tap="tap")
+        told: list[Sequence[Entry]] = []
+        hot = Ingest(pipeline, kept.submit, clock, on_entries=told.append)
+
+        def event(kind: str, **data: Any) -> None:
+            frame = {"op": 5, "d": {"eventType": kind, "eventIntent": 16, "eventData": data}}
+            hot.on_item(Frame(json.dumps(frame).encode(), clock.stamp(), 1))
+
+        def listed(program: str, ident: str) -> None:
+            said = {"currentProgramSceneName": program, "scenes": [{"sceneName": "A"}, {"sceneName": "B"}]}
+            status = {"code": 100, "result": True}
+            body = {"requestType": "GetSceneList", "requestId": ident, "requestStatus": status, "responseData": said}
+            hot.on_item(Frame(json.dumps({"op": 7, "d": body}).encode(), clock.stamp(), 1))
+
+        hot.on_item(Opened(clock.stamp(), 1))
+        hot.on_item(Frame(b'{"op":0,"d":{"obsWebSocketVersion":"5.7.4"}}', clock.stamp(), 1))
+        hot.on_item(Frame(b'{"op":2,"d":{"negotiatedRpcVersion":1}}', clock.stamp(), 1))
+        listed("A", "multicam-tap GetSceneList")
+        for kind in ("GetStudioModeEnabled", "GetRecordStatus", "GetStreamStatus"):
+            status = {"code": 100, "result": True}
+            said = {"requestType": kind, "requestId": "x", "requestStatus": status, "responseData": {}}
+            hot.on_item(Frame(json.dumps({"op": 7, "d": said}).encode(), clock.stamp(), 1))
+        await asyncio.sleep(0)
+        before = len(told)
+        event("SceneTransitionStarted", transitionName="Fade")
+        listed("B", "multicam-tap GetSceneList transition 1")
+        await asyncio.sleep(0)
+        assert pipeline.state.heading is not None
+        assert [list(entries) for entries in told[before:]] == [[]]
+        event("CurrentPreviewSceneChanged", sceneName="A")
+        await asyncio.sleep(0)
+        assert len(told) == before + 1
+
+    run(body())
