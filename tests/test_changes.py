@@ -165,7 +165,7 @@ def test_a_key_for_several_venues_is_told_of_all_of_them_or_some(local: Local) -
 def test_a_cursor_that_is_none_is_told(local: Local) -> None:
     done = call(local, "--since", "nonsense", key=READER)
     assert done.exit_code == 1
-    assert "none that changes" in done.stderr
+    assert "refused the call: cursor: " in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
