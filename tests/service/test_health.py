@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from tap.core.standing import STANDINGS
 from tap.service.health import (
-    _RANK,
     BACKLOG_S,
     DISK_S,
     FIRST_FRAME_S,
@@ -102,15 +101,11 @@ def test_the_worst_comes_first_and_gives_the_colour() -> None:
     assert [reason.state for reason in health.reasons] == ["failing", "degraded", "degraded"]
 
 
-def test_of_two_that_look_alike_the_one_that_costs_more_comes_first() -> None:
-    """In whichever order the rules find them: what fails before all else, then by how bad it is for the shoot."""
-    health = judge(replace(WELL, clock_off=-75.0, dead=2, ledger_state="blocked", ledger_reason="x", slips=1))
-    ranks = [-_RANK.get(reason.standing, -1) for reason in health.reasons]
-    assert len(ranks) >= 3
-    assert ranks == sorted(ranks)
-    assert len(set(ranks)) > 1
-    worst = judge(replace(WELL, clock_off=-75.0, dead=2, journal_failing="disk full"))
-    assert worst.reasons[0].name == "journal"
+def test_what_fails_comes_before_what_only_wants_a_look_though_it_is_found_later() -> None:
+    """A server that was never heard is looked at first; the disk that takes nothing is what matters."""
+    away = {"connected": False, "connected_for": 0, "ever_heard": False}
+    health = judge(replace(WELL, **away, journal_failing="disk full", in_memory=7))
+    assert [reason.name for reason in health.reasons] == ["journal", "server_away"]
 
 
 def test_words_from_outside_harm_no_terminal() -> None:
