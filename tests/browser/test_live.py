@@ -25,7 +25,7 @@ expect = sync_api.expect
 
 PATIENCE_MS = 60_000
 AXE = Path(__file__).parent / "node" / "node_modules" / "axe-core" / "axe.min.js"
-WIDTHS = (360, 768, 1440)
+WIDTHS = (360, pytest.param(768, marks=pytest.mark.slow), 1440)
 SCHEMES = ("light", "dark")
 HOSTILE = (
     "<img src=x onerror='window.pwned=1'>",
