@@ -38,7 +38,7 @@ _STEPS_MS = [
     *(60_000 * step for step in (1, 2, 5, 10, 15, 30)),
     *(3_600_000 * step for step in (1, 2, 3, 6, 12, 24)),
 ]
-_LONGEST_LABEL = 60
+_LONGEST_LABEL = 120
 """Cells for a camera's name where the drawing is as wide as it likes: the table below it has the whole name."""
 _LABEL_CELLS = 10
 """Cells for the label of one tick of the clock, with some air."""
