@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     convex_module: str = _setting(
         DEFAULT_MODULE,
         "the path of a module below the functions folder, without .ts",
-        "The module of the deployment that the ledger's functions are in, where an app has them in one of its own.",
+        "The Convex module with the ledger's functions. Set it (say, to `tap`) if your app calls it otherwise.",
     )
     ingest_key: SecretStr | None = _setting(
         None,
@@ -125,7 +125,8 @@ class Settings(BaseSettings):
     server_hours: str | None = _setting(
         None,
         "always, or days and hours such as mon-fri 08:00-23:00, sat",
-        "When the server should be there, by the venue's clock: away then, it is an alarm. Unset: only in a session.",
+        "Hours in which the server should be on (venue time). If it is away then, the tap raises an alarm."
+        " Unset: only in a session.",
     )
     stills_dir: Path | None = _setting(
         None,
@@ -168,7 +169,8 @@ class Settings(BaseSettings):
     settle_seconds: float = _setting(
         2.0,
         "seconds, 0 to 60",
-        "How long a change counts more than later snapshots without order.",
+        "Seconds after a change in which a snapshot that contradicts it counts as old, unless times or numbers order"
+        " them.",
         ge=0,
         le=60,
     )
@@ -185,7 +187,7 @@ class Settings(BaseSettings):
     keep_days: int = _setting(
         30,
         "days, 1 to 3650",
-        "How long the journal saves entries that the ledger has; pending entries stay for ever.",
+        "How many days delivered entries stay in the journal, at least; pending entries stay for ever.",
         ge=1,
         le=3650,
     )
@@ -200,7 +202,7 @@ class Settings(BaseSettings):
     tape_days: int = _setting(
         30,
         "days, 1 to 3650",
-        "How long the flight recorder saves its tapes, and the journal their entries.",
+        "How many days tapes stay. The journal saves their entries at least as long.",
         ge=1,
         le=3650,
     )
