@@ -66,7 +66,7 @@ test("every route is served", () => {
 });
 
 test("every reason to reject is a sentence", () => {
-  for (const reason of Object.values(REJECTIONS)) expect(reason).toMatch(/^[A-Z].*\.$/);
+  for (const reason of Object.values(REJECTIONS)) expect(reason).toMatch(/^[A-Z].*[.:]$/);
 });
 
 test("the tables work spread into the schema of an app", async () => {

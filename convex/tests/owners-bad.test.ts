@@ -32,14 +32,15 @@ describe("a third owner", () => {
   });
 });
 
-test("context is read once a batch, whatever is in it, and not at all for an empty one", async () => {
+test("context is read once a batch, whatever is in it, for an empty one too, and not at all where no entry can be a row", async () => {
   const asked: string[] = [];
   const ledger = await open({ context: (ctx, venue) => { asked.push(venue); return good.context!(ctx, venue); } });
-  await ingest(ledger, []);
   await ingest(ledger, [5]);
   expect(asked).toEqual([]);
-  await ingest(ledger, [event(), camera(), session(), taken]);
+  await ingest(ledger, []);
   expect(asked).toEqual(["stage-1"]);
+  await ingest(ledger, [event(), camera(), session(), taken]);
+  expect(asked).toEqual(["stage-1", "stage-1"]);
 });
 
 describe("a row that is referred to before it came", () => {
@@ -131,6 +132,7 @@ describe("an owner's function that", () => {
     const answers = await ingest(ledger, [session(), badEvent, camera(), event()]);
     expect(outcomes(answers)).toEqual(["applied", "rejected", "applied", "applied"]);
     expect(answers[1]).toMatchObject({ code: "owner", reason: expect.stringContaining(words) as string });
+    expect(answers[1]?.reason).toMatch(/^A function of your app's ledger module failed, or gave a row that your table refuses: (event|camera)\(\) /);
     expect(answers[1]?.field).toBe(field);
     expect(await contents(ledger)).toMatchObject({ sessions: [{}], cameras: [{ cameraId: "1" }], events: [{ kind: "cut" }] });
     // Camera 9 was only a stub for the event that was refused.

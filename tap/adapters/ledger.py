@@ -258,7 +258,8 @@ class Ledger:
         """Write the first of these entries, as many as fit into one call; their answers, in order.
 
         At least one is taken, so whoever has more calls again with the rest. An entry that Convex's own values cannot
-        carry is answered ``rejected`` here. Without entries it only asks whether the key may write.
+        carry is answered ``rejected`` here. Without entries it only asks whether any would be taken: the key may
+        write, and an app's ``context()`` works.
         """
         async with self._deadline():
             packed = await asyncio.to_thread(_pack, self._path("ingest"), entries[:MAX_ENTRIES], self._secret())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tap.core.merge import Row, fold
-from tests.contract.local import Local, local_ledger
+from tests.contract.local import Local, _digest, key_of, local_ledger
 from tests.contract.test_contract import (
     AT_ONCE,
     CASES,
@@ -88,6 +88,20 @@ def test_the_ledger_does_there_what_the_contract_says(local: Local, case: dict[s
             }
 
     run(body())
+
+
+def test_a_ping_finds_out_that_their_context_throws() -> None:
+    """Before the first entry, and with their words, so that ``check`` says it before the shoot."""
+
+    async def body(local: Local) -> None:
+        async with local.ledger("hall") as ledger:
+            ping = await ledger.ping("hall")
+            assert (ping.code, "no organization is called hall" in ping.words) == ("owner_context", True)
+            local.call("mutation", "shoots:addOrganization", name="hall")
+            assert (await ledger.ping("hall")).ok
+
+    with local_ledger(0, keys=f"hall:{_digest(key_of('hall'))}", app="a") as local:
+        run(body(local))
 
 
 @pytest.mark.parametrize("seed", [1, 4])

@@ -26,6 +26,8 @@ export interface Answer {
 }
 
 export async function ingestEntries(store: LedgerStore, venue: string, entries: readonly unknown[]): Promise<Answer[]> {
+  // Without entries the tap asks whether any would be taken.
+  if (entries.length === 0) await store.ready?.();
   const batch = new Batch(store);
   const answers: Answer[] = [];
   for (const raw of entries) {

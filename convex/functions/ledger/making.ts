@@ -97,7 +97,8 @@ export class Maker {
     }
   }
 
-  private async context(): Promise<unknown> {
+  /** What their `context` gives, called once a batch; if it throws, the whole call is refused. */
+  async context(): Promise<unknown> {
     if (this.known === undefined) {
       try {
         this.known = { context: await this.app.owner.context?.(this.ctx, this.venue) };

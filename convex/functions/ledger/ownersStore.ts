@@ -42,6 +42,10 @@ export class OwnersStore extends ReadStore implements HomeStore {
     }));
   }
 
+  async ready(): Promise<void> {
+    await this.maker.context();
+  }
+
   async find(place: Place): Promise<Standing | undefined> {
     const [item, ...copies] = await this.itemsAt(place);
     if (item === undefined) return undefined;

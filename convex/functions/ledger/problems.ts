@@ -20,7 +20,7 @@ export const REJECTIONS = {
   retraction: "Only a repaired history (revision 1 or more) may take a row back.",
   forgotten: "The session was forgotten; nothing more is saved of it.",
   unknown_session: "There is no such session to complete.",
-  owner: "The owner's function failed, or gave a row that their table refuses.",
+  owner: "A function of your app's ledger module failed, or gave a row that your table refuses:",
 } as const;
 
 export type RejectionCode = keyof typeof REJECTIONS;

@@ -52,6 +52,8 @@ export interface Found {
  * in memory as well.
  */
 export interface LedgerStore<Where extends Found = Found> {
+  /** Throws where no row could be written now: what a batch without entries asks. */
+  ready?(): Promise<void>;
   find(place: Place): Promise<Where | undefined>;
   /** Whether the row has a place here; anything that is not a rejection is handed back with the row to `put`. */
   take?(place: Place, found: Where | undefined, row: Row, others: Others<Where>): Promise<Rejection | object>;
