@@ -32,7 +32,7 @@ _BEHIND = 6
 _CONTRADICTED = 3
 """So often on one line ``seq`` may begin anew before it counts as ordering nothing."""
 _TRACKS = 200
-_HISTORY_MS = 10_000
+_HISTORY_MS = 5_000
 """For so long after a connection began, what is older than it is history that is told again."""
 
 

@@ -65,6 +65,8 @@ class Stills:
         session = self._asking(o, name, at)
         if session is None:
             return
+        if not self._order.is_history(o.told):
+            self._order.current(o.told)  # asked just now: by it the server's clock is known
         take = session.takes.get(_brief(name))
         if take is None:
             take = self._take(session, name, at)
