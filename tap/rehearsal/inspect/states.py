@@ -66,9 +66,7 @@ def find_state(survey: Survey) -> StateRoles | None:
         return None
     score, kind, prefix, leaf = found
     stats = kind.fields[f"{prefix}.{leaf}"]
-    # Among whole numbers a fraction is none, and would make small numbers look like large ones.
-    whole = stats.is_of("number")
-    ids = frozenset(value for value in stats.values if not whole or value.lstrip("-").isdecimal())
+    ids = _ids_of_cameras(stats)
     named = words.says(prefix, words.CAMERA)
     why = f"{len(ids)} ids come again and again, each once a list" + (
         ", and are in other frames too" if score >= 2 else ""
@@ -112,6 +110,19 @@ def _lists(survey: Survey) -> Iterator[tuple[float, KindStats, str, str]]:
                 continue
             prefix += stats.path[len(prefix) : len(prefix) + 2]
             yield _list_score(survey, kind, prefix, leaf, stats), kind, prefix, leaf
+
+
+def _ids_of_cameras(stats: FieldStats) -> frozenset[str]:
+    """The ids that the list of cameras has: a fraction among whole numbers, or a lone word for "none", is no id.
+
+    They would make small numbers look like large ones, and a camera of what is nobody.
+    """
+    whole = stats.is_of("number")
+    return frozenset(
+        value
+        for value, times in stats.values.items()
+        if (not whole or value.lstrip("-").isdecimal()) and (times > 1 or value.lower() not in NOTHING)
+    )
 
 
 def _could_be_id(stats: FieldStats) -> bool:

@@ -50,13 +50,20 @@ class Spoiler:
                         self.places.setdefault(said.kind, []).append(index)
 
     def spoiled(self, role: str, kind: str, *, added: bool) -> tuple[list[str], str]:
-        """What is other in the draft, unmarked, where one frame of this type is malformed so; and that frame."""
+        """What is other in the draft, unmarked, where one frame of this type is malformed so; and that frame.
+
+        In the place of a good one: against the draft without that one, which may have been alone in what it showed.
+        """
         at = self.rng.choice(self.places[role])
         frame, raw = spoil(self.name, self.spoken[at].frame, kind, self.rng, self.types)
         bad = Spoken(self.spoken[at].line, frame, raw)
         after = [*self.spoken[: at + added], bad, *self.spoken[at + 1 :]]
         path = write(self.folder / "spoiled.jsonl", self.name, after)
-        return differences(self.clean, draft(path)), raw or SERVERS[self.name].write(frame)
+        found = differences(self.clean, draft(path))
+        if found and not added:
+            left = [*self.spoken[:at], *self.spoken[at + 1 :]]
+            found = differences(draft(write(self.folder / "left.jsonl", self.name, left)), draft(path))
+        return found, raw or SERVERS[self.name].write(frame)
 
 
 @pytest.mark.parametrize("name", SERVERS)
