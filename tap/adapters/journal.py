@@ -55,6 +55,7 @@ from tap.adapters._journal_steps import forget_steps, forgotten_in, keep_step, s
 from tap.adapters._journal_unfit import aside_of, forget_aside, unfit_among
 from tap.adapters._journal_verify import problems_in
 from tap.adapters._journal_writer import JournalWriter
+from tap.adapters.private import sync_directory
 from tap.core.errors import JournalDamaged, JournalError, JournalVersion
 from tap.core.memory import Checkpoint, records_of
 from tap.core.merge import fold
@@ -106,6 +107,8 @@ class Journal:
         self._readonly = readonly
         self._select = SELECT
         self._log: tuple[Identity, Identity] | None = None
+        self._named: Identity = None
+        """The log file whose name is on the disk for sure."""
         self._highest = 0
         """The highest ``seq`` that was seen here, by who may ask for it again."""
         self._lock: Lock | None = None
@@ -625,10 +628,25 @@ class Journal:
                 inserted, last = insert_new(self._db, self._at_its_revision(entries, rows))
             if checkpoint is not None:
                 keep_checkpoint(self._db, checkpoint)
+        self._name_the_log()
         if checkpoint is not None and checkpoint.whole:
             self.wants_all = False
         self._highest = max(self._highest, last)
         return inserted
+
+    def _name_the_log(self) -> None:
+        """The first commit makes the log file: SQLite does not say if its name did not reach the disk.
+
+        Raises ``JournalError``: the batch is given again, and is not kept twice.
+        """
+        log = identity(self._names[1])
+        if log == self._named:
+            return
+        try:
+            sync_directory(self.path.parent)
+        except OSError as error:
+            raise JournalError(f"cannot be written: {error.strerror}", where=str(self.path.parent)) from None
+        self._named = log
 
     def _at_its_revision(self, entries: Sequence[Entry], rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         if self._lock is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -541,6 +542,25 @@ class TestOutbox:
         assert list(ten.session_entries("v/2")) == []
         assert ten.counts()["pending"] == 10
         assert not [file.name for file in path.parent.iterdir() if b"Mustermann" in file.read_bytes()]
+
+    def test_a_commit_whose_log_may_be_lost_is_not_reported(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """SQLite is silent if its log's name did not reach the disk: the batch is given again, and is there once."""
+        asked: list[Path] = []
+
+        def fails_twice(place: Path) -> None:
+            asked.append(place)
+            if len(asked) <= 2:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        with Journal.open(path, owner=True) as journal:
+            monkeypatch.setattr("tap.adapters.journal.sync_directory", fails_twice)
+            for _ in range(2):
+                with pytest.raises(JournalError, match="Input/output error"):
+                    journal.append([entry(1)], None, NOW)
+            journal.append([entry(1)], None, NOW)
+            journal.append([entry(2)], None, NOW)
+            assert asked == [path.parent] * 3
+            assert journal.counts()["pending"] == 2
 
     def test_forget_what_the_tap_remembers(self, path: Path, ten: Journal) -> None:
         """Of that session nothing stays beside the machine's state either; of another all does."""
