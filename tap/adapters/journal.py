@@ -515,6 +515,22 @@ class Journal:
             if self._lock is not None:
                 what = f"has a checkpoint that differs from what was saved ({error})"
                 raise JournalDamaged(what, where=str(self.path)) from None
+        if self._lock is not None:
+            self._begin_the_log_anew(db)
+
+    @staticmethod
+    def _begin_the_log_anew(db: sqlite3.Connection) -> None:
+        """Bring what the log holds into the file itself, before anything relies on it.
+
+        Where a sync failed before, the system may show what never reached the disk, and not write it again: after a
+        power cut the log would end there, and all that was committed behind it with it. A reader that is in the way, or
+        a full disk, leaves the log as it is.
+        """
+        try:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
+                raise
 
     def _instead(self, why: str, damaged: sqlite3.Connection | None) -> sqlite3.Connection:
         """Another journal in the place of one that cannot be used, with what can still be read of that."""

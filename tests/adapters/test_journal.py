@@ -562,6 +562,19 @@ class TestOutbox:
             assert asked == [path.parent] * 3
             assert journal.counts()["pending"] == 2
 
+    def test_a_start_brings_the_log_into_the_file_first(self, path: Path, tmp_path: Path) -> None:
+        """After a sync that failed the log may have a hole on the disk: nothing new is written behind it."""
+        left = tmp_path / "left"
+        left.mkdir()
+        with Journal.open(path, owner=True) as journal:
+            journal.append([entry(1)], None, NOW)
+            for file in (path, path.with_name(path.name + "-wal")):
+                (left / file.name).write_bytes(file.read_bytes())
+        assert (left / f"{path.name}-wal").stat().st_size
+        with Journal.open(left / path.name, owner=True) as journal:
+            assert (left / f"{path.name}-wal").stat().st_size == 0
+            assert journal.counts()["pending"] == 1
+
     def test_forget_what_the_tap_remembers(self, path: Path, ten: Journal) -> None:
         """Of that session nothing stays beside the machine's state either; of another all does."""
         stage = Stage()
