@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,19 @@ from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
 import tap
+from tap.adapters.journal import Journal
 from tap.adapters.ledger import Ledger, LedgerRefused
 from tap.cli import cli
 from tap.core.merge import Row, fold
 from tap.core.model import Entry
+from tap.service.choosing import Plan, split, undo
+from tap.service.making import make
 from tests.adapters.test_ledger import NOW, event, session
 from tests.contract.local import ADMIN, Local, key_of, local_ledger
 from tests.contract.stub import ABOUT, fails, says, stubbed
 from tests.contract.test_contract import Shoot
+from tests.service.chosen import NOW as CHOSEN_AT
+from tests.service.chosen import RIGHT, done, tape_of
 
 READER = "a-key-that-reads-two-venues"
 
@@ -38,7 +43,7 @@ def local() -> Iterator[Local]:
     digest = hashlib.sha256(READER.encode()).hexdigest()
     os.environ["PRODUCTION_READ_KEYS"] = f"hall-0:{digest} hall-1:{digest}"
     try:
-        with local_ledger([f"hall-{number}" for number in range(10)]) as running:
+        with local_ledger([*(f"hall-{number}" for number in range(10)), "hall"]) as running:
             yield running
     finally:
         del os.environ["PRODUCTION_READ_KEYS"]
@@ -126,6 +131,49 @@ def test_a_copy_is_the_ledger_and_is_told_only_what_is_new(local: Local, tmp_pat
     assert copy.rows == {name: row for name, row in copy.rows.items() if row.session_key != cut.session_key}
     assert cut.session_key not in copy.rows
     assert copy.keep_up(local, key) == 0
+
+
+def test_a_copy_follows_what_is_chosen_afterwards(local: Local, tmp_path: Path) -> None:
+    """A session is made, split, the split undone: each row that came, changed or went is told at least once."""
+    state = tape_of(tmp_path, 6, bare=True)
+    at, since, until = 1_795_000_050_000, 1_795_000_020_000, 1_795_000_080_000
+    first = f"hall/@{since}"
+    copy, sent = Copy(), 0
+    key = key_of("hall").get_secret_value()
+    with Journal.open(tmp_path / "journal.db") as journal:
+        plans: list[Callable[[], Plan]] = [
+            lambda: make(
+                state / "tapes", journal, RIGHT, venue="hall", since=since, until=until, names={}, now=CHOSEN_AT
+            ),
+            lambda: split(journal, first, at=at),
+            lambda: undo(journal, first),
+        ]
+        for made, revised, taken_back in ((True, False, False), (True, True, True), (True, True, True)):
+            done(journal, plans.pop(0)())
+            entries = [kept.entry for kept in journal.entries()]
+            new, sent = entries[sent:], len(entries)
+            write(local, "hall", new)
+            before = dict(copy.rows)
+            copy.keep_up(local, key, pages=1)
+            told = set(copy.told)
+            copy.keep_up(local, key)
+            told |= set(copy.told)
+            assert told == {entry.key for entry in new}
+            assert copy.rows == {name: row for name, row in fold(entries).items() if row.retracted is None}
+            back = {entry.key for entry in new if entry.retracted is not None}
+            assert back == before.keys() - copy.rows.keys()
+            assert (
+                bool(copy.rows.keys() - before.keys()),
+                bool(told & before.keys() & copy.rows.keys()),
+                bool(back),
+            ) == (
+                made,
+                revised,
+                taken_back,
+            )
+            assert copy.keep_up(local, key) == 0
+        assert {row.session_key for row in copy.rows.values()} == {first}
+        assert copy.rows[first].revision == 3
 
 
 def test_the_lines_of_the_command_go_on_from_any_of_them(local: Local) -> None:

@@ -93,11 +93,13 @@ def part_of(
     events = [row for row in rows.values() if row.op == "event"]
     inside = {row.key: row for row in rows.values() if _is_inside(row, rows, since, until)}
     kept = [row for name, row in inside.items() if rows[name].op != "camera"]
-    kept += [_camera_in(row, since, until, last=last) for row in rows.values() if _was_there(row, since, until)]
+    there = [row for row in rows.values() if _was_there(row, since, until, _seen_from(session))]
+    kept += [_camera_in(row, since, until, last=last) for row in there]
     fields = dict(session.fields)
     if not first:
         fields["startedAt"] = since
-        fields["startState"] = {"at": since, **state_at(session, events, since)}
+        if _seen_from(session) <= since:
+            fields["startState"] = {"at": since, **state_at(session, events, since)}
     if not last:
         fields |= {"status": "complete", "completedAt": ended, "endReason": reason}
     final = dict(fields.get("finalState") or {"camerasOnline": []})
@@ -124,9 +126,22 @@ def _is_inside(row: Row, rows: Rows, since: int, until: int) -> bool:
     return row.op in ("event", "still") and at is not None and since <= at < until
 
 
-def _was_there(row: Row, since: int, until: int) -> bool:
+def _was_there(row: Row, since: int, until: int, seen_from: int) -> bool:
+    """Whether a camera belongs to the part.
+
+    A tap that came later does not know who was there, and denies nobody: what it took back, another tap may have seen.
+    """
     left = row.fields.get("leftAt")
-    return row.op == "camera" and row.fields["joinedAt"] < until and (left is None or left >= since)
+    if row.op != "camera" or (left is not None and left < since):
+        return False
+    joined = int(row.fields["joinedAt"])
+    return joined < until or joined <= seen_from
+
+
+def _seen_from(session: Row) -> int:
+    """Since when what was on in a session is known: a tap that was connected later saw nothing of it before."""
+    state = session.fields.get("startState") or {}
+    return int(state.get("at", session.fields["startedAt"]))
 
 
 def _is_online(row: Row, at: int) -> bool:
@@ -162,7 +177,8 @@ def _set(fields: dict[str, Any], name: str, value: Any) -> None:
 
 def state_at(session: Row, events: Iterable[Row], at: int) -> dict[str, Any]:
     """What was on just before ``at``: program, mode and hold, as far as they are known."""
-    state = {name: value for name, value in (session.fields.get("startState") or {}).items() if name in _SIDES}
+    began = (session.fields.get("startState") or {}) if _seen_from(session) <= at else {}
+    state = {name: value for name, value in began.items() if name in _SIDES}
     for row in sorted((row for row in events if row.fields["at"] < at), key=lambda row: int(row.fields["at"])):
         _happened(state, row.fields)
     return state
@@ -248,8 +264,9 @@ def _free(name: str, whole: Rows, names: Mapping[str, str]) -> str:
 def _between(before: Row, after: Row) -> Row | None:
     """The time between two sessions as a gap: what happened then is in no row. None where one follows the other."""
     ended, begins = int(before.fields["completedAt"]), int(after.fields["startedAt"])
+    began = (after.fields.get("startState") or {}) if _seen_from(after) <= begins else {}
     was = {name: value for name, value in (before.fields.get("finalState") or {}).items() if name in _SIDES}
-    is_ = {name: value for name, value in (after.fields.get("startState") or {}).items() if name in _SIDES}
+    is_ = {name: value for name, value in began.items() if name in _SIDES}
     if begins <= ended and was == is_:
         return None
     detail = {"before": was, "after": is_, "tap": "merge", "cause": BETWEEN}
