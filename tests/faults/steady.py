@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 from aiohttp import web
 
@@ -49,13 +49,13 @@ async def run(count: int, seed: int) -> Outcome:
 
 
 async def _one(name: str, outcome: Outcome) -> None:
-    with workshop() as place, workshop() as desk_of_logs:
+    with workshop() as place, workshop() as desk_of_logs, ExitStack() as begun:
         async with Desk() as desk, _stub() as (stub, url):
             tap = Tap(place / "tap", desk.url, url, "venue", Rig(patience=_PATIENCE), log=desk_of_logs / "log")
             async with lone_tap(tap):
                 await look_until(lambda: tap.count("shipped"), "a first entry in the ledger")
                 before = len(_lines(tap))
-                attempts = await _spoil(name, desk, stub)
+                attempts = await _spoil(name, desk, stub, begun)
                 await look_until(lambda: attempts() >= _ATTEMPTS, lambda: f"{attempts()} attempts: {name}")
                 said, memory = _lines(tap)[before:], tap.rss()
                 outcome.promise(len(said) <= MOST_LINES, f"{name}: {len(said)} lines: {said[:6]}")
@@ -67,18 +67,18 @@ def _lines(tap: Tap) -> list[str]:
     return [str(line.get("message")) for line in tap.said() if line.get("level") != "debug"]
 
 
-async def _spoil(name: str, desk: Desk, stub: Stub) -> Callable[[], int]:
-    """From here on it goes wrong; what counts the attempts."""
+async def _spoil(name: str, desk: Desk, stub: Stub, begun: ExitStack) -> Callable[[], int]:
+    """From here on it goes wrong; what counts the attempts. ``begun`` ends what was started for it."""
     fault = _LEDGER.get(name.removeprefix("the ledger "))
     if fault is not None:
         calls = stub.calls + stub.asked
         stub.spoilt = fault
         await desk.cut()
         return lambda: stub.calls + stub.asked - calls
-    return await _spoil_server(name.removeprefix("the server: "), desk)
+    return await _spoil_server(name.removeprefix("the server: "), desk, begun)
 
 
-async def _spoil_server(name: str, desk: Desk) -> Callable[[], int]:
+async def _spoil_server(name: str, desk: Desk, begun: ExitStack) -> Callable[[], int]:
     if name == "says nonsense":
         for number in range(_ATTEMPTS * 50):
             desk.say({"type": f"novel-{number}", "pin": 4711})
@@ -100,7 +100,7 @@ async def _spoil_server(name: str, desk: Desk) -> Callable[[], int]:
 
     await desk.close()
     server = await asyncio.start_server(turned_away, "127.0.0.1", desk.port)
-    asyncio.get_running_loop().call_later(300, server.close)
+    begun.callback(server.close)
     return lambda: tries
 
 

@@ -205,7 +205,7 @@ _FAULTS: tuple[Fault, ...] = (
         "a fault that goes on and on, 60 attempts each: at most 30 lines of log, 250 MB of memory",
         steady.run,
         30,
-        10,
+        3,
         10,
     ),
     Fault("fuzz", "frames fuzzed by structure", fuzz.run, 1_000_000, 4_000, 50_000, _NODE),

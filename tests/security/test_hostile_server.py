@@ -181,7 +181,7 @@ def test_no_name_does_anything_to_a_terminal(tap: Victim, commands: tuple[str, .
     key = tap.cut_is_kept(session)[0].session_key
     where = {"timeline": [key], "show": [key]}.get(commands[-1], [])
     said = on_a_terminal(tap, *commands, *where, *(["--json"] if as_json else []))
-    assert "evil" in said
+    assert "owned" in said
     assert harmful(said) == []
 
 
