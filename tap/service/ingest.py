@@ -105,8 +105,9 @@ class Ingest:
         """The connection that is open, as the source tells it."""
         self._save_every = save_every
         self._entries: list[Entry] = []
-        self._heading = pipeline.state.heading
-        self._turning = False
+        self._state = pipeline.state
+        self._heading = self._state.heading
+        self._turning: asyncio.Handle | None = None
         self._urgent = False
         self._saving: asyncio.TimerHandle | None = None
         self._saved = 0.0
@@ -158,9 +159,8 @@ class Ingest:
             self._entries += entries
 
     def _turn_soon(self) -> None:
-        if not self._turning:
-            self._turning = True
-            self._loop.call_soon(self._turn)
+        if self._turning is None:
+            self._turning = self._loop.call_soon(self._turn)
 
     def _line(self, item: Opened | Closed | Alive) -> None:
         """Something about the line itself, not what came on it."""
@@ -175,12 +175,13 @@ class Ingest:
     def flush(self) -> None:
         """Hand over all that is not handed over yet, and let no timer go off any more."""
         self._save()
-        if self._ticking is not None:
-            self._ticking.cancel()
-            self._ticking = None
+        for timer in (self._ticking, self._turning):
+            if timer is not None:
+                timer.cancel()
+        self._ticking = self._turning = None
 
     def _turn(self) -> None:
-        self._turning = False
+        self._turning = None
         early = self._saved + _TOGETHER_S - self._loop.time()
         if self._urgent or (self._entries and early <= 0):
             self._save()
@@ -189,16 +190,15 @@ class Ingest:
             self._soon = True
         elif self._saving is None:
             self._save_in(self._save_every)
-        self._look_ahead()
+        if self._state.heading is not self._heading:
+            self._look_ahead()
         self._aim()
 
     def _look_ahead(self) -> None:
         """A transition began, or came to nothing: no entry, and yet somebody may look on."""
-        heading = self._pipeline.state.heading
-        if heading is not self._heading:
-            self._heading = heading
-            if self._on_entries is not None:
-                self._on_entries(())
+        self._heading = self._state.heading
+        if self._on_entries is not None:
+            self._on_entries(())
 
     def _save_in(self, seconds: float) -> None:
         if self._saving is not None:
