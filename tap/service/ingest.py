@@ -107,7 +107,9 @@ class Ingest:
         self._entries: list[Entry] = []
         self._state = pipeline.state
         self._heading = self._state.heading
-        self._turning: asyncio.Handle | None = None
+        self._turning = False
+        self._flushed = False
+        """Nothing came since the last flush: no timer has to go off."""
         self._urgent = False
         self._saving: asyncio.TimerHandle | None = None
         self._saved = 0.0
@@ -159,8 +161,9 @@ class Ingest:
             self._entries += entries
 
     def _turn_soon(self) -> None:
-        if self._turning is None:
-            self._turning = self._loop.call_soon(self._turn)
+        if not self._turning:
+            self._turning, self._flushed = True, False
+            self._loop.call_soon(self._turn)
 
     def _line(self, item: Opened | Closed | Alive) -> None:
         """Something about the line itself, not what came on it."""
@@ -175,13 +178,13 @@ class Ingest:
     def flush(self) -> None:
         """Hand over all that is not handed over yet, and let no timer go off any more."""
         self._save()
-        for timer in (self._ticking, self._turning):
-            if timer is not None:
-                timer.cancel()
-        self._ticking = self._turning = None
+        self._flushed = True
+        if self._ticking is not None:
+            self._ticking.cancel()
+            self._ticking = None
 
     def _turn(self) -> None:
-        self._turning = None
+        self._turning = False
         early = self._saved + _TOGETHER_S - self._loop.time()
         if self._urgent or (self._entries and early <= 0):
             self._save()
@@ -192,7 +195,8 @@ class Ingest:
             self._save_in(self._save_every)
         if self._state.heading is not self._heading:
             self._look_ahead()
-        self._aim()
+        if not self._flushed:
+            self._aim()
 
     def _look_ahead(self) -> None:
         """A transition began, or came to nothing: no entry, and yet somebody may look on."""
