@@ -34,8 +34,6 @@ def telemetry_sniff(key: str, words: Iterable[str], *, array: bool = False, pref
         f',{gap}"{key}":{space}{form}}}'.encode() for form in forms for gap in ("", " ") for space in ("", " ")
     )
     letter = _rarest(key)
-    # Behind the first value another may follow, whose type has no name to be looked for.
-    another = re.compile(rb"[}\]]\s*+\[").search
 
     def is_telemetry(data: bytes | bytearray, begin: int, end: int) -> bool:
         found = match(data, begin, end)
@@ -49,8 +47,6 @@ def telemetry_sniff(key: str, words: Iterable[str], *, array: bool = False, pref
         after = found.end()
         # To look for one byte is ten times as fast as to look for several: mostly there is none.
         if data.find(letter, after, end) >= 0 and data.find(name, after, end) >= 0:
-            return False
-        if array and another(data, after - 1, end) is not None:
             return False
         return data.find(b"\\", begin, end) < 0
 
