@@ -129,9 +129,7 @@ def _contradicts(o: Observation, now: dict[str, Any]) -> int:
             # While a dissolve runs, a state may show what was on before, or nothing.
             dissolves = bool(o.duration_ms) and o.transition not in {None, "cut"}
             before = now.get("program") if o.from_ is UNSET else o.from_
-            now["hidden"] = {now.get("program"), before, None}
-            if not dissolves:
-                now["hidden"] = set()
+            now["hidden"] = {now.get("program"), before, None} if dissolves else set()
             now["program"] = o.to
         case HoldOn() | Release():
             odd = int(now.get("hold", UNSET) == isinstance(o, HoldOn))

@@ -97,7 +97,7 @@ def ident_of(name: Name, told: Told, scope: str | None, numbering: int) -> str |
         return f"{name.kind}@{told.at}/{brief(name.subject)}"
     if scope is not None and told.seq is not None:
         # Though the count seems to have begun anew on one line: the same number with the same words is told again.
-        return f"{name.kind}:{scope.partition('#')[0]}%{numbering}:{told.seq}/{brief(name.subject)}"
+        return f"{name.kind}:{_line(scope)}%{numbering}:{told.seq}/{brief(name.subject)}"
     return None
 
 
@@ -154,15 +154,8 @@ class Identity:
     def is_counted_on(self, name: Name, told: Told, scope: str | None) -> bool:
         """Whether each frame of this name and time had a lower number, though the count seemed to begin anew since."""
         ident = ident_of(name, told, scope, self._state.numbering)
-        seen = [seen for seen, _ in self._found(ident)] if ident is not None and scope is not None else []
-        return bool(seen) and all(
-            one.scope is not None
-            and one.scope.partition("#")[0] == (scope or "").partition("#")[0]
-            and one.seq is not None
-            and told.seq is not None
-            and told.seq > one.seq
-            for one in seen
-        )
+        found = [] if ident is None else [_further(seen, told, scope) for seen, _ in self._found(ident)]
+        return bool(found) and all(further is not None and further > 0 for further in found)
 
     def is_coarse(self, name: Name, told: Told) -> bool:
         """Whether what is known of this frame is only a time in whole seconds: another may share it."""
@@ -186,8 +179,10 @@ class Identity:
             return
         state = self._state
         about = "" if name.own_id is None else brief(name.subject)
-        before = [word for seen, _ in self._found(ident) for word in seen.words]
-        said = list(dict.fromkeys([*before, words]))[-_MOST_WORDS:] if words else []
+        said: list[int] = []
+        if words:
+            before = (word for seen, _ in self._found(ident) for word in seen.words)
+            said = list(dict.fromkeys([*before, words]))[-_MOST_WORDS:]
         seen = Seen(state.era, told.at, None if scope is None else told.seq, scope, state.boots, about, said)
         if session is not None:
             session.seen[ident] = seen
@@ -238,7 +233,7 @@ class Identity:
             if told.at is not None or seen.at is not None:
                 return seen.at == told.at
             alike = seen.boot == self._state.boots and seen.subject == brief(name.subject)
-            return alike and (own or _is_counted_before(seen, told, scope) or self.in_history(told))
+            return alike and (own or _further(seen, told, scope) == 0 or self.in_history(told))
         return True
 
     def _is_later(self, seen: Seen, name: Name, told: Told, scope: str | None) -> bool:
@@ -250,8 +245,13 @@ class Identity:
         return told.seq > seen.seq
 
 
-def _is_counted_before(seen: Seen, told: Told, scope: str | None) -> bool:
-    """Whether this frame's number is that of the one that was seen."""
-    if scope is None or seen.scope is None or seen.seq is None or told.seq is None:
-        return False
-    return seen.scope.partition("#")[0] == scope.partition("#")[0] and told.seq == seen.seq
+def _further(seen: Seen, told: Told, scope: str | None) -> int | None:
+    """How far this frame's number is from the one that was seen on its line; None where they cannot be compared."""
+    if scope is None or seen.scope is None or seen.seq is None or told.seq is None or _line(seen.scope) != _line(scope):
+        return None
+    return told.seq - seen.seq
+
+
+def _line(scope: str) -> str:
+    """What a scope is of, though the count seemed to begin anew on it."""
+    return scope.partition("#")[0]

@@ -132,11 +132,6 @@ class Order:
         if newer or first or track.refused >= _REFUSED or track.behind >= _BEHIND:
             self._begin_anew(told, connection, first=first)
 
-    def refute(self, told: Told, connection: Connection) -> None:
-        """A state shows what was thrown away as late by its number: the number orders nothing."""
-        if self._orders != "nothing":
-            self._begin_anew(told, connection, first=False)
-
     def _begin_anew(self, told: Told, connection: Connection, *, first: bool) -> None:
         state = self._state
         self._told = None

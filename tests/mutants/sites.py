@@ -84,12 +84,12 @@ def _changes(tree: ast.AST) -> Iterator[_Found]:
         elif isinstance(node, ast.Call):
             yield from _of_call(node)
         elif isinstance(node, ast.If | ast.IfExp | ast.While):
-            yield node, "the condition is turned round", _setting(node, "test", ast.Not(), node.test)
+            yield node, "the condition is turned round", _field(node, "test", ast.UnaryOp(ast.Not(), node.test))
         elif isinstance(node, ast.comprehension):
             for at, test in enumerate(node.ifs):
                 yield test, "the filter is turned round", _in_list(node.ifs, at, ast.UnaryOp(ast.Not(), test))
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            yield node, "- is left out", _op(node, ast.UAdd())
+            yield node, "- is left out", _field(node, "op", ast.UAdd())
         elif isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
             yield node, "returns None", _field(node, "value", ast.Constant(None))
         yield from _of_body(node)
@@ -180,14 +180,6 @@ def _is_none(node: ast.expr) -> bool:
 
 def _field(node: ast.AST, name: str, value: object) -> Change:
     return lambda: setattr(node, name, value)
-
-
-def _op(node: ast.UnaryOp, op: ast.unaryop) -> Change:
-    return lambda: setattr(node, "op", op)
-
-
-def _setting(node: ast.AST, name: str, op: ast.unaryop, operand: ast.expr) -> Change:
-    return lambda: setattr(node, name, ast.UnaryOp(op, operand))
 
 
 def _in_list(items: list[object] | list[ast.expr] | list[ast.cmpop] | list[ast.stmt], at: int, item: object) -> Change:
