@@ -1101,7 +1101,8 @@ class Machine:
         if late is None or late[0] != value:
             return False
         if aspect.mark is not None:
-            aspect.mark.explicit = late[1]
+            # One mark may be that of several aspects.
+            aspect.mark = structs.replace(aspect.mark, explicit=late[1])
         return True
 
     @staticmethod

@@ -97,3 +97,16 @@ def test_a_still_that_is_read_after_a_stall_has_the_camera_that_was_on() -> None
     stage.say("cut", ts=read - 5_000, to="c2", from_="c1")
     stage.say("still_captured", ts=read, still_id="x", camera_id="c1", taken_at=T0 + read - 10)
     assert stage.still("x", "c1")["programCameraId"] == "c2"
+
+
+def test_a_cut_that_a_state_confirms_makes_nothing_else_newer() -> None:
+    """It was taken for late by its number, and is shown: the hold, which the same states told, rests as before."""
+    stage = Stage()
+    for _ in range(4):
+        stage.later(1_000).state()
+    stage.say("cut", seq=2, to="c2", from_="c1")
+    stage.later(100).state(program="c2")
+    assert stage.cuts() == [("c1", "c2")]
+    hold = stage.pipeline.state.hold.mark
+    assert hold is not None
+    assert hold.explicit is None
