@@ -145,6 +145,11 @@ class Victim:
     def process_lives(self) -> bool:
         return not hasattr(self, "process") or self.process.poll() is None
 
+    def cpu_seconds(self) -> float:
+        """What the process has used of the machine: how busy that is with others does not count."""
+        used = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+
     def peak_megabytes(self) -> float:
         """The most memory that the process ever had."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
