@@ -954,7 +954,7 @@ def simulate(tape_only: bool, length: float, no_wait: bool, **options: Any) -> N
 def demo() -> None:
     """Play a simulated shoot, record it, and show its history.
 
-    It takes about half a minute, writes only into the folder .demo, and ignores all TAP_* variables. In a checkout with
+    It takes about a minute, writes only into the folder .demo, and ignores all TAP_* variables. In a checkout with
     Node the history goes through a local ledger; else it is read from the journal. Exit code 1 if the history is wrong.
     """
     from tap.rehearsal.demo import main
