@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -155,9 +156,8 @@ def unit(venue: str, environ: Mapping[str, str], *, on: bool = True) -> Finding 
     if not _SYSTEMD.is_dir():
         return None
     name = _TEMPLATE.format(_instance(venue, environ))
-    said = _command("systemctl", "show", name, f"--property={','.join(_PROPERTIES)}")
-    state = dict(line.partition("=")[::2] for line in (said or "").splitlines())
-    if said is None or "LoadState" not in state:
+    state = _settled(name)
+    if "LoadState" not in state:
         return Finding("unit", "note", f"{name}: systemd does not answer", "see 'systemctl status'")
     if state["LoadState"] == "not-found":
         return Finding("unit", "note", f"{name}: is not installed", f"'multicam-tap install {venue}', as root")
@@ -165,6 +165,30 @@ def unit(venue: str, environ: Mapping[str, str], *, on: bool = True) -> Finding 
         return Finding("unit", "failed", f"{name}: {state['LoadState']}", f"see 'systemctl status {name}'")
     return _standing(name, state, on=on)
 
+
+def _settled(name: str) -> dict[str, str]:
+    """What systemd says of a unit; empty where it does not answer.
+
+    While systemd tries a failed service again, it has forgotten for a moment how the last start ended: look again then.
+    """
+    state = _shown(name)
+    for _ in range(_LOOKS):
+        if state.get("ActiveState") != "activating" or state.get("SubState", "").startswith("auto-restart"):
+            break
+        if state.get("NRestarts", "0") == "0":
+            break  # the first start: nothing has failed
+        time.sleep(_LOOK_AGAIN_S)
+        state = _shown(name)
+    return state
+
+
+def _shown(name: str) -> dict[str, str]:
+    said = _command("systemctl", "show", name, f"--property={','.join(_PROPERTIES)}")
+    return dict(line.partition("=")[::2] for line in (said or "").splitlines())
+
+
+_LOOKS = 10
+_LOOK_AGAIN_S = 0.2
 
 _PROPERTIES = (*("LoadState", "UnitFileState", "ActiveState", "SubState", "NRestarts", "Result", "ExecMainStatus"),)
 _SANDBOX = {
@@ -180,7 +204,7 @@ def _standing(name: str, state: Mapping[str, str], *, on: bool) -> Finding:
     found = f"{name}: {active}, {enabled or 'not enabled'}"
     look = f"see 'journalctl -u {name} -p warning'"
     # While it waits for the next of its starts, it is no better off than one that has failed.
-    if active == "failed" or state.get("SubState") == "auto-restart":
+    if active == "failed" or state.get("SubState", "").startswith("auto-restart"):
         return Finding("unit", "failed", f"{found} ({_ended(state)})", _mend(state, name) or look)
     if not on:
         if active == "inactive":

@@ -370,6 +370,29 @@ def test_how_the_unit_stands(
 
 
 @pytest.mark.parametrize(
+    ("then", "result"),
+    [
+        ("ActiveState=activating\nSubState=auto-restart\nResult=exit-code\nExecMainStatus=226\nNRestarts=3", "failed"),
+        ("ActiveState=active\nNRestarts=3", "note"),
+    ],
+)
+def test_a_unit_that_is_tried_again_is_looked_at_once_that_start_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, then: str, result: str
+) -> None:
+    """In the middle of it systemd has forgotten how the last one ended."""
+    looks = iter([*["ActiveState=activating\nSubState=start\nResult=success\nNRestarts=3"] * 4, then])
+    monkeypatch.setattr(check_machine, "_SYSTEMD", tmp_path)
+    monkeypatch.setattr(check_machine, "_LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr(
+        check_machine, "_command", lambda *_: f"LoadState=loaded\nUnitFileState=enabled\n{next(looks)}\n"
+    )
+    found = check_machine.unit("hall", {})
+    assert found is not None
+    assert (found.result, "226/NAMESPACE" in found.found) == (result, result == "failed")
+    assert next(looks, None) is None
+
+
+@pytest.mark.parametrize(
     ("state", "result", "words"),
     [
         ("UnitFileState=enabled\nActiveState=inactive\nResult=success", "note", "; off, as TAP_ENABLED=0 says"),
