@@ -62,4 +62,4 @@ def test_a_wrong_import_is_found(copy: Path, module: str, line: str) -> None:
 
 def test_every_folder_of_the_package_is_one_that_the_design_knows() -> None:
     folders = {path.name for path in (ROOT / "tap").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert folders == {"core", "adapters", "history", "service", "rehearsal"}
+    assert folders == {"cli", "core", "adapters", "history", "service", "rehearsal"}

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from tap import cli
 from tap.adapters.journal import Journal
+from tap.cli import cli, session
 from tests.service.chosen import NOW, tape_of
 
 Call = Callable[..., Result]
@@ -23,8 +23,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     tape_of(tmp_path / "state", 6, bare=True)
     monkeypatch.setenv("TAP_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("TAP_TIMEZONE", "Europe/Berlin")
-    monkeypatch.setattr(cli, "_now_ms", lambda: NOW)
-    return lambda *arguments: CliRunner().invoke(cli.cli, ["session", *arguments])
+    monkeypatch.setattr(session, "now_ms", lambda: NOW)
+    return lambda *arguments: CliRunner().invoke(cli, ["session", *arguments])
 
 
 SPAN = ("--from", "2026-11-18 12:07", "--to", "2026-11-18 12:08")
@@ -88,7 +88,7 @@ def test_a_key_of_another_venue_is_refused(call: Call, monkeypatch: pytest.Monke
 
 
 def test_who_did_it_and_when_is_in_row_and_log(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_user", lambda: "ben")
+    monkeypatch.setattr(session, "_user", lambda: "ben")
     call("make", *SPAN, "--apply")
     call("rename", KEY, "--title", "Noon", "--apply")
     (made, renamed) = (json.loads(line) for line in call("log", KEY, "--json").stdout.splitlines())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tap import cli
+from tap.cli import cli, session
 
 PAGE = (Path(__file__).parents[1] / "docs/sessions.md").read_text("utf-8")
 _BLOCK = re.compile(r"(?<=^```console\n)(.*?)(?=^```$)", re.MULTILINE | re.DOTALL)
@@ -36,7 +36,7 @@ def _said(command: str, monkeypatch: pytest.MonkeyPatch) -> str:
     else:
         assert name == "multicam-tap"
         before = {variable: value for variable, value in os.environ.items() if variable.startswith("TAP_")}
-        result = CliRunner().invoke(cli.cli, arguments)
+        result = CliRunner().invoke(cli, arguments)
         os.environ.update(before)  # 'simulate' drops them, in what is a process of its own elsewhere
         output = result.output
         assert result.exit_code == 0, output
@@ -46,7 +46,7 @@ def _said(command: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_the_page_says_what_the_commands_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a difference: what this test makes of the page is what belongs on it."""
     ticks = iter(range(1_795_080_600_000, 1_795_090_000_000, 20_000))
-    monkeypatch.setattr(cli, "_now_ms", lambda: next(ticks))
-    monkeypatch.setattr(cli, "_user", lambda: "anna")
+    monkeypatch.setattr(session, "now_ms", lambda: next(ticks))
+    monkeypatch.setattr(session, "_user", lambda: "anna")
     monkeypatch.chdir(tmp_path)
     assert played(PAGE, monkeypatch) == PAGE

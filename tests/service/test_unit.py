@@ -198,7 +198,7 @@ def test_the_command_that_runs_is_the_one_in_the_unit(tmp_path: Path) -> None:
     link = tmp_path / "multicam-tap"
     link.symlink_to("real")
     assert command_path(str(link)) == link
-    assert command_path("tap/cli.py") == Path(sys.prefix, "bin", "multicam-tap")
+    assert command_path("tap/cli/__main__.py") == Path(sys.prefix, "bin", "multicam-tap")
 
 
 @pytest.mark.parametrize("path", ["/opt/my tap/multicam-tap", "/opt/a'b", "/opt/$x/multicam-tap"])

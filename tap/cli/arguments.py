@@ -17,6 +17,7 @@ from tap.core.errors import SettingsInvalid
 
 __all__ = [
     "MOST",
+    "RATE_NAMES",
     "SAID",
     "SEQ",
     "Digits",
@@ -33,6 +34,8 @@ __all__ = [
 
 MOST = 2**53
 """No journal has more entries."""
+RATE_NAMES = ("23.976", "24", "25", "29.97", "29.97df", "30", "50", "59.94", "59.94df", "60")
+"""Frame rates that an export or a report may have, as they are typed."""
 
 
 class Said(click.ParamType[str]):

@@ -1,0 +1,178 @@
+"""The ledger: its keys, what is forgotten in it, and what changed in it."""
+
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tap.cli.arguments import SAID, Digits, Venue
+from tap.cli.root import cli
+from tap.cli.shared import (
+    FAILED,
+    LEDGER_SETTINGS,
+    json_option,
+    print_lines,
+    print_objects,
+    print_remarks,
+    read_settings,
+    state_dir_option,
+    with_ledger,
+)
+
+if TYPE_CHECKING:
+    from tap.adapters.ledger import Ledger
+    from tap.service.forget import Forgotten, Known
+
+
+@cli.group("key")
+def keys() -> None:
+    """Make, list and revoke keys for the ledger."""
+
+
+@keys.command("new")
+@click.argument("venues", type=Venue(), nargs=-1, metavar="VENUE...")
+@click.option("--may", type=click.Choice(("write", "read", "forget")), default="write", help="What it may do.")
+@click.option("--all", "for_all", is_flag=True, help="For all venues; not for a key that writes.")
+def key_new(venues: tuple[str, ...], *, may: str, for_all: bool) -> None:
+    """Make a key for the ledger, shown once.
+
+    An ingest key for a venue; with --may read or forget for several or all. Prints the key, and the command that tells
+    it to a deployment: for dev, then for production. The key is saved nowhere.
+    """
+    from tap.service.keys import ROTATION, new_key
+
+    if for_all == bool(venues):
+        raise click.UsageError("name the venues, or --all" if not venues else "the venues or --all, one of the two")
+    if may == "write" and len(venues) != 1:
+        raise click.UsageError("a key that writes is for one venue")
+    made, lines = new_key(None if for_all else venues, may=may, module=read_settings("TAP_CONVEX_MODULE").convex_module)
+    print_lines(made)
+    use = "TAP_ADMIN_KEY" if may == "forget" else "TAP_INGEST_KEY"
+    print_remarks(f"↑ the key: it is shown only once. Use it as {use}, or in a file of mode 0600 named by {use}_FILE.")
+    _tell_commands("tell its digest, which is not a secret, to the deployment", *lines)
+    print_remarks(*ROTATION.splitlines())
+
+
+@keys.command("ls")
+def key_ls() -> None:
+    """Print the command that lists a deployment's keys.
+
+    For dev, then for production. Keys are listed by the first 8 digits of their digest, with venues and rights.
+    """
+    from tap.service.keys import commands
+
+    _tell_commands("list the keys", *commands(read_settings("TAP_CONVEX_MODULE").convex_module, "listKeys", {}))
+
+
+@keys.command("revoke")
+@click.argument("digits", type=Digits())
+def key_revoke(digits: str) -> None:
+    """Print the command that revokes a key.
+
+    For dev, then for production. DIGITS are the first 8 or more of its digest, as the list shows them; never the key.
+    """
+    from tap.service.keys import commands
+
+    module = read_settings("TAP_CONVEX_MODULE").convex_module
+    _tell_commands("revoke the key", *commands(module, "revokeKey", {"key": digits}))
+
+
+def _tell_commands(what: str, dev: str, production: str) -> None:
+    """Two commands on stdout, ready to paste; what each is for, on stderr before it."""
+    print_remarks(f"on dev, where the deployment's project is, {what}:")
+    print_lines(dev)
+    print_remarks("on production:")
+    print_lines(production)
+
+
+@cli.command()
+@click.argument("session_key", metavar="KEY", type=SAID)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@state_dir_option
+def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
+    """Remove a shoot from ledger, journals and tapes, for good.
+
+    For a consent that is withdrawn. The ledger then rejects the session for ever. Needs the deployment's admin key in
+    TAP_ADMIN_KEY, or in a file named by TAP_ADMIN_KEY_FILE. With TAP_INGEST_KEY it first shows what the ledger has.
+    """
+    import asyncio
+
+    from tap.service.forget import admin_key, look_up
+    from tap.service.forget import forget as forget_session
+
+    settings = read_settings("TAP_STATE_DIR", "STATE_DIRECTORY", "TAP_DIALECT", *LEDGER_SETTINGS)
+    if state_dir is not None:
+        settings = settings.model_copy(update={"state_dir": state_dir})
+    admin = None if settings.convex_url is None else admin_key(os.environ)
+    known = asyncio.run(look_up(settings, session_key))
+    print_remarks(_known_words(session_key, known))
+    if not yes:
+        click.confirm("Remove it for good?", abort=True, err=True)
+    gone = asyncio.run(forget_session(settings, session_key, admin))
+    print_lines(_gone_words(gone))
+    if gone.remains:
+        print_remarks(
+            *(f"{path}: was moved aside, is damaged, and may still have it" for path in gone.remains),
+            "→ delete these files (each with the files beside it that begin with its name)",
+        )
+        sys.exit(FAILED)
+
+
+def _known_words(session_key: str, known: Known) -> str:
+    from tap.history.words import counted
+
+    ledger = {None: "the ledger was not checked", True: "it is in the ledger", False: "it is not in the ledger"}
+    entries = f"{counted(known.entries, 'entry', 'entries')} in the journal"
+    parts = (known.title, known.status, entries, ledger[known.in_ledger])
+    return f"{session_key}: {', '.join(part for part in parts if part)}"
+
+
+def _gone_words(gone: Forgotten) -> str:
+    from tap.history.words import counted
+
+    ledger = "no Convex is configured"
+    if gone.rows is not None:
+        ledger = f"the ledger has forgotten it ({counted(gone.rows, 'row')} deleted)"
+    entries = counted(gone.entries, "entry", "entries")
+    return f"{ledger}; {entries} deleted from the journal, {counted(gone.frames, 'frame')} from the tapes"
+
+
+@cli.command()
+@click.option("--since", metavar="CURSOR", type=SAID, help="Go on after this cursor.  [default: from the first row]")
+@click.option("--venue", "venues", type=SAID, multiple=True, help="Only of this venue. May be repeated.")
+@json_option
+def changes(since: str | None, *, venues: tuple[str, ...], as_json: bool) -> None:
+    """Print what was written to the ledger since a cursor.
+
+    For pipelines: each row at least once, in the order of the commits, as it is now, and again after each change. With
+    --json each line has a "cursor": save that of the last line you are done with, and go on from it with --since. A
+    read key is enough (TAP_INGEST_KEY).
+    """
+    from tap.adapters.ledger import Changed
+    from tap.history.listing import change_line, change_object
+
+    async def tell(ledger: Ledger) -> str | None:
+        cursor = since
+        page = Changed([], "", done=False)
+        while not page.done:
+            page = await ledger.changes(cursor, venues)
+            for number, row in enumerate(page.rows, 1):
+                # Killed in the middle of a page, a reader goes on at its beginning: twice is no harm.
+                after = page.cursor if number == len(page.rows) else cursor
+                if as_json:
+                    print_objects([change_object(row, after)])
+                else:
+                    click.echo(change_line(row))
+            sys.stdout.flush()
+            cursor = page.cursor
+        return cursor
+
+    cursor = with_ledger(tell)
+    if not as_json:
+        print_remarks(f"that is all for now → 'multicam-tap changes --since {cursor}' goes on from here")
