@@ -11,7 +11,7 @@ import click
 import pytest
 
 from tap import cli
-from tap.core.picture import state_diagram
+from tap.core.machine.picture import state_diagram
 from tap.service.config import setting_docs
 
 ROOT = Path(__file__).parent.parent

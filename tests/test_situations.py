@@ -14,10 +14,10 @@ import pytest
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.tape import open_tape
+from tap.core.machine.state import Doubts
 from tap.core.merge import Row, fold
 from tap.core.model import Policy
 from tap.core.pipeline import Pipeline
-from tap.core.state import Doubts
 from tap.history.timeline import Timeline, timeline_of
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "situations"

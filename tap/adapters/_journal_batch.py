@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from tap.adapters._journal_rows import CONTENT, INSERT, digest_of, sealed
-from tap.core.memory import ALL_OF_IT, Checkpoint
+from tap.core.machine.memory import ALL_OF_IT, Checkpoint
 
 __all__ = ["insert_new", "keep_checkpoint", "known_among", "unpadded"]
 

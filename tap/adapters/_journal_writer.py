@@ -15,7 +15,7 @@ import msgspec
 from tap.adapters._journal_schema import Unfit
 from tap.adapters._journal_unfit import aside_of, keep_aside, line_of
 from tap.core.errors import JournalDamaged, JournalError
-from tap.core.memory import Checkpoint
+from tap.core.machine.memory import Checkpoint
 from tap.core.model import Entry
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ from tap.adapters._journal_verify import problems_in
 from tap.adapters._journal_writer import JournalWriter
 from tap.adapters.private import sync_directory
 from tap.core.errors import JournalDamaged, JournalError, JournalVersion
-from tap.core.memory import Checkpoint, records_of
+from tap.core.machine.memory import Checkpoint, records_of
 from tap.core.merge import fold
 from tap.core.model import Entry, Op
 from tap.core.steps import Step, effective, follow

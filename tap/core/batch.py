@@ -14,9 +14,9 @@ from typing import Any
 
 from msgspec import UNSET
 
+from tap.core.machine.state import State, flat
 from tap.core.mapping import Reading, SeqOrders
 from tap.core.model import Cut, Hello, HoldOn, ModeChanged, Observation, Release, Snapshot, Told
-from tap.core.state import State, flat
 
 __all__ = ["in_order"]
 

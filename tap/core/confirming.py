@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from msgspec import UNSET, Struct
 
-from tap.core.book import Book, told_at
-from tap.core.cameras import Cameras
+from tap.core.machine.cameras import Cameras
+from tap.core.machine.rows import Book, told_at
+from tap.core.machine.staleness import Order
+from tap.core.machine.state import Aspect, Camera, Connection, State, flat, told_aspects
 from tap.core.model import Snapshot
-from tap.core.ordering import Order
-from tap.core.state import Aspect, Camera, Connection, State, flat, told_aspects
 
 __all__ = ["Confirming"]
 

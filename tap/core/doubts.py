@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tap.core.state import Doubts
+from tap.core.machine.state import Doubts
 
 __all__ = ["doubts_in_words"]
 

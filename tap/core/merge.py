@@ -19,8 +19,8 @@ from typing import Any
 from msgspec import Struct, field
 
 from tap.core.codec import canonical
+from tap.core.machine.stills import RANK
 from tap.core.model import Entry, Op
-from tap.core.stills import RANK
 
 __all__ = ["Row", "fold"]
 

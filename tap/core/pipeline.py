@@ -12,11 +12,12 @@ from msgspec import Struct, field
 
 from tap.core.batch import in_order
 from tap.core.errors import JournalDamaged
-from tap.core.machine import TAP_RESTART, Machine
+from tap.core.machine.machine import TAP_RESTART, Machine
+from tap.core.machine.memory import Checkpoint, Memory, slim
+from tap.core.machine.state import State, decode_state, encode_state
 from tap.core.mapping import Dialect, Reading, Verdict
 from tap.core.mapping.numbering import Numbering
 from tap.core.mapping.repeats import Repeats
-from tap.core.memory import Checkpoint, Memory, slim
 from tap.core.model import (
     FRAMES_LOST,
     Alive,
@@ -33,7 +34,6 @@ from tap.core.model import (
 from tap.core.protocols import Reader, Remembering
 from tap.core.redact import redact_text
 from tap.core.spelling import respelt, spelt_before
-from tap.core.state import State, decode_state, encode_state
 
 __all__ = ["Pipeline", "Sample", "Tally"]
 

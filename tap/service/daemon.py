@@ -28,8 +28,8 @@ from tap.adapters.private import open_private
 from tap.adapters.socket import Clock, ServerSocket
 from tap.adapters.tape import TapeHeader
 from tap.core.errors import JournalError, MappingInvalid, SettingsInvalid
+from tap.core.machine.memory import Checkpoint
 from tap.core.mapping import Dialect
-from tap.core.memory import Checkpoint
 from tap.core.model import Entry, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service.changes import DAMAGED, NEWER, Changes

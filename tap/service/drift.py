@@ -32,10 +32,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from tap.core.machine.state import State
 from tap.core.mapping.numbering import order_in_words
 from tap.core.model import Entry, Stamp
 from tap.core.pipeline import Pipeline, Tally
-from tap.core.state import State
 from tap.service.logs import get_logger
 
 __all__ = ["Drift"]

@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tap.adapters.socket import Clock
+from tap.core.machine.memory import Checkpoint
 from tap.core.mapping import Verdict
-from tap.core.memory import Checkpoint
 from tap.core.model import FRAMES_LOST, Alive, Closed, Entry, Frame, Opened, SourceItem, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service.logs import get_logger

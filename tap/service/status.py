@@ -14,8 +14,8 @@ import msgspec
 from tap.adapters.journal import Journal
 from tap.core.codec import venue_of
 from tap.core.errors import JournalError, TapError, UsageInvalid
+from tap.core.machine.state import State, decode_state
 from tap.core.redact import redact_text
-from tap.core.state import State, decode_state
 from tap.core.status import KeptNow, Report, Status
 from tap.service.check_machine import unit
 from tap.service.chosentapes import oldest

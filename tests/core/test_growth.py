@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tap.core.state import decode_state, encode_state
+from tap.core.machine.state import decode_state, encode_state
 from tests.core.stage import ONE, TWO, Stage
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from tap.core.machine import RULES, Signal
+from tap.core.machine.machine import RULES, Signal
+from tap.core.machine.state import Phase
 from tap.core.model import Policy
-from tap.core.state import Phase
 from tests.core.stage import ONE, T0, TWO, Stage
 
 

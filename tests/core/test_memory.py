@@ -8,10 +8,10 @@ import pytest
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.tape import open_tape
-from tap.core.memory import ALL_OF_IT, Checkpoint
+from tap.core.machine.memory import ALL_OF_IT, Checkpoint
+from tap.core.machine.state import decode_state, encode_state
 from tap.core.model import Policy
 from tap.core.pipeline import Pipeline
-from tap.core.state import decode_state, encode_state
 from tests.core.stage import T0, Stage
 
 TAPES = sorted(Path(__file__).parent.parent.parent.glob("fixtures/multicam-1/*.tape.jsonl"))

@@ -24,7 +24,7 @@ from bench.server import framed
 from tap.adapters._line_websockets import WebsocketsLine
 from tap.adapters.dialects import load_dialect
 from tap.adapters.socket import Clock, ServerSocket
-from tap.core.memory import Checkpoint
+from tap.core.machine.memory import Checkpoint
 from tap.core.model import Entry, Frame, SourceItem, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service import ingest

@@ -11,7 +11,7 @@ import pytest
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.socket import Clock
-from tap.core.memory import Checkpoint
+from tap.core.machine.memory import Checkpoint
 from tap.core.model import Alive, Closed, Entry, Frame, Opened, Policy, SourceItem
 from tap.core.pipeline import Pipeline
 from tap.service import ingest

@@ -16,8 +16,8 @@ from msgspec import to_builtins
 
 from bench.load import Load
 from tap.adapters.dialects import load_dialect
+from tap.core.machine.memory import Checkpoint
 from tap.core.mapping import Dialect, Verdict
-from tap.core.memory import Checkpoint
 from tap.core.model import Closed, Entry, Frame, Opened, SourceItem, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service.ingest import Ingest

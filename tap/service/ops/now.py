@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 from tap.core.doubts import doubts_in_words
 from tap.core.lane_order import counted_key, lane_order
+from tap.core.machine.state import Session, State
 from tap.core.palette import looks
 from tap.core.reading import NEAR_MS, number
-from tap.core.state import Session, State
 from tap.core.status import (
     CameraNow,
     HeadingNow,

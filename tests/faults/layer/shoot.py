@@ -19,7 +19,7 @@ from msgspec import Struct
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.tape import TapeHeader
 from tap.core.errors import JournalError
-from tap.core.memory import Checkpoint
+from tap.core.machine.memory import Checkpoint
 from tap.core.model import Entry, Frame, Stamp
 from tap.service import flight
 

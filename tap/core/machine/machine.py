@@ -13,14 +13,32 @@ from typing import Any
 
 from msgspec import UNSET, structs
 
-from tap.core.book import Book, side_fields, told_at
-from tap.core.cameras import Cameras
 from tap.core.codec import session_key, sub_key
 from tap.core.confirming import Confirming
-from tap.core.identity import name_of, words_of
+from tap.core.machine.cameras import Cameras
+from tap.core.machine.identity import name_of, words_of
+from tap.core.machine.memory import Memory
+from tap.core.machine.rows import Book, side_fields, told_at
+from tap.core.machine.staleness import Order, Place
+from tap.core.machine.state import (
+    Aspect,
+    Connection,
+    Cover,
+    Heading,
+    Held,
+    Live,
+    Mark,
+    PendingGap,
+    Phase,
+    Session,
+    Side,
+    State,
+    flat,
+    told_aspects,
+)
+from tap.core.machine.stills import Stills, program_at
 from tap.core.mapping import Dialect
 from tap.core.media import files_of, tell
-from tap.core.memory import Memory
 from tap.core.model import (
     CameraLeft,
     CameraTold,
@@ -51,24 +69,6 @@ from tap.core.model import (
     StillUploaded,
     Told,
 )
-from tap.core.ordering import Order, Place
-from tap.core.state import (
-    Aspect,
-    Connection,
-    Cover,
-    Heading,
-    Held,
-    Live,
-    Mark,
-    PendingGap,
-    Phase,
-    Session,
-    Side,
-    State,
-    flat,
-    told_aspects,
-)
-from tap.core.stills import Stills, program_at
 
 __all__ = ["FIRST_SIGHT", "RULES", "TAP_RESTART", "Machine", "Signal"]
 

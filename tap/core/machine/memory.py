@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec import Struct, structs
 
-from tap.core.state import Seen, Session, State, Still, Take
+from tap.core.machine.state import Seen, Session, State, Still, Take
 
 __all__ = ["ALL_OF_IT", "Checkpoint", "Memory", "records_of"]
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tap.core.book import Book, told_at
 from tap.core.codec import MAX_KEY, key_part, sub_key
-from tap.core.identity import name_of
-from tap.core.memory import Memory
+from tap.core.machine.identity import name_of
+from tap.core.machine.memory import Memory
+from tap.core.machine.rows import Book, told_at
+from tap.core.machine.staleness import Order
+from tap.core.machine.state import Session, State, Still, Take
 from tap.core.model import StillCaptured, StillFailed, StillRequested, StillUploaded, Told
-from tap.core.ordering import Order
-from tap.core.state import Session, State, Still, Take
 
 __all__ = ["RANK", "Stills"]
 

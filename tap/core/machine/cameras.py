@@ -8,10 +8,10 @@ from functools import partial
 import msgspec
 from msgspec import UNSET
 
-from tap.core.book import Book, told_at
+from tap.core.machine.rows import Book, told_at
+from tap.core.machine.staleness import Order
+from tap.core.machine.state import Camera, Connection, Leaving, Mark, Session
 from tap.core.model import CameraInfo, CameraLeft, CameraTold, Policy, Told
-from tap.core.ordering import Order
-from tap.core.state import Camera, Connection, Leaving, Mark, Session
 
 __all__ = ["Cameras"]
 

@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from tap.core.machine.state import Seen, Session, State
 from tap.core.model import (
     Cut,
     HoldOn,
@@ -36,7 +37,6 @@ from tap.core.model import (
     StillUploaded,
     Told,
 )
-from tap.core.state import Seen, Session, State
 
 __all__ = ["Identity", "Name", "name_of", "words_of"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tap.core.machine import RULES
-from tap.core.state import Phase
+from tap.core.machine.machine import RULES
+from tap.core.machine.state import Phase
 
 __all__ = ["state_diagram"]
 

@@ -237,7 +237,7 @@ class Session(Struct):
     start: dict[str, Any]
     number: int = 0
     """Which of all sessions of this machine: short, for the names in its memory."""
-    # What grows with a session: kept in memory, and saved by what changed of it (see ``tap.core.memory``).
+    # What grows with a session: kept in memory, and saved by what changed of it (see ``tap.core.machine.memory``).
     stills: dict[str, Still] = field(default_factory=dict)
     takes: dict[str, Take] = field(default_factory=dict)
     """Ids of its stills, with the use of each that counts now."""

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from tap.core.identity import Identity, Name, name_of, words_of
+from tap.core.machine.identity import Identity, Name, name_of, words_of
+from tap.core.machine.state import Aspect, Connection, Mark, State, Track
 from tap.core.mapping import SeqOrders
 from tap.core.model import Hello, Observation, Policy, Snapshot, Told
-from tap.core.state import Aspect, Connection, Mark, State, Track
 
 __all__ = ["Order", "Place", "is_stale", "marked"]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from tap.core.codec import sub_key, version_above
-from tap.core.identity import brief
+from tap.core.machine.identity import brief
+from tap.core.machine.memory import Memory
+from tap.core.machine.state import Camera, RowState, Session, Side, State
 from tap.core.media import files_of, rows_of, title_of
-from tap.core.memory import Memory
 from tap.core.model import CameraInfo, Entry, Op, Told
-from tap.core.state import Camera, RowState, Session, Side, State
 
 __all__ = ["Book", "side_fields", "told_at"]
 
