@@ -58,7 +58,7 @@ PARTS = (
     ("`convex/functions/ledger/about.ts`", "what a deployment takes, so that an older one is told apart"),
     ("`convex/functions/production.ts`, `http.ts`", "the functions and routes that a deployment serves"),
     ("`convex/local/`", "the same functions served on this machine, for demos and tests: no Convex"),
-    ("`tap/adapters/ledger.py`", "Convex's HTTP API: deadlines, sorted errors, no key in any output"),
+    ("`tap/adapters/ledger/`", "Convex's HTTP API: deadlines, sorted errors, no key in any output"),
     (
         "`tap/service/publish.py`",
         "the journal's entries to the ledger, in order, for as long as it takes; a bad entry is rejected",

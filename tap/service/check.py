@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.ledger import Ledger, LedgerAway, LedgerRefused, Ping
-from tap.adapters.socket import Clock, ServerSocket, Timing
+from tap.adapters.server import Clock, ServerSocket, Timing
 from tap.core.codec import iso
 from tap.core.errors import MappingInvalid, ServerError
 from tap.core.mapping import Dialect, Verdict

@@ -25,7 +25,7 @@ from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.mounts import ON_A_NETWORK, network_filesystem
 from tap.adapters.private import open_private
-from tap.adapters.socket import Clock, ServerSocket
+from tap.adapters.server import Clock, ServerSocket
 from tap.adapters.tape import TapeHeader
 from tap.core.errors import JournalError, MappingInvalid, SettingsInvalid
 from tap.core.machine.memory import Checkpoint

@@ -17,7 +17,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from tap.adapters.socket import Clock, ServerSocket, Timing
+from tap.adapters.server import Clock, ServerSocket, Timing
 from tap.adapters.tape import TapeHeader, TapeWriter
 from tap.core.mapping import Dialect
 from tap.core.model import Alive, Closed, Frame, Opened, Policy, Sent, SourceItem

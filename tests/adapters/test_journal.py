@@ -553,7 +553,7 @@ class TestOutbox:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         with Journal.open(path, owner=True) as journal:
-            monkeypatch.setattr("tap.adapters.journal.sync_directory", fails_twice)
+            monkeypatch.setattr("tap.adapters.journal.outbox.sync_directory", fails_twice)
             for _ in range(2):
                 with pytest.raises(JournalError, match="Input/output error"):
                     journal.append([entry(1)], None, NOW)

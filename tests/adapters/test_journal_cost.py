@@ -12,11 +12,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tap.adapters import _journal_schema as schema
-from tap.adapters import journal as journal_module
-from tap.adapters._journal_batch import known_among
-from tap.adapters._journal_rows import row_of
-from tap.adapters.journal import Journal
+from tap.adapters.journal import Journal, outbox, schema
+from tap.adapters.journal.batch import known_among
+from tap.adapters.journal.rows import row_of
 from tap.core.model import Entry
 from tests.adapters.test_journal import NOW, entry, keys, sqlite
 
@@ -124,7 +122,7 @@ class TestPlans:
             looks.append(lambda: db.set_trace_callback(None))
             return db
 
-        monkeypatch.setattr(journal_module, "connect", connect)
+        monkeypatch.setattr(outbox, "connect", connect)
         journal.close()
         with Journal.open(journal.path, owner=True) as again:
             _everything(again)

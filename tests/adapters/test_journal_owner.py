@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from tap.adapters import _journal_schema, _journal_writer
-from tap.adapters.journal import Journal, JournalWriter
+from tap.adapters.journal import Journal, JournalWriter, schema
 from tap.core.errors import JournalBusy, JournalDamaged, JournalError
 from tests.adapters.test_journal import HOLD, NOW, end, entry, garbage, keys, process, sqlite
 
@@ -32,7 +31,7 @@ def journal(path: Path) -> Iterator[Journal]:
 
 def without_directories(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a filesystem on which no directory can be locked, or beside a tap that does not know of it."""
-    monkeypatch.setattr(_journal_schema, "_locked_directory", lambda _: -1)
+    monkeypatch.setattr(schema, "_locked_directory", lambda _: -1)
 
 
 class TestLock:
@@ -163,17 +162,17 @@ class TestBegunAnew:
     def test_where_not_even_a_fresh_one_can_be_opened(self, filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """It is tried once: the damaged one lies aside, the error is told, and the lock is let go of."""
         garbage(filled)
-        prepare = _journal_schema.prepare
+        prepare = schema.prepare
 
         def fails(connection: sqlite3.Connection, path: Path, **options: Any) -> None:
             raise JournalDamaged("is damaged", where=str(path))
 
-        monkeypatch.setattr("tap.adapters.journal.prepare", fails)
+        monkeypatch.setattr("tap.adapters.journal.outbox.prepare", fails)
         with pytest.raises(JournalDamaged):
             Journal.open(filled, owner=True)
         assert len(list(filled.parent.glob("journal.damaged-*.db"))) == 1
         assert len(list(filled.parent.glob("*.db"))) == 2
-        monkeypatch.setattr("tap.adapters.journal.prepare", prepare)
+        monkeypatch.setattr("tap.adapters.journal.outbox.prepare", prepare)
         with Journal.open(filled, owner=True) as journal:
             assert journal.append([entry(1)], None, NOW) == 1
             assert not journal.moved_aside
@@ -192,7 +191,7 @@ class TestTapId:
                 def full(*_: object) -> None:
                     raise JournalError("cannot be written: No space left on device")
 
-                patched.setattr("tap.adapters.journal.keep_tap_id", full)
+                patched.setattr("tap.adapters.journal.outbox.keep_tap_id", full)
                 assert journal.tap_id() == tap_id
                 assert journal.tap_id() == tap_id
             assert journal.tap_id() == tap_id
@@ -206,7 +205,7 @@ class TestTapId:
             def full(*_: object) -> None:
                 raise JournalError("cannot be written: No space left on device")
 
-            patched.setattr("tap.adapters.journal.keep_tap_id", full)
+            patched.setattr("tap.adapters.journal.outbox.keep_tap_id", full)
             with pytest.raises(JournalError, match="No space"):
                 journal.tap_id()
         assert sqlite(path, "SELECT count(*) FROM meta") == [[(0,)]]
@@ -244,7 +243,7 @@ def test_waits_between_attempts_grow_to_a_cap(journal: Journal, monkeypatch: pyt
     def full(*_: object) -> int:
         raise JournalError("the disk is full")
 
-    monkeypatch.setattr(_journal_writer.JournalWriter, "_wait", wait)
+    monkeypatch.setattr(JournalWriter, "_wait", wait)
     monkeypatch.setattr(Journal, "append", full)
     writer = JournalWriter(journal)
     writer.submit([entry(1)], None)

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from tap.adapters import _journal_schema
-from tap.adapters.journal import Journal, JournalWriter, kept_object
+from tap.adapters.journal import Journal, JournalWriter, kept_object, schema
 from tap.core.errors import JournalError
 from tap.core.model import Entry
 from tests.adapters.test_journal import NOW, entry, keys, sqlite
@@ -56,9 +55,9 @@ class TestOlder:
 
     def test_half_way(self, old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A migration that is stopped in the middle leaves the journal as it was."""
-        broken = (_journal_schema._MIGRATIONS[0], (*_journal_schema._MIGRATIONS[1], "SELECT no_such_function()"))
+        broken = (schema._MIGRATIONS[0], (*schema._MIGRATIONS[1], "SELECT no_such_function()"))
         with monkeypatch.context() as patched:
-            patched.setattr(_journal_schema, "_MIGRATIONS", broken)
+            patched.setattr(schema, "_MIGRATIONS", broken)
             with pytest.raises(JournalError):
                 Journal.open(old)
         assert sqlite(old, "PRAGMA user_version") == [[(1,)]]

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from tap.adapters import _journal_batch, _journal_unfit
-from tap.adapters.journal import Journal, JournalWriter
+from tap.adapters.journal import Journal, JournalWriter, batch, unfit
 from tap.core.errors import JournalError
 from tap.core.model import Entry
 from tests.adapters.test_journal import NOW, entry, keys
@@ -87,7 +86,7 @@ def test_a_journal_that_keeps_nothing_is_not_the_entries_fault(
 ) -> None:
     """Whatever the reason that the journal gives: where it does not keep what is surely fit, nothing is set aside."""
     monkeypatch.setattr(JournalWriter, "_FIRST_DELAY_S", 0.01)
-    tried, insert = threading.Event(), _journal_batch.insert_new
+    tried, insert = threading.Event(), batch.insert_new
     calls = 0
 
     def broken(db: sqlite3.Connection, rows: Any) -> Any:
@@ -97,14 +96,14 @@ def test_a_journal_that_keeps_nothing_is_not_the_entries_fault(
             tried.set()
         raise OverflowError("a bug of ours")
 
-    monkeypatch.setattr("tap.adapters.journal.insert_new", broken)
-    monkeypatch.setattr("tap.adapters._journal_unfit.insert_new", broken)
+    monkeypatch.setattr("tap.adapters.journal.outbox.insert_new", broken)
+    monkeypatch.setattr("tap.adapters.journal.unfit.insert_new", broken)
     writer = JournalWriter(journal)
     writer.submit([entry(1)], b"1")
     assert tried.wait(30)
     assert "a bug of ours" in str(writer.failing)
     assert (writer.waiting, writer.set_aside) == (1, 0)
-    monkeypatch.setattr("tap.adapters.journal.insert_new", insert)
+    monkeypatch.setattr("tap.adapters.journal.outbox.insert_new", insert)
     assert writer.stop(30)
     assert keys(journal.entries()) == ["v/1/event/1"]
     assert not path.with_name("set-aside.jsonl").exists()
@@ -145,12 +144,12 @@ def test_where_the_file_takes_nothing_the_journal_does_all_the_same(
 
 def test_the_file_is_bounded_and_mends_a_torn_line(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that a crash has cut spoils no other."""
-    monkeypatch.setattr(_journal_unfit, "_LARGEST", 1_000)
+    monkeypatch.setattr(unfit, "_LARGEST", 1_000)
     path.parent.mkdir()
-    line = _journal_unfit.line_of(entry(1), "no", NOW)
+    line = unfit.line_of(entry(1), "no", NOW)
     place = path.with_name("set-aside.jsonl")
     place.write_bytes(line[:20])
-    _journal_unfit.keep_aside(path, [line] * 20)
+    unfit.keep_aside(path, [line] * 20)
     whole = place.read_bytes().splitlines()
     assert whole[0] == line[:20]
     assert [json.loads(one)["key"] for one in whole[1:]] == ["v/1/event/1"] * ((1_000 - 21) // len(line))

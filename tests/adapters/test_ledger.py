@@ -24,11 +24,9 @@ from tap.adapters.ledger import (
     Ledger,
     LedgerAway,
     LedgerRefused,
-    _by_status,
-    _in_words,
-    _seconds,
     disposition,
 )
+from tap.adapters.ledger.client import _by_status, _in_words, _seconds
 from tap.core.errors import LedgerError
 from tap.core.model import Entry
 from tap.history.timeline import timeline_of
@@ -307,7 +305,7 @@ def test_a_name_that_is_never_found_holds_nobody_up() -> None:
 def test_a_venue_without_convex_never_loads_it() -> None:
     """Importing the adapter imports neither library; using them leaves stdout to those it belongs to."""
     code = (
-        "import sys, tap.adapters.ledger as ledger\n"
+        "import sys, tap.adapters.ledger.client as ledger\n"
         "assert not {'convex', '_convex', 'aiohttp'} & set(sys.modules)\n"
         "import _convex\n"
         "_convex.init_logging = lambda: print('a logger that writes to stdout')\n"

@@ -163,7 +163,7 @@ def test_a_list_without_end_ends(cursor: Any) -> None:
 
 def test_pages_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where each names another."""
-    monkeypatch.setattr("tap.adapters.ledger._MOST_PAGES", 5)
+    monkeypatch.setattr("tap.adapters.ledger.client._MOST_PAGES", 5)
 
     async def body() -> None:
         async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:

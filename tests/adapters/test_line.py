@@ -28,11 +28,10 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
-from tap.adapters import _line_websockets
-from tap.adapters._line import Line, UnreadError
-from tap.adapters._line_websockets import WebsocketsLine
 from tap.adapters.dialects import load_dialect
-from tap.adapters.socket import disposition
+from tap.adapters.server import disposition, websockets_line
+from tap.adapters.server.line import Line, UnreadError
+from tap.adapters.server.websockets_line import WebsocketsLine
 from tap.core.mapping import Sniff
 from tests.adapters.test_socket import message, shake_hands
 
@@ -40,7 +39,7 @@ _sniff = load_dialect("multicam/1").sniff
 assert _sniff is not None
 SNIFF: Sniff = _sniff
 LARGEST = 150_000
-ROOM = _line_websockets._ROOM
+ROOM = websockets_line._ROOM
 ANSWER = (
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
     "Sec-WebSocket-Accept: {}\r\n\r\n"
@@ -560,7 +559,7 @@ def _standing(*, split: bool = True) -> tuple[Wire, Ear]:
 @pytest.mark.parametrize("split", [True, False])
 def test_a_flood_leaves_everybody_else_a_turn(split: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """However much comes at once, reading stops after some of it, and goes on in the next turn."""
-    monkeypatch.setattr(_line_websockets, "_DENSE_S", 0.0)
+    monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
 
     async def scene() -> None:
         wire, _ = _standing(split=split)
@@ -587,11 +586,11 @@ def test_dense_telemetry_is_left_to_gather(monkeypatch: pytest.MonkeyPatch) -> N
 
     async def scene() -> None:
         wire, _ = _standing()
-        monkeypatch.setattr(_line_websockets, "_DENSE_S", 0.0)
+        monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
         for _ in range(5):
             wire.feed(telemetry)
         assert wire.holds() == 0
-        monkeypatch.setattr(_line_websockets, "_DENSE_S", 3600.0)
+        monkeypatch.setattr(websockets_line, "_DENSE_S", 3600.0)
         wire.feed(telemetry)
         wire.feed(telemetry)
         assert wire.holds() == 1
@@ -622,9 +621,9 @@ def test_what_else_comes_is_not_left_to_wait(other: bytes, monkeypatch: pytest.M
 
     async def scene() -> None:
         wire, _ = _standing()
-        monkeypatch.setattr(_line_websockets, "_DENSE_S", 0.0)
+        monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
         wire.feed(telemetry)
-        monkeypatch.setattr(_line_websockets, "_DENSE_S", 3600.0)
+        monkeypatch.setattr(websockets_line, "_DENSE_S", 3600.0)
         wire.feed(telemetry + other)
         assert not wire.paused
         wire.end()

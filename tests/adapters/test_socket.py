@@ -28,8 +28,9 @@ from websockets.exceptions import (
 from websockets.frames import Close
 from websockets.http11 import Request, Response
 
-from tap.adapters._line import UnreadError
-from tap.adapters.socket import MAX_FRAME, Clock, Retry, ServerSocket, Timing, _delay, _SilentError, disposition
+from tap.adapters.server import MAX_FRAME, Clock, Retry, ServerSocket, Timing, disposition
+from tap.adapters.server.line import UnreadError
+from tap.adapters.server.socket import _delay, _SilentError
 from tap.core.errors import ServerError
 from tap.core.model import Closed, Frame, Opened, SourceItem, Stamp
 from tap.rehearsal.shoot import plan_shoot
@@ -343,7 +344,7 @@ def _attempts(
         attempts.append(attempt)
         return 0.0
 
-    monkeypatch.setattr("tap.adapters.socket._delay", at_once)
+    monkeypatch.setattr("tap.adapters.server.socket._delay", at_once)
 
     async def body() -> None:
         async with server(handler) as url:

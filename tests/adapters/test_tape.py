@@ -229,7 +229,7 @@ class TestDamage:
 
     def test_too_long_a_line(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """A line that would fill the memory is passed over."""
-        monkeypatch.setattr("tap.adapters.tape._LONGEST_LINE", 1000)
+        monkeypatch.setattr("tap.adapters.tape.reader._LONGEST_LINE", 1000)
         tape(path, HEADER, frame(0), frame(1, "x" * 3500), frame(2))
         with open_tape(path) as reader:
             assert [item.stamp.mono for item in reader] == [0, 2000]

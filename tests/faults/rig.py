@@ -147,7 +147,7 @@ def _set_clocks(offset: Offset) -> None:
 def _hasten(factor: float, least_deadline_s: float) -> None:
     if factor == 1.0:
         return
-    socket = importlib.import_module("tap.adapters.socket")
+    socket = importlib.import_module("tap.adapters.server.socket")
     ledger = importlib.import_module("tap.adapters.ledger")
     publish = importlib.import_module("tap.service.publish")
     timing, pace = socket.Timing().faster(factor), publish.Pace().faster(factor)
@@ -160,7 +160,7 @@ def _hasten(factor: float, least_deadline_s: float) -> None:
 
 
 def _slow_disk(seconds: float) -> None:
-    journal = importlib.import_module("tap.adapters.journal")
+    journal = importlib.import_module("tap.adapters.journal.outbox")
     transaction, sync, data_sync = journal.transaction, os.fsync, os.fdatasync
 
     @contextmanager

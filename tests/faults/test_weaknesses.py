@@ -15,9 +15,9 @@ import pytest
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 
-from tap.adapters._journal_rows import KNOWN
 from tap.adapters.journal import Journal, JournalWriter
-from tap.adapters.socket import Clock, ServerSocket
+from tap.adapters.journal.rows import KNOWN
+from tap.adapters.server import Clock, ServerSocket
 from tap.core.errors import JournalDamaged, JournalError
 from tap.core.model import Entry, SourceItem
 

@@ -107,7 +107,7 @@ def test_where_a_transition_leads_is_asked_once() -> None:
 
 def test_a_server_that_is_silent_at_first_is_heard_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recording that ran already, one that nobody answered for: its session, its gap, and its cuts."""
-    monkeypatch.setattr("tap.adapters.socket._ASK_AGAIN_S", 0.01)
+    monkeypatch.setattr("tap.adapters.server.socket._ASK_AGAIN_S", 0.01)
 
     async def body() -> None:
         asked: Counter[str] = Counter()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tap.adapters.ledger import Ledger, LedgerRefused
-from tap.adapters.socket import Clock, ServerSocket, Timing
+from tap.adapters.server import Clock, ServerSocket, Timing
 from tests.adapters.test_ledger import session
 from tests.contract.local import key_of, local_ledger
 from tests.security.victim import PATIENCE, RUN, victim

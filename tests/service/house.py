@@ -11,7 +11,7 @@ import orjson
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal
-from tap.adapters.socket import Clock
+from tap.adapters.server import Clock
 from tap.adapters.tape import TapeHeader
 from tap.core.mapping import Dialect
 from tap.core.model import FRAMES_LOST, Alive, Closed, Entry, Frame, Opened, Policy, SourceItem, Stamp

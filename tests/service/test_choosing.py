@@ -533,10 +533,10 @@ def test_forget_of_a_part_leaves_nothing_of_it_in_the_other(house: House) -> Non
 _DIES = """
     import os, signal, sys
     from pathlib import Path
-    from tap.adapters import journal as journals
+    from tap.adapters.journal import outbox
     from tap.service.choosing import carry_out, split
 
-    sealed, left = journals.sealed, int(sys.argv[2])
+    sealed, left = outbox.sealed, int(sys.argv[2])
 
     def dying(row):
         global left
@@ -545,8 +545,8 @@ _DIES = """
             os.kill(os.getpid(), signal.SIGKILL)
         return sealed(row)
 
-    journals.sealed = dying
-    with journals.Journal.open(Path(sys.argv[1])) as journal:
+    outbox.sealed = dying
+    with outbox.Journal.open(Path(sys.argv[1])) as journal:
         plan = lambda: split(journal, "hall/s1", at=int(sys.argv[3]))
         carry_out(journal, plan, apply=True, by="anna", now=lambda: 1)
 """

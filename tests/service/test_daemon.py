@@ -614,7 +614,7 @@ def test_an_id_that_cannot_be_kept_is_no_fault_of_the_checkpoint(
     def full(*_: object) -> None:
         raise JournalError("cannot be written: No space left on device")
 
-    monkeypatch.setattr("tap.adapters.journal.keep_tap_id", full)
+    monkeypatch.setattr("tap.adapters.journal.outbox.keep_tap_id", full)
     service = Service(given, load_dialect("multicam/1"), Journal.open(given.journal_path, owner=True))
     try:
         assert service.pipeline.state.session is not None

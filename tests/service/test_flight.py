@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from tap.adapters.dialects import load_dialect
-from tap.adapters.socket import Clock
+from tap.adapters.server import Clock
 from tap.adapters.tape import TapeHeader, read_tapes
 from tap.core.mapping import Verdict
 from tap.core.model import Alive, Closed, Frame, Opened, SourceItem, Stamp

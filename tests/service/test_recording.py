@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as websocket_server
 
 from tap.adapters.dialects import load_dialect
-from tap.adapters.socket import ServerSocket, Timing
+from tap.adapters.server import ServerSocket, Timing
 from tap.adapters.tape import open_tape
 from tap.core.codec import entry_json
 from tap.core.errors import ServerError, TapeInvalid

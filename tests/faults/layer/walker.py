@@ -22,8 +22,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from tap.adapters._journal_writer import JournalWriter
 from tap.adapters.journal import Journal
+from tap.adapters.journal.writer import JournalWriter
 from tap.adapters.tape import TapeEmpty, TapeReader, read_tapes
 from tap.core.errors import JournalError, TapeInvalid
 from tap.core.model import Entry, Frame

@@ -1,4 +1,4 @@
-"""The parts of ``journal.py``, private to it: how a batch goes into the file, in few statements however long it is.
+"""How a batch goes into the file, in few statements however long it is.
 
 A statement costs more than a row does (each opens the counter of ``seq``, and keeps what its triggers may have to
 undo), so many rows share one. Their texts differ by the number of rows, of which few are used: each is prepared once.
@@ -12,7 +12,7 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from tap.adapters._journal_rows import CONTENT, INSERT, digest_of, sealed
+from tap.adapters.journal.rows import CONTENT, INSERT, digest_of, sealed
 from tap.core.machine.memory import ALL_OF_IT, Checkpoint
 
 __all__ = ["insert_new", "keep_checkpoint", "known_among", "unpadded"]

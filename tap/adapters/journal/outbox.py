@@ -17,9 +17,9 @@ from typing import Any, Literal, Self, get_args
 
 import msgspec
 
-from tap.adapters._journal_batch import insert_new, keep_checkpoint, unpadded
-from tap.adapters._journal_rescue import checkpoint_in, rescue
-from tap.adapters._journal_rows import (
+from tap.adapters.journal.batch import insert_new, keep_checkpoint, unpadded
+from tap.adapters.journal.rescue import checkpoint_in, rescue
+from tap.adapters.journal.rows import (
     INSERT,
     SELECT,
     SELECT_1,
@@ -33,7 +33,7 @@ from tap.adapters._journal_rows import (
     sealed,
     tap_id_in,
 )
-from tap.adapters._journal_schema import (
+from tap.adapters.journal.schema import (
     Identity,
     Lock,
     beside,
@@ -51,10 +51,10 @@ from tap.adapters._journal_schema import (
     transaction,
     version_of,
 )
-from tap.adapters._journal_steps import forget_steps, forgotten_in, keep_step, steps_in
-from tap.adapters._journal_unfit import aside_of, forget_aside, unfit_among
-from tap.adapters._journal_verify import problems_in
-from tap.adapters._journal_writer import JournalWriter
+from tap.adapters.journal.steps import forget_steps, forgotten_in, keep_step, steps_in
+from tap.adapters.journal.unfit import aside_of, forget_aside, unfit_among
+from tap.adapters.journal.verify import problems_in
+from tap.adapters.journal.writer import JournalWriter
 from tap.adapters.private import sync_directory
 from tap.core.errors import JournalDamaged, JournalError, JournalVersion
 from tap.core.machine.memory import Checkpoint, records_of

@@ -1,4 +1,4 @@
-"""The parts of ``journal.py``, private to it: what people did to sessions afterwards, a few words for each step."""
+"""What people did to sessions afterwards, a few words for each step."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from urllib.parse import urlsplit
 import msgspec
 import orjson
 
-from tap.adapters._ledger_words import BARE, BLOCKING, NET, of_status, sentence_of
+from tap.adapters.ledger.words import BARE, BLOCKING, NET, of_status, sentence_of
 from tap.adapters.names import look_up
 from tap.core.codec import LATEST_VERSION, entry_json, sub_key
 from tap.core.errors import LedgerError, LedgerRejected, LedgerUnavailable

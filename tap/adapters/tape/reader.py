@@ -26,7 +26,7 @@ from typing import IO, Any, NoReturn, Self
 import msgspec
 import orjson
 
-from tap.adapters._tape_parts import (
+from tap.adapters.tape.parts import (
     Place,
     TapeHeader,
     Walls,

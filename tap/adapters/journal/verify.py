@@ -1,4 +1,4 @@
-"""The parts of ``journal.py``, private to it: what may be wrong with a journal, in words."""
+"""What may be wrong with a journal, in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
-from tap.adapters._journal_rows import fields_of, kept_of
+from tap.adapters.journal.rows import fields_of, kept_of
 from tap.core.model import Op
 
 __all__ = ["problems_in"]

@@ -1,4 +1,4 @@
-"""The parts of ``journal.py``, private to it: the file, its schema, its lock, and SQLite's errors in our words."""
+"""The file, its schema, its lock, and SQLite's errors in our words."""
 
 from __future__ import annotations
 

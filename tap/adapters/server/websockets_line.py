@@ -20,7 +20,7 @@ from websockets.frames import BINARY, CONT, TEXT, CloseCode, Opcode
 from websockets.frames import Frame as Message
 from websockets.protocol import Event, State
 
-from tap.adapters._line import Ear, UnreadError
+from tap.adapters.server.line import Ear, UnreadError
 
 __all__ = ["WebsocketsLine"]
 
@@ -52,7 +52,7 @@ _HEADERS_END = b"\r\n\r\n"
 
 
 class WebsocketsLine(ClientConnection):
-    """A :class:`tap.adapters._line.Line`. ``split`` False leaves every byte to websockets (for comparison)."""
+    """A :class:`tap.adapters.server.line.Line`. ``split`` False leaves every byte to websockets (for comparison)."""
 
     def __init__(self, protocol: ClientProtocol, ear: Ear, *, split: bool = True, **options: Any) -> None:
         super().__init__(protocol, **options)

@@ -1,4 +1,4 @@
-"""The parts of ``journal.py``, private to it: what can still be read of a journal that is damaged or gone."""
+"""What can still be read of a journal that is damaged or gone."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from tap.adapters._journal_rows import INSERT, KNOWN, digest_of, kept_of, sealed
-from tap.adapters._journal_schema import transaction
+from tap.adapters.journal.rows import INSERT, KNOWN, digest_of, kept_of, sealed
+from tap.adapters.journal.schema import transaction
 
 __all__ = ["checkpoint_in", "rescue"]
 

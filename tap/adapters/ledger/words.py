@@ -1,4 +1,4 @@
-"""The parts of ``ledger.py``, private to it: what a deployment says, in our words, and the step to take.
+"""What a deployment says, in our words, and the step to take.
 
 On production Convex says little: whatever a function throws, but a ``ConvexError``, is "Server Error" there, and so are
 a function that is missing and a deployment that is paused. What it does say (a status with a code, a fixed sentence,

@@ -35,9 +35,9 @@ from websockets.exceptions import (
 from websockets.frames import CloseCode
 from websockets.http11 import Response
 
-from tap.adapters._line import Line, UnreadError
-from tap.adapters._line_websockets import WebsocketsLine
 from tap.adapters.names import look_up
+from tap.adapters.server.line import Line, UnreadError
+from tap.adapters.server.websockets_line import WebsocketsLine
 from tap.core.errors import HandshakeRefused, ServerError
 from tap.core.mapping import Dialect, Sniff
 from tap.core.model import Closed, Frame, Opened, Policy, Sent, SourceItem, Stamp
@@ -61,7 +61,7 @@ _WORDS = 300
 """Characters of the longest reason: a server may put a page of its own into one."""
 
 # At DEBUG websockets writes the request's headers, and with them the token. The root logger's level must not reach it.
-_LOG = logging.getLogger("tap.adapters.socket.websockets")
+_LOG = logging.getLogger("tap.adapters.server.websockets")
 _LOG.setLevel(logging.WARNING)
 
 

@@ -1,4 +1,4 @@
-"""The commit thread of ``journal.py``, which gives it out as its own."""
+"""The thread that commits, so that nobody who records waits for the disk."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from tap.adapters._journal_schema import Unfit
-from tap.adapters._journal_unfit import aside_of, keep_aside, line_of
+from tap.adapters.journal.schema import Unfit
+from tap.adapters.journal.unfit import aside_of, keep_aside, line_of
 from tap.core.errors import JournalDamaged, JournalError
 from tap.core.machine.memory import Checkpoint
 from tap.core.model import Entry

@@ -1,4 +1,4 @@
-"""The parts of ``tape.py``, private to it: the place where reading stands, and the keys of one line.
+"""The place where reading stands, and the keys of one line.
 
 What is wrong with a line is a ``ValueError`` in words; what is wrong with a header, a ``TapeInvalid``.
 """

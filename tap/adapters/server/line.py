@@ -1,4 +1,4 @@
-"""One connection to a server, as ``socket.py`` needs it: what hears, what is heard, and the line between them."""
+"""One connection to a server, as ``socket`` needs it: what hears, what is heard, and the line between them."""
 
 from __future__ import annotations
 

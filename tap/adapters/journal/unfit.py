@@ -1,4 +1,4 @@
-"""The parts of ``journal.py``, private to it: entries that SQLite will never keep, and where they go instead.
+"""Entries that SQLite will never keep, and where they go instead.
 
 There should be none: what comes in is bounded. But one that slips through must not hold up all that is behind it, nor
 be lost without a trace, so it goes as a line of JSON into a file of its own beside the journal.
@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tap.adapters._journal_batch import insert_new
-from tap.adapters._journal_rows import row_of
-from tap.adapters._journal_schema import Unfit, errors_in_words
+from tap.adapters.journal.batch import insert_new
+from tap.adapters.journal.rows import row_of
+from tap.adapters.journal.schema import Unfit, errors_in_words
 from tap.adapters.private import open_private
 from tap.core.errors import JournalError
 from tap.core.model import Entry

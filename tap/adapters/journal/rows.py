@@ -1,4 +1,4 @@
-"""The rows of ``journal.py``, private to it: an entry as SQLite stores it and gives it back, and the tap's id."""
+"""Rows: an entry as SQLite stores it and gives it back, and the tap's id."""
 
 from __future__ import annotations
 
