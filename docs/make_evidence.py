@@ -30,7 +30,7 @@ from pydantic import SecretStr
 from tap.adapters.journal import Journal
 from tap.adapters.ledger import Ledger
 from tap.core.merge import Row
-from tap.history.listing import row_object
+from tap.history.terminal.lines import row_object
 
 ROOT = Path(__file__).resolve().parent.parent
 CONVEX = ROOT / "convex"

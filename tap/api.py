@@ -34,10 +34,10 @@ from tap.core.codec import venue_of
 from tap.core.errors import JournalError, TapError
 from tap.core.merge import Row, fold
 from tap.core.taken import DEFAULT_MODULE
-from tap.history.asking import Asked, asked_events, ms_of_moment
-from tap.history.figures import figures_of
+from tap.history.phrases import camera_names
+from tap.history.queries import Asked, asked_events, ms_of_moment
 from tap.history.shots import shots_of
-from tap.history.telling import camera_names
+from tap.history.statistics import figures_of
 from tap.history.timeline import ClockStep, Event, Gap, Lane, Span, StillMark, Timeline, Totals, timeline_of
 
 __all__ = [

@@ -25,9 +25,9 @@ from tap.cli import cli
 from tap.core.model import Entry
 from tap.history.export.tables import _SHOT_COLUMNS
 from tap.history.shots import shots_of
-from tap.history.tables import print_sessions
+from tap.history.terminal.tables import print_sessions
 from tap.history.timeline import timeline_of
-from tap.rehearsal.files import write_shoot
+from tap.rehearsal.shoot_files import write_shoot
 from tap.rehearsal.simulator import SimulatorOptions
 from tests.contract.local import key_of, local_ledger
 

@@ -18,8 +18,8 @@ from click.testing import CliRunner, Result
 
 from tap.adapters.journal import Journal
 from tap.cli import cli
-from tap.rehearsal.files import write_shoot
 from tap.rehearsal.score import score
+from tap.rehearsal.shoot_files import write_shoot
 from tap.rehearsal.simulator import SimulatorOptions
 from tap.rehearsal.truth import read_truth
 

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from tap.adapters.journal import Journal
 from tap.cli import cli
-from tap.rehearsal.files import write_shoot
+from tap.rehearsal.shoot_files import write_shoot
 from tap.rehearsal.simulator import SimulatorOptions
 from tests.contract.local import ADMIN, CONVEX, Local, key_of, local_ledger
 

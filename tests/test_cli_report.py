@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tap.adapters.journal import Journal
-from tap.rehearsal.files import write_shoot
+from tap.rehearsal.shoot_files import write_shoot
 from tap.rehearsal.simulator import SimulatorOptions
 from tests.adapters.test_pictures import png
 from tests.test_cli import call, process, small

@@ -48,7 +48,7 @@ def sessions(
     """
     from itertools import islice
 
-    from tap.history.listing import row_object, session_line
+    from tap.history.terminal.lines import row_object, session_line
 
     asked = filters_of(**filters)
     with opened_history(from_ledger=from_ledger, state_dir=state_dir) as history:
@@ -56,8 +56,8 @@ def sessions(
         if as_json:
             print_objects(row_object(row) for row in rows)
         elif sys.stdout.isatty():
-            from tap.history.consoles import stdout_console
-            from tap.history.tables import print_sessions
+            from tap.history.terminal.console import stdout_console
+            from tap.history.terminal.tables import print_sessions
 
             print_sessions(rows, stdout_console(), venue_zone(), history.timeline)
         else:
@@ -70,8 +70,8 @@ def _nothing(filters: dict[str, str | None]) -> str:
 
 
 def _print_events(found: Iterable[Any]) -> None:
-    from tap.history.consoles import stdout_console
-    from tap.history.tables import events_table
+    from tap.history.terminal.console import stdout_console
+    from tap.history.terminal.tables import events_table
 
     table = events_table(found, venue_zone())
     stdout_console().print(table if table.row_count else "nothing saved matches")
@@ -107,7 +107,7 @@ def timeline(
         with opened_history(from_ledger=from_ledger, state_dir=state_dir) as history:
             found = history.find(asked, key=key, camera=camera, kinds=kinds)
             if as_json:
-                from tap.history.tables import event_object
+                from tap.history.terminal.tables import event_object
 
                 print_objects(event_object(one, event) for one, events in found for event in events)
             else:
@@ -119,7 +119,7 @@ def timeline(
     if as_json:
         print_json(timeline_json(shown))
         return
-    from tap.history.consoles import chart_width, stdout_console
-    from tap.history.screen import print_timeline
+    from tap.history.terminal.console import chart_width, stdout_console
+    from tap.history.terminal.timeline_chart import print_timeline
 
     print_timeline(shown, stdout_console(), venue_zone(), width=None if sys.stdout.isatty() else chart_width())

@@ -101,7 +101,7 @@ def _inspected(shown: Inspection, *, suggests: bool, tried: str | None, as_json:
     from msgspec import to_builtins
 
     from tap.adapters.dialects import load_dialect
-    from tap.rehearsal.inspect.screen import print_report, print_trial
+    from tap.rehearsal.inspect.terminal import print_report, print_trial
 
     if suggests:
         drafted = shown.suggestion()

@@ -56,7 +56,7 @@ def journal() -> None:
 def journal_ls(session_key: str | None, state: State | None, limit: int, state_dir: Path | None, as_json: bool) -> None:
     """List entries in the order in which they were written. Times are in UTC."""
     from tap.adapters.journal import kept_object
-    from tap.history.listing import entry_line
+    from tap.history.terminal.lines import entry_line
 
     with opened_journal(state_dir) as opened:
         kept = opened.entries(session_key, state)
@@ -112,7 +112,7 @@ def journal_retry(seqs: tuple[int, ...], state_dir: Path | None, as_json: bool) 
     All of them, or those with these numbers ('journal ls --dead' shows them). A running service sends them within
     seconds.
     """
-    from tap.history.words import counted
+    from tap.history.formatting import counted
 
     with opened_journal(state_dir):
         pass  # where there is none, none shall be made
@@ -149,7 +149,7 @@ def journal_verify(state_dir: Path | None, as_json: bool) -> None:
 @json_option
 def journal_prune(older_than: float | None, state_dir: Path | None, as_json: bool) -> None:
     """Delete old entries that the ledger has. Pending and rejected entries stay."""
-    from tap.history.words import counted
+    from tap.history.formatting import counted
 
     days = read_settings("TAP_KEEP_DAYS").keep_days if older_than is None else older_than
     with opened_journal(state_dir, readonly=False) as opened:

@@ -125,7 +125,7 @@ def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
 
 
 def _known_words(session_key: str, known: Known) -> str:
-    from tap.history.words import counted
+    from tap.history.formatting import counted
 
     ledger = {None: "the ledger was not checked", True: "it is in the ledger", False: "it is not in the ledger"}
     entries = f"{counted(known.entries, 'entry', 'entries')} in the journal"
@@ -134,7 +134,7 @@ def _known_words(session_key: str, known: Known) -> str:
 
 
 def _gone_words(gone: Forgotten) -> str:
-    from tap.history.words import counted
+    from tap.history.formatting import counted
 
     ledger = "no Convex is configured"
     if gone.rows is not None:
@@ -155,7 +155,7 @@ def changes(since: str | None, *, venues: tuple[str, ...], as_json: bool) -> Non
     read key is enough (TAP_INGEST_KEY).
     """
     from tap.adapters.ledger import Changed
-    from tap.history.listing import change_line, change_object
+    from tap.history.terminal.lines import change_line, change_object
 
     async def tell(ledger: Ledger) -> str | None:
         cursor = since

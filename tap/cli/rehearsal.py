@@ -66,7 +66,7 @@ def simulate(tape_only: bool, length: float, no_wait: bool, **options: Any) -> N
         del os.environ[name]
     import asyncio
 
-    from tap.rehearsal.files import write_shoot
+    from tap.rehearsal.shoot_files import write_shoot
     from tap.rehearsal.simulator import SimulatorOptions, run_simulator
 
     asked = SimulatorOptions(

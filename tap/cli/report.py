@@ -83,7 +83,7 @@ def report(
 def _write_page(output: Path, content: bytes, *, force: bool, show: bool) -> None:
     """Write the page into a file, say its name, and open it in the browser where that is asked for."""
     from tap.adapters.files import write_whole
-    from tap.history.words import plain
+    from tap.history.formatting import plain
 
     write_whole(output, content, force=force)
     print_lines(plain(str(output)))
@@ -98,9 +98,9 @@ def _pictures(
 ) -> dict[str, str]:
     """The stills that can be shown, as data URLs by their keys; says on stderr what was found and what was left out."""
     from tap.adapters.pictures import Album, read_picture
+    from tap.history.formatting import counted
     from tap.history.report import match_files, pictures_to_fetch
     from tap.history.timeline import timeline_of
-    from tap.history.words import counted
 
     album, told = Album(), timeline_of(rows)
     if media is not None:

@@ -218,7 +218,7 @@ def session_log(key: str, *, state_dir: Path | None, as_json: bool) -> None:
     """Show what was done to a session, by whom and when."""
     from msgspec import json
 
-    from tap.history.chosen import log_lines
+    from tap.history.terminal.session_changes import log_lines
     from tap.service.choosing import log
 
     with opened_journal(state_dir) as opened:
@@ -244,7 +244,7 @@ def session_find(since: str, until: str | None, *, dialect: str | None, state_di
     from msgspec import json
 
     from tap.adapters.dialects import load_dialect
-    from tap.history.chosen import found_lines
+    from tap.history.terminal.session_changes import found_lines
     from tap.service.making import find
 
     settings = read_settings("TAP_STATE_DIR", "STATE_DIRECTORY", "TAP_DIALECT")
@@ -272,7 +272,7 @@ def _choose(plan: Callable[[Journal], Plan], *, apply_it: bool, state_dir: Path 
     """Show what a plan changes, and with --apply carry it out."""
     from msgspec import json
 
-    from tap.history.chosen import picture_lines
+    from tap.history.terminal.session_changes import picture_lines
     from tap.service.choosing import carry_out
 
     with _journal_of_tapes(state_dir, readonly=not apply_it) as opened:
@@ -320,7 +320,7 @@ def _moment(text: str, option: str) -> int:
     """The moment that an option names, in the venue's time zone."""
     from datetime import UTC, datetime
 
-    from tap.history.asking import exact_ms
+    from tap.history.queries import exact_ms
 
     try:
         now = datetime.fromtimestamp(now_ms() / 1000, UTC)

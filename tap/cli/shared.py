@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tap.adapters.ledger import Ledger
     from tap.api import History
     from tap.core.merge import Row
-    from tap.history.asking import Asked
+    from tap.history.queries import Asked
     from tap.service.config import Settings
 
 
@@ -58,7 +58,7 @@ def print_lines(*lines: str) -> None:
 
 def print_remarks(*lines: str) -> None:
     """Print remarks and problems, beside the result; what could harm a terminal is taken out of them."""
-    from tap.history.words import plain
+    from tap.history.formatting import plain
 
     for line in lines:
         click.echo(plain(line), err=True)
@@ -146,7 +146,7 @@ def with_ledger(use: Callable[[Ledger], Awaitable[_T]]) -> _T:
 def print_json(line: bytes) -> None:
     """A line of JSON: to a file as it is, to a terminal without what could harm it."""
     if sys.stdout.isatty():
-        from tap.history.words import plain_json
+        from tap.history.formatting import plain_json
 
         line = plain_json(line.decode()).encode()
     sys.stdout.buffer.write(line + b"\n")
@@ -169,7 +169,7 @@ def progress_text() -> Iterator[Callable[[str], None]]:
     from rich.console import Console
     from rich.text import Text
 
-    from tap.history.words import plain
+    from tap.history.formatting import plain
 
     with Console(stderr=True).status("connecting") as status:
         yield lambda text: status.update(Text(plain(text)))
@@ -214,7 +214,7 @@ def filters_of(since: str | None, until: str | None, **others: str | None) -> As
     """
     from datetime import UTC, datetime
 
-    from tap.history.asking import Asked, ms_of_moment
+    from tap.history.queries import Asked, ms_of_moment
 
     now = datetime.now(UTC)
     if since is not None or until is not None:
@@ -237,7 +237,7 @@ def rows_of(key: str | None, *, from_ledger: bool, state_dir: Path | None) -> li
     """
     from itertools import islice
 
-    from tap.history.listing import near_keys
+    from tap.history.terminal.lines import near_keys
 
     with opened_history(from_ledger=from_ledger, state_dir=state_dir) as history:
         if key is None:

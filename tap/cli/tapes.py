@@ -65,8 +65,8 @@ def replay(
     if to_journal and to_ledger:
         raise click.UsageError("--to-journal or --to-ledger, one at a time")
     from tap.core.codec import entry_json
-    from tap.history.listing import entry_line
-    from tap.history.words import counted
+    from tap.history.formatting import counted
+    from tap.history.terminal.lines import entry_line
     from tap.service.replay import Replay, keep
 
     def show(entry: Entry) -> None:
@@ -158,7 +158,7 @@ def rederive(
     from msgspec import json
 
     from tap.adapters.dialects import load_dialect
-    from tap.history.words import counted, plain
+    from tap.history.formatting import counted, plain
     from tap.service.rederive import lines
     from tap.service.rederive import rederive as read_again
 
@@ -210,7 +210,7 @@ def record(url: str, output: Path, *, force: bool, seconds: float | None, dialec
     """
     from tap.adapters.dialects import load_dialect
     from tap.core.redact import redact_text
-    from tap.history.words import counted
+    from tap.history.formatting import counted
     from tap.service.recording import record_until_stopped
 
     secrets = ("TAP_SERVER_TOKEN", "TAP_SERVER_TOKEN_FILE", "CREDENTIALS_DIRECTORY")

@@ -118,7 +118,7 @@ def check(as_json: bool) -> None:
 
 
 def _print_finding(finding: Finding, *, as_json: bool) -> None:
-    from tap.history.words import plain
+    from tap.history.formatting import plain
 
     if as_json:
         from msgspec import json
@@ -173,8 +173,8 @@ def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: boo
     """
     from msgspec import json
 
-    from tap.history.consoles import stdout_console
-    from tap.history.status import status_lines, status_screen, watch_status
+    from tap.history.terminal.console import stdout_console
+    from tap.history.terminal.status_screen import status_lines, status_screen, watch_status
     from tap.service.status import report, report_from
 
     settings = read_settings(*_STATUS_SETTINGS)

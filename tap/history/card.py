@@ -9,10 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from tap.core.palette import looks
-from tap.history.figures import Figures, figures_of
-from tap.history.telling import camera_names
+from tap.history.formatting import plain
+from tap.history.phrases import camera_names
+from tap.history.statistics import Figures, figures_of
 from tap.history.timeline import StillMark, Timeline
-from tap.history.words import plain
 
 __all__ = ["Card", "card_json", "card_of"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from tap.history.figures import Stretch, program_of
+from tap.history.statistics import Stretch, program_of
 from tap.history.timeline import Event, Timeline
 
 __all__ = ["Shot", "shots_of"]

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from tap.rehearsal.doubt import Doubts
+from tap.rehearsal.doubts import Doubts
 from tap.rehearsal.truth import EventTruth, StillTruth
 from tap.rehearsal.world import Fact
 

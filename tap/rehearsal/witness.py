@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
-from tap.rehearsal.doubt import ASPECTS, Cover, Doubts
+from tap.rehearsal.doubts import ASPECTS, Cover, Doubts
 from tap.rehearsal.evidence import SETTLE_MS, Aspect, Envelope, Mark, order
-from tap.rehearsal.regular import Regular
+from tap.rehearsal.silence import Regular
 from tap.rehearsal.still_truth import Stills, When
 from tap.rehearsal.truth import (
     CameraTruth,

@@ -12,8 +12,8 @@ import pytest
 from tap.cli import cli
 from tap.core.kinds import KINDS, WORDS, colour_of, label_of
 from tap.core.model import Entry
-from tap.history.asking import KINDS as BY_WORD
-from tap.history.listing import entry_line
+from tap.history.queries import KINDS as BY_WORD
+from tap.history.terminal.lines import entry_line
 
 ROOT = Path(__file__).parents[2]
 T0 = 1_795_000_000_000

@@ -9,8 +9,8 @@ import pytest
 
 from tap.core.errors import UsageInvalid
 from tap.rehearsal import demo
-from tap.rehearsal.files import write_shoot
 from tap.rehearsal.shoot import plan_shoot
+from tap.rehearsal.shoot_files import write_shoot
 from tap.rehearsal.simulator import SimulatorOptions
 
 LONG = "/home/somebody/projects/live-production/multicam-tap/.venv/bin/multicam-tap report --state-dir .demo/state -o x"

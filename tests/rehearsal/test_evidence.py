@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from tap.rehearsal.doubt import Cover, Doubts, Pending
+from tap.rehearsal.doubts import Cover, Doubts, Pending
 from tap.rehearsal.evidence import Envelope, Mark, Order, Runs, Seen, envelopes, order
-from tap.rehearsal.regular import Regular
+from tap.rehearsal.silence import Regular
 from tap.rehearsal.truth import EventTruth
 
 T0 = 1_795_000_000_000

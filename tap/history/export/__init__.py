@@ -17,13 +17,13 @@ from tap.history.export.edit import edit_of
 from tap.history.export.edl import edl_files, marker_files
 from tap.history.export.fcp7 import fcp7_file
 from tap.history.export.fcpxml import fcpxml_file
+from tap.history.export.file_matching import PROGRAM
 from tap.history.export.layouts import Laid, lay_out
-from tap.history.export.matching import PROGRAM
 from tap.history.export.media import Files, angles_of, check_pattern, rate_of, shift_of, takes_of
+from tap.history.export.otio import otio_file
 from tap.history.export.rates import RATES, Rate
 from tap.history.export.recorded import on_session_clock, recorded_in
 from tap.history.export.tables import csv_file, jsonl_file, reels_file, shots_file
-from tap.history.export.timeline_io import otio_file
 from tap.history.timeline import Timeline, timeline_of
 
 __all__ = ["FORMATS", "LAYOUTS", "RATES", "Exported", "Files", "Rate", "check_pattern", "export", "format_of", "write"]

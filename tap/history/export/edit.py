@@ -15,9 +15,9 @@ from msgspec import Struct, field
 
 from tap.history.export.rates import Grid, Rate
 from tap.history.export.reels import Reel, printable, reels_of
+from tap.history.formatting import counted
 from tap.history.shots import Shot, shots_of
 from tap.history.timeline import Event, Timeline
-from tap.history.words import counted
 
 __all__ = ["Clip", "Edit", "Marker", "begin_of", "edit_of"]
 

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from tap.core.errors import TapError, UsageInvalid
 from tap.core.footage import Footage, Unread
-from tap.history.export.matching import PROGRAM, Row, base_name, begun, owner_of, table_in, within
+from tap.history.export.file_matching import PROGRAM, Row, base_name, begun, owner_of, table_in, within
 from tap.history.export.rates import Grid, Rate, counting, rate_near
 from tap.history.export.recorded import Recorded, Run, beat_of, runs_of, settled
 from tap.history.export.reels import Reel

@@ -19,8 +19,8 @@ from tap.history.export.edit import Edit, begin_of
 from tap.history.export.edl import source_timecode
 from tap.history.export.layouts import Laid
 from tap.history.export.sources import Piece
-from tap.history.listing import row_object
 from tap.history.shots import Shot, shots_of
+from tap.history.terminal.lines import row_object
 from tap.history.timeline import Event, Timeline
 
 __all__ = ["csv_file", "jsonl_file", "reels_file", "shots_file"]

@@ -19,9 +19,9 @@ from markupsafe import Markup
 from msgspec import structs
 
 from tap import __name__ as package
-from tap.history.report.model import STATUSES, Report
+from tap.history.formatting import lasting
+from tap.history.report.content import STATUSES, Report
 from tap.history.report.palette import COLOURS, THEMES, ink_on
-from tap.history.words import lasting
 
 __all__ = ["page"]
 

@@ -19,7 +19,7 @@ from tap.core.errors import MappingInvalid
 from tap.core.mapping import Dialect
 from tap.rehearsal.inspect.analysis import Analysis, analyse
 from tap.rehearsal.inspect.report import Report, report_of
-from tap.rehearsal.inspect.suggest import Suggestion, suggest
+from tap.rehearsal.inspect.suggestion import Suggestion, suggest
 from tap.rehearsal.inspect.trial import Trial, try_dialects
 
 __all__ = ["Inspection"]

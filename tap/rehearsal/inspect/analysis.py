@@ -22,11 +22,11 @@ from tap.core.mapping.wraps import Wraps
 from tap.core.model import Frame, SourceItem
 from tap.rehearsal.inspect.census import Census
 from tap.rehearsal.inspect.envelope import Envelope, find_envelope
-from tap.rehearsal.inspect.events import EventRole, find_events
-from tap.rehearsal.inspect.fit import boot_path, find_seq
-from tap.rehearsal.inspect.states import StateRoles, find_state
+from tap.rehearsal.inspect.event_roles import EventRole, find_events
+from tap.rehearsal.inspect.explanations import Witness
+from tap.rehearsal.inspect.field_guesses import boot_path, find_seq
+from tap.rehearsal.inspect.state_roles import StateRoles, find_state
 from tap.rehearsal.inspect.survey import FieldStats, Odd, Survey
-from tap.rehearsal.inspect.witness import Witness
 from tap.rehearsal.inspect.wrapping import find_wraps
 
 __all__ = ["Analysis", "analyse"]

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from tap.core.mapping.values import label
 from tap.rehearsal.inspect.envelope import Envelope, Said
-from tap.rehearsal.inspect.walk import NOTHING, Body, is_scalar, nearly, part_of_path
+from tap.rehearsal.inspect.paths import NOTHING, Body, is_scalar, nearly, part_of_path
 
 __all__ = ["Census"]
 

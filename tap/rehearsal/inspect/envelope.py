@@ -19,7 +19,7 @@ from tap.core.codec import parse_time
 from tap.core.mapping.paths import Path, at, parse_path
 from tap.core.mapping.values import label
 from tap.core.mapping.wraps import Wraps
-from tap.rehearsal.inspect.walk import Body, is_scalar, nearly, part_of_path
+from tap.rehearsal.inspect.paths import Body, is_scalar, nearly, part_of_path
 from tap.rehearsal.inspect.wrapping import BODY, is_named, opened, text_paths
 
 __all__ = ["Envelope", "Said", "find_envelope"]

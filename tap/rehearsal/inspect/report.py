@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from tap.core.mapping import Dialect
-from tap.rehearsal.inspect import words
+from tap.rehearsal.inspect import vocabulary
 from tap.rehearsal.inspect.analysis import Analysis
-from tap.rehearsal.inspect.events import still_ids
-from tap.rehearsal.inspect.fit import find_time
-from tap.rehearsal.inspect.states import StateRoles, none_words, refers
-from tap.rehearsal.inspect.suggest import wraps_of
+from tap.rehearsal.inspect.event_roles import still_ids
+from tap.rehearsal.inspect.field_guesses import find_time
+from tap.rehearsal.inspect.state_roles import StateRoles, none_words, refers
+from tap.rehearsal.inspect.suggestion import wraps_of
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Odd, Survey
 
 __all__ = ["FieldFound", "Report", "TypeFound", "report_of"]
@@ -202,7 +202,11 @@ def _camera_id(stats: FieldStats, roles: StateRoles) -> tuple[str, float, str] |
         why = f"{len(known)} of {len(told)} values are ids of cameras"
     else:
         why = f"{len(told)} values, all of them ids of cameras" if len(told) > 1 else "1 value, the id of a camera"
-    if not _small(roles.ids) or _leaf(stats.path) == _leaf(roles.camera_id) or words.says(stats.path, words.CAMERA):
+    if (
+        not _small(roles.ids)
+        or _leaf(stats.path) == _leaf(roles.camera_id)
+        or vocabulary.says(stats.path, vocabulary.CAMERA)
+    ):
         return "camera id", sure, why
     as_in_state = _called(roles).get(_leaf(stats.path))
     if as_in_state is not None:

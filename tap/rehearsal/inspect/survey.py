@@ -20,7 +20,7 @@ from tap.core.model import Frame
 from tap.core.redact import redact_text
 from tap.rehearsal.inspect.census import Census
 from tap.rehearsal.inspect.envelope import Envelope, Said
-from tap.rehearsal.inspect.walk import Container, nearly, walk
+from tap.rehearsal.inspect.paths import Container, nearly, walk
 
 __all__ = ["FieldStats", "KindStats", "Odd", "Survey", "clock_of"]
 

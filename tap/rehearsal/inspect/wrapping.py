@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tap.core.mapping.wraps import PREFIXES, Wraps, before
-from tap.rehearsal.inspect.walk import nearly, part_of_path
+from tap.rehearsal.inspect.paths import nearly, part_of_path
 
 __all__ = ["BODY", "TYPE", "find_wraps", "is_named", "opened", "text_paths"]
 

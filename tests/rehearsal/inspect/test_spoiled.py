@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from tap.cli import cli
 from tap.core.mapping import parse_mapping
 from tap.rehearsal.inspect import Inspection
-from tap.rehearsal.inspect.walk import nearly
+from tap.rehearsal.inspect.paths import nearly
 from tests.rehearsal.inspect.places import MANUAL, scored, shoot
 from tests.rehearsal.inspect.spoiled import (
     KINDS,

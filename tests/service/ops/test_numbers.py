@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tap.core.merge import Row
 from tap.core.model import Entry
 from tap.core.status import Totals
-from tap.history.figures import figures_of
+from tap.history.statistics import figures_of
 from tap.history.timeline import timeline_of
 from tap.service.ops.board import Board
 from tap.service.ops.sums import MOST_STEPS, Sums

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tap.core.merge import Row
-from tap.history.telling import camera_names, tell
+from tap.history.formatting import clock, day, lasting, plain
+from tap.history.phrases import camera_names, tell
 from tap.history.timeline import Event, Timeline
-from tap.history.words import clock, day, lasting, plain
 
 __all__ = ["event_object", "events_table", "print_sessions"]
 

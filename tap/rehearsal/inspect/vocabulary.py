@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tap.rehearsal.inspect.walk import tokens
+from tap.rehearsal.inspect.paths import tokens
 
 __all__ = [
     "CAMERA",

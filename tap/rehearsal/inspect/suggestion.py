@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tap.rehearsal.inspect import words
+from tap.rehearsal.inspect import vocabulary
 from tap.rehearsal.inspect.analysis import Analysis
-from tap.rehearsal.inspect.draft import Draft
 from tap.rehearsal.inspect.envelope import Envelope
-from tap.rehearsal.inspect.fit import as_told, below, doubt_of, doubt_of_none, find_time
-from tap.rehearsal.inspect.rules import SURE, Rules
-from tap.rehearsal.inspect.states import Guess, StateRoles, none_words
+from tap.rehearsal.inspect.field_guesses import as_told, below, doubt_of, doubt_of_none, find_time
+from tap.rehearsal.inspect.mapping_file import Draft
+from tap.rehearsal.inspect.mapping_rules import SURE, Rules
+from tap.rehearsal.inspect.state_roles import Guess, StateRoles, none_words
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
 
 __all__ = ["Suggestion", "suggest", "wraps_of"]
@@ -69,7 +69,7 @@ class _Suggester:
             if role.emit == "hello":
                 self._rules.rule(role)
         self._snapshot()
-        order = list(words.EVENTS)
+        order = list(vocabulary.EVENTS)
         for role in sorted(self._events, key=lambda role: order.index(role.emit) if role.emit in order else -1):
             if role.emit not in {None, "hello", "quiet", "ignore"}:
                 self._rules.rule(role)

@@ -13,8 +13,8 @@ from msgspec import UNSET
 from tap.core.mapping.paths import at, parse_path
 from tap.core.mapping.values import label
 from tap.rehearsal.inspect.envelope import Envelope, Said
-from tap.rehearsal.inspect.states import StateRoles
-from tap.rehearsal.inspect.walk import Container, walk
+from tap.rehearsal.inspect.paths import Container, walk
+from tap.rehearsal.inspect.state_roles import StateRoles
 
 __all__ = ["Witness"]
 

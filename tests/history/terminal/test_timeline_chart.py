@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tap.core.merge import Row
 from tap.core.palette import contrast
-from tap.history.screen import _COLOURS, print_timeline
+from tap.history.terminal.timeline_chart import _COLOURS, print_timeline
 from tap.history.timeline import Timeline, timeline_of
 from tests.history.test_timeline import A, B, camera, cut, event, gap, off_air, session, still
 

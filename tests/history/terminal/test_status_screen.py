@@ -9,7 +9,7 @@ from msgspec import json, structs
 from rich.console import Console
 
 from tap.core.status import Health, JournalNow, LedgerNow, Now, Reason, Report, ServerNow, Status
-from tap.history.status import status_screen
+from tap.history.terminal.status_screen import status_screen
 
 NOW = 1_795_000_000_000
 OPEN = "OBS asks for no password although TAP_SERVER_TOKEN is set: anybody can control this OBS"

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tap.core.merge import Row
-from tap.history.tables import print_sessions
+from tap.history.terminal.tables import print_sessions
 from tap.history.timeline import Timeline, timeline_of
 from tests.history.shoots import invented
 

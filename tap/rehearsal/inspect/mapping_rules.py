@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tap.rehearsal.inspect import words
-from tap.rehearsal.inspect.draft import Draft
-from tap.rehearsal.inspect.events import EventRole, still_ids
-from tap.rehearsal.inspect.fit import as_told, best, doubt_of, doubt_of_none, find_seq, find_time
-from tap.rehearsal.inspect.states import Guess, StateRoles, none_words, refers
+from tap.rehearsal.inspect import vocabulary
+from tap.rehearsal.inspect.event_roles import EventRole, still_ids
+from tap.rehearsal.inspect.explanations import Witness
+from tap.rehearsal.inspect.field_guesses import as_told, best, doubt_of, doubt_of_none, find_seq, find_time
+from tap.rehearsal.inspect.mapping_file import Draft
+from tap.rehearsal.inspect.paths import nearly, tokens
+from tap.rehearsal.inspect.state_roles import Guess, StateRoles, none_words, refers
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
-from tap.rehearsal.inspect.walk import nearly, tokens
-from tap.rehearsal.inspect.witness import Witness
 
 __all__ = ["SURE", "Rules"]
 
@@ -24,7 +24,7 @@ _SECONDS = frozenset({"s", "sec", "secs", "seconds"})
 _MILLIS = frozenset({"ms", "millis", "milliseconds"})
 _SECONDS_BELOW = 60
 _NO_CAMERA = "it has no camera's id"
-_MEANINGS = {"trigger": words.TRIGGERS, "transition": words.TRANSITIONS}
+_MEANINGS = {"trigger": vocabulary.TRIGGERS, "transition": vocabulary.TRANSITIONS}
 _MORE = {
     "still_requested": ("by",),
     "still_captured": ("taken_at", "width", "height"),
@@ -127,7 +127,9 @@ class Rules:
         """The fields that hold the id of one camera, the likeliest first."""
         found = [s for s in kind.fields.values() if "[" not in s.path and "{" not in s.path and self._is_ref(s)]
         first = self._told_at(kind, emit)
-        return sorted(found, key=lambda s: (s.path != first, not words.says(s.path, words.CAMERA), s.path.count(".")))
+        return sorted(
+            found, key=lambda s: (s.path != first, not vocabulary.says(s.path, vocabulary.CAMERA), s.path.count("."))
+        )
 
     def _is_ref(self, stats: FieldStats) -> bool:
         if not refers(stats, self._ids, least=0.5):
@@ -138,7 +140,7 @@ class Rules:
         return (
             not short
             or stats.leaf == leaf
-            or words.says(stats.path, words.CAMERA | words.PROGRAM | {"to", "from", "was"})
+            or vocabulary.says(stats.path, vocabulary.CAMERA | vocabulary.PROGRAM | {"to", "from", "was"})
         )
 
     def _doubt_of(self, stats: FieldStats) -> str | None:
@@ -218,9 +220,9 @@ class Rules:
         first, *others = sorted(refs, key=lambda s: -told[s.path])
         second = max((told[s.path] for s in others), default=0)
         if told[first.path] >= _CLEAR and told[first.path] > 3 * second:
-            named = words.says(first.path, words.FIELDS["from"]) and others
+            named = vocabulary.says(first.path, vocabulary.FIELDS["from"]) and others
             return first, "the states show it on air afterwards, though its name says otherwise" if named else None
-        to = next((s for s in refs if not words.says(s.path, words.FIELDS["from"])), refs[0])
+        to = next((s for s in refs if not vocabulary.says(s.path, vocabulary.FIELDS["from"])), refs[0])
         if not others:
             return to, None  # there is nothing to take it for instead
         shown = f"{told[to.path]} of the cuts were followed by a state that shows it on air"
@@ -240,13 +242,14 @@ class Rules:
             return None
         told = {} if self._witness is None else self._witness.was
         return max(
-            refs, key=lambda s: (told[kind.name, s.path] if told else 0, words.says(s.path, words.FIELDS["from"]))
+            refs,
+            key=lambda s: (told[kind.name, s.path] if told else 0, vocabulary.says(s.path, vocabulary.FIELDS["from"])),
         )
 
     def _own_id(self, kind: KindStats, name: str, taken: set[str]) -> None:
         """An id of the event's own: another each time."""
         for path, stats in self._inside(kind).items():
-            named = bool(words.says(stats.leaf, words.IDS[:-2])) or stats.leaf.lower().endswith("id")
+            named = bool(vocabulary.says(stats.leaf, vocabulary.IDS[:-2])) or stats.leaf.lower().endswith("id")
             own = stats.is_mostly_scalar and not stats.is_time and not self._is_ref(stats)
             own = own and 2 * stats.wordy <= stats.said
             once = stats.many or len(stats.values) >= 0.7 * stats.scalars
@@ -264,7 +267,7 @@ class Rules:
             return
         taken.add(path)
         meanings = _MEANINGS[name]
-        known = {value: words.meant(value, meanings) for value in sorted(fit[path].values)}
+        known = {value: vocabulary.meant(value, meanings) for value in sorted(fit[path].values)}
         doubt = f"say which of {', '.join(meanings)} each stands for ('' means none)"
         if all(value == ours for value, ours in known.items()):
             self._draft.put(name, [path])
@@ -312,7 +315,7 @@ class Rules:
         )
         doubt = None if rival is None else f"it could be {rival.path} as well: few states showed which"
         self.mode(kind, "to", _guess(kind.fields[path], known, doubt))
-        was = next((s for s in others if words.says(s.path, words.FIELDS["from"])), None)
+        was = next((s for s in others if vocabulary.says(s.path, vocabulary.FIELDS["from"])), None)
         if was is not None:
             self.mode(kind, "from", _guess(was, known, doubt))
 

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tap.history.telling import camera_names, step_words, tell
+from tap.history.formatting import clock, counted, day, lasting, plain, zone_name
+from tap.history.phrases import camera_names, step_words, tell
 from tap.history.timeline import Lane, Span, StillMark, Timeline
-from tap.history.words import clock, counted, day, lasting, plain, zone_name
 
 __all__ = ["print_timeline"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from tap.core.codec import iso, venue_of
 from tap.core.merge import Row
 from tap.core.model import Entry
-from tap.history.words import moment, plain
+from tap.history.formatting import moment, plain
 
 __all__ = ["change_line", "change_object", "entry_line", "near_keys", "row_object", "session_line"]
 

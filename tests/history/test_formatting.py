@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap.history.words import clock, day, lasting, plain, plain_json, zone_name
+from tap.history.formatting import clock, day, lasting, plain, plain_json, zone_name
 
 ZONE = timezone(timedelta(hours=-5), "EST")
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tap.core.merge import Row
-from tap.history.asking import Asked, asked_events, moment_of
+from tap.history.queries import Asked, asked_events, moment_of
 from tap.history.timeline import timeline_of
 from tests.history.export.sessions import T0, gap, row, session
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap.core.merge import Row, fold
-from tap.history.figures import Figures, figures_of, program_of, stills_after_cut
+from tap.history.statistics import Figures, figures_of, program_of, stills_after_cut
 from tap.history.timeline import Timeline, timeline_of
 from tests.core.test_properties import items_of, replayed
 from tests.history.shoots import invented

@@ -15,11 +15,11 @@ from msgspec import Struct
 from tap.core.kinds import KINDS, label_of
 from tap.core.merge import Row
 from tap.history.export.rates import RATES, Rate
-from tap.history.figures import CameraFigures, Figures, figures_of, program_of, stills_after_cut
+from tap.history.formatting import clock, lasting, plain, zone_name
+from tap.history.phrases import camera_names, step_words, tell
 from tap.history.report.palette import looks
-from tap.history.telling import camera_names, step_words, tell
+from tap.history.statistics import CameraFigures, Figures, figures_of, program_of, stills_after_cut
 from tap.history.timeline import Event, Lane, StillMark, Timeline, timeline_of
-from tap.history.words import clock, lasting, plain, zone_name
 
 __all__ = ["Camera", "Data", "Report", "Still", "bounded", "report_of"]
 

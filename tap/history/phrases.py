@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Any, Protocol
 
+from tap.history.formatting import clock, lasting, plain
 from tap.history.timeline import ClockStep, Event, Lane
-from tap.history.words import clock, lasting, plain
 
 __all__ = ["Naming", "camera_names", "step_words", "tell"]
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from msgspec import Struct, field
 
-from tap.rehearsal.inspect import words
+from tap.rehearsal.inspect import vocabulary
+from tap.rehearsal.inspect.paths import NOTHING, nearly, tokens
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
-from tap.rehearsal.inspect.walk import NOTHING, nearly, tokens
 
 __all__ = ["Guess", "StateRoles", "find_state", "none_words", "refers"]
 
@@ -67,7 +67,7 @@ def find_state(survey: Survey) -> StateRoles | None:
     score, kind, prefix, leaf = found
     stats = kind.fields[f"{prefix}.{leaf}"]
     ids = _ids_of_cameras(stats)
-    named = words.says(prefix, words.CAMERA)
+    named = vocabulary.says(prefix, vocabulary.CAMERA)
     why = f"{len(ids)} ids come again and again, each once a list" + (
         ", and are in other frames too" if score >= 2 else ""
     )
@@ -143,28 +143,28 @@ def _list_score(survey: Survey, kind: KindStats, prefix: str, leaf: str, stats: 
         if not (name == kind.name and other.path.startswith(prefix))
     )
     score = min(refs, 6) + 0.2 * min(stats.objects, 10)
-    score += 2.0 * words.says(prefix, words.CAMERA)
+    score += 2.0 * vocabulary.says(prefix, vocabulary.CAMERA)
     # An id and a name may be equally alone: the id is plainer, and called so.
     own = leaf.rpartition(".")[2].strip('"').lower()
     parts = tokens(own)
-    score += 1.5 * (leaf == "@") + 0.8 * bool(parts & set(words.IDS[:-1])) - 1.0 * (stats.wordy > 0)
+    score += 1.5 * (leaf == "@") + 0.8 * bool(parts & set(vocabulary.IDS[:-1])) - 1.0 * (stats.wordy > 0)
     return score - 0.3 * leaf.count(".") - 0.01 * len(own)
 
 
 def _camera_fields(kind: KindStats, prefix: str, leaf: str) -> Iterator[tuple[str, Guess]]:
     inside = {path[len(prefix) + 1 :]: stats for path, stats in kind.fields.items() if path.startswith(f"{prefix}.")}
     taken = {leaf}
-    for name, meaning in words.CAMERA_FIELDS.items():
+    for name, meaning in vocabulary.CAMERA_FIELDS.items():
         found = [
-            (words.says(path.rpartition(".")[2], meaning) - 0.1 * path.count("."), path)
+            (vocabulary.says(path.rpartition(".")[2], meaning) - 0.1 * path.count("."), path)
             for path, stats in inside.items()
-            if path not in taken and words.says(path.rpartition(".")[2], meaning) and _fits(name, stats)
+            if path not in taken and vocabulary.says(path.rpartition(".")[2], meaning) and _fits(name, stats)
         ]
         if found:
             path = max(found)[1]
             taken.add(path)
             yield name, Guess(path, _SURE if name != "online" or inside[path].is_flag else 0.7, "by its name")
-    if not any(words.says(path, words.CAMERA_FIELDS["name"]) for path in taken):
+    if not any(vocabulary.says(path, vocabulary.CAMERA_FIELDS["name"]) for path in taken):
         wordy = [path for path, stats in inside.items() if path not in taken and _is_a_name(stats)]
         if wordy:
             yield "name", Guess(wordy[0], 0.6, "a text for people, one for each camera")
@@ -192,8 +192,8 @@ def _programs(kind: KindStats, roles: StateRoles) -> Iterator[Guess]:
         if inside and stats.is_one_of("true", "false", "1", "0") and not stats.is_of("text"):
             yield from _flagged(stats, roles)
         elif not inside and "[" not in stats.path and "{" not in stats.path and refers(stats, roles.ids):
-            named = words.says(stats.path, words.PROGRAM)
-            other = words.says(stats.path, words.PREVIEW)
+            named = vocabulary.says(stats.path, vocabulary.PROGRAM)
+            other = vocabulary.says(stats.path, vocabulary.PREVIEW)
             yield Guess(stats.path, 0.75 if named and not other else 0.2 if other else 0.45, "holds the id of a camera")
 
 
@@ -204,8 +204,8 @@ def _flagged(stats: FieldStats, roles: StateRoles) -> Iterator[Guess]:
         return
     leaf = stats.path[len(roles.items) + 1 :]
     path = f"{roles.cameras.path}[{leaf}={value}].{'id' if roles.keyed else roles.camera_id}"
-    named = words.says(leaf, words.PROGRAM)
-    other = words.says(leaf, words.PREVIEW)
+    named = vocabulary.says(leaf, vocabulary.PROGRAM)
+    other = vocabulary.says(leaf, vocabulary.PREVIEW)
     yield Guess(path, 0.75 if named and not other else 0.2 if other else 0.4, "one camera at most has this flag")
 
 
@@ -231,7 +231,7 @@ def _sessions(survey: Survey, kind: KindStats, roles: StateRoles) -> Iterator[tu
                 if _could_be_session_id(ids, roles):
                     score, why = _session_score(survey, kind, stats, ids)
                     yield score, stats, leaf, why
-        elif _could_be_session_id(stats, roles) and words.says(stats.path, words.SESSION):
+        elif _could_be_session_id(stats, roles) and vocabulary.says(stats.path, vocabulary.SESSION):
             score, why = _session_score(survey, kind, stats, stats)
             yield score, stats, "", why
 
@@ -257,13 +257,13 @@ def _could_be_session_id(stats: FieldStats, roles: StateRoles) -> bool:
 
 
 def _is_called_id(stats: FieldStats) -> bool:
-    return bool(tokens(stats.leaf) & {*words.IDS[:-2], *words.SESSION})
+    return bool(tokens(stats.leaf) & {*vocabulary.IDS[:-2], *vocabulary.SESSION})
 
 
 def _session_score(survey: Survey, kind: KindStats, stats: FieldStats, ids: FieldStats) -> tuple[float, str]:
     reasons = []
     score = 0.0
-    if words.says(stats.path, words.SESSION):
+    if vocabulary.says(stats.path, vocabulary.SESSION):
         score += 0.45
         reasons.append("by its name")
     if stats.nulls or stats.objects < kind.usual or none_words(stats):
@@ -311,9 +311,9 @@ def _hold(kind: KindStats, roles: StateRoles) -> tuple[Guess | None, str]:
             continue
         outer, _, leaf = stats.path.rpartition(".")
         turns = 0.2 if stats.changes else 0.0
-        if words.says(stats.leaf, words.HOLD):
+        if vocabulary.says(stats.leaf, vocabulary.HOLD):
             found.append((0.7 + turns, stats.path, ""))
-        elif outer and words.says(outer, words.HOLD):
+        elif outer and vocabulary.says(outer, vocabulary.HOLD):
             found.append((0.7 + turns, outer, leaf))
         elif stats.is_flag and stats.is_of("flag"):
             found.append((0.1 + turns, stats.path, ""))
@@ -332,11 +332,11 @@ def _mode(kind: KindStats, roles: StateRoles) -> Guess | None:
         held = roles.hold is not None and stats.path.startswith(roles.hold.path)
         if held or (refers(stats, roles.ids) and stats.is_of("text")) or len(stats.values) > 16:
             continue
-        named = words.says(stats.path, words.MODE)
-        score = 0.5 * named + 0.4 * any(words.says(value, words.MODES) for value in stats.values) * bool(
+        named = vocabulary.says(stats.path, vocabulary.MODE)
+        score = 0.5 * named + 0.4 * any(vocabulary.says(value, vocabulary.MODES) for value in stats.values) * bool(
             stats.is_of("text")
         )
         score += 0.15 * (1 <= stats.changes <= stats.objects // 2)
-        if score >= 0.4 and not words.says(stats.path, words.PROGRAM | words.PREVIEW):
+        if score >= 0.4 and not vocabulary.says(stats.path, vocabulary.PROGRAM | vocabulary.PREVIEW):
             found.append((min(0.98, score), stats.path, "by its name" if named else "by its words"))
     return Guess(max(found)[1], max(found)[0], max(found)[2]) if found else None

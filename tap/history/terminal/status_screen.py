@@ -15,7 +15,7 @@ from rich.text import Text
 from tap.core.errors import TapError
 from tap.core.plain import plain
 from tap.core.status import Health, MissingStill, Now, Report, SessionKept, SessionNow, Status
-from tap.history.words import clock, counted, day, lasting
+from tap.history.formatting import clock, counted, day, lasting
 
 __all__ = ["status_lines", "status_screen", "watch_status"]
 

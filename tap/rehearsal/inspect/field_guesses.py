@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tap.core.mapping.paths import Path, parse_path
-from tap.rehearsal.inspect import words
-from tap.rehearsal.inspect.states import Guess
+from tap.rehearsal.inspect import vocabulary
+from tap.rehearsal.inspect.state_roles import Guess
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
 
 __all__ = ["as_told", "below", "best", "boot_path", "doubt_of", "doubt_of_none", "find_seq", "find_time"]
@@ -79,11 +79,12 @@ def _goes(name: str, stats: FieldStats) -> float:
         return float(2 * stats.links > stats.said)
     if name == "sha256":
         return float(
-            2 * stats.hashes > stats.said and words.says(stats.leaf, {"sha", "sha256", "hash", "digest", "checksum"})
+            2 * stats.hashes > stats.said
+            and vocabulary.says(stats.leaf, {"sha", "sha256", "hash", "digest", "checksum"})
         )
     if name in {"taken_at", "started_at", "at"}:
-        return float(stats.is_mostly_time) * (1 + words.says(stats.leaf, words.FIELDS.get(name, frozenset())))
-    named = float(words.says(stats.leaf, words.FIELDS.get(name, words.MODE)))
+        return float(stats.is_mostly_time) * (1 + vocabulary.says(stats.leaf, vocabulary.FIELDS.get(name, frozenset())))
+    named = float(vocabulary.says(stats.leaf, vocabulary.FIELDS.get(name, vocabulary.MODE)))
     if name in {"width", "height", "bytes", "confidence", "duration_ms"}:
         return named * stats.is_mostly("number")
     if name in {"title", "notes", "by", "reason", "version", "server"}:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from tap.rehearsal.inspect import words
-from tap.rehearsal.inspect.states import StateRoles, refers
+from tap.rehearsal.inspect import vocabulary
+from tap.rehearsal.inspect.explanations import Witness
+from tap.rehearsal.inspect.state_roles import StateRoles, refers
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
-from tap.rehearsal.inspect.witness import Witness
 
 __all__ = ["EventRole", "Split", "find_events", "still_ids"]
 
@@ -54,9 +54,9 @@ def find_events(survey: Survey, roles: StateRoles | None, witness: Witness | Non
 
 
 def _role(survey: Survey, kind: KindStats, roles: StateRoles | None, witness: Witness | None) -> EventRole:
-    if words.says(kind.name, words.PROPOSALS):
+    if vocabulary.says(kind.name, vocabulary.PROPOSALS):
         return EventRole(kind.name, "quiet", 0.7, "a proposal by its name: its result has a frame of its own")
-    best = max((_scored(survey, kind, emit, roles, witness) for emit in words.EVENTS), key=lambda role: role.sure)
+    best = max((_scored(survey, kind, emit, roles, witness) for emit in vocabulary.EVENTS), key=lambda role: role.sure)
     if best.sure >= _LEAST:
         return best
     return _telemetry(survey, kind)
@@ -65,7 +65,7 @@ def _role(survey: Survey, kind: KindStats, roles: StateRoles | None, witness: Wi
 def _telemetry(survey: Survey, kind: KindStats) -> EventRole:
     often = kind.count >= 5 and kind.count >= 0.002 * survey.objects
     big = kind.bytes >= 300 * kind.count
-    if words.says(kind.name, words.TELEMETRY):
+    if vocabulary.says(kind.name, vocabulary.TELEMETRY):
         return EventRole(kind.name, "ignore", 0.85, "telemetry by its name, and no state ever showed anything of it")
     if often and big:
         return EventRole(kind.name, "ignore", 0.6, "it comes often, is big, and no state ever showed anything of it")
@@ -73,7 +73,7 @@ def _telemetry(survey: Survey, kind: KindStats) -> EventRole:
 
 
 def _scored(survey: Survey, kind: KindStats, emit: str, roles: StateRoles | None, witness: Witness | None) -> EventRole:
-    named = all(words.says(kind.name, group) for group in words.EVENTS[emit])
+    named = all(vocabulary.says(kind.name, group) for group in vocabulary.EVENTS[emit])
     reasons: list[str] = []
     score = 0.0
     if witness is not None and emit in _SEEN:
@@ -149,9 +149,9 @@ def _shared(survey: Survey, kind: KindStats, ids: frozenset[str]) -> Iterator[Fi
         scalar = stats.is_mostly_scalar and not (stats.is_flag or stats.is_time or stats.fraction)
         if not scalar or refers(stats, ids):
             continue
-        if not words.says(stats.path, {*words.IDS[:-2], "still", "pic", "photo", "picture"}):
+        if not vocabulary.says(stats.path, {*vocabulary.IDS[:-2], "still", "pic", "photo", "picture"}):
             continue
-        if words.says(stats.path, {"still", "pic", "photo", "picture", "snap"}):
+        if vocabulary.says(stats.path, {"still", "pic", "photo", "picture", "snap"}):
             yield stats
             continue
         others = (one.fields.get(stats.path) for one in survey.kinds.values() if one.name != kind.name)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from rich.cells import cell_len, set_cell_size
 
-from tap.history.words import clock, counted, day, lasting, moment, plain
+from tap.history.formatting import clock, counted, day, lasting, moment, plain
 
 __all__ = ["found_lines", "log_lines", "picture_lines"]
 
