@@ -166,7 +166,7 @@ def test_a_script_that_closes_nothing_ends() -> None:
         "try: list(history.sessions())\n"
         "except tap.TapError as error: print('told', flush=True)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout == "told\n"
 
 

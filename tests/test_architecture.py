@@ -20,7 +20,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-P", "-c", program, "--no-cache"]
     # What is judged is read, not run: nothing of it belongs to the coverage of these tests.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture

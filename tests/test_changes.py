@@ -58,7 +58,7 @@ def write(local: Local, venue: str, entries: Sequence[Entry]) -> None:
                 assert not [answer for answer in answers if answer.outcome == "rejected"]
                 rest = rest[len(answers) :]
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), 300))
 
 
 def call(local: Local, *arguments: str, key: str) -> Result:

@@ -100,7 +100,7 @@ def run_where_the_deployment_is(local: Local, line: str) -> str:
         "LANG": "C.UTF-8",
     }
     command = ["bash", "-c", line]
-    return subprocess.run(command, check=True, cwd=CONVEX, env=env, capture_output=True, text=True, timeout=120).stdout
+    return subprocess.run(command, check=True, cwd=CONVEX, env=env, capture_output=True, text=True, timeout=300).stdout
 
 
 def made(*arguments: str) -> tuple[str, str]:
@@ -496,7 +496,7 @@ def test_a_demo_that_is_interrupted_leaves_no_process(tmp_path: Path) -> None:
             pass
         time.sleep(3)
         demo.send_signal(signal.SIGTERM)
-        assert demo.wait(15) == 130
+        assert demo.wait(300) == 130
     key_file = tmp_path / ".demo" / "ingest-key"
     assert key_file.stat().st_mode & 0o777 == 0o600
     assert not processes_in(tmp_path)

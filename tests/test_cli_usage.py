@@ -232,7 +232,7 @@ def test_a_journal_that_one_may_not_read_says_who_to_ask(tmp_path: Path) -> None
     for command in (["sessions"], ["timeline"], ["journal", "ls"], ["report", "-o", str(tmp_path / "NEW")]):
         tap = [sys.executable, "-m", "tap.cli", *command, "--state-dir", str(tmp_path / "state")]
         done = subprocess.run(
-            [*powerless, *tap], cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=60, check=False
+            [*powerless, *tap], cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=300, check=False
         )
         assert done.returncode == 1, done.stderr
         assert str(tmp_path / "state" / "journal.db") in done.stderr

@@ -21,7 +21,7 @@ FILM = Fraction(30_000, 1001)
 def make(path: Path, *options: str, rate: str = "25", seconds: str = "1.2", sound: bool = True) -> Path:
     command = ["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", f"testsrc2=s=96x64:r={rate}:d={seconds}"]
     command += ["-f", "lavfi", "-i", "sine=d=1.7:r=48000"] if sound else []
-    subprocess.run([*command, *options, str(path)], check=True, timeout=60)
+    subprocess.run([*command, *options, str(path)], check=True, timeout=300)
     return path
 
 
@@ -65,7 +65,7 @@ def test_what_is_no_video_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "text.mov").write_text("no video\n" * 100)
     (tmp_path / "empty.mkv").touch()
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=d=1", str(tmp_path / "sound.mp4")], check=True, timeout=60
+        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "sine=d=1", str(tmp_path / "sound.mp4")], check=True, timeout=300
     )
     why = {
         one.path.rpartition("/")[2]: one.why

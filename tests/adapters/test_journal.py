@@ -672,10 +672,10 @@ class Gate:
 
         def hold(_: Journal) -> None:
             entered.set()
-            self._open.wait(10)
+            self._open.wait(300)
 
         writer.run_in_writer(hold)
-        assert entered.wait(10)
+        assert entered.wait(300)
 
     def lift(self) -> None:
         self._open.set()
@@ -711,7 +711,7 @@ class TestWriter:
             called.set()
 
         writer.submit([entry(1)], b"{}", look)
-        assert called.wait(10)
+        assert called.wait(300)
         assert writer.stop(10)
         assert seen == [["v/1/event/1"]]
 
@@ -736,7 +736,7 @@ class TestWriter:
             writer.submit([entry(n, pad="x" * 1000)], b"%d" % n)
         for _ in range(3):
             refused.clear()
-            assert refused.wait(10)
+            assert refused.wait(300)
         writer.submit([entry(50)], b"50")
         assert "the disk is full" in (writer.failing or "")
         assert writer.waiting > 0
@@ -760,7 +760,7 @@ class TestWriter:
         monkeypatch.setattr(JournalWriter, "_wait", wait)
         writer = JournalWriter(journal)
         writer.submit([entry(1)], None, kept.set)
-        assert kept.wait(30)
+        assert kept.wait(300)
         assert writer.stop(10)
         assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
 
@@ -773,17 +773,17 @@ class TestWriter:
         assert not writer.stop(0.3)
         assert writer.waiting == 1
         with pytest.raises(JournalError, match=r"the disk is full|was stopped before"):
-            call.result(5)
+            call.result(300)
 
     def test_runs_what_is_asked(self, journal: Journal) -> None:
         """A function runs on the journal's thread after what was submitted before it; its error is its asker's."""
         writer = JournalWriter(journal)
         writer.submit([entry(1)], None)
         where = writer.run_in_writer(lambda journal: (journal.depth()[0], threading.current_thread().name))
-        assert where.result(10) == (1, "journal")
+        assert where.result(300) == (1, "journal")
         with pytest.raises(ZeroDivisionError):
-            writer.run_in_writer(lambda _: 1 // 0).result(10)
-        assert writer.run_in_writer(lambda journal: journal.settle([(1, "shipped", None)], NOW)).result(10) is None
+            writer.run_in_writer(lambda _: 1 // 0).result(300)
+        assert writer.run_in_writer(lambda journal: journal.settle([(1, "shipped", None)], NOW)).result(300) is None
         assert writer.stop(10)
         assert writer.stop(10)
         with pytest.raises(RuntimeError):
@@ -805,7 +805,7 @@ class TestWriter:
         """A journal that is deleted while the tap runs costs no entry, neither before nor after."""
         writer = JournalWriter(journal)
         writer.submit([entry(1)], b"1")
-        writer.run_in_writer(lambda _: path.unlink()).result(10)
+        writer.run_in_writer(lambda _: path.unlink()).result(300)
         writer.submit([entry(2)], b"2")
         assert writer.stop(10)
         assert (keys(journal.entries()), journal.checkpoint()) == (["v/1/event/1", "v/1/event/2"], b"2")

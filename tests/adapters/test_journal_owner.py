@@ -82,7 +82,7 @@ class TestLock:
         with Journal.open(path, owner=True) as first:
             writer = JournalWriter(first)
             writer.submit([entry(1)], b"1")
-            writer.run_in_writer(lambda journal: journal.counts()).result(30)
+            writer.run_in_writer(lambda journal: journal.counts()).result(300)
             path.with_suffix(".lock").unlink()
             with Journal.open(path, owner=True) as second:
                 writer.submit([entry(2)], b"2")
@@ -90,7 +90,7 @@ class TestLock:
                     threading.Event().wait(0.005)
                 assert "is in use" in writer.failing
                 with pytest.raises(JournalBusy):
-                    writer.run_in_writer(lambda journal: journal.pending(10)).result(30)
+                    writer.run_in_writer(lambda journal: journal.pending(10)).result(300)
                 second.append([entry(3)], b"3", NOW)
                 assert keys(second.entries()) == ["v/1/event/1", "v/1/event/3"]
             assert writer.stop(30)
@@ -247,7 +247,7 @@ def test_waits_between_attempts_grow_to_a_cap(journal: Journal, monkeypatch: pyt
     monkeypatch.setattr(Journal, "append", full)
     writer = JournalWriter(journal)
     writer.submit([entry(1)], None)
-    assert enough.wait(30)
+    assert enough.wait(300)
     assert writer.stop(30)
     assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0]
     assert keys(journal.entries()) == ["v/1/event/1"]

@@ -119,10 +119,10 @@ class TestWriter:
         """Damage that shows only as the ledger's side asks is moved aside too, and the asker is answered."""
         journal.append([entry(n) for n in range(1, 40)], b"1", NOW)
         writer = JournalWriter(journal)
-        writer.run_in_writer(lambda journal: journal._db.execute("UPDATE entries SET fields = 'torn'")).result(10)
-        assert writer.run_in_writer(lambda journal: journal.pending(10)).result(10) == []
+        writer.run_in_writer(lambda journal: journal._db.execute("UPDATE entries SET fields = 'torn'")).result(300)
+        assert writer.run_in_writer(lambda journal: journal.pending(10)).result(300) == []
         writer.submit([entry(50)], b"2")
-        assert [kept.seq for kept in writer.run_in_writer(lambda journal: journal.pending(10)).result(10)] == [40]
+        assert [kept.seq for kept in writer.run_in_writer(lambda journal: journal.pending(10)).result(300)] == [40]
         assert writer.stop(10)
         assert len(journal.moved_aside) == 1
         assert (keys(journal.entries()), journal.checkpoint()) == (["v/1/event/50"], b"2")
@@ -152,13 +152,13 @@ class TestWriter:
 
         def hang(*arguments: Any) -> int:
             hangs.set()
-            goes_on.wait(10)
+            goes_on.wait(300)
             return append(*arguments)
 
         monkeypatch.setattr(Journal, "append", hang)
         writer = JournalWriter(journal)
         writer.submit([], b"first")
-        assert hangs.wait(10)
+        assert hangs.wait(300)
         for n in range(1000):
             writer.submit([], b"%d" % n)
         assert (writer._new.checkpoint, writer.waiting_bytes) == (b"999", 0)

@@ -57,7 +57,7 @@ def test_it_alone_is_set_aside(path: Path, journal: Journal, name: str) -> None:
     durable = threading.Event()
     writer.submit([entry(1)], b"1")
     writer.submit([entry(2), UNFIT[name], entry(3)], b"2", durable.set)
-    assert durable.wait(30)
+    assert durable.wait(300)
     writer.submit([entry(4)], b"3")
     assert writer.stop(30)
     assert keys(journal.entries()) == [f"v/1/event/{number}" for number in (1, 2, 3, 4)]
@@ -100,7 +100,7 @@ def test_a_journal_that_keeps_nothing_is_not_the_entries_fault(
     monkeypatch.setattr("tap.adapters.journal.unfit.insert_new", broken)
     writer = JournalWriter(journal)
     writer.submit([entry(1)], b"1")
-    assert tried.wait(30)
+    assert tried.wait(300)
     assert "a bug of ours" in str(writer.failing)
     assert (writer.waiting, writer.set_aside) == (1, 0)
     monkeypatch.setattr("tap.adapters.journal.outbox.insert_new", insert)
@@ -135,7 +135,7 @@ def test_where_the_file_takes_nothing_the_journal_does_all_the_same(
     place.mkdir()
     writer = JournalWriter(journal)
     writer.submit([UNFIT["no version"], entry(1)], b"1")
-    assert writer.run_in_writer(lambda journal: keys(journal.entries())).result(30) == ["v/1/event/1"]
+    assert writer.run_in_writer(lambda journal: keys(journal.entries())).result(300) == ["v/1/event/1"]
     place.rmdir()
     writer.submit([entry(2)], b"2")
     assert writer.stop(30)

@@ -40,7 +40,7 @@ QUICK = Timing().faster(10)._replace(first_delay=0.005)
 
 
 def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 30))
+    asyncio.run(asyncio.wait_for(body, 300))
 
 
 class Ear:

@@ -100,7 +100,7 @@ def test_a_contestant_that_dies_is_told_with_its_last_words() -> None:
         pytest.raises(RuntimeError, match=r"(?s)bare ended with 1: .*Connect call failed"),
         started(BARE, "ws://127.0.0.1:9/") as it,
     ):
-        it.process.wait(60)
+        it.process.wait(300)
 
 
 def test_a_contestant_that_ends_at_once_is_not_waited_for() -> None:

@@ -125,7 +125,7 @@ def local_ledger(
         end(process)
 
 
-def ready(process: subprocess.Popen[bytes], within: float = 60) -> Any:
+def ready(process: subprocess.Popen[bytes], within: float = 300) -> Any:
     """What a server says of itself once it listens."""
     assert process.stdout is not None
     said, _, _ = select.select([process.stdout], [], [], within)
@@ -137,7 +137,7 @@ def ready(process: subprocess.Popen[bytes], within: float = 60) -> Any:
 def end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(300)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

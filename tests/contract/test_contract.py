@@ -36,7 +36,7 @@ SEEDS = (1, 4)
 
 
 def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 110))
+    asyncio.run(asyncio.wait_for(body, 300))
 
 
 # ---------------------------------------------------------------------------------------------- case by case

@@ -524,9 +524,16 @@ def test_telemetry_of_a_server_with_numbers_for_types_is_recognised_unparsed() -
 
 @given(st.text(max_size=40))
 def test_a_path_is_read_or_refused(text: str) -> None:
-    """Whatever stands in the file: never a surprise."""
+    """Whatever stands in the file: what is read leads where it says, and in quotes any name does."""
     path = parse_path(text)
-    assert path is None or isinstance(at({text: 1, "a": [{"b": 1}]}, path), object)
+    if path is not None and all(isinstance(part, str) for part in path):
+        told: Any = "here"
+        for part in reversed(path):
+            told = {part: told}
+        assert at(told, path) == "here"
+        assert all(part in text for part in path)
+    if text and '"' not in text:
+        assert at({text: 1}, parse_path(f'"{text}"') or ()) == 1
 
 
 def test_a_part_of_a_batch_borrows_its_time_and_nothing_else() -> None:

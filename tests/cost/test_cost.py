@@ -44,7 +44,7 @@ def _instructions(who: str, frames: int) -> int:
     return int(collected[1])
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not there (Debian package valgrind)")
 def test_a_frame_costs_no_more_instructions_than_it_did() -> None:
     """From the bytes read to entries and checkpoint, over the bench's load, as a share of what websockets takes."""

@@ -92,7 +92,7 @@ class Desk:
         for connection in there:
             await connection.close(1012)
 
-    async def listened(self, within: float = 60.0) -> None:
+    async def listened(self, within: float = 300) -> None:
         """Until somebody is there."""
         async with asyncio.timeout(within):
             while not self.there:  # noqa: ASYNC110 - a client may come and go, and come again

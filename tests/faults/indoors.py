@@ -207,7 +207,7 @@ def _killed(*_: object, **__: object) -> Any:
 
 def _between_commits(writer: JournalWriter) -> None:
     with suppress(Exception):
-        writer.run_in_writer(lambda _: None, anyway=True).result(20)
+        writer.run_in_writer(lambda _: None, anyway=True).result(300)
 
 
 def _watched(writer: Any) -> Callable[[], bool]:

@@ -36,10 +36,10 @@ __all__ = ["House", "Performance", "Tap", "look_until", "perform", "rows_of", "w
 
 SLOWER = 1.0
 """How many times longer all that is waited for takes; in virtual time the tap's own waits are those of a venue."""
-PATIENCE_S = 100.0
+PATIENCE_S = 300.0
 """For whatever comes within a second on a machine with nothing else to do."""
 _ROWS_OF_A_HOUSE = 2_500
-_SHIPPED_WITHIN_S = 90.0
+_SHIPPED_WITHIN_S = 300.0
 
 
 async def look_until(enough: Callable[[], object], what: str | Callable[[], str], within: float = PATIENCE_S) -> float:
@@ -148,7 +148,7 @@ class Tap:
         """Whatever it does now: it is not there any more."""
         if self.lives_on:
             self.process.kill()
-            self.process.join(10)
+            self.process.join(300)
 
     # ------------------------------------------------------------------------------------------ what is seen of it
 

@@ -85,7 +85,7 @@ def test_a_seed_that_breaks_something_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", FOUND or [pytest.param(0, marks=pytest.mark.skip(reason="none was found yet"))])
 def test_what_a_seed_found_stays_mended(seed: int) -> None:
     why_not = seeds.missing()

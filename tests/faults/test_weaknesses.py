@@ -79,7 +79,7 @@ def test_an_entry_that_the_disk_gives_back_changed_never_goes_out(path: Path) ->
     with Journal.open(path, owner=True) as journal:
         assert journal.verify() == ["entry 6 (v/s/cut/5): it differs from what was saved"]
         writer = JournalWriter(journal)
-        pending = writer.run_in_writer(lambda journal: journal.pending(100)).result(30)
+        pending = writer.run_in_writer(lambda journal: journal.pending(100)).result(300)
         assert writer.stop(30)
         assert [kept.entry.key for kept in pending] == [f"v/s/cut/{n}" for n in range(10) if n != 5]
         assert all(kept.entry in [entry(n) for n in range(10)] for kept in pending)
@@ -117,9 +117,9 @@ def test_who_asks_while_the_disk_fails_is_told_so(journal: Journal, monkeypatch:
     monkeypatch.setattr(Journal, "append", full)
     writer = JournalWriter(journal)
     writer.submit([entry(1)], None)
-    assert failed.wait(30)
+    assert failed.wait(300)
     with pytest.raises(JournalError, match="the disk is full"):
-        writer.run_in_writer(lambda journal: journal.counts()).result(30)
+        writer.run_in_writer(lambda journal: journal.counts()).result(300)
     monkeypatch.setattr(Journal, "append", append)
     assert writer.stop(30)
     assert keys(journal) == ["v/s/cut/1"]
@@ -138,7 +138,7 @@ def test_a_flood_does_not_hold_the_loop() -> None:
         nonlocal heard
         heard += 1
         if heard == 2:  # the first frame: as much waits in the kernel as goes in before any of it is read
-            assert all_sent.wait(30)
+            assert all_sent.wait(300)
 
     async def flood(connection: ServerConnection) -> None:
         for _ in range(sent):
@@ -165,7 +165,7 @@ def test_a_flood_does_not_hold_the_loop() -> None:
 
     async def body(port: int) -> None:
         listening = asyncio.create_task(ServerSocket(f"ws://127.0.0.1:{port}/", on_item, Clock()).run())
-        await asyncio.wait_for(watch(), 100)
+        await asyncio.wait_for(watch(), 300)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
 
@@ -173,7 +173,7 @@ def test_a_flood_does_not_hold_the_loop() -> None:
     server = threading.Thread(target=stand, args=(ready, port, stop))
     server.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(300)
         uvloop.run(body(port[0]))
     finally:
         stop.set()
@@ -190,7 +190,7 @@ def test_a_name_that_is_never_found_does_not_hold_the_end(run: object, monkeypat
 
     def getaddrinfo(*_: object, **__: object) -> list[object]:
         asked.set()
-        never.wait(60)
+        never.wait(300)
         found.append("after all")
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
@@ -204,7 +204,7 @@ def test_a_name_that_is_never_found_does_not_hold_the_end(run: object, monkeypat
         await asyncio.gather(listening, return_exceptions=True)
 
     assert callable(run)
-    run(asyncio.wait_for(body(), 30))
+    run(asyncio.wait_for(body(), 300))
     assert not found
     # Nor does the end of the process.
     assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())

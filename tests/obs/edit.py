@@ -225,7 +225,7 @@ def _pixels(path: Path, cut: tuple[str, ...]) -> list[tuple[float, float, float]
         *("-vf", "scale=1:1:flags=area:in_color_matrix=bt709:in_range=tv", "-fps_mode", "cfr", "-r", "30"),
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-"),
     ]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=120)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=300)
     return [
         (float(done.stdout[at]), float(done.stdout[at + 1]), float(done.stdout[at + 2]))
         for at in range(0, len(done.stdout) - _PICTURE + 1, _PICTURE)

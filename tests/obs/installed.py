@@ -41,7 +41,7 @@ def missing() -> str | None:
     lacking = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
     if lacking:
         return f"not installed: {', '.join(lacking)} (apt-get install {' '.join(lacking)})"
-    tried = subprocess.run(in_namespace(["true"]), capture_output=True, text=True, check=False, timeout=60)
+    tried = subprocess.run(in_namespace(["true"]), capture_output=True, text=True, check=False, timeout=300)
     return None if tried.returncode == 0 else f"no network namespace can be made here: {tried.stderr.strip()[:200]}"
 
 
@@ -102,7 +102,7 @@ def _version(before: list[str]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     return done.stdout.strip() or "unknown"
 
@@ -135,7 +135,7 @@ def _make(folder: Path, suite: str) -> str:
 def _mirror() -> list[str]:
     """Where this machine has its own packages from; nothing: where mmdebstrap has them from by itself."""
     command = ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(ORIGIN)", "Created-By: Packages"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     sites = [line.split()[0] for line in done.stdout.splitlines() if line.endswith("Debian") and "security" not in line]
     return sites[:1]
 

@@ -69,7 +69,7 @@ def _frames(path: Path) -> Iterator[bytes]:
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-"),
     ]
     size = _SIDE * _SIDE * 3
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=120)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=300)
     for start in range(0, len(done.stdout) - size + 1, size):
         yield done.stdout[start : start + size]
 
@@ -79,7 +79,7 @@ def _times(path: Path) -> list[float]:
         *("ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "frame=best_effort_timestamp_time"),
         *("-of", "csv=p=0", str(path)),
     ]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=120)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=300)
     return [float(line.split(b",")[0]) for line in done.stdout.split() if line[:1].isdigit()]
 
 

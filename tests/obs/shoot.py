@@ -122,7 +122,7 @@ class Operator:
 
     async def disconnect(self) -> None:
         with suppress(Exception):
-            await asyncio.wait_for(self._client.disconnect(), 5)
+            await asyncio.wait_for(self._client.disconnect(), 300)
 
     async def _event(self, kind: str, data: Any) -> None:
         self.log.events.append((now(), kind, data or {}))
@@ -162,7 +162,7 @@ class Operator:
             if time.monotonic() > end:
                 raise TimeoutError(f"no {kind} {wanted}")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), 1)
+                await asyncio.wait_for(self._arrived.wait(), 300)
 
     async def record(self, kind: str, state: str, sort: str = "Record") -> None:
         """Start, stop, pause or resume the recording, or the stream."""
@@ -271,7 +271,7 @@ class Tap:
         process = await asyncio.create_subprocess_exec(
             *(*_CLI, "check", "--json"), env=self.environ(**other), stdout=asyncio.subprocess.PIPE
         )
-        out, _ = await asyncio.wait_for(process.communicate(), 120)
+        out, _ = await asyncio.wait_for(process.communicate(), 300)
         found = [orjson.loads(line) for line in out.splitlines()]
         return [finding for finding in found if finding["tried"] == "server"]
 
@@ -282,7 +282,7 @@ class Tap:
         process = await asyncio.create_subprocess_exec(
             *(*_CLI, "sessions", "--json"), env=self.environ(), stdout=asyncio.subprocess.PIPE
         )
-        out, _ = await asyncio.wait_for(process.communicate(), 120)
+        out, _ = await asyncio.wait_for(process.communicate(), 300)
         return [orjson.loads(line) for line in out.splitlines()]
 
     def cpu(self) -> float:
@@ -578,7 +578,7 @@ async def _one_after_the_other(operator: Operator, tap: Tap) -> None:
             await operator.do("StartRecord")
             with suppress(TimeoutError):
                 started = operator.until("RecordStateChanged", since, outputState="OBS_WEBSOCKET_OUTPUT_STARTED")
-                await asyncio.wait_for(started, 1)
+                await asyncio.wait_for(started, 300)
                 break
         await asyncio.sleep(operator.random.uniform(0.2, 0.7))
         await operator.record("StopRecord", "STOPPED")

@@ -92,7 +92,7 @@ class Studio:
             inside = self._chroot / path.relative_to("/")
             inside.mkdir(parents=True, exist_ok=True)
             if not os.path.ismount(inside):
-                subprocess.run(["mount", "--rbind", str(path), str(inside)], check=True, timeout=60)
+                subprocess.run(["mount", "--rbind", str(path), str(inside)], check=True, timeout=300)
         return ["chroot", str(self._chroot)]
 
     def kill(self) -> None:

@@ -18,7 +18,7 @@ from tests.obs.edit import FORMATS, Cutting, judge_edit
 from tests.obs.installed import current, debian, in_namespace, missing
 from tests.obs.shoot import Log, Tap
 
-pytestmark = [pytest.mark.obs, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.obs, pytest.mark.timeout(1200)]
 
 SEEDS = [int(seed) for seed in os.environ.get("OBS_SEEDS", "1").split(",")]
 _SHOOTS = [(which, seed) for which in ("installed", "current") for seed in SEEDS]

@@ -19,7 +19,7 @@ PINNED = ROOT / "requirements.txt"
 BUILD = ROOT / "requirements-build.txt"
 SHOOT = ROOT / "fixtures/multicam-1/a-plain-shoot"
 
-pytestmark = pytest.mark.timeout(500)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_the_demo_runs_from_a_wheel(wheel: Path, tmp_path: Path) -> None:
         env=clean(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert said.returncode == 0, said.stdout + said.stderr

@@ -28,7 +28,7 @@ FAST = 1000.0
 
 
 def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 60))
+    asyncio.run(asyncio.wait_for(body, 300))
 
 
 def short(*faults: str, telemetry_rate: float = 0.0) -> Shoot:

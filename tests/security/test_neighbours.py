@@ -19,7 +19,7 @@ from tests.security.victim import PATIENCE, RUN, victim
 
 
 def run(body: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(body, 100))
+    asyncio.run(asyncio.wait_for(body, 300))
 
 
 async def listener(requests: list[bytes], answer: bytes) -> asyncio.Server:

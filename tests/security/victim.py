@@ -21,7 +21,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from tap.adapters.journal import Journal
 from tap.core.model import Entry
 
-PATIENCE = 90.0
+PATIENCE = 300.0
 """Seconds until a tap on a slow, loaded machine counts as stuck. Nothing here takes one on a fast one."""
 RUN = """
 import os, sys

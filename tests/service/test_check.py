@@ -42,7 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def go(body: Coroutine[Any, Any, dict[str, Finding]]) -> dict[str, Finding]:
-    return asyncio.run(asyncio.wait_for(body, 30))
+    return asyncio.run(asyncio.wait_for(body, 300))
 
 
 async def find(tmp_path: Path, **settings: str) -> dict[str, Finding]:

@@ -304,7 +304,7 @@ def test_the_service_ends_with_78_where_its_state_directory_cannot_be() -> None:
     """Which systemd does not start again: somebody has to mend it first."""
     environ = os.environ | {"TAP_STATE_DIR": "/proc/state", "TAP_OPS_LISTEN": "off"}
     done = subprocess.run(
-        [sys.executable, "-m", "tap.cli", "run"], env=environ, capture_output=True, text=True, timeout=90, check=False
+        [sys.executable, "-m", "tap.cli", "run"], env=environ, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 78
     assert done.stderr.startswith("TAP_STATE_DIR: '/proc/state' cannot be written to: ")

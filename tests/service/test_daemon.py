@@ -53,7 +53,7 @@ SHOOT = (
 
 
 def go(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 100))
+    asyncio.run(asyncio.wait_for(body, 300))
 
 
 def settings(tmp_path: Path, url: str = "ws://127.0.0.1:1/", **more: str) -> Settings:
@@ -428,7 +428,7 @@ def test_old_entries_that_the_ledger_has_are_pruned(tmp_path: Path) -> None:
 
     async def body() -> None:
         async def until(service: Service) -> None:
-            await look_until(lambda: service.writer.run_in_writer(lambda j: j.counts()["shipped"]).result(5) == 0)
+            await look_until(lambda: service.writer.run_in_writer(lambda j: j.counts()["shipped"]).result(300) == 0)
 
         assert await serve_in_process(settings(tmp_path), until) == 0
 
@@ -499,7 +499,7 @@ def test_a_kill_at_any_instant_loses_and_doubles_nothing(tmp_path: Path) -> None
             await kill_again_and_again(tmp_path, rehearsal, f"ws://127.0.0.1:{port}/ws/control", rng)
         return rehearsal
 
-    rehearsal = asyncio.run(asyncio.wait_for(body(), 100))
+    rehearsal = asyncio.run(asyncio.wait_for(body(), 300))
     entries = kept(tmp_path)
     truth = rehearsal.truth()
     assert rehearsal.received_from_clients == 0

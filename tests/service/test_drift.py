@@ -412,6 +412,6 @@ def test_the_running_service_tells_it(tmp_path: Path, monkeypatch: pytest.Monkey
             await running_service
             return service.drift.alarms
 
-    alarms = asyncio.run(asyncio.wait_for(body(), 100))
+    alarms = asyncio.run(asyncio.wait_for(body(), 300))
     assert set(alarms) == {"unknown"}
     assert "multicam-tap inspect" in alarms["unknown"]

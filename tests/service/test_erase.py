@@ -150,7 +150,7 @@ def test_forget_takes_it_from_the_tapes(house: House) -> None:
     house.journal.close()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("TAP_")}
     command = [sys.executable, "-m", "tap.cli", "forget", "hall/secret", "--yes", "--state-dir", str(house.folder)]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "frames from the tapes" in done.stdout
     assert b"secret" not in on_disk(house)

@@ -58,7 +58,7 @@ class Hall:
         exports = Exports(settings or self.settings(), every=0.05, **more)
         task = asyncio.create_task(exports.run())
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(300):
                 while not holds():
                     if task.done():
                         task.result()

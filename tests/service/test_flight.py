@@ -244,7 +244,7 @@ def test_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     write = os.write
 
     def hanging(descriptor: int, data: Any) -> int:
-        goes_on.wait(60)
+        goes_on.wait(300)
         return write(descriptor, data)
 
     monkeypatch.setattr(os, "write", hanging)
@@ -405,7 +405,7 @@ def test_much_is_written_at_once(tmp_path: Path) -> None:
     with recorder(tmp_path, gather=600.0) as made:
         made._hurry = hurry = _Hurry()
         made.on_item(frame(0), Verdict.MAPPED)
-        assert hurry.waited_for.wait(60)
+        assert hurry.waited_for.wait(300)
         for number in range(1, 1_000):
             made.on_item(frame(number, b'"%s"' % (b"x" * 1_000)), Verdict.MAPPED)
         until(lambda: made.waiting_bytes < 300_000)

@@ -19,7 +19,7 @@ from tap.service.ingest import SAVE_EVERY_S, Ingest
 
 
 def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 30))
+    asyncio.run(asyncio.wait_for(body, 300))
 
 
 class Keeper:
@@ -212,9 +212,11 @@ def test_a_bug_in_the_pipeline_stops_nothing() -> None:
         assert hot.slips == 30
         while not stub.ticks:  # noqa: ASYNC110 - a stub tells nobody
             await asyncio.sleep(0.01)
-        before = stub.ticks
+        loop = asyncio.get_running_loop()
+        before, since = stub.ticks, loop.time()
         await asyncio.sleep(0.1)
-        assert stub.ticks - before <= 11
+        # However long that was by the loop's own clock, on a machine with much to do.
+        assert stub.ticks - before <= (loop.time() - since) / ingest._SOONEST_S + 1
         hot.flush()
         ticks = stub.ticks
         await asyncio.sleep(0.05)

@@ -55,12 +55,14 @@ def notifier(manager: Manager, **more: str) -> Notifier:
     return Notifier.from_environment({"NOTIFY_SOCKET": manager.address, **more})
 
 
-def test_nothing_is_told_where_nobody_asks() -> None:
-    """Without a socket, with one that is gone, and with one whose owner does not read."""
+def test_nothing_is_told_where_nobody_asks(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a socket, and with one that is gone; what the process's own environment says is nobody's business."""
+    monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
     for quiet in (Notifier.from_environment({}), Notifier("/nowhere/at/all")):
         quiet.ready()
         quiet.status("well")
         quiet.stopping()
+    assert manager.listen() == []
 
 
 def test_a_manager_that_does_not_read_holds_nobody(manager: Manager) -> None:
@@ -68,6 +70,10 @@ def test_a_manager_that_does_not_read_holds_nobody(manager: Manager) -> None:
     told = notifier(manager)
     for number in range(5_000):
         told.status(f"number {number}")
+    # All were said, in order, as far as the queue went; the others were let go.
+    heard = manager.listen()
+    assert 0 < len(heard) < 5_000
+    assert heard == [f"STATUS=number {number}" for number in range(len(heard))]
 
 
 def test_linux_abstract_sockets() -> None:
@@ -125,7 +131,7 @@ def test_the_watchdog_is_fed_while_the_loop_turns_and_not_while_it_hangs(manager
                     silent.recv(1)
 
     held = Held()
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), 300))
 
 
 def test_the_service_tells_how_it_stands(tmp_path: Path, manager: Manager) -> None:
@@ -144,7 +150,7 @@ def test_the_service_tells_how_it_stands(tmp_path: Path, manager: Manager) -> No
         assert await running == 0
         assert "STOPPING=1" in manager.listen()
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), 300))
 
 
 @pytest.mark.parametrize("reads", [True, False], ids=["a manager that reads", "one that does not"])

@@ -32,7 +32,7 @@ QUICK = Pace().faster(50)._replace(worrying=60.0)
 
 
 def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 100))
+    asyncio.run(asyncio.wait_for(body, 300))
 
 
 async def until(happened: Callable[[], object]) -> None:
@@ -750,7 +750,7 @@ def test_a_wrong_key_blocks_until_it_is_mended(tmp_path: Path) -> None:
                 await until(lambda: venue.shipping.failures > failures + 1)
                 assert await venue.counts() == {"pending": 2, "shipped": 0, "dead": 0}
                 wrong.process.terminate()
-                wrong.process.wait(10)
+                wrong.process.wait(300)
                 await until(lambda: venue.shipping.state == "away")
                 with local_ledger(["v"], data=data, port=int(wrong.url.rpartition(":")[2])):
                     assert await venue.settled() == {"pending": 0, "shipped": 2, "dead": 0}

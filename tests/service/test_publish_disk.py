@@ -216,7 +216,7 @@ def test_a_place_in_memory_is_good_until_the_next_commit(tmp_path: Path, disk: D
             writer.submit(events(4), None)
             after, found = writer.in_memory(9, place)
             assert found == events(4)
-        writer.run_in_writer(lambda journal: journal.counts()).result(30)
+        writer.run_in_writer(lambda journal: journal.counts()).result(300)
         assert writer.in_memory(9, after)[1] == []
         with full(disk):
             writer.submit(events(5), None)
@@ -234,11 +234,11 @@ def test_who_asks_anyway_is_answered_while_it_is_full(tmp_path: Path, disk: Disk
             while writer.failing is None:
                 pass
             for _ in range(20):
-                counts = writer.run_in_writer(lambda journal: journal.counts(), anyway=True).result(30)
+                counts = writer.run_in_writer(lambda journal: journal.counts(), anyway=True).result(300)
                 assert counts["pending"] == 1
             with pytest.raises(JournalError, match="disk is full"):
-                writer.run_in_writer(lambda journal: journal.settle([(1, "shipped", None)], 1), anyway=True).result(30)
+                writer.run_in_writer(lambda journal: journal.settle([(1, "shipped", None)], 1), anyway=True).result(300)
             with pytest.raises(JournalError, match="disk is full"):
-                writer.run_in_writer(lambda journal: journal.counts()).result(30)
-        assert writer.run_in_writer(lambda journal: journal.counts()).result(30)["pending"] == 2
+                writer.run_in_writer(lambda journal: journal.counts()).result(300)
+        assert writer.run_in_writer(lambda journal: journal.counts()).result(300)["pending"] == 2
         assert writer.stop(30)

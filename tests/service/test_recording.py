@@ -33,7 +33,7 @@ QUICK = Timing(first_delay=0.005)
 
 
 def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 30))
+    asyncio.run(asyncio.wait_for(body, 300))
 
 
 def lines(tape: Path) -> list[dict[str, Any]]:

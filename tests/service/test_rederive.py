@@ -434,7 +434,7 @@ def test_a_shoot_by_a_wrong_mapping_is_right_in_the_ledger_after_the_repair(tmp_
 
 
 def _shipped(service: Service) -> bool:
-    return service.writer.run_in_writer(lambda journal: journal.counts()["pending"]).result(30) == 0
+    return service.writer.run_in_writer(lambda journal: journal.counts()["pending"]).result(300) == 0
 
 
 def _told(state: Path) -> list[Entry]:
@@ -444,7 +444,7 @@ def _told(state: Path) -> list[Entry]:
 
 def _rederive(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tap.cli", "rederive", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 def _as_entry(row: Row) -> dict[str, object]:

@@ -72,7 +72,7 @@ def running(state: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         yield process, heard[-1]["url"]
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
 
 
 def loaded(process: subprocess.Popen[bytes]) -> set[str]:

@@ -23,7 +23,7 @@ from tests.service.ops.rig import PATIENCE_S, Server, Tap, environment, eventual
 def status(state: Path, listen: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     environ = environment("ws://127.0.0.1:1/", state, TAP_OPS_LISTEN=listen, **more)
     command = [sys.executable, "-m", "tap.cli", "status", *arguments]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
 
 
 def address(tap: Tap) -> str:

@@ -35,7 +35,7 @@ class Machine:
     def run(self, *command: str, check: bool = True, given: str = "") -> subprocess.CompletedProcess[str]:
         environ = {"PATH": _PATH, "HOME": "/root", "LC_ALL": "C.UTF-8", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
         done = subprocess.run(
-            [*self._enter, *command], env=environ, input=given, capture_output=True, text=True, timeout=100, check=False
+            [*self._enter, *command], env=environ, input=given, capture_output=True, text=True, timeout=300, check=False
         )
         if check:
             assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -129,7 +129,7 @@ def booted(share: Path, wheel: Path) -> Iterator[Machine]:
             yield machine
         finally:
             process.stdin.close()
-            process.wait(60)
+            process.wait(300)
 
 
 def _pid(process: subprocess.Popen[bytes]) -> int:

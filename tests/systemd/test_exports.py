@@ -9,7 +9,7 @@ import pytest
 
 from tests.systemd.machine import Machine
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1200)
 SHORT = ("--length", "20", "--speed", "10", "--patient")
 
 

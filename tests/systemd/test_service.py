@@ -13,7 +13,7 @@ import pytest
 from tests.contract.local import Local, key_of
 from tests.systemd.machine import Machine, Venue
 
-pytestmark = pytest.mark.timeout(400)  # the first test of a worker waits for the wheel and the boot
+pytestmark = pytest.mark.timeout(1200)  # the first test of a worker waits for the wheel and the boot
 LONG = ("--length", "3000", "--speed", "10", "--patient")
 """A shoot that outlasts every test, without its longueurs."""
 

@@ -11,7 +11,7 @@ import pytest
 from tests.systemd.machine import ROOT, TAP, Machine, Venue
 
 PAGE = (ROOT / "docs/venue.md").read_text("utf-8")
-pytestmark = pytest.mark.timeout(400)  # the first test of a worker waits for the wheel and the boot
+pytestmark = pytest.mark.timeout(1200)  # the first test of a worker waits for the wheel and the boot
 SERVER = "ws://127.0.0.1:9404/ws/control"
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 LOCKSTEP = Path(__file__).with_name("lockstep.py")
 VENUE = "hall"
-_PATIENCE_S = 100
+_PATIENCE_S = 300
 """Only for a run that hangs: no outcome depends on it."""
 
 

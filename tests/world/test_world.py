@@ -30,7 +30,7 @@ def test_the_history_is_what_the_frames_prove(seed: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("first", range(FEW, FEW + MANY, AT_ONCE))
 def test_the_history_is_what_the_frames_prove_in_many_more_worlds(first: int) -> None:
     """The same for thousands, twenty at a time."""

@@ -31,7 +31,7 @@ _BATCHES = 24
 _FORGET_AT = 19
 _UNSYNCED_FROM = 13
 """From here on frames are only synced as a tape ends, as they are within the seconds of a real one."""
-_PATIENCE_S = 20.0
+_PATIENCE_S = 300.0
 _TRIES = 12
 _T = TypeVar("_T")
 

@@ -225,7 +225,7 @@ def film(one: Film, folder: Path) -> Path:
         *("-c:a", "pcm_s16le", *told, str(path)),
     ]
     pictures = b"".join(_picture(one.camera, one.number, frame) for frame in range(one.frames))
-    subprocess.run(command, input=pictures, check=True, timeout=120)
+    subprocess.run(command, input=pictures, check=True, timeout=300)
     return path
 
 
@@ -254,7 +254,7 @@ def codes(path: Path, *cut: str) -> list[Picture]:
     size = f"{_COLUMNS}:{_ROWS}"
     command = ["ffmpeg", "-v", "error", *cut, "-i", str(path), "-map", "0:v:0", "-vf", f"scale={size}:flags=area"]
     command += ["-f", "rawvideo", "-pix_fmt", "gray", "-fps_mode", "passthrough", "-"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=120)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=300)
     return [_read(done.stdout[at : at + _BITS]) for at in range(0, len(done.stdout) - _BITS + 1, _BITS)]
 
 

@@ -18,7 +18,7 @@ from tests.history.export.readers import Item, Mix, Read, read_edl, read_fcp7, r
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="the made files need ffmpeg"),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1200),
 ]
 
 RATE_NAMES = ("23.976", "25", "29.97df", "59.94")

@@ -248,12 +248,12 @@ def playing(style: str) -> Iterator[str]:
 
     thread = threading.Thread(target=lambda: asyncio.run(body()))
     thread.start()
-    assert there.wait(60)
+    assert there.wait(300)
     try:
         yield f"ws://127.0.0.1:{ready[2]}/ws/control"
     finally:
         ready[0].call_soon_threadsafe(ready[1].cancel)
-        thread.join(60)
+        thread.join(300)
 
 
 def test_a_live_server_is_listened_to() -> None:

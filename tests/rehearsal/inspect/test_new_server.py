@@ -57,7 +57,7 @@ class Engineer:
             env=self.environ,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -80,11 +80,11 @@ class Engineer:
         server.stdout.readline()
         recording = self.starts("record")
         try:
-            server.communicate(timeout=110)
+            server.communicate(timeout=300)
         finally:
             server.kill()
             recording.send_signal(signal.SIGINT)
-            _, said = recording.communicate(timeout=60)
+            _, said = recording.communicate(timeout=300)
         assert "frames in" in said
 
     def mend(self) -> list[str]:

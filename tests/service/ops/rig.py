@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 """For what has to come about, on a machine that is busy with other things."""
 CAMERAS = [{"id": "a", "name": "Anna"}, {"id": "b", "name": "Ben"}, {"id": "c", "name": "Chris"}]
 

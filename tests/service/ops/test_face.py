@@ -340,7 +340,7 @@ def test_a_password_may_be_whatever_somebody_chose(written: Literal["NFC", "NFD"
 def test_off_loopback_without_a_token_it_does_not_start(tmp_path: Path) -> None:
     """Exit code 78, and what to do."""
     with started("ws://127.0.0.1:1/", tmp_path / "state", TAP_OPS_LISTEN="0.0.0.0:9405") as tap:
-        assert tap.process.wait(60) == 78
+        assert tap.process.wait(300) == 78
     assert not (tmp_path / "state" / "journal.db").exists()
 
 
