@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from tap.core.machine.machine import FIRST_SIGHT
+from tap.core.machine.gaps import FIRST_SIGHT
 from tap.core.mapping import Verdict
 from tap.core.model import Entry
 from tap.service.logs import get_logger

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tap.core.machine.machine import RULES, Signal
+from tap.core.machine.rules import RULES, Signal
 from tap.core.machine.state import Phase
 from tap.core.model import Policy
 from tests.core.stage import ONE, T0, TWO, Stage

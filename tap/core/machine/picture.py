@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tap.core.machine.machine import RULES
+from tap.core.machine.rules import RULES
 from tap.core.machine.state import Phase
 
 __all__ = ["state_diagram"]

@@ -11,6 +11,7 @@ from tap.core.codec import sub_key, version_above
 from tap.core.machine.identity import brief
 from tap.core.machine.memory import Memory
 from tap.core.machine.state import Camera, RowState, Session, Side, State
+from tap.core.mapping import Dialect
 from tap.core.media import files_of, rows_of, title_of
 from tap.core.model import CameraInfo, Entry, Op, Told
 
@@ -35,9 +36,10 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
 class Book:
     """Collects the entries of one step."""
 
-    def __init__(self, state: State, memory: Memory, *, tap: str, clock_step_ms: int) -> None:
+    def __init__(self, state: State, memory: Memory, dialect: Dialect, *, tap: str, clock_step_ms: int) -> None:
         self.state = state
         self._memory = memory
+        self._dialect = dialect
         self._clock_step_ms = clock_step_ms
         self.tap = tap
         self.entries: list[Entry] = []
@@ -60,7 +62,7 @@ class Book:
         self.entries.append(Entry(key, op, session.key, version, fields))
         return RowState(version, fields)
 
-    def session_row(self, session: Session, source: dict[str, Any], at: int) -> None:
+    def session_row(self, session: Session, at: int) -> None:
         """Write the session as it is known now."""
         before = None if session.row is None else session.row.fields.get("mode")
         files = files_of(session.media)
@@ -86,10 +88,19 @@ class Book:
                 "endReason": session.end_reason,
                 "finalState": session.final,
                 "media": rows_of(files),
-                "source": source,
+                "source": self._source(session),
             },
             at,
         )
+
+    def _source(self, session: Session) -> dict[str, Any]:
+        """By which server and which mapping a session was told."""
+        known = {
+            "serverVersion": self.state.server_version,
+            "profile": session.profile,
+            "collection": session.collection,
+        }
+        return {"dialect": self._dialect.name, "mappingDigest": self._dialect.digest, **_present(known)}
 
     def camera_row(self, session: Session, camera: Camera, at: int, *, left_at: int | None = None) -> None:
         """Write what is known of a camera in this session; ``at`` is when it was first seen, or what changed."""
@@ -119,6 +130,26 @@ class Book:
             },
             at,
         )
+
+    def go_above(self, key: str, version: int) -> None:
+        """The ledger holds this row in a later version: what is written of it from now on goes above that.
+
+        Nothing is written for it now: the ledger's row may be another tap's, which knew better.
+        """
+        sessions = [*self.state.ended, *([self.state.session] if self.state.session is not None else [])]
+        for session in sessions:
+            if key != session.key and not key.startswith(f"{session.key}/"):
+                continue
+            rows = [session.row] if key == session.key else []
+            rows += [row for name, row in session.cameras.items() if sub_key(session.key, "camera", name) == key]
+            rows += [still.row for name, still in session.stills.items() if name == key]
+            for row in rows:
+                if row is not None:
+                    row.version = max(row.version, version)
+            if session is not self.state.session:
+                self._memory.note_over(session)
+            if key in session.stills:
+                self._memory.note(session, "t", key)
 
     # ------------------------------------------------------------------ events
 

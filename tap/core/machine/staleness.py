@@ -57,6 +57,8 @@ class Order:
         self._policy = policy
         self.identity = Identity(state)
         self.identity.in_history = self.in_history
+        self.is_news = True
+        """Whether the frame that is read now tells what is so now, and no history: set by who places it."""
         # The scope of the frame that is read now: asked for several times.
         self._told: Told | None = None
         self._scope: str | None = None

@@ -1,0 +1,167 @@
+"""What program, hold, mode and recorder share: where an explicit change belongs, and what is known after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import structs
+
+from tap.core.machine.identity import name_of, words_of
+from tap.core.machine.memory import Memory
+from tap.core.machine.rows import Book
+from tap.core.machine.rules import Cause, Rules, Signal
+from tap.core.machine.staleness import Order, Place
+from tap.core.machine.state import Aspect, Mark, Session, State
+from tap.core.model import ModeChanged, Observation, Policy, Told
+
+__all__ = ["LATE_MS", "Aspects", "detail_of"]
+
+LATE_MS = 10_000
+"""For so long a change that was told late may turn out to be the newest."""
+
+
+class Aspects:
+    """The rules that hold for each of them."""
+
+    def __init__(self, state: State, *, book: Book, order: Order, rules: Rules, memory: Memory, policy: Policy) -> None:
+        self._state = state
+        self._book = book
+        self._order = order
+        self._rules = rules
+        self._memory = memory
+        self._policy = policy
+
+    # ------------------------------------------------------------------ what is known
+
+    def mark(self, mark: Mark | None, told: Told, *, explicit: bool) -> Mark:
+        """The mark after ``told`` changed (``explicit``) or confirmed something."""
+        return self._order.marked(mark, told, self._state.connection, explicit=explicit)
+
+    def set(self, aspect: Aspect, value: Any, told: Told, *, explicit: bool) -> None:
+        """This is so now: told as a change (``explicit``), or shown by a snapshot."""
+        if explicit and self._order.is_history(told):
+            # Told afterwards: its number says when it was told, and orders nothing that comes now.
+            told = Told(told.stamp, told.at, None, told.type)
+        aspect.mark = self.mark(aspect.mark, told, explicit=explicit)
+        changed = not (aspect.known and aspect.sure and aspect.value == value)
+        if explicit or changed:
+            aspect.last = aspect.mark
+        if explicit or changed:
+            aspect.guessed = aspect.late = None
+        elif aspect.late is not None and told.stamp.mono - aspect.late[1] >= self._policy.settle_ms:
+            aspect.late = None  # what was told late is shown not to be so
+        aspect.value, aspect.known, aspect.sure = value, True, True
+
+    @staticmethod
+    def would_change(aspect: Aspect, value: Any) -> bool:
+        """Whether this is a change of what is known for sure."""
+        return aspect.known and aspect.sure and aspect.value != value
+
+    @staticmethod
+    def turned_out(aspect: Aspect, value: Any) -> bool:
+        """Whether a snapshot shows what was told by a frame that was only taken for late: it was the change itself."""
+        late = aspect.late
+        if late is None or late[0] != value:
+            return False
+        if aspect.mark is not None:
+            # One mark may be that of several aspects.
+            aspect.mark = structs.replace(aspect.mark, explicit=late[1])
+        return True
+
+    # ------------------------------------------------------------------ where a change belongs
+
+    def place(
+        self, aspect: Aspect, o: Observation, *, value: Any, follows: bool | None = None, late: bool = True
+    ) -> Place:
+        """Where an explicit change belongs; the newest is made known as such. ``late``: a late one becomes a row."""
+        name, told = name_of(o), o.told
+        if name is None:
+            return Place.NEWEST
+        changes = not (aspect.known and aspect.sure and aspect.value == value)
+        words = words_of(o)
+        place = self._order.place(name, told, aspect, changes=changes, follows=follows, words=words)
+        if place is Place.SAME:
+            self._order.is_news = False
+            return place
+        if not changes and (place is Place.AFTERWARDS or (place is Place.NEWEST and self._order.is_history(told))):
+            place = Place.LATE  # it led to what is on: a row at its own time, and nothing changes now
+        if place is Place.LATE and not changes and self._guessed(aspect, told):
+            place = Place.SAME  # a snapshot told it first
+            aspect.guessed = None
+        scope, running = self._order.scope(told), self._book.running()
+        self._order.identity.remember(name, told, scope, running, changes=changes, words=words)
+        if place is Place.NEWEST:
+            before = aspect.late
+            if before is not None and (before[2] != self._state.epoch or self._follows_late(o, before)):
+                # It was no older than this: the numbers began anew since, or this goes on from it.
+                aspect.value, aspect.late = before[0], None
+                if aspect is self._state.hold:
+                    self._state.held = self._state.late_held if before[0] else None
+            self._order.current(told)
+            self._rules.signal(Signal.CHANGED, Cause(told))
+        else:
+            self._order.is_news = False
+            if late and place is Place.LATE:
+                self._state.doubts.late += 1
+                past = self._order.is_long_past(told, aspect)
+                aspect.late = None if past else (value, told.stamp.mono, self._state.epoch)
+        return place
+
+    def _follows_late(self, o: Observation, late: tuple[Any, int, int]) -> bool:
+        """Whether this newest change leads away from what a frame told that was only taken for late."""
+        return isinstance(o, ModeChanged) and o.from_ == late[0] != o.to and self._state.mono - late[1] <= LATE_MS
+
+    @staticmethod
+    def _guessed(aspect: Aspect, told: Told) -> bool:
+        """Whether what is told is the change that a snapshot told before."""
+        return aspect.guessed is not None and (told.at is None or told.at <= aspect.guessed)
+
+    # ------------------------------------------------------------------ what belongs to the past
+
+    def home(self, told: Told, *, known: bool = True) -> Session | None:
+        """The session that an event of the past belongs to: the one that ran at its time.
+
+        Without a time it is the one that runs, unless it may be any old event told again (not ``known`` by an id).
+        """
+        running, at, state = self._book.running(), told.at, self._state
+        if at is None:
+            began_here = running is not None and self._is_first_seen_here(running)
+            return None if self._order.in_history(told) and (began_here or not known) else running
+        slack = 0 if state.fine else 999
+        if running is not None:
+            set_since = running.clock != state.clock
+            if set_since or at >= min(running.started_at, running.start["at"]) - slack:
+                return running
+        for over in reversed(state.ended):
+            if over.started_at - slack <= at <= (over.completed_at or over.shown_at) + slack:
+                return over
+        return None
+
+    def _is_first_seen_here(self, session: Session) -> bool:
+        """Whether nothing is known of a session from before this connection."""
+        connection = self._state.connection
+        return connection is not None and session.connection == connection.number
+
+    def is_of_now(self, told: Told) -> bool:
+        """Whether what is told afterwards happened in the session that runs."""
+        running = self._book.running()
+        return running is not None and self.home(told) is running
+
+    def write_late(self, kind: str, o: Observation, *, own_id: str | None, subject: str | None, **columns: Any) -> None:
+        """A row for what was told after later things: at its own time, and nothing that is on now changes."""
+        home = self.home(o.told, known=own_id is not None)
+        if home is None:
+            self._state.doubts.undated += o.told.at is None
+            return
+        key = self._book.event_key(kind, o.told, own_id=own_id, subject=subject, session=home)
+        shared = own_id is None or o.told.at is None
+        self._book.event(kind, o.told, key=key, session=home, shared=shared, **columns)
+        if home is not self._book.running() and home.final is not None:
+            home.final = {**home.final, "counts": dict(sorted(home.counts.items()))}
+            self._book.session_row(home, home.completed_at or home.shown_at)
+            self._memory.note_over(home)
+
+
+def detail_of(**parts: Any) -> dict[str, Any]:
+    """A row's ``detail``, without what was not told."""
+    return {name: value for name, value in parts.items() if value is not None}

@@ -1,0 +1,80 @@
+"""The mode: what the show is doing, and the sessions that a venue makes by it (rules 1 and 5 of the design)."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from tap.core.machine.aspects import Aspects, detail_of
+from tap.core.machine.rows import Book, told_at
+from tap.core.machine.rules import Cause, Rules, Signal
+from tap.core.machine.staleness import Place
+from tap.core.machine.state import State
+from tap.core.model import ModeChanged, Told
+
+__all__ = ["MODE_ENDS", "MODE_STARTS", "Mode"]
+
+MODE_STARTS = "photoshoot"
+MODE_ENDS = frozenset({"idle", "rehearsal"})
+
+
+class Mode:
+    """The rules for changes of the mode."""
+
+    def __init__(self, state: State, aspects: Aspects, *, book: Book, rules: Rules) -> None:
+        self._state = state
+        self._aspects = aspects
+        self._book = book
+        self._rules = rules
+
+    def changed(self, o: ModeChanged) -> None:
+        """The mode changed, told as such."""
+        mode = self._state.mode
+        place = self._aspects.place(mode, o, value=o.to)
+        told_from = o.from_ if o.from_ is not UNSET else None
+        if place is Place.SAME:
+            return
+        if place is Place.LATE:
+            detail = detail_of(to=o.to, **{"from": told_from})
+            self._aspects.write_late("mode_change", o, own_id=None, subject=o.to, detail=detail)
+            return
+        if mode.known and mode.sure and mode.value == o.to:
+            self._aspects.set(mode, o.to, o.told, explicit=True)
+            return
+        newest = place is Place.NEWEST
+        if newest and self._rules.by_policy("mode") and o.to == MODE_STARTS and self._state.session is None:
+            self._rules.signal(Signal.STARTED, Cause(o.told, by="mode"))
+        was = told_from if o.from_ is not UNSET else mode.value if mode.sure else None
+        if newest or self._aspects.is_of_now(o.told):
+            self._turn(o.to, was, o.told)
+        self._aspects.set(mode, o.to, o.told, explicit=True)
+        session = self._state.session
+        if newest and session is not None and session.by == "mode" and o.to in MODE_ENDS:
+            self._rules.signal(Signal.ENDED, Cause(o.told))
+
+    def learn(self, value: str | None, by: Told) -> None:
+        """A snapshot shows it: it is known, and no change."""
+        self._aspects.set(self._state.mode, value, by, explicit=False)
+
+    def tell(self, value: str | None, by: Told) -> None:
+        """A snapshot shows it: a change where it differs from what was known for sure."""
+        mode = self._state.mode
+        changed = self._aspects.would_change(mode, value) and not self._aspects.turned_out(mode, value)
+        if changed:
+            self._turn(value, mode.value, by, inferred=True)
+        self._aspects.set(mode, value, by, explicit=False)
+        if changed:
+            mode.guessed = told_at(by)
+
+    def _turn(self, to: str | None, was: str | None, told: Told, *, inferred: bool = False) -> None:
+        self._book.event(
+            "mode_change",
+            told,
+            key=self._book.event_key("mode_change", told, own_id=None, subject=to),
+            shared=True,
+            detail=detail_of(to=to, inferred=inferred or None, **{"from": was}),
+        )
+        self._book.shown(told)
+        self._state.mode.value, self._state.mode.known = to, True
+        session = self._book.running()
+        if session is not None:
+            self._book.session_row(session, told_at(told))

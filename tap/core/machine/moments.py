@@ -1,0 +1,57 @@
+"""Moments that change nothing: an operator's marks, and moments of the music."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tap.core.machine.aspects import Aspects, detail_of
+from tap.core.machine.identity import name_of
+from tap.core.machine.rows import Book, told_at
+from tap.core.machine.staleness import Order
+from tap.core.machine.state import State
+from tap.core.machine.stills import program_at
+from tap.core.model import Marker, MusicMoment
+
+__all__ = ["Moments"]
+
+
+class Moments:
+    """A row for each, in the session that ran at its time."""
+
+    def __init__(self, state: State, aspects: Aspects, *, book: Book, order: Order) -> None:
+        self._state = state
+        self._aspects = aspects
+        self._book = book
+        self._order = order
+
+    def music_moment(self, o: MusicMoment) -> None:
+        """Something happened in the music."""
+        where = self._where("music_moment", o, o.moment_id, o.kind)
+        if where:
+            detail = detail_of(momentId=o.moment_id, kind=o.kind, confidence=o.confidence)
+            self._book.event("music_moment", o.told, detail=detail, **where)
+
+    def marker(self, o: Marker) -> None:
+        """An operator marked this moment."""
+        where = self._where("marker", o, o.marker_id, o.label)
+        if where:
+            live = program_at(self._state, o.told, where["at"])
+            detail = detail_of(label=o.label, source=o.source, by=o.by)
+            self._book.event("marker", o.told, camera_id=live, detail=detail, **where)
+
+    def _where(self, kind: str, o: MusicMoment | Marker, own_id: str | None, subject: str | None) -> dict[str, Any]:
+        """Where and when a moment is written that changes nothing: key, session and time; empty where it was told."""
+        name, told = name_of(o), o.told
+        scope = self._order.scope(told)
+        counted = not self._order.is_history(told)
+        if name is None or self._order.identity.known(name, told, scope, counted=counted):
+            self._order.is_news = False
+            return {}
+        at = told.at if o.at is None else o.at
+        home = self._aspects.home(told) if self._order.is_history(told) else self._book.running()
+        self._order.identity.remember(name, told, scope, self._book.running())
+        if home is None:
+            return {}
+        key = self._book.event_key(kind, told, own_id=own_id, subject=subject, at=o.at, session=home)
+        shared = own_id is None or at is None
+        return {"key": key, "session": home, "shared": shared, "at": told_at(told) if at is None else at}

@@ -1,0 +1,237 @@
+"""The program: which camera is on air, each cut of it, and what a dissolve hides (rule 3 of the design)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from tap.core.machine.aspects import LATE_MS, Aspects
+from tap.core.machine.cameras import Cameras
+from tap.core.machine.rows import Book, told_at
+from tap.core.machine.rules import Cause, Rules, Signal
+from tap.core.machine.staleness import Order, Place
+from tap.core.machine.state import Aspect, Cover, Heading, Live, State
+from tap.core.model import Coming, Cut, ProgramLost, Stamp, Told
+
+__all__ = ["Program"]
+
+_TRIGGERS = frozenset({"operator", "ai", "ghost_approved", "collection_switch"})
+_HISTORY_KEPT = 64
+_COVER_MORE_MS = 500
+"""A snapshot may still show the old program for so long after a dissolve was to end."""
+
+
+class Program:
+    """The rules for what is on air."""
+
+    def __init__(
+        self, state: State, aspects: Aspects, *, book: Book, order: Order, rules: Rules, cameras: Cameras
+    ) -> None:
+        self._state = state
+        self._aspects = aspects
+        self._book = book
+        self._order = order
+        self._rules = rules
+        self._cameras = cameras
+
+    # ------------------------------------------------------------------ what frames say
+
+    def cut(self, o: Cut) -> None:
+        """The program changed, told as such."""
+        state, program = self._state, self._state.program
+        place = self._aspects.place(program, o, value=o.to, follows=self._follows(o))
+        if place is Place.SAME:
+            return
+        told_from = o.from_ if o.from_ is not UNSET else None
+        if place is Place.LATE and self._shown_before_it_began(o):
+            place = Place.NEWEST
+        if place is Place.LATE:
+            self._write_cut(o, told_from, late=True)
+            if program.late is not None:  # it may yet be what is on
+                self._cover(o, told_from)
+            if self._aspects.is_of_now(o.told):
+                self._cameras.on_program(o.to, told_at(o.told))
+            return
+        if program.known and program.sure and program.value == o.to and not self._is_own(o, program):
+            self._cover(o, told_from)
+            self._aspects.set(program, o.to, o.told, explicit=True)
+            return
+        if place is Place.NEWEST:
+            self._start_by_program(o.told, o.to)
+        was = told_from if o.from_ is not UNSET else self._was_on()
+        broken = isinstance(told_from, str) and program.sure and program.known and told_from != program.value
+        state.chain_broken = told_from if broken else None
+        self._cover(o, was)
+        self._set(o.to, o.told, explicit=True)
+        if o.to is not None:
+            self._cameras.on_program(o.to, told_at(o.told))
+        self._write_cut(o, was, late=place is Place.AFTERWARDS)
+        if place is Place.NEWEST:
+            self._book.shown(o.told)
+
+    def coming(self, o: Coming) -> None:
+        """A transition that runs leads to a camera, or does no more."""
+        self._state.heading = None if o.to is None else Heading(o.to, o.transition)
+
+    def lost(self, o: ProgramLost) -> None:
+        """What was on air is there no more."""
+        state = self._state
+        if state.program.sure:
+            state.program.sure, state.program.guessed, state.program.late = False, None, None
+            state.cover = state.chain_broken = None
+            self.note_change(Live(o.told.at, o.told.stamp.mono, None, known=False))
+
+    # ------------------------------------------------------------------ what snapshots show
+
+    def learn(self, value: str | None, by: Told) -> None:
+        """A snapshot shows it: it is known, and no cut."""
+        self._set(value, by, explicit=False)
+
+    def tell(self, value: str | None, by: Told) -> None:
+        """A snapshot shows it: a cut where it differs from what was known for sure."""
+        if self._aspects.would_change(self._state.program, value):
+            self._inferred_cut(value, by)
+        else:
+            self._set(value, by, explicit=False)
+
+    def covered(self, program: str | None, told: Told) -> bool:
+        """Whether a dissolve that was told explains that a snapshot still shows what was on before, or nothing."""
+        cover = self._state.cover
+        if cover is None or program not in {cover.before, None}:
+            return False
+        # By both clocks: the server's may be coarse, and ours stands still for frames that are read together.
+        dated = told.at is not None and cover.at is not None and cover.clock == self._state.clock
+        over = dated and told.at is not None and cover.at is not None and told.at >= cover.at
+        return told.stamp.mono < cover.mono and not over
+
+    # ------------------------------------------------------------------ what is known
+
+    def known(self) -> str | None:
+        """The camera that is on air, where that is known for sure."""
+        program = self._state.program
+        return program.value if program.known and program.sure else None
+
+    def note_change(self, change: Live) -> None:
+        """Remember when the program changed: stills and markers ask which camera was live then."""
+        history = self._state.history
+        history.append(change)
+        del history[:-_HISTORY_KEPT]
+
+    def _set(self, value: str | None, told: Told, *, explicit: bool) -> None:
+        program = self._state.program
+        self._state.heading = None
+        if not (program.sure and program.value == value):
+            self.note_change(Live(told.at, told.stamp.mono, value, known=True))
+            self._state.program_since = (told_at(told), told.stamp.mono)
+        self._aspects.set(program, value, told, explicit=explicit)
+
+    def _was_on(self) -> str | None:
+        """What was on until now, as far as is known for sure."""
+        program = self._state.program
+        late = program.late
+        if late is not None and self._state.mono - late[1] <= LATE_MS:
+            return None if late[0] is None else str(late[0])
+        return program.value if program.sure else None
+
+    # ------------------------------------------------------------------ what a cut says of what went before
+
+    @staticmethod
+    def _is_own(o: Cut, program: Aspect) -> bool:
+        """Whether a cut to what is on already is one all the same: it has an id, and says that something else was on.
+
+        What went before it was not told yet. Where a snapshot showed this very cut, it is no other.
+        """
+        guessed = program.guessed is not None and (o.told.at is None or o.told.at <= program.guessed)
+        return o.cut_id is not None and o.from_ is not UNSET and o.from_ != o.to and not guessed
+
+    def _shown_before_it_began(self, o: Cut) -> bool:
+        """Whether the snapshot that makes this dissolve late only shows what it leads away from, within its length."""
+        program, length = self._state.program, o.duration_ms
+        if not length or o.transition in {None, "cut"} or self._order.is_history(o.told):
+            return False
+        mark = program.mark
+        if (
+            mark is None
+            or mark.explicit is not None
+            or program.value is None
+            or program.value != o.from_
+            or not program.sure
+        ):
+            return False
+        return mark.at is not None and o.told.at is not None and 0 <= mark.at - o.told.at <= length
+
+    def _follows(self, o: Cut) -> bool | None:
+        """Whether a cut comes from what is on (True), or fills a hole in the chain (False); None: it does not say."""
+        program = self._state.program
+        if not isinstance(o.from_, str) or not (program.known and program.sure):
+            return None
+        if self._state.chain_broken is not None and o.to == self._state.chain_broken:
+            return False
+        return True if o.from_ == program.value and o.to != program.value else None
+
+    def _cover(self, o: Cut, was: str | None) -> None:
+        """A dissolve covers its own length."""
+        state = self._state
+        state.cover = None
+        length = o.duration_ms
+        if not length or length <= 0 or o.transition in {None, "cut"}:
+            return
+        begun = o.told.stamp.mono if o.at is None else o.told.stamp.mono - max(0, o.told.stamp.wall - o.at)
+        more = length + _COVER_MORE_MS
+        coarse = 0 if state.fine else 1000
+        at = None if o.told.at is None else o.told.at + more + coarse
+        state.cover = Cover(was, at, state.clock, begun + more)
+
+    # ------------------------------------------------------------------ rows
+
+    def _write_cut(self, o: Cut, was: str | None, *, late: bool) -> None:
+        """The row of a cut; where program turned to nothing, of what went off."""
+        if o.to is None and was is None:
+            return
+        kind, subject = ("cut", o.to) if o.to is not None else ("off_air", was)
+        trigger = o.trigger if o.trigger in _TRIGGERS else "unknown"
+        columns: dict[str, Any] = {
+            "camera_id": o.to,
+            "from_camera_id": was,
+            "trigger": trigger,
+            "transition": o.transition,
+            "duration_ms": o.duration_ms if o.transition not in {None, "cut"} else None,
+            "detail": {"trigger": o.trigger} if o.trigger is not None and trigger == "unknown" else None,
+        }
+        if late:
+            self._aspects.write_late(kind, o, own_id=o.cut_id, subject=subject, **columns)
+            return
+        begun = o.told if o.at is None else Told(Stamp(o.at, o.told.stamp.mono), o.told.at)
+        key = self._book.event_key(kind, begun, own_id=o.cut_id, subject=subject)
+        shared = o.cut_id is None or begun.at is None
+        self._book.event(kind, o.told, key=key, at=told_at(begun), shared=shared, **columns)
+
+    def _inferred_cut(self, to: str | None, told: Told) -> None:
+        """A snapshot tells a change that no cut told."""
+        state = self._state
+        was, told_late = state.program.value, self._aspects.turned_out(state.program, to)
+        state.cover = state.chain_broken = None
+        self._set(to, told, explicit=False)
+        if told_late:
+            return
+        kind, subject = ("cut", to) if to is not None else ("off_air", was)
+        if to is None and was is None:
+            return
+        state.program.guessed = told_at(told)
+        self._cameras.on_program(to, told_at(told))
+        self._book.event(
+            kind,
+            told,
+            key=self._book.event_key(kind, told, own_id=None, subject=subject),
+            shared=True,
+            camera_id=to,
+            from_camera_id=was,
+            trigger="unknown",
+            detail={"inferred": True},
+        )
+        self._book.shown(told)
+
+    def _start_by_program(self, told: Told, to: str | None) -> None:
+        if self._rules.by_policy("program") and self._state.session is None and to is not None:
+            self._rules.signal(Signal.STARTED, Cause(told, by="program"))

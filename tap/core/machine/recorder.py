@@ -1,0 +1,75 @@
+"""The recorder: whether it runs, the files that it writes, and the settings by which the server works."""
+
+from __future__ import annotations
+
+from tap.core.machine.aspects import Aspects
+from tap.core.machine.memory import Memory
+from tap.core.machine.rows import Book, told_at
+from tap.core.machine.rules import Cause, Rules, Signal
+from tap.core.machine.staleness import Place
+from tap.core.machine.state import Session, State
+from tap.core.media import files_of, tell
+from tap.core.model import Recording, SessionInfo, SetUp, Told
+
+__all__ = ["Recorder"]
+
+
+class Recorder:
+    """The rules for what is recorded, and where."""
+
+    def __init__(self, state: State, aspects: Aspects, *, book: Book, rules: Rules, memory: Memory) -> None:
+        self._state = state
+        self._aspects = aspects
+        self._book = book
+        self._rules = rules
+        self._memory = memory
+
+    def recording(self, o: Recording) -> None:
+        """The recorder runs or does not, or goes on in another file."""
+        aspect = self._state.recording
+        if self._aspects.place(aspect, o, value=o.active) in {Place.SAME, Place.LATE}:
+            return
+        if o.active and self._rules.by_policy("record") and self._state.session is None:
+            info = SessionInfo(started_at=o.started_at)
+            self._rules.signal(Signal.STARTED, Cause(o.told, by="record", info=info))
+        self._aspects.set(aspect, o.active, o.told, explicit=True)
+        self._files(o)
+        session = self._book.running()
+        if session is not None and session.by == "record" and not o.active:
+            self._rules.signal(Signal.ENDED, Cause(o.told))
+
+    def learn(self, active: bool, by: Told) -> None:
+        """A snapshot shows whether it runs."""
+        if not active:
+            self._state.files = []  # where the last one ended nobody saw
+        self._aspects.set(self._state.recording, active, by, explicit=False)
+
+    def _files(self, o: Recording) -> None:
+        """What the recorder says of its files, into the rows of the sessions that they belong to."""
+        state, at = self._state, told_at(o.told) if o.at is None else o.at
+        current, state.files = state.files, tell(state.files, o, at)[-1:]
+        running = self._book.running()
+        if running is not None:
+            running.media = [*tell(files_of(running.media), o, at)]
+            self._book.session_row(running, at)
+        for over in state.ended[-1:]:
+            files = files_of(over.media)
+            if current and files and files[-1].from_ == current[-1].from_:
+                over.media = [*tell(files, o, at, begins=False)]
+                if o.started_at is not None and not o.active:
+                    over.started_at = min(over.started_at, o.started_at)
+                self._book.session_row(over, at)
+                self._memory.note_over(over)
+
+    def set_up(self, o: SetUp) -> None:
+        """By what settings the server works now."""
+        state, session = self._state, self._book.running()
+        state.profile, state.collection = o.profile or state.profile, o.collection or state.collection
+        if session is not None:
+            self.set_up_of(session)
+            self._book.session_row(session, told_at(o.told))
+
+    def set_up_of(self, session: Session) -> None:
+        """A session keeps the settings by which it began."""
+        session.profile = session.profile or self._state.profile
+        session.collection = session.collection or self._state.collection

@@ -1,0 +1,254 @@
+"""Sessions: how one starts, resumes and ends, and what the server's own session frames say (rule 1 of the design)."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, structs
+
+from tap.core.codec import session_key
+from tap.core.machine.aspects import Aspects
+from tap.core.machine.cameras import Cameras
+from tap.core.machine.desk import Desk
+from tap.core.machine.gaps import Gaps, gap_columns
+from tap.core.machine.identity import name_of
+from tap.core.machine.memory import Memory
+from tap.core.machine.rows import Book, side_fields, told_at
+from tap.core.machine.rules import Cause, Rules, Signal
+from tap.core.machine.staleness import Order, Place
+from tap.core.machine.state import Session, Side, State
+from tap.core.mapping import Dialect
+from tap.core.model import SessionEnded, SessionInfo, SessionStarted, SessionUpdated, Told
+
+__all__ = ["Sessions"]
+
+
+class Sessions:
+    """Does what the table says about sessions, and reads the server's session frames."""
+
+    def __init__(
+        self,
+        state: State,
+        desk: Desk,
+        *,
+        aspects: Aspects,
+        book: Book,
+        order: Order,
+        rules: Rules,
+        memory: Memory,
+        cameras: Cameras,
+        gaps: Gaps,
+        dialect: Dialect,
+        venue: str,
+    ) -> None:
+        self._state = state
+        self._desk = desk
+        self._aspects = aspects
+        self._book = book
+        self._order = order
+        self._rules = rules
+        self._memory = memory
+        self._cameras = cameras
+        self._gaps = gaps
+        self._dialect = dialect
+        self._venue = venue
+
+    # ------------------------------------------------------------------ what the table has done
+
+    def start(self, cause: Cause) -> None:
+        """A session begins, or one that was over shows again."""
+        state = self._state
+        info = cause.info or SessionInfo()
+        if cause.snapshot is not None and (cause.by == "frames" or cause.first_sight):
+            self._desk.learn(cause.snapshot, cause.told)
+        started_at = cause.at if info.started_at is None else info.started_at
+        anew = info.id is None or self._dialect.ids_start_anew
+        key = session_key(self._venue, info.id, started_at if anew else None)
+        known = next(
+            (over for over in reversed(state.ended) if over.key == key or self._shows_again(over, cause)), None
+        )
+        if known is not None:
+            self._memory.revive(known)
+            state.session = known
+            _name(known, info)
+            if cause.first_sight:
+                self._gaps.first_sight(known, cause)
+            self.resume(cause)
+            return
+        start = {"at": cause.at, **side_fields(self._desk.side())}
+        told = info.started_at is not None
+        session = Session(key, cause.by, info.id, started_at, told, start, shown_at=cause.at)
+        session.clock = state.clock
+        session.connection = state.connection.number if state.connection is not None else 0
+        self._memory.number(session)
+        state.session = session
+        _name(session, info)
+        self._desk.recorder.set_up_of(session)
+        if state.recording.sure and state.recording.value:
+            session.media = [*state.files]
+        self._book.session_row(session, cause.at)
+        self._cameras.join_session(session, cause.at)
+        self._cameras.on_program(self._desk.program.known(), cause.at)
+        if cause.first_sight:
+            self._gaps.first_sight(session, cause)
+
+    def _shows_again(self, over: Session, cause: Cause) -> bool:
+        """Whether a snapshot that does not say when its session began shows one that was over."""
+        info = cause.info
+        if info is None or cause.snapshot is None or info.id is None or info.started_at is not None:
+            return False
+        return self._dialect.ids_start_anew and over.id == info.id
+
+    def resume(self, cause: Cause) -> None:
+        """The same session shows again: it is never started twice."""
+        session = self._state.session
+        if session is None:
+            return
+        was_over = session.status != "live"
+        session.status, session.completed_at, session.end_reason, session.final = "live", None, None, None
+        session.shown_at, session.shown_by_server = cause.at, cause.told.at is not None
+        if was_over:
+            self._book.session_row(session, cause.at)
+            self._cameras.join_session(session, cause.at)
+
+    def go_on(self, cause: Cause) -> None:
+        """A change that is told as such, before any snapshot, belongs to the session, also to one closed as idle."""
+        if cause.snapshot is None:
+            self.resume(cause)
+
+    def complete(self, cause: Cause) -> None:
+        """The end was seen."""
+        session = self._state.session
+        if session is not None:
+            self._close(session, "complete", cause.reason, cause.at, self._desk.side())
+
+    def interrupt(self, reason: str) -> None:
+        """The end was not seen: the session is dated by the last frame that showed it."""
+        session = self._state.session
+        if session is None:
+            return
+        if session.status == "live":
+            before = self._desk.side(sure_only=False)
+            self._close(session, "interrupted", reason, session.shown_at, before, keep=reason == "idle")
+        else:
+            # It was closed as idle before; the gap that ended it is counted now.
+            if session.final is not None:
+                session.final = {**session.final, **gap_columns(session)}
+            self._book.session_row(session, session.completed_at or session.shown_at)
+            self._retire(session)
+
+    def _close(
+        self, session: Session, status: str, reason: str | None, at: int, side: Side, *, keep: bool = False
+    ) -> None:
+        self._cameras.settle_leaving()
+        session.status, session.end_reason, session.completed_at = status, reason, at
+        session.final = {
+            **side_fields(side),
+            "camerasOnline": self._cameras.online_in(session),
+            "counts": dict(sorted(session.counts.items())),
+            **gap_columns(session),
+        }
+        self._book.session_row(session, at)
+        if not keep:
+            self._retire(session)
+
+    def _retire(self, session: Session) -> None:
+        self._state.session = None
+        self._memory.retire(session)
+
+    # ------------------------------------------------------------------ what the server's session frames say
+
+    def is_known(self, info: SessionInfo) -> bool:
+        """Whether the known session is the one that a frame speaks of."""
+        session = self._state.session
+        if session is None:
+            return False
+        told_both = info.started_at is not None and session.start_told
+        if self._dialect.ids_start_anew and told_both and info.started_at != session.started_at:
+            return False
+        return info.id is None or session.id is None or info.id == session.id
+
+    def started(self, o: SessionStarted) -> None:
+        """A session starts, or is told again."""
+        if self._is_repeated(o) or self._is_over(o):
+            return
+        self._state.frames_seen = True
+        if self.is_known(o.session):
+            self.rename(self._unknown_of(o), o.told)
+            if self._state.session is not None and self._state.session.status != "live":
+                self.resume(Cause(o.told))
+        else:
+            self._rules.signal(Signal.STARTED, Cause(o.told, info=o.session))
+        self._book.shown(o.told)
+
+    def _is_over(self, o: SessionStarted) -> bool:
+        """Whether this start, told again after a reconnect, is of a session that was seen to end."""
+        info, at = o.session, o.told.at
+        if at is None:
+            again = self._order.in_history(o.told) and info.id is not None
+            return again and any(over.id == info.id and over.status == "complete" for over in self._state.ended)
+        if not self._order.is_history(o.told):
+            return False
+        return any(over.id == info.id and at <= (over.completed_at or 0) for over in self._state.ended)
+
+    def updated(self, o: SessionUpdated) -> None:
+        """Its title or notes changed."""
+        if self.is_known(o.session) and not self._is_repeated(o):
+            self.rename(o.session, o.told)
+
+    def _unknown_of(self, o: SessionStarted) -> SessionInfo:
+        """What a start says of a session that runs: without a time it may be old, and changes no name that is known."""
+        session, info = self._state.session, o.session
+        if o.told.at is not None or session is None:
+            return info
+        title = UNSET if session.title is not None else info.title
+        notes = UNSET if session.notes is not None else info.notes
+        return structs.replace(info, title=title, notes=notes)
+
+    def rename(self, info: SessionInfo, told: Told) -> None:
+        """The session that runs is called this now."""
+        session = self._book.running()
+        if session is not None:
+            _name(session, info)
+            self._book.shown(told)
+            self._book.session_row(session, told_at(told))
+
+    def ended(self, o: SessionEnded) -> None:
+        """A session is over: the one that runs, or one that was taken for interrupted."""
+        if self._is_repeated(o):
+            return
+        self._state.frames_seen = True
+        session = self._state.session
+        if session is not None and (o.session_id is None or session.id is None or session.id == o.session_id):
+            self._rules.signal(Signal.ENDED, Cause(o.told, reason=o.reason))
+            return
+        # The end of one that was taken for interrupted: now it was seen.
+        for over in self._state.ended:
+            if o.session_id is not None and over.id == o.session_id and over.status == "interrupted":
+                over.status, over.end_reason, over.completed_at = "complete", o.reason, told_at(o.told)
+                self._book.session_row(over, told_at(o.told))
+                self._memory.note_over(over)
+
+    def _is_repeated(self, o: SessionStarted | SessionUpdated | SessionEnded) -> bool:
+        """Whether a session's frame was told before, or is older than what is known of the session."""
+        name, session = name_of(o), self._state.session_seen
+        if name is None:
+            behind = self._order.behind(session.mark, o.told)
+            if not behind:
+                session.mark = session.last = self._aspects.mark(session.mark, o.told, explicit=True)
+            return behind
+        place = self._order.place(name, o.told, session, changes=False)
+        # A start or an end that only its number calls old is believed: it was never told, and a state may correct it.
+        if place is Place.SAME or (place is Place.LATE and o.told.at is not None):
+            self._order.is_news = False
+            return True
+        self._order.identity.remember(name, o.told, self._order.scope(o.told), None)
+        session.mark = session.last = self._aspects.mark(session.mark, o.told, explicit=True)
+        return False
+
+
+def _name(session: Session, info: SessionInfo) -> None:
+    if session.id is None:
+        session.id = info.id
+    if info.title is not UNSET:
+        session.title = info.title or None
+    if info.notes is not UNSET:
+        session.notes = info.notes or None

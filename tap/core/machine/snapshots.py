@@ -1,0 +1,154 @@
+"""Snapshots: what is fresh in one, what it means for the session, and what it tells that nothing else told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import UNSET
+
+from tap.core.machine.aspects import Aspects
+from tap.core.machine.cameras import Cameras
+from tap.core.machine.desk import Desk
+from tap.core.machine.mode import MODE_ENDS, MODE_STARTS
+from tap.core.machine.rows import Book, told_at
+from tap.core.machine.rules import Cause, Rules, Signal
+from tap.core.machine.sessions import Sessions
+from tap.core.machine.staleness import Order
+from tap.core.machine.state import Mark, Phase, State, flat, told_aspects
+from tap.core.model import Policy, SessionInfo, Snapshot, Told
+
+__all__ = ["Snapshots"]
+
+
+class Snapshots:
+    """The rules for what a snapshot says."""
+
+    def __init__(
+        self,
+        state: State,
+        desk: Desk,
+        *,
+        sessions: Sessions,
+        aspects: Aspects,
+        book: Book,
+        order: Order,
+        rules: Rules,
+        cameras: Cameras,
+        policy: Policy,
+    ) -> None:
+        self._state = state
+        self._desk = desk
+        self._sessions = sessions
+        self._aspects = aspects
+        self._book = book
+        self._order = order
+        self._rules = rules
+        self._cameras = cameras
+        self._policy = policy
+
+    def shown(self, o: Snapshot) -> bool:
+        """Take a snapshot in. Gives whether it showed the session that was known, by the server's own word."""
+        state = self._state
+        connection = state.connection
+        if connection is None:
+            return False
+        told = self._fresh(o)
+        signal, cause = self._session_relation(o, told)
+        by_policy = cause.by != "frames" and signal is Signal.OTHER and not cause.first_sight
+        if signal is Signal.NONE and cause.by != "frames" and state.phase is Phase.LIVE:
+            self._desk.tell(told, o.told)  # the change that ends a session by policy belongs to it
+        if signal is not None:
+            self._rules.signal(signal, cause)
+        if signal is Signal.NONE or (signal is Signal.OTHER and not by_policy):
+            self._desk.learn(told, o.told)
+        else:
+            self._desk.tell(told, o.told)
+        if signal is Signal.SAME:
+            self._book.shown(o.told)
+            if cause.info is not None:
+                self._sessions.rename(cause.info, o.told)
+        running = self._book.running()
+        if running is not None and running.row is not None and running.row.fields.get("mode") != state.mode.value:
+            self._book.session_row(running, told_at(o.told))
+        if o.cameras is not UNSET:
+            self._cameras.listed(o.cameras or (), o.told, connection)
+            self._cameras.on_program(self._desk.program.known(), told_at(o.told))
+        connection.snapshot_seen = True
+        connection.session_seen = connection.session_seen or o.session is not UNSET
+        return signal is Signal.SAME and cause.info is not None
+
+    def _fresh(self, o: Snapshot) -> dict[str, Any]:
+        """What the snapshot says of program, hold, mode and recording, without what is stale in it."""
+        fresh: dict[str, Any] = {}
+        for name, value, aspect in told_aspects(o, self._state):
+            differs = aspect.known and aspect.value != flat(name, value)
+            covered = name == "program" and self._desk.program.covered(value, o.told)
+            if not (differs and (covered or self._stale(aspect.mark, o.told))):
+                fresh[name] = value
+        return fresh
+
+    def _stale(self, mark: Mark | None, told: Told) -> bool:
+        connection = self._state.connection
+        return connection is not None and self._order.stale(mark, told, connection)
+
+    # ------------------------------------------------------------------ what it means for the session
+
+    def _session_relation(self, o: Snapshot, told: dict[str, Any]) -> tuple[Signal | None, Cause]:
+        """What a snapshot means for the session: by its own word, or by the venue's policy."""
+        state = self._state
+        first = state.connection is not None and not state.connection.snapshot_seen
+        # Without a word on the session, a gap is told all the same.
+        seen = Signal.CHANGED if told else None
+        state.frames_seen = state.frames_seen or isinstance(o.session, SessionInfo)
+        by = self._policy.session
+        session = state.session
+        if o.session is not UNSET and (state.frames_seen or by == "frames"):
+            first = first or self._ran_already(o.session)
+            return self._frames_relation(o.session, Cause(o.told, info=o.session, snapshot=told, first_sight=first))
+        cause = Cause(o.told, snapshot=told, by=by, first_sight=first)
+        if by == "frames" or (state.frames_seen and (session is None or session.by == "frames")):
+            return seen, cause
+        return self._policy_relation(by, told, first) or seen, cause
+
+    def _ran_already(self, info: SessionInfo | None) -> bool:
+        """Whether this is the connection's first word on its session, which began before it."""
+        connection = self._state.connection
+        if connection is None or connection.session_seen or connection.first_at is None or info is None:
+            return False
+        return info.started_at is not None and info.started_at < connection.first_at
+
+    def _frames_relation(self, info: SessionInfo | None, cause: Cause) -> tuple[Signal | None, Cause]:
+        """What a snapshot means for the session by its own word, unless that word is stale."""
+        state = self._state
+        signal = Signal.NONE
+        if info is not None:
+            signal = Signal.SAME if self._sessions.is_known(info) else Signal.OTHER
+        if self._stale(state.session_seen.mark, cause.told):
+            # Stale it may still confirm, but neither contradict nor rename.
+            cause.info = None
+            agrees = signal is (Signal.NONE if state.session is None else Signal.SAME)
+            return (signal if agrees else Signal.CHANGED), cause
+        state.session_seen.mark = self._aspects.mark(state.session_seen.mark, cause.told, explicit=False)
+        return signal, cause
+
+    def _policy_relation(self, by: str, told: dict[str, Any], first: bool) -> Signal | None:
+        """Whether the condition of a session by policy holds, going by a snapshot; None where it does not say."""
+        runs: bool | None = None
+        has_session = self._state.session is not None
+        if by == "mode" and told.get("mode") is not None:
+            runs = told["mode"] not in MODE_ENDS if has_session else told["mode"] == MODE_STARTS
+        elif by == "record" and "recording" in told:
+            runs = bool(told["recording"])
+        elif by == "program" and "program" in told:
+            runs = told["program"] is not None
+            # Nothing is on: it may be a fade to black. After a loss nobody knows since when.
+            if has_session and not runs and not first:
+                runs = None
+            # Only a change makes a session: what is live at first sight may have been so for days.
+            if not has_session and (first or not self._aspects.would_change(self._state.program, told["program"])):
+                runs = None
+        if runs is None:
+            return None
+        if has_session:
+            return Signal.SAME if runs else Signal.NONE
+        return Signal.OTHER if runs else None
