@@ -54,6 +54,17 @@ def test_every_page_is_in_the_index() -> None:
     assert pages - linked == set()
 
 
+@pytest.mark.parametrize("page", ["docs/design.md", "CONTRIBUTING.md"])
+def test_every_place_that_the_design_names_is_there(page: str) -> None:
+    """Files and folders, and the function or table that is said to be in one."""
+    named = re.findall(r"`((?:tap|tests|convex|fixtures|systemd|bench)/[\w./*-]+)`", PAGES[page])
+    assert len(named) > 5
+    assert [name for name in named if not list(ROOT.glob(name.rstrip("/")))] == []
+    for name, folder in re.findall(r"`(\w+)`, in `(tap/[\w./]+)`", PAGES[page]):
+        code = "".join(path.read_text("utf-8") for path in (ROOT / folder).rglob("*.py"))
+        assert re.search(rf"^(def |class )?{name}\b", code, re.MULTILINE), f"{name} is not in {folder}"
+
+
 def settings_table() -> str:
     lines = ["| variable | default | what it is | allowed |", "| --- | --- | --- | --- |"]
     for doc in setting_docs():

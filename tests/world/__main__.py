@@ -1,6 +1,7 @@
 """``python -m tests.world``: worlds drawn from seeds, judged, and, where one fails, made small and kept.
 
 python -m tests.world --seeds 0:2000            which worlds fail, and how
+python -m tests.world --known                   the worlds of the long tests, and known.txt anew (``known.py``)
 python -m tests.world --seed 17                 what is wrong with one
 python -m tests.world --seed 17 --shrink -o FOLDER    the least tape that still fails so, with its truth
 """
@@ -11,6 +12,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from tap.rehearsal.performance import tape_lines
@@ -19,8 +21,9 @@ from tap.rehearsal.ways import parsed, written
 from tap.rehearsal.witness import truth_of
 from tap.rehearsal.world import Plan
 from tests.world.judge import judge, judged
+from tests.world.known import write_known
 from tests.world.shrink import kinds, smaller_items, smaller_world
-from tests.world.worlds import World, draw, items_of
+from tests.world.worlds import FEW, MANY, World, draw, items_of
 
 __all__ = ["main"]
 
@@ -29,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 where nothing is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.world", description=__doc__)
     parser.add_argument("--seeds", default="0:200", metavar="FROM:TO", help="which worlds")
+    parser.add_argument("--known", action="store_true", help="write down which of the long tests' worlds fail")
     parser.add_argument("--seed", type=int, help="only this one, and all that is wrong with it")
     parser.add_argument("--ways", help="these instead of the drawn ones: ts=seconds,seq=none")
     parser.add_argument(
@@ -36,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("-o", "--output", type=Path, default=Path(), help="where the small tape goes")
     options = parser.parse_args(argv)
+    if options.known:
+        return _known()
     if options.seed is None:
         return _survey(options.seeds)
     world = draw(options.seed)
@@ -64,6 +70,21 @@ def _survey(seeds: str) -> int:
             print(f"{draw(seed)}\n    {found[0]}", flush=True)
     print(f"{failed} of {int(last) - int(first)} worlds fail", *sorts.most_common(), sep="\n")
     return 1 if failed else 0
+
+
+def _known() -> int:
+    """On all processors there are: it is minutes of each."""
+    with ProcessPoolExecutor() as pool:
+        found = dict(pool.map(_found_in, range(FEW, FEW + MANY), chunksize=10))
+    wrong = {seed: kind for seed, kind in found.items() if kind is not None}
+    write_known(wrong)
+    print(f"{len(wrong)} of {MANY} worlds fail", *Counter(wrong.values()).most_common(), sep="\n")
+    return 0
+
+
+def _found_in(seed: int) -> tuple[int, str | None]:
+    found = _judged(draw(seed))
+    return seed, min(kinds(found)) if found else None
 
 
 def _shrink(world: World, sorts: set[str], folder: Path) -> None:

@@ -17,9 +17,11 @@ from tap.rehearsal.truth import Down, Heard, Item, Missed, Up
 from tap.rehearsal.ways import Ways, drawn, written
 from tap.rehearsal.world import Plan, Shoot
 
-__all__ = ["DIALECT", "World", "draw", "fed", "heard", "items_of", "pipeline", "plan_of"]
+__all__ = ["DIALECT", "FEW", "MANY", "World", "draw", "fed", "heard", "items_of", "pipeline", "plan_of"]
 
 DIALECT = load_dialect("multicam/1")
+FEW, MANY = 200, 2_000
+"""How many worlds every change has to pass, from seed 0 on, and how many more the long tests play."""
 _ALIVE_MS = 5_000
 _FAULTS = sorted(name for name, fault in FAULTS.items() if fault.in_all and name != "garbage")
 
