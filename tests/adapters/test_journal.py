@@ -88,7 +88,7 @@ class TestAppend:
     def test_all_or_nothing(self, journal: Journal) -> None:
         """Where the second half of a batch cannot be kept, nothing of it is, and the checkpoint stays."""
         journal.append([], b"before", NOW)
-        journal._db.execute(
+        journal._file.db.execute(
             "CREATE TRIGGER no BEFORE INSERT ON entries WHEN new.key LIKE '%/2' BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
         with pytest.raises(JournalError):
@@ -122,7 +122,7 @@ class TestFiles:
     def test_durable(self, journal: Journal) -> None:
         """A commit is on the disk when it returns."""
         pragmas = {
-            name: journal._db.execute(f"PRAGMA {name}").fetchone()[0]
+            name: journal._file.db.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("synchronous", "journal_mode", "auto_vacuum")
         }
         assert pragmas == {"synchronous": 2, "journal_mode": "wal", "auto_vacuum": 2}
@@ -465,14 +465,14 @@ class TestDamage:
 
     def test_full_disk(self, journal: Journal) -> None:
         """A full disk is told as such, keeps nothing by halves, and the same batch goes in when there is room."""
-        pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
-        journal._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+        pages = journal._file.db.execute("PRAGMA page_count").fetchone()[0]
+        journal._file.db.execute(f"PRAGMA max_page_count = {pages + 2}")
         batch = [entry(n, pad="x" * 1000) for n in range(50)]
         with pytest.raises(JournalError, match="the disk is full") as caught:
             journal.append(batch, b"1", NOW)
         assert not isinstance(caught.value, JournalDamaged)
         assert (list(journal.entries()), journal.checkpoint()) == ([], None)
-        journal._db.execute("PRAGMA max_page_count = 1000000")
+        journal._file.db.execute("PRAGMA max_page_count = 1000000")
         assert journal.append(batch, b"1", NOW) == 50
 
     def test_after_close(self, journal: Journal) -> None:
@@ -531,7 +531,7 @@ class TestOutbox:
         with Journal.open(path, owner=True) as journal:
             journal.append([entry(n, pad="x" * 1000) for n in range(5000)], None, NOW)
             journal.settle([(seq, "shipped", None) for seq in range(1, 4991)], 1)
-            size = journal._db.execute("PRAGMA page_count").fetchone()[0] * 4096
+            size = journal._file.db.execute("PRAGMA page_count").fetchone()[0] * 4096
             assert journal.prune(2) == 4990
         assert path.stat().st_size < size / 10
 
@@ -553,7 +553,7 @@ class TestOutbox:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
         with Journal.open(path, owner=True) as journal:
-            monkeypatch.setattr("tap.adapters.journal.outbox.sync_directory", fails_twice)
+            monkeypatch.setattr("tap.adapters.journal.file.sync_directory", fails_twice)
             for _ in range(2):
                 with pytest.raises(JournalError, match="Input/output error"):
                     journal.append([entry(1)], None, NOW)
@@ -632,10 +632,10 @@ class TestReading:
     def test_plans(self, big: Journal) -> None:
         """What a service asks again and again touches neither shipped entries nor a temporary table."""
         seen: list[str] = []
-        big._db.set_trace_callback(seen.append)
+        big._file.db.set_trace_callback(seen.append)
         big.pending(100), big.depth(), big.counts(), list(big.sessions("a/")), list(big.entries(state="dead"))
-        big._db.set_trace_callback(None)
-        plans = [row[3] for sql in seen for row in big._db.execute("EXPLAIN QUERY PLAN " + sql)]
+        big._file.db.set_trace_callback(None)
+        plans = [row[3] for sql in seen for row in big._file.db.execute("EXPLAIN QUERY PLAN " + sql)]
         scans = {plan for plan in plans if plan.startswith("SCAN")}
         assert scans == {
             "SCAN tally",
@@ -718,8 +718,8 @@ class TestWriter:
     def test_disk_full(self, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
         """On a full disk nothing is dropped: the writer says so, tries again, and keeps all once there is room."""
         monkeypatch.setattr(JournalWriter, "_FIRST_DELAY_S", 0.01)
-        pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
-        journal._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+        pages = journal._file.db.execute("PRAGMA page_count").fetchone()[0]
+        journal._file.db.execute(f"PRAGMA max_page_count = {pages + 2}")
         writer = JournalWriter(journal)
         refused = threading.Event()
         append = journal.append
@@ -740,7 +740,7 @@ class TestWriter:
         writer.submit([entry(50)], b"50")
         assert "the disk is full" in (writer.failing or "")
         assert writer.waiting > 0
-        room = journal._db.execute("PRAGMA max_page_count = 1000000")
+        room = journal._file.db.execute("PRAGMA max_page_count = 1000000")
         room.close()
         assert writer.stop(10)
         assert [kept.entry.key for kept in journal.entries()] == [entry(n).key for n in range(51)]

@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tap.adapters.journal import Journal, outbox, schema
+from tap.adapters.journal import Journal, file, schema
 from tap.adapters.journal.batch import known_among
 from tap.adapters.journal.rows import row_of
 from tap.core.model import Entry
@@ -45,13 +45,13 @@ class TestStatements:
     @pytest.mark.parametrize(("rows", "statements"), [(1, 5), (16, 5), (100, 9), (1_000, 37)])
     def test_few_for_many(self, journal: Journal, rows: int, statements: int) -> None:
         """A batch is a transaction, a look whether the session was repaired, and two statements for 64 rows."""
-        with traced(journal._db) as seen:
+        with traced(journal._file.db) as seen:
             assert journal.append([entry(n) for n in range(rows)], None, NOW) == rows
         assert len(seen) == statements
 
     def test_a_checkpoint_is_two(self, journal: Journal) -> None:
         """The state and its digest; nothing is looked up where no entry comes with it."""
-        with traced(journal._db) as seen:
+        with traced(journal._file.db) as seen:
             journal.append([], b"{}", NOW)
         assert [sql.split()[0] for sql in seen] == ["BEGIN", "INSERT", "INSERT", "COMMIT"]
 
@@ -61,8 +61,8 @@ class TestStatements:
         numbers = count()
         for rows in range(1, 200):
             batch = [row_of(entry(next(numbers)), NOW) for _ in range(rows)]
-            with traced(journal._db) as seen:
-                known_among(journal._db, batch)
+            with traced(journal._file.db) as seen:
+                known_among(journal._file.db, batch)
             texts |= {re.sub(r"'(?:[^']|'')*'|\d+", "?", sql) for sql in seen}
         assert len(texts) <= 20
 
@@ -122,14 +122,14 @@ class TestPlans:
             looks.append(lambda: db.set_trace_callback(None))
             return db
 
-        monkeypatch.setattr(outbox, "connect", connect)
+        monkeypatch.setattr(file, "connect", connect)
         journal.close()
         with Journal.open(journal.path, owner=True) as again:
             _everything(again)
             looks[0]()
             asked = [sql for sql in made if re.match(r"(SELECT|WITH|UPDATE|DELETE|INSERT)", sql.strip())]
             assert len(asked) > 25
-            plans = {sql: [row[3] for row in again._db.execute("EXPLAIN QUERY PLAN " + sql)] for sql in asked}
+            plans = {sql: [row[3] for row in again._file.db.execute("EXPLAIN QUERY PLAN " + sql)] for sql in asked}
         # Small tables; and the oldest of what may go, in the order of its index, up to a LIMIT.
         small = re.compile(r"SCAN (tally|checkpoint|meta|given|.*CONSTANT ROW|entries USING INDEX entries_to_prune)")
         bad = {
@@ -159,7 +159,7 @@ class TestCheckpoint:
     def test_only_what_changed_is_written(self, path: Path, journal: Journal) -> None:
         """A state of 300 KB of which the end changed costs as few pages as a small one."""
         log = path.with_name("journal.db-wal")
-        journal._db.execute("PRAGMA wal_autocheckpoint = 0")
+        journal._file.db.execute("PRAGMA wal_autocheckpoint = 0")
 
         def pages(checkpoint: bytes) -> int:
             before = log.stat().st_size

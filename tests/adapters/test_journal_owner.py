@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tap.adapters.journal import Journal, JournalWriter, schema
+from tap.adapters.journal import lock as locks
 from tap.core.errors import JournalBusy, JournalDamaged, JournalError
 from tests.adapters.test_journal import HOLD, NOW, end, entry, garbage, keys, process, sqlite
 
@@ -31,7 +32,7 @@ def journal(path: Path) -> Iterator[Journal]:
 
 def without_directories(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a filesystem on which no directory can be locked, or beside a tap that does not know of it."""
-    monkeypatch.setattr(schema, "_locked_directory", lambda _: -1)
+    monkeypatch.setattr(locks, "_locked_directory", lambda _: -1)
 
 
 class TestLock:
@@ -167,12 +168,12 @@ class TestBegunAnew:
         def fails(connection: sqlite3.Connection, path: Path, **options: Any) -> None:
             raise JournalDamaged("is damaged", where=str(path))
 
-        monkeypatch.setattr("tap.adapters.journal.outbox.prepare", fails)
+        monkeypatch.setattr("tap.adapters.journal.file.prepare", fails)
         with pytest.raises(JournalDamaged):
             Journal.open(filled, owner=True)
         assert len(list(filled.parent.glob("journal.damaged-*.db"))) == 1
         assert len(list(filled.parent.glob("*.db"))) == 2
-        monkeypatch.setattr("tap.adapters.journal.outbox.prepare", prepare)
+        monkeypatch.setattr("tap.adapters.journal.file.prepare", prepare)
         with Journal.open(filled, owner=True) as journal:
             assert journal.append([entry(1)], None, NOW) == 1
             assert not journal.moved_aside

@@ -32,7 +32,7 @@ class TestOlder:
     def test_older(self, old: Path) -> None:
         """A journal of version 1 is brought up to this one, with all that it holds, and goes on from there."""
         with Journal.open(old, owner=True) as journal:
-            assert journal._all("PRAGMA user_version") == [(2,)]
+            assert journal._file.all("PRAGMA user_version") == [(2,)]
             kept = list(journal.entries())
             assert [(one.seq, one.state, one.reason, one.entry.revision) for one in kept] == OLD_ROWS
             assert [one.entry.op for one in kept] == ["session", "camera", "event", "still", "session", "event"]
@@ -119,7 +119,7 @@ class TestWriter:
         """Damage that shows only as the ledger's side asks is moved aside too, and the asker is answered."""
         journal.append([entry(n) for n in range(1, 40)], b"1", NOW)
         writer = JournalWriter(journal)
-        writer.run_in_writer(lambda journal: journal._db.execute("UPDATE entries SET fields = 'torn'")).result(300)
+        writer.run_in_writer(lambda journal: journal._file.db.execute("UPDATE entries SET fields = 'torn'")).result(300)
         assert writer.run_in_writer(lambda journal: journal.pending(10)).result(300) == []
         writer.submit([entry(50)], b"2")
         assert [kept.seq for kept in writer.run_in_writer(lambda journal: journal.pending(10)).result(300)] == [40]

@@ -112,15 +112,15 @@ def test_a_journal_that_keeps_nothing_is_not_the_entries_fault(
 def test_a_full_disk_is_not_either(path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the batch has such an entry: nothing is told apart until there is room."""
     monkeypatch.setattr(JournalWriter, "_FIRST_DELAY_S", 0.01)
-    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
-    journal._db.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+    pages = journal._file.db.execute("PRAGMA page_count").fetchone()[0]
+    journal._file.db.execute(f"PRAGMA max_page_count = {pages}").fetchall()
     writer = JournalWriter(journal)
     bad = Entry("v/1/x", "session", "v/1", 10**19, {})
     writer.submit([*[entry(number, pad="x" * 2_000) for number in range(50)], bad], b"1")
     while writer.failing is None or "full" not in writer.failing:
         threading.Event().wait(0.005)
     assert writer.waiting == 51
-    room = journal._db.execute("PRAGMA max_page_count = 1000000")
+    room = journal._file.db.execute("PRAGMA max_page_count = 1000000")
     room.close()
     assert writer.stop(30)
     assert keys(journal.entries()) == [f"v/1/event/{number}" for number in range(50)]

@@ -186,7 +186,7 @@ class _Life:
             service.flight._stopping.set()
             service._changes.silent = True
             service._settle = lambda: True
-            service.journal._release()
+            service.journal._file.release()
             _hang_up()
         for task in [self._task, *lives.pop(self._number, ())]:
             task.cancel()

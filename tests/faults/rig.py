@@ -160,7 +160,7 @@ def _hasten(factor: float, least_deadline_s: float) -> None:
 
 
 def _slow_disk(seconds: float) -> None:
-    journal = importlib.import_module("tap.adapters.journal.outbox")
+    journal = importlib.import_module("tap.adapters.journal.file")
     transaction, sync, data_sync = journal.transaction, os.fsync, os.fdatasync
 
     @contextmanager

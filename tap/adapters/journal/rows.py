@@ -1,19 +1,14 @@
-"""Rows: an entry as SQLite stores it and gives it back, and the tap's id."""
+"""Rows: an entry as SQLite stores it and gives it back."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
 import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from tap.adapters.private import open_private, sync_directory
-from tap.core.errors import JournalError
 from tap.core.model import Entry
 
 __all__ = [
@@ -26,19 +21,16 @@ __all__ = [
     "State",
     "digest_of",
     "fields_of",
-    "keep_tap_id",
     "kept_object",
     "kept_of",
     "raised",
     "row_of",
     "sealed",
-    "tap_id_in",
 ]
 
 State: TypeAlias = Literal["pending", "shipped", "dead"]
 """Waiting for the ledger, taken by it, or set aside because it will never be taken."""
 
-_TAP_ID = re.compile(r"[0-9a-f]{12}")
 
 # The index is named: without statistics SQLite may take the session's, and read a whole shoot for each new entry.
 KNOWN = """
@@ -143,26 +135,3 @@ def kept_of(row: tuple[Any, ...]) -> Kept:
     entry = Entry(key, op, session_key, version, fields_of(text), revision, retracted)
     # When it was committed is not what was kept: the entry is whole without it.
     return Kept(seq, entry, state, reason, committed_at if type(committed_at) is int else 0)
-
-
-def tap_id_in(file: Path) -> str | None:
-    try:
-        text = file.read_text(errors="replace").strip()
-    except OSError:
-        return None
-    return text if _TAP_ID.fullmatch(text) else None
-
-
-def keep_tap_id(file: Path, tap_id: str) -> None:
-    new = file.with_name(file.name + ".new")
-    try:
-        descriptor = open_private(new, os.O_WRONLY | os.O_TRUNC)
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(tap_id + "\n")
-            stream.flush()
-            os.fsync(descriptor)
-        new.replace(file)
-        sync_directory(file.parent)
-    except OSError as error:
-        hint = "give the tap's user the right to write the state directory"
-        raise JournalError(f"cannot be written: {error.strerror}", where=str(file), hint=hint) from None

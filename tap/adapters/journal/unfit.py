@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tap.adapters.journal.batch import insert_new
+from tap.adapters.journal.errors import Unfit, errors_in_words
 from tap.adapters.journal.rows import row_of
-from tap.adapters.journal.schema import Unfit, errors_in_words
 from tap.adapters.private import open_private
 from tap.core.errors import JournalError
 from tap.core.model import Entry

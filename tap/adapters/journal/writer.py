@@ -8,18 +8,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from tap.adapters.journal.schema import Unfit
+from tap.adapters.journal.errors import Unfit
+from tap.adapters.journal.outbox import Journal
 from tap.adapters.journal.unfit import aside_of, keep_aside, line_of
 from tap.core.errors import JournalDamaged, JournalError
 from tap.core.machine.memory import Checkpoint
 from tap.core.model import Entry
-
-if TYPE_CHECKING:
-    from tap.adapters.journal import Journal
 
 __all__ = ["JournalWriter"]
 

@@ -99,7 +99,7 @@ def play(folder: Path, mark: Callable[[Mark, int], None]) -> Played:
     for last, pages in ((9, 24), (16, 60), (_BATCHES, 400)):
         journal = _open(state / "journal.db", played)
         with suppress(JournalError):
-            journal._all(f"PRAGMA wal_autocheckpoint = {pages}")
+            journal._file.all(f"PRAGMA wal_autocheckpoint = {pages}")
         mark(Mark.AGAIN, first)
         mark(Mark.TAP, int(_patiently(journal.tap_id, played), 16) % 2**31)
         _live(journal, range(first, last + 1), recorder, played, mark)
