@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection, Mapping, Set
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,89 @@ def test_a_wrong_import_is_found(copy: Path, module: str, line: str) -> None:
 def test_every_folder_of_the_package_is_one_that_the_design_knows() -> None:
     folders = {path.name for path in (ROOT / "tap").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders == {"cli", "core", "adapters", "history", "service", "rehearsal"}
+
+
+# ---------------------------------------------------------------------------------------------- circles
+
+FREE_OF_CIRCLES = ("tap.adapters", "tap.core")
+"""Where no file may import one that imports it, however long the way round, imports for types only included."""
+
+
+def modules_of(package: Path) -> dict[str, Path]:
+    """The files of a package by the name that they are imported by."""
+    found = {}
+    for path in package.rglob("*.py"):
+        parts = path.relative_to(package.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports_of(name: str, path: Path, known: Collection[str]) -> set[str]:
+    """The files of the package that this one imports, wherever in it the import stands.
+
+    A package's own face is imported only by who takes a name from it, not by who passes through it to a file inside.
+    """
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            inside = {f"{module}.{alias.name}" for alias in node.names}
+            found |= inside & set(known)
+            if inside - set(known):
+                found.add(module)
+    return found & set(known) - {name}
+
+
+def circles_in(imports: Mapping[str, Set[str]]) -> list[list[str]]:
+    """The groups of files that all lead to each other."""
+    reached = {name: reached_from(name, imports) for name in imports}
+    groups = {frozenset(other for other in reached[name] if name in reached[other]) for name in imports}
+    return sorted(sorted(group) for group in groups if group)
+
+
+def reached_from(name: str, imports: Mapping[str, Set[str]]) -> set[str]:
+    """All files that a file imports, and those that they import, and so on; itself where it stands in a circle."""
+    found: set[str] = set()
+    ahead = [name]
+    while ahead:
+        new = imports[ahead.pop()] - found
+        found |= new
+        ahead += new
+    return found
+
+
+def circles_of(package: Path) -> list[list[str]]:
+    """The circles of a package that touch what has to be free of them."""
+    known = modules_of(package)
+    circles = circles_in({name: imports_of(name, path, known) for name, path in known.items()})
+    return [
+        circle
+        for circle in circles
+        if any(f"{name}.".startswith(f"{free}.") for name in circle for free in FREE_OF_CIRCLES)
+    ]
+
+
+def test_no_file_imports_one_that_imports_it() -> None:
+    assert circles_of(ROOT / "tap") == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("adapters/journal/rows.py", "from tap.adapters.journal.outbox import Journal"),
+        ("adapters/journal/file.py", "from tap.adapters.journal import writer"),
+        ("adapters/names.py", "import tap.adapters.ledger"),
+        ("core/model.py", "from .codec import entry_json"),
+        ("core/model.py", "if TYPE_CHECKING:\n    from tap.core.codec import entry_json"),
+        ("core/model.py", "def late() -> None:\n    from tap.core.codec import entry_json"),
+    ],
+)
+def test_a_circle_is_found(copy: Path, module: str, line: str) -> None:
+    """Imports for types only, and those inside a function, lead round as well."""
+    with (copy / "tap" / module).open("a") as file:
+        file.write(f"\n{line}\n")
+    assert any(f"tap.{module[:-3].replace('/', '.')}" in circle for circle in circles_of(copy / "tap"))

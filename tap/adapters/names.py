@@ -1,4 +1,4 @@
-"""Host names, looked up on threads that nobody waits for.
+"""Host names: looked up on threads that nobody waits for, and told whether they are this machine.
 
 A look-up without a network takes as long as it likes, and the threads of an event loop are joined at the end of the
 process: SIGTERM would wait for it.
@@ -7,13 +7,21 @@ process: SIGTERM would wait for it.
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
-__all__ = ["look_up"]
+__all__ = ["is_loopback", "look_up"]
+
+_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as it stands in a URL or a setting (no brackets), can only be this machine. No look-up."""
+    return _LOOPBACK.fullmatch(host.lower()) is not None
 
 
 async def look_up(host: str, port: int, family: int = 0) -> list[Any]:

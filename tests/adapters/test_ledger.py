@@ -26,7 +26,7 @@ from tap.adapters.ledger import (
     LedgerRefused,
     disposition,
 )
-from tap.adapters.ledger.client import _by_status, _in_words, _seconds
+from tap.adapters.ledger.errors import by_status, in_words, seconds_asked
 from tap.core.errors import LedgerError
 from tap.core.model import Entry
 from tap.history.timeline import timeline_of
@@ -96,7 +96,7 @@ def test_one_table_decides(error: LedgerError, attempt: int, entries: int, expec
 )
 def test_every_status_has_a_meaning(code: int, expected: Disposition, kind: type[LedgerError]) -> None:
     """A status is a loss for now, a matter of the batch, or something to mend."""
-    error = _by_status(code, "", None, AT)
+    error = by_status(code, "", None, AT)
     assert type(error) is kind
     assert disposition(error) is expected
     assert str(code) in str(error)
@@ -118,7 +118,7 @@ def test_every_status_has_a_meaning(code: int, expected: Disposition, kind: type
 )
 def test_retry_after_is_read_in_both_of_its_forms(asked: str | None, seconds: float | None) -> None:
     """Seconds or a date; what says neither says nothing."""
-    assert _seconds(asked, datetime(2026, 1, 1, tzinfo=UTC)) == seconds
+    assert seconds_asked(asked, datetime(2026, 1, 1, tzinfo=UTC)) == seconds
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_retry_after_is_read_in_both_of_its_forms(asked: str | None, seconds: fl
 )
 def test_a_connection_that_fails_is_told_in_words(error: Exception, words: str) -> None:
     """In our own words: those of libraries may hold anything."""
-    said = _in_words(error)
+    said = in_words(error)
     assert words in said
     assert SECRET not in said
 
@@ -305,7 +305,7 @@ def test_a_name_that_is_never_found_holds_nobody_up() -> None:
 def test_a_venue_without_convex_never_loads_it() -> None:
     """Importing the adapter imports neither library; using them leaves stdout to those it belongs to."""
     code = (
-        "import sys, tap.adapters.ledger.client as ledger\n"
+        "import sys, tap.adapters.ledger.connection as ledger\n"
         "assert not {'convex', '_convex', 'aiohttp'} & set(sys.modules)\n"
         "import _convex\n"
         "_convex.init_logging = lambda: print('a logger that writes to stdout')\n"

@@ -533,7 +533,7 @@ def test_a_bug_in_here_ends_neither_the_recording_nor_the_publishing(tmp_path: P
 
     async def body() -> None:
         async with stubbed() as (stub, url):
-            with patch("tap.adapters.ledger.client._pack", side_effect=[KeyError(SECRET), KeyError(SECRET)]):
+            with patch("tap.adapters.ledger.client.pack", side_effect=[KeyError(SECRET), KeyError(SECRET)]):
                 venue = Venue(tmp_path / "journal.db", Ledger(url, KEY))
                 venue.submit(event(1))
                 venue.start()

@@ -5,22 +5,10 @@ A line in here may touch the network towards Convex. Others import what stands i
 
 from __future__ import annotations
 
-from tap.adapters.ledger.client import (
-    MAX_BYTES,
-    MAX_ENTRIES,
-    REFUSES_ALL,
-    Answer,
-    Changed,
-    Disposition,
-    Ledger,
-    LedgerAway,
-    LedgerRefused,
-    Outcome,
-    Ping,
-    Secret,
-    disposition,
-    refused,
-)
+from tap.adapters.ledger.answers import Answer, Changed, Outcome, Ping, Secret
+from tap.adapters.ledger.client import Ledger
+from tap.adapters.ledger.errors import REFUSES_ALL, Disposition, LedgerAway, LedgerRefused, disposition, refused
+from tap.adapters.ledger.values import MAX_BYTES, MAX_ENTRIES
 
 __all__ = [
     "MAX_BYTES",
