@@ -272,7 +272,7 @@ def test_a_history_of_a_thousand_sessions_and_a_million_events_stays_quick(tmp_p
             steps += 1
 
         # Steps of the database's own machine, a thousand at a time; each row that is read costs some.
-        history._journal._db.set_progress_handler(step, 1_000)  # type: ignore[attr-defined]
+        history._journal._file.db.set_progress_handler(step, 1_000)  # type: ignore[attr-defined]
         for name, question in questions.items():
             steps = 0
             took[name] = (question(), steps)
