@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 SEEDS ?= 1
 
-.PHONY: audit bench bench-quick bench-node browser-node help mutants venue-env venv demo evidence scale screenshots ledger test test-all test-python test-slow test-obs test-convex faults lint format pins clean
+.PHONY: audit bench bench-quick bench-node browser-node help mutants venue-env venv demo evidence scale screenshots ledger minutes test test-all test-python test-slow test-obs test-convex faults lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,20 +87,23 @@ $(PACKAGES): convex/package.json convex/package-lock.json
 CONVEX := $(if $(wildcard convex/package.json),test-convex)
 
 # pytest comes last, so that its closing lines close the output.
-test: lint $(CONVEX) test-obs test-python  ## What CI runs: lint, types, imports, tests with branch coverage
+test: lint $(CONVEX) test-python  ## What every change has to pass: lint, types, imports, tests with branch coverage
 
 test-python: $(READY) ledger browser-node
 	@rm -f .coverage .coverage.*
-	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) --cov --cov-report=term
+	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) --minutes test --cov --cov-report=term
 
-test-all: test test-slow  ## All tests, the long ones too
+test-all: test test-obs test-slow  ## All tests, the long ones too; what CI runs
 
-test-slow: $(READY) ledger  ## The long tests: hundreds of seeds, many kills
-	$(PYTEST) -m slow -n $(WORKERS)
+test-slow: $(READY) ledger browser-node  ## The long tests: systemd, a browser, thousands of worlds, many kills, installations
+	$(PYTEST) -m "slow and not obs" -n $(WORKERS) --minutes slow
+
+minutes: $(READY)  ## How long each part of the tests took, from make test-all, into docs/testing.md
+	@$(BIN)/python -m tests.minutes
 
 # One at a time: a machine that is busy with other tests makes OBS late. Where OBS is missing it says so, and is skipped.
 test-obs: $(READY) ledger  ## A shoot on a real OBS under Xvfb, judged by its own video (SEEDS=1,2,3 for others)
-	OBS_SEEDS=$(SEEDS) $(PYTEST) -m obs tests/obs
+	OBS_SEEDS=$(SEEDS) $(PYTEST) -m obs --minutes obs tests/obs
 
 # MUTANTS='tap/service --seed 2 --count 50' for another folder, seed or number.
 MUTANTS ?= tap/core --seed 1 --count 150 --least 90
@@ -174,5 +177,5 @@ pins: $(READY)  ## Compiles requirements*.txt again from pyproject.toml, with ha
 	$(PINNED) --upgrade --group build -c requirements-dev.txt -o requirements-build.txt
 
 clean:  ## Removes what the other targets made
-	rm -rf .venv .demo .bench bench/node/node_modules convex/node_modules tests/browser/node/node_modules .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf .venv .demo .bench .minutes bench/node/node_modules convex/node_modules tests/browser/node/node_modules .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	find . -name __pycache__ -not -path '*/node_modules/*' -prune -exec rm -rf {} +

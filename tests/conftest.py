@@ -1,4 +1,4 @@
-"""What all tests share: no test fails because the machine is busy.
+"""What all tests share: no test fails because the machine is busy, and how long each part takes is counted.
 
 How long a test may hang before it is ended is set in ``pyproject.toml``; how long an example of hypothesis may take is
 nobody's business.
@@ -6,7 +6,30 @@ nobody's business.
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.minutes import Minutes, part_of
+
+LONG = ("browser", "packaging", "systemd")
+"""Folders whose tests start a machine, a browser or an installation: slow, but for those that are marked ``quick``."""
 
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--minutes", metavar="NAME", help="keep how long each part took, as .minutes/NAME.json")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if part_of(item.nodeid) in LONG and item.get_closest_marker("quick") is None:
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    name = config.getoption("--minutes")
+    if name is not None:
+        config.pluginmanager.register(Minutes(name))

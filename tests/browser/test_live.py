@@ -409,6 +409,7 @@ def test_a_new_session_closes_the_card_of_the_last_one(play: Stage, opened: Call
     expect(page.locator("#air.live")).to_be_visible()
 
 
+@pytest.mark.quick
 def test_hostile_names_on_card_lanes_and_tally_are_only_names(play: Stage, opened: Callable[..., Page]) -> None:
     after(play)
     (card,) = play.cards.values()
@@ -466,6 +467,7 @@ def test_a_clock_that_is_set_moves_what_is_drawn_with_it(play: Stage, opened: Ca
 # ---------------------------------------------------------------------------------------------- tally
 
 
+@pytest.mark.quick
 def test_a_tally_is_red_while_its_camera_is_on_air_and_dark_else(play: Stage, opened: Callable[..., Page]) -> None:
     page = opened(play, "/tally?camera=c0", width=360)
     expect(page.locator("body.on")).to_be_visible()

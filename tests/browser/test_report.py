@@ -103,6 +103,7 @@ def at(shown: Page, row: str, second: float) -> tuple[float, float]:
     return stage["x"] + stage["width"] * second / 100, label["y"] + label["height"] / 2
 
 
+@pytest.mark.quick
 def test_opening_it_loads_nothing(context: BrowserContext, opened: Callable[..., Page]) -> None:
     asked: list[str] = []
     context.on("request", lambda request: asked.append(request.url))
@@ -113,6 +114,7 @@ def test_opening_it_loads_nothing(context: BrowserContext, opened: Callable[...,
     assert [url for url in asked if not url.startswith("data:")] == [shown.url]
 
 
+@pytest.mark.quick
 def test_the_policy_stops_what_a_name_might_bring_in(opened: Callable[..., Page]) -> None:
     """Nothing that is not the page's own runs or is loaded, even where markup did get in."""
     shown = opened(evening(), strict=False)
@@ -163,6 +165,7 @@ def test_labels_stand_beside_their_lanes_and_not_on_each_other(width: int, opene
         assert stage["y"] <= after["y"] <= stage["y"] + stage["height"]
 
 
+@pytest.mark.quick
 def test_hovering_tells_what_is_there(opened: Callable[..., Page]) -> None:
     shown = opened(evening())
     tip = shown.locator("#tip")
@@ -364,28 +367,37 @@ def test_a_running_session_has_an_open_end(opened: Callable[..., Page]) -> None:
     shown.get_by_text("still running: as of").wait_for()
 
 
-def test_ten_thousand_cuts_are_drawn_within_a_second(opened: Callable[..., Page]) -> None:
-    """Each zoom from twelve hours to a second and back, from the click to the frame that shows it."""
+def test_ten_thousand_cuts_are_drawn_with_little_work(opened: Callable[..., Page]) -> None:
+    """Counted, not timed: what is put on paper for each zoom from twelve hours to a second and back.
+
+    A screen has some thousand places to draw at; so a view of all cuts takes hardly more strokes than one of a minute.
+    """
     rows = invented(minutes=720, cuts=14_000, cameras=12, stills=500, gaps=4)
     assert sum(row.fields.get("kind") == "cut" for row in rows) >= 10_000
-    times = sorted(opened(rows).evaluate(DRAWING))
-    assert len(times) > 15
-    assert times[-1] < 1000, times
-    assert times[len(times) // 2] < 300, times
+    strokes = opened(rows).evaluate(DRAWING)
+    assert len(strokes) > 15
+    assert min(strokes) > 0
+    assert max(strokes) < 15_000, strokes
 
 
 DRAWING = """
 async () => {
     const frame = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
-    const times = [];
+    const ink = CanvasRenderingContext2D.prototype;
+    let count = 0;
+    for (const name of ["fillRect", "strokeRect", "fill", "stroke", "fillText", "drawImage"]) {
+        const stroke = ink[name];
+        ink[name] = function (...where) { count += 1; return stroke.apply(this, where); };
+    }
+    const strokes = [];
     const presets = [...document.querySelectorAll("#presets button")];
     for (const button of [...presets, ...Array(10).fill(document.getElementById("zoom-in")), presets.at(-1)]) {
         await frame();
-        const start = performance.now();
+        count = 0;
         button.click();
         await frame();
-        times.push(performance.now() - start);
+        strokes.push(count);
     }
-    return times;
+    return strokes;
 }
 """

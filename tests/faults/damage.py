@@ -19,6 +19,7 @@ from tap.adapters.journal import Journal
 from tap.core.errors import JournalDamaged, JournalError
 from tap.core.merge import fold
 from tap.core.model import Entry
+from tests.faults import stage
 from tests.faults.desk import Desk
 from tests.faults.outcome import Outcome
 from tests.faults.rig import Rig
@@ -116,7 +117,7 @@ def _open_and_record(folder: Path, what: str, outcome: Outcome) -> None:
     outcome.promise(_name(_NEW) in there, f"{what}: nothing is recorded")
     outcome.promise(not problems, f"{what}: {problems[:2]}")
     took = time.monotonic() - since
-    outcome.promise(took < _WITHIN_S, f"{what}: recording went on after {took:.1f} s")
+    outcome.promise(took < _WITHIN_S * stage.TIMES_LATER, f"{what}: recording went on after {took:.1f} s")
 
 
 # ---------------------------------------------------------------------------------------------- overwritten
@@ -166,7 +167,7 @@ async def _record_again(folder: Path, what: str, before: Mapping[str, Entry], ou
                 return
             took = time.monotonic() - since
             outcome.recovered(took * 1000)
-            outcome.promise(took < _WITHIN_S, f"{what}: recording went on after {took:.1f} s")
+            outcome.promise(took < _WITHIN_S * stage.TIMES_LATER, f"{what}: recording went on after {took:.1f} s")
             outcome.promise(await tap.stop() == 0, f"{what}: it did not end in order: {tap.messages()[-3:]}")
     _compare(tap, what, before, outcome)
 
@@ -228,7 +229,7 @@ async def deleted(count: int, seed: int) -> Outcome:
                     await look_until(lambda: _holds(tap, said.cut_id), lambda: f"the next: {tap.messages()[-3:]}", 20)  # noqa: B023
                     took = time.monotonic() - since
                     outcome.recovered(took * 1000)
-                    outcome.promise(took < _WITHIN_S, f"recording went on after {took:.1f} s")
+                    outcome.promise(took < _WITHIN_S * stage.TIMES_LATER, f"recording went on after {took:.1f} s")
                 await shipped(tap)
                 outcome.promise(await tap.stop() == 0, f"it did not end in order: {tap.messages()[-3:]}")
             outcome.add(desk.judge(await rows_of(local.url, venue)))

@@ -10,6 +10,7 @@ import time
 from contextlib import ExitStack, suppress
 from functools import partial
 
+from tests.faults import stage
 from tests.faults.judge import Loss
 from tests.faults.link import Link, Relay
 from tests.faults.outcome import Outcome, together
@@ -37,7 +38,7 @@ async def _noticed(performance: Performance, since: float, patience: float) -> N
     """The tap says that it is cut off; within 40 s, by a tap as patient as in real life."""
     tap, outcome = performance.tap, performance.outcome
     before = tap.messages().count("not connected")
-    limit = _NOTICED_S / patience + _LATE_S
+    limit = (_NOTICED_S / patience + _LATE_S) * stage.TIMES_LATER
     with suppress(TimeoutError):
         await look_until(lambda: tap.messages().count("not connected") > before, "the tap to notice", 3 * limit)
     took = time.monotonic() - since

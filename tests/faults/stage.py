@@ -36,6 +36,8 @@ __all__ = ["House", "Performance", "Tap", "look_until", "perform", "rows_of", "w
 
 SLOWER = 1.0
 """How many times longer all that is waited for takes; in virtual time the tap's own waits are those of a venue."""
+TIMES_LATER = 1.0
+"""How many times later than at a venue something may come: a machine that runs other tests beside is none."""
 PATIENCE_S = 300.0
 """For whatever comes within a second on a machine with nothing else to do."""
 _ROWS_OF_A_HOUSE = 2_500

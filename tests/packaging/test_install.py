@@ -137,6 +137,7 @@ def test_a_file_that_is_another_is_refused(tmp_path: Path) -> None:
     assert "DO NOT MATCH THE HASHES" in done.stderr
 
 
+@pytest.mark.quick
 def test_every_pin_has_hashes_and_no_address() -> None:
     """In each of the files, and one version of each package in all of them."""
     pins: dict[str, set[str]] = {}
