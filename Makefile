@@ -164,7 +164,7 @@ format: $(READY)  ## Formats the code and fixes what ruff can fix
 	$(BIN)/ruff format .
 
 venue-env: $(READY)  ## Writes systemd/venue.env.example from the settings
-	@$(BIN)/python -m tap.service.venuefile >systemd/venue.env.example
+	@$(BIN)/python -m tap.service.venue.venuefile >systemd/venue.env.example
 
 # With the hashes of every file for Python 3.11 and newer; they contain no address of a registry.
 PINNED := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \

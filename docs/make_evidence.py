@@ -60,15 +60,15 @@ PARTS = (
     ("`convex/local/`", "the same functions served on this machine, for demos and tests: no Convex"),
     ("`tap/adapters/ledger/`", "Convex's HTTP API: deadlines, sorted errors, no key in any output"),
     (
-        "`tap/service/publish.py`",
+        "`tap/service/running/publishing/publisher.py`",
         "the journal's entries to the ledger, in order, for as long as it takes; a bad entry is rejected",
     ),
     (
-        "`tap/core/taken.py`, `tap/service/older.py`",
+        "`tap/core/taken.py`, `tap/service/running/publishing/older_deployment.py`",
         "an older deployment gets what it knows; the rest waits, and goes whole later",
     ),
     (
-        "`tap/service/check.py`, `forget.py`, `deliver.py`",
+        "`tap/service/tools/check.py`, `forget.py`, `deliver.py`",
         "what a person does: try everything, remove a shoot, write a tape",
     ),
     ("`tap/rehearsal/`", "a made-up shoot that knows its own truth, to compare the rows with"),

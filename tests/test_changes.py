@@ -20,8 +20,8 @@ from tap.adapters.ledger import Ledger, LedgerRefused
 from tap.cli import cli
 from tap.core.merge import Row, fold
 from tap.core.model import Entry
-from tap.service.choosing import Plan, split, undo
-from tap.service.making import make
+from tap.service.tools.session_editing import Plan, split, undo
+from tap.service.tools.session_making import make
 from tests.adapters.test_ledger import NOW, event, session
 from tests.contract.local import ADMIN, Local, key_of, local_ledger
 from tests.contract.stub import ABOUT, fails, says, stubbed

@@ -38,9 +38,9 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long a check waits for a server, and a replay between two tries, is what other tests are about."""
-    monkeypatch.setattr("tap.service.check._CONNECT_WITHIN_S", 0.5)
-    monkeypatch.setattr("tap.service.check._LISTEN_S", 0.1)
-    monkeypatch.setattr("tap.service.deliver._FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr("tap.service.tools.check._CONNECT_WITHIN_S", 0.5)
+    monkeypatch.setattr("tap.service.tools.check._LISTEN_S", 0.1)
+    monkeypatch.setattr("tap.service.tools.deliver._FIRST_DELAY_S", 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -307,7 +307,7 @@ def test_check_says_that_ledger_and_key_are_right(venue: Venue) -> None:
 
 
 def test_check_is_done_when_all_is_well(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tap.service.check._CONNECT_WITHIN_S", 60)  # somebody is there, in the end
+    monkeypatch.setattr("tap.service.tools.check._CONNECT_WITHIN_S", 60)  # somebody is there, in the end
     simulate = [sys.executable, "-m", "tap.cli", "simulate", "--length", "60", "--no-wait"]
     with subprocess.Popen(simulate, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

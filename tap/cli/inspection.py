@@ -71,7 +71,7 @@ def _record_all(
 ) -> None:
     """A tape of all that a server says, telemetry too."""
     from tap.adapters.dialects import load_dialect
-    from tap.service.recording import record_until_stopped
+    from tap.service.tools.record import record_until_stopped
 
     secrets = ("TAP_SERVER_TOKEN", "TAP_SERVER_TOKEN_FILE", "CREDENTIALS_DIRECTORY")
     token = read_settings(*secrets).server_token if with_token else None

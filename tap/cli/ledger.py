@@ -27,7 +27,7 @@ from tap.cli.shared import (
 
 if TYPE_CHECKING:
     from tap.adapters.ledger import Ledger
-    from tap.service.forget import Forgotten, Known
+    from tap.service.tools.forget import Forgotten, Known
 
 
 @cli.group("key")
@@ -45,7 +45,7 @@ def key_new(venues: tuple[str, ...], *, may: str, for_all: bool) -> None:
     An ingest key for a venue; with --may read or forget for several or all. Prints the key, and the command that tells
     it to a deployment: for dev, then for production. The key is saved nowhere.
     """
-    from tap.service.keys import ROTATION, new_key
+    from tap.service.tools.keys import ROTATION, new_key
 
     if for_all == bool(venues):
         raise click.UsageError("name the venues, or --all" if not venues else "the venues or --all, one of the two")
@@ -65,7 +65,7 @@ def key_ls() -> None:
 
     For dev, then for production. Keys are listed by the first 8 digits of their digest, with venues and rights.
     """
-    from tap.service.keys import commands
+    from tap.service.tools.keys import commands
 
     _tell_commands("list the keys", *commands(read_settings("TAP_CONVEX_MODULE").convex_module, "listKeys", {}))
 
@@ -77,7 +77,7 @@ def key_revoke(digits: str) -> None:
 
     For dev, then for production. DIGITS are the first 8 or more of its digest, as the list shows them; never the key.
     """
-    from tap.service.keys import commands
+    from tap.service.tools.keys import commands
 
     module = read_settings("TAP_CONVEX_MODULE").convex_module
     _tell_commands("revoke the key", *commands(module, "revokeKey", {"key": digits}))
@@ -103,8 +103,8 @@ def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
     """
     import asyncio
 
-    from tap.service.forget import admin_key, look_up
-    from tap.service.forget import forget as forget_session
+    from tap.service.tools.forget import admin_key, look_up
+    from tap.service.tools.forget import forget as forget_session
 
     settings = read_settings("TAP_STATE_DIR", "STATE_DIRECTORY", "TAP_DIALECT", *LEDGER_SETTINGS)
     if state_dir is not None:

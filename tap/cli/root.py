@@ -50,7 +50,7 @@ def cli(installed: str | None) -> None:
     A passive tap on multicam-server's control WebSocket. The service takes its settings from TAP_* variables.
     """
     if installed is not None:
-        from tap.service.unit import Places, venue_environment
+        from tap.service.venue.unit import Places, venue_environment
 
         given = venue_environment(Places(installed), os.environ)
         os.environ.clear()

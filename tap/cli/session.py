@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tap.adapters.journal import Journal
-    from tap.service.choosing import Plan
+    from tap.service.tools.session_editing import Plan
 
 
 @cli.group()
@@ -77,7 +77,7 @@ def session_make(
     With the cameras, cuts, holds, stills and gaps that the tapes show between two moments. Without a date: of today.
     """
     from tap.adapters.dialects import load_dialect
-    from tap.service.making import make
+    from tap.service.tools.session_making import make
 
     begins, ends = _moment(since, "--from"), _moment(until, "--to")
     settings = read_settings("TAP_STATE_DIR", "STATE_DIRECTORY", "TAP_DIALECT")
@@ -115,7 +115,7 @@ def session_split(
 
     The first keeps its key. A still goes where it was requested, even if it is uploaded later.
     """
-    from tap.service.choosing import split
+    from tap.service.tools.session_editing import split
 
     at, told = _moment(moment, "--at"), _given(names)
     _choose(
@@ -136,7 +136,7 @@ def session_merge(keys: tuple[str, ...], *, apply_it: bool, state_dir: Path | No
 
     It has the key and the title of the first by time. What lies between two of them becomes a gap.
     """
-    from tap.service.choosing import merge
+    from tap.service.tools.session_editing import merge
 
     _choose(
         lambda opened: merge(opened, keys, venue=_own_venue()),
@@ -157,7 +157,7 @@ def session_trim(
     key: str, since: str | None, until: str | None, *, apply_it: bool, state_dir: Path | None, as_json: bool
 ) -> None:
     """Cut off the beginning or the end of a session."""
-    from tap.service.choosing import trim
+    from tap.service.tools.session_editing import trim
 
     if since is None and until is None:
         raise click.UsageError("Missing option '--from' or '--to'")
@@ -180,7 +180,7 @@ def session_trim(
 @json_option
 def session_rename(key: str, *, apply_it: bool, state_dir: Path | None, as_json: bool, **names: str | None) -> None:
     """Give a session another title, or other notes."""
-    from tap.service.choosing import rename
+    from tap.service.tools.session_editing import rename
 
     told = _given(names)
     if not told:
@@ -203,7 +203,7 @@ def session_undo(key: str, *, apply_it: bool, state_dir: Path | None, as_json: b
 
     Once more takes back the one before it. 'session log KEY' shows them.
     """
-    from tap.service.choosing import undo
+    from tap.service.tools.session_editing import undo
 
     _choose(
         lambda opened: undo(opened, key, venue=_own_venue()), apply_it=apply_it, state_dir=state_dir, as_json=as_json
@@ -219,7 +219,7 @@ def session_log(key: str, *, state_dir: Path | None, as_json: bool) -> None:
     from msgspec import json
 
     from tap.history.terminal.session_changes import log_lines
-    from tap.service.choosing import log
+    from tap.service.tools.session_editing import log
 
     with opened_journal(state_dir) as opened:
         steps = log(opened, key)
@@ -245,7 +245,7 @@ def session_find(since: str, until: str | None, *, dialect: str | None, state_di
 
     from tap.adapters.dialects import load_dialect
     from tap.history.terminal.session_changes import found_lines
-    from tap.service.making import find
+    from tap.service.tools.session_making import find
 
     settings = read_settings("TAP_STATE_DIR", "STATE_DIRECTORY", "TAP_DIALECT")
     tapes = journal_path(state_dir).parent / settings.tapes_path.name
@@ -273,7 +273,7 @@ def _choose(plan: Callable[[Journal], Plan], *, apply_it: bool, state_dir: Path 
     from msgspec import json
 
     from tap.history.terminal.session_changes import picture_lines
-    from tap.service.choosing import carry_out
+    from tap.service.tools.session_editing import carry_out
 
     with _journal_of_tapes(state_dir, readonly=not apply_it) as opened:
         picture = carry_out(opened, lambda: plan(opened), apply=apply_it, by=_user(), now=now_ms)
@@ -295,7 +295,7 @@ def _journal_of_tapes(state_dir: Path | None, *, readonly: bool = True) -> Itera
     import tempfile
 
     from tap.adapters.journal import Journal
-    from tap.service.flight import segments
+    from tap.service.running.flight_recorder import segments
 
     path = journal_path(state_dir)
     if path.exists() or not segments(path.with_name("tapes")):
@@ -349,7 +349,7 @@ def _own_venue() -> str | None:
 
 def _venue_of_tapes(tapes: Path) -> str:
     """The venue that is meant: the environment's, else that of the tapes."""
-    from tap.service.chosentapes import venue_on
+    from tap.service.tools.chosen_tapes import venue_on
 
     return _own_venue() or venue_on(tapes) or read_settings("TAP_VENUE").venue
 

@@ -31,7 +31,7 @@ from tap.core.errors import TapError
 
 if TYPE_CHECKING:
     from tap.core.model import Entry
-    from tap.service.replay import Replay
+    from tap.service.tools.replay import Replay
 
 
 _REJECTED_SHOWN = 20
@@ -67,7 +67,7 @@ def replay(
     from tap.core.codec import entry_json
     from tap.history.formatting import counted
     from tap.history.terminal.lines import entry_line
-    from tap.service.replay import Replay, keep
+    from tap.service.tools.replay import Replay, keep
 
     def show(entry: Entry) -> None:
         if as_json:
@@ -96,7 +96,7 @@ def replay(
 def _deliver(entries: Iterable[Entry], show: Callable[[Entry], None]) -> bool:
     """Write entries to the ledger, and tell what it answered; whether it has all of them now."""
     from tap.core.taken import DEPLOY
-    from tap.service.deliver import deliver
+    from tap.service.tools.deliver import deliver
 
     delivered = with_ledger(lambda ledger: deliver(ledger, entries, show))
     rejected = delivered.rejected
@@ -159,8 +159,8 @@ def rederive(
 
     from tap.adapters.dialects import load_dialect
     from tap.history.formatting import counted, plain
-    from tap.service.rederive import lines
-    from tap.service.rederive import rederive as read_again
+    from tap.service.tools.rederive import lines
+    from tap.service.tools.rederive import rederive as read_again
 
     settings = read_settings("TAP_STATE_DIR", "STATE_DIRECTORY", "TAP_DIALECT")
     path = journal_path(state_dir)
@@ -211,7 +211,7 @@ def record(url: str, output: Path, *, force: bool, seconds: float | None, dialec
     from tap.adapters.dialects import load_dialect
     from tap.core.redact import redact_text
     from tap.history.formatting import counted
-    from tap.service.recording import record_until_stopped
+    from tap.service.tools.record import record_until_stopped
 
     secrets = ("TAP_SERVER_TOKEN", "TAP_SERVER_TOKEN_FILE", "CREDENTIALS_DIRECTORY")
     token = read_settings(*secrets).server_token if with_token else None

@@ -31,7 +31,7 @@ from tap.core.errors import SettingsInvalid
 
 if TYPE_CHECKING:
     from tap.core.status import Report
-    from tap.service.check import Finding
+    from tap.service.tools.check import Finding
 
 
 _STATUS_SETTINGS = (
@@ -54,7 +54,7 @@ def run() -> None:
     # Over what is being loaded, all of which stays, it would be a tenth of the time to start; the service begins it.
     gc.disable()
     from tap.service.config import load_settings
-    from tap.service.daemon import run as run_service
+    from tap.service.running.daemon import run as run_service
 
     try:
         settings = load_settings(os.environ)
@@ -92,9 +92,9 @@ def check(as_json: bool) -> None:
     """
     import asyncio
 
-    from tap.service.check import check as findings
-    from tap.service.check import wrong_settings
     from tap.service.config import load_settings
+    from tap.service.tools.check import check as findings
+    from tap.service.tools.check import wrong_settings
 
     try:
         settings = load_settings(os.environ)
@@ -139,7 +139,7 @@ def install(venue: str, *, only_print: bool, root: Path) -> None:
     Writes the unit, and the venue's environment file unless there is one; starts nothing. Run it again after each
     upgrade. Needs root.
     """
-    from tap.service.unit import Places, command_path, install, shown
+    from tap.service.venue.unit import Places, command_path, install, shown
 
     places, command = Places(venue, root.absolute()), command_path(sys.argv[0])
     if only_print:
@@ -155,7 +155,7 @@ def install(venue: str, *, only_print: bool, root: Path) -> None:
 @click.option("--root", type=PathName(file_okay=False), default="/", help="Remove below this folder instead of /.")
 def uninstall(venue: str, root: Path) -> None:
     """Stop a venue's service and remove it; its data stays. Needs root."""
-    from tap.service.unit import Places, uninstall
+    from tap.service.venue.unit import Places, uninstall
 
     print_lines(*uninstall(Places(venue, root.absolute())))
 
@@ -175,7 +175,7 @@ def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: boo
 
     from tap.history.terminal.console import stdout_console
     from tap.history.terminal.status_screen import status_lines, status_screen, watch_status
-    from tap.service.status import report, report_from
+    from tap.service.tools.status import report, report_from
 
     settings = read_settings(*_STATUS_SETTINGS)
     if state_dir is not None:

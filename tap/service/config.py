@@ -33,7 +33,7 @@ from tap.core.redact import redact_text
 from tap.core.taken import DEFAULT_MODULE
 from tap.service.envfile import EnvFile
 from tap.service.hours import hours_of
-from tap.service.keys import KeyFile, SecretFileInvalid, fits_header, read_secret
+from tap.service.secret_files import KeyFile, SecretFileInvalid, fits_header, read_secret
 
 __all__ = ["SettingDoc", "Settings", "load_settings", "make_state_dir", "setting_docs"]
 

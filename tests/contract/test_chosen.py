@@ -10,12 +10,12 @@ import pytest
 
 from tap.core.merge import fold
 from tap.core.model import Entry
-from tap.service.choosing import Plan, merge, rename, split, trim, undo
-from tap.service.deliver import deliver
+from tap.service.tools.deliver import deliver
+from tap.service.tools.session_editing import Plan, merge, rename, split, trim, undo
 from tests.contract.local import local_ledger
 from tests.contract.test_contract import _kept, run
 from tests.service.chosen import done, heard, tape_of
-from tests.service.test_choosing_seeds import over
+from tests.service.tools.test_session_editing_seeds import over
 
 
 def chosen(folder: Path, seed: int) -> list[list[Entry]]:

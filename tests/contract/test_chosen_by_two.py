@@ -18,8 +18,8 @@ from tap.core.model import Closed, Entry, Opened, Policy, SourceItem
 from tap.core.pipeline import Pipeline
 from tap.history.export import RATES
 from tap.history.report import page, report_of
-from tap.service.choosing import Plan, carry_out, merge, rename, split, trim, undo
-from tap.service.deliver import deliver
+from tap.service.tools.deliver import deliver
+from tap.service.tools.session_editing import Plan, carry_out, merge, rename, split, trim, undo
 from tests.contract.local import local_ledger
 from tests.contract.test_contract import _kept, run
 from tests.service.chosen import NOW, RIGHT, tape_of

@@ -27,7 +27,7 @@ from tests.contract.test_contract import (
     _session_keys,
     run,
 )
-from tests.service.test_publish import venue_at
+from tests.service.running.publishing.test_publisher import venue_at
 
 OWNERS = ("a", "b")
 

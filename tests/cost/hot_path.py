@@ -27,7 +27,7 @@ from tap.adapters.server.websockets_line import WebsocketsLine
 from tap.core.machine.memory import Checkpoint
 from tap.core.model import Entry, Frame, SourceItem, Stamp
 from tap.core.pipeline import Pipeline
-from tap.service import ingest
+from tap.service.running import ingest
 
 __all__ = ["Tap", "reads"]
 

@@ -20,10 +20,10 @@ from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.core.errors import JournalError
 from tap.rehearsal import simulator
-from tap.service import clocks
 from tap.service.config import load_settings, make_state_dir
-from tap.service.daemon import Service
 from tap.service.logs import configure_logs
+from tap.service.running import clock_trust as clocks
+from tap.service.running.daemon import Service
 from tests.faults import rig, seeds, stage
 from tests.faults.outcome import Outcome
 from tests.faults.virtual import TIME, Loop, Task, lives, real_time
@@ -258,7 +258,7 @@ def _move_in() -> None:
     put(clocks, "boot_id", lambda: "boot-1")
     put(clocks, "is_set_by_ntp", lambda: None)
     logging.getLogger("tap.rehearsal.server").setLevel(logging.WARNING)
-    for late in ("tap.service.publish", "tap.adapters.ledger"):
+    for late in ("tap.service.running.publishing.publisher", "tap.adapters.ledger"):
         importlib.import_module(late)  # whoever has no ledger does not load them
     for name, module in list(sys.modules.items()):
         if name.startswith(("tap.service.", "tap.adapters.")) and getattr(module, "time", None) is time:

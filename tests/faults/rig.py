@@ -26,7 +26,13 @@ from msgspec import Struct
 __all__ = ["Offset", "Rig", "begin", "put"]
 
 _CLONE_NEWNET = 0x40000000
-_PRELOADED = ["tests.faults.rig", "tap.cli", "tap.service.daemon", "tap.service.publish", "tap.adapters.ledger"]
+_PRELOADED = [
+    "tests.faults.rig",
+    "tap.cli",
+    "tap.service.running.daemon",
+    "tap.service.running.publishing.publisher",
+    "tap.adapters.ledger",
+]
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload([*_PRELOADED, "aiohttp", "uvloop"])
 
@@ -106,11 +112,11 @@ def _live(environ: dict[str, str], log: str, rig: Rig, offset: Offset | None, wo
         _set_clocks(offset)
     _hasten(rig.patience, rig.least_deadline_s)
     if rig.prune_every_s is not None:
-        put(importlib.import_module("tap.service.daemon"), "_PRUNE_EVERY_S", rig.prune_every_s)
-        put(importlib.import_module("tap.service.upkeep"), "_DAY_MS", rig.day_ms)
-        put(importlib.import_module("tap.service.flight"), "_SEGMENT_S", rig.prune_every_s)
+        put(importlib.import_module("tap.service.running.daemon"), "_PRUNE_EVERY_S", rig.prune_every_s)
+        put(importlib.import_module("tap.service.running.journal_pruner"), "_DAY_MS", rig.day_ms)
+        put(importlib.import_module("tap.service.running.flight_recorder"), "_SEGMENT_S", rig.prune_every_s)
     if rig.new_boots:
-        clocks = importlib.import_module("tap.service.clocks")
+        clocks = importlib.import_module("tap.service.running.clock_trust")
         put(clocks, "boot_id", lambda: f"boot-{os.getpid()}")
         put(clocks, "is_set_by_ntp", lambda: None)
     if rig.sync_ms:
@@ -149,7 +155,7 @@ def _hasten(factor: float, least_deadline_s: float) -> None:
         return
     socket = importlib.import_module("tap.adapters.server.socket")
     ledger = importlib.import_module("tap.adapters.ledger")
-    publish = importlib.import_module("tap.service.publish")
+    publish = importlib.import_module("tap.service.running.publishing.publisher")
     timing, pace = socket.Timing().faster(factor), publish.Pace().faster(factor)
     # A goodbye takes the time that it takes.
     timing = timing._replace(close_timeout=socket.Timing().close_timeout)

@@ -29,7 +29,7 @@ from tap.core.errors import HandshakeRefused
 from tap.core.model import Closed, Frame, Opened, Sent
 from tap.core.obs.handshake import ObsHandshake
 from tap.core.obs.messages import MASK
-from tap.service.recording import record
+from tap.service.tools.record import record
 from tests.adapters.test_socket import listening, run, server
 
 OBS = load_dialect("obs")

@@ -19,8 +19,8 @@ import pytest
 
 from tap.core.codec import entry_json
 from tap.core.model import Entry
-from tap.service.flight import segments
-from tap.service.replay import Replay
+from tap.service.running.flight_recorder import segments
+from tap.service.tools.replay import Replay
 from tests.obs.installed import current, debian, in_namespace, missing
 from tests.obs.judge import judge, takes_of
 from tests.obs.shoot import VENUE, Log, Tap

@@ -75,7 +75,7 @@ def test_the_wheel_holds_what_the_command_needs(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()
     for needed in ("systemd/multicam-tap@.service", "systemd/venue.env.example"):
-        assert f"tap/service/{needed}" in names
+        assert f"tap/service/venue/{needed}" in names
     assert "tap/core/dialects/multicam-1.toml" in names
     assert "tap/py.typed" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"tap", "multicam_tap"}

@@ -26,7 +26,7 @@ PATIENCE = 300.0
 RUN = """
 import os, sys
 from tap.service.config import load_settings
-from tap.service.daemon import run
+from tap.service.running.daemon import run
 os.umask(int(sys.argv[1], 8))
 sys.exit(run(load_settings(os.environ)))
 """

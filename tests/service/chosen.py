@@ -15,7 +15,7 @@ from tap.core.model import Policy
 from tap.core.pipeline import Pipeline
 from tap.rehearsal.performance import shoot_to_tape
 from tap.rehearsal.shoot import plan_shoot
-from tap.service.choosing import Picture, Plan, carry_out
+from tap.service.tools.session_editing import Picture, Plan, carry_out
 
 RIGHT = load_dialect("multicam/1")
 TAP = "0123456789ab"

@@ -19,7 +19,7 @@ from tap.core.pipeline import Pipeline
 from tap.rehearsal.performance import perform
 from tap.rehearsal.truth import Down, Heard, Up
 from tap.rehearsal.world import Shoot
-from tap.service.flight import FlightRecorder
+from tap.service.running.flight_recorder import FlightRecorder
 
 T0 = 1_795_000_000_000
 RIGHT = load_dialect("multicam/1")

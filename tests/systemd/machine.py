@@ -170,7 +170,7 @@ def _install(machine: Machine, wheel: Path) -> None:
     pth = machine.root / f"opt/multicam-tap/lib/{version}/site-packages/libraries.pth"
     pth.write_text("/opt/libraries\n")
     # Else every start would compile them anew: nobody but root may write beside them.
-    machine.run("/opt/multicam-tap/bin/python", "-c", "import tap.cli, tap.service.daemon")
+    machine.run("/opt/multicam-tap/bin/python", "-c", "import tap.cli, tap.service.running.daemon")
 
 
 def _python(machine: Machine) -> str:

@@ -15,13 +15,13 @@ from prometheus_client.registry import Collector
 
 from tap.core.kinds import KINDS
 from tap.core.standing import STANDINGS
-from tap.service.health import health
-from tap.service.meters import Histogram
 from tap.service.ops.now import bounded_types, version
+from tap.service.running.health import health
+from tap.service.running.meters import Histogram
 
 if TYPE_CHECKING:
-    from tap.service.daemon import Service
     from tap.service.ops.feed import Feed
+    from tap.service.running.daemon import Service
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 

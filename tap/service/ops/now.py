@@ -31,11 +31,11 @@ from tap.core.status import (
     SessionNow,
     Status,
 )
-from tap.service.health import health
-from tap.service.ops.board import shown, shown_id
+from tap.service.ops.session_board import shown, shown_id
+from tap.service.running.health import health
 
 if TYPE_CHECKING:
-    from tap.service.daemon import Service
+    from tap.service.running.daemon import Service
 
 __all__ = ["bounded_types", "now_of", "status_of", "version"]
 

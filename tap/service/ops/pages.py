@@ -23,20 +23,20 @@ from tap.adapters.journal import Journal
 from tap.core.kinds import KINDS
 from tap.core.palette import COLOURS, ink_on
 from tap.core.status import Health, SessionKept
-from tap.service.health import health
 from tap.service.logs import get_logger
-from tap.service.ops.aside import in_thread
-from tap.service.ops.door import Full
 from tap.service.ops.feed import Client, event
 from tap.service.ops.guard import HEADERS, REPORT_POLICY, Guard
 from tap.service.ops.metrics import CONTENT_TYPE, Metrics
 from tap.service.ops.now import status_of
-from tap.service.ops.workshop import MADE, NotMade, Workshop
-from tap.service.overview import sessions_in
+from tap.service.ops.pending_connection import Full
+from tap.service.ops.session_files import MADE, NotMade, Workshop
+from tap.service.running.health import health
+from tap.service.running.side_thread import in_thread
+from tap.service.session_overview import sessions_in
 
 if TYPE_CHECKING:
-    from tap.service.daemon import Service
-    from tap.service.ops.face import Face
+    from tap.service.ops.server import Face
+    from tap.service.running.daemon import Service
 
 __all__ = ["Pages"]
 

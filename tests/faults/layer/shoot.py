@@ -21,7 +21,7 @@ from tap.adapters.tape import TapeHeader
 from tap.core.errors import JournalError
 from tap.core.machine.memory import Checkpoint
 from tap.core.model import Entry, Frame, Stamp
-from tap.service import flight
+from tap.service.running import flight_recorder as flight
 
 __all__ = ["FORGOTTEN", "NOW", "Mark", "Played", "entries_of", "play", "state_of"]
 

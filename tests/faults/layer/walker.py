@@ -27,7 +27,7 @@ from tap.adapters.journal.writer import JournalWriter
 from tap.adapters.tape import TapeEmpty, TapeReader, read_tapes
 from tap.core.errors import JournalError, TapeInvalid
 from tap.core.model import Entry, Frame
-from tap.service import flight
+from tap.service.running import flight_recorder as flight
 from tests.faults.layer.diary import Disk, Kind, Record, read_diary
 from tests.faults.layer.shoot import FORGOTTEN, NOW, Mark, Played, entries_of, play, session_of, state_of
 

@@ -15,8 +15,8 @@ from tap.core.model import Entry
 from tap.core.status import Totals
 from tap.history.statistics import figures_of
 from tap.history.timeline import timeline_of
-from tap.service.ops.board import Board
-from tap.service.ops.sums import MOST_STEPS, Sums
+from tap.service.ops.session_board import Board
+from tap.service.ops.session_totals import MOST_STEPS, Sums
 from tests.history.shoots import invented
 from tests.history.test_timeline import T0, A, cut, event, gap, session
 

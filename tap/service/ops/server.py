@@ -1,0 +1,251 @@
+"""The ops face: one small web server on the service's own event loop, which only ever answers GET.
+
+Here is its address, and the news that it tells; what it answers is in ``pages``, which is loaded, with the web server,
+for the first who asks: a tap that nobody looks at does not pay for being looked at. It must never be in the recording's
+way: clients are few, the disk is read on a thread of its own, and an address that cannot be had costs an error in the
+log and another attempt, not the shoot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import importlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tap.adapters.journal import Journal
+from tap.core.model import Entry
+from tap.service.logs import get_logger
+from tap.service.ops.feed import Feed
+from tap.service.ops.now import now_of
+from tap.service.ops.pending_connection import Door, Full
+from tap.service.ops.session_board import Board
+from tap.service.running.aligned_sleep import pulse
+from tap.service.running.side_thread import in_thread
+
+if TYPE_CHECKING:
+    from tap.service.ops.pages import Pages
+    from tap.service.running.daemon import Service
+
+__all__ = ["Face"]
+
+_TICK_S = 1.0
+_RETRY_S = 5.0
+_TIDY_S = 60.0
+_MOST_CONNECTIONS = 64
+_RESTORED_TOGETHER = 100
+_BREATH_S = 0.005
+"""After a restart the running session is read again, so many entries at a time: the recording goes on beside it."""
+_ASK_WITHIN_S = 5.0
+
+_REPORT = "report it, with this line; recording goes on"
+
+_log = get_logger(__name__)
+
+
+class Face:
+    """Serves what there is to see of a service. ``run`` it as a task; it ends only by being cancelled."""
+
+    def __init__(self, service: Service) -> None:
+        settings = service.settings
+        address = settings.ops_address
+        assert address is not None  # noqa: S101 - else there is no face
+        self.address: tuple[str, int] | None = None
+        """Where it is served; None while it cannot be."""
+        self.served = asyncio.Event()
+        self.feed = Feed()
+        self.board = Board()
+        self._service = service
+        self._asked = address
+        self._pages: Pages | None = None
+        self._doors: list[Door] = []
+        """Connections that came before there were pages to show."""
+        self._loading: asyncio.Task[None] | None = None
+        self._early: list[Entry] | None = []
+        """Entries that came before the board was restored."""
+        self._pushing = False
+
+    def happened(self, entries: Sequence[Entry]) -> None:
+        """These entries were made. On the loop's thread; never raises."""
+        try:
+            if self._early is not None:
+                self._early += entries
+            self.feed.happened(self.board.take(entries))
+            self._push_soon()
+        except Exception:  # noqa: BLE001 - who looks on must not stop what is looked at
+            _log.exception("a bug of the tap: the live page missed something", next_step=_REPORT)
+
+    async def run(self) -> None:
+        """Serve for ever."""
+        # Of a service that was killed.
+        in_thread(lambda: shutil.rmtree(self._service.settings.made_path, ignore_errors=True))
+        tasks = [asyncio.create_task(body) for body in (self._restore(), self._tick(), self._tidy())]
+        try:
+            await self._serve()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------------------------------------ the address
+
+    async def _serve(self) -> None:
+        server = await self._listen()
+        self.address = server.sockets[0].getsockname()[:2]
+        self.served.set()
+        _log.info("the live page is served", url=_url(*self.address))
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            server.close()
+            if self._loading is not None:
+                self._loading.cancel()
+            for door in self._doors:
+                door.shut()
+            if self._pages is not None:
+                await self._pages.close()
+
+    async def _listen(self) -> asyncio.Server:
+        """Take the address, however long it takes; the log hears of a trouble once, and of its end."""
+        host, port = self._asked
+        told: str | None = None
+        while True:
+            try:
+                server = await asyncio.get_running_loop().create_server(self._connection, host, port, backlog=32)
+            except OSError as error:
+                why = _words(error)
+                if why != told:
+                    await self._tell_taken(error, why)
+                told = why
+                await asyncio.sleep(_RETRY_S)
+            else:
+                return server
+
+    async def _tell_taken(self, error: OSError, why: str) -> None:
+        host, port = self._asked
+        holder = await _holder(host, port) if error.errno == errno.EADDRINUSE else None
+        _log.error(
+            "health, metrics and the live page cannot be served; recording goes on",
+            address=f"{host}:{port}",
+            why=why,
+            held_by=holder,
+            next_step="give this venue a TAP_OPS_LISTEN of its own, or switch it off; it is tried again meanwhile",
+        )
+
+    # ------------------------------------------------------------------------------------------ who comes
+
+    def _connection(self) -> asyncio.Protocol:
+        """What answers a new connection."""
+        pages = self._pages
+        if pages is not None:
+            return pages.connection() if pages.room(_MOST_CONNECTIONS) else Full()
+        while len(self._doors) >= _MOST_CONNECTIONS:
+            self._doors.pop(0).shut()
+        if self._loading is None:
+            self._loading = asyncio.get_running_loop().create_task(self._load())
+        door = Door(self._doors.remove)
+        self._doors.append(door)
+        return door
+
+    async def _load(self) -> None:
+        """Load what answers, beside the recording, and let in who waits."""
+        try:
+            # On a thread: the loop has frames to read meanwhile.
+            module = await in_thread(lambda: importlib.import_module("tap.service.ops.pages"))
+            if module is not None:
+                pages: Pages = module.Pages(self._service, self)
+                await pages.open()
+                self._pages = pages
+        except Exception:  # noqa: BLE001 - the page's bug, not the recording's
+            _log.exception("a bug of the tap: its pages cannot be shown", next_step=_REPORT)
+        waiting, self._doors = self._doors, []
+        for door in waiting:
+            door.open(self._connection() if self._pages is not None else Full())
+        self._loading = None
+
+    # ------------------------------------------------------------------------------------------ news
+
+    async def _tick(self) -> None:
+        while True:
+            await pulse(_TICK_S)
+            self._push()
+
+    async def _tidy(self) -> None:
+        while True:
+            await pulse(_TIDY_S)
+            if self._pages is not None:
+                await self._pages.tidy()
+
+    def _push_soon(self) -> None:
+        """At once, but not for every entry of a burst."""
+        if not self._pushing and self.feed.clients:
+            self._pushing = True
+            asyncio.get_running_loop().call_later(0.05, self._push)
+
+    def _push(self) -> None:
+        self._pushing = False
+        try:
+            self.feed.happened(self.board.settle())
+            if self.feed.clients:
+                self.feed.now(now_of(self._service))
+        except Exception:  # noqa: BLE001 - who looks on must not stop what is looked at
+            _log.exception("a bug of the tap: the live page missed something", next_step=_REPORT)
+
+    async def _restore(self) -> None:
+        """After a restart within a session: what was before it, from the journal."""
+        session = self._service.pipeline.state.session
+        if session is not None and session.status == "live":
+            path, key = self._service.settings.journal_path, session.key
+            board = await in_thread(lambda: _before(path, key))
+            if board is not None:
+                board.take(self._early or [])
+                self.board = board
+        self._early = None
+
+
+def _before(path: Path, session: str) -> Board:
+    """The session as far as the journal has it. On a thread, gently."""
+    board = Board()
+    with Journal.open(path, readonly=True) as journal:
+        kept = journal.entries(session)
+        while some := [one.entry for one in islice(kept, _RESTORED_TOGETHER)]:
+            board.take(some)
+            time.sleep(_BREATH_S)
+    return board
+
+
+# ---------------------------------------------------------------------------------------------- small parts
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+
+
+def _words(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "the address is in use"
+    return error.strerror or str(error)
+
+
+async def _holder(host: str, port: int) -> str:
+    """Who has the address, where it tells."""
+    try:
+        async with asyncio.timeout(_ASK_WITHIN_S):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                answer = await reader.read(65_536)
+                while more := await reader.read(65_536 - len(answer)):
+                    answer += more
+            finally:
+                writer.close()
+        venue = json.loads(answer.partition(b"\r\n\r\n")[2])["venue"]
+    except (OSError, TimeoutError, ValueError, LookupError, TypeError):
+        return "another program"
+    return f"the tap of venue {str(venue)[:80]}"

@@ -1,0 +1,377 @@
+"""What the live page draws: the happenings of the session that runs, or of the last one, and its numbers.
+
+The newest happenings are kept one by one; what is older is kept in summary, so that the numbers are whole and the
+memory is bounded. It is told of entries as they are made, so it shows what the history will say and nothing else. As
+everywhere, a session is read in the one order of :mod:`tap.core.reading`; here by the clock that the server has now,
+which the page's own clock shows too: where that was set, what was before it moves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct, structs
+
+from tap.core.kinds import KINDS
+from tap.core.model import Entry
+from tap.core.plain import plain
+from tap.core.reading import NEAR_MS, number, read
+from tap.core.status import Happening, Past, Totals
+from tap.core.turns import STATE_KINDS
+from tap.service.ops.session_totals import Sums
+
+__all__ = ["Board", "shown", "shown_id"]
+
+KEPT = 1_000
+"""Happenings that are drawn one by one, at least: some hours of a busy shoot."""
+_FOLDED_TOGETHER = 250
+_MOST_PATIENCE = 256
+_CAMERAS_WATCHED = 1_000
+_TOGETHER_MS = 1_000
+"""Cameras that are told so soon after the session were there with it."""
+_TEXT = 120
+_ID = 80
+
+
+def shown(text: object) -> str | None:
+    """A text as the page gets it: harmless, and not too long; None where there is none."""
+    if not isinstance(text, str) or not text:
+        return None
+    text = plain(text[: 2 * _TEXT])
+    return text if len(text) <= _TEXT else text[:_TEXT] + "…"
+
+
+def shown_id(text: object) -> str | None:
+    """An id as the page gets it: two that differ still do."""
+    if not isinstance(text, str) or not text:
+        return None
+    if len(text) <= _ID:
+        return plain(text)
+    # Not for secrecy: only so that long ones that begin alike stay apart.
+    return plain(text[:_ID]) + "…" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
+
+
+class _Line(Struct):
+    """A happening as it is shown, and where its time comes from."""
+
+    shown: Happening
+    at: int
+    """As the row has it."""
+    event: Entry | None = None
+    """Where it is an event: what orders it."""
+    moment: int = 0
+    """Of an event: when, by the clock that the session began with."""
+    place: int = 0
+    """Of an event: its place in the order of the session."""
+
+
+class Board:
+    """The happenings of one session."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self.session: str | None = None
+        self._most = kept
+        self._lines: dict[str, _Line] = {}
+        self._row: Mapping[str, Any] = {}
+        self._started = self._seen = 0
+        self._present: dict[str, bool] = {}
+        self._newest = 0
+        self._lead: int | None = None
+        """How far the server's clock was ahead of ours at the last event."""
+        self._uneven = False
+        """What came since the session was read last does not just go on."""
+        self._was_set = False
+        """The server's clock was."""
+        self._held_at = 0
+        self._past = self._sums = Sums({}, 0)
+        self._shift = self._first_shift = 0
+        """What to add to a time of the server's clock for a moment: now, and at the first event that is drawn."""
+        self._folded: set[str] = set()
+        """Keys of events that are in the summary alone."""
+        self._horizon: int | None = None
+        """Up to this moment."""
+        self._count = 0
+        self._odd, self._patience = 0, 1
+        """Events since that do not fit what was on before them, and how many are let pass before that is a reason."""
+
+    @property
+    def happenings(self) -> list[Happening]:
+        """Those that are drawn one by one, as they came."""
+        return [line.shown for line in self._lines.values()]
+
+    @property
+    def summary_until(self) -> int | None:
+        """Before this (by the clock that the server has now) there is only a summary; None: there is none."""
+        return None if self._horizon is None else self._horizon - self._shift
+
+    def totals(self, now: int) -> Totals | None:
+        """The session's numbers as of ``now``, by the server's clock; None where there never was one."""
+        if self.session is None:
+            return None
+        told = self._sums.totals(now + self._shift)
+        return structs.replace(told, on_air_ms={shown_id(key) or "": ms for key, ms in told.on_air_ms.items()})
+
+    def past(self) -> Past | None:
+        """What is only drawn in summary."""
+        steps, turns = self._past.steps, self._past.turns
+        if self._horizon is None or steps is None:
+            return None
+        return Past(
+            until=self._horizon - self._shift,
+            start=steps.start - self._shift,
+            step_ms=steps.step_ms,
+            steps=[{shown_id(camera) or "": length for camera, length in step.items()} for step in steps.cameras],
+            program=shown_id(turns.program.value),
+            program_since=turns.program.since - self._shift,
+            held=None if turns.hold.value is None else shown_id(turns.hold.value) or "",
+            held_since=turns.hold.since - self._shift,
+        )
+
+    def take(self, entries: Iterable[Entry]) -> list[Happening]:
+        """What these entries add; begins anew with another session that is live."""
+        news: dict[str, Happening] = {}
+        for entry in entries:
+            if entry.op == "session" and entry.session_key != self.session and entry.fields.get("status") == "live":
+                self._begin(entry)
+            if entry.session_key == self.session and entry.key not in self._folded:
+                happening = _TELLS[entry.op](self, entry.key, entry.fields, entry.version)
+                if happening is not None:
+                    self._keep(happening, entry)
+                    news[happening.key] = happening
+                    self._fold()
+        return list(news.values())
+
+    def settle(self, *, at_once: bool = False) -> list[Happening]:
+        """Read the session anew where that may put something to another moment: what it has moved.
+
+        A server may go on telling what does not fit: where reading changes nothing it is read more and more seldom,
+        unless it has to be right ``at_once``.
+        """
+        if not self._uneven and self._odd < (1 if at_once else self._patience):
+            return []
+        only_odd, self._uneven, self._odd = not self._uneven, False, 0
+        before = self._sums.holds_and_lengths()
+        lines = {line.event.key: line for line in self._lines.values() if line.event is not None}
+        reading = read((line.event for line in lines.values() if line.event is not None), self._frame())
+        last = reading.last_shift
+        self._was_set = bool(reading.steps)
+        self._shift = self._first_shift + last
+        for place, (entry, moment) in enumerate(zip(reading.rows, reading.moments, strict=True)):
+            lines[entry.key].moment, lines[entry.key].place = moment + self._first_shift, place
+        self._add_up([lines[entry.key] for entry in reading.rows])
+        moved = []
+        for line in self._lines.values():
+            if line.event is not None:
+                at = line.moment - self._shift
+            elif line.shown.kind == "end":
+                at = line.at
+            else:
+                at = reading.moment_of(line.at, last=line.shown.kind != "start") - last
+            if at != line.shown.at:
+                line.shown = structs.replace(line.shown, at=at)
+                moved.append(line.shown)
+        same = not moved and before == self._sums.holds_and_lengths()
+        self._patience = min(2 * self._patience, _MOST_PATIENCE) if only_odd and same else 1
+        return moved
+
+    def _add_up(self, lines: Iterable[_Line]) -> None:
+        """The numbers anew, from those of the summary on."""
+        lines = list(lines)
+        if self._horizon is None:
+            begun = [line.moment for line in lines if line.shown.kind in STATE_KINDS]
+            self._past = Sums(self._row.get("startState") or {}, min([self._started, *begun]))
+        self._sums = self._past.copy()
+        for line in lines:
+            self._sums.take(line.shown.kind, line.moment, _fields(line))
+
+    def _frame(self) -> Mapping[str, Any]:
+        """What the session's row says; of a part of it, what its summary says of that part's beginning."""
+        if self._horizon is None:
+            return self._row
+        turns = self._past.turns
+        state = {"programCameraId": turns.program.value, "mode": turns.mode.value, "hold": turns.hold.value is not None}
+        told = {name: value for name, value in state.items() if value is not None}
+        return {**self._row, "startedAt": self._horizon - self._first_shift, "startState": told}
+
+    def _fold(self) -> None:
+        """Put the oldest into the summary, where there are too many to be drawn."""
+        if len(self._lines) < self._most + _FOLDED_TOGETHER:
+            return
+        self.settle(at_once=True)
+        events = sorted((one for one in self._lines.values() if one.event is not None), key=lambda one: one.place)
+        gone = events[: max(0, len(events) - self._most)] or events[: len(events) // 2]
+        for line in gone:
+            self._past.take(line.shown.kind, line.moment, _fields(line))
+            self._folded.add(_key(line))
+        if gone:
+            self._horizon = gone[-1].moment
+            rest = events[len(gone) :]
+            first = rest[0] if rest else gone[-1]
+            self._first_shift = first.moment - first.at
+        away = {id(line) for line in gone}
+        until = self.summary_until or 0
+        self._lines = {
+            key: line
+            for key, line in self._lines.items()
+            if id(line) not in away and (line.event is not None or line.shown.kind == "start" or line.shown.at >= until)
+        }
+        while len(self._lines) > 2 * self._most:
+            # Of a server that tells nothing but cameras and stills.
+            del self._lines[next(key for key, line in self._lines.items() if line.shown.kind != "start")]
+
+    def _begin(self, entry: Entry) -> None:
+        self.__init__(self._most)  # type: ignore[misc]  # all of it is of one session
+        self.session = entry.session_key
+        self._started = _time(entry.fields, "startedAt", entry.version)
+        # It may have run for long before it was first seen.
+        self._seen = max(self._started, _time(entry.fields.get("startState") or {}, "at", 0))
+        self._past = Sums(entry.fields.get("startState") or {}, self._started)
+        self._sums = self._past.copy()
+
+    def _keep(self, happening: Happening, entry: Entry) -> None:
+        event = entry if entry.op == "event" else None
+        key = happening.key if event is None else event.key
+        again = self._lines.pop(key, None)
+        self._count += 1
+        line = _Line(happening, happening.at, event, happening.at + self._shift, self._count)
+        self._lines[key] = line
+        if event is None:
+            self._uneven = self._uneven or self._was_set
+            return
+        if happening.kind in KINDS and KINDS[happening.kind].at_once:
+            self._uneven = not self._goes_on(happening, number(event.fields.get("observedAt"))) or self._uneven
+        self._uneven = self._uneven or again is not None or line.moment < self._past.turns.start
+        # Whether somebody else was there, and what of the same moment was before it, only the whole shows.
+        self._uneven = self._uneven or happening.kind == "gap"
+        self._odd += not self._sums.turns.fits(happening.kind, event.fields)
+        if not self._uneven:
+            self._sums.take(happening.kind, line.moment, event.fields)
+
+    def _goes_on(self, happening: Happening, heard: int | None) -> bool:
+        """Whether an event follows the one before it by both clocks, and a hold is as long as is said."""
+        lead = happening.at - (happening.at if heard is None else heard)
+        even = self._lead is None or abs(lead - self._lead) <= NEAR_MS
+        follows = happening.at >= self._newest
+        length = happening.at - self._held_at
+        if happening.kind == "hold":
+            self._held_at = happening.at
+        elif happening.kind == "release" and happening.duration_ms is not None:
+            even = even and abs(length - happening.duration_ms) <= NEAR_MS
+        self._newest, self._lead = max(self._newest, happening.at), lead
+        return even and follows
+
+    # ------------------------------------------------------------------------------------------ by kind of row
+
+    def _session(self, key: str, fields: Mapping[str, Any], version: int) -> Happening | None:
+        self._row = fields
+        if fields.get("status") != "live":
+            words = " ".join(str(word) for word in (fields.get("status"), fields.get("endReason")) if word)
+            return Happening("end", f"end/{key}", _time(fields, "completedAt", version), words=shown(words))
+        start = fields.get("startState") or {}
+        program = start.get("programCameraId")
+        return Happening("start", f"start/{key}", self._started, camera=shown_id(program), words=_title(fields))
+
+    def _camera(self, key: str, fields: Mapping[str, Any], version: int) -> Happening | None:
+        online = fields.get("status") != "offline"
+        known = self._present.get(key)
+        if len(self._present) < _CAMERAS_WATCHED:
+            self._present[key] = online
+        if online and (known is None or known):
+            # Those that were there from the beginning are no news, and nor is a change of a name.
+            joined = _time(fields, "joinedAt", version)
+            if known is not None or joined <= self._seen + _TOGETHER_MS:
+                return None
+        if not online and known is False:
+            return None
+        at = _time(fields, "joinedAt" if online and known is None else "leftAt", version)
+        words = "joined" if online else "left"
+        return Happening("camera", f"{words}/{key}/{version}", at, *_camera_of(fields), words=words)
+
+    def _event(self, key: str, fields: Mapping[str, Any], version: int) -> Happening | None:
+        kind = str(fields.get("kind"))
+        detail = fields.get("detail") or {}
+        camera, name = _camera_of(fields)
+        from_camera = shown_id(fields.get("fromCameraId"))
+        if kind == "gap":
+            # What stood before it is shown no further than it, whatever is told after.
+            camera = shown_id((detail.get("after") or {}).get("programCameraId"))
+            from_camera = shown_id((detail.get("before") or {}).get("programCameraId"))
+        elif kind in ("still_marker", "still_capture"):
+            key = fields.get("stillKey") or key
+        return Happening(
+            kind,
+            key if kind not in ("still_marker", "still_capture") else f"{kind}/{key}",
+            _time(fields, "at", version),
+            camera=camera,
+            name=name,
+            from_camera=from_camera,
+            from_name=shown(fields.get("fromCameraName")) or from_camera,
+            words=shown(_WORDS.get(kind, _nothing)(fields, detail)),
+            duration_ms=_number(fields.get("durationMs")),
+        )
+
+    def _still(self, key: str, fields: Mapping[str, Any], version: int) -> Happening | None:
+        at = next((_time(fields, name, 0) for name in ("capturedAt", "requestedAt", "uploadedAt") if name in fields), 0)
+        status = shown(fields.get("status"))
+        words = shown(fields.get("failReason"))
+        return Happening("still", key, at or version, *_camera_of(fields), words=words, status=status)
+
+
+def _fields(line: _Line) -> Mapping[str, Any]:
+    return {} if line.event is None else line.event.fields
+
+
+def _key(line: _Line) -> str:
+    return "" if line.event is None else line.event.key
+
+
+def _time(fields: Mapping[str, Any], name: str, otherwise: int) -> int:
+    value = fields.get(name)
+    return int(value) if isinstance(value, (int, float)) else otherwise
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _title(fields: Mapping[str, Any]) -> str | None:
+    return shown(fields.get("title"))
+
+
+def _camera_of(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Id and name, the id where there is no name."""
+    camera = shown_id(fields.get("cameraId"))
+    return camera, shown(fields.get("cameraName") or fields.get("name")) or camera
+
+
+def _nothing(_: Mapping[str, Any], __: Mapping[str, Any]) -> str:
+    return ""
+
+
+def _cut(fields: Mapping[str, Any], _: Mapping[str, Any]) -> str:
+    told = (fields.get("transition"), fields.get("trigger"))
+    return " · ".join(str(word) for word in told if word and word not in ("cut", "unknown"))
+
+
+def _cameras(number: int) -> str:
+    return {0: "", 1: "1 camera"}.get(number, f"{number} cameras")
+
+
+_WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], str]] = {
+    "cut": _cut,
+    "mode_change": lambda _, detail: f"{detail.get('from', '?')} → {detail.get('to', '?')}",
+    "gap": lambda _, detail: str(detail.get("cause", "")),
+    "still_marker": lambda _, detail: _cameras(len(detail.get("cameraIds") or [])),
+    "music_moment": lambda _, detail: str(detail.get("kind", "")),
+    "off_air": _cut,
+    "marker": lambda _, detail: str(detail.get("label") or detail.get("source") or ""),
+}
+
+_TELLS: Mapping[str, Callable[[Board, str, Mapping[str, Any], int], Happening | None]] = {
+    "session": Board._session,  # noqa: SLF001 - the table of this class
+    "camera": Board._camera,  # noqa: SLF001
+    "event": Board._event,  # noqa: SLF001
+    "still": Board._still,  # noqa: SLF001
+}

@@ -1,0 +1,424 @@
+"""``run``: the service. It wires socket, pipeline and journal together, and ends in order.
+
+One event loop listens; one thread commits. What is durable is durable at once, so a kill costs nothing that was
+committed, and a stop only has to wait for what is on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tap.adapters.dialects import load_dialect
+from tap.adapters.journal import Journal, JournalWriter
+from tap.adapters.mounts import ON_A_NETWORK, network_filesystem
+from tap.adapters.private import open_private
+from tap.adapters.server import Clock, ServerSocket
+from tap.adapters.tape import TapeHeader
+from tap.core.errors import JournalError, MappingInvalid, SettingsInvalid
+from tap.core.machine.memory import Checkpoint
+from tap.core.mapping import Dialect
+from tap.core.model import Entry, Stamp
+from tap.core.pipeline import Pipeline
+from tap.service.config import Settings, make_state_dir
+from tap.service.logs import configure_logs, get_logger
+from tap.service.running.aligned_sleep import pulse
+from tap.service.running.change_log import DAMAGED, NEWER, Changes
+from tap.service.running.clock_trust import ClockTrust, Moment, away_ms, away_unknown, moment_now, read_moment
+from tap.service.running.dialect_drift import Drift
+from tap.service.running.flight_recorder import FlightRecorder
+from tap.service.running.ingest import Ingest
+from tap.service.running.journal_gauge import JournalLook
+from tap.service.running.journal_pruner import Upkeep
+from tap.service.running.meters import Meters
+from tap.service.running.open_journal import open_journal
+from tap.service.running.restart_delay import HoldBack
+from tap.service.running.side_thread import in_thread
+from tap.service.running.systemd_notify import Notifier, status_words
+
+if TYPE_CHECKING:
+    from tap.service.ops.server import Face
+    from tap.service.running.publishing.publisher import Publisher
+
+__all__ = ["Service", "run"]
+
+_WATCH_EVERY_S = 1.0
+_PRUNE_EVERY_S = 60.0
+_REMEMBER_EVERY_MS = 3_600_000
+_SEEN, _BELIEVED = "seen", "believed"
+"""Moments that the journal remembers: of this tap, and of a clock that was believed."""
+_COMMIT_WITHIN_S = 2.0
+"""For what is on its way at the end: with a goodbye of 1 s and the writer's own second, under the 5 s of a stop."""
+_RECORD_WITHIN_S = 0.2
+_MEGABYTE = 10**6
+
+_log = get_logger(__name__)
+
+
+def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None) -> int:
+    """Run the service until SIGTERM or SIGINT; the exit code. 0 where all that was heard is kept.
+
+    ``on_ready`` is called on the event loop once the service listens. Raises ``SettingsInvalid`` for a dialect with
+    a mistake and ``JournalError`` for a journal that waiting does not mend.
+    """
+    configure_logs(settings.log_level, settings.log_format)
+    notifier = Notifier.from_environment(os.environ)
+    if not settings.enabled:
+        _log.info("this venue is switched off", venue=settings.venue, setting="TAP_ENABLED")
+        notifier.off("off: this venue is switched off (TAP_ENABLED=0)")
+        return 0
+    try:
+        dialect = load_dialect(settings.dialect)
+    except MappingInvalid as error:
+        raise SettingsInvalid([f"TAP_DIALECT: {error}"]) from None
+    make_state_dir(settings)
+    _warn_of_a_network(settings)
+    starts = HoldBack.from_environment(os.environ)
+    if not starts.wait(notifier.status):
+        return 0
+    journal = open_journal(settings.journal_path, notifier)
+    if journal is None:
+        return 0
+    service = Service(settings, dialect, journal, notifier)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        code = runner.run(service.run(on_ready))
+    starts.end()
+    return code
+
+
+def _warn_of_a_network(settings: Settings) -> None:
+    network = network_filesystem(settings.state_dir)
+    if network is not None:
+        words = "the state directory is on a network or a shared folder: the journal can be damaged there"
+        _log.warning(words, directory=str(settings.state_dir), filesystem=network, next_step=ON_A_NETWORK)
+
+
+class Service:
+    """The running service, and what there is to see of it. ``run`` it once."""
+
+    socket: ServerSocket
+    ingest: Ingest
+    publisher: Publisher | None = None
+    """None where no Convex is configured: the journal keeps."""
+    face: Face | None = None
+    """Where the service is looked at; None where ``TAP_OPS_LISTEN`` is off."""
+
+    def __init__(
+        self, settings: Settings, dialect: Dialect, journal: Journal, notifier: Notifier | None = None
+    ) -> None:
+        """``notifier``: where to tell how it goes; nowhere unless given."""
+        self._notifier = Notifier(None) if notifier is None else notifier
+        self.settings = settings
+        self.dialect = dialect
+        self.journal = journal
+        try:
+            self.pipeline, begin = self._resumed()
+            self.clock = Clock(begin)
+            self.trust = self._make_trust()
+        except BaseException:
+            journal.close()
+            raise
+        self.flight = self._make_recorder()
+        self.writer = JournalWriter(journal)
+        self.upkeep = Upkeep(self.writer, settings, believed=self._clock_is_believed)
+        self.meters = Meters()
+        self.look = JournalLook(self.writer, settings.journal_path)
+        self._remembered: int | None = None
+        """The machine's uptime when that was done last."""
+        self._stopping = asyncio.Event()
+        self._changes = Changes(self)
+        self.drift = Drift(self.pipeline, path=settings.state_dir / "drift.json")
+
+    def stop(self) -> None:
+        """End in order; on the event loop's thread."""
+        self._stopping.set()
+
+    async def run(self, on_ready: Callable[[Service], None] | None = None) -> int:
+        """Listen until ``stop`` or a signal; the exit code."""
+        with suppress(NotImplementedError):  # no signals on this loop: whoever runs it has to call stop
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        try:
+            await self._listen(on_ready)
+        finally:
+            kept = self._settle()
+        return 0 if kept else 1
+
+    async def _listen(self, on_ready: Callable[[Service], None] | None) -> None:
+        settings = self.settings
+        token, token_file = settings.server_token, settings.server_token_in_file
+        self.publisher = self._make_publisher()
+        self.ingest = Ingest(
+            self.pipeline,
+            self._submit,
+            self.clock,
+            on_entries=self._happened,
+            record=self.flight.on_item,
+            backlog=self.writer,
+            most_waiting=settings.memory_megabytes * _MEGABYTE * 3 // 4,
+        )
+        self.socket = ServerSocket(
+            settings.server_url,
+            self.ingest.on_item,
+            self.clock,
+            token=None if token is None else token.get_secret_value(),
+            read_token_again=None if token_file is None else token_file.another,
+            dialect=self.dialect,
+            policy=settings.policy(),
+            compression=settings.compression,
+            on_telemetry=self.ingest.on_telemetry,
+            on_sent=self.flight.on_item,
+            on_change=self._connection_changed,
+        )
+        self.face = self._make_face()
+        self._say_hello()
+        stages = [asyncio.create_task(stage) for stage in self._stages()]
+        stopping = asyncio.create_task(self._stopping.wait())
+        # What was loaded stays: a full collection over it would hold the loop for tens of milliseconds.
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+        self._notifier.ready()
+        if on_ready is not None:
+            on_ready(self)
+        await asyncio.wait([*stages, stopping], return_when=asyncio.FIRST_COMPLETED)
+        self._notifier.stopping()
+        self._changes.silent = True
+        for task in (*stages, stopping):
+            task.cancel()
+        ends = await asyncio.gather(*stages, stopping, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+
+    def _stages(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs side by side."""
+        telling = self._notifier.keep_telling(lambda: status_words(self))
+        stages = [self.socket.run(), self._watch(), self._prune(), telling]
+        stages += [self.look.run(), self.meters.watch_loop(), self.flight.run(lambda: self.socket.heard)]
+        stages += [] if self.face is None else [self.face.run()]
+        if self.settings.exports:
+            # Only here: who wants no files does not pay for what has them written.
+            stages.append(importlib.import_module("tap.service.running.automatic_exports").Exports(self.settings).run())
+        return stages if self.publisher is None else [*stages, self.publisher.run()]
+
+    def _submit(self, entries: Sequence[Entry], checkpoint: Checkpoint | None) -> None:
+        """To the journal; once it is durable, the publisher hears of it."""
+        self.writer.submit(entries, checkpoint, partial(self._durable, self.ingest.first_read) if entries else None)
+        if entries and self.writer.failing is not None and self.publisher is not None:
+            # It will not be durable soon: the ledger gets it from memory.
+            self.publisher.notify()
+
+    def _durable(self, first_read: float) -> None:
+        """On the journal's thread."""
+        self.meters.committed(first_read)
+        if self.publisher is not None:
+            self.publisher.notify()
+
+    def _happened(self, entries: Sequence[Entry]) -> None:
+        self._changes.entries(entries)
+        self.drift.entries(entries)
+        self.meters.entries(entries)
+        if self.face is not None:
+            self.face.happened(entries)
+
+    def _connection_changed(self, problem: str | None) -> None:
+        self._changes.connection(problem)
+        self.meters.connection(problem)
+
+    def _make_publisher(self) -> Publisher | None:
+        settings = self.settings
+        if settings.convex_url is None:
+            return None
+        # Only here: a venue without Convex does not pay for what speaks with it.
+        publish = importlib.import_module("tap.service.running.publishing.publisher")
+        ledger = importlib.import_module("tap.adapters.ledger")
+        key_file = settings.ingest_key_in_file
+        publisher: Publisher = publish.Publisher(
+            self.writer,
+            ledger.Ledger(settings.convex_url, key_file or settings.ingest_key, module=settings.convex_module),
+            venue=settings.venue,
+            read_key_again=None if key_file is None else key_file.read_again,
+            on_stale=self.pipeline.raise_version,
+            on_delivered=self.meters.delivered,
+        )
+        return publisher
+
+    def _make_recorder(self) -> FlightRecorder:
+        settings = self.settings
+        header = TapeHeader(
+            dialect=self.dialect.name, venue=settings.venue, policy=settings.policy(), tap=self.journal.tap_id()
+        )
+        return FlightRecorder(
+            settings.tapes_path,
+            header,
+            self.clock,
+            clean=self.dialect.clean,
+            max_bytes=settings.tape_megabytes * _MEGABYTE,
+            max_days=settings.tape_days,
+            max_waiting=settings.memory_megabytes * _MEGABYTE // 4,
+            may_age=lambda: self.trust.ok,
+        )
+
+    def _make_trust(self) -> ClockTrust:
+        last = read_moment(self.journal.remembered(_BELIEVED))
+        state = self.pipeline.state
+        if last is None and state.wall:
+            # Of a tap that did not remember it yet.
+            last = Moment(state.wall)
+        return ClockTrust(last)
+
+    def _make_face(self) -> Face | None:
+        if self.settings.ops_address is None:
+            return None
+        # Only here: who is not looked at does not pay for the web server.
+        face: Face = importlib.import_module("tap.service.ops.server").Face(self)
+        return face
+
+    def _say_hello(self) -> None:
+        _log.info(
+            "listening",
+            server=self.socket.shown,
+            venue=self.settings.venue,
+            dialect=self.dialect.name,
+            journal=str(self.settings.journal_path),
+            ledger=self.settings.convex_url or "none (TAP_CONVEX_URL is not set): the journal saves every entry",
+        )
+
+    def _settle(self) -> bool:
+        """Commit what was heard, and let go of the journal. False where something could not be kept."""
+        if hasattr(self, "ingest"):
+            self.ingest.flush()
+        self.flight.stop(0)
+        kept = self.writer.stop(_COMMIT_WITHIN_S)
+        self.flight.stop(_RECORD_WITHIN_S)
+        if not kept:
+            _log.error(
+                "the end of the recording could not be saved",
+                entries=self.writer.waiting,
+                why=self.writer.failing,
+                next_step="make the state directory writable, then see 'multicam-tap check'; these entries are lost",
+            )
+        # A disk that hangs would keep us here; the lock dies with the process in any case.
+        closing = threading.Thread(target=self.journal.close, name="journal-close", daemon=True)
+        closing.start()
+        closing.join(0.4)
+        _log.info("stopped", frames=self.pipeline.tally.frames, entries=self.pipeline.tally.entries)
+        return kept
+
+    def _resumed(self) -> tuple[Pipeline, Stamp]:
+        """The pipeline as it was when the checkpoint was kept, and the stamp from which its clock goes on."""
+        journal, settings = self.journal, self.settings
+        for path in journal.moved_aside:
+            newer = ".newer-" in path.name
+            words = (
+                f"a {'newer version of the' if newer else 'damaged'} journal was moved aside, and a new one was started"
+            )
+            _log.warning(words, file=str(path), next_step=NEWER if newer else DAMAGED)
+        # Before anything is tried with the checkpoint: what fails here is no fault of it.
+        tap, checkpoint = journal.tap_id(), journal.checkpoint()
+        try:
+            return self._from(tap, checkpoint)
+        except Exception as error:
+            if checkpoint is None:
+                raise
+            aside = settings.state_dir / f"checkpoint-unreadable-{_wall()}.json"
+            _keep(aside, checkpoint)
+            _log.warning(
+                "the checkpoint was moved aside: the tap starts afresh",
+                why=error.what if isinstance(error, JournalError) else repr(error),
+                file=str(aside),
+                next_step="nothing now: the session continues with the server's next state; save this file, report it",
+            )
+            # What lies beside it belongs to it: the first checkpoint to come replaces all of that too.
+            journal.wants_all = True
+            return self._from(tap, None)
+
+    def _from(self, tap: str, checkpoint: bytes | None) -> tuple[Pipeline, Stamp]:
+        pipeline = Pipeline(
+            self.dialect,
+            venue=self.settings.venue,
+            tap=tap,
+            policy=self.settings.policy(),
+            checkpoint=checkpoint,
+            memory=() if checkpoint is None else self.journal.memory(),
+        )
+        state, now = pipeline.state, moment_now()
+        seen, believed = (read_moment(self.journal.remembered(name)) for name in (_SEEN, _BELIEVED))
+        away = away_ms(seen, now, wall=state.wall, mono=state.mono)
+        why = away_unknown(believed, now, wall=state.wall) if away is None and state.wall else None
+        if why is not None:
+            _log.warning(
+                "this machine's clock is in doubt: the length of the tap's absence is unknown",
+                why=why,
+                next_step="set it by NTP ('timedatectl set-ntp true'); the gap of this start has no length",
+            )
+        return pipeline, pipeline.resume(now.wall, away, doubtful=why is not None)
+
+    # ------------------------------------------------------------------------------------------ beside the hot loop
+
+    async def _watch(self) -> None:
+        while True:
+            await pulse(_WATCH_EVERY_S)
+            self._changes.look()
+            self.drift.look(self.clock.stamp())
+
+    async def _prune(self) -> None:
+        """Keep the journal within its bounds."""
+        while True:
+            await self.upkeep.tidy()
+            await asyncio.sleep(_PRUNE_EVERY_S)
+
+    async def _clock_is_believed(self) -> bool:
+        """Whether what is too old may go now, by this machine's clock."""
+        now, server_off = moment_now(self.clock.stamp().mono), self.pipeline.tally.drift_ms
+        believed = await in_thread(lambda: self.trust.look(now, server_off))
+        await self._remember(now)
+        return bool(believed)
+
+    async def _remember(self, now: Moment) -> None:
+        """Once an hour, for the next start: how the clocks stood, and when they were believed."""
+        if self._remembered is not None and now.uptime - self._remembered < _REMEMBER_EVERY_MS:
+            return
+        texts = {_SEEN: now} | ({} if self.trust.last is None else {_BELIEVED: self.trust.last})
+
+        def remember(journal: Journal) -> None:
+            for name, moment in texts.items():
+                journal.remember(name, msgspec.json.encode(moment).decode())
+
+        await asyncio.wrap_future(self.writer.run_in_writer(remember))
+        self._remembered = now.uptime
+
+
+def _wall() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """A file of its own for what is set aside. That it cannot be made is no reason not to record."""
+    with suppress(OSError):
+        descriptor = open_private(path, os.O_WRONLY | os.O_TRUNC)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where there is one: at a real rate it halves what waking up for a frame costs."""
+    try:
+        uvloop = importlib.import_module("uvloop")
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

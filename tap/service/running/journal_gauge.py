@@ -1,0 +1,75 @@
+"""A look into the journal every other second, on its own thread: how much waits there, and since when.
+
+Who wants to know reads what the last look found, so that nobody ever waits for the disk; one that does not answer shows
+as a look that does not come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from msgspec import Struct
+
+from tap.adapters.journal import Journal, JournalWriter, State
+from tap.core.errors import JournalError
+from tap.service.running.aligned_sleep import pulse
+
+__all__ = ["JournalLook"]
+
+_EVERY_S = 2.0
+
+
+class _Found(Struct, frozen=True):
+    counts: dict[State, int]
+    oldest_pending: int | None
+    bytes: int
+
+
+class JournalLook:
+    """What the journal held at the last look. ``run`` it as a task."""
+
+    def __init__(self, writer: JournalWriter, path: Path, *, every: float = _EVERY_S) -> None:
+        self.counts: dict[State, int] = {"pending": 0, "shipped": 0, "dead": 0}
+        self.oldest_pending: int | None = None
+        """Wall ms at which the oldest entry that the ledger has not was committed."""
+        self.bytes: int | None = None
+        """Of the file and its log."""
+        self.at: int | None = None
+        """Wall ms of the last look; None before the first."""
+        self._writer = writer
+        self._path = path
+        self._every = every
+        self._asked: float | None = None
+
+    def outstanding_for(self) -> float:
+        """Seconds since a look was asked for that has not come back; 0 where none is."""
+        return 0.0 if self._asked is None else time.monotonic() - self._asked
+
+    async def run(self) -> None:
+        """Look for ever."""
+        while True:
+            self._asked = time.monotonic()
+            # What cannot be read is told by whoever writes: the journal is the same.
+            with suppress(JournalError):
+                self._take(await asyncio.wrap_future(self._writer.run_in_writer(self._look, anyway=True)))
+            self._asked = None
+            await pulse(self._every)
+
+    def _look(self, journal: Journal) -> _Found:
+        _, oldest = journal.depth()
+        size = sum(_size(self._path.with_name(self._path.name + end)) for end in ("", "-wal"))
+        return _Found(journal.counts(), oldest, size)
+
+    def _take(self, found: _Found) -> None:
+        self.counts, self.oldest_pending, self.bytes = found.counts, found.oldest_pending, found.bytes
+        self.at = time.time_ns() // 1_000_000
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

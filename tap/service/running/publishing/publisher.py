@@ -1,0 +1,833 @@
+"""The way out: what the journal holds goes to the ledger, in order, for as long as it takes.
+
+A batch is asked for, sent, and settled by its answers; only then comes the next. Nothing counts as shipped that the
+ledger has not answered for, so whatever ends this (a kill, a timeout, an answer lost on the way) costs a repetition,
+which the ledger knows as one. What a failure means is for ``disposition`` to say; here it is only carried out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from msgspec import Struct
+
+from tap.adapters.journal import Journal, JournalWriter, Kept
+from tap.adapters.ledger import (
+    MAX_ENTRIES,
+    REFUSES_ALL,
+    Answer,
+    Disposition,
+    LedgerAway,
+    LedgerRefused,
+    disposition,
+    refused,
+)
+from tap.core.codec import venue_of
+from tap.core.errors import JournalBusy, JournalError, LedgerError
+from tap.core.merge import Row
+from tap.core.model import Entry
+from tap.core.taken import DEPLOY, LOGS, Taken
+from tap.service.log_throttle import Seldom
+from tap.service.logs import get_logger
+from tap.service.running.publishing.older_deployment import IN_PART, REFUSED, UNKNOWN, Older, consumed
+from tap.service.running.publishing.postponed import Postponed
+
+__all__ = ["Pace", "Publisher", "Shipping", "Target"]
+
+_FEWEST = 10
+"""Entries a batch is never made smaller than for slowness alone."""
+_UNPROVEN = 10
+"""How many entries may fail in a row, nothing between them getting through, before it is the ledger's fault."""
+_MANY = 1_000
+_MOST_UNSETTLED = 20_000
+"""Answers that wait in memory for a disk that takes nothing: some megabytes."""
+_MOST_POSTPONED = 1_000
+"""Beyond so many that fail it is no longer a matter of single entries."""
+_SOUND_FROM = 4
+"""After so many attempts that failed alike, whatever the reason, the ledger is asked whether it takes anything."""
+_CLOSE_WITHIN_S = 1.0
+_KEY_CODES = ("key_missing", "key_wrong", "key_rights", "venue")
+_MAY_BE_OLD = frozenset(("unknown_field", "missing_field", "type", "value", "op", "shape"))
+"""Why an older deployment rejects what a newer one takes."""
+_LOOK = "see 'multicam-tap check'; nothing is lost meanwhile, and the tap tries again by itself"
+_NO_REASON = "rejected: the ledger rejects this entry without a reason"
+_SUSPECTED = (Disposition.NARROW, Disposition.QUARANTINE)
+
+_log = get_logger(__name__)
+_T = TypeVar("_T")
+State: TypeAlias = Literal["idle", "shipping", "away", "blocked"]
+_Settled: TypeAlias = tuple[int, Literal["shipped", "dead"], str | None]
+
+
+def _refuses(answer: Answer) -> bool:
+    return answer.outcome == "rejected"
+
+
+class Target(Protocol):
+    """What entries are sent to: a ``Ledger``."""
+
+    shown: str
+
+    async def about(self) -> Taken:
+        """What it takes; see ``Ledger.about``."""
+        ...
+
+    async def ingest(self, entries: Sequence[Entry]) -> list[Answer]:
+        """Write the first of the entries; see ``Ledger.ingest``."""
+        ...
+
+    async def session(self, session_key: str) -> Row | None:
+        """One session's row; see ``Ledger.session``."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class _Lines:
+    """How many lines of the log a ledger that comes and goes is worth: some at once, then two a minute."""
+
+    _MOST, _EVERY_S = 4, 30.0
+
+    def __init__(self) -> None:
+        self._left = float(self._MOST)
+        self._at = time.monotonic()
+
+    def take(self) -> bool:
+        now = time.monotonic()
+        self._left = min(self._left + (now - self._at) / self._EVERY_S, self._MOST)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class Pace(NamedTuple):
+    """How patient the publisher is; seconds."""
+
+    first_delay: float = 0.25
+    longest_delay: float = 15.0
+    longest_asked: float = 60.0
+    """The most that ``Retry-After`` may ask for."""
+    blocked_every: float = 60.0
+    worrying: float = 60.0
+    """How long the ledger may be away before that is a warning."""
+    look_every: float = 5.0
+    """How often the journal is looked into without news, for what the command line let wait again."""
+    postponed: float = 5.0
+    """How long an entry waits on which the ledger fails while it takes others; each time twice as long."""
+    longest_postponed: float = 3600.0
+    ask_older: float = 60.0
+    """How often an older deployment is asked whether it is a newer one by now."""
+
+    def faster(self, factor: float) -> Pace:
+        """All of it shorter by ``factor``, for rehearsals."""
+        return Pace(*(seconds / factor for seconds in self))
+
+
+class Shipping(Struct):
+    """How publishing stands, for ``status`` and metrics. Times are wall ms."""
+
+    state: State = "idle"
+    """``away``: no answer, tried again and again; ``blocked``: somebody has to mend something, tried now and then."""
+    since: int = 0
+    reason: str | None = None
+    """Why it is away or blocked, and what to do about it."""
+    hint: str | None = None
+    last_success: int | None = None
+    waiting: int = 0
+    """Entries in the journal that the ledger has not answered for, as of the last look; without those postponed."""
+    postponed: int = 0
+    """Entries on which the ledger fails while it takes others: they wait by themselves, and are tried again."""
+    older: bool = False
+    """The deployment's functions are older than this tap."""
+    held: int = 0
+    """Entries that wait for newer functions: their kind is not known yet, or the older ones refused them."""
+    in_part: int = 0
+    """Entries that are there without what the older functions do not know, and are sent whole to newer ones."""
+    applied: int = 0
+    duplicate: int = 0
+    stale: int = 0
+    dead: int = 0
+    """Entries set aside since the start."""
+    forgotten: int = 0
+    """Entries dropped because their session was forgotten."""
+    calls: int = 0
+    failures: int = 0
+
+    @property
+    def shipped(self) -> int:
+        """Entries that the ledger has, by its own answers."""
+        return self.applied + self.duplicate + self.stale
+
+
+class Publisher:
+    """Carries a journal's entries to a ledger. ``run`` it as a task, once; cancelling it loses nothing.
+
+    ``venue`` is the tap's own. ``on_stale`` is told of a row of which the ledger has a version above ours (its key and
+    that version): a tap that lost its journal has to go on above it, and ignores what is not above its own.
+    ``on_forgotten`` is told of a session whose entries were dropped from the journal, ``on_delivered`` of entries that
+    the ledger has answered for. All are called on the event loop. ``now`` gives wall ms, ``jitter`` 0 to 1.
+    ``read_key_again`` looks into the key's file, and tells whether another key stands there; asked on a thread of its
+    own while the ledger does not take the key.
+    """
+
+    def __init__(
+        self,
+        writer: JournalWriter,
+        ledger: Target,
+        *,
+        venue: str,
+        on_stale: Callable[[str, int], object] | None = None,
+        on_forgotten: Callable[[str], object] | None = None,
+        on_delivered: Callable[[list[Kept]], object] | None = None,
+        read_key_again: Callable[[], bool] | None = None,
+        pace: Pace | None = None,
+        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.shipping = Shipping(since=now())
+        self._writer = writer
+        self._ledger = ledger
+        self._venue = venue
+        self._on_stale = on_stale
+        self._on_forgotten = on_forgotten
+        self._on_delivered = on_delivered
+        self._read_key_again = read_key_again
+        self._pace = Pace() if pace is None else pace
+        self._now = now
+        self._jitter = jitter
+        self._size = MAX_ENTRIES
+        self._attempt = 0
+        """Calls that failed since one succeeded."""
+        self._blocked = 0
+        """Refusals that somebody has to mend since one succeeded."""
+        self._code = ""
+        """What the last of them failed with."""
+        self._unproven = 0
+        """Entries that failed by themselves since one got through."""
+        self._postponed = Postponed(self._pace.postponed, self._pace.longest_postponed)
+        self._told_postponed = Seldom()
+        self._told_refused = Seldom()
+        self._older = Older(self._pace.ask_older)
+        self._past = 0
+        """Up to here, nothing in the journal is to be sent now."""
+        self._look_over_at = 0.0
+        """When it is looked at from its beginning again."""
+        self._told: tuple[str, str | None] = ("idle", None)
+        """How things stand as the log has it, and why."""
+        self._told_since = self.shipping.since
+        self._lines = _Lines()
+        self._unsettled: dict[int, tuple[Literal["shipped", "dead"], str | None]] = {}
+        """Answers, by ``seq``, that the journal could not note yet."""
+        self._ahead = (0, 0)
+        """How far entries went from memory, since the disk takes none."""
+        self._ahead_at_once = MAX_ENTRIES
+        self._tried_again = False
+        """The last turn was for one of those: now it is the others'."""
+        self._known = False
+        """The ledger has answered since the start."""
+        self._worried = False
+        """That the ledger is away was told as a warning."""
+        self._gone: set[str] = set()
+        """Sessions that were told to be forgotten."""
+        self._task: asyncio.Task[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._news = asyncio.Event()
+
+    def notify(self) -> None:
+        """There is something to send. From any thread, and cheap; also before ``run`` and after its end."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._news.set)
+
+    async def stop(self) -> None:
+        """End ``run``, whatever it waits for; at once but for a goodbye of at most a second."""
+        task = self._task
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def run(self) -> None:
+        """Ship for ever; ends only by being cancelled, and then lets go of the ledger."""
+        self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
+        try:
+            while True:
+                await self._turn_safely()
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_WITHIN_S):
+                    await self._ledger.close()
+
+    # ------------------------------------------------------------------------------------------ one batch
+
+    async def _turn_safely(self) -> None:
+        """One batch, or the wait for one, or the wait after a failure."""
+        try:
+            if not await self._turn():
+                await self._wait_for_news()
+        except JournalError as error:
+            self._stands("blocked", error)
+            await asyncio.sleep(self._pace.look_every)
+        except LedgerError as error:
+            await self._wait_for_ledger(error)
+        except Exception as error:  # noqa: BLE001 - a slip of ours out here must not end the recording
+            # Not its words: they may quote what was sent, and with it the key.
+            *_, last = traceback.extract_tb(error.__traceback__)
+            words = f"a bug of the tap: {type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+            self._stands("blocked", LedgerError(words, hint="restart the tap, and report it"))
+            await asyncio.sleep(self._pace.blocked_every)
+
+    async def _turn(self) -> bool:
+        """Ship the next batch; False where there was none."""
+        if self._older.is_to_ask(asyncio.get_running_loop().time()):
+            await self._ask()
+        # Before the look: what is committed from here on calls for another.
+        self._news.clear()
+        batch = await self._next()
+        if await self._took_one_again(instead=bool(batch)):
+            return True
+        if not batch and self._known:
+            if await self._ship_from_memory():
+                return True
+            self._stands("idle")
+            return False
+        if batch and self._known and self.shipping.state == "idle":
+            self._stands("shipping")
+        # The first call is made without entries too: a wrong key is to be known before the shoot, not in it.
+        sounding = bool(batch) and self._is_to_sound()
+        try:
+            await (self._sound() if sounding else self._ship(batch))
+        except LedgerError as error:
+            self._attempt += 1
+            self._code = getattr(error, "code", "")
+            if disposition(error, attempt=self._attempt, entries=len(batch)) not in _SUSPECTED:
+                raise
+            if not batch and self._code != "server_error":
+                raise
+            if self._code == "server_error":
+                await self._look_for_ingest(asked_already=not batch)
+        else:
+            if not sounding:
+                return True
+        await self._narrow(batch, self._code)
+        return True
+
+    async def _look_for_ingest(self, *, asked_already: bool) -> None:
+        """Raises what is no entry's fault after a bare error, in which production tells of a paused deployment too."""
+        if not asked_already:
+            await self._ask()
+            try:
+                await self._ledger.ingest([])
+            except LedgerAway as error:
+                if error.code != "server_error":
+                    raise
+            else:
+                return
+        raise refused("half_deployed", self._ledger.shown)
+
+    async def _ask(self) -> None:
+        """Ask what the deployment takes, and whether our key may write there."""
+        try:
+            taken = await self._ledger.about()
+            if taken.may is not None and "write" not in taken.may:
+                raise refused("key_rights", self._ledger.shown)
+            if not taken.serves(self._venue):
+                raise refused("venue", self._ledger.shown)
+        except LedgerError:
+            self._attempt += 1
+            raise
+        was_older, waited = self._older.is_older, self._older.held + self._older.in_part
+        if self._older.told(taken, asyncio.get_running_loop().time()):
+            self._past = 0
+        self._tell_older(was_older=was_older, waited=waited)
+
+    def _tell_older(self, *, was_older: bool, waited: int) -> None:
+        self._count_older()
+        if self._older.is_older and not was_older:
+            _log.warning(
+                "the deployment's functions are older than this tap: it gets what it knows, and the rest waits",
+                ledger=self._ledger.shown,
+                next_step=DEPLOY,
+            )
+        elif was_older and not self._older.is_older:
+            _log.info("the deployment has newer functions: what waited for them goes now", entries=waited)
+
+    def _count_older(self) -> None:
+        self.shipping.older = self._older.is_older
+        self.shipping.held, self.shipping.in_part = self._older.held, self._older.in_part
+
+    async def _next(self) -> list[Kept]:
+        """The next entries that the journal has; none where the disk that takes nothing gives nothing either."""
+        try:
+            if self._unsettled:
+                await self._note_answers({})
+            return await self._in_writer(self._look)
+        except JournalBusy:
+            # Another tap has this journal by now: what is in memory here is not to be told either.
+            raise
+        except JournalError:
+            if self._writer.failing is None:
+                raise
+            return []
+
+    async def _took_one_again(self, *, instead: bool) -> bool:
+        """Try an entry that has waited long enough, if there is one: ``instead`` of others only every other time."""
+        again = await self._due_again() if self._known and not (instead and self._tried_again) else None
+        self._tried_again = again is not None
+        if again is not None:
+            await self._try_again(again)
+        return again is not None
+
+    def _is_to_sound(self) -> bool:
+        """Whether to ask first if the ledger takes a call that has no entry: whatever goes on failing may be one.
+
+        A time-out, say, or a proxy that refuses a word. At the 4th, 8th, 16th attempt …, in the place of the batch.
+        """
+        often = self._attempt >= _SOUND_FROM and not self._attempt & (self._attempt - 1)
+        return often and self._code not in REFUSES_ALL
+
+    async def _sound(self) -> None:
+        self.shipping.calls += 1
+        await self._ledger.ingest([])
+        self._attempt += 1
+
+    def _look(self, journal: Journal) -> list[Kept]:
+        """The next entries, without those that wait by themselves. On the journal's thread, while the loop waits."""
+        apart = len(self._postponed) + len(self._unsettled) + self._older.held + self._older.in_part
+        self.shipping.waiting = max(0, journal.counts()["pending"] - apart)
+        if time.monotonic() >= self._look_over_at:
+            # The command line may have let wait again what lies far back.
+            self._past, self._look_over_at = 0, time.monotonic() + self._pace.look_every
+        batch: list[Kept] = []
+        after, size = self._past, self._size
+        while len(batch) < size:
+            page = journal.pending(size, after)
+            batch += [kept for kept in page if not self._waits_apart(kept.seq)]
+            if len(page) < size:
+                break
+            after = page[-1].seq
+            if not batch:
+                self._past = after
+        return batch[:size]
+
+    def _waits_apart(self, seq: int) -> bool:
+        return seq in self._postponed or seq in self._unsettled or seq in self._older
+
+    async def _ship(self, batch: Sequence[Kept]) -> None:
+        """Send a batch, in as many calls as its bytes need; each is settled before the next."""
+        rest = batch
+        while rest or not self._known:
+            rest = rest[await self._send(rest) :]
+
+    async def _send(self, entries: Sequence[Kept]) -> int:
+        """Send the first of the entries in one call, and settle them; how many are done with."""
+        fits = self._older.fitted(kept.entry for kept in entries)
+        going = [(kept, fit) for kept, fit in zip(entries, fits, strict=True) if fit is not None]
+        if len(going) < len(entries):
+            await self._hold([(kept, UNKNOWN) for kept, fit in zip(entries, fits, strict=True) if fit is None])
+            if not going:
+                return len(entries)
+        self.shipping.calls += 1
+        answers = await self._ledger.ingest([fit for _, fit in going])
+        if await self._became_older(answers):
+            # It takes less than it said: again, as it takes them now.
+            return 0
+        answered = list(zip((kept for kept, _ in going), answers, strict=False))
+        foreign = next((kept for kept, answer in answered if self._locked_out(kept, answer)), None)
+        if foreign is not None:
+            # The entries are right and the key is not: they stay, and the others of the call come again with them.
+            raise refused("venue", self._ledger.shown)
+        self._succeeded(len(answered))
+        if answered:
+            in_part = {kept.seq for kept, fit in going if fit is not kept.entry}
+            await self._settle(answered, in_part)
+        return consumed(fits, len(answered))
+
+    async def _became_older(self, answers: Sequence[Answer]) -> bool:
+        """Whether older functions were deployed meanwhile, where some answers look like theirs."""
+        if self._older.is_older or not any(answer.code in _MAY_BE_OLD for answer in answers):
+            return False
+        await self._ask()
+        return self._older.is_older
+
+    async def _hold(self, reasons: Sequence[tuple[Kept, str]], *, in_part: bool = False) -> None:
+        """Let these wait for newer functions, with the reason in the journal."""
+        if not reasons:
+            return
+        for kept, _ in reasons:
+            self._postponed.done(kept.seq)
+            self._older.hold(kept.seq, kept.entry.session_key, in_part=in_part)
+        self.shipping.postponed = len(self._postponed)
+        self._count_older()
+        noted = [(kept.seq, reason) for kept, reason in reasons if kept.reason != reason]
+        with suppress(JournalError):  # a disk that takes nothing now: it waits all the same
+            await self._in_writer(lambda journal: journal.note(noted))
+
+    def _locked_out(self, kept: Kept, answer: Answer) -> bool:
+        return answer.code == "venue" and venue_of(kept.entry.session_key) == self._venue
+
+    async def _settle(self, answered: Sequence[tuple[Kept, Answer]], in_part: Set[int]) -> None:
+        """Note the answers in the journal, then tell of them. Of those ``in_part`` not all was sent."""
+        taken = [kept for kept, answer in answered if not _refuses(answer)]
+        await self._hold([(kept, IN_PART) for kept in taken if kept.seq in in_part], in_part=True)
+        settled: list[_Settled] = [(kept.seq, "shipped", None) for kept in taken if kept.seq not in in_part]
+        rejected = [(kept, answer) for kept, answer in answered if _refuses(answer)]
+        if self._older.is_older:
+            # Older functions refuse what newer ones may take: nothing is set aside for their age.
+            await self._hold([(kept, f"{REFUSED}: {why.words}") for kept, why in rejected if why.code in _MAY_BE_OLD])
+            rejected = [(kept, why) for kept, why in rejected if why.code not in _MAY_BE_OLD]
+        dead = [(kept, answer.words) for kept, answer in rejected if answer.reasoned and answer.code != "forgotten"]
+        settled += [(kept.seq, "dead", words) for kept, words in dead]
+        said = dict.fromkeys(kept.entry.session_key for kept, answer in rejected if answer.code == "forgotten")
+        forgotten = dict.fromkeys(await self._confirmed(said), 0)
+
+        self._unsettled |= {seq: (state, reason) for seq, state, reason in settled}
+        for seq, _, _ in settled:
+            self._postponed.done(seq)
+        self.shipping.postponed = len(self._postponed)
+        await self._note_answers(forgotten)
+        self._count(answered, len(dead), forgotten)
+        if self._on_delivered is not None:
+            self._on_delivered([kept for kept in taken if kept.seq not in in_part])
+        self._tell_refused(dead)
+        self._tell_stale(answered)
+        ended = {seq for seq, _, _ in settled}
+        left = [kept for kept, _ in rejected if kept.seq not in ended and kept.entry.session_key not in forgotten]
+        await self._let_wait(left, {kept.seq: _NO_REASON for kept in left})
+
+    async def _note_answers(self, forgotten: dict[str, int]) -> None:
+        """Into the journal with the answers that it does not have, and out with what is forgotten, counted there.
+
+        A disk that takes nothing now must not keep what is on it from a ledger that is well: they wait in memory.
+        """
+        settled = [(seq, *said) for seq, said in self._unsettled.items()]
+
+        def settle(journal: Journal) -> None:
+            journal.settle(settled, self._now())
+            for session in forgotten:
+                forgotten[session] = journal.forget(session)
+
+        try:
+            await self._in_writer(settle)
+        except JournalError as error:
+            if isinstance(error, JournalBusy) or len(self._unsettled) > _MOST_UNSETTLED:
+                raise
+        else:
+            self._unsettled.clear()
+
+    async def _ship_from_memory(self) -> bool:
+        """While the disk takes nothing: send what waits for it, in order; False where there was none of it.
+
+        It is kept, and sent once more, when the disk can be written again: the ledger knows a repetition as one.
+        """
+        if self._writer.failing is None:
+            self._ahead_at_once = MAX_ENTRIES
+            return False
+        place, entries = self._writer.in_memory(self._ahead_at_once, self._ahead)
+        if not entries:
+            return False
+        fits = self._older.fitted(entries)
+        going = [fit for fit in fits if fit is not None]
+        self.shipping.calls += bool(going)
+        try:
+            answers = await self._ledger.ingest(going) if going else []
+        except LedgerError as error:
+            self._attempt += 1
+            if disposition(error, attempt=self._attempt, entries=len(entries)) not in _SUSPECTED:
+                raise
+            if len(entries) == 1:
+                self._ahead = place
+            self._ahead_at_once = 1
+            return True
+        self._succeeded(len(answers))
+        self._ahead = place[0], place[1] - len(entries) + consumed(fits, len(answers))
+        return True
+
+    async def _confirmed(self, sessions: Iterable[str]) -> list[str]:
+        """Those of the sessions that the ledger really has forgotten: what goes here for one wrong word is gone."""
+        confirmed = []
+        for session in sessions:
+            if session not in self._gone:
+                try:
+                    row = await self._ledger.session(session)
+                except LedgerError:
+                    # The others are asked for when their entries are tried again.
+                    break
+                said = None if row is None else row.retracted
+                if not isinstance(said, Mapping) or said.get("reason") != "forgotten":
+                    continue
+            confirmed.append(session)
+        return confirmed
+
+    # ------------------------------------------------------------------------------------------ the bad entry
+
+    async def _narrow(self, batch: Sequence[Kept], code: str) -> None:
+        """Send a batch that failed with ``code`` in ever smaller parts, in order, and postpone what fails by itself.
+
+        An entry is only blamed where the ledger takes others: where ten fail in a row, it is asked for one more.
+        """
+        parts = [batch]
+        suspects: list[tuple[Kept, LedgerError]] = []
+        while parts:
+            part = parts.pop()
+            try:
+                sent = await self._send(part)
+            except LedgerError as error:
+                self._refuse_others(error, code)
+                if len(part) > 1:
+                    half = len(part) // 2
+                    parts += [part[half:], part[:half]]
+                    continue
+                suspects.append((part[0], error))
+                if self._unproven + len(suspects) >= _UNPROVEN:
+                    await self._find_witness(batch, {kept.seq for kept, _ in suspects})
+                    await self._postpone(suspects)
+            else:
+                if sent < len(part):
+                    parts.append(part[sent:])
+                await self._postpone(suspects)
+                self._unproven = 0
+        if suspects:
+            # Nothing else was left to send: does it take anything at all?
+            await self._send([])
+            self._unproven += len(suspects)
+            await self._postpone(suspects)
+
+    @staticmethod
+    def _refuse_others(error: LedgerError, code: str) -> None:
+        """Raises what is no fault of an entry: another failure than the one that was begun with."""
+        # The attempts that patience asks for came before.
+        suspected = disposition(error, attempt=_MANY, entries=1) in _SUSPECTED
+        if not suspected and getattr(error, "code", "") != code:
+            raise error
+
+    async def _find_witness(self, batch: Sequence[Kept], suspects: set[int]) -> None:
+        """The last of the batch gets through where the first ones did not; else the ledger fails on all of them."""
+        if batch[-1].seq not in suspects:
+            with suppress(LedgerError):
+                await self._send(batch[-1:])
+                self._unproven = 0
+                return
+        raise self._failing()
+
+    def _failing(self) -> LedgerRefused:
+        return refused("failing", self._ledger.shown)
+
+    async def _postpone(self, suspects: list[tuple[Kept, LedgerError]]) -> None:
+        """Let these wait by themselves, with the reason in the journal. Empties the list."""
+        taken, suspects[:] = suspects[:], []
+        reasons = {
+            kept.seq: f"{getattr(error, 'code', 'failed')}: the ledger {error.what}, on this entry by itself"
+            for kept, error in taken
+        }
+        await self._let_wait([kept for kept, _ in taken], reasons)
+
+    async def _let_wait(self, entries: Sequence[Kept], reasons: Mapping[int, str]) -> None:
+        if not entries:
+            return
+        now = asyncio.get_running_loop().time()
+        new = [kept for kept in entries if self._postponed.add(kept.seq, now)]
+        self.shipping.postponed = len(self._postponed)
+        noted = [(kept.seq, reasons[kept.seq]) for kept in entries if kept.reason != reasons[kept.seq]]
+        with suppress(JournalError):  # a disk that takes nothing now: it waits all the same
+            await self._in_writer(lambda journal: journal.note(noted))
+        told = self._told_postponed.happened(len(new))
+        if told:
+            _log.warning(
+                "the ledger fails on some entries and takes others: those are pending, and are tried again",
+                entries=told,
+                first=new[0].entry.key if new else None,
+                why=reasons[entries[0].seq],
+                next_step=f"{LOGS}; nothing else waits for them",
+            )
+        if len(self._postponed) > _MOST_POSTPONED:
+            raise self._failing()
+
+    async def _due_again(self) -> Kept | None:
+        """The entry that has waited for long enough, if there is one."""
+        seq = self._postponed.due(asyncio.get_running_loop().time())
+        if seq is None:
+            return None
+        found = await self._in_writer(lambda journal: journal.pending(1, seq - 1))
+        if found and found[0].seq == seq:
+            return found[0]
+        # It was forgotten, or settled by somebody else.
+        self._postponed.done(seq)
+        self.shipping.postponed = len(self._postponed)
+        return None
+
+    async def _try_again(self, kept: Kept) -> None:
+        """An entry that failed before, by itself."""
+        now = asyncio.get_running_loop().time()
+        try:
+            await self._send([kept])
+        except LedgerError as error:
+            try:
+                if getattr(error, "code", "") in REFUSES_ALL:
+                    raise
+                # Does it take anything at all?
+                await self._send([])
+            except LedgerError:
+                self._attempt += 1
+                raise
+            await self._postpone([(kept, error)])
+        else:
+            self._postponed.hurry(now)
+
+    # ------------------------------------------------------------------------------------------ waiting
+
+    async def _wait_for_news(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pace.look_every):
+                await self._news.wait()
+
+    async def _wait_for_ledger(self, error: LedgerError) -> None:
+        self.shipping.failures += 1
+        # A refusal that no entry could be blamed for is for somebody to mend.
+        blocked = isinstance(error, LedgerRefused) or disposition(error, attempt=self._attempt) is Disposition.BLOCKED
+        if isinstance(error, LedgerAway) and error.code == "timeout":
+            # It may be slow rather than gone: a smaller batch may be done in time.
+            self._size = max(_FEWEST, self._size // 2)
+        self._stands("blocked" if blocked else "away", error)
+        if blocked:
+            await self._wait_for_a_hand(error)
+        else:
+            self._worry()
+            await asyncio.sleep(self._delay(error))
+
+    async def _wait_for_a_hand(self, error: LedgerError) -> None:
+        """Until the next attempt; sooner where another key stands in the key's file."""
+        pace = self._pace
+        # Soon at first: a proxy, or a deployment that changes, may refuse once what it takes a moment later.
+        left = min(pace.blocked_every, pace.first_delay * 2.0 ** min(self._blocked, 30))
+        self._blocked += 1
+        read_again = self._read_key_again if getattr(error, "code", "") in _KEY_CODES else None
+        while left > 0:
+            await asyncio.sleep(min(left, pace.look_every))
+            left -= pace.look_every
+            if read_again is not None and await asyncio.to_thread(read_again):
+                _log.info("the ingest key in its file has changed: the new one is used", ledger=self._ledger.shown)
+                return
+
+    def _worry(self) -> None:
+        """A ledger that stays away is for somebody to look at; once each time."""
+        away = self._now() - self.shipping.since
+        if not self._worried and away >= self._pace.worrying * 1000:
+            self._worried = True
+            _log.warning(
+                "the ledger is still away; entries are saved in the journal",
+                ledger=self._ledger.shown,
+                why=self.shipping.reason,
+                away_ms=away,
+                next_step=self.shipping.hint,
+            )
+
+    def _delay(self, error: LedgerError) -> float:
+        pace = self._pace
+        delay = min(pace.longest_delay, pace.first_delay * 2.0 ** min(max(self._attempt, 1) - 1, 30))
+        delay *= 0.5 + 0.5 * self._jitter()
+        asked = error.retry_after if isinstance(error, LedgerAway) else None
+        return delay if asked is None else max(delay, min(asked, pace.longest_asked))
+
+    async def _in_writer(self, function: Callable[[Journal], _T]) -> _T:
+        return await asyncio.wrap_future(self._writer.run_in_writer(function, anyway=True))
+
+    # ------------------------------------------------------------------------------------------ what is told
+
+    def _succeeded(self, entries: int) -> None:
+        shipping = self.shipping
+        shipping.last_success = self._now()
+        self._size = min(MAX_ENTRIES, self._size * 2)
+        if not self._known and shipping.state == "idle":
+            _log.info("the ledger accepts entries", ledger=self._ledger.shown, waiting=shipping.waiting)
+        self._known = True
+        self._stands("shipping" if entries else "idle")
+        self._attempt = self._blocked = 0
+
+    def _stands(self, state: State, error: LedgerError | JournalError | None = None) -> None:
+        """Where things stand now; the log hears of a change for the worse or back, once."""
+        shipping = self.shipping
+        reason, hint = (None, None) if error is None else (error.what, error.hint or _LOOK)
+        if state != shipping.state:
+            shipping.since = self._now()
+            self._worried = False
+        shipping.state, shipping.reason, shipping.hint = state, reason, hint
+        self._tell(state, reason, hint)
+
+    def _tell(self, state: State, reason: str | None, hint: str | None) -> None:
+        """What the log does not have yet; a ledger that comes and goes is told of now and then."""
+        ledger, before = self._ledger.shown, self._told[0]
+        well = state not in ("away", "blocked")
+        # Why it is away may change from attempt to attempt; why it is blocked is for somebody to mend.
+        news = ("idle" if well else state, reason if state == "blocked" else None)
+        if news == self._told or not self._lines.take():
+            return
+        if well:
+            event = "the ledger is back" if before == "away" else "publishing continues"
+            away = self._now() - self._told_since
+            _log.info(event, ledger=ledger, away_ms=away, failures=self._attempt, waiting=self.shipping.waiting)
+        elif state == "away":
+            # Most such times end by themselves: see _worry.
+            _log.info("the ledger is away; entries are saved in the journal", ledger=ledger, why=reason)
+        else:
+            _log.error(
+                "publishing is blocked; entries are saved in the journal", ledger=ledger, why=reason, next_step=hint
+            )
+        if news[0] != before:
+            self._told_since = self._now()
+        self._told = news
+
+    def _count(self, answered: Sequence[tuple[Kept, Answer]], dead: int, forgotten: dict[str, int]) -> None:
+        shipping = self.shipping
+        shipping.dead += dead
+        for _, answer in answered:
+            if answer.outcome == "applied":
+                shipping.applied += 1
+            elif answer.outcome == "duplicate":
+                shipping.duplicate += 1
+            elif answer.outcome == "stale":
+                shipping.stale += 1
+        self._older.drop(forgotten)
+        self._count_older()
+        for session, entries in forgotten.items():
+            shipping.forgotten += entries
+            if session not in self._gone:
+                self._gone.add(session)
+                _log.warning(
+                    "the ledger has forgotten this session: the journal deletes it too",
+                    session=session,
+                    next_step="'multicam-tap forget KEY' on this machine deletes it from the tapes too",
+                )
+            if self._on_forgotten is not None:
+                self._on_forgotten(session)
+
+    def _tell_refused(self, refused: Sequence[tuple[Kept, str]]) -> None:
+        told = self._told_refused.happened(len(refused))
+        if told and refused:
+            kept, reason = refused[0]
+            _log.warning(
+                "entries were rejected",
+                entries=told,
+                first=kept.entry.key,
+                why=reason,
+                next_step="see 'multicam-tap journal ls --dead'; once the cause is fixed, 'multicam-tap journal retry'",
+            )
+
+    def _tell_stale(self, answered: Sequence[tuple[Kept, Answer]]) -> None:
+        """Tell of rows whose newest entry of ours lies below what stands. Older ones are repetitions, and normal."""
+        if self._on_stale is None:
+            return
+        newest = {kept.entry.key: (kept.entry, answer) for kept, answer in answered}
+        for entry, answer in newest.values():
+            if answer.outcome == "stale" and answer.version is not None and answer.version > entry.version:
+                self._on_stale(entry.key, answer.version)

@@ -1,0 +1,99 @@
+"""``replay --to-ledger``: the entries of tapes into the ledger at once, in order, without a journal between.
+
+Writing is idempotent, so whatever stops this, it can be run again from the beginning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from msgspec import Struct, field
+
+from tap.adapters.ledger import MAX_ENTRIES, Answer, Disposition, disposition
+from tap.core.errors import LedgerError
+from tap.core.model import Entry
+from tap.core.taken import Taken, fitted
+from tap.service.running.publishing.older_deployment import consumed
+
+__all__ = ["Delivered", "deliver"]
+
+_TRIES = 4
+_FIRST_DELAY_S = 0.5
+_T = TypeVar("_T")
+
+
+class _Target(Protocol):
+    async def about(self) -> Taken: ...
+    async def ingest(self, entries: Sequence[Entry]) -> list[Answer]: ...
+
+
+class Delivered(Struct):
+    """What the ledger answered."""
+
+    applied: int = 0
+    duplicate: int = 0
+    stale: int = 0
+    rejected: list[Answer] = field(default_factory=list)
+    in_part: int = 0
+    """Of those taken, the ones that an older deployment has without what it does not know."""
+    held: int = 0
+    """Not sent, since it does not know their kind."""
+
+    def words(self) -> str:
+        """The counts in a line."""
+        told = (
+            (self.applied, "applied"),
+            (self.duplicate, "duplicate"),
+            (self.stale, "stale"),
+            (len(self.rejected), "rejected"),
+        )
+        return ", ".join(f"{number} {name}" for number, name in told)
+
+    @property
+    def whole(self) -> bool:
+        """All of it is in the ledger."""
+        return not (self.rejected or self.in_part or self.held)
+
+    def count(self, answer: Answer) -> None:
+        """Take in one answer."""
+        if answer.outcome == "rejected":
+            self.rejected.append(answer)
+        else:
+            setattr(self, answer.outcome, getattr(self, answer.outcome) + 1)
+
+
+async def deliver(ledger: _Target, entries: Iterable[Entry], show: Callable[[Entry], None]) -> Delivered:
+    """Write entries, and show each once it is answered for; what the answers were.
+
+    Raises ``LedgerError`` where the ledger stays away, or refuses a call whole; what was answered till then is written.
+    """
+    delivered = Delivered()
+    taken = await _patiently(ledger.about)
+    rest = iter(entries)
+    while batch := list(islice(rest, MAX_ENTRIES)):
+        while batch:
+            fits = [fitted(entry, taken) for entry in batch]
+            going = [(entry, fit) for entry, fit in zip(batch, fits, strict=True) if fit is not None]
+            answers = await _patiently(lambda going=going: ledger.ingest([fit for _, fit in going])) if going else []  # type: ignore[misc]
+            for (entry, fit), answer in zip(going, answers, strict=False):
+                delivered.count(answer)
+                delivered.in_part += fit is not entry
+                show(entry)
+            done = consumed(fits, len(answers))
+            delivered.held += done - len(answers)
+            batch = batch[done:]
+    return delivered
+
+
+async def _patiently(question: Callable[[], Awaitable[_T]]) -> _T:
+    for attempt in range(1, _TRIES):
+        try:
+            return await question()
+        except LedgerError as error:
+            if disposition(error, attempt=attempt) is not Disposition.RETRY:
+                raise
+        await asyncio.sleep(_FIRST_DELAY_S * 2 ** (attempt - 1))
+    return await question()
