@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,14 @@ def test_the_built_in_mapping_is_one() -> None:
     """The page points at it as an example."""
     assert load_dialect("multicam/1").name == "multicam/1"
     assert (ROOT / "tap/core/dialects/multicam-1.toml").is_file()
+
+
+def test_the_page_of_multicam_1_names_the_frames_that_its_mapping_knows() -> None:
+    """Every type that the file maps, ignores or keeps quiet about, and no other."""
+    page = (ROOT / "docs" / "multicam-1.md").read_text("utf-8")
+    table = page.partition("<!-- frames:begin -->")[2].partition("<!-- frames:end -->")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
+    mapping = tomllib.loads((ROOT / "tap" / "core" / "dialects" / "multicam-1.toml").read_text("utf-8"))
+    # Of several words for the same the first is the protocol's own.
+    first = {name if isinstance(name, str) else name[0] for name in (rule["when"]["type"] for rule in mapping["rule"])}
+    assert named == first | set(mapping["frame"]["ignore"]) | set(mapping["frame"]["quiet"])

@@ -14,7 +14,7 @@ from tap.cli.arguments import PathName, ServerWays, Venue
 from tap.cli.root import cli
 from tap.cli.shared import print_lines
 
-_SERVER_HELP = "How the server counts, dates and names; the ways are below.  [default: as protocol.md draws it]"
+_SERVER_HELP = "How the server counts, dates and names; the ways are below.  [default: as docs/multicam-1.md has it]"
 _PORT_HELP = "The port, on this machine only.  [default: any free port]"
 _VENUE_HELP = "The venue in the truth and tape files."
 _CLIENTS_HELP = "Wait for this number of clients before the shoot begins."

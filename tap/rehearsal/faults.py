@@ -1,4 +1,4 @@
-"""What goes wrong in a rehearsal, by name: every item of ``protocol.md``'s last section, and a few more.
+"""What goes wrong in a rehearsal, by name: every item of the last section of ``docs/multicam-1.md``, and a few more.
 
 A fault is a sentence for people and a function that gives the *acts* of one shoot: things that happen once each, at
 moments that the shoot chooses. Faults that only change how a frame is written have no acts; ``wire.py`` does them.

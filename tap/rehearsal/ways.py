@@ -1,7 +1,7 @@
 """The ways of a server: how it counts, dates, names and tells, each a choice of a few, and all of them combine.
 
-``multicam/1`` leaves all this open, and real servers differ in it. ``PLAIN`` is the server that ``protocol.md`` draws
-first; any other is written as ``ts=seconds,seq=connection,…``.
+``multicam/1`` leaves all this open, and real servers differ in it. ``PLAIN`` is the server of
+``docs/multicam-1.md``; any other is written as ``ts=seconds,seq=connection,…``.
 """
 
 from __future__ import annotations

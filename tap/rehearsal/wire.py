@@ -1,4 +1,4 @@
-"""How the rehearsal's frames read: ``multicam/1`` as ``protocol.md`` writes it, its other dialects, its telemetry."""
+"""How the rehearsal's frames read: ``multicam/1`` (``docs/multicam-1.md``), its other dialects, its telemetry."""
 
 from __future__ import annotations
 

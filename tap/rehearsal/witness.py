@@ -1,8 +1,9 @@
 """The witness of a rehearsal: it hears what the tap hears, but knows what every frame means.
 
-``truth_of`` walks a performance once, by the rules of ``design.md``: what happened, as far as a connection carried it,
-is what the history has to say. Whether the frames alone could show it is asked of ``evidence.py``; where they could
-not, the event is doubtful, or the time around it is in doubt. Nothing of ``tap.core`` is used here.
+``truth_of`` walks a performance once, by the rules of ``docs/how-it-works.md``: what happened, as far as a
+connection carried it, is what the history has to say. Whether the frames alone could show it is asked of
+``evidence.py``; where they could not, the event is doubtful, or the time around it is in doubt. Nothing of
+``tap.core`` is used here.
 """
 
 from __future__ import annotations

@@ -261,7 +261,7 @@ def _gaps(rows: Mapping[str, Row]) -> int:
 
 
 def _comparable(rows: Mapping[str, Row], venue: str) -> dict[str, Any]:
-    """Without what ``design.md`` excepts: gap rows, ``observedAt``, counts, and our own order of versions."""
+    """Without what two taps do not share: gap rows, ``observedAt``, counts, and our own order of versions."""
     kept = {}
     for key, row in rows.items():
         if row.fields.get("kind") == "gap":

@@ -225,7 +225,7 @@ _FAULTS: tuple[Fault, ...] = (
         slow=True,
     ),
 )
-"""With a server as ``protocol.md`` draws it."""
+"""With a server as ``docs/multicam-1.md`` draws it."""
 
 _ELSEWHERE = ("kill", "ledger-kill", "answer-lost", "restart-kept", "restart-lost", "restart-replaced", "disk-full")
 """The faults that are tried with every other server too: those in which a shoot is played to its end."""

@@ -1,6 +1,7 @@
 """Writing entries: which session a thing belongs to, its key, its version, its columns.
 
-The machine decides what happened; the book knows how that is written. Columns come in the order of ``ledger.md``.
+The machine decides what happened; the book knows how that is written. Columns come in the order of the ledger's own
+(``convex/functions/ledger/columns.ts``).
 """
 
 from __future__ import annotations

@@ -209,7 +209,7 @@ def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, di
         words, step = order_in_words(dialect.name, heard.dialect.seq_orders, fits)
         return Finding("server", "note", f"{found}; {words}", step)
     if heard.understood and not heard.offsets:
-        # ledger.md promises that this is told: without times of the server's, keys come from the receiver's clock.
+        # Without times of the server's, keys come from the receiver's clock: whoever taps twice has to know it.
         return Finding("server", "note", f"{found}; no frame has the server's time, so two taps make two histories")
     return Finding("server", "ok", found)
 
