@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -580,9 +581,14 @@ class Ticker:
             last = now
 
 
+_BATCHES = 15
+"""So many times a batch may be written down in one turn of the loop. It is written once, beside the loop."""
+
+
 @pytest.mark.parametrize("fault", ["hang", "refuse", "garbage", "slow"])
 def test_the_loop_goes_on_whatever_the_ledger_does(tmp_path: Path, local: Local, fault: str) -> None:
-    """Batches of 700 KB, hanging and refused: no turn costs more than 50 ms, and others have theirs meanwhile."""
+    """Batches of 700 KB, hanging and refused: no turn costs more than a few times what a batch takes to be written
+    down, on whatever machine and however busy; and others have theirs meanwhile."""
     longest = []
 
     async def once(attempt: int) -> None:
@@ -596,13 +602,18 @@ def test_the_loop_goes_on_whatever_the_ledger_does(tmp_path: Path, local: Local,
             longest.append(ticker.longest)
             assert ticker.turns >= 4
             assert await venue.counts() == {"pending": 250, "shipped": 0, "dead": 0}
+        # In the same minute, by the same processor.
+        since = time.thread_time()
+        for _ in range(_BATCHES):
+            json.dumps([entry.fields for entry in entries])
+        longest[-1] /= time.thread_time() - since
 
     async def body() -> None:
         local.fault(fault, times=0, ms=60_000 if fault == "refuse" else 600)
         # What the publisher does to the loop it does every time; what the collector of garbage does it does not.
         for attempt in range(6):
             await once(attempt)
-            if longest[-1] < 0.05:
+            if longest[-1] < 1:
                 break
 
     if fault == "refuse":
@@ -612,8 +623,8 @@ def test_the_loop_goes_on_whatever_the_ledger_does(tmp_path: Path, local: Local,
     else:
         run(body())
         local.clear()
-    print(f"longest turn with {fault}: {1000 * min(longest):.1f} ms")
-    assert min(longest) < 0.05
+    print(f"longest turn with {fault}: {_BATCHES * min(longest):.1f} batches")
+    assert min(longest) < 1
 
 
 def test_a_backlog_goes_fast_and_in_little_memory(tmp_path: Path) -> None:
