@@ -17,7 +17,6 @@ from tap.core.machine.memory import Checkpoint, Memory, slim
 from tap.core.machine.state import State, decode_state, encode_state
 from tap.core.mapping import Dialect, Reading, Verdict
 from tap.core.mapping.numbering import Numbering
-from tap.core.mapping.repeats import Repeats
 from tap.core.model import (
     FRAMES_LOST,
     Alive,
@@ -98,8 +97,8 @@ class Pipeline:
     """One venue's way from received messages to entries.
 
     ``checkpoint``: what :meth:`checkpoint` gave before a restart, or the state of :meth:`save` with the ``memory`` that
-    was saved beside it. ``shortcuts`` False reads and applies every frame in full: the same, but slower, and what they
-    are held against. Raises :class:`JournalDamaged` where a checkpoint cannot be read.
+    was saved beside it. ``shortcuts`` False reads every part of every frame: the same, but slower, and what they are
+    held against. Raises :class:`JournalDamaged` where a checkpoint cannot be read.
     """
 
     def __init__(
@@ -124,9 +123,7 @@ class Pipeline:
         policy = Policy() if policy is None else policy
         if policy.session == "dialect":
             policy = msgspec.structs.replace(policy, session=dialect.policy)
-        self._machine = Machine(
-            dialect, tap=tap, policy=policy, venue=venue, state=state, memory=remembered, shortcuts=shortcuts
-        )
+        self._machine = Machine(dialect, tap=tap, policy=policy, venue=venue, state=state, memory=remembered)
         self._doubts = state.doubts
         self._reader: Reader | None = None
         if isinstance(dialect, Remembering):
@@ -134,7 +131,7 @@ class Pipeline:
             self._machine.state.reader = self._reader.state
         self._read = dialect.read if self._reader is None else self._reader.read
         if shortcuts and self._reader is None:
-            self._read = Repeats(dialect).read
+            self._read = dialect.remembering().read
         self._sampled: set[tuple[str, str]] = set()
         self._held: list[Entry] = []
 

@@ -26,14 +26,11 @@ _TEXTS = ("name", "role", "device", "lens", "placement")
 class Cameras:
     """The rules for cameras, and their rows."""
 
-    def __init__(self, book: Book, order: Order, policy: Policy, *, shortcuts: bool = True) -> None:
+    def __init__(self, book: Book, order: Order, policy: Policy) -> None:
         self._book = book
         self._order = order
-        self._shortcuts = shortcuts
         self._policy = policy
         self._weight = sum(_weight(camera.info) for camera in book.state.cameras.values())
-        # What a snapshot listed when all of it stood already, and who is there by it; until one of them is told of.
-        self._stands: tuple[tuple[CameraInfo, ...], list[Camera]] | None = None
         # Only those on their way out, so that the work of a frame does not grow with the number of cameras.
         self._leaving = {name: camera for name, camera in book.state.cameras.items() if camera.leaving is not None}
 
@@ -41,7 +38,6 @@ class Cameras:
 
     def told(self, o: CameraTold) -> None:
         """A camera joined, or something about it changed."""
-        self._stands = None
         camera = self._camera(o.camera.id)
         if camera is None or self._order.behind(camera.mark, o.told):
             return
@@ -55,7 +51,6 @@ class Cameras:
 
     def left(self, o: CameraLeft) -> None:
         """A camera left: it counts once the grace time is over."""
-        self._stands = None
         camera = self._camera(o.camera_id)
         if camera is None or self._order.behind(camera.mark, o.told):
             return
@@ -67,16 +62,11 @@ class Cameras:
     def listed(self, infos: tuple[CameraInfo, ...], told: Told, connection: Connection) -> None:
         """A snapshot lists the cameras that are there; those that it lacks are away."""
         at = told_at(told)
-        online = self.standing(infos) if self._shortcuts else None
-        if online is not None:
-            for camera in online:
-                camera.shown_at = at
-            return
         first = not connection.snapshot_seen
         missing = {name for name, camera in self._book.state.cameras.items() if camera.present and not camera.leaving}
+        missing.difference_update([info.id for info in infos])
         for info in infos:
-            missing.discard(info.id)
-            self._listed(info, told, connection)
+            self._listed(info, at, told, connection)
         for name in sorted(missing):
             camera = self._book.state.cameras[name]
             if not self._order.stale(camera.mark, told, connection):
@@ -85,32 +75,12 @@ class Cameras:
                 camera.mark = self._mark(camera, told, explicit=False)
                 self._leave(camera, camera.shown_at if first and camera.shown_at else at, told)
 
-    def standing(self, infos: tuple[CameraInfo, ...]) -> list[Camera] | None:
-        """Those of a snapshot's cameras that are there; None where listing them could change something."""
-        if self._stands is not None and (infos is self._stands[0] or infos == self._stands[0]):
-            return self._stands[1]
-        self._stands = None
-        cameras = self._book.state.cameras
-        listed = {info.id: info for info in infos}
-        online: list[Camera] = []
-        for name, info in listed.items():
-            camera = cameras.get(name)
-            there = camera is not None and bool(camera.present) and camera.leaving is None
-            if camera is None or there != (info.online is not False) or self._would_change(camera, info):
-                return None
-            online += [camera] if there else []
-        if any(camera.present and not camera.leaving for name, camera in cameras.items() if name not in listed):
-            return None
-        self._stands = (infos, online)
-        return online
-
-    def _listed(self, info: CameraInfo, told: Told, connection: Connection) -> None:
+    def _listed(self, info: CameraInfo, at: int, told: Told, connection: Connection) -> None:
         camera = self._camera(info.id)
         if camera is None:
             return
-        at = told_at(told)
         online = info.online is not False
-        there = bool(camera.present) and camera.leaving is None
+        there = camera.present is True and camera.leaving is None
         differs = online != there or self._would_change(camera, info)
         if differs and self._order.stale(camera.mark, told, connection):
             return
@@ -150,11 +120,6 @@ class Cameras:
         for camera in self._leaving.values():
             if camera.leaving is not None:
                 yield camera.leaving.deadline, partial(self._gone, camera)
-
-    @property
-    def any_leaving(self) -> bool:
-        """A camera that went away may yet come back within the grace time."""
-        return bool(self._leaving)
 
     def settle_leaving(self) -> None:
         """The session ends: who is away now stays away."""
@@ -202,7 +167,6 @@ class Cameras:
             gone = next((name for name, camera in cameras.items() if self._is_idle(name, camera)), None)
             if gone is None:
                 return False
-            self._stands = None
             self._weight -= _weight(cameras.pop(gone).info)
         return True
 
@@ -214,8 +178,15 @@ class Cameras:
 
     @staticmethod
     def _would_change(camera: Camera, info: CameraInfo) -> bool:
+        # Written out for each of _TEXTS: this is asked of every camera in every snapshot.
         known = camera.info
-        return any((told := getattr(info, name)) is not UNSET and told != getattr(known, name) for name in _TEXTS)
+        return (
+            (info.name is not UNSET and info.name != known.name)
+            or (info.role is not UNSET and info.role != known.role)
+            or (info.device is not UNSET and info.device != known.device)
+            or (info.lens is not UNSET and info.lens != known.lens)
+            or (info.placement is not UNSET and info.placement != known.placement)
+        )
 
     def _merge(self, camera: Camera, info: CameraInfo) -> None:
         news = {name: told for name in _TEXTS if (told := getattr(info, name)) is not UNSET}

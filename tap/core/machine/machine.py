@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tap.core.confirming import Confirming
 from tap.core.machine.aspects import Aspects
 from tap.core.machine.cameras import Cameras
 from tap.core.machine.connections import Connections
@@ -27,7 +26,7 @@ from tap.core.machine.rules import Action, Cause, Rules, Signal
 from tap.core.machine.sessions import Sessions
 from tap.core.machine.snapshots import Snapshots
 from tap.core.machine.staleness import Order
-from tap.core.machine.state import Connection, Phase, State
+from tap.core.machine.state import Phase, State
 from tap.core.machine.stills import Stills
 from tap.core.mapping import Dialect
 from tap.core.model import (
@@ -75,7 +74,7 @@ class Machine:
     """One server's history as it unfolds.
 
     ``step`` takes an observation and gives the entries that it causes; ``opened``, ``closed`` and ``tick`` tell it
-    about the connection and about time. ``shortcuts`` False asks every snapshot everything.
+    about the connection and about time.
     """
 
     def __init__(
@@ -87,7 +86,6 @@ class Machine:
         venue: str,
         state: State | None = None,
         memory: Memory | None = None,
-        shortcuts: bool = True,
     ) -> None:
         self.state = state = State() if state is None else state
         self.memory = memory = Memory(self.state) if memory is None else memory
@@ -97,13 +95,11 @@ class Machine:
         """``mono`` (ms) at which something is due; None where nothing is."""
         self._dialect = dialect
         self._policy = policy
-        self._shortcuts = shortcuts
         self._book = book = Book(state, memory, dialect, tap=tap, clock_step_ms=policy.clock_step_ms)
         self._order = order = Order(state, dialect.seq_orders, policy)
         order.identity.noted = lambda session, ident: memory.note(session, "i", ident)
         self._rules = rules = Rules(state, policy)
-        self._cameras = cameras = Cameras(book, order, policy, shortcuts=shortcuts)
-        self._confirming = Confirming(state, book, cameras, order)
+        self._cameras = cameras = Cameras(book, order, policy)
         aspects = Aspects(state, book=book, order=order, rules=rules, memory=memory, policy=policy)
         self._desk = desk = self._set_desk(aspects)
         self._connections = Connections(state, desk, order=order, rules=rules, heartbeat_ms=dialect.heartbeat_ms)
@@ -153,7 +149,7 @@ class Machine:
         desk, stills = self._desk, Stills(self._book, self._order, self.memory)
         return {
             Hello: self._connections.hello,
-            Snapshot: self._snapshot,
+            Snapshot: self._snapshots.shown,
             SessionStarted: sessions.started,
             SessionUpdated: sessions.updated,
             SessionEnded: sessions.ended,
@@ -180,7 +176,7 @@ class Machine:
     def opened(self, stamp: Stamp) -> list[Entry]:
         """A connection stands; what was known before it is known no more for sure."""
         self._pass(stamp)
-        self._connect(greeted=False).told_open = True
+        self._connections.connect(greeted=False).told_open = True
         return self._done()
 
     def closed(self, stamp: Stamp, *, cause: str = "connection", heard: int | None = None) -> list[Entry]:
@@ -239,12 +235,12 @@ class Machine:
         state = self.state
         self._order.is_news = True
         if type(observation) is Hello:
-            self._greet(observation)
+            self._connections.greet(observation)
         # Only now: a greeting may have found out that the server had been away.
         state.heard = state.mono
         connection = state.connection
         if connection is None or (not connection.open and state.cause == TAP_RESTART):
-            connection = self._connect(greeted=True)
+            connection = self._connections.connect(greeted=True)
         connection.frames += 1
         self._order.watch(observation, connection)
         if connection.first_at is None:
@@ -252,43 +248,17 @@ class Machine:
             connection.first_mono = told.stamp.mono
             self._rules.signal(Signal.HEARD, Cause(told))
         connection.controlled, connection.controlled_at, connection.silent = told.stamp.mono, told.at, False
-        snapshot = type(observation) is Snapshot
-        confirmed = type(observation) is Snapshot and self._confirming.again(observation)
-        if not confirmed:
-            self._confirming.forget()
-            self._on[type(observation)](observation)
+        self._on[type(observation)](observation)
         self.is_news = self._order.is_news
-        if snapshot:
+        if type(observation) is Snapshot:
             self._connections.keep_time(told, news=bool(self._book.entries))
         elif type(observation) is not Hello:
             state.explicit_mono = told.stamp.mono
-        if confirmed and connection.open and self._only_silence_is_due():
-            silent = self._connections.silent_after
-            self.next_deadline = None if silent is None else max(connection.controlled, connection.excused) + silent
-            return []
         return self._done()
 
     def go_above(self, key: str, version: int) -> None:
         """The ledger holds this row in a later version: what is written of it from now on goes above that."""
         self._book.go_above(key, version)
-
-    def _greet(self, hello: Hello) -> None:
-        self._confirming.forget()
-        self._connections.greet(hello)
-
-    def _connect(self, *, greeted: bool) -> Connection:
-        self._confirming.forget()
-        return self._connections.connect(greeted=greeted)
-
-    def _snapshot(self, o: Snapshot) -> None:
-        if self._snapshots.shown(o) and self._shortcuts:
-            self._confirming.settle(o)
-
-    def _only_silence_is_due(self) -> bool:
-        """Whether a snapshot that changed nothing can have moved no other deadline."""
-        session = self.state.session
-        by_frames = session is not None and session.by != "program" and self.state.phase is Phase.LIVE
-        return by_frames and self._dialect.heartbeat_ms is None and not self._cameras.any_leaving
 
     def _done(self) -> list[Entry]:
         self._set_deadline()
@@ -336,7 +306,6 @@ class Machine:
                 break  # it moved on since it was set
             self.state.wall += max(0, due - self.state.mono)
             self.state.mono = max(self.state.mono, due)
-            self._confirming.forget()
             act()
             self._set_deadline()
         self.state.wall = stamp.wall

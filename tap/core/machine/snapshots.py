@@ -46,12 +46,12 @@ class Snapshots:
         self._cameras = cameras
         self._policy = policy
 
-    def shown(self, o: Snapshot) -> bool:
-        """Take a snapshot in. Gives whether it showed the session that was known, by the server's own word."""
+    def shown(self, o: Snapshot) -> None:
+        """Take a snapshot in."""
         state = self._state
         connection = state.connection
         if connection is None:
-            return False
+            return
         told = self._fresh(o)
         signal, cause = self._session_relation(o, told)
         by_policy = cause.by != "frames" and signal is Signal.OTHER and not cause.first_sight
@@ -75,7 +75,6 @@ class Snapshots:
             self._cameras.on_program(self._desk.program.known(), told_at(o.told))
         connection.snapshot_seen = True
         connection.session_seen = connection.session_seen or o.session is not UNSET
-        return signal is Signal.SAME and cause.info is not None
 
     def _fresh(self, o: Snapshot) -> dict[str, Any]:
         """What the snapshot says of program, hold, mode and recording, without what is stale in it."""

@@ -7,7 +7,7 @@ paths. The built-in ``multicam/1`` is such a file, and an example; ``docs/dialec
     language    what can be emitted, and its fields         fields     fields and rules, compiled
     shapes      cameras, sessions, holds                    dialect    the compiled form, which reads frames
     compiler    from the file's text to that                telemetry  what need not be read at all
-    wraps       what stands around the objects              repeats    what need not be read again
+    wraps       what stands around the objects              again      parts that need not be read again
     numbering   what a server's numbers count
 """
 

@@ -6,17 +6,18 @@ import difflib
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import UNSET
 
 from tap.core.codec import canonical, composed
 from tap.core.errors import MappingInvalid
+from tap.core.mapping.again import AGAIN
 from tap.core.mapping.dialect import Dialect, Plan, fold_type
 from tap.core.mapping.fields import Field, Rule
 from tap.core.mapping.language import EMITS, LANGUAGE, NOTHING, NULLABLE, SHAPES, UNITS, says_none
-from tap.core.mapping.paths import Path, Pick, camel, parse_path
+from tap.core.mapping.paths import Path, camel, parse_path
 from tap.core.mapping.shapes import flat_session_reader, shape_readers
 from tap.core.mapping.values import READERS, Reader, label, scaled
 from tap.core.mapping.wraps import PREFIXES, Wraps
@@ -97,7 +98,6 @@ class _Compiler:
         batch = self._paths(frame.get("batch", []), "[frame] batch")
         time = self._field("time", frame.get("time", ["ts"]), "time", "[frame] time")
         seq = self._field("seq", frame.get("seq", []), "count", "[frame] seq")
-        fields = [field for fields in self._shapes.values() for field in fields]
         return Plan(
             name=name,
             digest=hashlib.sha256(canonical(self._raw)).hexdigest(),
@@ -106,9 +106,6 @@ class _Compiler:
             batch=batch,
             time=time,
             seq=seq,
-            envelope_names=_names_of_their_own(
-                (time, seq), (*types, *body, *batch), fields, (*typed.values(), untyped)
-            ),
             seq_orders=self._choice(frame, "seq_orders", ("boot", "connection", "type", "nothing"), "nothing"),
             heartbeat_ms=self._seconds(frame, "heartbeat_seconds"),
             ids_start_anew=self._flag(frame, "ids_start_anew", False),
@@ -216,6 +213,7 @@ class _Compiler:
             says_none(emit, name),
             self._missing(more.get("missing"), name, place),
             self._flat(kind, emit),
+            kind in AGAIN,
         )
 
     def _flat(self, kind: str, emit: str) -> Reader | None:
@@ -330,18 +328,3 @@ def _known(name: object, allowed: tuple[str, ...]) -> str:
     words = [word.rstrip("_") for word in allowed]
     near = difflib.get_close_matches(str(name), words, 1)
     return f"{near[0]!r}? One of: {', '.join(words)}" if near else f"one of: {', '.join(words)}"
-
-
-def _names_of_their_own(
-    envelope: Iterable[Field], paths: Iterable[Path], fields: Iterable[Field], rules: Iterable[tuple[Rule, ...]]
-) -> frozenset[str]:
-    """Names at which a frame's time or number stands, and nothing else that is read."""
-    told = {str(path[0]) for field in envelope for path in field.paths if len(path) == 1}
-    read = {part for path in paths for part in path}
-    read.update(part for field in fields for path in field.paths for part in path)
-    for rule in (rule for some in rules for rule in some):
-        read.update(part for path, _ in rule.when for part in path)
-        read.update(part for field in rule.fields for path in field.paths for part in path)
-        read.update(rule.each or ())
-    picked = {name for part in read if isinstance(part, Pick) for name in part.field}
-    return frozenset(told - read - picked)

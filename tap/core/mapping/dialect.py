@@ -6,12 +6,12 @@ Reading is total: a frame that cannot be read gives a :class:`Reading` that says
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 
 from tap.core import model, redact
 from tap.core.codec import composed
@@ -67,8 +67,6 @@ class Plan(Struct):
     batch: tuple[Path, ...]
     time: Field
     seq: Field
-    envelope_names: frozenset[str]
-    """Where time and number may stand, and nothing else that is read."""
     seq_orders: SeqOrders
     heartbeat_ms: int | None
     ids_start_anew: bool
@@ -181,25 +179,12 @@ class Dialect:
             return list(self._unwrap(parsed, frame))
         return [reading for item in self._objects(parsed) for reading in self._read_item(item, frame)]
 
-    @property
-    def envelope_names(self) -> frozenset[str]:
-        """Names at which a frame's time or number may stand, and nothing else that is read."""
-        return self._plan.envelope_names
-
-    def told_in(self, *envelope: dict[str, Any]) -> tuple[int | None, int | None]:
-        """Time (ms) and number that an envelope tells; of several, those of the first that has them."""
-        return _or_none(self._plan.time.find(envelope)), _or_none(self._plan.seq.find(envelope))
-
-    def teller(self, names: tuple[str, ...]) -> Callable[[tuple[bytes, ...]], tuple[int | None, int | None]]:
-        """What whole numbers at these names of an envelope tell, as they are written: :meth:`told_in`, at once."""
-        time, seq = self._plan.time, self._plan.seq
-        times = [place for place, name in enumerate(names) if (name,) in time.paths]
-        numbers = [place for place, name in enumerate(names) if (name,) in seq.paths]
-        if len(times) == 1 and len(numbers) == 1 and times != numbers and time.is_plain and seq.is_plain:
-            (first,), (second,), read_time, read_seq = times, numbers, time.read, seq.read
-            return lambda told: (_or_none(read_time(int(told[first]))), _or_none(read_seq(int(told[second]))))
-        # Of two of a name, the last counts.
-        return lambda told: self.told_in(dict(zip(names, map(int, told), strict=True)))
+    def remembering(self) -> Dialect:
+        """The same dialect, which reads faster what repeats (``again.py``): for the frames of one source."""
+        plan = self._plan
+        typed = {kind: tuple(rule.remembering() for rule in rules) for kind, rules in plan.rules.items()}
+        untyped = tuple(rule.remembering() for rule in plan.untyped)
+        return Dialect(structs.replace(plan, rules=typed, untyped=untyped))
 
     def clean(self, data: bytes) -> bytes:
         """A raw frame as a tape may keep it: without secrets, and read by this dialect just like the original."""
@@ -302,7 +287,8 @@ class Dialect:
         rules = [rule for rule in plan.rules.get(kind, plan.untyped) if rule.matches(scopes)]
         if not rules:
             return Reading(Verdict.QUIET if kind in plan.known else Verdict.UNKNOWN, name)
-        told = Told(frame.stamp, *self.told_in(item, *scopes[:-1]), name)
+        envelope = (item, *scopes[:-1])
+        told = Told(frame.stamp, _or_none(plan.time.find(envelope)), _or_none(plan.seq.find(envelope)), name)
         said = list(self._said(rules, scopes, told))
         found = tuple(item for item in said if not isinstance(item, str))
         reason = next((item for item in reversed(said) if isinstance(item, str)), None)

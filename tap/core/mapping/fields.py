@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 
+from tap.core.mapping.again import reads_again
 from tap.core.mapping.paths import Path, at
 from tap.core.mapping.values import MAX_LIST, Reader, label
 
@@ -32,6 +33,8 @@ class Field(Struct):
     """What a frame says that has nothing at any of the paths: nothing, or (None) that there is none."""
     flat: Reader | None = None
     """How the object itself is read (path ``.``), where that is not how a part of it is."""
+    repeats: bool = False
+    """What stands there mostly equals what stood there before (``again.py``)."""
     _steps: tuple[tuple[str | None, Path], ...] = ()
     """The paths, each with its name where it is but one."""
 
@@ -62,11 +65,6 @@ class Field(Struct):
                     return found
         return nothing if stood else self.missing
 
-    @property
-    def is_plain(self) -> bool:
-        """What stands there is read as it is: no word of it means another, or nothing."""
-        return not self.values and not self.none and self.flat is None and self.missing is UNSET
-
     def stands(self, scope: dict[str, Any]) -> bool:
         """Whether anything at all, readable or not, stands where this field may stand."""
         return any(at(scope, path) is not UNSET for path in self.paths)
@@ -91,6 +89,14 @@ class Rule(NamedTuple):
     fields: tuple[Field, ...]
     each: Path | None = None
     """The list (or object of objects) each of whose items says something by itself."""
+
+    def remembering(self) -> Rule:
+        """The same rule, which remembers what it read last in the fields that repeat."""
+        return self._replace(
+            fields=tuple(
+                structs.replace(spec, read=reads_again(spec.read)) if spec.repeats else spec for spec in self.fields
+            )
+        )
 
     def matches(self, scopes: Scopes) -> bool:
         return all(_meets(scopes, path, wanted) for path, wanted in self.when)

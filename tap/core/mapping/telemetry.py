@@ -1,7 +1,8 @@
 """Known telemetry, told by its raw bytes: nearly every frame is, so this decides what the tap costs.
 
 Nothing is parsed, copied or decoded. The answer is true only where parsing the frame would say the same: its type is
-one of those that the dialect ignores, stands as the frame's first or last key, once, and without escapes.
+one of those that the dialect ignores, stands as the frame's first or last key, once, and without escapes, and no other
+value stands behind the first. Anything else is parsed.
 """
 
 from __future__ import annotations
@@ -43,17 +44,27 @@ def telemetry_sniff(key: str, words: Iterable[str], *, array: bool = False, pref
                 and data[begin] == _BRACE
                 and data.find(name, begin, end) == data.rfind(name, begin, end)
                 and data.find(b"\\", begin, end) < 0
+                and (data.find(b"}", begin, end) == end - 1 or _more(data, begin, end) is None)
             )
         after = found.end()
         # To look for one byte is ten times as fast as to look for several: mostly there is none.
         if data.find(letter, after, end) >= 0 and data.find(name, after, end) >= 0:
             return False
-        return data.find(b"\\", begin, end) < 0
+        if data.find(b"\\", begin, end) >= 0:
+            return False
+        # Behind the first value another may follow, whose type may have another name or none. An object ends with a
+        # brace, and mostly there is none but the frame's last byte.
+        if data[begin] == _BRACE:
+            return data.find(b"}", after - 1, end) == end - 1 or _more(data, after - 1, end) is None
+        return _more_behind_any(data, after - 1, end) is None
 
     return is_telemetry
 
 
 _BRACE = ord("{")
+_more = re.compile(rb"\}[ \t\r\n]*+[^ \t\r\n,}\]]").search
+"""The end of an object, and behind it what cannot follow within a value."""
+_more_behind_any = re.compile(rb"[}\]][ \t\r\n]*+[^ \t\r\n,}\]]").search
 
 
 def _beginning(key: str, texts: list[str], numbers: list[str], *, array: bool, prefix: str) -> str:
