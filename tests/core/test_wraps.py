@@ -239,7 +239,16 @@ def test_a_mistake_in_what_is_wrapped_is_told(frame: str, names: list[str]) -> N
         (SEVERAL, b'{"type":"pose","x":1}', True),
         (SEVERAL, b'{"type":"pose"}{"type":"cut","to":"c1"}', False),
         (SEVERAL, b'{"type":"cut","to":"c1"}{"x":1,"type":"pose"}', False),
+        (SEVERAL, b'{"type":"pose","x":[{"y":{}}, 1], "z":[[1] , [2]]}', True),
+        (SEVERAL, b'{"x":{"y":1},"type":"pose"}', True),
+        (SEVERAL, b'{"type":"pose"}{"to":"c1"}', False),
+        (SEVERAL, b'{"type":"pose","x":[{}]}\n [1]', False),
+        (SEVERAL, b'{"to":"c1"} {"x":1,"type":"pose"}', False),
         (MULTICAM, b'["pose",{"x":1}]', True),
+        (MULTICAM, b'["pose",{"x":1}]["cut",{"to":"c1"}]', False),
+        (MULTICAM, b'["pose",{"x":1}]{"event":"cut","to":"c1"}', False),
+        (MULTICAM, b'{"type":"pose"}["cut",{"to":"c1"}]', False),
+        (MULTICAM, b'{"type":"pose","x":1}{"event":"cut","to":"c1"}', False),
     ],
 )
 def test_wrapped_telemetry_is_told_unparsed(by: Dialect, data: bytes, taken: bool) -> None:
@@ -251,18 +260,23 @@ _OBJECTS = st.fixed_dictionaries(
     {"type": _TYPES}, optional={"to": st.just("c1"), "x": st.sampled_from([1, {}, "{", '"type":"pose"'])}
 ) | st.fixed_dictionaries({"x": st.just(1)}, optional={"type": _TYPES})
 _ARRAYS = st.lists(_TYPES | _OBJECTS, max_size=3)
+_OTHERWISE = st.fixed_dictionaries({"event": _TYPES}, optional={"to": st.just("c1")})
+"""Their type has another name, where it has one."""
 _FRAMES = st.one_of(
     _OBJECTS.map(json.dumps),
     _ARRAYS.map(json.dumps),
     st.lists(_ARRAYS | _OBJECTS, max_size=3).map(json.dumps),
-    st.lists((_OBJECTS | _ARRAYS).map(json.dumps), min_size=2, max_size=3).map("".join),
+    *(
+        st.lists((_OBJECTS | _ARRAYS | _OTHERWISE).map(json.dumps), min_size=2, max_size=3).map(between.join)
+        for between in ("", " ", "\n")
+    ),
     _OBJECTS.map(json.dumps).map(json.dumps),
     _ARRAYS.map(json.dumps).map("42".__add__),
     _ARRAYS.map(lambda value: json.dumps(value, separators=(",", ":"))),
 )
 
 
-@pytest.mark.parametrize("by", [ARRAY, SOCKET_IO, SEVERAL, ALL, TEXT, PHOENIX], ids="asvltp")
+@pytest.mark.parametrize("by", [ARRAY, SOCKET_IO, SEVERAL, ALL, TEXT, PHOENIX, MULTICAM], ids="asvltpm")
 @settings(max_examples=300, deadline=None)
 @given(frame=_FRAMES)
 def test_what_is_dropped_unparsed_says_nothing(by: Dialect, frame: str) -> None:
