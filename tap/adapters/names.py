@@ -1,18 +1,12 @@
-"""Host names: looked up on threads that nobody waits for, and told whether they are this machine.
-
-A look-up without a network takes as long as it likes, and the threads of an event loop are joined at the end of the
-process: SIGTERM would wait for it.
-"""
+"""Host names: looked up on threads that nobody waits for, and told whether they are this machine."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 import socket
-import threading
-from contextlib import suppress
-from functools import partial
 from typing import Any
+
+from tap.adapters.threads import on_daemon
 
 __all__ = ["is_loopback", "look_up"]
 
@@ -25,27 +19,15 @@ def is_loopback(host: str) -> bool:
 
 
 async def look_up(host: str, port: int, family: int = 0) -> list[Any]:
-    """The addresses of a name, as ``socket.getaddrinfo`` gives them; ``OSError`` where there are none."""
-    loop = asyncio.get_running_loop()
-    found: asyncio.Future[list[Any]] = loop.create_future()
+    """The addresses of a name, as ``socket.getaddrinfo`` gives them; ``OSError`` where there are none.
 
-    def ask() -> None:
+    However long it takes: nobody waits for it at the end.
+    """
+
+    def ask() -> list[Any]:
         try:
-            infos = socket.getaddrinfo(host, port, socket.AddressFamily(family), socket.SOCK_STREAM)
-            tell = partial(_tell, found, infos, None)
-        except (OSError, UnicodeError) as error:
-            tell = partial(_tell, found, [], error if isinstance(error, OSError) else OSError("no such name"))
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(tell)
+            return list(socket.getaddrinfo(host, port, socket.AddressFamily(family), socket.SOCK_STREAM))
+        except UnicodeError:
+            raise OSError("no such name") from None
 
-    threading.Thread(target=ask, name="name", daemon=True).start()
-    return await found
-
-
-def _tell(found: asyncio.Future[list[Any]], infos: list[Any], error: OSError | None) -> None:
-    if found.done():
-        return
-    if error is None:
-        found.set_result(infos)
-    else:
-        found.set_exception(error)
+    return await on_daemon(ask, "name")

@@ -6,7 +6,6 @@ those addresses that were judged; every redirect is judged anew. No proxy, cooki
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import socket
 import ssl
@@ -14,8 +13,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from anyio import CapacityLimiter, create_task_group, fail_after, move_on_after
 from msgspec import Struct, field
 
+from tap.adapters.names import look_up
 from tap.core.errors import TapError
 
 if TYPE_CHECKING:
@@ -122,28 +123,29 @@ class _Job:
         self.fetched = Fetched()
         self._allowed = allowed
         self._left = limits.together
-        self._turns = asyncio.Semaphore(limits.at_once)
+        self._turns = CapacityLimiter(limits.at_once)
+        self._open = 0
+        """Pictures that are asked for, and not there or refused yet."""
 
     async def run(self, session: ClientSession, urls: Mapping[str, str]) -> None:
         todo = list(urls.items())
         if len(todo) > self.limits.number:
             self._refuse(f"more than {self.limits.number}", len(todo) - self.limits.number)
-        tasks = [asyncio.create_task(self._one(session, key, url)) for key, url in todo[: self.limits.number]]
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=self.limits.all_seconds)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-        if late:
-            self._refuse("no time was left", len(late))
+        self._open = len(todo[: self.limits.number])
+        with move_on_after(self.limits.all_seconds):
+            async with create_task_group() as pictures:
+                for key, url in todo[: self.limits.number]:
+                    pictures.start_soon(self._one, session, key, url)
+        if self._open:
+            self._refuse("no time was left", self._open)
 
     async def _one(self, session: ClientSession, key: str, url: str) -> None:
         import aiohttp  # noqa: PLC0415
 
         try:
-            async with self._turns, asyncio.timeout(self.limits.seconds):
-                self.fetched.contents[key] = await self._follow(session, url)
+            async with self._turns:
+                with fail_after(self.limits.seconds):
+                    self.fetched.contents[key] = await self._follow(session, url)
         except _Refused as refused:
             self._refuse(refused.what)
         except TimeoutError:
@@ -151,6 +153,7 @@ class _Job:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             refused_by = _refusal_in(error)
             self._refuse("the server cannot be reached" if refused_by is None else refused_by.what)
+        self._open -= 1
 
     def _refuse(self, why: str, number: int = 1) -> None:
         self.fetched.refused[why] += number
@@ -203,7 +206,7 @@ class _Names:
         self._allowed = allowed
 
     async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[dict[str, Any]]:
-        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        infos = await look_up(host, port, family)
         found = [(kind, protocol, address[0]) for kind, _, protocol, _, address in infos]
         # One bad address spoils the name: it would be tried as soon as the good one fails.
         if not all(self._allowed(ipaddress.ip_address(str(place).partition("%")[0])) for _, _, place in found):

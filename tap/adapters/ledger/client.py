@@ -10,12 +10,13 @@ be read (a bare server error, a page of some proxy) may quote what was sent, so 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Self, get_args
+
+from anyio import to_thread
 
 from tap.adapters.ledger.answers import Answer, Changed, Ping, Secret
 from tap.adapters.ledger.connection import Connection
@@ -93,7 +94,7 @@ class Ledger:
         write, and an app's ``context()`` works.
         """
         async with self._connection.deadline():
-            packed = await asyncio.to_thread(pack, self._path("ingest"), entries[:MAX_ENTRIES], self._secret())
+            packed = await to_thread.run_sync(pack, self._path("ingest"), entries[:MAX_ENTRIES], self._secret())
             answers: Iterable[Answer] = ()
             if packed.sent or not entries:
                 value = await self._post("mutation", self._path("ingest"), packed.body, _MAX_VERDICT)
@@ -238,7 +239,7 @@ class Ledger:
         path = self._path(function)
         async with self._connection.deadline():
             try:
-                body = await asyncio.to_thread(body_of, path, args)
+                body = await to_thread.run_sync(body_of, path, args)
             except (ValueError, TypeError, RecursionError):
                 # Not its own words: they may quote a value.
                 words = "these arguments are nothing that Convex can carry"
@@ -251,7 +252,7 @@ class Ledger:
             raise by_status(status, self._replies.clean(_code_in(data)), retry_after, self.shown)
         read = partial(decode, data)
         try:
-            return read() if len(data) <= _SMALL else await asyncio.to_thread(read)
+            return read() if len(data) <= _SMALL else await to_thread.run_sync(read)
         except CallFailed as error:
             raise self._replies.failure(path, error.said) from None
         except Exception:  # noqa: BLE001 - whatever a foreign codec trips over is an answer that is none

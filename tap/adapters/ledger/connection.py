@@ -5,13 +5,14 @@ aiohttp is loaded, and names are looked up, on other threads: nobody on the even
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib
 import socket
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
+
+from anyio import Lock, fail_after, to_thread
 
 from tap.adapters.ledger.errors import LedgerAway, garbage, in_words, is_clients
 from tap.adapters.ledger.values import convex
@@ -42,7 +43,7 @@ class Connection:
         self.seconds = deadline
         self._base = url.rstrip("/")
         self._http: ClientSession | None = None
-        self._opening = asyncio.Lock()
+        self._opening = Lock()
 
     async def close(self) -> None:
         """Let go of the connection; more than once does no harm, and the next call opens another."""
@@ -54,7 +55,7 @@ class Connection:
     async def deadline(self) -> AsyncIterator[None]:
         """Ends what runs in it in time, and turns what others raise in it into an error of ours."""
         try:
-            async with asyncio.timeout(self.seconds):
+            with fail_after(self.seconds):
                 yield
         except LedgerError:
             raise
@@ -88,7 +89,7 @@ class Connection:
     async def _open(self) -> ClientSession:
         async with self._opening:
             if self._http is None:
-                aiohttp = await asyncio.to_thread(_vendors)
+                aiohttp = await to_thread.run_sync(_vendors)
                 names = cast("AbstractResolver", _Names())
                 self._http = aiohttp.ClientSession(
                     connector=aiohttp.TCPConnector(limit=4, keepalive_timeout=_KEEP_ALIVE_S, resolver=names),

@@ -10,7 +10,6 @@ control traffic of a shoot is not for a machine that somebody set up for web pag
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import socket
@@ -23,6 +22,14 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit, urlunsplit
 
+from anyio import (
+    Event,
+    create_task_group,
+    fail_after,
+    get_cancelled_exc_class,
+    move_on_after,
+    sleep,
+)
 from websockets.asyncio.client import connect
 from websockets.client import ClientProtocol
 from websockets.exceptions import (
@@ -52,6 +59,9 @@ control traffic, and would only fill the memory of a small machine."""
 
 _ASK_AGAIN_S = 1.0
 """How often a handshake is asked whether it has something to say."""
+
+_PART_WITHIN = 1.5
+"""How many times ``Timing.close_timeout`` a goodbye may take at the end, whatever it waits for."""
 
 _MOST_EARLY = 2**20
 """Bytes that a server may say before its handshake is through; what a handshake takes is some hundred."""
@@ -242,6 +252,11 @@ class ServerSocket:
     Raises ``ServerError`` where ``url`` is not the address of a WebSocket, or ``token`` no bearer token.
     """
 
+    _is_in = False
+    """The handshake has let us in: ``_let_in`` at a glance, since it is asked for every frame."""
+    _silence: _SilentError | None = None
+    """Why the present connection was given up, where it was too long without a sign of life."""
+
     def __init__(
         self,
         url: str,
@@ -292,7 +307,7 @@ class ServerSocket:
         self._headers = {} if token is None or self._speaking else {"Authorization": f"Bearer {token}"}
         self._on_sent = on_sent
         self._handshake: Handshake | None = None
-        self._let_in = asyncio.Event()
+        self._let_in = Event()
         self._early: list[SourceItem | Sent] = []
         self._early_bytes = 0
         self._refusal: ServerError | None = None
@@ -341,7 +356,7 @@ class ServerSocket:
                 attempt = 0
             if self.refused and self._take_other_token():
                 continue
-            await asyncio.sleep(_delay(32 if verdict.retry is Retry.SLOWLY else attempt, self._timing, self._jitter()))
+            await sleep(_delay(32 if verdict.retry is Retry.SLOWLY else attempt, self._timing, self._jitter()))
             attempt += 1
 
     def _take_other_token(self) -> bool:
@@ -360,7 +375,7 @@ class ServerSocket:
 
     async def _dial(self) -> Line:
         """The first address of the server at which somebody answers."""
-        async with asyncio.timeout(self._timing.open_timeout):
+        with fail_after(self._timing.open_timeout):
             addresses = await _addresses(self._url)
         for address in addresses[:-1]:
             with suppress(OSError):
@@ -405,47 +420,66 @@ class ServerSocket:
             line = await self._dial()
         except Exception as error:  # noqa: BLE001 - whatever it is that a library trips over: the next attempt may do
             return error
-        speaking = asyncio.create_task(self._speak(line))
-        silent = asyncio.create_task(self._keep_alive(line))
+        ended = await self._attended(line)
+        silence, self._silence = self._silence, None
+        return silence or ended
+
+    async def _attended(self, line: Line) -> BaseException:
+        """A connection that stands, with what has to be done beside it; why it ended."""
         try:
-            ended = await line.ended()
-        except asyncio.CancelledError:
-            await line.part()
+            async with create_task_group() as beside:
+                beside.start_soon(self._keep_alive, line)
+                beside.start_soon(self._speak, line)
+                ended = await self._ended(line)
+                beside.cancel_scope.cancel()
+        except ExceptionGroup as errors:
+            # A bug of ours beside the line: it costs this connection, and is told as the reason.
+            return errors.exceptions[0]
+        return ended
+
+    async def _ended(self, line: Line) -> BaseException:
+        """Wait for the line's end; say goodbye where the tap ends before."""
+        try:
+            return await line.ended()
+        except get_cancelled_exc_class():
+            # Shielded, since each wait within a cancelled scope is cancelled anew.
+            with move_on_after(_PART_WITHIN * self._timing.close_timeout, shield=True):
+                await line.part()
             raise
-        finally:
-            silent.cancel()
-            speaking.cancel()
-            why, _ = await asyncio.gather(silent, speaking, return_exceptions=True)
-        return why if isinstance(why, _SilentError) else ended
 
     async def _keep_alive(self, line: Line) -> None:
         """Ping; where neither an answer nor a whole frame came in time, the line is dead, whatever TCP believes."""
         timing = self._timing
         while True:
             heard = line.heard
-            await line.ask()
-            await asyncio.sleep(timing.answer_within)
+            try:
+                await line.ask()
+            except ConnectionClosed:
+                return  # its end is told by the line itself
+            await sleep(timing.answer_within)
             if line.heard == heard:
                 # Perhaps it was us who stood still, and the answer waits in the kernel: read before judging.
-                await asyncio.sleep(timing.answer_within / 100)
+                await sleep(timing.answer_within / 100)
             if line.heard == heard:
+                words = f"no signal for {timing.answer_within:g} s, not even an answer to a ping"
+                self._silence = _SilentError(words)
                 line.abort()
-                raise _SilentError(f"no signal for {timing.answer_within:g} s, not even an answer to a ping")
-            await asyncio.sleep(timing.ping_every - timing.answer_within)
+                return
+            await sleep(timing.ping_every - timing.answer_within)
 
     async def _speak(self, line: Line) -> None:
         """What a handshake does without being asked: give up on a server that stays silent, and ask again."""
         handshake = self._handshake
         if handshake is None:
             return
-        try:
-            await asyncio.wait_for(self._let_in.wait(), self._timing.open_timeout)
-        except TimeoutError:
+        with move_on_after(self._timing.open_timeout):
+            await self._let_in.wait()
+        if not self._is_in:
             self._refusal = handshake.overdue()
             line.abort()
             return
         while True:
-            await asyncio.sleep(_ASK_AGAIN_S)
+            await sleep(_ASK_AGAIN_S)
             self._send(line, handshake.tick())
             self._remark(handshake.remark)
 
@@ -464,7 +498,7 @@ class ServerSocket:
             self._stands()
             return self._give(opened)
         self._handshake = self._speaking.handshake(self._password, self._policy)
-        self._let_in.clear()
+        self._let_in, self._is_in = Event(), False
         self._early, self._early_bytes = [opened], 0
         return True
 
@@ -492,13 +526,14 @@ class ServerSocket:
             except HandshakeRefused as error:
                 self._refusal = error
                 return False
-            if handshake.done and not self._let_in.is_set():
+            if handshake.done and not self._is_in:
                 wanted = self._enter(handshake)
             self._send(line, answers)
         return wanted
 
     def _enter(self, handshake: Handshake) -> bool:
         """The server has let us in: what was said up to here is handed on."""
+        self._is_in = True
         self._let_in.set()
         self.remark = handshake.remark
         self._stands()
@@ -507,7 +542,7 @@ class ServerSocket:
         return all(wanted)
 
     def _hand_on(self, item: SourceItem | Sent) -> bool:
-        if not self._let_in.is_set():
+        if not self._is_in:
             return self._keep_early(item)
         if isinstance(item, Sent):
             if self._on_sent is not None:
