@@ -15,11 +15,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from anyio import Event
 
-__all__ = ["Bell", "on_daemon", "result_of", "start_daemon"]
+__all__ = ["Bell", "on_daemon", "result_of", "start_daemon", "wait_for_end"]
 
 _T = TypeVar("_T")
 
@@ -50,15 +50,20 @@ class Bell:
         await self._rung.wait()
 
 
+async def wait_for_end(future: Future[Any]) -> None:
+    """Wait until another thread has given its answer, whatever that is; to be read from the future."""
+    done = Bell()
+    future.add_done_callback(lambda _: done.ring())
+    await done.wait()
+
+
 async def result_of(future: Future[_T]) -> _T:
     """Wait for what another thread gives, or raise what it raises.
 
     A wait that is cancelled takes the question back: where the thread has not begun with it, it never will.
     """
-    done = Bell()
-    future.add_done_callback(lambda _: done.ring())
     try:
-        await done.wait()
+        await wait_for_end(future)
     finally:
         future.cancel()
     return future.result()

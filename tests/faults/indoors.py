@@ -185,7 +185,7 @@ class _Life:
             service.writer._stopping.set()
             service.flight._stopping.set()
             service._changes.silent = True
-            service._settle = lambda: True
+            service._settle = _kept
             service.journal._file.release()
             _hang_up()
         for task in [self._task, *lives.pop(self._number, ())]:
@@ -199,6 +199,10 @@ def _hang_up() -> None:
     for transport in list(asyncio.get_running_loop()._transports.values()):  # type: ignore[attr-defined]
         if type(transport.get_protocol()).__name__ in _OURS:
             transport.abort()
+
+
+async def _kept() -> bool:
+    return True
 
 
 def _killed(*_: object, **__: object) -> Any:

@@ -12,14 +12,17 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from importlib import resources
 from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
+from anyio import move_on_after
 
 from tap.adapters.journal import Journal
+from tap.adapters.threads import wait_for_end
 from tap.core.kinds import KINDS
 from tap.core.palette import COLOURS, ink_on
 from tap.core.status import Health, SessionKept
@@ -31,7 +34,7 @@ from tap.service.ops.now import status_of
 from tap.service.ops.pending_connection import Full
 from tap.service.ops.session_files import MADE, NotMade, Workshop
 from tap.service.running.health import health
-from tap.service.running.side_thread import in_thread
+from tap.service.running.side_thread import begin_in_thread
 from tap.service.session_overview import sessions_in
 
 if TYPE_CHECKING:
@@ -270,14 +273,15 @@ class _Overview:
         self._service = service
         self._sessions: list[SessionKept] = []
         self._read_at = 0.0
-        self._reading: asyncio.Future[list[SessionKept] | None] | None = None
+        self._reading: Future[list[SessionKept] | None] | None = None
 
     async def sessions(self) -> list[SessionKept]:
         """As of some seconds ago; what was known where the disk does not answer in time."""
         if time.monotonic() - self._read_at > _OVERVIEW_FOR_S and self._reading is None:
-            self._reading = in_thread(self._read)
+            self._reading = begin_in_thread(self._read)
         if self._reading is not None:
-            await asyncio.wait([self._reading], timeout=_OVERVIEW_WITHIN_S)
+            with move_on_after(_OVERVIEW_WITHIN_S):
+                await wait_for_end(self._reading)
             self._take()
         return self._sessions
 

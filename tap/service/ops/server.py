@@ -27,7 +27,7 @@ from tap.service.ops.now import now_of
 from tap.service.ops.pending_connection import Door, Full
 from tap.service.ops.session_board import Board
 from tap.service.running.aligned_sleep import pulse
-from tap.service.running.side_thread import in_thread
+from tap.service.running.side_thread import begin_in_thread, in_thread
 
 if TYPE_CHECKING:
     from tap.service.ops.pages import Pages
@@ -84,7 +84,7 @@ class Face:
     async def run(self) -> None:
         """Serve for ever."""
         # Of a service that was killed.
-        in_thread(lambda: shutil.rmtree(self._service.settings.made_path, ignore_errors=True))
+        begin_in_thread(lambda: shutil.rmtree(self._service.settings.made_path, ignore_errors=True))
         tasks = [asyncio.create_task(body) for body in (self._restore(), self._tick(), self._tidy())]
         try:
             await self._serve()

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from tap.adapters.journal import Journal
 from tap.service.config import Settings
 from tap.service.running.background_command import Child, Ended
-from tap.service.running.side_thread import in_thread
+from tap.service.running.side_thread import begin_in_thread, in_thread
 
 __all__ = ["MADE", "Made", "NotMade", "Product", "Workshop"]
 
@@ -184,7 +184,7 @@ class Workshop:
 
 def _remove(folder: Path) -> None:
     """Beside the loop: a disk may hang."""
-    in_thread(lambda: shutil.rmtree(folder, ignore_errors=True))
+    begin_in_thread(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def _size(path: Path) -> int | None:

@@ -5,8 +5,9 @@ Waking up is what costs a process that has nothing to do; five tasks that sleep 
 
 from __future__ import annotations
 
-import asyncio
 import time
+
+from anyio import sleep
 
 __all__ = ["pulse"]
 
@@ -20,5 +21,5 @@ async def pulse(every: float) -> float:
     left = every - now % every
     if left < every / 10:
         left += every  # a timer may go off a little early: that was it, then
-    await asyncio.sleep(left)
+    await sleep(left)
     return max(0.0, time.monotonic() - now - left)

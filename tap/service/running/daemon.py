@@ -11,22 +11,24 @@ import gc
 import importlib
 import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import anyio
 import msgspec
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.mounts import ON_A_NETWORK, network_filesystem
 from tap.adapters.private import open_private
+from tap.adapters.scopes import own_error
 from tap.adapters.server import Clock, ServerSocket
 from tap.adapters.tape import TapeHeader
+from tap.adapters.threads import on_daemon, result_of
 from tap.core.errors import JournalError, MappingInvalid, SettingsInvalid
 from tap.core.machine.memory import Checkpoint
 from tap.core.mapping import Dialect
@@ -61,7 +63,11 @@ _SEEN, _BELIEVED = "seen", "believed"
 """Moments that the journal remembers: of this tap, and of a clock that was believed."""
 _COMMIT_WITHIN_S = 2.0
 """For what is on its way at the end: with a goodbye of 1 s and the writer's own second, under the 5 s of a stop."""
+_COMMIT_ENDS_WITHIN_S = _COMMIT_WITHIN_S + 1.5
+"""However the writer's thread takes that: the end does not wait for it any longer."""
 _RECORD_WITHIN_S = 0.2
+_CLOSE_WITHIN_S = 0.4
+"""A disk that hangs would keep us here; the journal's lock dies with the process in any case."""
 _MEGABYTE = 10**6
 
 _log = get_logger(__name__)
@@ -92,8 +98,7 @@ def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None
     if journal is None:
         return 0
     service = Service(settings, dialect, journal, notifier)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        code = runner.run(service.run(on_ready))
+    code = anyio.run(service.run, on_ready, backend_options={"loop_factory": _loop_factory()})
     starts.end()
     return code
 
@@ -137,26 +142,35 @@ class Service:
         self.look = JournalLook(self.writer, settings.journal_path)
         self._remembered: int | None = None
         """The machine's uptime when that was done last."""
-        self._stopping = asyncio.Event()
+        self._stopped = False
+        self._running: anyio.CancelScope | None = None
+        """All that runs; its cancellation is the shutdown."""
         self._changes = Changes(self)
         self.drift = Drift(self.pipeline, path=settings.state_dir / "drift.json")
 
     def stop(self) -> None:
-        """End in order; on the event loop's thread."""
-        self._stopping.set()
+        """End in order: cancel all that runs. On the event loop's thread; also before ``run``, and more than once."""
+        if not self._stopped:
+            self._stopped = True
+            self._notifier.stopping()
+            # That the tap's own connection goes now is no news.
+            self._changes.silent = True
+        if self._running is not None:
+            self._running.cancel()
 
     async def run(self, on_ready: Callable[[Service], None] | None = None) -> int:
-        """Listen until ``stop`` or a signal; the exit code."""
-        with suppress(NotImplementedError):  # no signals on this loop: whoever runs it has to call stop
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, self.stop)
-        try:
-            await self._listen(on_ready)
-        finally:
-            kept = self._settle()
+        """Listen until ``stop`` or a signal; the exit code. Raises what a part of it fails with, once all is kept."""
+        with _signals() as signals:
+            try:
+                with own_error():
+                    await self._listen(signals, on_ready)
+            finally:
+                kept = await self._settle()
         return 0 if kept else 1
 
-    async def _listen(self, on_ready: Callable[[Service], None] | None) -> None:
+    async def _listen(
+        self, signals: AsyncIterator[signal.Signals] | None, on_ready: Callable[[Service], None] | None
+    ) -> None:
         settings = self.settings
         token, token_file = settings.server_token, settings.server_token_in_file
         self.publisher = self._make_publisher()
@@ -184,35 +198,43 @@ class Service:
         )
         self.face = self._make_face()
         self._say_hello()
-        stages = [asyncio.create_task(stage) for stage in self._stages()]
-        stopping = asyncio.create_task(self._stopping.wait())
-        # What was loaded stays: a full collection over it would hold the loop for tens of milliseconds.
-        gc.collect()
-        gc.freeze()
-        gc.enable()
-        self._notifier.ready()
-        if on_ready is not None:
-            on_ready(self)
-        await asyncio.wait([*stages, stopping], return_when=asyncio.FIRST_COMPLETED)
-        self._notifier.stopping()
-        self._changes.silent = True
-        for task in (*stages, stopping):
-            task.cancel()
-        ends = await asyncio.gather(*stages, stopping, return_exceptions=True)
-        for end in ends:
-            if isinstance(end, Exception):
-                raise end
+        async with anyio.create_task_group() as running:
+            self._running = running.cancel_scope
+            for stage in self._stages():
+                running.start_soon(self._for_ever, stage)
+            if signals is not None:
+                running.start_soon(self._obey, signals)
+            # What was loaded stays: a full collection over it would hold the loop for tens of milliseconds.
+            gc.collect()
+            gc.freeze()
+            gc.enable()
+            self._notifier.ready()
+            if on_ready is not None:
+                on_ready(self)
+            if self._stopped:
+                running.cancel_scope.cancel()
 
-    def _stages(self) -> list[Coroutine[Any, Any, None]]:
-        """What runs side by side."""
-        telling = self._notifier.keep_telling(lambda: status_words(self))
-        stages = [self.socket.run(), self._watch(), self._prune(), telling]
-        stages += [self.look.run(), self.meters.watch_loop(), self.flight.run(lambda: self.socket.heard)]
-        stages += [] if self.face is None else [self.face.run()]
+    async def _for_ever(self, stage: Callable[[], Awaitable[None]]) -> None:
+        """Run one of those that run side by side: where it ends, all of them do."""
+        try:
+            await stage()
+        finally:
+            self.stop()
+
+    async def _obey(self, signals: AsyncIterator[signal.Signals]) -> None:
+        async for _ in signals:
+            self.stop()
+
+    def _stages(self) -> list[Callable[[], Awaitable[None]]]:
+        """What runs side by side, for ever."""
+        stages: list[Callable[[], Awaitable[None]]] = [self.socket.run, self._watch, self._prune]
+        stages += [partial(self._notifier.keep_telling, lambda: status_words(self))]
+        stages += [self.look.run, self.meters.watch_loop, partial(self.flight.run, lambda: self.socket.heard)]
+        stages += [] if self.face is None else [self.face.run]
         if self.settings.exports:
             # Only here: who wants no files does not pay for what has them written.
-            stages.append(importlib.import_module("tap.service.running.automatic_exports").Exports(self.settings).run())
-        return stages if self.publisher is None else [*stages, self.publisher.run()]
+            stages.append(importlib.import_module("tap.service.running.automatic_exports").Exports(self.settings).run)
+        return stages if self.publisher is None else [*stages, self.publisher.run]
 
     def _submit(self, entries: Sequence[Entry], checkpoint: Checkpoint | None) -> None:
         """To the journal; once it is durable, the publisher hears of it."""
@@ -297,13 +319,20 @@ class Service:
             ledger=self.settings.convex_url or "none (TAP_CONVEX_URL is not set): the journal saves every entry",
         )
 
-    def _settle(self) -> bool:
-        """Commit what was heard, and let go of the journal. False where something could not be kept."""
+    async def _settle(self) -> bool:
+        """Commit what was heard, and let go of the journal. False where something could not be kept.
+
+        All that runs is cancelled by now, and so would be each wait in here: anyio cancels for as long as a scope is
+        left, not once. So what must still reach the disk is shielded, and each part of it has its time.
+        """
         if hasattr(self, "ingest"):
             self.ingest.flush()
         self.flight.stop(0)
-        kept = self.writer.stop(_COMMIT_WITHIN_S)
-        self.flight.stop(_RECORD_WITHIN_S)
+        kept = False
+        with anyio.move_on_after(_COMMIT_ENDS_WITHIN_S, shield=True):
+            kept = await on_daemon(partial(self.writer.stop, _COMMIT_WITHIN_S), "journal-end")
+        with anyio.move_on_after(2 * _RECORD_WITHIN_S, shield=True):
+            await on_daemon(partial(self.flight.stop, _RECORD_WITHIN_S), "flight-end")
         if not kept:
             _log.error(
                 "the end of the recording could not be saved",
@@ -311,10 +340,8 @@ class Service:
                 why=self.writer.failing,
                 next_step="make the state directory writable, then see 'multicam-tap check'; these entries are lost",
             )
-        # A disk that hangs would keep us here; the lock dies with the process in any case.
-        closing = threading.Thread(target=self.journal.close, name="journal-close", daemon=True)
-        closing.start()
-        closing.join(0.4)
+        with anyio.move_on_after(_CLOSE_WITHIN_S, shield=True):
+            await in_thread(self.journal.close)
         _log.info("stopped", frames=self.pipeline.tally.frames, entries=self.pipeline.tally.entries)
         return kept
 
@@ -379,7 +406,7 @@ class Service:
         """Keep the journal within its bounds."""
         while True:
             await self.upkeep.tidy()
-            await asyncio.sleep(_PRUNE_EVERY_S)
+            await anyio.sleep(_PRUNE_EVERY_S)
 
     async def _clock_is_believed(self) -> bool:
         """Whether what is too old may go now, by this machine's clock."""
@@ -398,8 +425,18 @@ class Service:
             for name, moment in texts.items():
                 journal.remember(name, msgspec.json.encode(moment).decode())
 
-        await asyncio.wrap_future(self.writer.run_in_writer(remember))
+        await result_of(self.writer.run_in_writer(remember))
         self._remembered = now.uptime
+
+
+@contextmanager
+def _signals() -> Iterator[AsyncIterator[signal.Signals] | None]:
+    """SIGTERM and SIGINT as they come; None on a loop that has no signals: whoever runs it has to call ``stop``."""
+    with ExitStack() as stack:
+        signals: AsyncIterator[signal.Signals] | None = None
+        with suppress(NotImplementedError):
+            signals = stack.enter_context(anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT))
+        yield signals
 
 
 def _wall() -> int:

@@ -10,7 +10,6 @@ Segments are named ``NUMBER-TIME.jsonl``; their order is that of the numbers, wh
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import io
 import os
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
+from anyio import sleep
 
 from tap.adapters.private import make_private_directory, open_private, sync_directory
 from tap.adapters.server import Clock
@@ -189,7 +189,7 @@ class FlightRecorder:
     async def run(self, heard: Callable[[], Stamp | None]) -> None:
         """Note every few seconds that the tap is there, and when it last heard the server; for ever."""
         while True:
-            await asyncio.sleep(_ALIVE_EVERY_S)
+            await sleep(_ALIVE_EVERY_S)
             last = heard()
             self.on_item(Alive(self._clock.stamp(), None if last is None else last.mono))
 

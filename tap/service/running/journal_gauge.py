@@ -6,7 +6,6 @@ as a look that does not come back.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from tap.adapters.journal import Journal, JournalWriter, State
+from tap.adapters.threads import result_of
 from tap.core.errors import JournalError
 from tap.service.running.aligned_sleep import pulse
 
@@ -54,7 +54,7 @@ class JournalLook:
             self._asked = time.monotonic()
             # What cannot be read is told by whoever writes: the journal is the same.
             with suppress(JournalError):
-                self._take(await asyncio.wrap_future(self._writer.run_in_writer(self._look, anyway=True)))
+                self._take(await result_of(self._writer.run_in_writer(self._look, anyway=True)))
             self._asked = None
             await pulse(self._every)
 

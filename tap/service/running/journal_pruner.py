@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
 from tap.adapters.journal import Journal, JournalWriter
+from tap.adapters.threads import result_of
 from tap.core.errors import JournalError
 from tap.service.config import Settings
 from tap.service.log_throttle import Seldom
@@ -99,4 +99,4 @@ class Upkeep:
             pass
 
     async def _in_writer(self, function: Callable[[Journal], int]) -> int:
-        return await asyncio.wrap_future(self._writer.run_in_writer(function))
+        return await result_of(self._writer.run_in_writer(function))

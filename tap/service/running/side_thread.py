@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import Future
 from typing import TypeVar
 
+from tap.adapters.threads import result_of, start_daemon
 from tap.core.errors import JournalError
 from tap.service.logs import get_logger
 
-__all__ = ["in_thread"]
+__all__ = ["begin_in_thread", "in_thread"]
 
 _REPORT = "report it, with this line; recording goes on"
 _log = get_logger(__name__)
 _T = TypeVar("_T")
 
 
-def in_thread(function: Callable[[], _T]) -> asyncio.Future[_T | None]:
+async def in_thread(function: Callable[[], _T]) -> _T | None:
     """What a function gives, on a thread that nobody waits for at the end: a disk may hang. None where it fails."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[_T | None] = loop.create_future()
+    return await result_of(begin_in_thread(function))
 
-    def answer(result: _T | None) -> None:
-        if not future.done():
-            future.set_result(result)
 
-    def body() -> None:
-        result: _T | None = None
+def begin_in_thread(function: Callable[[], _T]) -> Future[_T | None]:
+    """The same, without waiting for it here."""
+
+    def body() -> _T | None:
         try:
-            result = function()
+            return function()
         except JournalError:
-            pass  # whoever writes the journal tells of it
+            return None  # whoever writes the journal tells of it
         except Exception:  # noqa: BLE001 - nobody else would hear of it
-            _log.exception(
-                "a bug of the tap: a look at it failed", next_step="report it, with this line; recording goes on"
-            )
-        with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(answer, result)
+            _log.exception("a bug of the tap: a look at it failed", next_step=_REPORT)
+            return None
 
-    threading.Thread(target=body, name="ops-aside", daemon=True).start()
-    return future
+    return start_daemon(body, "ops-aside")

@@ -7,7 +7,6 @@ is full or a ledger that hangs are no reason to kill the process, since a new on
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
 import socket
@@ -15,6 +14,8 @@ import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from anyio import current_time, sleep, sleep_forever
 
 if TYPE_CHECKING:
     from tap.service.running.daemon import Service
@@ -89,15 +90,14 @@ class Notifier:
         ``words`` is asked every second.
         """
         if self._address is None:
-            await asyncio.Event().wait()
+            await sleep_forever()
         every = _LOOK_EVERY_S if self.watchdog_s is None else min(_LOOK_EVERY_S, self.watchdog_s / 2)
-        loop = asyncio.get_running_loop()
-        fed = loop.time()
+        fed = current_time()
         while True:
-            await asyncio.sleep(every)
-            if self.watchdog_s is not None and loop.time() + every - fed > self.watchdog_s / 2:
+            await sleep(every)
+            if self.watchdog_s is not None and current_time() + every - fed > self.watchdog_s / 2:
                 self.alive()
-                fed = loop.time()
+                fed = current_time()
             self.status(words())
 
     def _tell(self, message: str) -> None:

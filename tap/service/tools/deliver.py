@@ -5,11 +5,11 @@ Writing is idempotent, so whatever stops this, it can be run again from the begi
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 from typing import Protocol, TypeVar
 
+from anyio import sleep
 from msgspec import Struct, field
 
 from tap.adapters.ledger import MAX_ENTRIES, Answer, Disposition, disposition
@@ -95,5 +95,5 @@ async def _patiently(question: Callable[[], Awaitable[_T]]) -> _T:
         except LedgerError as error:
             if disposition(error, attempt=attempt) is not Disposition.RETRY:
                 raise
-        await asyncio.sleep(_FIRST_DELAY_S * 2 ** (attempt - 1))
+        await sleep(_FIRST_DELAY_S * 2 ** (attempt - 1))
     return await question()
