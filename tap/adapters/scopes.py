@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
-__all__ = ["own_error"]
+from anyio import open_signal_receiver
+
+__all__ = ["own_error", "stop_signals"]
+
+
+@contextmanager
+def stop_signals() -> Iterator[AsyncIterator[signal.Signals] | None]:
+    """SIGTERM and SIGINT as they come; None on a loop that has no signals: it has to be stopped in another way."""
+    with ExitStack() as stack:
+        signals: AsyncIterator[signal.Signals] | None = None
+        with suppress(NotImplementedError):
+            signals = stack.enter_context(open_signal_receiver(signal.SIGTERM, signal.SIGINT))
+        yield signals
 
 
 @contextmanager

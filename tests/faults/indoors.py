@@ -8,6 +8,7 @@ import itertools
 import logging
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO, cast
+
+from anyio import to_thread
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
@@ -30,6 +33,8 @@ from tests.faults.virtual import TIME, Loop, Task, lives, real_time
 
 __all__ = ["play"]
 
+_ENDS = ("journal-end", "flight-end")
+"""Threads of which the end of a life waits for what must still reach the disk."""
 _OURS = ("_Cutter", "WebsocketsLine", "ResponseHandler")
 """Protocols of the connections that a tap makes."""
 
@@ -255,9 +260,30 @@ async def _command(environ: dict[str, str], said: Path, words: Sequence[str], *_
     return process.exitcode
 
 
+_AT_WORK = 0
+"""Functions that worker threads have at hand."""
+_run_sync = to_thread.run_sync
+
+
+async def _counted(*args: Any, **more: Any) -> Any:
+    """A worker thread that is waited for: time stands still for as long."""
+    global _AT_WORK  # noqa: PLW0603 - there is one of it in a process
+    _AT_WORK += 1
+    try:
+        return await _run_sync(*args, **more)
+    finally:
+        _AT_WORK -= 1
+
+
+def _a_thread_works() -> bool:
+    return _AT_WORK > 0 or any(thread.name in _ENDS for thread in threading.enumerate())
+
+
 def _move_in() -> None:
     """Once a process."""
     put = rig.put
+    put(to_thread, "run_sync", _counted)
+    TIME.threads.append(_a_thread_works)
     put(simulator, "_TICK_S", 2.0)
     put(clocks, "boot_id", lambda: "boot-1")
     put(clocks, "is_set_by_ntp", lambda: None)

@@ -403,7 +403,7 @@ def test_a_tape_has_both_ways_and_no_secret(tmp_path: Path) -> None:
             stop = asyncio.Event()
             tape = tmp_path / "t.jsonl"
             recording = asyncio.create_task(
-                record(url, tape, dialect=OBS, token=PASSWORD, stop_event=stop, venue="hall")
+                record(url, tape, dialect=OBS, token=PASSWORD, until=stop.wait, venue="hall")
             )
             await heard.until(2 + len(ASKED))
             stop.set()

@@ -12,8 +12,8 @@ import importlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.mounts import ON_A_NETWORK, network_filesystem
 from tap.adapters.private import open_private
-from tap.adapters.scopes import own_error
+from tap.adapters.scopes import own_error, stop_signals
 from tap.adapters.server import Clock, ServerSocket
 from tap.adapters.tape import TapeHeader
 from tap.adapters.threads import on_daemon, result_of
@@ -160,7 +160,7 @@ class Service:
 
     async def run(self, on_ready: Callable[[Service], None] | None = None) -> int:
         """Listen until ``stop`` or a signal; the exit code. Raises what a part of it fails with, once all is kept."""
-        with _signals() as signals:
+        with stop_signals() as signals:
             try:
                 with own_error():
                     await self._listen(signals, on_ready)
@@ -427,16 +427,6 @@ class Service:
 
         await result_of(self.writer.run_in_writer(remember))
         self._remembered = now.uptime
-
-
-@contextmanager
-def _signals() -> Iterator[AsyncIterator[signal.Signals] | None]:
-    """SIGTERM and SIGINT as they come; None on a loop that has no signals: whoever runs it has to call ``stop``."""
-    with ExitStack() as stack:
-        signals: AsyncIterator[signal.Signals] | None = None
-        with suppress(NotImplementedError):
-            signals = stack.enter_context(anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT))
-        yield signals
 
 
 def _wall() -> int:

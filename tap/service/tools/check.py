@@ -6,13 +6,18 @@ from any tap, which is nothing. So it may run beside the service, and as another
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from typing import TypeVar
+
+from anyio import Event, create_task_group, move_on_after, sleep
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.ledger import Ledger, LedgerAway, LedgerRefused, Ping
+from tap.adapters.scopes import own_error
 from tap.adapters.server import Clock, ServerSocket, Timing
+from tap.adapters.threads import on_daemon
 from tap.core.codec import iso
 from tap.core.errors import MappingInvalid, ServerError
 from tap.core.mapping import Dialect, Verdict
@@ -34,6 +39,7 @@ _LEDGER_WITHIN_S = 8.0
 _TYPES_NAMED = 5
 _KEY_CODES = ("key_missing", "key_wrong", "key_rights", "venue", "key")
 _THERE = "it answers, and has our functions"
+_T = TypeVar("_T")
 
 
 async def check(settings: Settings, environ: Mapping[str, str] | None = None) -> AsyncIterator[Finding]:
@@ -42,7 +48,7 @@ async def check(settings: Settings, environ: Mapping[str, str] | None = None) ->
     ``environ``: the environment they came from, which tells about the unit; nothing of it is tried without.
     """
     yield _settings(settings)
-    for finding in () if environ is None else await asyncio.to_thread(_systemd, settings, environ):
+    for finding in () if environ is None else await _aside(_systemd, settings, environ):
         yield finding
     heard: _Heard | None = None
     try:
@@ -52,15 +58,20 @@ async def check(settings: Settings, environ: Mapping[str, str] | None = None) ->
     else:
         heard = _Heard(dialect)
         yield await _server(settings, heard)
-    yield await asyncio.to_thread(clock, [] if heard is None else heard.offsets)
-    yield await asyncio.to_thread(journal, settings.journal_path)
+    yield await _aside(clock, [] if heard is None else heard.offsets)
+    yield await _aside(journal, settings.journal_path)
     yield disk(settings.state_dir)
-    yield await asyncio.to_thread(_tapes, settings)
-    exports = await asyncio.to_thread(exports_finding, settings, None if environ is None else drop_ins_of(environ))
+    yield await _aside(_tapes, settings)
+    exports = await _aside(exports_finding, settings, None if environ is None else drop_ins_of(environ))
     if exports is not None:
         yield exports
     async for finding in _ledger(settings):
         yield finding
+
+
+async def _aside(function: Callable[..., _T], *given: object) -> _T:
+    """What a function finds that asks the disk, which may hang: Ctrl-C does not wait for it."""
+    return await on_daemon(partial(function, *given), "check")
 
 
 def wrong_settings(problems: list[str]) -> list[Finding]:
@@ -109,7 +120,7 @@ class _Heard:
         self.offsets: list[int] = []
         """Of the frames that say something and tell the server's own time: that less ours, in ms."""
         self.numbering = Numbering()
-        self.first = asyncio.Event()
+        self.first = Event()
         self.dialect = dialect
         self._boot: str | None = None
 
@@ -173,17 +184,16 @@ async def _server(settings: Settings, heard: _Heard) -> Finding:
         )
     except ServerError as error:
         return Finding("server", "failed", at(error.where, error.what), error.hint)
-    listening = asyncio.create_task(socket.run())
-    try:
-        await asyncio.wait_for(heard.first.wait(), _CONNECT_WITHIN_S)
-        await asyncio.sleep(_LISTEN_S)
-    except TimeoutError:
-        pass
-    finally:
-        problem, connections, remark = socket.problem, socket.connection, socket.remark
-        refused = socket.refused
-        listening.cancel()
-        await asyncio.wait([listening])
+    with own_error():
+        async with create_task_group() as listening:
+            listening.start_soon(socket.run)
+            with move_on_after(_CONNECT_WITHIN_S):
+                await heard.first.wait()
+            if heard.frames:
+                await sleep(_LISTEN_S)
+            problem, connections, remark = socket.problem, socket.connection, socket.remark
+            refused = socket.refused
+            listening.cancel_scope.cancel()
     if refused and not connections:
         to_do = "correct that, then run this again"
         return Finding("server", "failed", f"{socket.shown}: {problem}", to_do)

@@ -7,16 +7,16 @@ of it is on the tape.
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from anyio import create_task_group, move_on_after, run, sleep, sleep_forever
 from msgspec import Struct
 
+from tap.adapters.scopes import own_error, stop_signals
 from tap.adapters.server import Clock, ServerSocket, Timing
 from tap.adapters.tape import TapeHeader, TapeWriter
 from tap.core.mapping import Dialect
@@ -55,12 +55,12 @@ async def record(
     policy: Policy | None = None,
     force: bool = False,
     telemetry: bool = False,
-    stop_event: asyncio.Event | None = None,
+    until: Callable[[], Awaitable[object]] = sleep_forever,
     duration: float | None = None,
     on_progress: Callable[[Recorded], None] | None = None,
     timing: Timing | None = None,
 ) -> Recorded:
-    """Record until ``stop_event`` is set or ``duration`` seconds are over; what was recorded.
+    """Record until ``until`` returns or ``duration`` seconds are over; what was recorded.
 
     ``telemetry`` keeps known telemetry too. ``on_progress`` is called every second. Raises ``ServerError`` where
     ``url`` is no address, and ``TapeInvalid`` where the tape cannot be made or written.
@@ -76,25 +76,17 @@ async def record(
         timing=timing,
         on_sent=recorder.on_sent,
     )
-    stop_event = asyncio.Event() if stop_event is None else stop_event
     start = recorder.clock.stamp()
     header = TapeHeader(dialect=dialect.name, started_at=start.wall, venue=venue, policy=policy)
-    with TapeWriter(path, header, start_mono=start.mono, force=force) as tape:
+    with TapeWriter(path, header, start_mono=start.mono, force=force) as tape, own_error():
         recorder.tape = tape
-        listening = asyncio.create_task(socket.run())
-        stopping = asyncio.create_task(stop_event.wait())
-        writing = asyncio.create_task(recorder.keep_up(socket, on_progress))
-        tasks = (listening, writing, stopping)
-        try:
-            await asyncio.wait(tasks, timeout=duration, return_when=asyncio.FIRST_COMPLETED)
+        async with create_task_group() as recording:
+            recording.start_soon(socket.run)
+            recording.start_soon(recorder.keep_up, socket, on_progress)
+            with move_on_after(duration):
+                await until()
             recorder.look(socket)
-        finally:
-            for task in tasks:
-                task.cancel()
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
-    for end in ends:
-        if isinstance(end, Exception):
-            raise end
+            recording.cancel_scope.cancel()
     return recorder.recorded
 
 
@@ -102,13 +94,11 @@ def record_until_stopped(url: str, path: str | os.PathLike[str], **options: Any)
     """``record`` until Ctrl-C or SIGTERM, either of which ends the tape properly. Takes and raises what that does."""
 
     async def body() -> Recorded:
-        stop_event = asyncio.Event()
-        with suppress(NotImplementedError):
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, stop_event.set)
-        return await record(url, path, stop_event=stop_event, **options)
+        with stop_signals() as signals:
+            until = sleep_forever if signals is None else partial(anext, signals)
+            return await record(url, path, until=until, **options)
 
-    return asyncio.run(body())
+    return run(body)
 
 
 class _Recorder:
@@ -141,7 +131,7 @@ class _Recorder:
         """Alive lines, flushes and progress."""
         alive_at = self._start + _ALIVE_EVERY_MS
         while True:
-            await asyncio.sleep(_FLUSH_EVERY_S)
+            await sleep(_FLUSH_EVERY_S)
             now = self.clock.stamp()
             if now.mono >= alive_at:
                 self.tape.alive(Alive(now, self._heard))

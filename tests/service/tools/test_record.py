@@ -73,7 +73,7 @@ def test_it_records_what_came(tmp_path: Path) -> None:
                 venue="hall",
                 force=True,
                 telemetry=telemetry,
-                stop_event=stop,
+                until=stop.wait,
                 timing=QUICK,
             )
 
@@ -148,7 +148,7 @@ def test_alive_lines_and_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
         async with websocket_server(handler, "127.0.0.1", 0) as server:
             url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
-            recorded = await record(url, tape, dialect=DIALECT, stop_event=stop, on_progress=on_progress)
+            recorded = await record(url, tape, dialect=DIALECT, until=stop.wait, on_progress=on_progress)
         assert recorded.telemetry == 1
         assert sizes[0] > 0
         assert sizes[-1] > sizes[0]
@@ -226,7 +226,7 @@ def test_live_and_replay_agree(tmp_path: Path) -> None:
         async with serve(shoot, speed=40, patient=True) as (rehearsal, port):
             url = f"ws://127.0.0.1:{port}/ws/control"
             recording_it = asyncio.create_task(
-                record(url, tape, dialect=DIALECT, venue="hall", stop_event=stop, timing=QUICK)
+                record(url, tape, dialect=DIALECT, venue="hall", until=stop.wait, timing=QUICK)
             )
             await rehearsal.play()
         stop.set()
