@@ -33,3 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
     name = config.getoption("--minutes")
     if name is not None:
         config.pluginmanager.register(Minutes(name))
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """The one that there is: asynchronous tests are run by anyio's own plugin, on the loop that the tap runs on."""
+    return "asyncio"
