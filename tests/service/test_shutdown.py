@@ -213,7 +213,7 @@ async def test_a_signal_while_the_disk_is_locked_ends_it_all_the_same(tmp_path: 
 
 
 async def test_a_signal_amid_a_flood_keeps_all_that_was_taken_in(tmp_path: Path) -> None:
-    """A server that says without a pause all that is taken does not hold the end; each frame that was counted is on the disk."""
+    """A server that says all that is taken, without a pause, does not hold the end; what was counted is on the disk."""
     flooded = anyio.Event()
 
     async def flood(connection: ServerConnection) -> None:
