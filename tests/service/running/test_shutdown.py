@@ -31,7 +31,7 @@ from tap.adapters.journal import Journal, Kept
 from tap.adapters.scopes import own_error
 from tap.core.model import Entry
 from tap.service.config import Settings, load_settings
-from tap.service.daemon import Service
+from tap.service.running.daemon import Service
 
 SHOOT = (
     '{"type":"hello","server":"s","boot_id":"b1"}',
@@ -43,7 +43,7 @@ SHOOT = (
 RUN = """
 import os, sqlite3, sys, threading
 from tap.adapters.journal import JournalWriter
-from tap.service import daemon
+from tap.service.running import daemon
 from tap.service.config import load_settings
 
 armed, ending = threading.Event(), threading.Event()
