@@ -140,10 +140,12 @@ def test_alive_lines_and_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     async def body() -> None:
         stop = asyncio.Event()
         sizes: list[int] = []
+        heard: list[bool] = []
 
         def on_progress(recorded: Recorded) -> None:
             sizes.append(tape.stat().st_size)
-            if recorded.seconds > 0.3:
+            heard.append(recorded.telemetry > 0)
+            if heard.count(True) > 10 and recorded.seconds > 0.3:
                 stop.set()
 
         async with websocket_server(handler, "127.0.0.1", 0) as server:
@@ -157,9 +159,12 @@ def test_alive_lines_and_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with open_tape(tape) as reader:
         items = list(reader)
     opened, *alive, closed = items
+    while isinstance(opened, Alive):  # a busy machine connects late
+        opened, *alive = alive
     assert isinstance(opened, Opened)
-    assert len(alive) >= 3
-    assert all(isinstance(item, Alive) and item.heard is not None for item in alive)
+    lines_heard = [item.heard is not None for item in alive if isinstance(item, Alive)]
+    assert lines_heard == sorted(lines_heard), "once something was heard, each of them says when"
+    assert lines_heard.count(True) >= 3
     assert isinstance(closed, Closed)
 
 
