@@ -10,7 +10,12 @@ import pytest
 from tap.core.machine.rules import RULES, Signal
 from tap.core.machine.state import Phase
 from tap.core.model import Policy
-from tests.core.stage import ONE, T0, TWO, Stage
+from tap.core.pipeline import Pipeline
+from tests.core.stage import DIALECT, ONE, T0, TWO, Stage
+
+
+def phase_of(stage: Stage) -> Phase:
+    return stage.pipeline.state.phase
 
 
 class TestSession:
@@ -202,7 +207,50 @@ class TestSession:
         assert reached == set(Phase)
         for phase in reached - {Phase.WAITING, Phase.IDLED, Phase.BLIND}:
             assert (phase, Signal.LOST) in RULES
-            assert (phase, Signal.ENDED) in RULES
+            # A frame that tells an end is heard first, and that leads on from "disconnected" already.
+            assert (phase, Signal.ENDED) in RULES or RULES[phase, Signal.HEARD][1] is not phase
+
+    def test_a_closed_connection_is_told_at_once(self) -> None:
+        """The phase does not stay ``live`` until the next connection opens; nothing is written for it yet."""
+        stage = Stage().shoot()
+        assert phase_of(stage) is Phase.LIVE
+        written = len(stage.entries)
+        stage.later(1000).drop()
+        assert phase_of(stage) is Phase.DISCONNECTED
+        stage.wait(60_000)
+        assert phase_of(stage) is Phase.DISCONNECTED
+        assert len(stage.entries) == written
+
+    def test_a_frame_after_the_end_of_its_connection_belongs_to_it(self) -> None:
+        """It was read before: the session goes on with it, without a gap; the next connection is heard after a loss."""
+        stage = Stage().shoot()
+        stage.later(1000).drop()
+        stage.later(10).say("cut", to="c2")
+        assert phase_of(stage) is Phase.LIVE
+        assert [event["kind"] for event in stage.events()] == ["cut"]
+        stage.later(1000).connect()
+        assert phase_of(stage) is Phase.RETURNING
+
+    def test_the_end_of_a_connection_tells_the_gap_that_waits(self) -> None:
+        """Heard again and lost before any snapshot: the gap is written without a new side."""
+        stage = Stage().shoot()
+        stage.later(1000).drop()
+        stage.later(5000).connect()
+        assert phase_of(stage) is Phase.RETURNING
+        assert stage.events() == []
+        stage.later(1000).drop()
+        assert phase_of(stage) is Phase.UNSURE
+        assert [event["kind"] for event in stage.events()] == ["gap"]
+
+    def test_a_checkpoint_from_before_the_signal_goes_on(self) -> None:
+        """Saved as ``live`` on a connection that had closed: the next one is heard after a loss all the same."""
+        stage = Stage().shoot()
+        stage.later(1000).drop()
+        saved = stage.pipeline.checkpoint().replace(b'"disconnected"', b'"live"')
+        stage.pipeline = Pipeline(DIALECT, venue="studio", tap=stage.tap, checkpoint=saved)
+        stage.later(5000).connect()
+        stage.later(100).state(program="c2")
+        assert [event["kind"] for event in stage.events()] == ["gap"]
 
 
 class TestPolicies:

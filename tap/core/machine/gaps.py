@@ -56,6 +56,7 @@ class Gaps:
 
     def first_sight(self, session: Session, cause: Cause) -> None:
         """The session ran already: what came before is one gap, without an old side and without a length."""
+        # NB: exception 6 in rules: the phase was never ``returning``, and no gap was pending.
         connection = self._state.connection
         if connection is None or connection.first_at is None:
             return

@@ -128,7 +128,6 @@ class Machine:
             cameras=cameras,
             policy=policy,
         )
-        self._gaps = gaps
         rules.actions = _actions(sessions, gaps)
         self._on = self._handlers(sessions, Moments(state, aspects, book=book, order=order))
         self._set_deadline()
@@ -188,10 +187,7 @@ class Machine:
         if state.connection is not None and state.connection.open:
             state.connection.open = False
             state.cause = cause
-            # A gap that no snapshot told the new side of is told by the next loss.
-            if state.phase is Phase.RETURNING:
-                self._gaps.tell(Cause(Told(stamp)))
-                state.phase = Phase.UNSURE
+            self._rules.signal(Signal.CLOSED, Cause(Told(stamp)))
         return self._done()
 
     def heard(self, stamp: Stamp) -> list[Entry]:
@@ -213,6 +209,7 @@ class Machine:
 
     def begin(self, told: Told, info: SessionInfo) -> list[Entry]:
         """A session that somebody chose begins, whatever the server says; its first row is as of ``told``."""
+        # NB: exception 7 in rules: what the server says of sessions does not count here.
         self._pass(told.stamp)
         self._rules.signal(Signal.STARTED, Cause(told, info=info))
         self._book.shown(told)
@@ -246,6 +243,8 @@ class Machine:
         if connection.first_at is None:
             connection.first_at, connection.first_wall = told_at(told), told.stamp.wall
             connection.first_mono = told.stamp.mono
+            self._rules.signal(Signal.HEARD, Cause(told))
+        elif not connection.open:
             self._rules.signal(Signal.HEARD, Cause(told))
         connection.controlled, connection.controlled_at, connection.silent = told.stamp.mono, told.at, False
         self._on[type(observation)](observation)

@@ -41,6 +41,7 @@ class Mode:
             self._aspects.set(mode, o.to, o.told, explicit=True)
             return
         newest = place is Place.NEWEST
+        # NB: exception 1 in rules: the change belongs to the session that it makes, and to the one that it ends.
         if newest and self._rules.by_policy("mode") and o.to == MODE_STARTS and self._state.session is None:
             self._rules.signal(Signal.STARTED, Cause(o.told, by="mode"))
         was = told_from if o.from_ is not UNSET else mode.value if mode.sure else None

@@ -12,6 +12,6 @@ def state_diagram() -> str:
     """The rules for sessions as a Mermaid state diagram."""
     lines = ["stateDiagram-v2", f"    [*] --> {Phase.WAITING}"]
     for (phase, signal), (actions, then) in RULES.items():
-        done = ", ".join(actions)
-        lines.append(f"    {phase} --> {then}: {signal} / {done}")
+        done = f" / {', '.join(actions)}" if actions else ""
+        lines.append(f"    {phase} --> {then}: {signal}{done}")
     return "\n".join(lines)

@@ -233,5 +233,6 @@ class Program:
         self._book.shown(told)
 
     def _start_by_program(self, told: Told, to: str | None) -> None:
+        # NB: exception 1 in rules: the cut belongs to the session that it makes.
         if self._rules.by_policy("program") and self._state.session is None and to is not None:
             self._rules.signal(Signal.STARTED, Cause(told, by="program"))

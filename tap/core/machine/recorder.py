@@ -29,6 +29,7 @@ class Recorder:
         aspect = self._state.recording
         if self._aspects.place(aspect, o, value=o.active) in {Place.SAME, Place.LATE}:
             return
+        # NB: exception 1 in rules: the session begins before the recorder's files are written into it.
         if o.active and self._rules.by_policy("record") and self._state.session is None:
             info = SessionInfo(started_at=o.started_at)
             self._rules.signal(Signal.STARTED, Cause(o.told, by="record", info=info))

@@ -65,6 +65,7 @@ class Sessions:
         known = next(
             (over for over in reversed(state.ended) if over.key == key or self._shows_again(over, cause)), None
         )
+        # NB: exception 3 in rules: a session that is over, and shows again, is never started twice.
         if known is not None:
             self._memory.revive(known)
             state.session = known
@@ -111,6 +112,7 @@ class Sessions:
 
     def go_on(self, cause: Cause) -> None:
         """A change that is told as such, before any snapshot, belongs to the session, also to one closed as idle."""
+        # NB: exception 4 in rules: a snapshot without a word on the session is no proof that it runs.
         if cause.snapshot is None:
             self.resume(cause)
 
@@ -173,6 +175,7 @@ class Sessions:
         self._state.frames_seen = True
         if self.is_known(o.session):
             self.rename(self._unknown_of(o), o.told)
+            # NB: exception 2 in rules: no signal, for it is the same session. It had only been closed as idle.
             if self._state.session is not None and self._state.session.status != "live":
                 self.resume(Cause(o.told))
         else:
@@ -220,7 +223,7 @@ class Sessions:
         if session is not None and (o.session_id is None or session.id is None or session.id == o.session_id):
             self._rules.signal(Signal.ENDED, Cause(o.told, reason=o.reason))
             return
-        # The end of one that was taken for interrupted: now it was seen.
+        # NB: exception 5 in rules: the end of one that was taken for interrupted; now it was seen.
         for over in self._state.ended:
             if o.session_id is not None and over.id == o.session_id and over.status == "interrupted":
                 over.status, over.end_reason, over.completed_at = "complete", o.reason, told_at(o.told)

@@ -47,6 +47,8 @@ class Phase(StrEnum):
     """No session is known."""
     LIVE = "live"
     """A session runs, and the server says so."""
+    DISCONNECTED = "disconnected"
+    """A session ran when the connection closed. Frames that were read before may still come, and go on with it."""
     BLIND = "blind"
     """A session ran when the server was lost; nothing has been heard since."""
     IDLED = "idled"
