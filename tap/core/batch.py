@@ -22,7 +22,13 @@ __all__ = ["in_order"]
 
 
 def in_order(readings: Sequence[Reading], orders: SeqOrders, state: State) -> Sequence[Reading]:
-    """``readings`` of one frame, sorted where they say that they are not."""
+    """The parts of one frame, in the order in which they happened.
+
+    Args:
+        readings: The parts, as they stand in the frame.
+        orders: What ``seq`` counts, as the dialect says.
+        state: What is known before the frame: the first part has to fit it.
+    """
     told = [reading.observations[0].told if reading.observations else None for reading in readings]
     if sum(one is not None for one in told) < 2:
         return readings
@@ -40,6 +46,7 @@ def in_order(readings: Sequence[Reading], orders: SeqOrders, state: State) -> Se
 
 
 def _by_time(readings: Sequence[Reading], told: Sequence[Told | None], orders: SeqOrders) -> list[int] | None:
+    """The order by time; None where no part has one."""
     if all(one is None or one.at is None for one in told):
         return None
     times = _times(told)
@@ -49,6 +56,7 @@ def _by_time(readings: Sequence[Reading], told: Sequence[Told | None], orders: S
 
 
 def _by_number(told: Sequence[Told | None], orders: SeqOrders) -> list[int] | None:
+    """The order by ``seq``; None where no part has one, or it does not order parts of different types."""
     if orders not in {"boot", "connection"} or all(one is None or one.seq is None for one in told):
         return None
     numbers = _carried([None if one is None else one.seq for one in told])
@@ -115,6 +123,7 @@ def _contradictions(readings: Sequence[Reading], state: State) -> int:
 
 
 def _known(state: State) -> dict[str, Any]:
+    """What is known for sure before the frame: program, hold and mode."""
     aspects = {"program": state.program, "hold": state.hold, "mode": state.mode}
     return {name: aspect.value for name, aspect in aspects.items() if aspect.known and aspect.sure}
 

@@ -93,6 +93,7 @@ def _ident(entry: Entry) -> str:
 
 
 def _meet(cell: _Cell, entry: Entry) -> None:
+    """Another entry of the same row and revision: the greater rank wins, and facts of both are kept."""
     rank = _rank(entry)
     if rank > cell.rank:
         cell.winner, cell.rank = entry, rank
@@ -150,10 +151,12 @@ def _text(value: Any) -> bytes:
 
 
 def _instant(value: Any) -> Any:
+    """What two values are compared by: their time."""
     return value["at"] if isinstance(value, Mapping) else value
 
 
 def _row(cell: _Cell) -> Row:
+    """The row as it stands now: the winner, with the facts that it lacks."""
     entry = cell.winner
     fields = {**entry.fields, **cell.least}
     for names, kept in cell.facts.items():

@@ -59,7 +59,12 @@ def part_key(key: str, at: int) -> str:
 
 
 def rekeyed(row: Row, to: str, key: str | None = None) -> Row:
-    """A row as one of another session. ``key``: where that has such a key already."""
+    """A row as one of another session.
+
+    Args:
+        to: The key of that session.
+        key: The row's own key there; None: the same as here, under the other session.
+    """
     before = row.session_key
     fields = dict(row.fields)
     still = fields.get("stillKey")
@@ -82,9 +87,14 @@ def moment_of(row: Row) -> int | None:
 def part_of(
     rows: Rows, since: int | None, until: int | None, *, key: str, reason: str, inclusive: bool = False
 ) -> Rows:
-    """The rows of a session from ``since`` up to ``until`` (and at it, where that is ``inclusive``), under ``key``.
+    """The rows of a part of a session.
 
-    None: it begins, or ends, as the session did; else with what was on then, for ``reason``.
+    Args:
+        since: Where it begins (ms); None: where the session did. Else it begins with what was on then.
+        until: Where it ends; None: where the session did. Else it ends with what was on then.
+        key: The key of the part.
+        reason: The ``endReason`` of a part that ends before its session did.
+        inclusive: What happened at ``until`` itself belongs to it too.
     """
     first, last = since is None, until is None
     since, ended = since or 0, _EVER if until is None else until
@@ -145,12 +155,14 @@ def _seen_from(session: Row) -> int:
 
 
 def _is_online(row: Row, at: int) -> bool:
+    """Whether a camera was there at that time, by its row."""
     left = row.fields.get("leftAt")
     known = row.fields.get("status") == "online" or left is not None
     return row.op == "camera" and known and row.fields["joinedAt"] < at and (left is None or left > at)
 
 
 def _camera_in(row: Row, since: int, until: int, *, last: bool) -> Row:
+    """A camera's row within a part: it joined no sooner, and one that left later is still there."""
     fields = {**row.fields, "joinedAt": max(since, row.fields["joinedAt"])}
     if not last and fields.get("leftAt", 0) >= until:
         del fields["leftAt"]
@@ -169,6 +181,7 @@ def _media_in(media: Any, since: int, until: int) -> list[Any]:
 
 
 def _set(fields: dict[str, Any], name: str, value: Any) -> None:
+    """A column with a value; without one it is left out, for no column is ever null."""
     if value is not None:
         fields[name] = value
     else:
@@ -185,6 +198,7 @@ def state_at(session: Row, events: Iterable[Row], at: int) -> dict[str, Any]:
 
 
 def _happened(state: dict[str, Any], fields: Mapping[str, Any]) -> None:
+    """What is on after an event."""
     kind, detail = fields["kind"], fields.get("detail") or {}
     if kind == "cut":
         state["programCameraId"] = fields.get("cameraId")
@@ -209,7 +223,11 @@ def counted(rows: Iterable[Row], until: int = _EVER) -> dict[str, Any]:
 
 
 def less(whole: Mapping[str, Any], part: Mapping[str, Any], sign: int = -1) -> dict[str, Any]:
-    """The counts of ``whole`` without those of ``part``; ``sign`` 1: with them."""
+    """The counts of a final state without those of another.
+
+    Args:
+        sign: 1: with them instead.
+    """
     were, are = whole.get("counts") or {}, part.get("counts") or {}
     counts = {kind: were.get(kind, 0) + sign * are.get(kind, 0) for kind in sorted({*were, *are})}
     more = {name: max(0, whole.get(name, 0) + sign * part.get(name, 0)) for name in ("gaps", "gapMs")}
@@ -230,6 +248,12 @@ def joined(parts: Sequence[Rows]) -> tuple[Rows, dict[str, str]]:
 
 
 def _join(whole: Rows, key: str, part: Rows, names: dict[str, str]) -> None:
+    """Put a later session behind an earlier one.
+
+    Args:
+        whole: The rows of the earlier one, which become those of both.
+        names: By the key of a row of the later one, what it is called now; a key that is taken gets a number.
+    """
     before, after = session_of(whole), session_of(part)
     gap = _between(before, after)
     for row in part.values():
@@ -254,6 +278,7 @@ def _join(whole: Rows, key: str, part: Rows, names: dict[str, str]) -> None:
 
 
 def _free(name: str, whole: Rows, names: Mapping[str, str]) -> str:
+    """A key that no row has yet."""
     taken = {*whole, *names.values()}
     number = 2
     while f"{name}/{number}" in taken:
@@ -276,6 +301,7 @@ def _between(before: Row, after: Row) -> Row | None:
 
 
 def _as_one(first: Mapping[str, Any], last: Mapping[str, Any], gap: Row | None) -> dict[str, Any]:
+    """The columns of the session's row: the beginning of the first, the end of the last, the counts of both."""
     fields = {**first}
     for name in ("status", "completedAt", "endReason", "mode"):
         _set(fields, name, last.get(name))

@@ -116,7 +116,9 @@ _LONG = 24
 
 
 def clean_url_text(text: str) -> str:
-    """``text`` without the query, fragment and userinfo of its URLs."""
+    """``text`` without the query, fragment and userinfo of its URLs: for fields that the dialect maps, which keep all
+    else.
+    """
     if "://" in text:
         text = _URL.sub(lambda match: match[1] + _without_query(match[2]), text)
     if "?" in text and text[:1] in "/.":
@@ -125,6 +127,10 @@ def clean_url_text(text: str) -> str:
 
 
 def _without_query(rest: str) -> str:
+    """An address behind its scheme, without userinfo, query and fragment.
+
+    A password may hold a slash: what looks like a port and is no number tells that the authority goes on behind it.
+    """
     rest = rest.split("?", 1)[0].split("#", 1)[0]
     authority, slash, path = rest.partition("/")
     if "@" in path and ":" in authority and not authority.rpartition(":")[2].rstrip("]").isdigit():
@@ -133,6 +139,8 @@ def _without_query(rest: str) -> str:
 
 
 def _clean_urls(text: str, *, sparing: bool) -> str:
+    """Each URL of a text: as ``_without_query``, and its path without what may be a secret."""
+
     def clean(match: re.Match[str]) -> str:
         authority, slash, path = _without_query(match[2]).partition("/")
         return match[1] + authority + _clean_path(slash + path, match[1].lower(), sparing=sparing)
@@ -141,6 +149,11 @@ def _clean_urls(text: str, *, sparing: bool) -> str:
 
 
 def _clean_path(path: str, scheme: str, *, sparing: bool) -> str:
+    """A path without what may be a secret in it.
+
+    Where a stream is sent to (rtmp), all behind the application is its key. Elsewhere a part is taken that stands
+    behind the name of a secret, of a web hook or a bot; and, unless ``sparing``, one that is nothing but random.
+    """
     if len(path) < 2:
         return path
     if scheme in _BROADCAST:  # rtmp://host/application/key
@@ -160,10 +173,12 @@ def _clean_path(path: str, scheme: str, *, sparing: bool) -> str:
 
 
 def _is_mixed(part: str) -> bool:
+    """Whether a part of a path, behind a name that promises one, may be a secret: long, or letters and digits."""
     return len(part) >= 16 or (len(part) >= 5 and any(map(str.isdigit, part)) and any(map(str.isalpha, part)))
 
 
 def _is_random(part: str) -> bool:
+    """Whether a part of a path is random by itself: long, with digits, and either hexadecimal or in both cases."""
     if len(part) < _LONG or "." in part or _UUID.fullmatch(part) or not any(map(str.isdigit, part)):
         return False
     hexadecimal = all(character in "0123456789abcdefABCDEF" for character in part)
@@ -173,6 +188,7 @@ def _is_random(part: str) -> bool:
 
 
 def _clean_encoded_url(match: re.Match[str]) -> str:
+    """A URL that is itself part of another, percent-encoded: decoded only if there was something to take."""
     plain = unquote(match[0])
     clean = _clean_urls(plain, sparing=False)
     return match[0] if clean == plain else clean
@@ -238,6 +254,12 @@ _SIMPLE = (
 
 
 def _clean_shapes(text: str, lower: str, *, sparing: bool) -> str:
+    """What is known to be a secret by its own look, whatever it is called: tokens of known services, JSON web tokens,
+    keys in PEM, headers.
+
+    Args:
+        lower: ``text`` in lower case, to find fast whether there is any.
+    """
     if "-----begin" in lower:
         text = _clean_pem(text)
     if "eyJ" in text:
@@ -264,6 +286,7 @@ def _clean_input(match: re.Match[str]) -> str:
 
 
 def _clean_pem(text: str) -> str:
+    """Private keys, from their first line to their last; one without a last line to the end of the text."""
     parts, at = [], 0
     while (begin := _PEM_BEGIN.search(text, at)) is not None:
         parts += [text[at : begin.start()], REDACTED]
@@ -275,12 +298,14 @@ def _clean_pem(text: str) -> str:
 
 
 def _clean_web_token(match: re.Match[str]) -> str:
+    """A JSON web token is three parts with dots, the first of which begins as JSON in Base64 does."""
     begun = _WEB_TOKEN_BEGIN.search(match[1])
     return match[0] if begun is None else match[1][: begun.start()] + REDACTED
 
 
 def _clean_bearer(match: re.Match[str], *, sparing: bool) -> str:
     # "The ring bearer enters" says nothing secret.
+    """The token behind "bearer"; sparing, not a plain word: "The ring bearer enters" says nothing secret."""
     if sparing and match[2].isalpha() and len(match[2]) < 20:
         return match[0]
     return f"{match[1]} {REDACTED}"
@@ -288,6 +313,11 @@ def _clean_bearer(match: re.Match[str], *, sparing: bool) -> str:
 
 def _clean_basic(match: re.Match[str], *, sparing: bool) -> str:
     # "Basic lighting" is no header: what that holds is a name, a colon and a password.
+    """The credentials behind "basic"; "Basic lighting" has none.
+
+    What such a header holds is a name, a colon and a password in Base64; unless ``sparing``, whatever is long enough
+    counts.
+    """
     value = match[2].rstrip("=").translate({ord("-"): "+", ord("_"): "/"})
     try:
         held = base64.b64decode(value + "=" * (-len(value) % 4)).decode()
@@ -373,6 +403,7 @@ _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
 def _clean_pairs(text: str, *, sparing: bool) -> str:
+    """Values that stand under the name of a secret, in all the ways in which a text pairs the two."""
     if "=" in text or ":" in text or "：" in text or "%3" in text or "%25" in text:
         text = _clean_values(text, _lower(text), _PAIR)
         text = _clean_values(text, text, _SHORT_PAIR_SURELY if sparing else _SHORT_PAIR)
@@ -385,6 +416,7 @@ def _clean_pairs(text: str, *, sparing: bool) -> str:
 
 
 def _clean_options(text: str, *, sparing: bool) -> str:
+    """Options of command lines: ``--password x``, ``-u name:password``, and those of known commands."""
     lower = _lower(text)
     text = _clean_values(text, lower, _OPTION)
     if not sparing or "curl" in lower or "wget" in lower:
@@ -413,6 +445,7 @@ def _clean_words(text: str) -> str:
 
 
 def _lower(text: str) -> str:
+    """``text`` in lower case, ASCII only: every character stays where it is, so that places found in it hold."""
     return text.translate(_LOWER)
 
 
@@ -422,7 +455,12 @@ def _clean_values(
     names: re.Pattern[str],
     span: Callable[[str, re.Match[str]], tuple[int, int]] | None = None,
 ) -> str:
-    """``text`` without the values of what ``names`` finds in ``searched``, which is the text in other letters."""
+    """``text`` without the values of what ``names`` finds.
+
+    Args:
+        searched: The text to look in: ``text`` itself, or the same in lower case.
+        span: From where to where the value goes that a match names; by default ``_value``.
+    """
     parts, end = [], 0
     for match in names.finditer(searched):
         if match.start() < end or _is_ours(text, match):
@@ -444,12 +482,17 @@ def _is_ours(text: str, match: re.Match[str]) -> bool:
 
 def _blank(value: str, match: re.Match[str]) -> str:
     # Scheme and credentials, each of them.
+    """What stands in the place of a value; a header with scheme and credentials keeps its two words."""
     many = _HEADER.search(_lower(match[0])) is not None and len(value.split()) > 1
     return f"{REDACTED} {REDACTED}" if many else REDACTED
 
 
 def _value(text: str, match: re.Match[str]) -> tuple[int, int]:
-    """From where to where the value stands behind a name."""
+    """From where to where the value stands behind a name.
+
+    To the closing quote or bracket where it opens with one; else to the end of the line for a header, to the end of the
+    phrase for a phrase of words, and to the next blank for all others.
+    """
     begin = match.end()
     opening = _OPENING.match(text, begin)
     if opening is not None:
@@ -487,6 +530,7 @@ def _bracket_end(text: str, begin: int) -> int:
 
 
 def _tag_end(text: str, match: re.Match[str]) -> tuple[int, int]:
+    """From where to where the content of an element goes."""
     if text.startswith("<!", match.end()):
         end = text.find("]]>", match.end())
         return match.end(), len(text) if end < 0 else end + 3
@@ -500,7 +544,11 @@ _ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})|\\+/")
 
 
 def clean_text(text: str, *, sparing: bool = False) -> str:
-    """``text`` without what may be a secret in it; ``sparing``: without what can hardly be anything else."""
+    """``text`` without what may be a secret in it.
+
+    Args:
+        sparing: Take only what can hardly be anything else: for a text that the history keeps.
+    """
     if not may_hold(text):
         return text
     lower = _lower(text)
@@ -513,6 +561,7 @@ def clean_text(text: str, *, sparing: bool = False) -> str:
 
 
 def _unescaped(match: re.Match[str]) -> str:
+    """What an escape of JSON stands for, unless that is a control character, a surrogate, or a quote."""
     if match[1] is None:
         return "/"
     code = int(match[1], 16)
@@ -524,7 +573,10 @@ _ENOUGH = 200
 
 
 def may_hold(text: str) -> bool:
-    """Whether there is anything in a text for which it has to be looked through."""
+    """Whether there is anything in a text for which it has to be looked through: one of the ``NEEDLES``.
+
+    Short texts are remembered, for names and words come again and again.
+    """
     return _short_may_hold(text) if len(text) <= _ENOUGH else _may_hold(text)
 
 
@@ -538,6 +590,7 @@ _short_may_hold = lru_cache(maxsize=4096)(_may_hold)
 
 
 def _clean(text: str, lower: str, *, sparing: bool) -> str:
+    """All of it, in the order in which one may hide another: addresses first, then shapes, then pairs."""
     if "://" in lower:
         text = _clean_urls(text, sparing=sparing)
     if "%3a%2f%2f" in lower:
@@ -553,4 +606,5 @@ def _clean(text: str, lower: str, *, sparing: bool) -> str:
 
 
 def _clean_userinfo(match: re.Match[str]) -> str:
+    """A name and a password before an @; an address for mail has no password."""
     return match[0] if match[1].lower() == "mailto" else f"{match[1]}:{REDACTED}@"

@@ -31,7 +31,10 @@ _Struct = TypeVar("_Struct", bound=Struct)
 
 
 def spelt_before(checkpoint: bytes) -> dict[str, str]:
-    """Of all texts of a checkpoint that are not in NFC: how they were spelt, by how they are read now."""
+    """The texts of a checkpoint that are not in NFC: how they were spelt, by how they are read now.
+
+    A text that was known in both spellings was two ids, and stays two.
+    """
     if checkpoint.isascii():
         return {}
     texts = set(_texts(orjson.loads(checkpoint)))
@@ -54,7 +57,11 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def respelt(o: Observation, before: Mapping[str, str]) -> Observation:
-    """The same observation, its ids spelt as they were."""
+    """The same observation, its ids spelt as they were.
+
+    Args:
+        before: What :func:`spelt_before` found.
+    """
     return _respelt(o, before)
 
 

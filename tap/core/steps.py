@@ -91,9 +91,15 @@ def blank(row: Row) -> dict[str, Any]:
 
 
 def follow(steps: Sequence[Step], entry: Entry, known: Callable[[str], Mapping[str, Any] | None]) -> Entry | None:
-    """Where an entry that the service tells goes by what was chosen; None: nowhere.
+    """Where an entry that the service tells goes by what was chosen.
 
-    ``steps`` are those that hold, in order. ``known`` gives the fields of a session's own row.
+    Args:
+        steps: Those that hold, in order.
+        entry: What the machine wrote, which knows nothing of choices.
+        known: Gives the fields of a session's own row, by its key; None where there is none.
+
+    Returns:
+        The entry as it has to be written; None: nowhere, for the choice left it out.
     """
     row: Row | None = Row(entry.key, entry.op, entry.session_key, entry.version, 0, dict(entry.fields))
     for step in steps:
@@ -113,6 +119,7 @@ def _made(_step: Step, row: Row, _known: _Known) -> Row | None:
 
 
 def _renamed(step: Step, row: Row, _known: _Known) -> Row | None:
+    """The session keeps the title and notes that somebody gave it."""
     if row.op != "session":
         return row
     fields = dict(row.fields)
@@ -124,6 +131,7 @@ def _renamed(step: Step, row: Row, _known: _Known) -> Row | None:
 
 
 def _trimmed(step: Step, row: Row, _known: _Known) -> Row | None:
+    """What happened outside the part that was kept is left out."""
     still = _still_of(row)
     if still in step.names:
         return row if step.names[still] else None
@@ -132,6 +140,7 @@ def _trimmed(step: Step, row: Row, _known: _Known) -> Row | None:
 
 
 def _split(step: Step, row: Row, known: _Known) -> Row | None:
+    """What happened since the cut goes to the second part."""
     first, last = step.keys
     if row.session_key != first:
         return row
@@ -145,6 +154,7 @@ def _split(step: Step, row: Row, known: _Known) -> Row | None:
 
 
 def _merged(step: Step, row: Row, known: _Known) -> Row | None:
+    """All of a session that was joined to another goes there; of its own row only the end of the last one."""
     into, *others = step.keys
     if row.session_key == into:
         # What is told of its end now is of an end that is none any more.
@@ -170,7 +180,11 @@ def _still_of(row: Row) -> str:
 
 
 def _ended(step: Step, row: Row, known: _Known, sign: int) -> Row | None:
-    """A session's own row, told anew: its end is that of the last part, and nothing else of it holds."""
+    """A session's own row, told anew: its end is that of the last part, and nothing else of it holds.
+
+    Args:
+        sign: 1: add what the other parts count; -1: take it off.
+    """
     part = known(row.key)
     if part is None:
         return None
@@ -188,6 +202,7 @@ def ended(part: Mapping[str, Any], told: Mapping[str, Any], step: Step, sign: in
 
 
 def _marked(fields: dict[str, Any], step: Step) -> dict[str, Any]:
+    """The session's row says which step made it so."""
     source = fields.get("source")
     if not isinstance(source, Mapping):
         return fields

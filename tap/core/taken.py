@@ -54,7 +54,11 @@ class Taken(Struct, frozen=True, kw_only=True):
 
 
 def read_taken(said: Any) -> Taken:
-    """What ``about`` answered. Raises ``ValueError`` for what no ledger would say."""
+    """What a deployment's ``about`` answered.
+
+    Raises:
+        ValueError: No ledger would say that.
+    """
     try:
         contract, columns, venues = said["contract"], said["columns"], said["venues"]
         if type(contract) is not int or not 1 <= contract <= _MOST_NAMES:
@@ -73,13 +77,18 @@ def read_taken(said: Any) -> Taken:
 
 
 def _names(said: Any) -> frozenset[str]:
+    """A list of names, bounded: what a deployment says of itself is not trusted."""
     if not isinstance(said, list) or len(said) > _MOST_NAMES or not all(isinstance(name, str) for name in said):
         raise ValueError("no names")
     return frozenset(said)
 
 
 def fitted(entry: Entry, taken: Taken) -> Entry | None:
-    """The entry as this deployment takes it: the same object where that is whole, None where it has to wait."""
+    """The entry as this deployment takes it.
+
+    Returns:
+        The same object where it is taken whole; None where it has to wait until the deployment is newer.
+    """
     if not taken.older:
         return entry
     fields = dict(entry.fields)
@@ -97,6 +106,7 @@ def fitted(entry: Entry, taken: Taken) -> Entry | None:
 
 
 def _known(fields: Mapping[str, Any], columns: frozenset[str], under: str) -> dict[str, Any]:
+    """Those of the columns that are known, and of objects in them those of their columns."""
     return {
         name: _inside(value, columns, f"{under}{name}.")
         for name, value in fields.items()
@@ -105,6 +115,7 @@ def _known(fields: Mapping[str, Any], columns: frozenset[str], under: str) -> di
 
 
 def _inside(value: Any, columns: frozenset[str], under: str) -> Any:
+    """A column's value without what the deployment does not know in it; free JSON is left as it is."""
     if not any(name.startswith(under) for name in columns):
         return value  # free JSON, or none of it
     if isinstance(value, Mapping):

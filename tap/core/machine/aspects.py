@@ -1,4 +1,18 @@
-"""What program, hold, mode and recorder share: where an explicit change belongs, and what is known after it."""
+"""What program, hold, mode and recorder share: where an explicit change belongs, and what is known after it.
+
+Each of the four is an *aspect* of the desk: a value that a snapshot shows and that frames tell changes of. Nothing
+about them is simple, since frames come late, twice and out of order. An explicit change goes through three questions,
+in this order:
+
+1. Was it told before? Then it is nothing (``Place.SAME``).
+2. Is it newer than what is known? If so, it is a row, and the aspect changes (``Place.NEWEST``).
+3. If it is older, it is still a row, at its own time, and nothing changes that is so now (``Place.LATE``). If it
+   happened before this connection, but is the newest of all that is known, it is a row and the aspect changes, while
+   the session may have been another then (``Place.AFTERWARDS``).
+
+A judgement of "late" may be wrong: an ``Aspect`` remembers it in ``late``, and a snapshot that shows that very value
+within :data:`LATE_MS` proves the frame right after all.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +35,7 @@ LATE_MS = 10_000
 
 
 class Aspects:
-    """The rules that hold for each of them."""
+    """The rules that hold for program, hold, mode and recorder alike."""
 
     def __init__(self, state: State, *, book: Book, order: Order, rules: Rules, memory: Memory, policy: Policy) -> None:
         self._state = state
@@ -34,11 +48,21 @@ class Aspects:
     # ------------------------------------------------------------------ what is known
 
     def mark(self, mark: Mark | None, told: Told, *, explicit: bool) -> Mark:
-        """The mark after ``told`` changed (``explicit``) or confirmed something."""
+        """The mark after ``envelope`` changed or confirmed something (see ``staleness.marked``).
+
+        Args:
+            mark: What stood before; None where nothing was told yet.
+            explicit: A frame told it as a change. False: a snapshot showed it.
+        """
         return self._order.marked(mark, told, self._state.connection, explicit=explicit)
 
     def set(self, aspect: Aspect, value: Any, told: Told, *, explicit: bool) -> None:
-        """This is so now: told as a change (``explicit``), or shown by a snapshot."""
+        """From now on the aspect has this value, for sure.
+
+        Args:
+            explicit: A frame told it as a change. False: a snapshot shows it, which moves the mark on, but is no change
+                where the value was known already.
+        """
         if explicit and self._order.is_history(told):
             # Told afterwards: its number says when it was told, and orders nothing that comes now.
             told = Told(told.stamp, told.at, None, told.type)
@@ -54,12 +78,19 @@ class Aspects:
 
     @staticmethod
     def would_change(aspect: Aspect, value: Any) -> bool:
-        """Whether this is a change of what is known for sure."""
+        """Whether ``value`` differs from what is known for sure.
+
+        After a loss nothing is sure, so that a difference then is no change that anybody saw: it only becomes known.
+        """
         return aspect.known and aspect.sure and aspect.value != value
 
     @staticmethod
     def turned_out(aspect: Aspect, value: Any) -> bool:
-        """Whether a snapshot shows what was told by a frame that was only taken for late: it was the change itself."""
+        """Whether a snapshot shows what a frame told that was taken for late: then it was the newest change, and has
+        its row.
+
+        It counts as explicit from then on, so that an older snapshot cannot take it back.
+        """
         late = aspect.late
         if late is None or late[0] != value:
             return False
@@ -73,7 +104,18 @@ class Aspects:
     def place(
         self, aspect: Aspect, o: Observation, *, value: Any, follows: bool | None = None, late: bool = True
     ) -> Place:
-        """Where an explicit change belongs; the newest is made known as such. ``late``: a late one becomes a row."""
+        """Where an explicit change belongs among those that were told before; remembers it, and signals the newest.
+
+        Args:
+            aspect: What it changes.
+            value: What it changes that to.
+            follows: It says that it comes from what is on now (True), or from something else (False); None: it does not
+                say.
+            late: A late one becomes a row.
+
+        Returns:
+            What the caller has to do: nothing (``SAME``), a row alone (``LATE``), or a row and the change.
+        """
         name, told = name_of(o), o.told
         if name is None:
             return Place.NEWEST
@@ -119,9 +161,17 @@ class Aspects:
     # ------------------------------------------------------------------ what belongs to the past
 
     def home(self, told: Told, *, known: bool = True) -> Session | None:
-        """The session that an event of the past belongs to: the one that ran at its time.
+        """The session that an event of the past belongs to: the one that ran at the event's time.
 
-        Without a time it is the one that runs, unless it may be any old event told again (not ``known`` by an id).
+        Without a time it is the one that runs now. But soon after a connection began it may be any old event told
+        again: then it belongs nowhere, unless an id of its own tells that it is new, in a session that ran before that
+        connection.
+
+        Args:
+            known: It has an id of its own.
+
+        Returns:
+            None where no session that is still known ran then. Times in whole seconds may be off by 999 ms.
         """
         running, at, state = self._book.running(), told.at, self._state
         if at is None:
@@ -143,12 +193,22 @@ class Aspects:
         return connection is not None and session.connection == connection.number
 
     def is_of_now(self, told: Told) -> bool:
-        """Whether what is told afterwards happened in the session that runs."""
+        """Whether what is told afterwards happened in the session that runs now."""
         running = self._book.running()
         return running is not None and self.home(told) is running
 
     def write_late(self, kind: str, o: Observation, *, own_id: str | None, subject: str | None, **columns: Any) -> None:
-        """A row for what was told after later things: at its own time, and nothing that is on now changes."""
+        """Write a row for what was told after later things: at its own time, while nothing changes that is so now.
+
+        Where it belongs to a session that is over, that session's final counts are written anew. Where it belongs to
+        none, it is left out; an event without a time is then counted among the doubts.
+
+        Args:
+            kind: The event's kind, as in its row.
+            own_id: The id that the server gave the event itself.
+            subject: What it is about (a camera, a mode), for its key.
+            columns: As for ``RowWriter.event``.
+        """
         home = self.home(o.told, known=own_id is not None)
         if home is None:
             self._state.doubts.undated += o.told.at is None
@@ -163,5 +223,5 @@ class Aspects:
 
 
 def detail_of(**parts: Any) -> dict[str, Any]:
-    """A row's ``detail``, without what was not told."""
+    """A row's ``detail`` column, without the parts that were not told."""
     return {name: value for name, value in parts.items() if value is not None}

@@ -1,4 +1,12 @@
-"""Cameras: who is there, who left, and what is known of each (rule 2 of the design)."""
+"""Cameras: who is there, who left, and what is known of each (rule 2 of the design).
+
+A camera belongs to a session if it is there when the session starts, joins later, or goes on air. One that goes away
+counts as gone only after the grace time (``Policy.grace_ms``, 5 s), and then as of when it went: a shorter flap leaves
+no trace.
+
+A frame may say of a camera only some of its texts; the others stay as they were known. Memory is bounded: for a new
+camera beyond the bound, one that is away and belongs to nothing that runs is forgotten.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +58,7 @@ class Cameras:
         self._row(camera, told_at(o.told))
 
     def left(self, o: CameraLeft) -> None:
-        """A camera left: it counts once the grace time is over."""
+        """A camera left: it counts once the grace time is over, unless it is known that it will not be back."""
         camera = self._camera(o.camera_id)
         if camera is None or self._order.behind(camera.mark, o.told):
             return
@@ -60,7 +68,11 @@ class Cameras:
             self._gone(camera)
 
     def listed(self, infos: tuple[CameraInfo, ...], told: Told, connection: Connection) -> None:
-        """A snapshot lists the cameras that are there; those that it lacks are away."""
+        """A snapshot lists the cameras that are there; those that it lacks are away.
+
+        After a loss nobody saw one leave: it is dated by the last frame that showed it, so that a tap that did see it
+        outranks this one.
+        """
         at = told_at(told)
         first = not connection.snapshot_seen
         missing = {name for name, camera in self._book.state.cameras.items() if camera.present and not camera.leaving}
@@ -76,6 +88,7 @@ class Cameras:
                 self._leave(camera, camera.shown_at if first and camera.shown_at else at, told)
 
     def _listed(self, info: CameraInfo, at: int, told: Told, connection: Connection) -> None:
+        """One camera of the list, unless what it says of it is stale."""
         camera = self._camera(info.id)
         if camera is None:
             return
@@ -108,7 +121,7 @@ class Cameras:
             self._book.camera_row(session, camera, at)
 
     def join_session(self, session: Session, at: int) -> None:
-        """Those present at the start belong to the session."""
+        """Those present when a session starts or resumes belong to it."""
         for camera in self._book.state.cameras.values():
             if camera.present or camera.info.id in session.cameras:
                 self._book.camera_row(session, camera, at)
@@ -132,6 +145,7 @@ class Cameras:
         return sorted(name for name in session.cameras if (camera := cameras.get(name)) and camera.present)
 
     def _gone(self, camera: Camera) -> None:
+        """The grace time is over: it left, as of when it went away."""
         leaving, camera.leaving = camera.leaving, None
         self._leaving.pop(camera.info.id, None)
         camera.present = False
@@ -140,6 +154,7 @@ class Cameras:
             self._book.camera_row(session, camera, leaving.at, left_at=leaving.at)
 
     def _leave(self, camera: Camera, at: int, told: Told) -> None:
+        """It went away, as of ``at``; within the grace time nothing has happened yet."""
         if camera.present and camera.leaving is None:
             camera.leaving = Leaving(at, told.stamp.mono + self._policy.grace_ms)
             self._leaving[camera.info.id] = camera
@@ -147,12 +162,14 @@ class Cameras:
             camera.present = False
 
     def _arrive(self, camera: Camera, at: int) -> None:
+        """It is there; if it was on its way out, it never left."""
         camera.present, camera.leaving, camera.shown_at = True, None, at
         self._leaving.pop(camera.info.id, None)
 
     # ------------------------------------------------------------------ what is known of one
 
     def _camera(self, camera_id: str) -> Camera | None:
+        """What is known of a camera, from now on; None where there is no room for another."""
         cameras = self._book.state.cameras
         camera = cameras.get(camera_id)
         if camera is None and self._has_room(len(camera_id)):
@@ -171,6 +188,7 @@ class Cameras:
         return True
 
     def _is_idle(self, name: str, camera: Camera) -> bool:
+        """Whether it can be forgotten: it is away, not on air, and no part of the session that runs."""
         session = self._book.running()
         program = self._book.state.program.value
         away = not camera.present and camera.leaving is None and name != program
@@ -178,6 +196,7 @@ class Cameras:
 
     @staticmethod
     def _would_change(camera: Camera, info: CameraInfo) -> bool:
+        """Whether a frame says anything of it that is not known."""
         # Written out for each of _TEXTS: this is asked of every camera in every snapshot.
         known = camera.info
         return (
@@ -189,6 +208,7 @@ class Cameras:
         )
 
     def _merge(self, camera: Camera, info: CameraInfo) -> None:
+        """Take over the texts that are told, as far as there is room."""
         news = {name: told for name in _TEXTS if (told := getattr(info, name)) is not UNSET}
         changed = msgspec.structs.replace(camera.info, **news)
         more = _weight(changed) - _weight(camera.info)
@@ -197,6 +217,7 @@ class Cameras:
             camera.info = changed
 
     def _row(self, camera: Camera, at: int) -> None:
+        """Write its row, if it is part of the session that runs."""
         session = self._book.running()
         if session is not None and (camera.present or camera.info.id in session.cameras):
             self._book.camera_row(session, camera, at)

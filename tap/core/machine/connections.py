@@ -1,4 +1,13 @@
-"""Connections: when one opens, is lost, or stands while the server is out of sight (rule 7 of the design)."""
+"""Connections: when one opens, is lost, or stands while the server is out of sight (rule 7 of the design).
+
+The server is *lost* once the next connection opens, or once it tells nothing for too long on one that stands. How long
+that is, a dialect may say (a heartbeat). Without one, only a regular server can be missed: its last ten snapshots came
+at most a minute apart, and five of them told nothing new, so they came by a clock and not because something changed.
+Then it is out of sight after 60 s plus ten times the longest of those intervals.
+
+*Quiet is not unseen*: a take of two hours without a cut says nothing of the connection. The idle time, after which a
+session is closed, counts only while the server cannot be seen.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +33,7 @@ class Connections:
     """The rules for the line to the server, and for its silence."""
 
     def __init__(self, state: State, desk: Desk, *, order: Order, rules: Rules, heartbeat_ms: int | None) -> None:
+        """``heartbeat_ms``: how often a server of this dialect is heard at least; None: the dialect does not say."""
         self._state = state
         self._desk = desk
         self._order = order
@@ -35,7 +45,11 @@ class Connections:
     # ------------------------------------------------------------------ one opens, greets, is lost
 
     def connect(self, *, greeted: bool) -> Connection:
-        """A connection stands; what was known before it is known no more for sure."""
+        """A connection stands: what was known before it is not sure any more.
+
+        Args:
+            greeted: A greeting opened it, not the source: another greeting on it opens another.
+        """
         state = self._state
         if state.connection is not None:
             self.lose()
@@ -44,7 +58,10 @@ class Connections:
         return state.connection
 
     def lose(self) -> None:
-        """From here on nothing is sure until it is told anew."""
+        """The server is lost: from here on nothing is sure until it is told anew.
+
+        The table is asked first, so that it can remember what was on as the old side of the gap.
+        """
         state = self._state
         self._rules.signal(Signal.LOST, Cause.of_time(state))
         state.snapshot_mono = None
@@ -55,7 +72,11 @@ class Connections:
             state.connection.snapshot_seen = state.connection.session_seen = False
 
     def greet(self, hello: Hello) -> None:
-        """A greeting without an ``open`` opens a connection too, and closes the one before; one told again does not."""
+        """A greeting comes. On a line that nobody opened it opens a connection, and closes the one before.
+
+        A greeting that is only told again, on a line that stands, does neither. Another boot id than before is another
+        life of the server: ids and sequence numbers may begin anew.
+        """
         connection = self._state.connection
         seq, at = hello.told.seq, hello.told.at
         name = f"{hello.server}/{hello.version}/{hello.boot}/{seq}/{at}"
@@ -75,7 +96,11 @@ class Connections:
 
     @staticmethod
     def _goes_on(hello: Hello, connection: Connection, name: str) -> bool:
-        """Whether a greeting of the same boot, on a line that was greeted, is only told again."""
+        """Whether a greeting of the same boot, on a line that was greeted, is only told again.
+
+        Args:
+            name: All that it says, in one text, to compare it with the one before.
+        """
         seq, at = hello.told.seq, hello.told.at
         if connection.hello == name and (seq is not None or at is not None or connection.frames == 1):
             return True
@@ -85,7 +110,7 @@ class Connections:
         return seq is not None and connection.seq is not None and seq > connection.seq
 
     def hello(self, o: Hello) -> None:
-        """What a greeting says of the server; that it opens a connection was seen to before."""
+        """What a greeting says of the server; ``greet`` has seen to the connection before."""
         state = self._state
         if state.connection is None:
             return
@@ -96,7 +121,12 @@ class Connections:
     # ------------------------------------------------------------------ how regular the server is
 
     def keep_time(self, told: Told, *, news: bool) -> None:
-        """How regular snapshots are, by the last ten; one that only follows a change shows nothing of it."""
+        """Note when this snapshot came: the last ten say whether the server is regular.
+
+        Args:
+            news: It changed something. So does one that follows a change within a second: it came because of that, and
+                shows nothing of a clock.
+        """
         state = self._state
         prompted = state.explicit_mono is not None and told.stamp.mono - state.explicit_mono <= _PROMPTED_MS
         state.explicit_mono = None
@@ -109,6 +139,7 @@ class Connections:
         self.silent_after = self._silent_after()
 
     def _silent_after(self) -> int | None:
+        """For how long (ms) the server may tell nothing before it is out of sight; None where that cannot be said."""
         beat, state = self._heartbeat_ms, self._state
         if beat is not None:
             return beat
@@ -121,7 +152,10 @@ class Connections:
     # ------------------------------------------------------------------ out of sight
 
     def last_told(self, connection: Connection) -> int:
-        """When (``mono``) the server last showed that it is there: by a beat, any frame does."""
+        """When (``mono``) the server last showed that it is there.
+
+        Without a heartbeat only control frames count: telemetry may come from elsewhere than what tells the cuts.
+        """
         return connection.controlled if self._heartbeat_ms is None else self._state.heard
 
     def out_of_sight(self) -> None:
@@ -134,7 +168,11 @@ class Connections:
         self.lose()
 
     def unseen_since(self) -> int | None:
-        """Since when (``mono``) the server cannot be seen; None while it can. Quiet is not unseen."""
+        """Since when (``mono``) the server cannot be seen; None while it can.
+
+        From here the idle time counts (``Policy.idle_ms``): from the last frame where the connection is gone, from the
+        silence where it stands, and from the first beat that is missing where the dialect declares a heartbeat.
+        """
         connection = self._state.connection
         beat = self._heartbeat_ms
         if connection is None or not connection.open:
@@ -145,9 +183,15 @@ class Connections:
         return None if beat is None else self._state.heard + beat
 
     def excuse(self, connection: Connection, told: Told | None, mono: int) -> None:
-        """Let a silence pass that was none, or that is not over yet, at ``mono``.
+        """Let a silence pass that was none, or that is not over yet.
 
-        ``told``: the frame that comes now; None for telemetry, by which the server is heard.
+        Two things look like silence and are not: telemetry that still comes, and a tap that itself stood still (a
+        machine that slept), which then reads what waited for it. The server's own times show the latter: they go on
+        without a hole.
+
+        Args:
+            envelope: That of the frame that comes now; None for telemetry.
+            mono: Now.
         """
         silent = self.silent_after
         if silent is None or self._heartbeat_ms is not None:

@@ -1,4 +1,9 @@
-"""The desk: program, hold, mode and recorder together, as a snapshot shows them and a gap tells them."""
+"""The desk: program, hold, mode and recorder together, as a snapshot shows them and a gap tells them.
+
+A snapshot can be taken in two ways. *Taking over* makes its values known, and nothing more: that is for the first sight
+of a session, and for what cannot belong to one. *Inferring* compares them with what was known for sure, and makes an
+event of each difference, marked as inferred: a cut that no frame told, for example.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ __all__ = ["Desk"]
 
 
 class Desk:
-    """What stands on the desk now."""
+    """Program, hold, mode and recorder, each with its rules."""
 
     def __init__(self, state: State, *, program: Program, hold: Hold, mode: Mode, recorder: Recorder) -> None:
         self._state = state
@@ -24,30 +29,48 @@ class Desk:
         self.mode = mode
         self.recorder = recorder
 
-    def learn(self, told: dict[str, Any], by: Told) -> None:
-        """Take over what a snapshot says, without making events of it."""
-        if "program" in told:
-            self.program.learn(told["program"], by)
-        if "mode" in told:
-            self.mode.learn(told["mode"], by)
-        if "recording" in told:
-            self.recorder.learn(told["recording"], by)
-        if "hold" in told:
-            self.hold.learn(told["hold"], by)
+    def take_over(self, shown: dict[str, Any], by: Told) -> None:
+        """Make known what a snapshot shows, without making events of it.
 
-    def tell(self, told: dict[str, Any], by: Told) -> None:
-        """What a snapshot says that nobody told before becomes an event; what follows a loss only becomes known."""
-        if "mode" in told:
-            self.mode.tell(told["mode"], by)
-        if "program" in told:
-            self.program.tell(told["program"], by)
-        if "hold" in told:
-            self.hold.tell(told["hold"], by)
-        if "recording" in told:
-            self.recorder.learn(told["recording"], by)
+        Args:
+            shown: What it says, by name (``program``, ``mode``, ``recording``, ``hold``); a name that is missing was
+                not said.
+            by: The snapshot's envelope.
+        """
+        if "program" in shown:
+            self.program.take_over(shown["program"], by)
+        if "mode" in shown:
+            self.mode.take_over(shown["mode"], by)
+        if "recording" in shown:
+            self.recorder.take_over(shown["recording"], by)
+        if "hold" in shown:
+            self.hold.take_over(shown["hold"], by)
+
+    def infer(self, shown: dict[str, Any], by: Told) -> None:
+        """Make an event of each difference between what a snapshot shows and what was known for sure; else it becomes
+        known.
+
+        The order counts, for rows have the order in which they are written: the mode first, then program and hold.
+
+        Args:
+            shown: As for ``take_over``.
+            by: The snapshot's envelope.
+        """
+        if "mode" in shown:
+            self.mode.infer(shown["mode"], by)
+        if "program" in shown:
+            self.program.infer(shown["program"], by)
+        if "hold" in shown:
+            self.hold.infer(shown["hold"], by)
+        if "recording" in shown:
+            self.recorder.take_over(shown["recording"], by)
 
     def side(self, *, sure_only: bool = True) -> Side:
-        """Program, hold and mode as they are known now."""
+        """Program, hold and mode as they are known now, for the start or end of a session or of a gap.
+
+        Args:
+            sure_only: False takes what was known before a loss too: the last state of a session that nobody saw end.
+        """
         state = self._state
 
         def value(aspect: Aspect) -> Any:
@@ -56,7 +79,11 @@ class Desk:
         return Side(value(state.program), value(state.mode), value(state.hold))
 
     def lose(self) -> None:
-        """The server is lost: nothing is sure until it is told anew."""
+        """The server is lost: nothing on the desk is sure until it is told anew, and whatever waited to be confirmed is
+        over.
+
+        A hold's length cannot be told across a gap, so its beginning is forgotten too.
+        """
         state = self._state
         for aspect in (state.program, state.hold, state.mode, state.recording):
             aspect.sure = False

@@ -1,4 +1,12 @@
-"""Gaps: each loss of the server inside a session is exactly one row, with what was on before and after."""
+"""Gaps: each loss of the server inside a session is exactly one row, with what was on before and after.
+
+A gap is made in three steps, for its two sides are known at different times. At the loss, what is on is remembered
+(``go_blind``). With the first frame after it the gap has a time, a key and a length, and waits (``note``). Once a
+snapshot shows the new side, or nothing can show it any more, the row is written (``write``). What waits lies in the
+session, and so in the checkpoint: a restart of the tap in between loses nothing.
+
+What happened inside a gap is never invented: no cut, hold, release or change of mode is made for it.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +34,18 @@ class Gaps:
         self._book = book
 
     def go_blind(self, _: Cause) -> None:
-        """The server is lost: remember what was on."""
+        """The server is lost: remember what is on, and when it was heard last."""
         session = self._state.session
         if session is not None:
             session.before = self._desk.side()
             session.blind_since = self._state.heard
 
     def note(self, cause: Cause) -> None:
-        """The server is heard again: a gap is pending until its new side is told."""
+        """The server is heard again: a gap waits until its new side is told.
+
+        Its length goes from the last frame before to the first one after, by the tap's own clock. It has none where the
+        tap itself was away, and no clock tells for how long.
+        """
         session = self._state.session
         if session is None:
             return
@@ -41,21 +53,23 @@ class Gaps:
         session.away_unknown = False
         session.gap = PendingGap(cause.at, cause.told.stamp.wall, blind, session.before or Side(), self._state.cause)
 
-    def tell(self, cause: Cause) -> None:
-        """The pending gap is written, with the new side as far as a snapshot told it."""
+    def write(self, cause: Cause) -> None:
+        """Write the gap that waits, with its new side as far as the cause has a snapshot that shows it."""
         session = self._state.session
         if session is None or session.gap is None:
             return
         gap, session.gap = session.gap, None
-        told = cause.snapshot or {}
-        hold: HoldInfo | None = told.get("hold")
-        after = Side(told.get("program"), told.get("mode"), hold.active if hold is not None else None)
-        if "hold" in told and hold is None:
+        shown = cause.snapshot or {}
+        hold: HoldInfo | None = shown.get("hold")
+        after = Side(shown.get("program"), shown.get("mode"), hold.active if hold is not None else None)
+        if "hold" in shown and hold is None:
             after.hold = False
         self._write(session, gap, after, cause.told)
 
     def first_sight(self, session: Session, cause: Cause) -> None:
-        """The session ran already: what came before is one gap, without an old side and without a length."""
+        """The session ran already when it was first heard of: what came before is one gap, without an old side and a
+        length.
+        """
         # NB: exception 6 in rules: the phase was never ``returning``, and no gap was pending.
         connection = self._state.connection
         if connection is None or connection.first_at is None:
@@ -84,5 +98,5 @@ class Gaps:
 
 
 def gap_columns(session: Session) -> dict[str, Any]:
-    """How many gaps a session had, and how long they were together, for its final state."""
+    """How many gaps a session had, and how long they were together (ms), for its final state."""
     return {"gaps": session.gaps, "gapMs": session.gap_ms}

@@ -1,4 +1,8 @@
-"""The hold: when it begins and ends, and how long it lasted (rule 4 of the design)."""
+"""The hold: when it begins and ends, and how long it lasted (rule 4 of the design).
+
+A hold freezes the program: automation may not cut. It is one flag that turns, so that two holds in a row are one, and
+its release carries how long it lasted.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ class Hold:
     """The rules for holds and releases."""
 
     def __init__(self, state: State, aspects: Aspects, *, book: Book, on_air: Callable[[], str | None]) -> None:
-        """``on_air`` gives the camera that is live, where that is known."""
+        """``on_air`` gives the camera that is live, where that is known: a hold that names none is of that one."""
         self._state = state
         self._aspects = aspects
         self._book = book
@@ -46,7 +50,10 @@ class Hold:
         self._aspects.set(hold, True, o.told, explicit=True)
 
     def released(self, o: Release) -> None:
-        """The hold ended, told as such."""
+        """The hold ended, told as such.
+
+        A release that is told late has a length only where the hold began before it, by the server's own clock.
+        """
         hold = self._state.hold
         place = self._aspects.place(hold, o, value=False)
         if place is Place.SAME:
@@ -65,15 +72,18 @@ class Hold:
 
     # ------------------------------------------------------------------ what snapshots show
 
-    def learn(self, hold: HoldInfo | None, by: Told) -> None:
-        """A snapshot shows it: it is known, and neither hold nor release."""
+    def take_over(self, hold: HoldInfo | None, by: Told) -> None:
+        """A snapshot shows it: it is known, and neither hold nor release.
+
+        When the hold began stays known only where it is the one that was known for sure already.
+        """
         aspect, active = self._state.hold, flat("hold", hold)
         if not (active and aspect.sure and aspect.value):
             self._state.held = None
         self._aspects.set(aspect, active, by, explicit=False)
 
-    def tell(self, hold: HoldInfo | None, by: Told) -> None:
-        """A snapshot shows it: a hold or a release where it differs from what was known for sure."""
+    def infer(self, hold: HoldInfo | None, by: Told) -> None:
+        """A snapshot shows it: an inferred hold or release where it differs from what was known for sure."""
         aspect = self._state.hold
         active = flat("hold", hold)
         changed = self._aspects.would_change(aspect, active)
@@ -93,6 +103,7 @@ class Hold:
     # ------------------------------------------------------------------ rows
 
     def _turn_on(self, o: HoldOn, *, inferred: bool = False) -> None:
+        """Write the hold, and remember when it began, for its release."""
         at = told_at(o.told)
         camera_id = o.camera_id if o.camera_id is not None else self._on_air()
         self._state.held = Held(at, o.told.stamp.mono, o.told.at is not None, camera_id)
@@ -107,6 +118,7 @@ class Hold:
         self._book.shown(o.told)
 
     def _turn_off(self, o: Release, *, inferred: bool = False) -> None:
+        """Write the release, with the camera and the length of the hold that it ends, where that is known."""
         held, self._state.held = self._state.held, None
         camera_id = held.camera_id if held is not None else None
         self._book.event(
@@ -122,7 +134,10 @@ class Hold:
 
 
 def _held_ms(held: Held, told: Told) -> int | None:
-    """How long the hold lasted: by the server's clock where it told both ends, else by our own."""
+    """How long the hold lasted (ms): by the server's clock where it told both ends, else by the tap's own.
+
+    Where the two are more than 5 s apart, the server's clock was set meanwhile, and the tap's counts.
+    """
     ours = max(0, told.stamp.mono - held.mono)
     if held.from_server and told.at is not None:
         length = told.at - held.at

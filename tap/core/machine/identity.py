@@ -90,7 +90,15 @@ def name_of(o: Observation) -> Name | None:
 
 
 def ident_of(name: Name, told: Told, scope: str | None, numbering: int) -> str | None:
-    """By what this frame is known again; None where it carries nothing to know it by."""
+    """By what this frame is known again: its own id, else its time, else its number, each with what it is about.
+
+    Args:
+        scope: What its number can be compared within.
+        numbering: How often a connection began to count anew.
+
+    Returns:
+        None where it carries nothing to know it by.
+    """
     if name.own_id is not None:
         return f"{name.kind}#{brief(name.own_id)}"
     if told.at is not None:
@@ -102,7 +110,10 @@ def ident_of(name: Name, told: Told, scope: str | None, numbering: int) -> str |
 
 
 def words_of(o: Observation) -> int:
-    """What a change says beside its name, in a number: two that share a time and a camera may differ in it."""
+    """What a change says beside its name, as a number (a checksum); 0 where it says nothing more.
+
+    Two changes that share a time and a camera may differ in it, and then are two.
+    """
     match o:
         case Cut():
             said: tuple[object, ...] = (o.from_, o.trigger, o.transition, o.duration_ms)
@@ -118,7 +129,7 @@ def words_of(o: Observation) -> int:
 
 
 def brief(text: str) -> str:
-    """``text`` as it is remembered: a long one by its digest."""
+    """``text`` as it is remembered: what is longer than 80 characters by its digest."""
     if len(text) <= _SHORT:
         return text
     return "~" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
@@ -135,7 +146,11 @@ class Identity:
         """Whether a frame may be one of those that are told again when a connection begins."""
 
     def known(self, name: Name, told: Told, scope: str | None, *, counted: bool = False) -> bool:
-        """Whether this frame was told before; ``counted``: a newer number makes another of what has only a time."""
+        """Whether this frame was told before, in the session that runs, outside of one, or in one of the last eight.
+
+        Args:
+            counted: A newer number makes another event of what has only a time.
+        """
         ident = ident_of(name, told, scope, self._state.numbering)
         if ident is None:
             return False
@@ -145,7 +160,7 @@ class Identity:
         )
 
     def differs(self, name: Name, told: Told, scope: str | None, words: int) -> bool:
-        """Whether each frame of this name and time said something else."""
+        """Whether each frame of this name and time that was told said something else: then this is another one."""
         ident = ident_of(name, told, scope, self._state.numbering)
         if ident is None or name.own_id is not None or told.at is None:
             return False
@@ -171,7 +186,14 @@ class Identity:
         changes: bool = False,
         words: int = 0,
     ) -> None:
-        """Keep this frame, to know it again; ``changes``: and it is believed to change something."""
+        """Keep this frame, to know it again.
+
+        Args:
+            session: In whose memory; None: outside of sessions, where the last 64 are kept.
+            changes: It is believed to change something; if it carries nothing to know it by, that is counted as a
+                doubt.
+            words: What else it says (``words_of``).
+        """
         ident = ident_of(name, told, scope, self._state.numbering)
         if ident is None:
             if changes:
@@ -207,6 +229,7 @@ class Identity:
             del bare[next(iter(bare))]
 
     def _forget_half(self, session: Session) -> None:
+        """A session has told too many: the older half is forgotten, and counted."""
         for ident in list(session.seen)[: MOST_SEEN // 2]:
             del session.seen[ident]
             self.noted(session, ident)
@@ -225,6 +248,14 @@ class Identity:
                 yield seen, False
 
     def _is_same(self, seen: Seen, name: Name, told: Told, scope: str | None, own: bool) -> bool:
+        """Whether what is remembered is this very frame.
+
+        An id within one life of the server and one session is the same whatever its time says. After a new start it is
+        the same only at the same time; without times, within one boot and about the same thing.
+
+        Args:
+            own: It is remembered of the session that runs.
+        """
         if name.own_id is not None:
             # The era falls back where a new life turned out to be none: what was noted in it is of this one then.
             if own and seen.era >= self._state.era:

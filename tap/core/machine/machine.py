@@ -1,8 +1,14 @@
-"""What happened? The state machine that turns observations into entries.
+"""The ways into the machine, and what is due when.
 
-The machine is total: reality is never refused. It is pure: no clock (time comes with the observation), no I/O, no
-randomness, no logging. Here stand the ways in, and what is due when; what each observation means is decided by those
-that the machine puts together: the policy for sessions is the table in ``rules``.
+:class:`Machine` puts the parts together and hands each observation to the one that it concerns. It is total: reality is
+never refused, and nothing that a server can send raises. It is pure: no clock (time comes with each observation), no
+I/O, no randomness, no logging.
+
+Time passes in two ways. Each frame carries the tap's own time, and before it is read, everything that was due by then
+happens first, in order (``_pass``). In silence somebody has to call ``tick`` at ``next_deadline``. Either way a
+deadline acts as of its own time, so that a replay at any speed gives the same entries.
+
+Deadlines are found anew each time, from the state, and never kept in it: what is due is a consequence of what is known.
 """
 
 from __future__ import annotations
@@ -73,8 +79,8 @@ _OFF_ENDS_MS = 10_000
 class Machine:
     """One server's history as it unfolds.
 
-    ``step`` takes an observation and gives the entries that it causes; ``opened``, ``closed`` and ``tick`` tell it
-    about the connection and about time.
+    ``step`` takes an observation and gives the entries that it causes; ``opened``, ``closed``, ``heard`` and ``tick``
+    tell of the connection and of time. All of them give entries, in the order in which they have to be written.
     """
 
     def __init__(
@@ -133,6 +139,7 @@ class Machine:
         self._set_deadline()
 
     def _set_desk(self, aspects: Aspects) -> Desk:
+        """Program, hold, mode and recorder, put together."""
         state, book, rules = self.state, self._book, self._rules
         program = Program(state, aspects, book=book, order=self._order, rules=rules, cameras=self._cameras)
         return Desk(
@@ -173,13 +180,18 @@ class Machine:
     # ------------------------------------------------------------------ the source: connections and time
 
     def opened(self, stamp: Stamp) -> list[Entry]:
-        """A connection stands; what was known before it is known no more for sure."""
+        """The source says that a connection stands; what was known before it is not sure any more."""
         self._pass(stamp)
         self._connections.connect(greeted=False).told_open = True
         return self._done()
 
     def closed(self, stamp: Stamp, *, cause: str = "connection", heard: int | None = None) -> list[Entry]:
-        """The connection is gone. A frame that still comes, without another opening, belongs to it all the same."""
+        """The connection is gone. A frame that still comes, without another opening, belongs to it all the same.
+
+        Args:
+            cause: Why, for the row of the gap that follows.
+            heard: ``mono`` of the last frame before, where the source knows it better (tapes leave telemetry out).
+        """
         self._pass(stamp)
         state = self.state
         if heard is not None:
@@ -203,12 +215,16 @@ class Machine:
         return self._done()
 
     def tick(self, stamp: Stamp) -> list[Entry]:
-        """Time went on."""
+        """Time went on to ``stamp``, and nothing came."""
         self._pass(stamp)
         return self._done()
 
     def begin(self, told: Told, info: SessionInfo) -> list[Entry]:
-        """A session that somebody chose begins, whatever the server says; its first row is as of ``told``."""
+        """A session that somebody chose begins, whatever the server says.
+
+        Args:
+            envelope: Time and stamp of its beginning; its first row is as of then.
+        """
         # NB: exception 7 in rules: what the server says of sessions does not count here.
         self._pass(told.stamp)
         self._rules.signal(Signal.STARTED, Cause(told, info=info))
@@ -216,7 +232,12 @@ class Machine:
         return self._done()
 
     def finish(self, told: Told, *, lost: bool) -> list[Entry]:
-        """The session that somebody chose is over; ``lost``: nobody heard its end, which is told as a gap."""
+        """The session that somebody chose is over.
+
+        Args:
+            envelope: Time and stamp of its end.
+            lost: No connection stood then, so nobody heard its end: that is told as a gap.
+        """
         self._pass(told.stamp)
         cause = Cause(told, reason="made")
         if lost and self.state.phase not in {Phase.BLIND, Phase.IDLED}:
@@ -226,7 +247,11 @@ class Machine:
         return self._done()
 
     def step(self, observation: Observation) -> list[Entry]:
-        """What this observation adds to the history."""
+        """Take in what a frame says.
+
+        Returns:
+            What this adds to the history, with what was due before it.
+        """
         told = observation.told
         self._pass(told.stamp, told=told)
         state = self.state
@@ -260,6 +285,7 @@ class Machine:
         self._book.go_above(key, version)
 
     def _done(self) -> list[Entry]:
+        """The entries since the last call; what is due next may have changed by what caused them."""
         self._set_deadline()
         return self._book.take()
 
@@ -269,6 +295,11 @@ class Machine:
         self.next_deadline = min((due for due, _ in self._deadlines()), default=None)
 
     def _deadlines(self) -> list[tuple[int, Callable[[], None]]]:
+        """All that is due some time, as the time (``mono``, ms) and what to do then.
+
+        Cameras within their grace time; the idle time, while the server cannot be seen; the silence after which it
+        cannot; and for a session by ``program``, 10 s with nothing on air, or hours without a change.
+        """
         found: list[tuple[int, Callable[[], None]]] = list(self._cameras.deadlines())
         session = self._book.running()
         if session is not None:
@@ -311,14 +342,16 @@ class Machine:
         self.state.mono = max(self.state.mono, stamp.mono)
 
     def _idle(self) -> None:
+        """The server has been away for the idle time: the session is closed as interrupted."""
         self._connections.lose()
         self._rules.signal(Signal.IDLE, Cause.of_time(self.state))
 
     def _unchanged(self) -> None:
+        """Nothing has changed for so long that a session by ``program`` is over, as of the last change."""
         self._rules.signal(Signal.ENDED, Cause.of_time(self.state, reason="unchanged", at=self.state.program_since[0]))
 
     def _off(self) -> None:
-        """Nothing has been on for so long that the show is over; it ended when it went off."""
+        """Nothing has been on for so long that the show is over; it ended when the program went off."""
         self._rules.signal(Signal.ENDED, Cause.of_time(self.state, at=self.state.program_since[0]))
 
 
@@ -334,5 +367,5 @@ def _actions(sessions: Sessions, gaps: Gaps) -> Mapping[Action, Callable[[Cause]
         Action.IDLED: lambda _: sessions.interrupt("idle"),
         Action.GO_BLIND: gaps.go_blind,
         Action.NOTE_GAP: gaps.note,
-        Action.TELL_GAP: gaps.tell,
+        Action.WRITE_GAP: gaps.write,
     }

@@ -67,10 +67,18 @@ def _rows(session: Session) -> int:
 
 
 class Memory:
-    """Knows what changed, and puts a state together again."""
+    """Knows what changed since it was last saved, and puts a state together again.
+
+    Who changes a record of a session says so (``note``); the state itself is saved whole each time, for it is small.
+    """
 
     def __init__(self, state: State, records: Iterable[tuple[str, bytes]] = ()) -> None:
-        """Takes a state as it was decoded, and completes it. Raises ``msgspec.MsgspecError``, ``ValueError``."""
+        """Complete a state as it was decoded, with the records that were saved beside it.
+
+        Raises:
+            msgspec.MsgspecError: A record cannot be read.
+            ValueError: A record's name cannot be read.
+        """
         self._state = state
         self._changed: dict[str, tuple[Session, _Kind | None, str] | None] = {}
         self._rows_over = 0
@@ -94,7 +102,13 @@ class Memory:
         session.number = self._state.numbers
 
     def note(self, session: Session, kind: _Kind, name: str) -> None:
-        """This record of the session changed, or is gone."""
+        """This record of the session changed, or is gone.
+
+        Args:
+            kind: ``t`` a still, ``u`` the use of a still's id, ``i`` a frame that was told, ``k`` how many wanted a
+                key.
+            name: Its name among those of its kind.
+        """
         self._changed[f"m:{session.number}:{kind}:{name}"] = (session, kind, name)
 
     def note_over(self, session: Session) -> None:
@@ -148,6 +162,7 @@ class Memory:
         return Checkpoint(state, {name: self._record(what, over) for name, what in changed.items()})
 
     def _record(self, what: tuple[Session, _Kind | None, str] | None, over: set[int]) -> bytes | None:
+        """A record as it is now; None where it is gone."""
         if what is None:
             return None
         session, kind, name = what
@@ -157,6 +172,7 @@ class Memory:
         return None if value is None else _encode(value)
 
     def _records(self) -> Iterator[tuple[str, bytes]]:
+        """All records there are."""
         for session in self._sessions():
             begin = f"m:{session.number}:"
             if session is not self._state.session:
@@ -169,6 +185,7 @@ class Memory:
     # ------------------------------------------------------------------ what comes back
 
     def _restore(self, records: Iterable[tuple[str, bytes]]) -> None:
+        """Put saved records where they lie while the machine runs; one of a session that is not known is dropped."""
         state = self._state
         parts: list[tuple[int, str, str, bytes]] = []
         sessions: dict[int, Session] = {}

@@ -1,4 +1,8 @@
-"""The mode: what the show is doing, and the sessions that a venue makes by it (rules 1 and 5 of the design)."""
+"""The mode: what the show is doing, and the sessions that a venue makes by it (rules 1 and 5 of the design).
+
+Under ``Policy.session`` = ``mode`` a session starts when the mode turns to ``photoshoot``, and ends when it turns to
+``idle`` or ``rehearsal``. Both changes belong to the session.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ class Mode:
         self._rules = rules
 
     def changed(self, o: ModeChanged) -> None:
-        """The mode changed, told as such."""
+        """The mode changed, told as such: a row where it really turns."""
         mode = self._state.mode
         place = self._aspects.place(mode, o, value=o.to)
         told_from = o.from_ if o.from_ is not UNSET else None
@@ -52,12 +56,12 @@ class Mode:
         if newest and session is not None and session.by == "mode" and o.to in MODE_ENDS:
             self._rules.signal(Signal.ENDED, Cause(o.told))
 
-    def learn(self, value: str | None, by: Told) -> None:
+    def take_over(self, value: str | None, by: Told) -> None:
         """A snapshot shows it: it is known, and no change."""
         self._aspects.set(self._state.mode, value, by, explicit=False)
 
-    def tell(self, value: str | None, by: Told) -> None:
-        """A snapshot shows it: a change where it differs from what was known for sure."""
+    def infer(self, value: str | None, by: Told) -> None:
+        """A snapshot shows it: an inferred change where it differs from what was known for sure."""
         mode = self._state.mode
         changed = self._aspects.would_change(mode, value) and not self._aspects.turned_out(mode, value)
         if changed:
@@ -67,6 +71,7 @@ class Mode:
             mode.guessed = told_at(by)
 
     def _turn(self, to: str | None, was: str | None, told: Told, *, inferred: bool = False) -> None:
+        """Write the change, and the session's row with its new mode."""
         self._book.event(
             "mode_change",
             told,

@@ -1,4 +1,8 @@
-"""Moments that change nothing: an operator's marks, and moments of the music."""
+"""Moments that change nothing: an operator's marks, and moments of the music.
+
+They have no place among changes, so that it does not matter whether they come late: each is a row at its own time,
+once.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +29,14 @@ class Moments:
         self._order = order
 
     def music_moment(self, o: MusicMoment) -> None:
-        """Something happened in the music."""
+        """Something happened in the music: a drop, a break, as the server names it."""
         where = self._where("music_moment", o, o.moment_id, o.kind)
         if where:
             detail = detail_of(momentId=o.moment_id, kind=o.kind, confidence=o.confidence)
             self._book.event("music_moment", o.told, detail=detail, **where)
 
     def marker(self, o: Marker) -> None:
-        """An operator marked this moment."""
+        """An operator marked this moment; the row has the camera that was live then."""
         where = self._where("marker", o, o.marker_id, o.label)
         if where:
             live = program_at(self._state, o.told, where["at"])
@@ -40,7 +44,16 @@ class Moments:
             self._book.event("marker", o.told, camera_id=live, detail=detail, **where)
 
     def _where(self, kind: str, o: MusicMoment | Marker, own_id: str | None, subject: str | None) -> dict[str, Any]:
-        """Where and when a moment is written that changes nothing: key, session and time; empty where it was told."""
+        """Where and when a moment is written: key, session and time, as arguments for ``RowWriter.event``.
+
+        Args:
+            kind: The row's kind.
+            own_id: The moment's own id.
+            subject: What it is about, for its key where it has no id.
+
+        Returns:
+            Nothing (an empty dict) where it was told before, or no session ran then.
+        """
         name, told = name_of(o), o.told
         scope = self._order.scope(told)
         counted = not self._order.is_history(told)

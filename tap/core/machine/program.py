@@ -1,4 +1,16 @@
-"""The program: which camera is on air, each cut of it, and what a dissolve hides (rule 3 of the design)."""
+"""The program: which camera is on air, each cut of it, and what a dissolve hides (rule 3 of the design).
+
+A cut is a change of the program, however it was told, once. Where it turns to nothing (black, a camera that died), that
+is an ``off_air`` row of the camera that was on, and no cut.
+
+*A chain.* A cut may say which camera it comes from. As a rule that is the one that is on: the cut follows. Where it is
+another, something in between was not told: the cut counts, the chain is broken (``State.chain_broken``), and a cut to
+that camera that comes now fills the hole, so that it changes nothing that is on.
+
+*A cover.* A dissolve takes time, and servers differ in what a snapshot shows meanwhile: the old camera, the new one, or
+none. So a dissolve that was told covers its own length and half a second: a snapshot within it that shows the old
+program, or none, says nothing.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +50,11 @@ class Program:
     # ------------------------------------------------------------------ what frames say
 
     def cut(self, o: Cut) -> None:
-        """The program changed, told as such."""
+        """The program changed, told as such.
+
+        Nothing where it was told before; a row alone where it is late; else a row and the change. A cut to what is on
+        already is no row, unless it proves to be one of its own (``_is_own``).
+        """
         state, program = self._state, self._state.program
         place = self._aspects.place(program, o, value=o.to, follows=self._follows(o))
         if place is Place.SAME:
@@ -71,11 +87,11 @@ class Program:
             self._book.shown(o.told)
 
     def coming(self, o: Coming) -> None:
-        """A transition that runs leads to a camera, or does no more."""
+        """A transition that runs leads to a camera that is not on air yet, or no transition runs any more."""
         self._state.heading = None if o.to is None else Heading(o.to, o.transition)
 
     def lost(self, o: ProgramLost) -> None:
-        """What was on air is there no more."""
+        """What was on air is there no more, and what is instead is not told yet: nothing is sure, and it is no cut."""
         state = self._state
         if state.program.sure:
             state.program.sure, state.program.guessed, state.program.late = False, None, None
@@ -84,19 +100,26 @@ class Program:
 
     # ------------------------------------------------------------------ what snapshots show
 
-    def learn(self, value: str | None, by: Told) -> None:
+    def take_over(self, value: str | None, by: Told) -> None:
         """A snapshot shows it: it is known, and no cut."""
         self._set(value, by, explicit=False)
 
-    def tell(self, value: str | None, by: Told) -> None:
-        """A snapshot shows it: a cut where it differs from what was known for sure."""
+    def infer(self, value: str | None, by: Told) -> None:
+        """A snapshot shows it: an inferred cut where it differs from what was known for sure."""
         if self._aspects.would_change(self._state.program, value):
             self._inferred_cut(value, by)
         else:
             self._set(value, by, explicit=False)
 
     def covered(self, program: str | None, told: Told) -> bool:
-        """Whether a dissolve that was told explains that a snapshot still shows what was on before, or nothing."""
+        """Whether a dissolve explains that a snapshot still shows what was on before it, or nothing.
+
+        By both clocks: the server's may count in whole seconds, and the tap's stands still for frames that are read
+        together.
+
+        Args:
+            program: What the snapshot shows.
+        """
         cover = self._state.cover
         if cover is None or program not in {cover.before, None}:
             return False
@@ -108,17 +131,21 @@ class Program:
     # ------------------------------------------------------------------ what is known
 
     def known(self) -> str | None:
-        """The camera that is on air, where that is known for sure."""
+        """The camera that is on air, where that is known for sure; None: none is, or it is not known."""
         program = self._state.program
         return program.value if program.known and program.sure else None
 
     def note_change(self, change: Live) -> None:
-        """Remember when the program changed: stills and markers ask which camera was live then."""
+        """Remember when the program changed: stills and markers ask which camera was live at their own time.
+
+        The last 64 changes are kept.
+        """
         history = self._state.history
         history.append(change)
         del history[:-_HISTORY_KEPT]
 
     def _set(self, value: str | None, told: Told, *, explicit: bool) -> None:
+        """The program is this now; its history gets a line where that is new."""
         program = self._state.program
         self._state.heading = None
         if not (program.sure and program.value == value):
@@ -127,7 +154,7 @@ class Program:
         self._aspects.set(program, value, told, explicit=explicit)
 
     def _was_on(self) -> str | None:
-        """What was on until now, as far as is known for sure."""
+        """What was on until now, as far as is known for sure: where a cut was taken for late, what that one told."""
         program = self._state.program
         late = program.late
         if late is not None and self._state.mono - late[1] <= LATE_MS:
@@ -138,15 +165,20 @@ class Program:
 
     @staticmethod
     def _is_own(o: Cut, program: Aspect) -> bool:
-        """Whether a cut to what is on already is one all the same: it has an id, and says that something else was on.
+        """Whether a cut to what is on already is one all the same: it has an id, and says that something else was on
+        before it.
 
-        What went before it was not told yet. Where a snapshot showed this very cut, it is no other.
+        What led away in between was not told. Where a snapshot showed this very cut already, it is no other one.
         """
         guessed = program.guessed is not None and (o.told.at is None or o.told.at <= program.guessed)
         return o.cut_id is not None and o.from_ is not UNSET and o.from_ != o.to and not guessed
 
     def _shown_before_it_began(self, o: Cut) -> bool:
-        """Whether the snapshot that makes this dissolve late only shows what it leads away from, within its length."""
+        """Whether a dissolve seems late only by a snapshot that shows what it leads away from, within its length.
+
+        A server may tell a dissolve at its end, with the time at which it began: a snapshot in between is newer by its
+        time, and yet says nothing against it.
+        """
         program, length = self._state.program, o.duration_ms
         if not length or o.transition in {None, "cut"} or self._order.is_history(o.told):
             return False
@@ -171,7 +203,11 @@ class Program:
         return True if o.from_ == program.value and o.to != program.value else None
 
     def _cover(self, o: Cut, was: str | None) -> None:
-        """A dissolve covers its own length."""
+        """Let a dissolve cover its own length; anything else ends a cover.
+
+        Args:
+            was: What was on before it.
+        """
         state = self._state
         state.cover = None
         length = o.duration_ms
@@ -186,7 +222,14 @@ class Program:
     # ------------------------------------------------------------------ rows
 
     def _write_cut(self, o: Cut, was: str | None, *, late: bool) -> None:
-        """The row of a cut; where program turned to nothing, of what went off."""
+        """Write a cut; where the program turned to nothing, an ``off_air`` row of what went off.
+
+        A trigger that is not one of the ledger's is ``unknown``, and its own word stands in ``detail.trigger``.
+
+        Args:
+            was: What was on before, where that is known or was told.
+            late: The row belongs to the session of its own time.
+        """
         if o.to is None and was is None:
             return
         kind, subject = ("cut", o.to) if o.to is not None else ("off_air", was)
@@ -208,7 +251,7 @@ class Program:
         self._book.event(kind, o.told, key=key, at=told_at(begun), shared=shared, **columns)
 
     def _inferred_cut(self, to: str | None, told: Told) -> None:
-        """A snapshot tells a change that no cut told."""
+        """A snapshot shows a change that no cut told: a row marked as inferred, with the snapshot's time."""
         state = self._state
         was, told_late = state.program.value, self._aspects.turned_out(state.program, to)
         state.cover = state.chain_broken = None
@@ -234,5 +277,6 @@ class Program:
 
     def _start_by_program(self, told: Told, to: str | None) -> None:
         # NB: exception 1 in rules: the cut belongs to the session that it makes.
+        """Where a venue makes sessions by the program, the first cut starts one."""
         if self._rules.by_policy("program") and self._state.session is None and to is not None:
             self._rules.signal(Signal.STARTED, Cause(told, by="program"))

@@ -1,4 +1,8 @@
-"""The recorder: whether it runs, the files that it writes, and the settings by which the server works."""
+"""The recorder: whether it runs, the files that it writes, and the settings by which the server works.
+
+Files are columns of the session's row (``media``), never events. Under ``Policy.session`` = ``record`` a session is
+what the recorder records.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ class Recorder:
         self._memory = memory
 
     def recording(self, o: Recording) -> None:
-        """The recorder runs or does not, or goes on in another file."""
+        """The recorder starts or stops, goes on in another file, or tells the name of the one that it wrote."""
         aspect = self._state.recording
         if self._aspects.place(aspect, o, value=o.active) in {Place.SAME, Place.LATE}:
             return
@@ -39,14 +43,18 @@ class Recorder:
         if session is not None and session.by == "record" and not o.active:
             self._rules.signal(Signal.ENDED, Cause(o.told))
 
-    def learn(self, active: bool, by: Told) -> None:
-        """A snapshot shows whether it runs."""
+    def take_over(self, active: bool, by: Told) -> None:
+        """A snapshot shows whether it runs. That it stopped meanwhile ends a file whose end nobody saw."""
         if not active:
             self._state.files = []  # where the last one ended nobody saw
         self._aspects.set(self._state.recording, active, by, explicit=False)
 
     def _files(self, o: Recording) -> None:
-        """What the recorder says of its files, into the rows of the sessions that they belong to."""
+        """What the recorder says of its files, into the rows of the sessions that they belong to.
+
+        That is the session that runs, and the last one that is over, if its last file is this one: a name may be told
+        only once the file is closed, after the session ended.
+        """
         state, at = self._state, told_at(o.told) if o.at is None else o.at
         current, state.files = state.files, tell(state.files, o, at)[-1:]
         running = self._book.running()
@@ -63,7 +71,7 @@ class Recorder:
                 self._memory.note_over(over)
 
     def set_up(self, o: SetUp) -> None:
-        """By what settings the server works now."""
+        """By what settings the server works from now on."""
         state, session = self._state, self._book.running()
         state.profile, state.collection = o.profile or state.profile, o.collection or state.collection
         if session is not None:

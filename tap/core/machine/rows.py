@@ -1,7 +1,11 @@
 """Writing entries: which session a thing belongs to, its key, its version, its columns.
 
-The machine decides what happened; the book knows how that is written. Columns come in the order of the ledger's own
-(``convex/functions/ledger/columns.ts``).
+The machine decides what happened; this is how that is written. Two taps on one server have to write the same rows, so a
+key is made only of what the server told (and of receive times where it told nothing), never of counters of this tap's
+own. A whole row (session, camera, still) has a version: its source time, raised above the last one, so that a later one
+wins wherever both arrive. An event is written once, and its version is its time.
+
+Columns come in the order of the ledger's own (``convex/functions/ledger/columns.ts``); one that is None is left out.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ at the time of that frame. In ``returning`` and ``unsure``, a snapshot without i
 while nobody listened: it is *interrupted*, as of the last frame that showed it. Only a frame that says "ended"
 completes it even then.
 
-The order of actions matters. The phase changes before the first of them. A gap is told before a session is closed (the
-row belongs to the old session, and its final state counts it), and a session is closed before another starts.
+The order of actions matters. The phase changes before the first of them. A gap is written before a session is closed
+(its row belongs to the old session, whose final state counts it), and a session is closed before another starts.
 
 What the table does not say
 ---------------------------
@@ -49,7 +49,7 @@ Each exception is marked with "NB" where it stands.
    exception to that is a start of the session that is closed as idle: it resumes it (``Sessions.started``).
 3. ``START`` *may resume.* A session that is over, and shows again under the same key, goes on; it is never started
    twice (``Sessions.start``).
-4. ``GO_ON`` *resumes only by an explicit change.* A snapshot that says nothing of the session tells the gap, but is no
+4. ``GO_ON`` *resumes only by an explicit change.* A snapshot that says nothing of the session writes the gap, but is no
    proof that the session runs (``Sessions.go_on``).
 5. *A late end.* A frame may tell the end of a session that was already closed as interrupted: its row becomes
    complete, whatever the phase (``Sessions.ended``).
@@ -114,7 +114,7 @@ class Action(StrEnum):
     """Keep the old side of the gap that will follow."""
     NOTE_GAP = "note gap"
     """A gap ends here; its row waits for its new side."""
-    TELL_GAP = "tell gap"
+    WRITE_GAP = "write gap"
     """Write the gap that waits."""
 
 
@@ -132,14 +132,14 @@ RULES: Mapping[tuple[Phase, Signal], tuple[tuple[Action, ...], Phase]] = {
     (Phase.BLIND, Signal.IDLE): ((Action.IDLED,), Phase.IDLED),
     (Phase.BLIND, Signal.HEARD): ((Action.NOTE_GAP,), Phase.RETURNING),
     (Phase.IDLED, Signal.HEARD): ((Action.NOTE_GAP,), Phase.RETURNING),
-    (Phase.RETURNING, Signal.CHANGED): ((Action.TELL_GAP, Action.GO_ON), Phase.UNSURE),
-    (Phase.RETURNING, Signal.SAME): ((Action.TELL_GAP, Action.RESUME), Phase.LIVE),
-    (Phase.RETURNING, Signal.NONE): ((Action.TELL_GAP, Action.UNSEEN), Phase.WAITING),
-    (Phase.RETURNING, Signal.OTHER): ((Action.TELL_GAP, Action.REPLACED, Action.START), Phase.LIVE),
-    (Phase.RETURNING, Signal.STARTED): ((Action.TELL_GAP, Action.REPLACED, Action.START), Phase.LIVE),
-    (Phase.RETURNING, Signal.ENDED): ((Action.TELL_GAP, Action.COMPLETE), Phase.WAITING),
-    (Phase.RETURNING, Signal.CLOSED): ((Action.TELL_GAP,), Phase.UNSURE),
-    (Phase.RETURNING, Signal.LOST): ((Action.TELL_GAP, Action.GO_BLIND), Phase.BLIND),
+    (Phase.RETURNING, Signal.CHANGED): ((Action.WRITE_GAP, Action.GO_ON), Phase.UNSURE),
+    (Phase.RETURNING, Signal.SAME): ((Action.WRITE_GAP, Action.RESUME), Phase.LIVE),
+    (Phase.RETURNING, Signal.NONE): ((Action.WRITE_GAP, Action.UNSEEN), Phase.WAITING),
+    (Phase.RETURNING, Signal.OTHER): ((Action.WRITE_GAP, Action.REPLACED, Action.START), Phase.LIVE),
+    (Phase.RETURNING, Signal.STARTED): ((Action.WRITE_GAP, Action.REPLACED, Action.START), Phase.LIVE),
+    (Phase.RETURNING, Signal.ENDED): ((Action.WRITE_GAP, Action.COMPLETE), Phase.WAITING),
+    (Phase.RETURNING, Signal.CLOSED): ((Action.WRITE_GAP,), Phase.UNSURE),
+    (Phase.RETURNING, Signal.LOST): ((Action.WRITE_GAP, Action.GO_BLIND), Phase.BLIND),
     (Phase.UNSURE, Signal.SAME): ((Action.RESUME,), Phase.LIVE),
     (Phase.UNSURE, Signal.NONE): ((Action.UNSEEN,), Phase.WAITING),
     (Phase.UNSURE, Signal.OTHER): ((Action.REPLACED, Action.START), Phase.LIVE),

@@ -1,4 +1,12 @@
-"""Sessions: how one starts, resumes and ends, and what the server's own session frames say (rule 1 of the design)."""
+"""Sessions: how one starts, resumes and ends, and what the server's own session frames say (rule 1 of the design).
+
+A session is known by its key: the venue and the server's id, or the venue and the time of its start where the server
+gives no id, or gives the same ids again (``Dialect.ids_start_anew``). The same key again, after a reconnect or a
+restart of either side, is the same session: it resumes, and is never started twice.
+
+What the table in ``rules`` says is done by the first half of this file; the second half reads the server's session
+frames and gives the table its signals.
+"""
 
 from __future__ import annotations
 
@@ -54,11 +62,15 @@ class Sessions:
     # ------------------------------------------------------------------ what the table has done
 
     def start(self, cause: Cause) -> None:
-        """A session begins, or one that was over shows again."""
+        """A session begins, or one that was over shows again.
+
+        What the snapshot that shows it says of the desk becomes known first, so that it stands in ``startState``. Where
+        a venue's policy makes the session, the change that made it is an event of it instead, so nothing is taken over.
+        """
         state = self._state
         info = cause.info or SessionInfo()
         if cause.snapshot is not None and (cause.by == "frames" or cause.first_sight):
-            self._desk.learn(cause.snapshot, cause.told)
+            self._desk.take_over(cause.snapshot, cause.told)
         started_at = cause.at if info.started_at is None else info.started_at
         anew = info.id is None or self._dialect.ids_start_anew
         key = session_key(self._venue, info.id, started_at if anew else None)
@@ -75,8 +87,8 @@ class Sessions:
             self.resume(cause)
             return
         start = {"at": cause.at, **side_fields(self._desk.side())}
-        told = info.started_at is not None
-        session = Session(key, cause.by, info.id, started_at, told, start, shown_at=cause.at)
+        start_told = info.started_at is not None
+        session = Session(key, cause.by, info.id, started_at, start_told, start, shown_at=cause.at)
         session.clock = state.clock
         session.connection = state.connection.number if state.connection is not None else 0
         self._memory.number(session)
@@ -92,14 +104,21 @@ class Sessions:
             self._gaps.first_sight(session, cause)
 
     def _shows_again(self, over: Session, cause: Cause) -> bool:
-        """Whether a snapshot that does not say when its session began shows one that was over."""
+        """Whether a snapshot shows a session that was over, by its id alone.
+
+        That is a question only where ids start anew, so that a key has the time of the start, and the snapshot does not
+        say it.
+        """
         info = cause.info
         if info is None or cause.snapshot is None or info.id is None or info.started_at is not None:
             return False
         return self._dialect.ids_start_anew and over.id == info.id
 
     def resume(self, cause: Cause) -> None:
-        """The same session shows again: it is never started twice."""
+        """The same session shows again: it is live, whatever was thought of its end.
+
+        A row is written only if it had been closed.
+        """
         session = self._state.session
         if session is None:
             return
@@ -117,13 +136,20 @@ class Sessions:
             self.resume(cause)
 
     def complete(self, cause: Cause) -> None:
-        """The end was seen."""
+        """The end was seen: the session is complete, at the time of what told it."""
         session = self._state.session
         if session is not None:
             self._close(session, "complete", cause.reason, cause.at, self._desk.side())
 
     def interrupt(self, reason: str) -> None:
-        """The end was not seen: the session is dated by the last frame that showed it."""
+        """The end was not seen: the session is dated by the last frame that showed it.
+
+        So a tap that did see the end writes a later version of the row, and outranks this one.
+
+        Args:
+            reason: ``unseen``, ``replaced`` or ``idle``, for the row's ``endReason``. After ``idle`` the session is
+                kept: it may go on once the server is heard again.
+        """
         session = self._state.session
         if session is None:
             return
@@ -140,6 +166,14 @@ class Sessions:
     def _close(
         self, session: Session, status: str, reason: str | None, at: int, side: Side, *, keep: bool = False
     ) -> None:
+        """Write the session's last row, with its final state.
+
+        Args:
+            status: ``complete`` or ``interrupted``.
+            at: When it ended; the row's ``completedAt`` and its version.
+            side: What was on at the end.
+            keep: It stays the session that is known.
+        """
         self._cameras.settle_leaving()
         session.status, session.end_reason, session.completed_at = status, reason, at
         session.final = {
@@ -153,13 +187,18 @@ class Sessions:
             self._retire(session)
 
     def _retire(self, session: Session) -> None:
+        """It is no longer the session that is known; it may still show again, and its stills may still arrive."""
         self._state.session = None
         self._memory.retire(session)
 
     # ------------------------------------------------------------------ what the server's session frames say
 
     def is_known(self, info: SessionInfo) -> bool:
-        """Whether the known session is the one that a frame speaks of."""
+        """Whether the known session is the one that a frame speaks of: by id, and where ids start anew by the time of
+        its start too.
+
+        A frame or a session without an id fits any.
+        """
         session = self._state.session
         if session is None:
             return False
@@ -169,7 +208,7 @@ class Sessions:
         return info.id is None or session.id is None or info.id == session.id
 
     def started(self, o: SessionStarted) -> None:
-        """A session starts, or is told again."""
+        """A frame says that a session starts, or says it again."""
         if self._is_repeated(o) or self._is_over(o):
             return
         self._state.frames_seen = True
@@ -183,7 +222,11 @@ class Sessions:
         self._book.shown(o.told)
 
     def _is_over(self, o: SessionStarted) -> bool:
-        """Whether this start, told again after a reconnect, is of a session that was seen to end."""
+        """Whether this start, told again after a reconnect, is of a session that was seen to end.
+
+        By its time where it has one; without, only soon after a connection began, when a server may tell its last
+        events again.
+        """
         info, at = o.session, o.told.at
         if at is None:
             again = self._order.in_history(o.told) and info.id is not None
@@ -193,12 +236,14 @@ class Sessions:
         return any(over.id == info.id and at <= (over.completed_at or 0) for over in self._state.ended)
 
     def updated(self, o: SessionUpdated) -> None:
-        """Its title or notes changed."""
+        """A frame tells another title or other notes of the session that is known."""
         if self.is_known(o.session) and not self._is_repeated(o):
             self.rename(o.session, o.told)
 
     def _unknown_of(self, o: SessionStarted) -> SessionInfo:
-        """What a start says of a session that runs: without a time it may be old, and changes no name that is known."""
+        """What a start says of a session that runs already: without a time it may be old, so it changes no name that is
+        known.
+        """
         session, info = self._state.session, o.session
         if o.told.at is not None or session is None:
             return info
@@ -207,7 +252,7 @@ class Sessions:
         return structs.replace(info, title=title, notes=notes)
 
     def rename(self, info: SessionInfo, told: Told) -> None:
-        """The session that runs is called this now."""
+        """The session that runs is called this from now on."""
         session = self._book.running()
         if session is not None:
             _name(session, info)
@@ -215,7 +260,7 @@ class Sessions:
             self._book.session_row(session, told_at(told))
 
     def ended(self, o: SessionEnded) -> None:
-        """A session is over: the one that runs, or one that was taken for interrupted."""
+        """A frame says that a session is over: the one that runs, or one that was taken for interrupted."""
         if self._is_repeated(o):
             return
         self._state.frames_seen = True
@@ -231,7 +276,10 @@ class Sessions:
                 self._memory.note_over(over)
 
     def _is_repeated(self, o: SessionStarted | SessionUpdated | SessionEnded) -> bool:
-        """Whether a session's frame was told before, or is older than what is known of the session."""
+        """Whether a session's frame was told before, or is older than what is known of the session.
+
+        An update has no name of its own (``identity.name_of``), so only its order counts.
+        """
         name, session = name_of(o), self._state.session_seen
         if name is None:
             behind = self._order.behind(session.mark, o.told)
@@ -249,6 +297,7 @@ class Sessions:
 
 
 def _name(session: Session, info: SessionInfo) -> None:
+    """Take over id, title and notes, as far as they are told; an id that is known never changes."""
     if session.id is None:
         session.id = info.id
     if info.title is not UNSET:

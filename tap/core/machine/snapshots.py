@@ -1,4 +1,12 @@
-"""Snapshots: what is fresh in one, what it means for the session, and what it tells that nothing else told."""
+"""Snapshots: what is fresh in one, what it means for the session, and what it tells that nothing else told.
+
+A snapshot shows all that is so at one moment, but it may be old: one that was made before a cut and read after it would
+undo that cut. So each of its values is weighed against what it contradicts (``staleness.is_stale``). What is stale is
+passed over; a value that confirms what is known is never stale.
+
+What is fresh then goes two ways. Its word on the session, or what the venue's policy makes of it, is one signal for the
+table; what it shows of the desk becomes known, or becomes events where nothing else told of the change.
+"""
 
 from __future__ import annotations
 
@@ -47,22 +55,26 @@ class Snapshots:
         self._policy = policy
 
     def shown(self, o: Snapshot) -> None:
-        """Take a snapshot in."""
+        """Take a snapshot in.
+
+        The order matters: first the signal, so that what is shown belongs to the session that the snapshot shows; but a
+        change that ends a session by policy belongs to the session that it ends.
+        """
         state = self._state
         connection = state.connection
         if connection is None:
             return
-        told = self._fresh(o)
-        signal, cause = self._session_relation(o, told)
+        fresh = self._fresh(o)
+        signal, cause = self._session_relation(o, fresh)
         by_policy = cause.by != "frames" and signal is Signal.OTHER and not cause.first_sight
         if signal is Signal.NONE and cause.by != "frames" and state.phase is Phase.LIVE:
-            self._desk.tell(told, o.told)  # the change that ends a session by policy belongs to it
+            self._desk.infer(fresh, o.told)  # the change that ends a session by policy belongs to it
         if signal is not None:
             self._rules.signal(signal, cause)
         if signal is Signal.NONE or (signal is Signal.OTHER and not by_policy):
-            self._desk.learn(told, o.told)
+            self._desk.take_over(fresh, o.told)
         else:
-            self._desk.tell(told, o.told)
+            self._desk.infer(fresh, o.told)
         if signal is Signal.SAME:
             self._book.shown(o.told)
             if cause.info is not None:
@@ -77,7 +89,9 @@ class Snapshots:
         connection.session_seen = connection.session_seen or o.session is not UNSET
 
     def _fresh(self, o: Snapshot) -> dict[str, Any]:
-        """What the snapshot says of program, hold, mode and recording, without what is stale in it."""
+        """What the snapshot says of program, hold, mode and recording, by name, without what is stale or hidden by a
+        dissolve.
+        """
         fresh: dict[str, Any] = {}
         for name, value, aspect in told_aspects(o, self._state):
             differs = aspect.known and aspect.value != flat(name, value)
@@ -87,37 +101,53 @@ class Snapshots:
         return fresh
 
     def _stale(self, mark: Mark | None, told: Told) -> bool:
+        """Whether this snapshot was made before what ``mark`` stands for."""
         connection = self._state.connection
         return connection is not None and self._order.stale(mark, told, connection)
 
     # ------------------------------------------------------------------ what it means for the session
 
-    def _session_relation(self, o: Snapshot, told: dict[str, Any]) -> tuple[Signal | None, Cause]:
-        """What a snapshot means for the session: by its own word, or by the venue's policy."""
+    def _session_relation(self, o: Snapshot, fresh: dict[str, Any]) -> tuple[Signal | None, Cause]:
+        """What a snapshot means for the session: by its own word, or by the venue's policy.
+
+        The server's word counts wherever it has session frames; only a server that never told a session is judged by
+        policy.
+
+        Args:
+            fresh: What is fresh in it.
+
+        Returns:
+            The signal, or None where it means nothing; and the cause that goes with it.
+        """
         state = self._state
         first = state.connection is not None and not state.connection.snapshot_seen
         # Without a word on the session, a gap is told all the same.
-        seen = Signal.CHANGED if told else None
+        seen = Signal.CHANGED if fresh else None
         state.frames_seen = state.frames_seen or isinstance(o.session, SessionInfo)
         by = self._policy.session
         session = state.session
         if o.session is not UNSET and (state.frames_seen or by == "frames"):
             first = first or self._ran_already(o.session)
-            return self._frames_relation(o.session, Cause(o.told, info=o.session, snapshot=told, first_sight=first))
-        cause = Cause(o.told, snapshot=told, by=by, first_sight=first)
+            return self._frames_relation(o.session, Cause(o.told, info=o.session, snapshot=fresh, first_sight=first))
+        cause = Cause(o.told, snapshot=fresh, by=by, first_sight=first)
         if by == "frames" or (state.frames_seen and (session is None or session.by == "frames")):
             return seen, cause
-        return self._policy_relation(by, told, first) or seen, cause
+        return self._policy_relation(by, fresh, first) or seen, cause
 
     def _ran_already(self, info: SessionInfo | None) -> bool:
-        """Whether this is the connection's first word on its session, which began before it."""
+        """Whether this is the connection's first word on its session, which began before it: then what came before is a
+        gap.
+        """
         connection = self._state.connection
         if connection is None or connection.session_seen or connection.first_at is None or info is None:
             return False
         return info.started_at is not None and info.started_at < connection.first_at
 
     def _frames_relation(self, info: SessionInfo | None, cause: Cause) -> tuple[Signal | None, Cause]:
-        """What a snapshot means for the session by its own word, unless that word is stale."""
+        """What a snapshot means for the session by its own word.
+
+        A word that is stale may still confirm what is known, but neither contradicts nor renames it.
+        """
         state = self._state
         signal = Signal.NONE
         if info is not None:
@@ -130,21 +160,31 @@ class Snapshots:
         state.session_seen.mark = self._aspects.mark(state.session_seen.mark, cause.told, explicit=False)
         return signal, cause
 
-    def _policy_relation(self, by: str, told: dict[str, Any], first: bool) -> Signal | None:
-        """Whether the condition of a session by policy holds, going by a snapshot; None where it does not say."""
+    def _policy_relation(self, by: str, fresh: dict[str, Any], first: bool) -> Signal | None:
+        """Whether the condition of a session by policy holds, going by a snapshot.
+
+        Args:
+            by: ``mode``, ``record`` or ``program``.
+            fresh: What is fresh in the snapshot.
+            first: It is the first of its connection.
+
+        Returns:
+            ``SAME`` or ``NONE`` where a session is known, ``OTHER`` where one begins; None where the snapshot does not
+            say.
+        """
         runs: bool | None = None
         has_session = self._state.session is not None
-        if by == "mode" and told.get("mode") is not None:
-            runs = told["mode"] not in MODE_ENDS if has_session else told["mode"] == MODE_STARTS
-        elif by == "record" and "recording" in told:
-            runs = bool(told["recording"])
-        elif by == "program" and "program" in told:
-            runs = told["program"] is not None
+        if by == "mode" and fresh.get("mode") is not None:
+            runs = fresh["mode"] not in MODE_ENDS if has_session else fresh["mode"] == MODE_STARTS
+        elif by == "record" and "recording" in fresh:
+            runs = bool(fresh["recording"])
+        elif by == "program" and "program" in fresh:
+            runs = fresh["program"] is not None
             # Nothing is on: it may be a fade to black. After a loss nobody knows since when.
             if has_session and not runs and not first:
                 runs = None
             # Only a change makes a session: what is live at first sight may have been so for days.
-            if not has_session and (first or not self._aspects.would_change(self._state.program, told["program"])):
+            if not has_session and (first or not self._aspects.would_change(self._state.program, fresh["program"])):
                 runs = None
         if runs is None:
             return None

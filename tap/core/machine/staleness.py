@@ -66,7 +66,10 @@ class Order:
     # ------------------------------------------------------------------ what every frame shows
 
     def watch(self, o: Observation, connection: Connection) -> None:
-        """Take note of a frame's time and number, before it is asked what it says."""
+        """Take note of a frame's time and number, before it is asked what it says.
+
+        Here it shows whether times are finer than seconds, what the server's clock says, and whether the numbers go on.
+        """
         told, state, kind = o.told, self._state, type(o)
         explicit = kind is not Snapshot and kind is not Hello
         at = told.at
@@ -83,7 +86,11 @@ class Order:
                 connection.seq = told.seq
 
     def current(self, told: Told) -> None:
-        """This frame tells what is so now: by it the server's clock is known."""
+        """This frame tells what is so now: by it the server's clock is known.
+
+        A step of more than ``Policy.clock_step_ms`` against the tap's own clock is a clock that was set: times of
+        before and after order nothing between them.
+        """
         state = self._state
         if told.at is None:
             return
@@ -97,6 +104,7 @@ class Order:
         state.clock_offset = offset
 
     def _count(self, o: Observation, told: Told, connection: Connection, *, explicit: bool) -> None:
+        """Note how far ``seq`` has come within its scope, and see whether it goes on."""
         scope, state = self.scope(told), self._state
         if scope is None or told.seq is None:
             return
@@ -115,6 +123,7 @@ class Order:
             self._behind(track, told, connection, explicit=explicit)
 
     def _is_told_again(self, o: Observation, told: Told, scope: str) -> bool:
+        """Whether an explicit frame was told before in the same words: then its low number shows nothing."""
         name = name_of(o)
         return (
             name is not None
@@ -123,7 +132,11 @@ class Order:
         )
 
     def _behind(self, track: Track, told: Told, connection: Connection, *, explicit: bool) -> None:
-        """A number that is lower than one before: something late, or another count."""
+        """A number that is lower than one before: something that came late, or another count.
+
+        It is another count if its time is newer all the same, if it comes first on a new connection, or if so many in a
+        row are behind that they cannot all be late.
+        """
         dated = told.at is not None and track.at is not None and track.clock == self._state.clock
         ahead = told.at - track.at if dated and told.at is not None and track.at is not None else 0
         newer, old = ahead > 0, ahead < 0  # equal times say nothing
@@ -135,6 +148,15 @@ class Order:
             self._begin_anew(told, connection, first=first)
 
     def _begin_anew(self, told: Told, connection: Connection, *, first: bool) -> None:
+        """The numbers begin anew: from here on they are a scope of their own, and order nothing against those before.
+
+        That looks like a new life of the server, so ids may begin anew too. On a line on which it happens again and
+        again it is no new life: the server only counts otherwise than the dialect says, and from then on its numbers
+        order nothing but within one type.
+
+        Args:
+            first: It is the first of its connection.
+        """
         state = self._state
         self._told = None
         state.epoch += 1
@@ -189,13 +211,14 @@ class Order:
     def place(
         self, name: Name, told: Told, aspect: Aspect, *, changes: bool, follows: bool | None = None, words: int = 0
     ) -> Place:
-        """Where this explicit frame belongs.
+        """Where this explicit frame belongs among those that were told before.
 
         Args:
-            words: What it says beside its name (``identity.words_of``).
+            name: What it is called (``identity.name_of``).
             aspect: What it is told of.
             changes: It would change what is known of that.
             follows: It says that it comes from what is on now (True), or from something else (False).
+            words: What it says beside its name (``identity.words_of``).
         """
         scope = self.scope(told)
         if self.identity.known(name, told, scope):
@@ -224,6 +247,11 @@ class Order:
         return True
 
     def _placed(self, name: Name, told: Told, aspect: Aspect, scope: str | None, follows: bool | None) -> Place:
+        """The same for one that was never told: by number where that orders the two, only else by time.
+
+        Equal times order nothing. A time further back than ``Policy.clock_step_ms`` is a clock that was set, so that
+        the frame is the newest. Where nothing orders the two, the later one to come is.
+        """
         mark, last, state = aspect.mark, aspect.last, self._state
         by_seq = _by_seq(mark, told, scope)
         if by_seq:
@@ -258,7 +286,11 @@ class Order:
         return dated and self.is_history(told)
 
     def is_history(self, told: Told) -> bool:
-        """Whether this frame is of a time before its connection: told again, or told afterwards."""
+        """Whether this frame is of a time before its connection: told again, or told afterwards.
+
+        Only within 5 s after the connection began, and as long as the server's clock was not set: later on an old time
+        is only a frame that came late.
+        """
         state, connection = self._state, self._state.connection
         if connection is None or connection.began_at is None or told.at is None:
             return False
@@ -286,7 +318,7 @@ class Order:
         )
 
     def marked(self, mark: Mark | None, told: Told, connection: Connection | None, *, explicit: bool) -> Mark:
-        """The mark after ``told`` changed (``explicit``) or confirmed what ``mark`` stands for."""
+        """The mark after ``envelope`` changed (``explicit``) or confirmed something; see :func:`marked`."""
         number = 0 if connection is None else connection.number
         state = self._state
         return marked(

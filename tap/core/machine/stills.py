@@ -1,8 +1,19 @@
-"""Stills: rows that only move forward, whatever order the frames come in.
+"""Stills: rows that only move forward, whatever order the frames come in (rule 6 of the design).
 
-A still's id is good for one life of the server and one session. When it comes again for a still that was captured
-already, at another time or after a new start, it is another still: another *take* of that id, whose keys end in its
-number. Without ids, captures and uploads pair with requests first in, first out, by camera and time.
+One row is one still of one camera. Its status only rises: requested, failed, captured, uploaded. What is told of it
+fills columns that are empty, and never overwrites one.
+
+*Which still is it?* A still's id is good for one life of the server and one session. When it comes again for a still
+that was captured already, at another time or after a new start, it is another still: another *take* of that id, whose
+keys end in its number. Without ids, captures and uploads pair with requests first in, first out, by camera and time.
+
+*Whose is it?* It belongs to the session that asked for it, and may arrive long after that ended. A frame is looked for
+among the sessions that are known, newest first: first for a still that waits for it, then for one that it only repeats.
+What fits none is a new still of the session that runs, unless it is surely an older one's: then it is counted as
+unplaced, and never given to another session.
+
+*When was it taken?* A camera's own time counts unless it is later than the frame that tells it, or outside its session
+by more than clocks explain; then the frame's time stands, and ``detail.takenAt`` keeps what was said.
 """
 
 from __future__ import annotations
@@ -49,7 +60,7 @@ _HEAVIEST = 2_000_000
 
 
 class Stills:
-    """The rules for stills (rule 6 of the design)."""
+    """The rules for stills, and their rows and events."""
 
     def __init__(self, book: Book, order: Order, memory: Memory) -> None:
         self._book = book
@@ -57,7 +68,7 @@ class Stills:
         self._memory = memory
 
     def requested(self, o: StillRequested) -> None:
-        """Somebody asked: a marker, and a row for each camera that was asked."""
+        """Somebody asked for a still: one ``still_marker``, and a row for each camera that was asked."""
         at = told_at(o.told)
         name = o.still_id if o.still_id is not None else f"@{at}"
         if self._told_before(o):
@@ -85,7 +96,7 @@ class Stills:
             self._move(session, name, take.number, camera_id, o.told, "requested", facts, anonymous=o.still_id is None)
 
     def captured(self, o: StillCaptured) -> None:
-        """A camera has it."""
+        """A camera took it."""
         self._arrived(o, "captured", {"width": o.width, "height": o.height})
 
     def uploaded(self, o: StillUploaded) -> None:
@@ -94,6 +105,11 @@ class Stills:
         self._arrived(o, "uploaded", {"uploadedAt": told_at(o.told), **facts})
 
     def _arrived(self, o: StillCaptured | StillUploaded, status: str, facts: dict[str, Any]) -> None:
+        """A still came as far as ``status``.
+
+        Args:
+            facts: Columns that the frame tells.
+        """
         found = self._place(o, status)
         if found is None:
             return
@@ -108,7 +124,7 @@ class Stills:
         self._capture(session, still, name, number, o.camera_id, o.told, at, how, doubted)
 
     def failed(self, o: StillFailed) -> None:
-        """A camera could not take it."""
+        """A camera could not take it. It may still arrive: ``failed`` is no end."""
         found = self._place(o, "failed")
         if found is not None:
             session, name, number = found
@@ -122,7 +138,11 @@ class Stills:
     # ------------------------------------------------------------------ when it was taken
 
     def _taken(self, o: StillCaptured | StillUploaded, session: Session) -> tuple[int | None, int | None]:
-        """When the camera took it, as far as that is believed; and what was said, where it is not."""
+        """When the camera took it, as far as that is believed; and what was said, where it is not.
+
+        How far clocks may lie apart depends on what is known: nothing (or the rest of a second) where the frame has a
+        time of the server's, 10 s where only the server's clock is known, 10 minutes where there is but the tap's.
+        """
         said = o.taken_at
         if said is None:
             return None, None
@@ -142,12 +162,13 @@ class Stills:
     # ------------------------------------------------------------------ where a still belongs
 
     def _sessions(self) -> list[Session]:
+        """The sessions that a still may belong to, newest first."""
         state = self._book.state
         current = [] if state.session is None else [state.session]
         return current + state.ended[::-1]
 
     def _told_before(self, o: StillRequested | StillCaptured | StillUploaded | StillFailed) -> bool:
-        """Whether this very frame was told before; remembers it."""
+        """Whether this very frame was told before; it is remembered if not."""
         name = name_of(o)
         if name is None:
             return False
@@ -183,13 +204,21 @@ class Stills:
         return take.requested is not None or at > take.captured
 
     def _take(self, session: Session, name: str, at: int, number: int = 1) -> Take:
+        """Begin a take of a still's id: the first, or the one with that number."""
         take = Take(number, self._book.state.era, at)
         session.takes[_brief(name)] = take
         self._memory.note(session, "u", _brief(name))
         return take
 
     def _place(self, o: StillCaptured | StillUploaded | StillFailed, before: str) -> tuple[Session, str, int] | None:
-        """The session, name and take of a still; None where it was told before, or has no session."""
+        """Which still a frame is about.
+
+        Args:
+            before: The status that the frame leads to: a still that has it already is not waiting for it.
+
+        Returns:
+            Session, name and number of the take; None where it was told before, or belongs to no session that is known.
+        """
         if self._told_before(o):
             return None
         if o.still_id is None:
@@ -203,6 +232,11 @@ class Stills:
     def _by_id(
         self, o: StillCaptured | StillUploaded | StillFailed, name: str, before: str
     ) -> tuple[Session, int] | None:
+        """Session and number of the take of a still that has an id.
+
+        First whoever waits for it; then whoever knows it already, so that it is only told again; else a new take in the
+        session that runs.
+        """
         running = self._book.running()
         for session in self._sessions():
             number = self._fits(session, name, o, before)
@@ -233,7 +267,7 @@ class Stills:
     def _fits(
         self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed, before: str
     ) -> int | None:
-        """The take of this id that waits for what is told; the newest that does."""
+        """The number of the take of this id that waits for what is told, the newest first; None: none does."""
         take = session.takes.get(_brief(name))
         if take is None:
             return None
@@ -272,16 +306,18 @@ class Stills:
         return False
 
     def _of_one_life(self, still: Still, told: Told) -> bool:
+        """Whether frame and still are of one life of the server, in which an id means one thing."""
         return still.era == self._book.state.era or told.at is None
 
     @staticmethod
     def _taken_by(o: StillCaptured, at: int) -> bool:
+        """Whether the camera says that it was taken by then."""
         return o.taken_at is not None and o.taken_at <= at
 
     def _is_known(
         self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed, before: str
     ) -> bool:
-        """Whether this was told before, of any take."""
+        """Whether this was told before, of any take of that id."""
         take = session.takes.get(_brief(name))
         if take is None:
             return False
@@ -294,6 +330,11 @@ class Stills:
     def _is_again(
         self, still: Still, o: StillCaptured | StillUploaded | StillFailed, before: str, *, running: bool
     ) -> bool:
+        """Whether this only repeats what is known of a still.
+
+        Within one life of the server an id is enough. Else what is told has to agree with the row: the file of an
+        upload, the time of a capture.
+        """
         fields = still.row.fields
         if RANK[fields["status"]] < RANK[before]:
             return False
@@ -322,6 +363,9 @@ class Stills:
     def _anonymous_place(
         self, o: StillCaptured | StillUploaded | StillFailed, before: str
     ) -> tuple[Session, str, int] | None:
+        """Which still a frame without an id is about: the oldest of its camera that waits; else a new one, named by its
+        time.
+        """
         at = told_at(o.told)
         taken = at if isinstance(o, StillFailed) or o.taken_at is None else o.taken_at
         for session in self._sessions():
@@ -360,6 +404,7 @@ class Stills:
 
     @staticmethod
     def _key(session: Session, name: str, number: int, camera_id: str) -> str:
+        """The key of a still's row."""
         return _numbered(sub_key(session.key, "still", name, camera_id), number)
 
     def _move(
@@ -374,6 +419,15 @@ class Stills:
         *,
         anonymous: bool,
     ) -> Still:
+        """Bring a still's row on: its status if that rises, and the columns that are still empty.
+
+        Which camera was live is told by the best known time of the moment: its capture, else its request, else this
+        frame.
+
+        Args:
+            facts: Columns that the frame tells.
+            anonymous: The server gave no id.
+        """
         key = self._key(session, name, number, camera_id)
         still = session.stills.get(key)
         old = still.row.fields if still is not None else {"stillId": name, "cameraId": camera_id, "status": status}
@@ -415,7 +469,13 @@ class Stills:
         how: str,
         doubted: int | None,
     ) -> None:
-        """One ``still_capture`` a camera; one that an upload told gives way to one that was seen."""
+        """Write the ``still_capture`` of a camera, once. One that only an upload told gives way to one that was seen.
+
+        Args:
+            at: When it was taken.
+            how: ``seen`` or ``inferred``.
+            doubted: What the camera said, where that is not believed.
+        """
         if still.capture in {"seen", how}:
             return
         detail: dict[str, Any] = {"stillId": name}
@@ -451,6 +511,9 @@ class Stills:
         return {"programCameraId": camera_id, **({"programCameraName": name} if name else {})}
 
     def _bound(self, session: Session, newest: Still) -> None:
+        """Forget a still where there are too many of a session, uploaded ones first: its row stays in the ledger, and
+        can no longer change.
+        """
         weight = sum(map(_weight, session.stills.values())) if _weight(newest) > _HEAVY else 0
         if len(session.stills) > _MOST or weight > _HEAVIEST:
             done = (key for key, still in session.stills.items() if still.row.fields["status"] == "uploaded")
@@ -461,10 +524,12 @@ class Stills:
 
 
 def _numbered(key: str, number: int) -> str:
+    """A key of the first take as it is; of a later one with its number."""
     return key if number == 1 else f"{key}/{number}"
 
 
 def _number_in(key: str, session: Session, name: str, camera_id: str) -> int:
+    """The number of the take that a row's key tells."""
     first = sub_key(session.key, "still", name, camera_id)
     return 1 if key == first else int(key[len(first) + 1 :])
 

@@ -59,9 +59,17 @@ _TAKEN_DOWN = frozenset({PROGRAM, "SceneRemoved", "SceneListChanged"})
 
 
 class ObsReader:
-    """One source's. ``message`` says what a frame is; ``saved`` is the decoded state of an earlier reader."""
+    """Reads one OBS: keeps what its events say together, and gives observations once they are sure.
+
+    Some events are told at once (transitions, settings, the end of OBS); all others go through a queue,
+    ``state.waiting``, in which one that waits holds back what comes after it.
+    """
 
     def __init__(self, message: Callable[[Frame], Message | Reading], policy: Policy, saved: object) -> None:
+        """Args:
+        message: Says what a frame is: a message of obs-websocket, or why it is none.
+        saved: The decoded state of an earlier reader, from a checkpoint; one that does not fit is dropped.
+        """
         self.state = _restored(saved)
         self._message = message
         self._scenes = Scenes(self.state.scenes, self.state.departed)
@@ -91,7 +99,7 @@ class ObsReader:
 
     @property
     def due(self) -> Stamp | None:
-        """When something that waits has to be told."""
+        """When something that waits has to be told; None where nothing waits."""
         state = self.state
         found: list[Gathering | Waiting | Removal] = [*state.removals]
         if state.gathering is not None:
@@ -102,7 +110,7 @@ class ObsReader:
         return None if first is None else Stamp(first.wall + first.due - first.mono, first.due)
 
     def read(self, frame: Frame) -> list[Reading]:
-        """What this frame says, with those before it."""
+        """What this frame says, with what waited for it."""
         message = self._message(frame)
         if isinstance(message, Message) and self._is_mark(message) and is_too_many(self.state.marks, frame.stamp.mono):
             why = f"more than {MARKS_A_MINUTE} marks in a minute: not saved"
@@ -115,11 +123,15 @@ class ObsReader:
         return [Reading(Verdict.MAPPED, message.kind, observations)]
 
     def release(self, now: int) -> list[Observation]:
-        """What waited until ``now`` (``mono``)."""
+        """What waited until ``now``.
+
+        Args:
+            now: ``mono``, ms.
+        """
         return list(self._release(now))
 
     def opened(self, stamp: Stamp) -> list[Observation]:
-        """A connection stands."""
+        """A connection stands: what was known of the one before is over, and so is what is on air."""
         told = self.closed(stamp)
         state = self.state
         state.connected = state.fresh = True
@@ -143,15 +155,18 @@ class ObsReader:
         return told
 
     def _heard(self, stamp: Stamp) -> None:
+        """Note when OBS was heard last: what happened while it was not is dated by it."""
         self.state.fresh = False
         self.state.heard = max(self.state.heard, stamp.mono)
 
     @staticmethod
     def _is_mark(message: Message) -> bool:
+        """Whether this is a kind of event that scripts can send without end; those are bounded."""
         reconnects = message.kind == "StreamStateChanged" and state_word(message.data) == "RECONNECTING"
         return message.kind in _MARKS or reconnects
 
     def _take(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        """Read one message: at once, as an answer, or by the queue; then whatever is due by now."""
         state = self.state
         at_once = self._at_once.get(message.kind)
         if at_once is not None:
@@ -168,6 +183,7 @@ class ObsReader:
     # ------------------------------------------------------------------ waiting
 
     def _enqueue(self, message: Message, stamp: Stamp) -> None:
+        """Let an event wait in the queue for its turn."""
         item = Waiting(message.kind, message.data, stamp.wall, stamp.mono, stamp.mono, message.reply)
         if message.kind == PROGRAM and not self._hold(item, stamp):
             return
@@ -176,7 +192,14 @@ class ObsReader:
         self.state.waiting.append(item)
 
     def _hold(self, item: Waiting, stamp: Stamp) -> bool:
-        """Let a program event wait for what shows it to be false. False where it is not worth waiting for."""
+        """Let a program event wait for what may show it to be false.
+
+        Leaving studio mode, OBS announces the preview as program, and 5 to 16 ms later what really stays on air. In
+        studio mode without a transition that explains it, the event is more doubtful still, and waits longer.
+
+        Returns:
+            False where it is not worth waiting for: it took back the false one before it.
+        """
         state = self.state
         state.pointer = text(item.data, "sceneName")
         item.begun = self._transition_to(item, stamp)
@@ -203,7 +226,10 @@ class ObsReader:
         return self._transitions.take(stamp, name, uuid)
 
     def _unmasked(self, item: Waiting) -> bool:
-        """Leaving studio mode, OBS announces the preview and at once what stays on air: neither is a change."""
+        """Whether this event takes back doubtful ones that wait: then they are dropped.
+
+        Leaving studio mode, OBS announces the preview and at once what stays on air: neither is a change.
+        """
         waiting = self.state.waiting
         programs = [other for other in waiting if other.kind == PROGRAM]
         # Leaving studio mode in the middle of a fade, the false event finds a transition that is not over.
@@ -223,7 +249,11 @@ class ObsReader:
         return None if scene is None else scene.id
 
     def _release(self, now: int | None) -> Iterator[Observation]:
-        """Tell what waited until ``now``, or, with None, all of it."""
+        """Tell what waited.
+
+        Args:
+            now: Until then (``mono``); None: all of it, since the connection is gone.
+        """
         state = self.state
         over = [removal for removal in state.removals if now is not None and removal.due <= now]
         for removal in over:
@@ -256,6 +286,9 @@ class ObsReader:
         yield Hello(Told(stamp, type=message.kind), server="obs", version=", ".join(known) or None, once=True)
 
     def _identified(self, _message: Message, stamp: Stamp) -> Iterator[Observation]:
+        """OBS let us in, and is asked what there is: the answers together are one snapshot. What happens meanwhile
+        waits for them, two seconds at most.
+        """
         self.state.gathering = Gathering(stamp.mono + _GATHER_MS, stamp.wall, stamp.mono)
         self.state.missing[:] = self._asked
         self.state.connected = True
@@ -263,7 +296,11 @@ class ObsReader:
         yield from ()
 
     def _scenes_answered(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
-        """The scenes and what is on air: of the beginning, of another collection, or where a transition leads."""
+        """The scenes and what is on air: an answer of the beginning, of another collection, or of where a transition
+        leads.
+
+        Which one it is, the question's number tells where answers have one; else what is waited for.
+        """
         state, data = self.state, message.data
         if message.why == "transition":
             yield from self._target_named(message, stamp)
@@ -302,7 +339,11 @@ class ObsReader:
             self._enqueue(Message(message.kind, data, reply=True), stamp)
 
     def _gathered(self, name: str, data: dict[str, Any], stamp: Stamp, *, counts: bool = True) -> Iterator[Observation]:
-        """One of the answers that together make a snapshot; not ``counts``: it says nothing yet."""
+        """One of the answers that together make a snapshot.
+
+        Args:
+            counts: False: it says nothing yet, and the question is asked again.
+        """
         state = self.state
         if state.gathering is None:
             state.gathering = Gathering(stamp.mono + _AGAIN_MS, stamp.wall, stamp.mono)
@@ -315,13 +356,17 @@ class ObsReader:
             yield from self._finish_gathering()
 
     def _finish_gathering(self) -> Iterator[Observation]:
-        """The answers that came are a snapshot."""
+        """The answers that came are a snapshot; what is missing says nothing."""
         gathered, self.state.gathering = self.state.gathering, None
         if gathered is not None and gathered.answers:
             stamp = Stamp(gathered.wall, gathered.mono)
             yield from self._snapshot(gathered.answers, stamp)
 
     def _snapshot(self, answers: Mapping[str, Mapping[str, Any]], stamp: Stamp) -> Iterator[Observation]:
+        """Make a snapshot of answers, with what is known from events.
+
+        The recorder comes first, for it may show that another session runs, in which scenes have other ids.
+        """
         state = self.state
         record = Standing(answers.get("GetRecordStatus", {}))
         pause = self._outputs.paused_at(record, stamp) if record.readable else None
@@ -351,7 +396,11 @@ class ObsReader:
             yield from self._telling.anew(Told(stamp))
 
     def _listed(self, scenes: Mapping[str, Any] | None) -> bool:
-        """Take over the scenes that there are, and what is on air where no event told it; whether there were any."""
+        """Take over the scenes that there are, and what is on air where no event told it.
+
+        Returns:
+            Whether there were any; without them OBS is still loading.
+        """
         state = self.state
         if scenes is None or not scenes.get("scenes"):
             return False  # OBS is still loading
@@ -391,7 +440,7 @@ class ObsReader:
         return (None if take is None else SessionInfo(started_at=take.started_at)), anew
 
     def _recorder_seen(self, now: Standing, anew: bool, pause: int | None, stamp: Stamp) -> Iterator[Observation]:
-        """What OBS says of its recorder, for the file that it writes."""
+        """What OBS says of its recorder, for the file that it writes: its start, and whether it is paused."""
         state, outputs = self.state, self._outputs
         if outputs.session_by != "record":
             anew = outputs.seen(now.status, stamp, recorder=True) is True
@@ -411,12 +460,14 @@ class ObsReader:
     # ------------------------------------------------------------------ at once: what waits for nothing
 
     def _transition_started(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        """A transition begins; one that it interrupts lands on its own target."""
         for begun in self._transitions.started(message.data, stamp):
             due = stamp.mono + (0 if is_sure(begun) and begun.early else _DOUBT_MS)
             self.state.waiting.append(Waiting(LANDED, {}, stamp.wall, stamp.mono, due, begun=begun))
         yield from ()
 
     def _interrupted(self) -> Iterator[Begun]:
+        """Transitions that were interrupted, and whose landing waits."""
         return (item.begun for item in self.state.waiting if item.kind == LANDED and item.begun is not None)
 
     def _transition_ended(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
@@ -428,7 +479,10 @@ class ObsReader:
             yield from self._telling.taken_back(Told(stamp, type=message.kind))
 
     def _target_named(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
-        """OBS names where a transition leads, before it is there."""
+        """OBS names where a transition leads, before it is there.
+
+        The answer may be older than the transition: where it names what was on air already, only its number tells.
+        """
         state = self.state
         number = message.number if state.counted else None
         begun = self._transitions.named(number, self._interrupted())
@@ -449,6 +503,7 @@ class ObsReader:
             yield from self._telling.coming(begun, Told(stamp, type="SceneTransitionStarted"))
 
     def _last_begun(self) -> Begun | None:
+        """The transition of the last program event that waits."""
         programs = (item for item in reversed(self.state.waiting) if item.kind == PROGRAM)
         return next((item.begun for item in programs if item.begun is not None), None)
 
@@ -471,6 +526,7 @@ class ObsReader:
         yield SetUp(Told(stamp, type=message.kind), collection=text(message.data, "currentSceneCollectionName"))
 
     def _video(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
+        """Rate and size of the picture, for the files that are recorded."""
         state, data = self.state, message.data
         frames, seconds = whole(data.get("fpsNumerator")), whole(data.get("fpsDenominator"))
         if frames and seconds:
@@ -511,6 +567,7 @@ class ObsReader:
 
 
 def _restored(saved: object) -> ObsState:
+    """The state that a checkpoint had; a new one where it is of another kind."""
     if saved is None:
         return ObsState()
     try:

@@ -1,4 +1,12 @@
-"""What an event says once its turn has come: observations, from what the reader knows by then."""
+"""What an event says once its turn has come: observations, from what the reader knows by then.
+
+``reader`` decides *when* an event is true enough to be told; here stands *what* it then says. Each handler gets the
+event that waited, and the envelope of its own time, and yields observations in the order in which they happened.
+
+OBS knows scenes, a shoot knows cameras: a scene is the camera of its own name, unless the venue's policy says that
+certain sources in it are cameras; then the one that is seen is on air. So a cut is made here, by comparing which camera
+was on air with which one is.
+"""
 
 from __future__ import annotations
 
@@ -90,6 +98,7 @@ class Telling:
     # ------------------------------------------------------------------ the program
 
     def _program(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """A scene is on air: by a transition, by a cut, or because the collection was changed."""
         state, begun = self._state, item.begun
         name, uuid = text(item.data, "sceneName") or "", text(item.data, "sceneUuid")
         self._sure(name, uuid)
@@ -105,16 +114,25 @@ class Telling:
         )
 
     def _really(self, scene: Scene, begun: Begun | None) -> Scene:
-        """In studio mode OBS lets nobody interrupt a transition, and yet tells what was asked for in its midst."""
+        """The scene that is on air by this event.
+
+        In studio mode OBS lets nobody interrupt a transition, and yet tells what was asked for in its midst: there the
+        transition's own target is what is seen.
+        """
         if begun is None or not is_sure(begun) or not (self._state.studio and begun.early):
             return scene
         return scene if self._transitions.is_hard(begun) else self._target(begun) or scene
 
     def _target(self, begun: Begun) -> Scene | None:
+        """The scene that a transition leads to, where that is known."""
         return None if begun.target is None else self._scenes.find(begun.target, begun.uuid)
 
     def _landed(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        """A transition was interrupted: the next one starts from its target, which so was on air."""
+        """A transition was interrupted: the next one starts from its target, which so was on air for a moment.
+
+        Only versions of OBS that put an interrupted target on air do that (``versions``), and only where an answer
+        named the target before the next transition began; else it may be the next one's.
+        """
         state, begun = self._state, item.begun
         if begun is None or not is_sure(begun):
             return
@@ -130,7 +148,14 @@ class Telling:
     def _on_air(
         self, scene: Scene, told: Told, begun: Begun | None, *, over: int, trigger: str | None, hard: bool
     ) -> Iterator[Observation]:
-        """This scene is on air; where that is another camera than before, it is a cut."""
+        """This scene is on air; where that is another camera than before, it is a cut.
+
+        Args:
+            begun: The transition that led to it, where one did.
+            over: ``mono`` at which that was over, for its length.
+            trigger: Who made the cut, where that is known.
+            hard: It is a cut whatever transition is set: a source was switched, not a scene.
+        """
         state, camera = self._state, self._sources.camera(scene)
         was, state.air = state.air, camera
         if camera == was:
@@ -145,7 +170,7 @@ class Telling:
         yield Cut(told, camera, trigger=trigger, transition=transition, duration_ms=length, at=at)
 
     def coming(self, begun: Begun, told: Told) -> Iterator[Observation]:
-        """A transition was found to lead to this scene."""
+        """A transition was found to lead to this scene, while it still runs."""
         scene = self._target(begun)
         if scene is None or begun.ended is not None or self._transitions.is_hard(begun):
             return
@@ -167,7 +192,11 @@ class Telling:
         yield from self._settled(told)
 
     def _source(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        """A source was shown or hidden; in studio mode that is only prepared for the next transition."""
+        """A source was shown or hidden; in studio mode that is only prepared for the next transition.
+
+        Switching from one source to another is two events. As long as the second one waits, and nothing would be seen
+        without it, the first one tells nothing.
+        """
         name = text(item.data, "sceneName")
         if not self._sources.switched(item.data) or self._state.studio:
             return
@@ -179,6 +208,7 @@ class Telling:
             yield from self._on_air(scene, told, None, over=0, trigger=None, hard=True)
 
     def _sources_listed(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """OBS answers which sources a scene has: cameras may come and go by it, and another may be on air."""
         before = self._camera_ids()
         self._sources.listed(item.data.get("number"), item.data)
         yield from self._changed_cameras(before, told)
@@ -187,15 +217,20 @@ class Telling:
             yield from self._on_air(scene, told, None, over=0, trigger=None, hard=True)
 
     def _current(self) -> Scene | None:
+        """The scene that is on air."""
         return next((scene for scene in self._scenes if scene.id == self._state.program), None)
 
     def _screenshot(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """Somebody took a screenshot: a still of the camera that is on air, named by its file."""
         if self._state.air is not None:
             yield StillCaptured(told, self._state.air, still_id=text(item.data, "savedScreenshotPath"))
 
     # ------------------------------------------------------------------ recording and stream
 
     def _record(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """The recorder changes. Its end is told when it begins to stop; the name of the file comes only once it has
+        stopped.
+        """
         outputs, path = self._outputs, text(item.data, "outputPath")
         match state_word(item.data):
             case "STARTED":
@@ -217,6 +252,7 @@ class Telling:
                 yield from self._mode(told)
 
     def _record_started(self, told: Told, path: str | None) -> Iterator[Observation]:
+        """The recorder runs; where the venue makes sessions by it, a session begins."""
         state, by_record = self._state, self._outputs.session_by == "record"
         self._outputs.starts_with(path, told.stamp)
         if by_record:
@@ -250,6 +286,7 @@ class Telling:
         yield Recording(told, True, text(item.data, "newOutputPath"))
 
     def _stream(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """The stream changes: sessions may be made by it. A reconnect is a marker."""
         word = state_word(item.data)
         if word == "RECONNECTING":
             yield Marker(told, "stream reconnecting", source="stream")
@@ -262,11 +299,13 @@ class Telling:
             yield from self._end(told)
 
     def _begin(self, told: Told) -> Iterator[Observation]:
+        """The recorder or stream by which sessions are made began: a session starts, as of its own start."""
         take = self._outputs.began(told.stamp)
         if take is not None:
             yield SessionStarted(told, SessionInfo(started_at=take.started_at))
 
     def _end(self, told: Told, reason: str | None = None) -> Iterator[Observation]:
+        """The session is over; scenes are from now on the cameras that they are called."""
         yield SessionEnded(told, reason=reason)
         yield from self.anew(told)
 
@@ -279,9 +318,11 @@ class Telling:
     # ------------------------------------------------------------------ marks and settings
 
     def _mark(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """A mark by a plugin or script; ``marks`` has read what it says."""
         yield Marker(told, item.data.get("label"), source=item.data.get("source"))
 
     def _replay_saved(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """Somebody kept what was just seen: a marker with the name of the file."""
         yield Marker(told, file_name(text(item.data, "savedReplayPath")), source="replay buffer")
 
     def _profile_changed(self, item: Waiting, told: Told) -> Iterator[Observation]:
@@ -290,17 +331,19 @@ class Telling:
     # ------------------------------------------------------------------ modes
 
     def mode_word(self) -> str:
-        """The mode that OBS is in."""
+        """The mode that OBS is in: ``paused`` before ``studio`` before ``normal``. A stream has no pause."""
         paused = self._state.paused_since is not None and self._outputs.session_by != "stream"
         return _PAUSED if paused else _STUDIO if self._state.studio else _NORMAL
 
     def _mode(self, told: Told) -> Iterator[Observation]:
+        """Tell the mode, where it is another than the one told before."""
         was, now = self._state.mode, self.mode_word()
         self._state.mode = now
         if now != was:
             yield ModeChanged(told, now, UNSET if was is None else was)
 
     def _studio(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """Studio mode is switched. Sources that were switched while it was on are seen once it is left."""
         enabled: bool = item.data["studioModeEnabled"]
         left = self._state.studio and not enabled
         if left:
@@ -324,6 +367,7 @@ class Telling:
         return (camera for scene in self._scenes for camera in self._sources.cameras(scene))
 
     def _joined(self, scene: Scene, told: Told) -> Iterator[Observation]:
+        """The cameras that a scene is, or has."""
         return (CameraTold(told, camera) for camera in self._sources.cameras(scene))
 
     def _camera_ids(self) -> list[str]:
@@ -340,7 +384,7 @@ class Telling:
                 yield CameraLeft(told, ident, for_good=not self.in_session)
 
     def _sure(self, name: str, uuid: str | None) -> None:
-        """It is on air, or listed: so it is no other canvas's scene."""
+        """This scene is on air, or listed: so it is no other canvas's, and need not be doubted any more."""
         self._state.unsure[:] = [
             other
             for other in self._state.unsure
@@ -354,6 +398,12 @@ class Telling:
             namesake.uuid = uuid
 
     def _scene_created(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """A scene is there: a camera joined.
+
+        It may be one that was removed a moment ago and made anew (an undo, a reload), so it is the same camera. Or, in
+        newer versions, it may be another canvas's: where its name is taken, or OBS may have other canvases, it waits
+        until something shows that it is not.
+        """
         if item.data.get("isGroup") is True:
             return
         state = self._state
@@ -377,6 +427,11 @@ class Telling:
         return text(item.data, "canvasUuid") is None and tells_of_other_canvases(self._state)
 
     def _scene_removed(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """A scene is gone, unless that is the first sign of an exit or of a change of the collection, or it is made
+        anew at once.
+
+        So it waits: for a second, or 30 s while the collection is changed.
+        """
         name, uuid = text(item.data, "sceneName") or "", text(item.data, "sceneUuid")
         self._sure(name, uuid)
         if item.data.get("isGroup") is not True and not self._state.exiting:
@@ -398,6 +453,9 @@ class Telling:
                     yield CameraLeft(told, ident, for_good=not self.in_session)
 
     def _scene_renamed(self, item: Waiting, told: Told) -> Iterator[Observation]:
+        """A scene has another name. In a session it is the same camera still, so its id stays and its name changes;
+        without one it is another camera from now on.
+        """
         old, new = text(item.data, "oldSceneName") or "", text(item.data, "sceneName") or ""
         uuid = text(item.data, "sceneUuid")
         scene = self._scenes.find(old, uuid)
@@ -439,7 +497,7 @@ class Telling:
                     yield CameraTold(told, camera, joined=new)
 
     def anew(self, told: Told) -> Iterator[Observation]:
-        """No session runs: each scene is the camera that it is called now."""
+        """No session runs: each scene is the camera that it is called now, so renamed ones leave and join."""
         for scene, old in self._scenes.anew():
             yield CameraLeft(told, old, for_good=True)
             yield from self._joined(scene, told)
@@ -452,7 +510,10 @@ class Telling:
     # ------------------------------------------------------------------ another collection
 
     def _collection_changed(self, item: Waiting, told: Told) -> Iterator[Observation]:
-        """Other scenes. Before 5.3 events have told them by now; later only a list does, which was asked for."""
+        """Other scenes. Before 5.3 events have told them by now; later only a list does, which was asked for.
+
+        Without the list nobody knows what is on air: that is told as lost, until the list comes.
+        """
         state = self._state
         over, state.removals[:] = list(state.removals), []
         for removal in over:
@@ -466,7 +527,11 @@ class Telling:
             yield ProgramLost(told)
 
     def _other_collection(self, data: Mapping[str, Any], told: Told, switched: Switched) -> Iterator[Observation]:
-        """The list of another collection: its scenes are the cameras now, and its program is on air."""
+        """The list of another collection: its scenes are the cameras now, and its program is on air.
+
+        Args:
+            switched: When the collection was changed, and what was on air then: the cut is dated by that.
+        """
         state, before = self._state, self._camera_ids()
         state.unsure.clear()
         self._scenes.listed(listed(data))
@@ -488,6 +553,9 @@ class Telling:
         )
 
     def _switched_to(self, scene: Scene, told: Told, switched: Switched) -> Iterator[Observation]:
+        """The scene that another collection puts on air: a cut as of the change, or nothing more than a state, where
+        nothing else has been on air as far as the session can know.
+        """
         state, camera = self._state, self._sources.camera(scene)
         was, state.air = state.air, camera
         if camera == was:
@@ -506,6 +574,7 @@ def _is_whole(data: Mapping[str, Any]) -> bool:
 
 
 def _means(removal: Removal, scene: Scene) -> bool:
+    """Whether a removal is of this scene: by uuid where both have one, else by name."""
     if removal.uuid is not None and scene.uuid is not None:
         return removal.uuid == scene.uuid
     return removal.name == scene.name
