@@ -60,7 +60,7 @@ def said(struct: msgspec.Struct) -> str:
     parts = []
     for field in msgspec.structs.fields(struct):
         value = getattr(struct, field.name)
-        if field.name != "told" and value is not UNSET and (field.required or value != field.default):
+        if field.name != "envelope" and value is not UNSET and (field.required or value != field.default):
             parts.append(f"{field.name.rstrip('_')}={shown(value)}")
     return " ".join(parts)
 
@@ -75,7 +75,7 @@ def lines(mapping: str, frames: str) -> list[str]:
                 why = reading.reason if reading.reason is not None else reading.type
                 found.append(f"{reading.verdict}: {why}".rstrip(": "))
             for observation in reading.observations:
-                told = observation.told
+                told = observation.envelope
                 when = [f"at={told.at}"] * (told.at is not None) + [f"seq={told.seq}"] * (told.seq is not None)
                 found.append(" ".join([type(observation).__name__, *when, said(observation)]).rstrip())
     return found

@@ -14,9 +14,9 @@ from typing import Any
 
 from msgspec import UNSET
 
-from tap.core.machine.state import State, flat
+from tap.core.machine.state import State, comparable
 from tap.core.mapping import Reading, SeqOrders
-from tap.core.model import Cut, Hello, HoldOn, ModeChanged, Observation, Release, Snapshot, Told
+from tap.core.model import Cut, Envelope, Hello, HoldOn, ModeChanged, Observation, Release, Snapshot
 
 __all__ = ["in_order"]
 
@@ -29,45 +29,53 @@ def in_order(readings: Sequence[Reading], orders: SeqOrders, state: State) -> Se
         orders: What ``seq`` counts, as the dialect says.
         state: What is known before the frame: the first part has to fit it.
     """
-    told = [reading.observations[0].told if reading.observations else None for reading in readings]
-    if sum(one is not None for one in told) < 2:
+    envelopes = [reading.observations[0].envelope if reading.observations else None for reading in readings]
+    if sum(one is not None for one in envelopes) < 2:
         return readings
     stands = list(range(len(readings)))
     possible = [
-        order for order in (_by_time(readings, told, orders), _by_number(told, orders), stands) if order is not None
+        order
+        for order in (_by_time(readings, envelopes, orders), _by_number(envelopes, orders), stands)
+        if order is not None
     ]
     if possible[0] == stands:
         return readings
     odd = [_contradictions([readings[place] for place in order], state) for order in possible]
     if min(odd):
-        possible.append(_by_what_fits(readings, told, state))
+        possible.append(_by_what_fits(readings, envelopes, state))
         odd.append(_contradictions([readings[place] for place in possible[-1]], state))
     return [readings[place] for place in possible[odd.index(min(odd))]]
 
 
-def _by_time(readings: Sequence[Reading], told: Sequence[Told | None], orders: SeqOrders) -> list[int] | None:
+def _by_time(readings: Sequence[Reading], envelopes: Sequence[Envelope | None], orders: SeqOrders) -> list[int] | None:
     """The order by time; None where no part has one."""
-    if all(one is None or one.at is None for one in told):
+    if all(one is None or one.at is None for one in envelopes):
         return None
-    times = _times(told)
+    times = _times(envelopes)
     counted = orders in {"boot", "connection"}
-    numbers = [one.seq if counted and one is not None and one.seq is not None else at for at, one in enumerate(told)]
-    return sorted(range(len(told)), key=lambda place: (times[place], *_kind(readings[place]), numbers[place], place))
+    numbers = [
+        one.seq if counted and one is not None and one.seq is not None else at for at, one in enumerate(envelopes)
+    ]
+    return sorted(
+        range(len(envelopes)), key=lambda place: (times[place], *_kind(readings[place]), numbers[place], place)
+    )
 
 
-def _by_number(told: Sequence[Told | None], orders: SeqOrders) -> list[int] | None:
+def _by_number(envelopes: Sequence[Envelope | None], orders: SeqOrders) -> list[int] | None:
     """The order by ``seq``; None where no part has one, or it does not order parts of different types."""
-    if orders not in {"boot", "connection"} or all(one is None or one.seq is None for one in told):
+    if orders not in {"boot", "connection"} or all(one is None or one.seq is None for one in envelopes):
         return None
-    numbers = _carried([None if one is None else one.seq for one in told])
-    return sorted(range(len(told)), key=numbers.__getitem__)
+    numbers = _carried([None if one is None else one.seq for one in envelopes])
+    return sorted(range(len(envelopes)), key=numbers.__getitem__)
 
 
-def _by_what_fits(readings: Sequence[Reading], told: Sequence[Told | None], state: State) -> list[int]:
+def _by_what_fits(readings: Sequence[Reading], envelopes: Sequence[Envelope | None], state: State) -> list[int]:
     """Changes and states each by time and number; a state comes as soon as it shows what is so, else after a change."""
-    times = _times(told) if any(one is not None and one.at is not None for one in told) else [0] * len(told)
-    numbers = _carried([0] + [None if one is None else one.seq for one in told])[1:]
-    order = sorted(range(len(told)), key=lambda place: (times[place], numbers[place], place))
+    times = (
+        _times(envelopes) if any(one is not None and one.at is not None for one in envelopes) else [0] * len(envelopes)
+    )
+    numbers = _carried([0] + [None if one is None else one.seq for one in envelopes])[1:]
+    order = sorted(range(len(envelopes)), key=lambda place: (times[place], numbers[place], place))
     changes = [place for place in order if not _kind(readings[place])[1]]
     states = [place for place in order if _kind(readings[place])[1]]
     now, found = _known(state), list[int]()
@@ -84,11 +92,13 @@ def _by_what_fits(readings: Sequence[Reading], told: Sequence[Told | None], stat
     return found
 
 
-def _times(told: Sequence[Told | None]) -> list[int]:
+def _times(envelopes: Sequence[Envelope | None]) -> list[int]:
     """The time of each part; of one without, that of the part that is numbered before it, or stands before it."""
-    dated = sorted((one.seq, one.at) for one in told if one is not None and one.seq is not None and one.at is not None)
+    dated = sorted(
+        (one.seq, one.at) for one in envelopes if one is not None and one.seq is not None and one.at is not None
+    )
     times: list[int | None] = []
-    for one in told:
+    for one in envelopes:
         at = None if one is None else one.at
         if one is not None and at is None and one.seq is not None:
             at = next((time for seq, time in reversed(dated) if seq <= one.seq), None)
@@ -150,8 +160,8 @@ def _contradicts(o: Observation, now: dict[str, Any]) -> int:
             for name, value in (("program", o.program), ("hold", o.hold), ("mode", o.mode)):
                 hidden = name == "program" and value in now.get("hidden", ())
                 if value is not UNSET and not hidden:
-                    odd += now.get(name, flat(name, value)) != flat(name, value)
-                    now[name] = flat(name, value)
+                    odd += now.get(name, comparable(name, value)) != comparable(name, value)
+                    now[name] = comparable(name, value)
         case _:
             pass
     return odd

@@ -20,6 +20,7 @@ from tap.core.model import (
     FRAMES_LOST,
     Closed,
     Entry,
+    Envelope,
     Frame,
     Observation,
     Opened,
@@ -35,7 +36,6 @@ from tap.core.model import (
     StillFailed,
     StillRequested,
     StillUploaded,
-    Told,
     UnsetType,
 )
 from tap.core.pipeline import Pipeline
@@ -130,16 +130,16 @@ class ChosenPipeline(Pipeline):
         return entries + super().feed(Opened(item.stamp, connection.number))
 
     def _step(self, observation: Observation) -> list[Entry]:
-        choice, told = self._choice, observation.told
+        choice, envelope = self._choice, observation.envelope
         choice.lost_at = None
-        at = self._when(told)
-        entries = self._reach(at, told.stamp, late=0)
+        at = self._when(envelope)
+        entries = self._reach(at, envelope.stamp, late=0)
         if self._seen is not None:
             self._seen(at, observation)
         if choice.part is _Part.IN:
             choice.heard += 1
         if isinstance(observation, _OF_SESSIONS) or self._is_of_before(observation):
-            return entries + self._machine.heard(told.stamp)
+            return entries + self._machine.heard(envelope.stamp)
         if isinstance(observation, Snapshot):
             choice.state_known |= choice.part is _Part.BEFORE
             shown = self._shown if choice.part is _Part.IN else None
@@ -165,14 +165,14 @@ class ChosenPipeline(Pipeline):
         offset = self._machine.state.clock_offset
         return stamp.wall if offset is None else stamp.mono + offset
 
-    def _when(self, told: Told) -> int:
+    def _when(self, envelope: Envelope) -> int:
         """When it was that a frame tells of; a time that is far from all others is passed over."""
-        if told.at is None:
-            return self._now(told.stamp)
+        if envelope.at is None:
+            return self._now(envelope.stamp)
         if self._machine.state.clock_offset is None:
-            return told.at
-        now = self._now(told.stamp)
-        return told.at if abs(told.at - now) <= _PLAUSIBLE_MS else now
+            return envelope.at
+        now = self._now(envelope.stamp)
+        return envelope.at if abs(envelope.at - now) <= _PLAUSIBLE_MS else now
 
     def _reach(self, at: int, stamp: Stamp, *, late: int) -> list[Entry]:
         """It is ``at`` now: the session begins, or is over, where its time has come."""
@@ -183,17 +183,17 @@ class ChosenPipeline(Pipeline):
             connection, unseen = self._machine.state.connection, choice.unseen_since
             # Where nobody hears what is so, it begins with the state that is heard next: what came before is a gap.
             if connection is not None and connection.open and (unseen is None or choice.since < unseen):
-                entries += self._machine.begin(self._told(choice.since, at, stamp), choice.info)
+                entries += self._machine.begin(self._moment(choice.since, at, stamp), choice.info)
         if choice.part is _Part.IN and at > choice.until + late:
             choice.part = _Part.AFTER
             lost = choice.lost_at is not None and choice.lost_at < choice.until
-            entries += self._machine.finish(self._told(choice.until, at, stamp), lost=lost)
+            entries += self._machine.finish(self._moment(choice.until, at, stamp), lost=lost)
         return entries
 
-    def _told(self, moment: int, at: int, stamp: Stamp) -> Told:
+    def _moment(self, moment: int, at: int, stamp: Stamp) -> Envelope:
         """A moment before ``stamp``, by both clocks."""
         ago = max(0, at - moment)
-        return Told(Stamp(stamp.wall - ago, max(self._machine.state.mono, stamp.mono - ago)), moment)
+        return Envelope(Stamp(stamp.wall - ago, max(self._machine.state.mono, stamp.mono - ago)), moment)
 
     # ------------------------------------------------------------------ how far it has come
 
@@ -209,7 +209,7 @@ class ChosenPipeline(Pipeline):
             return []
         choice.part = _Part.AFTER
         lost = choice.lost_at is not None and choice.lost_at < choice.until
-        return self._machine.finish(Told(Stamp(state.wall, state.mono), choice.until), lost=lost)
+        return self._machine.finish(Envelope(Stamp(state.wall, state.mono), choice.until), lost=lost)
 
     @property
     def waits(self) -> bool:

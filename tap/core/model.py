@@ -22,6 +22,7 @@ __all__ = [
     "Coming",
     "Cut",
     "Entry",
+    "Envelope",
     "Frame",
     "Hello",
     "HoldInfo",
@@ -49,7 +50,6 @@ __all__ = [
     "StillFailed",
     "StillRequested",
     "StillUploaded",
-    "Told",
     "UnsetType",
 ]
 
@@ -117,7 +117,7 @@ FRAMES_LOST = "frames lost"
 # UNSET: nothing was said (missing or ill-typed). None: the server said that there is none.
 
 
-class Told(Struct, frozen=True):
+class Envelope(Struct, frozen=True):
     """The envelope: by which frame, and when, something was told."""
 
     stamp: Stamp
@@ -159,7 +159,7 @@ class HoldInfo(Struct, frozen=True):
 class Hello(Struct, frozen=True):
     """A server greets: a lifetime of it begins or goes on."""
 
-    told: Told
+    envelope: Envelope
     server: str | None = None
     version: str | None = None
     boot: str | None = None
@@ -170,7 +170,7 @@ class Hello(Struct, frozen=True):
 class Snapshot(Struct, frozen=True):
     """The whole truth at one moment, as far as the server says it."""
 
-    told: Told
+    envelope: Envelope
     mode: str | UnsetType | None = UNSET
     session: SessionInfo | UnsetType | None = UNSET
     program: str | UnsetType | None = UNSET
@@ -180,17 +180,17 @@ class Snapshot(Struct, frozen=True):
 
 
 class SessionStarted(Struct, frozen=True):
-    told: Told
+    envelope: Envelope
     session: SessionInfo
 
 
 class SessionUpdated(Struct, frozen=True):
-    told: Told
+    envelope: Envelope
     session: SessionInfo
 
 
 class SessionEnded(Struct, frozen=True):
-    told: Told
+    envelope: Envelope
     session_id: str | None = None
     reason: str | None = None
 
@@ -198,14 +198,14 @@ class SessionEnded(Struct, frozen=True):
 class CameraTold(Struct, frozen=True):
     """A camera joined, or something about it changed."""
 
-    told: Told
+    envelope: Envelope
     camera: CameraInfo
     joined: bool = True
     """False: something about it changed, which does not say that it is there."""
 
 
 class CameraLeft(Struct, frozen=True):
-    told: Told
+    envelope: Envelope
     camera_id: str
     reason: str | None = None
     for_good: bool = False
@@ -215,7 +215,7 @@ class CameraLeft(Struct, frozen=True):
 class Cut(Struct, frozen=True):
     """The program changed, told as such. ``to`` is None where program turned to nothing."""
 
-    told: Told
+    envelope: Envelope
     to: str | None
     from_: str | UnsetType | None = UNSET
     cut_id: str | None = None
@@ -227,7 +227,7 @@ class Cut(Struct, frozen=True):
 
 
 class HoldOn(Struct, frozen=True):
-    told: Told
+    envelope: Envelope
     camera_id: str | None = None
     hold_id: str | None = None
     by: str | None = None
@@ -235,26 +235,26 @@ class HoldOn(Struct, frozen=True):
 
 
 class Release(Struct, frozen=True):
-    told: Told
+    envelope: Envelope
     hold_id: str | None = None
     by: str | None = None
 
 
 class ModeChanged(Struct, frozen=True):
-    told: Told
+    envelope: Envelope
     to: str | None
     from_: str | UnsetType | None = UNSET
 
 
 class StillRequested(Struct, frozen=True):
-    told: Told
+    envelope: Envelope
     still_id: str | None = None
     camera_ids: tuple[str, ...] = ()
     by: str | None = None
 
 
 class StillCaptured(Struct, frozen=True):
-    told: Told
+    envelope: Envelope
     camera_id: str
     still_id: str | None = None
     taken_at: int | None = None
@@ -263,7 +263,7 @@ class StillCaptured(Struct, frozen=True):
 
 
 class StillUploaded(Struct, frozen=True):
-    told: Told
+    envelope: Envelope
     camera_id: str
     still_id: str | None = None
     taken_at: int | None = None
@@ -274,14 +274,14 @@ class StillUploaded(Struct, frozen=True):
 
 
 class StillFailed(Struct, frozen=True):
-    told: Told
+    envelope: Envelope
     camera_id: str
     still_id: str | None = None
     reason: str | None = None
 
 
 class MusicMoment(Struct, frozen=True):
-    told: Told
+    envelope: Envelope
     moment_id: str | None = None
     kind: str | None = None
     confidence: float | None = None
@@ -291,7 +291,7 @@ class MusicMoment(Struct, frozen=True):
 class Marker(Struct, frozen=True):
     """An operator marked this moment."""
 
-    told: Told
+    envelope: Envelope
     label: str | None = None
     at: int | None = None
     by: str | None = None
@@ -306,7 +306,7 @@ class Recording(Struct, frozen=True):
     A path that differs from the one before, while the recorder runs on, is a split.
     """
 
-    told: Told
+    envelope: Envelope
     active: bool
     path: str | None = None
     started_at: int | None = None
@@ -324,7 +324,7 @@ class Recording(Struct, frozen=True):
 class SetUp(Struct, frozen=True):
     """By what settings the server works: the names of its profile and of its collection of cameras."""
 
-    told: Told
+    envelope: Envelope
     profile: str | None = None
     """None: that was not said."""
     collection: str | None = None
@@ -333,7 +333,7 @@ class SetUp(Struct, frozen=True):
 class Coming(Struct, frozen=True):
     """A transition that runs leads to this camera, which is not on air yet; None: none does any more."""
 
-    told: Told
+    envelope: Envelope
     to: str | None
     transition: str | None = None
 
@@ -341,7 +341,7 @@ class Coming(Struct, frozen=True):
 class ProgramLost(Struct, frozen=True):
     """What was on air is there no more, and what is instead is not told yet."""
 
-    told: Told
+    envelope: Envelope
 
 
 Observation: TypeAlias = (

@@ -22,13 +22,13 @@ from tap.core.model import (
     Alive,
     Closed,
     Entry,
+    Envelope,
     Frame,
     Observation,
     Opened,
     Policy,
     SourceItem,
     Stamp,
-    Told,
 )
 from tap.core.protocols import Reader, Remembering
 from tap.core.redact import redact_text
@@ -252,10 +252,10 @@ class Pipeline:
                 self.verdict, self.kind = verdict, reading.type
             for observation in reading.observations:
                 entries += self._step(observation)
-                told = observation.told.at
+                at = observation.envelope.at
                 # History that is told again is old, and says nothing of the clock.
-                if told is not None and tally.drift_ms is None and self._machine.is_news:
-                    drift = told - frame.stamp.wall
+                if at is not None and tally.drift_ms is None and self._machine.is_news:
+                    drift = at - frame.stamp.wall
                     tally.drift_ms = drift if abs(drift) > _DRIFT_MS else None
         return entries + self._machine.heard(frame.stamp)
 
@@ -277,19 +277,19 @@ class Pipeline:
         scopes, numbering = doubts.scopes, state.numbering
         entries = self._machine.step(observation)
         if doubts.scopes != scopes:
-            told = observation.told
+            envelope = observation.envelope
             tally.scopes += 1
-            tally.scope_example = tally.scope_example or f"{said} with seq {told.seq} at {told.at}"
+            tally.scope_example = tally.scope_example or f"{said} with seq {envelope.seq} at {envelope.at}"
             tally.numbering = Numbering() if tally.numbering is None else tally.numbering
             tally.numbering.began_anew(self.dialect.seq_orders, first=state.numbering != numbering)
         if tally.numbering is not None:
-            self._number(observation.told, tally.numbering)
+            self._number(observation.envelope, tally.numbering)
         return entries
 
-    def _number(self, told: Told, numbering: Numbering) -> None:
+    def _number(self, envelope: Envelope, numbering: Numbering) -> None:
         connection = self._machine.state.connection
-        if told.seq is not None and connection is not None:
-            numbering.see(told.seq, connection=connection.number, boot=connection.boot, type=told.type)
+        if envelope.seq is not None and connection is not None:
+            numbering.see(envelope.seq, connection=connection.number, boot=connection.boot, type=envelope.type)
 
     def _count(self, reading: Reading, frame: Frame) -> None:
         """Of what says nothing of the history: how much there is of it, and one of each for people to look at."""

@@ -152,7 +152,7 @@ def test_what_stands_beside_a_body_that_cannot_be_read_is() -> None:
     assert said({"type": "session_started", "id": "s", "data": "x"}).session.id == "s"
     assert said({"type": "session_updated", "title": "x", "data": "x"}).session.title == "x"
     assert said({"type": "state", "program": None, "data": "x"}).program is None
-    assert said({"type": "release", "data": "x"}) == model.Release(said({"type": "release"}).told)
+    assert said({"type": "release", "data": "x"}) == model.Release(said({"type": "release"}).envelope)
 
 
 @pytest.mark.parametrize("value", [None, [], {}, 5, True, ""])
@@ -186,7 +186,7 @@ def test_program_and_hold_may_be_none() -> None:
     odd = said(
         b'{"type":"state","program":NaN,"hold":NaN,"cameras":NaN,"session":NaN,"mode":NaN,"ts":NaN,"seq":Infinity}'
     )
-    told = (odd.program, odd.hold, odd.cameras, odd.session, odd.mode, odd.told.at, odd.told.seq)
+    told = (odd.program, odd.hold, odd.cameras, odd.session, odd.mode, odd.envelope.at, odd.envelope.seq)
     assert told == (UNSET, UNSET, UNSET, UNSET, UNSET, None, None)
 
 
@@ -558,5 +558,5 @@ def test_a_part_of_a_batch_borrows_its_time_and_nothing_else() -> None:
     first, second = dialect.read(Frame(orjson.dumps(frame), Stamp(0, 0)))
     (cut,) = first.observations
     assert isinstance(cut, model.Cut)
-    assert (cut.to, cut.told.at, cut.told.seq) == ("c1", 1_795_000_000_000, None)
+    assert (cut.to, cut.envelope.at, cut.envelope.seq) == ("c1", 1_795_000_000_000, None)
     assert second.verdict is Verdict.INCOMPLETE

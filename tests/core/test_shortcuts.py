@@ -432,7 +432,9 @@ def test_cameras_and_a_session_that_repeat_are_read_once(shaped: list[dict[str, 
     """Wherever in the frame they and its time stand; what is told besides is read in each."""
     said = _read([_state(at, turn=at, program=f"c{at % 3}") for at in range(50)])
     assert len(shaped) == 3
-    assert [(o.program, o.told.at, o.told.seq) for o in said] == [(f"c{at % 3}", START + at, at) for at in range(50)]
+    assert [(o.program, o.envelope.at, o.envelope.seq) for o in said] == [
+        (f"c{at % 3}", START + at, at) for at in range(50)
+    ]
 
 
 def test_a_camera_that_says_something_else_is_read(shaped: list[dict[str, Any]]) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import orjson
 import pytest
 
-from tap.core.model import CameraInfo, Cut, HoldOn, SessionInfo, Snapshot, Stamp, StillRequested, Told
+from tap.core.model import CameraInfo, Cut, Envelope, HoldOn, SessionInfo, Snapshot, Stamp, StillRequested
 from tap.core.pipeline import Pipeline
 from tap.core.spelling import respelt, spelt_before
 from tests.core.stage import DIALECT, T0, Stage
 
 OLD, NEW = "Cafe\u0301", "Caf\u00e9"
-TOLD = Told(Stamp(0, 0))
+TOLD = Envelope(Stamp(0, 0))
 
 
 def test_what_was_spelt_otherwise_is_found_wherever_it_stands() -> None:

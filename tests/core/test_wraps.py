@@ -174,7 +174,7 @@ def test_the_time_of_a_wrapped_object_is_found_on_either_side() -> None:
     for frame in ({"type": "cut", "ts": 1_795_000_000_000, "data": text(TO)},
                   {"type": "cut", "data": text({**TO, "ts": 1_795_000_000_000})}):  # fmt: skip
         (reading,) = by.read(Frame(orjson.dumps(frame), Stamp(0, 0)))
-        assert reading.observations[0].told.at == 1_795_000_000_000
+        assert reading.observations[0].envelope.at == 1_795_000_000_000
 
 
 @pytest.mark.parametrize(

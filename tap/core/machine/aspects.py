@@ -22,11 +22,11 @@ from msgspec import structs
 
 from tap.core.machine.identity import name_of, words_of
 from tap.core.machine.memory import Memory
-from tap.core.machine.rows import Book
+from tap.core.machine.rows import RowWriter
 from tap.core.machine.rules import Cause, Rules, Signal
-from tap.core.machine.staleness import Order, Place
+from tap.core.machine.staleness import Place, Staleness
 from tap.core.machine.state import Aspect, Mark, Session, State
-from tap.core.model import ModeChanged, Observation, Policy, Told
+from tap.core.model import Envelope, ModeChanged, Observation, Policy
 
 __all__ = ["LATE_MS", "Aspects", "detail_of"]
 
@@ -37,42 +37,44 @@ LATE_MS = 10_000
 class Aspects:
     """The rules that hold for program, hold, mode and recorder alike."""
 
-    def __init__(self, state: State, *, book: Book, order: Order, rules: Rules, memory: Memory, policy: Policy) -> None:
+    def __init__(
+        self, state: State, *, rows: RowWriter, staleness: Staleness, rules: Rules, memory: Memory, policy: Policy
+    ) -> None:
         self._state = state
-        self._book = book
-        self._order = order
+        self._rows = rows
+        self._staleness = staleness
         self._rules = rules
         self._memory = memory
         self._policy = policy
 
     # ------------------------------------------------------------------ what is known
 
-    def mark(self, mark: Mark | None, told: Told, *, explicit: bool) -> Mark:
+    def mark(self, mark: Mark | None, envelope: Envelope, *, explicit: bool) -> Mark:
         """The mark after ``envelope`` changed or confirmed something (see ``staleness.marked``).
 
         Args:
             mark: What stood before; None where nothing was told yet.
             explicit: A frame told it as a change. False: a snapshot showed it.
         """
-        return self._order.marked(mark, told, self._state.connection, explicit=explicit)
+        return self._staleness.marked(mark, envelope, self._state.connection, explicit=explicit)
 
-    def set(self, aspect: Aspect, value: Any, told: Told, *, explicit: bool) -> None:
+    def set(self, aspect: Aspect, value: Any, envelope: Envelope, *, explicit: bool) -> None:
         """From now on the aspect has this value, for sure.
 
         Args:
             explicit: A frame told it as a change. False: a snapshot shows it, which moves the mark on, but is no change
                 where the value was known already.
         """
-        if explicit and self._order.is_history(told):
+        if explicit and self._staleness.is_history(envelope):
             # Told afterwards: its number says when it was told, and orders nothing that comes now.
-            told = Told(told.stamp, told.at, None, told.type)
-        aspect.mark = self.mark(aspect.mark, told, explicit=explicit)
+            envelope = Envelope(envelope.stamp, envelope.at, None, envelope.type)
+        aspect.mark = self.mark(aspect.mark, envelope, explicit=explicit)
         changed = not (aspect.known and aspect.sure and aspect.value == value)
         if explicit or changed:
             aspect.last = aspect.mark
         if explicit or changed:
             aspect.guessed = aspect.late = None
-        elif aspect.late is not None and told.stamp.mono - aspect.late[1] >= self._policy.settle_ms:
+        elif aspect.late is not None and envelope.stamp.mono - aspect.late[1] >= self._policy.settle_ms:
             aspect.late = None  # what was told late is shown not to be so
         aspect.value, aspect.known, aspect.sure = value, True, True
 
@@ -116,22 +118,24 @@ class Aspects:
         Returns:
             What the caller has to do: nothing (``SAME``), a row alone (``LATE``), or a row and the change.
         """
-        name, told = name_of(o), o.told
+        name, envelope = name_of(o), o.envelope
         if name is None:
             return Place.NEWEST
         changes = not (aspect.known and aspect.sure and aspect.value == value)
         words = words_of(o)
-        place = self._order.place(name, told, aspect, changes=changes, follows=follows, words=words)
+        place = self._staleness.place(name, envelope, aspect, changes=changes, follows=follows, words=words)
         if place is Place.SAME:
-            self._order.is_news = False
+            self._staleness.is_news = False
             return place
-        if not changes and (place is Place.AFTERWARDS or (place is Place.NEWEST and self._order.is_history(told))):
+        if not changes and (
+            place is Place.AFTERWARDS or (place is Place.NEWEST and self._staleness.is_history(envelope))
+        ):
             place = Place.LATE  # it led to what is on: a row at its own time, and nothing changes now
-        if place is Place.LATE and not changes and self._guessed(aspect, told):
+        if place is Place.LATE and not changes and self._guessed(aspect, envelope):
             place = Place.SAME  # a snapshot told it first
             aspect.guessed = None
-        scope, running = self._order.scope(told), self._book.running()
-        self._order.identity.remember(name, told, scope, running, changes=changes, words=words)
+        scope, running = self._staleness.scope(envelope), self._rows.running()
+        self._staleness.identity.remember(name, envelope, scope, running, changes=changes, words=words)
         if place is Place.NEWEST:
             before = aspect.late
             if before is not None and (before[2] != self._state.epoch or self._follows_late(o, before)):
@@ -139,14 +143,14 @@ class Aspects:
                 aspect.value, aspect.late = before[0], None
                 if aspect is self._state.hold:
                     self._state.held = self._state.late_held if before[0] else None
-            self._order.current(told)
-            self._rules.signal(Signal.CHANGED, Cause(told))
+            self._staleness.set_clock(envelope)
+            self._rules.signal(Signal.CHANGED, Cause(envelope))
         else:
-            self._order.is_news = False
+            self._staleness.is_news = False
             if late and place is Place.LATE:
                 self._state.doubts.late += 1
-                past = self._order.is_long_past(told, aspect)
-                aspect.late = None if past else (value, told.stamp.mono, self._state.epoch)
+                past = self._staleness.is_long_past(envelope, aspect)
+                aspect.late = None if past else (value, envelope.stamp.mono, self._state.epoch)
         return place
 
     def _follows_late(self, o: Observation, late: tuple[Any, int, int]) -> bool:
@@ -154,13 +158,13 @@ class Aspects:
         return isinstance(o, ModeChanged) and o.from_ == late[0] != o.to and self._state.mono - late[1] <= LATE_MS
 
     @staticmethod
-    def _guessed(aspect: Aspect, told: Told) -> bool:
+    def _guessed(aspect: Aspect, envelope: Envelope) -> bool:
         """Whether what is told is the change that a snapshot told before."""
-        return aspect.guessed is not None and (told.at is None or told.at <= aspect.guessed)
+        return aspect.guessed is not None and (envelope.at is None or envelope.at <= aspect.guessed)
 
     # ------------------------------------------------------------------ what belongs to the past
 
-    def home(self, told: Told, *, known: bool = True) -> Session | None:
+    def home(self, envelope: Envelope, *, known: bool = True) -> Session | None:
         """The session that an event of the past belongs to: the one that ran at the event's time.
 
         Without a time it is the one that runs now. But soon after a connection began it may be any old event told
@@ -173,10 +177,10 @@ class Aspects:
         Returns:
             None where no session that is still known ran then. Times in whole seconds may be off by 999 ms.
         """
-        running, at, state = self._book.running(), told.at, self._state
+        running, at, state = self._rows.running(), envelope.at, self._state
         if at is None:
             began_here = running is not None and self._is_first_seen_here(running)
-            return None if self._order.in_history(told) and (began_here or not known) else running
+            return None if self._staleness.in_history(envelope) and (began_here or not known) else running
         slack = 0 if state.fine else 999
         if running is not None:
             set_since = running.clock != state.clock
@@ -192,10 +196,10 @@ class Aspects:
         connection = self._state.connection
         return connection is not None and session.connection == connection.number
 
-    def is_of_now(self, told: Told) -> bool:
+    def is_of_now(self, envelope: Envelope) -> bool:
         """Whether what is told afterwards happened in the session that runs now."""
-        running = self._book.running()
-        return running is not None and self.home(told) is running
+        running = self._rows.running()
+        return running is not None and self.home(envelope) is running
 
     def write_late(self, kind: str, o: Observation, *, own_id: str | None, subject: str | None, **columns: Any) -> None:
         """Write a row for what was told after later things: at its own time, while nothing changes that is so now.
@@ -209,16 +213,16 @@ class Aspects:
             subject: What it is about (a camera, a mode), for its key.
             columns: As for ``RowWriter.event``.
         """
-        home = self.home(o.told, known=own_id is not None)
+        home = self.home(o.envelope, known=own_id is not None)
         if home is None:
-            self._state.doubts.undated += o.told.at is None
+            self._state.doubts.undated += o.envelope.at is None
             return
-        key = self._book.event_key(kind, o.told, own_id=own_id, subject=subject, session=home)
-        shared = own_id is None or o.told.at is None
-        self._book.event(kind, o.told, key=key, session=home, shared=shared, **columns)
-        if home is not self._book.running() and home.final is not None:
+        key = self._rows.event_key(kind, o.envelope, own_id=own_id, subject=subject, session=home)
+        shared = own_id is None or o.envelope.at is None
+        self._rows.event(kind, o.envelope, key=key, session=home, shared=shared, **columns)
+        if home is not self._rows.running() and home.final is not None:
             home.final = {**home.final, "counts": dict(sorted(home.counts.items()))}
-            self._book.session_row(home, home.completed_at or home.shown_at)
+            self._rows.session_row(home, home.completed_at or home.shown_at)
             self._memory.note_over(home)
 
 

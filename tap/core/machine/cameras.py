@@ -16,10 +16,10 @@ from functools import partial
 import msgspec
 from msgspec import UNSET
 
-from tap.core.machine.rows import Book, told_at
-from tap.core.machine.staleness import Order
+from tap.core.machine.rows import RowWriter, time_of
+from tap.core.machine.staleness import Staleness
 from tap.core.machine.state import Camera, Connection, Leaving, Mark, Session
-from tap.core.model import CameraInfo, CameraLeft, CameraTold, Policy, Told
+from tap.core.model import CameraInfo, CameraLeft, CameraTold, Envelope, Policy
 
 __all__ = ["Cameras"]
 
@@ -34,60 +34,60 @@ _TEXTS = ("name", "role", "device", "lens", "placement")
 class Cameras:
     """The rules for cameras, and their rows."""
 
-    def __init__(self, book: Book, order: Order, policy: Policy) -> None:
-        self._book = book
-        self._order = order
+    def __init__(self, rows: RowWriter, staleness: Staleness, policy: Policy) -> None:
+        self._rows = rows
+        self._staleness = staleness
         self._policy = policy
-        self._weight = sum(_weight(camera.info) for camera in book.state.cameras.values())
+        self._weight = sum(_weight(camera.info) for camera in rows.state.cameras.values())
         # Only those on their way out, so that the work of a frame does not grow with the number of cameras.
-        self._leaving = {name: camera for name, camera in book.state.cameras.items() if camera.leaving is not None}
+        self._leaving = {name: camera for name, camera in rows.state.cameras.items() if camera.leaving is not None}
 
     # ------------------------------------------------------------------ what frames say
 
-    def told(self, o: CameraTold) -> None:
+    def updated(self, o: CameraTold) -> None:
         """A camera joined, or something about it changed."""
         camera = self._camera(o.camera.id)
-        if camera is None or self._order.behind(camera.mark, o.told):
+        if camera is None or self._staleness.behind(camera.mark, o.envelope):
             return
         self._merge(camera, o.camera)
-        camera.mark = self._mark(camera, o.told, explicit=True)
+        camera.mark = self._mark(camera, o.envelope, explicit=True)
         if o.camera.online is False:
-            self._leave(camera, told_at(o.told), o.told)
+            self._leave(camera, time_of(o.envelope), o.envelope)
         elif o.joined or o.camera.online is True or camera.present is None:
-            self._arrive(camera, told_at(o.told))
-        self._row(camera, told_at(o.told))
+            self._arrive(camera, time_of(o.envelope))
+        self._row(camera, time_of(o.envelope))
 
     def left(self, o: CameraLeft) -> None:
         """A camera left: it counts once the grace time is over, unless it is known that it will not be back."""
         camera = self._camera(o.camera_id)
-        if camera is None or self._order.behind(camera.mark, o.told):
+        if camera is None or self._staleness.behind(camera.mark, o.envelope):
             return
-        camera.mark = self._mark(camera, o.told, explicit=True)
-        self._leave(camera, told_at(o.told), o.told)
+        camera.mark = self._mark(camera, o.envelope, explicit=True)
+        self._leave(camera, time_of(o.envelope), o.envelope)
         if o.for_good:
             self._gone(camera)
 
-    def listed(self, infos: tuple[CameraInfo, ...], told: Told, connection: Connection) -> None:
+    def listed(self, infos: tuple[CameraInfo, ...], envelope: Envelope, connection: Connection) -> None:
         """A snapshot lists the cameras that are there; those that it lacks are away.
 
         After a loss nobody saw one leave: it is dated by the last frame that showed it, so that a tap that did see it
         outranks this one.
         """
-        at = told_at(told)
+        at = time_of(envelope)
         first = not connection.snapshot_seen
-        missing = {name for name, camera in self._book.state.cameras.items() if camera.present and not camera.leaving}
+        missing = {name for name, camera in self._rows.state.cameras.items() if camera.present and not camera.leaving}
         missing.difference_update([info.id for info in infos])
         for info in infos:
-            self._listed(info, at, told, connection)
+            self._listed(info, at, envelope, connection)
         for name in sorted(missing):
-            camera = self._book.state.cameras[name]
-            if not self._order.stale(camera.mark, told, connection):
+            camera = self._rows.state.cameras[name]
+            if not self._staleness.stale(camera.mark, envelope, connection):
                 # After a loss nobody saw it leave: it is dated by the last frame that showed it, so that a tap
                 # that did see it outranks this one.
-                camera.mark = self._mark(camera, told, explicit=False)
-                self._leave(camera, camera.shown_at if first and camera.shown_at else at, told)
+                camera.mark = self._mark(camera, envelope, explicit=False)
+                self._leave(camera, camera.shown_at if first and camera.shown_at else at, envelope)
 
-    def _listed(self, info: CameraInfo, at: int, told: Told, connection: Connection) -> None:
+    def _listed(self, info: CameraInfo, at: int, envelope: Envelope, connection: Connection) -> None:
         """One camera of the list, unless what it says of it is stale."""
         camera = self._camera(info.id)
         if camera is None:
@@ -95,16 +95,16 @@ class Cameras:
         online = info.online is not False
         there = camera.present is True and camera.leaving is None
         differs = online != there or self._would_change(camera, info)
-        if differs and self._order.stale(camera.mark, told, connection):
+        if differs and self._staleness.stale(camera.mark, envelope, connection):
             return
         if differs:
-            camera.mark = self._mark(camera, told, explicit=False)
+            camera.mark = self._mark(camera, envelope, explicit=False)
             self._merge(camera, info)
             if online and not there:
                 self._arrive(camera, at)
             elif there and not online:
                 first = not connection.snapshot_seen
-                self._leave(camera, camera.shown_at if first and camera.shown_at else at, told)
+                self._leave(camera, camera.shown_at if first and camera.shown_at else at, envelope)
             elif camera.present is None:
                 camera.present = False
             self._row(camera, at)
@@ -113,18 +113,18 @@ class Cameras:
 
     def on_program(self, camera_id: str | None, at: int) -> None:
         """The camera that is live belongs to the session, whether or not it ever joined."""
-        session = self._book.running()
+        session = self._rows.running()
         if camera_id is None or session is None or camera_id in session.cameras:
             return
         camera = self._camera(camera_id)
         if camera is not None:
-            self._book.camera_row(session, camera, at)
+            self._rows.camera_row(session, camera, at)
 
     def join_session(self, session: Session, at: int) -> None:
         """Those present when a session starts or resumes belong to it."""
-        for camera in self._book.state.cameras.values():
+        for camera in self._rows.state.cameras.values():
             if camera.present or camera.info.id in session.cameras:
-                self._book.camera_row(session, camera, at)
+                self._rows.camera_row(session, camera, at)
 
     # ------------------------------------------------------------------ the grace time
 
@@ -141,7 +141,7 @@ class Cameras:
 
     def online_in(self, session: Session) -> list[str]:
         """The cameras of this session that are there."""
-        cameras = self._book.state.cameras
+        cameras = self._rows.state.cameras
         return sorted(name for name in session.cameras if (camera := cameras.get(name)) and camera.present)
 
     def _gone(self, camera: Camera) -> None:
@@ -149,14 +149,14 @@ class Cameras:
         leaving, camera.leaving = camera.leaving, None
         self._leaving.pop(camera.info.id, None)
         camera.present = False
-        session = self._book.running()
+        session = self._rows.running()
         if leaving is not None and session is not None and camera.info.id in session.cameras:
-            self._book.camera_row(session, camera, leaving.at, left_at=leaving.at)
+            self._rows.camera_row(session, camera, leaving.at, left_at=leaving.at)
 
-    def _leave(self, camera: Camera, at: int, told: Told) -> None:
+    def _leave(self, camera: Camera, at: int, envelope: Envelope) -> None:
         """It went away, as of ``at``; within the grace time nothing has happened yet."""
         if camera.present and camera.leaving is None:
-            camera.leaving = Leaving(at, told.stamp.mono + self._policy.grace_ms)
+            camera.leaving = Leaving(at, envelope.stamp.mono + self._policy.grace_ms)
             self._leaving[camera.info.id] = camera
         elif camera.present is None:
             camera.present = False
@@ -170,7 +170,7 @@ class Cameras:
 
     def _camera(self, camera_id: str) -> Camera | None:
         """What is known of a camera, from now on; None where there is no room for another."""
-        cameras = self._book.state.cameras
+        cameras = self._rows.state.cameras
         camera = cameras.get(camera_id)
         if camera is None and self._has_room(len(camera_id)):
             camera = cameras[camera_id] = Camera(CameraInfo(camera_id))
@@ -179,7 +179,7 @@ class Cameras:
 
     def _has_room(self, weight: int) -> bool:
         """Room for another camera; made by forgetting, so that a server with new ids every day is no trouble."""
-        cameras = self._book.state.cameras
+        cameras = self._rows.state.cameras
         while len(cameras) >= _MOST or self._weight + weight > _HEAVIEST:
             gone = next((name for name, camera in cameras.items() if self._is_idle(name, camera)), None)
             if gone is None:
@@ -189,8 +189,8 @@ class Cameras:
 
     def _is_idle(self, name: str, camera: Camera) -> bool:
         """Whether it can be forgotten: it is away, not on air, and no part of the session that runs."""
-        session = self._book.running()
-        program = self._book.state.program.value
+        session = self._rows.running()
+        program = self._rows.state.program.value
         away = not camera.present and camera.leaving is None and name != program
         return away and (session is None or name not in session.cameras)
 
@@ -209,7 +209,7 @@ class Cameras:
 
     def _merge(self, camera: Camera, info: CameraInfo) -> None:
         """Take over the texts that are told, as far as there is room."""
-        news = {name: told for name in _TEXTS if (told := getattr(info, name)) is not UNSET}
+        news = {name: value for name in _TEXTS if (value := getattr(info, name)) is not UNSET}
         changed = msgspec.structs.replace(camera.info, **news)
         more = _weight(changed) - _weight(camera.info)
         if more <= 0 or self._weight + more <= _HEAVIEST:
@@ -218,12 +218,12 @@ class Cameras:
 
     def _row(self, camera: Camera, at: int) -> None:
         """Write its row, if it is part of the session that runs."""
-        session = self._book.running()
+        session = self._rows.running()
         if session is not None and (camera.present or camera.info.id in session.cameras):
-            self._book.camera_row(session, camera, at)
+            self._rows.camera_row(session, camera, at)
 
-    def _mark(self, camera: Camera, told: Told, *, explicit: bool) -> Mark:
-        return self._order.marked(camera.mark, told, self._book.state.connection, explicit=explicit)
+    def _mark(self, camera: Camera, envelope: Envelope, *, explicit: bool) -> Mark:
+        return self._staleness.marked(camera.mark, envelope, self._rows.state.connection, explicit=explicit)
 
 
 def _weight(info: CameraInfo) -> int:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from tap.core.machine.desk import Desk
 from tap.core.machine.rules import Cause, Rules, Signal
-from tap.core.machine.staleness import Order
+from tap.core.machine.staleness import Staleness
 from tap.core.machine.state import Connection, State
-from tap.core.model import Hello, Told
+from tap.core.model import Envelope, Hello
 
 __all__ = ["Connections"]
 
@@ -32,11 +32,13 @@ _PROMPTED_MS = 1_000
 class Connections:
     """The rules for the line to the server, and for its silence."""
 
-    def __init__(self, state: State, desk: Desk, *, order: Order, rules: Rules, heartbeat_ms: int | None) -> None:
+    def __init__(
+        self, state: State, desk: Desk, *, staleness: Staleness, rules: Rules, heartbeat_ms: int | None
+    ) -> None:
         """``heartbeat_ms``: how often a server of this dialect is heard at least; None: the dialect does not say."""
         self._state = state
         self._desk = desk
-        self._order = order
+        self._staleness = staleness
         self._rules = rules
         self._heartbeat_ms = heartbeat_ms
         self.silent_after = self._silent_after()
@@ -78,7 +80,7 @@ class Connections:
         life of the server: ids and sequence numbers may begin anew.
         """
         connection = self._state.connection
-        seq, at = hello.told.seq, hello.told.at
+        seq, at = hello.envelope.seq, hello.envelope.at
         name = f"{hello.server}/{hello.version}/{hello.boot}/{seq}/{at}"
         if connection is not None and connection.open and connection.greeted:
             again = not hello.once and hello.boot == connection.boot and self._goes_on(hello, connection, name)
@@ -91,7 +93,7 @@ class Connections:
         if hello.boot is not None:
             if self._state.boot is not None and self._state.boot != hello.boot:
                 connection.rebooted = True
-                self._order.new_boot(connection)
+                self._staleness.new_boot(connection)
             connection.boot = self._state.boot = hello.boot
 
     @staticmethod
@@ -101,7 +103,7 @@ class Connections:
         Args:
             name: All that it says, in one text, to compare it with the one before.
         """
-        seq, at = hello.told.seq, hello.told.at
+        seq, at = hello.envelope.seq, hello.envelope.at
         if connection.hello == name and (seq is not None or at is not None or connection.frames == 1):
             return True
         # Whoever is told when a connection opens need not guess it from a greeting, where that says anything at all.
@@ -120,7 +122,7 @@ class Connections:
 
     # ------------------------------------------------------------------ how regular the server is
 
-    def keep_time(self, told: Told, *, news: bool) -> None:
+    def keep_time(self, envelope: Envelope, *, news: bool) -> None:
         """Note when this snapshot came: the last ten say whether the server is regular.
 
         Args:
@@ -128,13 +130,13 @@ class Connections:
                 shows nothing of a clock.
         """
         state = self._state
-        prompted = state.explicit_mono is not None and told.stamp.mono - state.explicit_mono <= _PROMPTED_MS
+        prompted = state.explicit_mono is not None and envelope.stamp.mono - state.explicit_mono <= _PROMPTED_MS
         state.explicit_mono = None
-        before, state.snapshot_mono = state.snapshot_mono, told.stamp.mono
+        before, state.snapshot_mono = state.snapshot_mono, envelope.stamp.mono
         state.news.append(news or prompted)
         del state.news[:-_REGULAR]
         if before is not None:
-            state.intervals.append(told.stamp.mono - before)
+            state.intervals.append(envelope.stamp.mono - before)
             del state.intervals[: 1 - _REGULAR]
         self.silent_after = self._silent_after()
 
@@ -182,7 +184,7 @@ class Connections:
             return session.blind_since
         return None if beat is None else self._state.heard + beat
 
-    def excuse(self, connection: Connection, told: Told | None, mono: int) -> None:
+    def excuse(self, connection: Connection, envelope: Envelope | None, mono: int) -> None:
         """Let a silence pass that was none, or that is not over yet.
 
         Two things look like silence and are not: telemetry that still comes, and a tap that itself stood still (a
@@ -196,8 +198,8 @@ class Connections:
         silent = self.silent_after
         if silent is None or self._heartbeat_ms is not None:
             return
-        if told is not None:
-            at, before = told.at, connection.controlled_at
+        if envelope is not None:
+            at, before = envelope.at, connection.controlled_at
             if at is None or before is None or not 0 <= at - before < silent:
                 return
         if self.last_told(connection) + silent <= mono:

@@ -13,8 +13,8 @@ from tap.core.machine.hold import Hold
 from tap.core.machine.mode import Mode
 from tap.core.machine.program import Program
 from tap.core.machine.recorder import Recorder
-from tap.core.machine.state import Aspect, Live, Side, State
-from tap.core.model import Told
+from tap.core.machine.state import Aspect, ProgramChange, Side, State
+from tap.core.model import Envelope
 
 __all__ = ["Desk"]
 
@@ -29,7 +29,7 @@ class Desk:
         self.mode = mode
         self.recorder = recorder
 
-    def take_over(self, shown: dict[str, Any], by: Told) -> None:
+    def take_over(self, shown: dict[str, Any], by: Envelope) -> None:
         """Make known what a snapshot shows, without making events of it.
 
         Args:
@@ -46,7 +46,7 @@ class Desk:
         if "hold" in shown:
             self.hold.take_over(shown["hold"], by)
 
-    def infer(self, shown: dict[str, Any], by: Told) -> None:
+    def infer(self, shown: dict[str, Any], by: Envelope) -> None:
         """Make an event of each difference between what a snapshot shows and what was known for sure; else it becomes
         known.
 
@@ -90,4 +90,4 @@ class Desk:
             aspect.guessed = aspect.late = None
         state.held = state.cover = state.chain_broken = None
         state.heading = None
-        self.program.note_change(Live(None, state.heard, None, known=False))
+        self.program.note_change(ProgramChange(None, state.heard, None, known=False))

@@ -14,10 +14,10 @@ from typing import Any
 
 from tap.core.codec import sub_key
 from tap.core.machine.desk import Desk
-from tap.core.machine.rows import Book, side_fields
+from tap.core.machine.rows import RowWriter, side_columns
 from tap.core.machine.rules import Cause
 from tap.core.machine.state import PendingGap, Session, Side, State
-from tap.core.model import HoldInfo, Stamp, Told
+from tap.core.model import Envelope, HoldInfo, Stamp
 
 __all__ = ["FIRST_SIGHT", "Gaps", "gap_columns"]
 
@@ -28,10 +28,10 @@ FIRST_SIGHT = "first sight"
 class Gaps:
     """The rules for gaps (rule 7 of the design)."""
 
-    def __init__(self, state: State, desk: Desk, *, book: Book) -> None:
+    def __init__(self, state: State, desk: Desk, *, rows: RowWriter) -> None:
         self._state = state
         self._desk = desk
-        self._book = book
+        self._rows = rows
 
     def go_blind(self, _: Cause) -> None:
         """The server is lost: remember what is on, and when it was heard last."""
@@ -49,9 +49,11 @@ class Gaps:
         session = self._state.session
         if session is None:
             return
-        blind = None if session.away_unknown else max(0, cause.told.stamp.mono - session.blind_since)
+        blind = None if session.away_unknown else max(0, cause.envelope.stamp.mono - session.blind_since)
         session.away_unknown = False
-        session.gap = PendingGap(cause.at, cause.told.stamp.wall, blind, session.before or Side(), self._state.cause)
+        session.gap = PendingGap(
+            cause.at, cause.envelope.stamp.wall, blind, session.before or Side(), self._state.cause
+        )
 
     def write(self, cause: Cause) -> None:
         """Write the gap that waits, with its new side as far as the cause has a snapshot that shows it."""
@@ -64,7 +66,7 @@ class Gaps:
         after = Side(shown.get("program"), shown.get("mode"), hold.active if hold is not None else None)
         if "hold" in shown and hold is None:
             after.hold = False
-        self._write(session, gap, after, cause.told)
+        self._write(session, gap, after, cause.envelope)
 
     def first_sight(self, session: Session, cause: Cause) -> None:
         """The session ran already when it was first heard of: what came before is one gap, without an old side and a
@@ -75,20 +77,20 @@ class Gaps:
         if connection is None or connection.first_at is None:
             return
         gap = PendingGap(connection.first_at, connection.first_wall, None, Side(), FIRST_SIGHT)
-        self._write(session, gap, self._desk.side(), cause.told)
+        self._write(session, gap, self._desk.side(), cause.envelope)
 
-    def _write(self, session: Session, gap: PendingGap, after: Side, told: Told) -> None:
-        detail: dict[str, Any] = {"after": side_fields(after), "tap": self._book.tap, "cause": gap.cause}
+    def _write(self, session: Session, gap: PendingGap, after: Side, envelope: Envelope) -> None:
+        detail: dict[str, Any] = {"after": side_columns(after), "tap": self._rows.tap, "cause": gap.cause}
         if gap.cause != FIRST_SIGHT:
-            detail["before"] = side_fields(gap.before)
+            detail["before"] = side_columns(gap.before)
             if gap.blind_ms is None:
                 detail["unknown"] = "durationMs"
         session.gaps += 1
         session.gap_ms += gap.blind_ms or 0
-        self._book.event(
+        self._rows.event(
             "gap",
-            Told(Stamp(gap.observed, told.stamp.mono)),
-            key=sub_key(session.key, "gap", self._book.tap, gap.at),
+            Envelope(Stamp(gap.observed, envelope.stamp.mono)),
+            key=sub_key(session.key, "gap", self._rows.tap, gap.at),
             at=gap.at,
             session=session,
             shared=True,

@@ -19,9 +19,10 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from tap.core.machine.state import Seen, Session, State
+from tap.core.machine.state import SeenFrame, Session, State
 from tap.core.model import (
     Cut,
+    Envelope,
     HoldOn,
     Marker,
     ModeChanged,
@@ -35,7 +36,6 @@ from tap.core.model import (
     StillFailed,
     StillRequested,
     StillUploaded,
-    Told,
 )
 
 __all__ = ["Identity", "Name", "name_of", "words_of"]
@@ -89,7 +89,7 @@ def name_of(o: Observation) -> Name | None:
     return None if name is None else name(o)
 
 
-def ident_of(name: Name, told: Told, scope: str | None, numbering: int) -> str | None:
+def ident_of(name: Name, envelope: Envelope, scope: str | None, numbering: int) -> str | None:
     """By what this frame is known again: its own id, else its time, else its number, each with what it is about.
 
     Args:
@@ -101,11 +101,11 @@ def ident_of(name: Name, told: Told, scope: str | None, numbering: int) -> str |
     """
     if name.own_id is not None:
         return f"{name.kind}#{brief(name.own_id)}"
-    if told.at is not None:
-        return f"{name.kind}@{told.at}/{brief(name.subject)}"
-    if scope is not None and told.seq is not None:
+    if envelope.at is not None:
+        return f"{name.kind}@{envelope.at}/{brief(name.subject)}"
+    if scope is not None and envelope.seq is not None:
         # Though the count seems to have begun anew on one line: the same number with the same words is told again.
-        return f"{name.kind}:{_line(scope)}%{numbering}:{told.seq}/{brief(name.subject)}"
+        return f"{name.kind}:{_line(scope)}%{numbering}:{envelope.seq}/{brief(name.subject)}"
     return None
 
 
@@ -142,44 +142,45 @@ class Identity:
         self._state = state
         self.noted: Callable[[Session, str], None] = lambda _session, _ident: None
         """Told of what a session has to remember from now on."""
-        self.in_history: Callable[[Told], bool] = lambda _told: False
+        self.in_history: Callable[[Envelope], bool] = lambda _told: False
         """Whether a frame may be one of those that are told again when a connection begins."""
 
-    def known(self, name: Name, told: Told, scope: str | None, *, counted: bool = False) -> bool:
+    def known(self, name: Name, envelope: Envelope, scope: str | None, *, counted: bool = False) -> bool:
         """Whether this frame was told before, in the session that runs, outside of one, or in one of the last eight.
 
         Args:
             counted: A newer number makes another event of what has only a time.
         """
-        ident = ident_of(name, told, scope, self._state.numbering)
+        ident = ident_of(name, envelope, scope, self._state.numbering)
         if ident is None:
             return False
         return any(
-            self._is_same(seen, name, told, scope, own) and not (counted and self._is_later(seen, name, told, scope))
+            self._is_same(seen, name, envelope, scope, own)
+            and not (counted and self._is_later(seen, name, envelope, scope))
             for seen, own in self._found(ident)
         )
 
-    def differs(self, name: Name, told: Told, scope: str | None, words: int) -> bool:
+    def differs(self, name: Name, envelope: Envelope, scope: str | None, words: int) -> bool:
         """Whether each frame of this name and time that was told said something else: then this is another one."""
-        ident = ident_of(name, told, scope, self._state.numbering)
-        if ident is None or name.own_id is not None or told.at is None:
+        ident = ident_of(name, envelope, scope, self._state.numbering)
+        if ident is None or name.own_id is not None or envelope.at is None:
             return False
         return all(seen.words and words not in seen.words for seen, _ in self._found(ident))
 
-    def is_counted_on(self, name: Name, told: Told, scope: str | None) -> bool:
+    def is_counted_on(self, name: Name, envelope: Envelope, scope: str | None) -> bool:
         """Whether each frame of this name and time had a lower number, though the count seemed to begin anew since."""
-        ident = ident_of(name, told, scope, self._state.numbering)
-        found = [] if ident is None else [_further(seen, told, scope) for seen, _ in self._found(ident)]
+        ident = ident_of(name, envelope, scope, self._state.numbering)
+        found = [] if ident is None else [_further(seen, envelope, scope) for seen, _ in self._found(ident)]
         return bool(found) and all(further is not None and further > 0 for further in found)
 
-    def is_coarse(self, name: Name, told: Told) -> bool:
+    def is_coarse(self, name: Name, envelope: Envelope) -> bool:
         """Whether what is known of this frame is only a time in whole seconds: another may share it."""
-        return name.own_id is None and told.at is not None and told.at % 1000 == 0 and not self._state.fine
+        return name.own_id is None and envelope.at is not None and envelope.at % 1000 == 0 and not self._state.fine
 
     def remember(
         self,
         name: Name,
-        told: Told,
+        envelope: Envelope,
         scope: str | None,
         session: Session | None,
         *,
@@ -194,10 +195,10 @@ class Identity:
                 doubt.
             words: What else it says (``words_of``).
         """
-        ident = ident_of(name, told, scope, self._state.numbering)
+        ident = ident_of(name, envelope, scope, self._state.numbering)
         if ident is None:
             if changes:
-                self._remember_bare(name, told)
+                self._remember_bare(name, envelope)
             return
         state = self._state
         about = "" if name.own_id is None else brief(name.subject)
@@ -205,7 +206,9 @@ class Identity:
         if words:
             before = (word for seen, _ in self._found(ident) for word in seen.words)
             said = list(dict.fromkeys([*before, words]))[-_MOST_WORDS:]
-        seen = Seen(state.era, told.at, None if scope is None else told.seq, scope, state.boots, about, said)
+        seen = SeenFrame(
+            state.era, envelope.at, None if scope is None else envelope.seq, scope, state.boots, about, said
+        )
         if session is not None:
             session.seen[ident] = seen
             self.noted(session, ident)
@@ -218,13 +221,13 @@ class Identity:
         if len(outside) > _OUTSIDE:
             del outside[next(iter(outside))]
 
-    def _remember_bare(self, name: Name, told: Told) -> None:
+    def _remember_bare(self, name: Name, envelope: Envelope) -> None:
         """A frame that carries nothing to know it by: told lately, it may be told again."""
         bare, ident = self._state.bare, f"{name.kind}/{brief(name.subject)}"
         last = bare.pop(ident, None)
-        if last is not None and told.stamp.mono - last <= _AGAIN_MS:
+        if last is not None and envelope.stamp.mono - last <= _AGAIN_MS:
             self._state.doubts.believed += 1
-        bare[ident] = told.stamp.mono
+        bare[ident] = envelope.stamp.mono
         if len(bare) > _OUTSIDE:
             del bare[next(iter(bare))]
 
@@ -235,7 +238,7 @@ class Identity:
             self.noted(session, ident)
         self._state.doubts.forgotten += MOST_SEEN // 2
 
-    def _found(self, ident: str) -> Iterator[tuple[Seen, bool]]:
+    def _found(self, ident: str) -> Iterator[tuple[SeenFrame, bool]]:
         """What is remembered under this, and whether it is of the session that runs."""
         state = self._state
         session = state.session
@@ -247,7 +250,7 @@ class Identity:
             if (seen := over.seen.get(ident)) is not None:
                 yield seen, False
 
-    def _is_same(self, seen: Seen, name: Name, told: Told, scope: str | None, own: bool) -> bool:
+    def _is_same(self, seen: SeenFrame, name: Name, envelope: Envelope, scope: str | None, own: bool) -> bool:
         """Whether what is remembered is this very frame.
 
         An id within one life of the server and one session is the same whatever its time says. After a new start it is
@@ -261,26 +264,32 @@ class Identity:
             if own and seen.era >= self._state.era:
                 return True
             # After a new start only another time tells another event, after a new boot the boot itself does too.
-            if told.at is not None or seen.at is not None:
-                return seen.at == told.at
+            if envelope.at is not None or seen.at is not None:
+                return seen.at == envelope.at
             alike = seen.boot == self._state.boots and seen.subject == brief(name.subject)
-            return alike and (own or _further(seen, told, scope) == 0 or self.in_history(told))
+            return alike and (own or _further(seen, envelope, scope) == 0 or self.in_history(envelope))
         return True
 
-    def _is_later(self, seen: Seen, name: Name, told: Told, scope: str | None) -> bool:
+    def _is_later(self, seen: SeenFrame, name: Name, envelope: Envelope, scope: str | None) -> bool:
         """Whether ``seq`` says that this is another event of the same second."""
         if name.own_id is not None or name.kind == "uploaded" or (name.kind in _STILLS and self._state.fine):
             return False
-        if scope is None or seen.scope != scope or seen.seq is None or told.seq is None:
+        if scope is None or seen.scope != scope or seen.seq is None or envelope.seq is None:
             return False
-        return told.seq > seen.seq
+        return envelope.seq > seen.seq
 
 
-def _further(seen: Seen, told: Told, scope: str | None) -> int | None:
+def _further(seen: SeenFrame, envelope: Envelope, scope: str | None) -> int | None:
     """How far this frame's number is from the one that was seen on its line; None where they cannot be compared."""
-    if scope is None or seen.scope is None or seen.seq is None or told.seq is None or _line(seen.scope) != _line(scope):
+    if (
+        scope is None
+        or seen.scope is None
+        or seen.seq is None
+        or envelope.seq is None
+        or _line(seen.scope) != _line(scope)
+    ):
         return None
-    return told.seq - seen.seq
+    return envelope.seq - seen.seq
 
 
 def _line(scope: str) -> str:

@@ -27,11 +27,11 @@ from tap.core.machine.mode import Mode
 from tap.core.machine.moments import Moments
 from tap.core.machine.program import Program
 from tap.core.machine.recorder import Recorder
-from tap.core.machine.rows import Book, told_at
+from tap.core.machine.rows import RowWriter, time_of
 from tap.core.machine.rules import Action, Cause, Rules, Signal
 from tap.core.machine.sessions import Sessions
 from tap.core.machine.snapshots import Snapshots
-from tap.core.machine.staleness import Order
+from tap.core.machine.staleness import Staleness
 from tap.core.machine.state import Phase, State
 from tap.core.machine.stills import Stills
 from tap.core.mapping import Dialect
@@ -41,6 +41,7 @@ from tap.core.model import (
     Coming,
     Cut,
     Entry,
+    Envelope,
     Hello,
     HoldOn,
     Marker,
@@ -62,7 +63,6 @@ from tap.core.model import (
     StillFailed,
     StillRequested,
     StillUploaded,
-    Told,
 )
 
 __all__ = ["TAP_RESTART", "Machine"]
@@ -70,7 +70,7 @@ __all__ = ["TAP_RESTART", "Machine"]
 TAP_RESTART = "tap restart"
 """Why the server was lost, where it was the tap that was away."""
 
-_TOLD = frozenset({Phase.LIVE, Phase.UNSURE})
+_IN_SIGHT = frozenset({Phase.LIVE, Phase.UNSURE})
 """Phases in which the program is known not to have changed, as long as the server can be seen."""
 _OFF_ENDS_MS = 10_000
 """For so long nothing may be on before a session by ``program`` is over."""
@@ -101,21 +101,23 @@ class Machine:
         """``mono`` (ms) at which something is due; None where nothing is."""
         self._dialect = dialect
         self._policy = policy
-        self._book = book = Book(state, memory, dialect, tap=tap, clock_step_ms=policy.clock_step_ms)
-        self._order = order = Order(state, dialect.seq_orders, policy)
-        order.identity.noted = lambda session, ident: memory.note(session, "i", ident)
+        self._rows = rows = RowWriter(state, memory, dialect, tap=tap, clock_step_ms=policy.clock_step_ms)
+        self._staleness = staleness = Staleness(state, dialect.seq_orders, policy)
+        staleness.identity.noted = lambda session, ident: memory.note(session, "i", ident)
         self._rules = rules = Rules(state, policy)
-        self._cameras = cameras = Cameras(book, order, policy)
-        aspects = Aspects(state, book=book, order=order, rules=rules, memory=memory, policy=policy)
+        self._cameras = cameras = Cameras(rows, staleness, policy)
+        aspects = Aspects(state, rows=rows, staleness=staleness, rules=rules, memory=memory, policy=policy)
         self._desk = desk = self._set_desk(aspects)
-        self._connections = Connections(state, desk, order=order, rules=rules, heartbeat_ms=dialect.heartbeat_ms)
-        gaps = Gaps(state, desk, book=book)
+        self._connections = Connections(
+            state, desk, staleness=staleness, rules=rules, heartbeat_ms=dialect.heartbeat_ms
+        )
+        gaps = Gaps(state, desk, rows=rows)
         sessions = Sessions(
             state,
             desk,
             aspects=aspects,
-            book=book,
-            order=order,
+            rows=rows,
+            staleness=staleness,
             rules=rules,
             memory=memory,
             cameras=cameras,
@@ -128,38 +130,38 @@ class Machine:
             desk,
             sessions=sessions,
             aspects=aspects,
-            book=book,
-            order=order,
+            rows=rows,
+            staleness=staleness,
             rules=rules,
             cameras=cameras,
             policy=policy,
         )
         rules.actions = _actions(sessions, gaps)
-        self._on = self._handlers(sessions, Moments(state, aspects, book=book, order=order))
+        self._on = self._handlers(sessions, Moments(state, aspects, rows=rows, staleness=staleness))
         self._set_deadline()
 
     def _set_desk(self, aspects: Aspects) -> Desk:
         """Program, hold, mode and recorder, put together."""
-        state, book, rules = self.state, self._book, self._rules
-        program = Program(state, aspects, book=book, order=self._order, rules=rules, cameras=self._cameras)
+        state, rows, rules = self.state, self._rows, self._rules
+        program = Program(state, aspects, rows=rows, staleness=self._staleness, rules=rules, cameras=self._cameras)
         return Desk(
             state,
             program=program,
-            hold=Hold(state, aspects, book=book, on_air=program.known),
-            mode=Mode(state, aspects, book=book, rules=rules),
-            recorder=Recorder(state, aspects, book=book, rules=rules, memory=self.memory),
+            hold=Hold(state, aspects, rows=rows, on_air=program.known),
+            mode=Mode(state, aspects, rows=rows, rules=rules),
+            recorder=Recorder(state, aspects, rows=rows, rules=rules, memory=self.memory),
         )
 
     def _handlers(self, sessions: Sessions, moments: Moments) -> Mapping[type[Any], Callable[[Any], None]]:
         """Who takes in what."""
-        desk, stills = self._desk, Stills(self._book, self._order, self.memory)
+        desk, stills = self._desk, Stills(self._rows, self._staleness, self.memory)
         return {
             Hello: self._connections.hello,
             Snapshot: self._snapshots.shown,
             SessionStarted: sessions.started,
             SessionUpdated: sessions.updated,
             SessionEnded: sessions.ended,
-            CameraTold: self._cameras.told,
+            CameraTold: self._cameras.updated,
             CameraLeft: self._cameras.left,
             Cut: desk.program.cut,
             HoldOn: desk.hold.held,
@@ -199,7 +201,7 @@ class Machine:
         if state.connection is not None and state.connection.open:
             state.connection.open = False
             state.cause = cause
-            self._rules.signal(Signal.CLOSED, Cause(Told(stamp)))
+            self._rules.signal(Signal.CLOSED, Cause(Envelope(stamp)))
         return self._done()
 
     def heard(self, stamp: Stamp) -> list[Entry]:
@@ -219,27 +221,27 @@ class Machine:
         self._pass(stamp)
         return self._done()
 
-    def begin(self, told: Told, info: SessionInfo) -> list[Entry]:
+    def begin(self, envelope: Envelope, info: SessionInfo) -> list[Entry]:
         """A session that somebody chose begins, whatever the server says.
 
         Args:
             envelope: Time and stamp of its beginning; its first row is as of then.
         """
         # NB: exception 7 in rules: what the server says of sessions does not count here.
-        self._pass(told.stamp)
-        self._rules.signal(Signal.STARTED, Cause(told, info=info))
-        self._book.shown(told)
+        self._pass(envelope.stamp)
+        self._rules.signal(Signal.STARTED, Cause(envelope, info=info))
+        self._rows.note_running(envelope)
         return self._done()
 
-    def finish(self, told: Told, *, lost: bool) -> list[Entry]:
+    def finish(self, envelope: Envelope, *, lost: bool) -> list[Entry]:
         """The session that somebody chose is over.
 
         Args:
             envelope: Time and stamp of its end.
             lost: No connection stood then, so nobody heard its end: that is told as a gap.
         """
-        self._pass(told.stamp)
-        cause = Cause(told, reason="made")
+        self._pass(envelope.stamp)
+        cause = Cause(envelope, reason="made")
         if lost and self.state.phase not in {Phase.BLIND, Phase.IDLED}:
             self._connections.lose()
         self._rules.signal(Signal.HEARD, cause)
@@ -252,10 +254,10 @@ class Machine:
         Returns:
             What this adds to the history, with what was due before it.
         """
-        told = observation.told
-        self._pass(told.stamp, told=told)
+        envelope = observation.envelope
+        self._pass(envelope.stamp, envelope=envelope)
         state = self.state
-        self._order.is_news = True
+        self._staleness.is_news = True
         if type(observation) is Hello:
             self._connections.greet(observation)
         # Only now: a greeting may have found out that the server had been away.
@@ -264,30 +266,30 @@ class Machine:
         if connection is None or (not connection.open and state.cause == TAP_RESTART):
             connection = self._connections.connect(greeted=True)
         connection.frames += 1
-        self._order.watch(observation, connection)
+        self._staleness.watch(observation, connection)
         if connection.first_at is None:
-            connection.first_at, connection.first_wall = told_at(told), told.stamp.wall
-            connection.first_mono = told.stamp.mono
-            self._rules.signal(Signal.HEARD, Cause(told))
+            connection.first_at, connection.first_wall = time_of(envelope), envelope.stamp.wall
+            connection.first_mono = envelope.stamp.mono
+            self._rules.signal(Signal.HEARD, Cause(envelope))
         elif not connection.open:
-            self._rules.signal(Signal.HEARD, Cause(told))
-        connection.controlled, connection.controlled_at, connection.silent = told.stamp.mono, told.at, False
+            self._rules.signal(Signal.HEARD, Cause(envelope))
+        connection.controlled, connection.controlled_at, connection.silent = envelope.stamp.mono, envelope.at, False
         self._on[type(observation)](observation)
-        self.is_news = self._order.is_news
+        self.is_news = self._staleness.is_news
         if type(observation) is Snapshot:
-            self._connections.keep_time(told, news=bool(self._book.entries))
+            self._connections.keep_time(envelope, news=bool(self._rows.entries))
         elif type(observation) is not Hello:
-            state.explicit_mono = told.stamp.mono
+            state.explicit_mono = envelope.stamp.mono
         return self._done()
 
     def go_above(self, key: str, version: int) -> None:
         """The ledger holds this row in a later version: what is written of it from now on goes above that."""
-        self._book.go_above(key, version)
+        self._rows.go_above(key, version)
 
     def _done(self) -> list[Entry]:
         """The entries since the last call; what is due next may have changed by what caused them."""
         self._set_deadline()
-        return self._book.take()
+        return self._rows.take()
 
     # ------------------------------------------------------------------ deadlines
 
@@ -301,13 +303,13 @@ class Machine:
         cannot; and for a session by ``program``, 10 s with nothing on air, or hours without a change.
         """
         found: list[tuple[int, Callable[[], None]]] = list(self._cameras.deadlines())
-        session = self._book.running()
+        session = self._rows.running()
         if session is not None:
             unseen_since = self._connections.unseen_since()
             if unseen_since is not None:
                 found.append((unseen_since + self._policy.idle_ms, self._idle))
             connection = self.state.connection
-            if connection is not None and connection.open and self.state.phase in _TOLD:
+            if connection is not None and connection.open and self.state.phase in _IN_SIGHT:
                 silent = self._connections.silent_after
                 if silent is not None:
                     since = max(self._connections.last_told(connection), connection.excused)
@@ -319,17 +321,17 @@ class Machine:
                     found.append((self.state.program_since[1] + length, self._off if off else self._unchanged))
         return found
 
-    def _pass(self, stamp: Stamp, *, told: Told | None = None, heard: bool = False) -> None:
+    def _pass(self, stamp: Stamp, *, envelope: Envelope | None = None, heard: bool = False) -> None:
         """Time goes on to ``stamp``: what was due before it happens first, in the order of its deadlines.
 
         That the server is out of sight is not to be said while it is heard (``heard``: telemetry), nor where the next
-        frame's own time shows that it told on, and the tap itself stood still (``told``).
+        frame's own time shows that it told on, and the tap itself stood still (``envelope``).
         """
-        if told is not None or heard:
+        if envelope is not None or heard:
             connection = self.state.connection
             due_now = self.next_deadline is not None and self.next_deadline <= stamp.mono
             if due_now and connection is not None and connection.open:
-                self._connections.excuse(connection, told, stamp.mono)
+                self._connections.excuse(connection, envelope, stamp.mono)
         while self.next_deadline is not None and self.next_deadline <= stamp.mono:
             due, act = min(self._deadlines(), key=lambda item: item[0])
             if due > stamp.mono:

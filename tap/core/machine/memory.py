@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec import Struct, structs
 
-from tap.core.machine.state import Seen, Session, State, Still, Take
+from tap.core.machine.state import SeenFrame, Session, State, Still, StillUse
 
 __all__ = ["ALL_OF_IT", "Checkpoint", "Memory", "records_of"]
 
@@ -33,7 +33,7 @@ _MOST_DAYS_MS = 30 * 86_400_000
 
 _Kind = Literal["t", "u", "i", "k"]
 _encode = msgspec.json.Encoder().encode
-_types: Mapping[str, Any] = {"t": Still, "u": Take, "i": Seen, "k": int}
+_types: Mapping[str, Any] = {"t": Still, "u": StillUse, "i": SeenFrame, "k": int}
 _decoders = {kind: msgspec.json.Decoder(type_).decode for kind, type_ in _types.items()}
 _session = msgspec.json.Decoder(Session).decode
 
@@ -53,8 +53,8 @@ class _Homes(Struct, frozen=True):
     """Where the records of a session lie while the machine runs."""
 
     t: dict[str, Still]
-    u: dict[str, Take]
-    i: dict[str, Seen]
+    u: dict[str, StillUse]
+    i: dict[str, SeenFrame]
     k: dict[str, int]
 
 
@@ -229,7 +229,7 @@ def slim(state: State) -> State:
 def _modernised(session: Session) -> None:
     """Ids of stills as 0.1.0 kept them."""
     for name, at in session.asked.items():
-        session.takes.setdefault(name, Take(1, 0, at, session.markers.get(name)))
+        session.takes.setdefault(name, StillUse(1, 0, at, session.markers.get(name)))
     session.asked, session.markers = {}, {}
     for still in session.stills.values():
         take = session.takes.get(still.row.fields["stillId"])

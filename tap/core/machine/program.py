@@ -20,11 +20,11 @@ from msgspec import UNSET
 
 from tap.core.machine.aspects import LATE_MS, Aspects
 from tap.core.machine.cameras import Cameras
-from tap.core.machine.rows import Book, told_at
+from tap.core.machine.rows import RowWriter, time_of
 from tap.core.machine.rules import Cause, Rules, Signal
-from tap.core.machine.staleness import Order, Place
-from tap.core.machine.state import Aspect, Cover, Heading, Live, State
-from tap.core.model import Coming, Cut, ProgramLost, Stamp, Told
+from tap.core.machine.staleness import Place, Staleness
+from tap.core.machine.state import Aspect, DissolveCover, ProgramChange, RunningTransition, State
+from tap.core.model import Coming, Cut, Envelope, ProgramLost, Stamp
 
 __all__ = ["Program"]
 
@@ -38,12 +38,12 @@ class Program:
     """The rules for what is on air."""
 
     def __init__(
-        self, state: State, aspects: Aspects, *, book: Book, order: Order, rules: Rules, cameras: Cameras
+        self, state: State, aspects: Aspects, *, rows: RowWriter, staleness: Staleness, rules: Rules, cameras: Cameras
     ) -> None:
         self._state = state
         self._aspects = aspects
-        self._book = book
-        self._order = order
+        self._rows = rows
+        self._staleness = staleness
         self._rules = rules
         self._cameras = cameras
 
@@ -66,29 +66,29 @@ class Program:
             self._write_cut(o, told_from, late=True)
             if program.late is not None:  # it may yet be what is on
                 self._cover(o, told_from)
-            if self._aspects.is_of_now(o.told):
-                self._cameras.on_program(o.to, told_at(o.told))
+            if self._aspects.is_of_now(o.envelope):
+                self._cameras.on_program(o.to, time_of(o.envelope))
             return
         if program.known and program.sure and program.value == o.to and not self._is_own(o, program):
             self._cover(o, told_from)
-            self._aspects.set(program, o.to, o.told, explicit=True)
+            self._aspects.set(program, o.to, o.envelope, explicit=True)
             return
         if place is Place.NEWEST:
-            self._start_by_program(o.told, o.to)
+            self._start_by_program(o.envelope, o.to)
         was = told_from if o.from_ is not UNSET else self._was_on()
         broken = isinstance(told_from, str) and program.sure and program.known and told_from != program.value
         state.chain_broken = told_from if broken else None
         self._cover(o, was)
-        self._set(o.to, o.told, explicit=True)
+        self._set(o.to, o.envelope, explicit=True)
         if o.to is not None:
-            self._cameras.on_program(o.to, told_at(o.told))
+            self._cameras.on_program(o.to, time_of(o.envelope))
         self._write_cut(o, was, late=place is Place.AFTERWARDS)
         if place is Place.NEWEST:
-            self._book.shown(o.told)
+            self._rows.note_running(o.envelope)
 
     def coming(self, o: Coming) -> None:
         """A transition that runs leads to a camera that is not on air yet, or no transition runs any more."""
-        self._state.heading = None if o.to is None else Heading(o.to, o.transition)
+        self._state.heading = None if o.to is None else RunningTransition(o.to, o.transition)
 
     def lost(self, o: ProgramLost) -> None:
         """What was on air is there no more, and what is instead is not told yet: nothing is sure, and it is no cut."""
@@ -96,22 +96,22 @@ class Program:
         if state.program.sure:
             state.program.sure, state.program.guessed, state.program.late = False, None, None
             state.cover = state.chain_broken = None
-            self.note_change(Live(o.told.at, o.told.stamp.mono, None, known=False))
+            self.note_change(ProgramChange(o.envelope.at, o.envelope.stamp.mono, None, known=False))
 
     # ------------------------------------------------------------------ what snapshots show
 
-    def take_over(self, value: str | None, by: Told) -> None:
+    def take_over(self, value: str | None, by: Envelope) -> None:
         """A snapshot shows it: it is known, and no cut."""
         self._set(value, by, explicit=False)
 
-    def infer(self, value: str | None, by: Told) -> None:
+    def infer(self, value: str | None, by: Envelope) -> None:
         """A snapshot shows it: an inferred cut where it differs from what was known for sure."""
         if self._aspects.would_change(self._state.program, value):
             self._inferred_cut(value, by)
         else:
             self._set(value, by, explicit=False)
 
-    def covered(self, program: str | None, told: Told) -> bool:
+    def covered(self, program: str | None, envelope: Envelope) -> bool:
         """Whether a dissolve explains that a snapshot still shows what was on before it, or nothing.
 
         By both clocks: the server's may count in whole seconds, and the tap's stands still for frames that are read
@@ -124,9 +124,9 @@ class Program:
         if cover is None or program not in {cover.before, None}:
             return False
         # By both clocks: the server's may be coarse, and ours stands still for frames that are read together.
-        dated = told.at is not None and cover.at is not None and cover.clock == self._state.clock
-        over = dated and told.at is not None and cover.at is not None and told.at >= cover.at
-        return told.stamp.mono < cover.mono and not over
+        dated = envelope.at is not None and cover.at is not None and cover.clock == self._state.clock
+        over = dated and envelope.at is not None and cover.at is not None and envelope.at >= cover.at
+        return envelope.stamp.mono < cover.mono and not over
 
     # ------------------------------------------------------------------ what is known
 
@@ -135,7 +135,7 @@ class Program:
         program = self._state.program
         return program.value if program.known and program.sure else None
 
-    def note_change(self, change: Live) -> None:
+    def note_change(self, change: ProgramChange) -> None:
         """Remember when the program changed: stills and markers ask which camera was live at their own time.
 
         The last 64 changes are kept.
@@ -144,14 +144,14 @@ class Program:
         history.append(change)
         del history[:-_HISTORY_KEPT]
 
-    def _set(self, value: str | None, told: Told, *, explicit: bool) -> None:
+    def _set(self, value: str | None, envelope: Envelope, *, explicit: bool) -> None:
         """The program is this now; its history gets a line where that is new."""
         program = self._state.program
         self._state.heading = None
         if not (program.sure and program.value == value):
-            self.note_change(Live(told.at, told.stamp.mono, value, known=True))
-            self._state.program_since = (told_at(told), told.stamp.mono)
-        self._aspects.set(program, value, told, explicit=explicit)
+            self.note_change(ProgramChange(envelope.at, envelope.stamp.mono, value, known=True))
+            self._state.program_since = (time_of(envelope), envelope.stamp.mono)
+        self._aspects.set(program, value, envelope, explicit=explicit)
 
     def _was_on(self) -> str | None:
         """What was on until now, as far as is known for sure: where a cut was taken for late, what that one told."""
@@ -170,7 +170,7 @@ class Program:
 
         What led away in between was not told. Where a snapshot showed this very cut already, it is no other one.
         """
-        guessed = program.guessed is not None and (o.told.at is None or o.told.at <= program.guessed)
+        guessed = program.guessed is not None and (o.envelope.at is None or o.envelope.at <= program.guessed)
         return o.cut_id is not None and o.from_ is not UNSET and o.from_ != o.to and not guessed
 
     def _shown_before_it_began(self, o: Cut) -> bool:
@@ -180,7 +180,7 @@ class Program:
         time, and yet says nothing against it.
         """
         program, length = self._state.program, o.duration_ms
-        if not length or o.transition in {None, "cut"} or self._order.is_history(o.told):
+        if not length or o.transition in {None, "cut"} or self._staleness.is_history(o.envelope):
             return False
         mark = program.mark
         if (
@@ -191,7 +191,7 @@ class Program:
             or not program.sure
         ):
             return False
-        return mark.at is not None and o.told.at is not None and 0 <= mark.at - o.told.at <= length
+        return mark.at is not None and o.envelope.at is not None and 0 <= mark.at - o.envelope.at <= length
 
     def _follows(self, o: Cut) -> bool | None:
         """Whether a cut comes from what is on (True), or fills a hole in the chain (False); None: it does not say."""
@@ -213,11 +213,11 @@ class Program:
         length = o.duration_ms
         if not length or length <= 0 or o.transition in {None, "cut"}:
             return
-        begun = o.told.stamp.mono if o.at is None else o.told.stamp.mono - max(0, o.told.stamp.wall - o.at)
+        begun = o.envelope.stamp.mono if o.at is None else o.envelope.stamp.mono - max(0, o.envelope.stamp.wall - o.at)
         more = length + _COVER_MORE_MS
         coarse = 0 if state.fine else 1000
-        at = None if o.told.at is None else o.told.at + more + coarse
-        state.cover = Cover(was, at, state.clock, begun + more)
+        at = None if o.envelope.at is None else o.envelope.at + more + coarse
+        state.cover = DissolveCover(was, at, state.clock, begun + more)
 
     # ------------------------------------------------------------------ rows
 
@@ -245,38 +245,38 @@ class Program:
         if late:
             self._aspects.write_late(kind, o, own_id=o.cut_id, subject=subject, **columns)
             return
-        begun = o.told if o.at is None else Told(Stamp(o.at, o.told.stamp.mono), o.told.at)
-        key = self._book.event_key(kind, begun, own_id=o.cut_id, subject=subject)
+        begun = o.envelope if o.at is None else Envelope(Stamp(o.at, o.envelope.stamp.mono), o.envelope.at)
+        key = self._rows.event_key(kind, begun, own_id=o.cut_id, subject=subject)
         shared = o.cut_id is None or begun.at is None
-        self._book.event(kind, o.told, key=key, at=told_at(begun), shared=shared, **columns)
+        self._rows.event(kind, o.envelope, key=key, at=time_of(begun), shared=shared, **columns)
 
-    def _inferred_cut(self, to: str | None, told: Told) -> None:
+    def _inferred_cut(self, to: str | None, envelope: Envelope) -> None:
         """A snapshot shows a change that no cut told: a row marked as inferred, with the snapshot's time."""
         state = self._state
         was, told_late = state.program.value, self._aspects.turned_out(state.program, to)
         state.cover = state.chain_broken = None
-        self._set(to, told, explicit=False)
+        self._set(to, envelope, explicit=False)
         if told_late:
             return
         kind, subject = ("cut", to) if to is not None else ("off_air", was)
         if to is None and was is None:
             return
-        state.program.guessed = told_at(told)
-        self._cameras.on_program(to, told_at(told))
-        self._book.event(
+        state.program.guessed = time_of(envelope)
+        self._cameras.on_program(to, time_of(envelope))
+        self._rows.event(
             kind,
-            told,
-            key=self._book.event_key(kind, told, own_id=None, subject=subject),
+            envelope,
+            key=self._rows.event_key(kind, envelope, own_id=None, subject=subject),
             shared=True,
             camera_id=to,
             from_camera_id=was,
             trigger="unknown",
             detail={"inferred": True},
         )
-        self._book.shown(told)
+        self._rows.note_running(envelope)
 
-    def _start_by_program(self, told: Told, to: str | None) -> None:
+    def _start_by_program(self, envelope: Envelope, to: str | None) -> None:
         # NB: exception 1 in rules: the cut belongs to the session that it makes.
         """Where a venue makes sessions by the program, the first cut starts one."""
         if self._rules.by_policy("program") and self._state.session is None and to is not None:
-            self._rules.signal(Signal.STARTED, Cause(told, by="program"))
+            self._rules.signal(Signal.STARTED, Cause(envelope, by="program"))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from tap.core.machine.aspects import Aspects
 from tap.core.machine.memory import Memory
-from tap.core.machine.rows import Book, told_at
+from tap.core.machine.rows import RowWriter, time_of
 from tap.core.machine.rules import Cause, Rules, Signal
 from tap.core.machine.staleness import Place
 from tap.core.machine.state import Session, State
 from tap.core.media import files_of, tell
-from tap.core.model import Recording, SessionInfo, SetUp, Told
+from tap.core.model import Envelope, Recording, SessionInfo, SetUp
 
 __all__ = ["Recorder"]
 
@@ -21,10 +21,10 @@ __all__ = ["Recorder"]
 class Recorder:
     """The rules for what is recorded, and where."""
 
-    def __init__(self, state: State, aspects: Aspects, *, book: Book, rules: Rules, memory: Memory) -> None:
+    def __init__(self, state: State, aspects: Aspects, *, rows: RowWriter, rules: Rules, memory: Memory) -> None:
         self._state = state
         self._aspects = aspects
-        self._book = book
+        self._rows = rows
         self._rules = rules
         self._memory = memory
 
@@ -36,14 +36,14 @@ class Recorder:
         # NB: exception 1 in rules: the session begins before the recorder's files are written into it.
         if o.active and self._rules.by_policy("record") and self._state.session is None:
             info = SessionInfo(started_at=o.started_at)
-            self._rules.signal(Signal.STARTED, Cause(o.told, by="record", info=info))
-        self._aspects.set(aspect, o.active, o.told, explicit=True)
+            self._rules.signal(Signal.STARTED, Cause(o.envelope, by="record", info=info))
+        self._aspects.set(aspect, o.active, o.envelope, explicit=True)
         self._files(o)
-        session = self._book.running()
+        session = self._rows.running()
         if session is not None and session.by == "record" and not o.active:
-            self._rules.signal(Signal.ENDED, Cause(o.told))
+            self._rules.signal(Signal.ENDED, Cause(o.envelope))
 
-    def take_over(self, active: bool, by: Told) -> None:
+    def take_over(self, active: bool, by: Envelope) -> None:
         """A snapshot shows whether it runs. That it stopped meanwhile ends a file whose end nobody saw."""
         if not active:
             self._state.files = []  # where the last one ended nobody saw
@@ -55,28 +55,28 @@ class Recorder:
         That is the session that runs, and the last one that is over, if its last file is this one: a name may be told
         only once the file is closed, after the session ended.
         """
-        state, at = self._state, told_at(o.told) if o.at is None else o.at
+        state, at = self._state, time_of(o.envelope) if o.at is None else o.at
         current, state.files = state.files, tell(state.files, o, at)[-1:]
-        running = self._book.running()
+        running = self._rows.running()
         if running is not None:
             running.media = [*tell(files_of(running.media), o, at)]
-            self._book.session_row(running, at)
+            self._rows.session_row(running, at)
         for over in state.ended[-1:]:
             files = files_of(over.media)
             if current and files and files[-1].from_ == current[-1].from_:
                 over.media = [*tell(files, o, at, begins=False)]
                 if o.started_at is not None and not o.active:
                     over.started_at = min(over.started_at, o.started_at)
-                self._book.session_row(over, at)
+                self._rows.session_row(over, at)
                 self._memory.note_over(over)
 
     def set_up(self, o: SetUp) -> None:
         """By what settings the server works from now on."""
-        state, session = self._state, self._book.running()
+        state, session = self._state, self._rows.running()
         state.profile, state.collection = o.profile or state.profile, o.collection or state.collection
         if session is not None:
             self.set_up_of(session)
-            self._book.session_row(session, told_at(o.told))
+            self._rows.session_row(session, time_of(o.envelope))
 
     def set_up_of(self, session: Session) -> None:
         """A session keeps the settings by which it began."""

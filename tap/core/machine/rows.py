@@ -18,17 +18,17 @@ from tap.core.machine.memory import Memory
 from tap.core.machine.state import Camera, RowState, Session, Side, State
 from tap.core.mapping import Dialect
 from tap.core.media import files_of, rows_of, title_of
-from tap.core.model import CameraInfo, Entry, Op, Told
+from tap.core.model import CameraInfo, Entry, Envelope, Op
 
-__all__ = ["Book", "side_fields", "told_at"]
+__all__ = ["RowWriter", "side_columns", "time_of"]
 
 
-def told_at(told: Told) -> int:
+def time_of(envelope: Envelope) -> int:
     """The server's time of a frame, else when it was received."""
-    return told.stamp.wall if told.at is None else told.at
+    return envelope.stamp.wall if envelope.at is None else envelope.at
 
 
-def side_fields(side: Side) -> dict[str, Any]:
+def side_columns(side: Side) -> dict[str, Any]:
     """What was on, as columns: absent where it is not known."""
     fields = {"programCameraId": side.program_camera_id, "mode": side.mode, "hold": side.hold}
     return {name: value for name, value in fields.items() if value is not None}
@@ -38,7 +38,7 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-class Book:
+class RowWriter:
     """Collects the entries of one step."""
 
     def __init__(self, state: State, memory: Memory, dialect: Dialect, *, tap: str, clock_step_ms: int) -> None:
@@ -161,7 +161,7 @@ class Book:
     def event(  # one argument a column: a dict would hide a misspelt one
         self,
         kind: str,
-        told: Told,
+        envelope: Envelope,
         *,
         key: str,
         at: int | None = None,
@@ -187,13 +187,13 @@ class Book:
             return
         if shared:
             key = self._own_key(session, key)
-        when = told_at(told) if at is None else at
+        when = time_of(envelope) if at is None else at
         camera = self.info(camera_id)
         from_camera = self.info(from_camera_id)
         fields = {
             "kind": kind,
             "at": when,
-            "observedAt": told.stamp.wall,
+            "observedAt": envelope.stamp.wall,
             "cameraId": camera_id,
             "cameraName": (camera.name or None) if camera else None,
             "role": (camera.role or None) if camera else None,
@@ -221,7 +221,7 @@ class Book:
     def event_key(
         self,
         kind: str,
-        told: Told,
+        envelope: Envelope,
         *,
         own_id: str | None,
         subject: str | None,
@@ -232,13 +232,13 @@ class Book:
         session = session or self.running()
         if session is None:
             return ""
-        at = told.at if at is None else at
+        at = envelope.at if at is None else at
         if own_id is not None:
             # Ids may start anew with each boot; a server time tells such namesakes apart, else the boot does.
             time = at if at is not None else f"b{self.state.boot}" if self.state.boot else None
             parts: tuple[str | int, ...] = (own_id,) if time is None else (own_id, time)
         else:
-            parts = (f"r{told.stamp.wall}" if at is None else at, *([] if subject is None else [subject]))
+            parts = (f"r{envelope.stamp.wall}" if at is None else at, *([] if subject is None else [subject]))
         return sub_key(session.key, kind, *parts)
 
     # ------------------------------------------------------------------ look-ups
@@ -255,14 +255,14 @@ class Book:
         camera = self.state.cameras.get(camera_id)
         return None if camera is None else camera.info
 
-    def shown(self, told: Told) -> None:
+    def note_running(self, envelope: Envelope) -> None:
         """This frame showed that the session runs."""
         session = self.running()
         if session is None:
             return
-        by_server = told.at is not None
-        behind = session.shown_at - told_at(told)
+        by_server = envelope.at is not None
+        behind = session.shown_at - time_of(envelope)
         # An older frame that came late does not take it back; a clock that was set does, and so does another clock.
         if by_server and session.shown_by_server and 0 < behind <= self._clock_step_ms:
             return
-        session.shown_at, session.shown_by_server = told_at(told), by_server
+        session.shown_at, session.shown_by_server = time_of(envelope), by_server

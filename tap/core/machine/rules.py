@@ -64,9 +64,9 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Self
 
-from tap.core.machine.rows import told_at
+from tap.core.machine.rows import time_of
 from tap.core.machine.state import Phase, State
-from tap.core.model import Policy, SessionInfo, Stamp, Told
+from tap.core.model import Envelope, Policy, SessionInfo, Stamp
 
 __all__ = ["RULES", "Action", "Cause", "Rules", "Signal"]
 
@@ -155,7 +155,7 @@ class Cause:
 
     def __init__(
         self,
-        told: Told,
+        envelope: Envelope,
         *,
         info: SessionInfo | None = None,
         by: str = "frames",
@@ -164,8 +164,8 @@ class Cause:
         first_sight: bool = False,
         at: int | None = None,
     ) -> None:
-        self.told = told
-        self.at = told_at(told) if at is None else at
+        self.envelope = envelope
+        self.at = time_of(envelope) if at is None else at
         self.info = info
         self.by = by
         self.reason = reason
@@ -175,7 +175,7 @@ class Cause:
     @classmethod
     def of_time(cls, state: State, *, reason: str | None = None, at: int | None = None) -> Self:
         """What no frame told: a deadline passed, or the source itself said that the server was lost."""
-        return cls(Told(Stamp(state.wall, state.mono)), reason=reason, at=at)
+        return cls(Envelope(Stamp(state.wall, state.mono)), reason=reason, at=at)
 
 
 class Rules:

@@ -19,12 +19,12 @@ from tap.core.machine.desk import Desk
 from tap.core.machine.gaps import Gaps, gap_columns
 from tap.core.machine.identity import name_of
 from tap.core.machine.memory import Memory
-from tap.core.machine.rows import Book, side_fields, told_at
+from tap.core.machine.rows import RowWriter, side_columns, time_of
 from tap.core.machine.rules import Cause, Rules, Signal
-from tap.core.machine.staleness import Order, Place
+from tap.core.machine.staleness import Place, Staleness
 from tap.core.machine.state import Session, Side, State
 from tap.core.mapping import Dialect
-from tap.core.model import SessionEnded, SessionInfo, SessionStarted, SessionUpdated, Told
+from tap.core.model import Envelope, SessionEnded, SessionInfo, SessionStarted, SessionUpdated
 
 __all__ = ["Sessions"]
 
@@ -38,8 +38,8 @@ class Sessions:
         desk: Desk,
         *,
         aspects: Aspects,
-        book: Book,
-        order: Order,
+        rows: RowWriter,
+        staleness: Staleness,
         rules: Rules,
         memory: Memory,
         cameras: Cameras,
@@ -50,8 +50,8 @@ class Sessions:
         self._state = state
         self._desk = desk
         self._aspects = aspects
-        self._book = book
-        self._order = order
+        self._rows = rows
+        self._staleness = staleness
         self._rules = rules
         self._memory = memory
         self._cameras = cameras
@@ -70,7 +70,7 @@ class Sessions:
         state = self._state
         info = cause.info or SessionInfo()
         if cause.snapshot is not None and (cause.by == "frames" or cause.first_sight):
-            self._desk.take_over(cause.snapshot, cause.told)
+            self._desk.take_over(cause.snapshot, cause.envelope)
         started_at = cause.at if info.started_at is None else info.started_at
         anew = info.id is None or self._dialect.ids_start_anew
         key = session_key(self._venue, info.id, started_at if anew else None)
@@ -86,7 +86,7 @@ class Sessions:
                 self._gaps.first_sight(known, cause)
             self.resume(cause)
             return
-        start = {"at": cause.at, **side_fields(self._desk.side())}
+        start = {"at": cause.at, **side_columns(self._desk.side())}
         start_told = info.started_at is not None
         session = Session(key, cause.by, info.id, started_at, start_told, start, shown_at=cause.at)
         session.clock = state.clock
@@ -97,7 +97,7 @@ class Sessions:
         self._desk.recorder.set_up_of(session)
         if state.recording.sure and state.recording.value:
             session.media = [*state.files]
-        self._book.session_row(session, cause.at)
+        self._rows.session_row(session, cause.at)
         self._cameras.join_session(session, cause.at)
         self._cameras.on_program(self._desk.program.known(), cause.at)
         if cause.first_sight:
@@ -124,9 +124,9 @@ class Sessions:
             return
         was_over = session.status != "live"
         session.status, session.completed_at, session.end_reason, session.final = "live", None, None, None
-        session.shown_at, session.shown_by_server = cause.at, cause.told.at is not None
+        session.shown_at, session.shown_by_server = cause.at, cause.envelope.at is not None
         if was_over:
-            self._book.session_row(session, cause.at)
+            self._rows.session_row(session, cause.at)
             self._cameras.join_session(session, cause.at)
 
     def go_on(self, cause: Cause) -> None:
@@ -160,7 +160,7 @@ class Sessions:
             # It was closed as idle before; the gap that ended it is counted now.
             if session.final is not None:
                 session.final = {**session.final, **gap_columns(session)}
-            self._book.session_row(session, session.completed_at or session.shown_at)
+            self._rows.session_row(session, session.completed_at or session.shown_at)
             self._retire(session)
 
     def _close(
@@ -177,12 +177,12 @@ class Sessions:
         self._cameras.settle_leaving()
         session.status, session.end_reason, session.completed_at = status, reason, at
         session.final = {
-            **side_fields(side),
+            **side_columns(side),
             "camerasOnline": self._cameras.online_in(session),
             "counts": dict(sorted(session.counts.items())),
             **gap_columns(session),
         }
-        self._book.session_row(session, at)
+        self._rows.session_row(session, at)
         if not keep:
             self._retire(session)
 
@@ -213,13 +213,13 @@ class Sessions:
             return
         self._state.frames_seen = True
         if self.is_known(o.session):
-            self.rename(self._unknown_of(o), o.told)
+            self.rename(self._unknown_of(o), o.envelope)
             # NB: exception 2 in rules: no signal, for it is the same session. It had only been closed as idle.
             if self._state.session is not None and self._state.session.status != "live":
-                self.resume(Cause(o.told))
+                self.resume(Cause(o.envelope))
         else:
-            self._rules.signal(Signal.STARTED, Cause(o.told, info=o.session))
-        self._book.shown(o.told)
+            self._rules.signal(Signal.STARTED, Cause(o.envelope, info=o.session))
+        self._rows.note_running(o.envelope)
 
     def _is_over(self, o: SessionStarted) -> bool:
         """Whether this start, told again after a reconnect, is of a session that was seen to end.
@@ -227,37 +227,37 @@ class Sessions:
         By its time where it has one; without, only soon after a connection began, when a server may tell its last
         events again.
         """
-        info, at = o.session, o.told.at
+        info, at = o.session, o.envelope.at
         if at is None:
-            again = self._order.in_history(o.told) and info.id is not None
+            again = self._staleness.in_history(o.envelope) and info.id is not None
             return again and any(over.id == info.id and over.status == "complete" for over in self._state.ended)
-        if not self._order.is_history(o.told):
+        if not self._staleness.is_history(o.envelope):
             return False
         return any(over.id == info.id and at <= (over.completed_at or 0) for over in self._state.ended)
 
     def updated(self, o: SessionUpdated) -> None:
         """A frame tells another title or other notes of the session that is known."""
         if self.is_known(o.session) and not self._is_repeated(o):
-            self.rename(o.session, o.told)
+            self.rename(o.session, o.envelope)
 
     def _unknown_of(self, o: SessionStarted) -> SessionInfo:
         """What a start says of a session that runs already: without a time it may be old, so it changes no name that is
         known.
         """
         session, info = self._state.session, o.session
-        if o.told.at is not None or session is None:
+        if o.envelope.at is not None or session is None:
             return info
         title = UNSET if session.title is not None else info.title
         notes = UNSET if session.notes is not None else info.notes
         return structs.replace(info, title=title, notes=notes)
 
-    def rename(self, info: SessionInfo, told: Told) -> None:
+    def rename(self, info: SessionInfo, envelope: Envelope) -> None:
         """The session that runs is called this from now on."""
-        session = self._book.running()
+        session = self._rows.running()
         if session is not None:
             _name(session, info)
-            self._book.shown(told)
-            self._book.session_row(session, told_at(told))
+            self._rows.note_running(envelope)
+            self._rows.session_row(session, time_of(envelope))
 
     def ended(self, o: SessionEnded) -> None:
         """A frame says that a session is over: the one that runs, or one that was taken for interrupted."""
@@ -266,13 +266,13 @@ class Sessions:
         self._state.frames_seen = True
         session = self._state.session
         if session is not None and (o.session_id is None or session.id is None or session.id == o.session_id):
-            self._rules.signal(Signal.ENDED, Cause(o.told, reason=o.reason))
+            self._rules.signal(Signal.ENDED, Cause(o.envelope, reason=o.reason))
             return
         # NB: exception 5 in rules: the end of one that was taken for interrupted; now it was seen.
         for over in self._state.ended:
             if o.session_id is not None and over.id == o.session_id and over.status == "interrupted":
-                over.status, over.end_reason, over.completed_at = "complete", o.reason, told_at(o.told)
-                self._book.session_row(over, told_at(o.told))
+                over.status, over.end_reason, over.completed_at = "complete", o.reason, time_of(o.envelope)
+                self._rows.session_row(over, time_of(o.envelope))
                 self._memory.note_over(over)
 
     def _is_repeated(self, o: SessionStarted | SessionUpdated | SessionEnded) -> bool:
@@ -282,17 +282,17 @@ class Sessions:
         """
         name, session = name_of(o), self._state.session_seen
         if name is None:
-            behind = self._order.behind(session.mark, o.told)
+            behind = self._staleness.behind(session.mark, o.envelope)
             if not behind:
-                session.mark = session.last = self._aspects.mark(session.mark, o.told, explicit=True)
+                session.mark = session.last = self._aspects.mark(session.mark, o.envelope, explicit=True)
             return behind
-        place = self._order.place(name, o.told, session, changes=False)
+        place = self._staleness.place(name, o.envelope, session, changes=False)
         # A start or an end that only its number calls old is believed: it was never told, and a state may correct it.
-        if place is Place.SAME or (place is Place.LATE and o.told.at is not None):
-            self._order.is_news = False
+        if place is Place.SAME or (place is Place.LATE and o.envelope.at is not None):
+            self._staleness.is_news = False
             return True
-        self._order.identity.remember(name, o.told, self._order.scope(o.told), None)
-        session.mark = session.last = self._aspects.mark(session.mark, o.told, explicit=True)
+        self._staleness.identity.remember(name, o.envelope, self._staleness.scope(o.envelope), None)
+        session.mark = session.last = self._aspects.mark(session.mark, o.envelope, explicit=True)
         return False
 
 

@@ -18,12 +18,12 @@ from tap.core.machine.aspects import Aspects
 from tap.core.machine.cameras import Cameras
 from tap.core.machine.desk import Desk
 from tap.core.machine.mode import MODE_ENDS, MODE_STARTS
-from tap.core.machine.rows import Book, told_at
+from tap.core.machine.rows import RowWriter, time_of
 from tap.core.machine.rules import Cause, Rules, Signal
 from tap.core.machine.sessions import Sessions
-from tap.core.machine.staleness import Order
-from tap.core.machine.state import Mark, Phase, State, flat, told_aspects
-from tap.core.model import Policy, SessionInfo, Snapshot, Told
+from tap.core.machine.staleness import Staleness
+from tap.core.machine.state import Mark, Phase, State, comparable, snapshot_values
+from tap.core.model import Envelope, Policy, SessionInfo, Snapshot
 
 __all__ = ["Snapshots"]
 
@@ -38,8 +38,8 @@ class Snapshots:
         *,
         sessions: Sessions,
         aspects: Aspects,
-        book: Book,
-        order: Order,
+        rows: RowWriter,
+        staleness: Staleness,
         rules: Rules,
         cameras: Cameras,
         policy: Policy,
@@ -48,8 +48,8 @@ class Snapshots:
         self._desk = desk
         self._sessions = sessions
         self._aspects = aspects
-        self._book = book
-        self._order = order
+        self._rows = rows
+        self._staleness = staleness
         self._rules = rules
         self._cameras = cameras
         self._policy = policy
@@ -68,23 +68,23 @@ class Snapshots:
         signal, cause = self._session_relation(o, fresh)
         by_policy = cause.by != "frames" and signal is Signal.OTHER and not cause.first_sight
         if signal is Signal.NONE and cause.by != "frames" and state.phase is Phase.LIVE:
-            self._desk.infer(fresh, o.told)  # the change that ends a session by policy belongs to it
+            self._desk.infer(fresh, o.envelope)  # the change that ends a session by policy belongs to it
         if signal is not None:
             self._rules.signal(signal, cause)
         if signal is Signal.NONE or (signal is Signal.OTHER and not by_policy):
-            self._desk.take_over(fresh, o.told)
+            self._desk.take_over(fresh, o.envelope)
         else:
-            self._desk.infer(fresh, o.told)
+            self._desk.infer(fresh, o.envelope)
         if signal is Signal.SAME:
-            self._book.shown(o.told)
+            self._rows.note_running(o.envelope)
             if cause.info is not None:
-                self._sessions.rename(cause.info, o.told)
-        running = self._book.running()
+                self._sessions.rename(cause.info, o.envelope)
+        running = self._rows.running()
         if running is not None and running.row is not None and running.row.fields.get("mode") != state.mode.value:
-            self._book.session_row(running, told_at(o.told))
+            self._rows.session_row(running, time_of(o.envelope))
         if o.cameras is not UNSET:
-            self._cameras.listed(o.cameras or (), o.told, connection)
-            self._cameras.on_program(self._desk.program.known(), told_at(o.told))
+            self._cameras.listed(o.cameras or (), o.envelope, connection)
+            self._cameras.on_program(self._desk.program.known(), time_of(o.envelope))
         connection.snapshot_seen = True
         connection.session_seen = connection.session_seen or o.session is not UNSET
 
@@ -93,17 +93,17 @@ class Snapshots:
         dissolve.
         """
         fresh: dict[str, Any] = {}
-        for name, value, aspect in told_aspects(o, self._state):
-            differs = aspect.known and aspect.value != flat(name, value)
-            covered = name == "program" and self._desk.program.covered(value, o.told)
-            if not (differs and (covered or self._stale(aspect.mark, o.told))):
+        for name, value, aspect in snapshot_values(o, self._state):
+            differs = aspect.known and aspect.value != comparable(name, value)
+            covered = name == "program" and self._desk.program.covered(value, o.envelope)
+            if not (differs and (covered or self._stale(aspect.mark, o.envelope))):
                 fresh[name] = value
         return fresh
 
-    def _stale(self, mark: Mark | None, told: Told) -> bool:
+    def _stale(self, mark: Mark | None, envelope: Envelope) -> bool:
         """Whether this snapshot was made before what ``mark`` stands for."""
         connection = self._state.connection
-        return connection is not None and self._order.stale(mark, told, connection)
+        return connection is not None and self._staleness.stale(mark, envelope, connection)
 
     # ------------------------------------------------------------------ what it means for the session
 
@@ -128,8 +128,10 @@ class Snapshots:
         session = state.session
         if o.session is not UNSET and (state.frames_seen or by == "frames"):
             first = first or self._ran_already(o.session)
-            return self._frames_relation(o.session, Cause(o.told, info=o.session, snapshot=fresh, first_sight=first))
-        cause = Cause(o.told, snapshot=fresh, by=by, first_sight=first)
+            return self._frames_relation(
+                o.session, Cause(o.envelope, info=o.session, snapshot=fresh, first_sight=first)
+            )
+        cause = Cause(o.envelope, snapshot=fresh, by=by, first_sight=first)
         if by == "frames" or (state.frames_seen and (session is None or session.by == "frames")):
             return seen, cause
         return self._policy_relation(by, fresh, first) or seen, cause
@@ -152,12 +154,12 @@ class Snapshots:
         signal = Signal.NONE
         if info is not None:
             signal = Signal.SAME if self._sessions.is_known(info) else Signal.OTHER
-        if self._stale(state.session_seen.mark, cause.told):
+        if self._stale(state.session_seen.mark, cause.envelope):
             # Stale it may still confirm, but neither contradict nor rename.
             cause.info = None
             agrees = signal is (Signal.NONE if state.session is None else Signal.SAME)
             return (signal if agrees else Signal.CHANGED), cause
-        state.session_seen.mark = self._aspects.mark(state.session_seen.mark, cause.told, explicit=False)
+        state.session_seen.mark = self._aspects.mark(state.session_seen.mark, cause.envelope, explicit=False)
         return signal, cause
 
     def _policy_relation(self, by: str, fresh: dict[str, Any], first: bool) -> Signal | None:

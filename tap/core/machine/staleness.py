@@ -19,11 +19,11 @@ from __future__ import annotations
 from enum import StrEnum
 
 from tap.core.machine.identity import Identity, Name, name_of, words_of
-from tap.core.machine.state import Aspect, Connection, Mark, State, Track
+from tap.core.machine.state import Aspect, Connection, Mark, SeqTrack, State
 from tap.core.mapping import SeqOrders
-from tap.core.model import Hello, Observation, Policy, Snapshot, Told
+from tap.core.model import Envelope, Hello, Observation, Policy, Snapshot
 
-__all__ = ["Order", "Place", "is_stale", "marked"]
+__all__ = ["Place", "Staleness", "is_stale", "marked"]
 
 _REFUSED = 3
 """So many explicit frames in a row that ``seq`` alone would throw away start a new scope."""
@@ -48,7 +48,7 @@ class Place(StrEnum):
     """It was told before."""
 
 
-class Order:
+class Staleness:
     """Watches how a server counts and dates, and places explicit frames."""
 
     def __init__(self, state: State, orders: SeqOrders, policy: Policy) -> None:
@@ -60,7 +60,7 @@ class Order:
         self.is_news = True
         """Whether the frame that is read now tells what is so now, and no history: set by who places it."""
         # The scope of the frame that is read now: asked for several times.
-        self._told: Told | None = None
+        self._envelope: Envelope | None = None
         self._scope: str | None = None
 
     # ------------------------------------------------------------------ what every frame shows
@@ -70,84 +70,84 @@ class Order:
 
         Here it shows whether times are finer than seconds, what the server's clock says, and whether the numbers go on.
         """
-        told, state, kind = o.told, self._state, type(o)
+        envelope, state, kind = o.envelope, self._state, type(o)
         explicit = kind is not Snapshot and kind is not Hello
-        at = told.at
+        at = envelope.at
         if at is not None:
             if at % 1000 and not state.fine:
                 state.fine = True
             if not explicit:
-                self.current(told)
+                self.set_clock(envelope)
                 if connection.began_at is None:
                     connection.began_at, connection.began_clock = at, state.clock
-        if told.seq is not None and self._orders != "nothing":
-            self._count(o, told, connection, explicit=explicit)
-            if connection.seq is None or told.seq > connection.seq:
-                connection.seq = told.seq
+        if envelope.seq is not None and self._orders != "nothing":
+            self._count(o, envelope, connection, explicit=explicit)
+            if connection.seq is None or envelope.seq > connection.seq:
+                connection.seq = envelope.seq
 
-    def current(self, told: Told) -> None:
+    def set_clock(self, envelope: Envelope) -> None:
         """This frame tells what is so now: by it the server's clock is known.
 
         A step of more than ``Policy.clock_step_ms`` against the tap's own clock is a clock that was set: times of
         before and after order nothing between them.
         """
         state = self._state
-        if told.at is None:
+        if envelope.at is None:
             return
-        offset = told.at - told.stamp.mono
+        offset = envelope.at - envelope.stamp.mono
         known = state.clock_offset
         if known is not None and abs(offset - known) > self._policy.clock_step_ms:
             state.clock += 1
-            track = state.tracks.get(self.scope(told) or "")
-            if track is not None and track.seq == told.seq:
+            track = state.tracks.get(self.scope(envelope) or "")
+            if track is not None and track.seq == envelope.seq:
                 track.clock = state.clock
         state.clock_offset = offset
 
-    def _count(self, o: Observation, told: Told, connection: Connection, *, explicit: bool) -> None:
+    def _count(self, o: Observation, envelope: Envelope, connection: Connection, *, explicit: bool) -> None:
         """Note how far ``seq`` has come within its scope, and see whether it goes on."""
-        scope, state = self.scope(told), self._state
-        if scope is None or told.seq is None:
+        scope, state = self.scope(envelope), self._state
+        if scope is None or envelope.seq is None:
             return
         track = state.tracks.get(scope)
         if track is None:
             if len(state.tracks) >= _TRACKS:
                 state.tracks.clear()
-            state.tracks[scope] = Track(told.seq, told.at, state.clock, connection.number)
-        elif told.seq > track.seq:
-            track.seq, track.at, track.clock = told.seq, told.at, state.clock
+            state.tracks[scope] = SeqTrack(envelope.seq, envelope.at, state.clock, connection.number)
+        elif envelope.seq > track.seq:
+            track.seq, track.at, track.clock = envelope.seq, envelope.at, state.clock
             track.connection, track.behind = connection.number, 0
             if explicit:
                 track.refused = 0
         # What was told before shows nothing, but that it is told again.
-        elif told.seq < track.seq and not (explicit and self._is_told_again(o, told, scope)):
-            self._behind(track, told, connection, explicit=explicit)
+        elif envelope.seq < track.seq and not (explicit and self._is_told_again(o, envelope, scope)):
+            self._behind(track, envelope, connection, explicit=explicit)
 
-    def _is_told_again(self, o: Observation, told: Told, scope: str) -> bool:
+    def _is_told_again(self, o: Observation, envelope: Envelope, scope: str) -> bool:
         """Whether an explicit frame was told before in the same words: then its low number shows nothing."""
         name = name_of(o)
         return (
             name is not None
-            and self.identity.known(name, told, scope, counted=True)
-            and not self.identity.differs(name, told, scope, words_of(o))
+            and self.identity.known(name, envelope, scope, counted=True)
+            and not self.identity.differs(name, envelope, scope, words_of(o))
         )
 
-    def _behind(self, track: Track, told: Told, connection: Connection, *, explicit: bool) -> None:
+    def _behind(self, track: SeqTrack, envelope: Envelope, connection: Connection, *, explicit: bool) -> None:
         """A number that is lower than one before: something that came late, or another count.
 
         It is another count if its time is newer all the same, if it comes first on a new connection, or if so many in a
         row are behind that they cannot all be late.
         """
-        dated = told.at is not None and track.at is not None and track.clock == self._state.clock
-        ahead = told.at - track.at if dated and told.at is not None and track.at is not None else 0
+        dated = envelope.at is not None and track.at is not None and track.clock == self._state.clock
+        ahead = envelope.at - track.at if dated and envelope.at is not None and track.at is not None else 0
         newer, old = ahead > 0, ahead < 0  # equal times say nothing
         first = track.connection != connection.number and not (explicit and old)
         if not old:  # else its time says so too, and the number is right
             track.behind += 1
             track.refused += explicit
         if newer or first or track.refused >= _REFUSED or track.behind >= _BEHIND:
-            self._begin_anew(told, connection, first=first)
+            self._begin_anew(envelope, connection, first=first)
 
-    def _begin_anew(self, told: Told, connection: Connection, *, first: bool) -> None:
+    def _begin_anew(self, envelope: Envelope, connection: Connection, *, first: bool) -> None:
         """The numbers begin anew: from here on they are a scope of their own, and order nothing against those before.
 
         That looks like a new life of the server, so ids may begin anew too. On a line on which it happens again and
@@ -158,7 +158,7 @@ class Order:
             first: It is the first of its connection.
         """
         state = self._state
-        self._told = None
+        self._envelope = None
         state.epoch += 1
         state.doubts.scopes += 1
         state.eras += 1
@@ -170,17 +170,17 @@ class Order:
             connection.contradicted += 1
             if connection.contradicted >= _CONTRADICTED:
                 # It was no new life of the server, any of these times: it only counts otherwise than was said.
-                self._told, state.doubts.untrusted = None, True
+                self._envelope, state.doubts.untrusted = None, True
                 state.era = connection.era
                 return
-        scope = self.scope(told)
-        if scope is not None and told.seq is not None:
-            state.tracks[scope] = Track(told.seq, told.at, state.clock, connection.number)
+        scope = self.scope(envelope)
+        if scope is not None and envelope.seq is not None:
+            state.tracks[scope] = SeqTrack(envelope.seq, envelope.at, state.clock, connection.number)
 
     def new_boot(self, connection: Connection) -> None:
         """Another life of the server: ids and numbers begin anew."""
         state = self._state
-        self._told = None
+        self._envelope = None
         state.boots += 1
         state.eras += 1
         state.era = connection.era = state.eras
@@ -188,19 +188,19 @@ class Order:
 
     # ------------------------------------------------------------------ two frames
 
-    def scope(self, told: Told) -> str | None:
+    def scope(self, envelope: Envelope) -> str | None:
         """The name of what this frame's ``seq`` can be compared within, or None."""
-        if told is not self._told:
-            self._told, self._scope = told, self._scope_of(told)
+        if envelope is not self._envelope:
+            self._envelope, self._scope = envelope, self._scope_of(envelope)
         return self._scope
 
-    def _scope_of(self, told: Told) -> str | None:
+    def _scope_of(self, envelope: Envelope) -> str | None:
         state, connection = self._state, self._state.connection
-        if told.seq is None or self._orders == "nothing" or connection is None:
+        if envelope.seq is None or self._orders == "nothing" or connection is None:
             return None
         # What contradicts the dialect may still count each type by itself: nearly every way to count does.
         if self._orders == "type" or state.doubts.untrusted:
-            name = f"c{connection.number}:{told.type}"
+            name = f"c{connection.number}:{envelope.type}"
         elif self._orders == "boot" and connection.boot is not None:
             name = f"b{connection.boot}"
         else:
@@ -209,7 +209,14 @@ class Order:
         return f"{name}#{state.epoch}" if state.epoch else name
 
     def place(
-        self, name: Name, told: Told, aspect: Aspect, *, changes: bool, follows: bool | None = None, words: int = 0
+        self,
+        name: Name,
+        envelope: Envelope,
+        aspect: Aspect,
+        *,
+        changes: bool,
+        follows: bool | None = None,
+        words: int = 0,
     ) -> Place:
         """Where this explicit frame belongs among those that were told before.
 
@@ -220,48 +227,54 @@ class Order:
             follows: It says that it comes from what is on now (True), or from something else (False).
             words: What it says beside its name (``identity.words_of``).
         """
-        scope = self.scope(told)
-        if self.identity.known(name, told, scope):
-            other = words and not self.is_history(told) and self.identity.differs(name, told, scope, words)
-            if not other and not (changes and self._may_be_another(name, told, aspect, scope)):
+        scope = self.scope(envelope)
+        if self.identity.known(name, envelope, scope):
+            other = words and not self.is_history(envelope) and self.identity.differs(name, envelope, scope, words)
+            if not other and not (changes and self._may_be_another(name, envelope, aspect, scope)):
                 return Place.SAME
-        return self._placed(name, told, aspect, scope, follows)
+        return self._placed(name, envelope, aspect, scope, follows)
 
-    def _may_be_another(self, name: Name, told: Told, aspect: Aspect, scope: str | None) -> bool:
+    def _may_be_another(self, name: Name, envelope: Envelope, aspect: Aspect, scope: str | None) -> bool:
         """Whether a change that has the time of the newest one is another of that time.
 
         ``seq`` may say so. Where nothing does, a change within one second of a coarse clock is believed, and counted
         as doubtful.
         """
         last = aspect.last
-        if name.own_id is not None or last is None or last.at is None or last.at != told.at or self.is_history(told):
+        if (
+            name.own_id is not None
+            or last is None
+            or last.at is None
+            or last.at != envelope.at
+            or self.is_history(envelope)
+        ):
             return False
-        if self.identity.is_counted_on(name, told, scope):
+        if self.identity.is_counted_on(name, envelope, scope):
             return True
-        by_seq = _by_seq(aspect.mark, told, scope)
+        by_seq = _by_seq(aspect.mark, envelope, scope)
         if by_seq:
             return by_seq > 0
-        if not self.identity.is_coarse(name, told):
+        if not self.identity.is_coarse(name, envelope):
             return False
         self._state.doubts.believed += 1
         return True
 
-    def _placed(self, name: Name, told: Told, aspect: Aspect, scope: str | None, follows: bool | None) -> Place:
+    def _placed(self, name: Name, envelope: Envelope, aspect: Aspect, scope: str | None, follows: bool | None) -> Place:
         """The same for one that was never told: by number where that orders the two, only else by time.
 
         Equal times order nothing. A time further back than ``Policy.clock_step_ms`` is a clock that was set, so that
         the frame is the newest. Where nothing orders the two, the later one to come is.
         """
         mark, last, state = aspect.mark, aspect.last, self._state
-        by_seq = _by_seq(mark, told, scope)
+        by_seq = _by_seq(mark, envelope, scope)
         if by_seq:
             return Place.NEWEST if by_seq > 0 else Place.LATE
-        if told.at is None:
-            return Place.LATE if self._is_counted_past(told, scope) else Place.NEWEST
-        history = self.is_history(told)
+        if envelope.at is None:
+            return Place.LATE if self._is_counted_past(envelope, scope) else Place.NEWEST
+        history = self.is_history(envelope)
         if last is None or last.at is None or last.clock != state.clock:
             return Place.AFTERWARDS if history else Place.NEWEST
-        back = last.at - told.at
+        back = last.at - envelope.at
         if history:
             return Place.AFTERWARDS if back < 0 else Place.LATE
         if back <= 0:
@@ -270,76 +283,76 @@ class Order:
             return Place.NEWEST
         return Place.LATE if name.own_id is not None or follows is False else Place.NEWEST
 
-    def _is_counted_past(self, told: Told, scope: str | None) -> bool:
+    def _is_counted_past(self, envelope: Envelope, scope: str | None) -> bool:
         """Whether the server has told higher numbers than this one."""
         track = None if scope is None else self._state.tracks.get(scope)
-        return track is not None and told.seq is not None and told.seq < track.seq
+        return track is not None and envelope.seq is not None and envelope.seq < track.seq
 
-    def behind(self, mark: Mark | None, told: Told) -> bool:
+    def behind(self, mark: Mark | None, envelope: Envelope) -> bool:
         """Whether ``seq`` says that this frame was made before what is known, or that it is history told again."""
         if mark is None:
             return False
-        by_seq = _by_seq(mark, told, self.scope(told))
+        by_seq = _by_seq(mark, envelope, self.scope(envelope))
         if by_seq:
             return by_seq < 0
-        dated = told.at is not None and mark.at is not None and told.at < mark.at
-        return dated and self.is_history(told)
+        dated = envelope.at is not None and mark.at is not None and envelope.at < mark.at
+        return dated and self.is_history(envelope)
 
-    def is_history(self, told: Told) -> bool:
+    def is_history(self, envelope: Envelope) -> bool:
         """Whether this frame is of a time before its connection: told again, or told afterwards.
 
         Only within 5 s after the connection began, and as long as the server's clock was not set: later on an old time
         is only a frame that came late.
         """
         state, connection = self._state, self._state.connection
-        if connection is None or connection.began_at is None or told.at is None:
+        if connection is None or connection.began_at is None or envelope.at is None:
             return False
-        soon = told.stamp.mono - connection.first_mono <= _HISTORY_MS
-        return soon and connection.began_clock == state.clock and told.at < connection.began_at
+        soon = envelope.stamp.mono - connection.first_mono <= _HISTORY_MS
+        return soon and connection.began_clock == state.clock and envelope.at < connection.began_at
 
-    def is_long_past(self, told: Told, aspect: Aspect) -> bool:
+    def is_long_past(self, envelope: Envelope, aspect: Aspect) -> bool:
         """Whether a late frame is so much older than what is known that it cannot be what is so now."""
         last = aspect.last
-        if told.at is None:
-            return self.in_history(told)
+        if envelope.at is None:
+            return self.in_history(envelope)
         if last is None or last.at is None:
             return False
-        return self.is_history(told) or last.at - told.at > self._policy.clock_step_ms
+        return self.is_history(envelope) or last.at - envelope.at > self._policy.clock_step_ms
 
-    def in_history(self, told: Told) -> bool:
+    def in_history(self, envelope: Envelope) -> bool:
         """Whether a frame without a time may be history that is told again: soon after its connection began."""
         connection = self._state.connection
-        return connection is not None and told.stamp.mono - connection.first_mono <= self._policy.settle_ms
+        return connection is not None and envelope.stamp.mono - connection.first_mono <= self._policy.settle_ms
 
-    def stale(self, mark: Mark | None, told: Told, connection: Connection) -> bool:
+    def stale(self, mark: Mark | None, envelope: Envelope, connection: Connection) -> bool:
         """Whether a snapshot that contradicts what ``mark`` stands for was made before it."""
         return is_stale(
-            mark, told, self.scope(told), connection=connection, policy=self._policy, clock=self._state.clock
+            mark, envelope, self.scope(envelope), connection=connection, policy=self._policy, clock=self._state.clock
         )
 
-    def marked(self, mark: Mark | None, told: Told, connection: Connection | None, *, explicit: bool) -> Mark:
+    def marked(self, mark: Mark | None, envelope: Envelope, connection: Connection | None, *, explicit: bool) -> Mark:
         """The mark after ``envelope`` changed (``explicit``) or confirmed something; see :func:`marked`."""
         number = 0 if connection is None else connection.number
         state = self._state
         return marked(
             mark,
-            told,
-            self.scope(told),
+            envelope,
+            self.scope(envelope),
             connection=number,
             explicit=explicit,
             clock=state.clock,
         )
 
 
-def _by_seq(mark: Mark | None, told: Told, scope: str | None) -> int:
+def _by_seq(mark: Mark | None, envelope: Envelope, scope: str | None) -> int:
     """How far ``seq`` says that a frame is ahead of what is known; 0 where it orders nothing."""
-    if mark is None or scope is None or mark.scope != scope or mark.seq is None or told.seq is None:
+    if mark is None or scope is None or mark.scope != scope or mark.seq is None or envelope.seq is None:
         return 0
-    return told.seq - mark.seq
+    return envelope.seq - mark.seq
 
 
 def is_stale(
-    mark: Mark | None, told: Told, scope: str | None, *, connection: Connection, policy: Policy, clock: int = 0
+    mark: Mark | None, envelope: Envelope, scope: str | None, *, connection: Connection, policy: Policy, clock: int = 0
 ) -> bool:
     """Whether a snapshot that contradicts what ``mark`` stands for was made before it.
 
@@ -352,42 +365,42 @@ def is_stale(
     first = not connection.snapshot_seen
     if first and mark.connection != connection.number:
         return False
-    by_seq = _by_seq(mark, told, scope)
+    by_seq = _by_seq(mark, envelope, scope)
     if by_seq:
         return by_seq < 0
-    if told.at is not None and mark.at is not None and mark.clock == clock and told.at != mark.at:
-        behind = mark.at - told.at
+    if envelope.at is not None and mark.at is not None and mark.clock == clock and envelope.at != mark.at:
+        behind = mark.at - envelope.at
         if 0 < behind <= policy.clock_step_ms:
             return True
         if mark.exact:
             return False
-    return mark.explicit is not None and told.stamp.mono - mark.explicit < policy.settle_ms
+    return mark.explicit is not None and envelope.stamp.mono - mark.explicit < policy.settle_ms
 
 
 def marked(
     mark: Mark | None,
-    told: Told,
+    envelope: Envelope,
     scope: str | None,
     *,
     connection: int,
     explicit: bool,
     clock: int = 0,
 ) -> Mark:
-    """The mark after ``told`` changed (``explicit``) or confirmed what ``mark`` stands for.
+    """The mark after ``envelope`` changed (``explicit``) or confirmed what ``mark`` stands for.
 
     A frame without ``seq`` leaves the known one as a lower bound: what is older than that is surely stale.
     """
-    seq, kept_scope = told.seq, scope
+    seq, kept_scope = envelope.seq, scope
     if scope is None:
         seq = mark.seq if mark else None
         kept_scope = mark.scope if mark else None
         # An explicit change without seq is not ordered against later snapshots by an older seq.
         if explicit:
             seq = kept_scope = None
-    elif mark is not None and mark.scope == scope and mark.seq is not None and told.seq is not None:
-        seq = max(told.seq, mark.seq)
-    at, exact = told.at, True
+    elif mark is not None and mark.scope == scope and mark.seq is not None and envelope.seq is not None:
+        seq = max(envelope.seq, mark.seq)
+    at, exact = envelope.at, True
     if at is None and mark is not None:
         at, exact, clock = mark.at, mark.exact and not explicit, mark.clock
-    since = told.stamp.mono if explicit else (mark.explicit if mark else None)
+    since = envelope.stamp.mono if explicit else (mark.explicit if mark else None)
     return Mark(kept_scope, seq, at, exact, connection, since, clock)

@@ -16,27 +16,27 @@ __all__ = [
     "Aspect",
     "Camera",
     "Connection",
-    "Cover",
+    "DissolveCover",
     "Doubts",
-    "Heading",
-    "Held",
+    "HoldStart",
     "Leaving",
-    "Live",
     "Mark",
     "PendingGap",
     "Phase",
+    "ProgramChange",
     "RowState",
-    "Seen",
+    "RunningTransition",
+    "SeenFrame",
+    "SeqTrack",
     "Session",
     "Side",
     "State",
     "Still",
-    "Take",
-    "Track",
+    "StillUse",
+    "comparable",
     "decode_state",
     "encode_state",
-    "flat",
-    "told_aspects",
+    "snapshot_values",
 ]
 
 
@@ -125,13 +125,13 @@ class RowState(Struct):
     fields: dict[str, Any]
 
 
-class Take(Struct, array_like=True):
+class StillUse(Struct, array_like=True):
     """One use of a still's id: ids may start anew with a boot or a session."""
 
     number: int
     """From 1: the second one's keys end in ``/2``."""
     era: int
-    """In which life of the server it was first told (see ``Seen.era``)."""
+    """In which life of the server it was first told (see ``SeenFrame.era``)."""
     first_at: int
     """Time of the first mention."""
     requested: int | None = None
@@ -154,7 +154,7 @@ class Still(Struct):
     """In which life of the server it was told last."""
 
 
-class Seen(Struct, array_like=True):
+class SeenFrame(Struct, array_like=True):
     """An explicit frame that was told: enough to know it again."""
 
     era: int
@@ -172,7 +172,7 @@ class Seen(Struct, array_like=True):
     """What else it said, each telling of it in other words once (see ``identity.words_of``)."""
 
 
-class Track(Struct, array_like=True):
+class SeqTrack(Struct, array_like=True):
     """How far ``seq`` has come within one scope."""
 
     seq: int
@@ -185,7 +185,7 @@ class Track(Struct, array_like=True):
     """Frames of any kind in a row that ``seq`` puts behind."""
 
 
-class Cover(Struct, array_like=True):
+class DissolveCover(Struct, array_like=True):
     """A dissolve that was told: until it ends, a snapshot may still show what was on before."""
 
     before: str | None
@@ -241,9 +241,9 @@ class Session(Struct):
     """Which of all sessions of this machine: short, for the names in its memory."""
     # What grows with a session: kept in memory, and saved by what changed of it (see ``tap.core.machine.memory``).
     stills: dict[str, Still] = field(default_factory=dict)
-    takes: dict[str, Take] = field(default_factory=dict)
+    takes: dict[str, StillUse] = field(default_factory=dict)
     """Ids of its stills, with the use of each that counts now."""
-    seen: dict[str, Seen] = field(default_factory=dict)
+    seen: dict[str, SeenFrame] = field(default_factory=dict)
     """Explicit frames that were told in it, by what identifies them."""
     keys: dict[str, int] = field(default_factory=dict)
     """How many events wanted one key, where more than one can."""
@@ -325,7 +325,7 @@ class Connection(Struct):
     """How often ``seq`` began anew on it."""
 
 
-class Held(Struct):
+class HoldStart(Struct):
     """Since when the program is held."""
 
     at: int
@@ -334,7 +334,7 @@ class Held(Struct):
     camera_id: str | None = None
 
 
-class Live(Struct, array_like=True):
+class ProgramChange(Struct, array_like=True):
     """A change of the program, by the server's clock (where it said) and by ours."""
 
     at: int | None
@@ -343,7 +343,7 @@ class Live(Struct, array_like=True):
     known: bool
 
 
-class Heading(Struct):
+class RunningTransition(Struct):
     """A transition that runs: the camera that it leads to, and what it is called."""
 
     camera_id: str
@@ -367,21 +367,21 @@ class State(Struct):
     """By what the session was told last."""
     frames_seen: bool = False
     """The server has session frames, so no policy is needed."""
-    held: Held | None = None
-    late_held: Held | None = None
+    held: HoldStart | None = None
+    late_held: HoldStart | None = None
     """A hold that was told late, and may yet turn out to be what is so."""
     cameras: dict[str, Camera] = field(default_factory=dict)
-    history: list[Live] = field(default_factory=list)
+    history: list[ProgramChange] = field(default_factory=list)
     """The last changes of the program."""
     program_since: tuple[int, int] = (0, 0)
     """(at, mono) of the last change of the program."""
     recent: dict[str, int] = field(default_factory=dict)
     """As 0.1.0 kept them; read, and never written."""
-    seen: dict[str, Seen] = field(default_factory=dict)
+    seen: dict[str, SeenFrame] = field(default_factory=dict)
     """Explicit frames that were told lately outside of a session, to know them again."""
     bare: dict[str, int] = field(default_factory=dict)
     """Explicit frames with nothing to know them by, and when (``mono``) they were told last."""
-    tracks: dict[str, Track] = field(default_factory=dict)
+    tracks: dict[str, SeqTrack] = field(default_factory=dict)
     epoch: int = 0
     """How often ``seq`` began anew: part of every scope's name."""
     numbering: int = 0
@@ -395,7 +395,7 @@ class State(Struct):
     """How often the server's clock was set."""
     chain_broken: str | None = None
     """What the last cut said that it came from, where that was not what was known to be on."""
-    cover: Cover | None = None
+    cover: DissolveCover | None = None
     intervals: list[int] = field(default_factory=list)
     """Between the last snapshots (ms), newest last."""
     news: list[bool] = field(default_factory=list)
@@ -416,7 +416,7 @@ class State(Struct):
     collection: str | None = None
     files: list[Media] = field(default_factory=list)
     """The file that the recorder writes, or wrote last, whether or not a session runs."""
-    heading: Heading | None = None
+    heading: RunningTransition | None = None
     cause: str = "connection"
     """Why the server was lost last."""
     wall: int = 0
@@ -429,7 +429,7 @@ class State(Struct):
     """The server's clock less ``mono``, as the last frame with a time told it."""
 
 
-def told_aspects(o: Snapshot, state: State) -> Iterator[tuple[str, Any, Aspect]]:
+def snapshot_values(o: Snapshot, state: State) -> Iterator[tuple[str, Any, Aspect]]:
     """What a snapshot says of program, hold, mode and recording: name, value, and what is known of each."""
     for name, value, aspect in (
         ("program", o.program, state.program),
@@ -441,7 +441,7 @@ def told_aspects(o: Snapshot, state: State) -> Iterator[tuple[str, Any, Aspect]]
             yield name, value, aspect
 
 
-def flat(name: str, value: Any) -> Any:
+def comparable(name: str, value: Any) -> Any:
     """A hold is known by its flag alone; "no hold" is a flag that is down."""
     if name != "hold":
         return value

@@ -24,10 +24,10 @@ from typing import Any
 from tap.core.codec import MAX_KEY, key_part, sub_key
 from tap.core.machine.identity import name_of
 from tap.core.machine.memory import Memory
-from tap.core.machine.rows import Book, told_at
-from tap.core.machine.staleness import Order
-from tap.core.machine.state import Session, State, Still, Take
-from tap.core.model import StillCaptured, StillFailed, StillRequested, StillUploaded, Told
+from tap.core.machine.rows import RowWriter, time_of
+from tap.core.machine.staleness import Staleness
+from tap.core.machine.state import Session, State, Still, StillUse
+from tap.core.model import Envelope, StillCaptured, StillFailed, StillRequested, StillUploaded
 
 __all__ = ["RANK", "Stills"]
 
@@ -62,22 +62,22 @@ _HEAVIEST = 2_000_000
 class Stills:
     """The rules for stills, and their rows and events."""
 
-    def __init__(self, book: Book, order: Order, memory: Memory) -> None:
-        self._book = book
-        self._order = order
+    def __init__(self, rows: RowWriter, staleness: Staleness, memory: Memory) -> None:
+        self._rows = rows
+        self._staleness = staleness
         self._memory = memory
 
     def requested(self, o: StillRequested) -> None:
         """Somebody asked for a still: one ``still_marker``, and a row for each camera that was asked."""
-        at = told_at(o.told)
+        at = time_of(o.envelope)
         name = o.still_id if o.still_id is not None else f"@{at}"
         if self._told_before(o):
             return
         session = self._asking(o, name, at)
         if session is None:
             return
-        if not self._order.is_history(o.told):
-            self._order.current(o.told)  # asked just now: by it the server's clock is known
+        if not self._staleness.is_history(o.envelope):
+            self._staleness.set_clock(o.envelope)  # asked just now: by it the server's clock is known
         take = session.takes.get(_brief(name))
         if take is None:
             take = self._take(session, name, at)
@@ -90,10 +90,12 @@ class Stills:
             if o.by is not None:
                 detail["by"] = o.by
             key = _numbered(sub_key(session.key, "still_marker", name), take.number)
-            self._book.event("still_marker", o.told, key=key, session=session, detail=detail)
+            self._rows.event("still_marker", o.envelope, key=key, session=session, detail=detail)
         for camera_id in o.camera_ids:
             facts = {"requestedAt": at}
-            self._move(session, name, take.number, camera_id, o.told, "requested", facts, anonymous=o.still_id is None)
+            self._move(
+                session, name, take.number, camera_id, o.envelope, "requested", facts, anonymous=o.still_id is None
+            )
 
     def captured(self, o: StillCaptured) -> None:
         """A camera took it."""
@@ -102,7 +104,7 @@ class Stills:
     def uploaded(self, o: StillUploaded) -> None:
         """The file is safe; where no capture was told, this tells it too."""
         facts = {"storageKey": o.storage_key, "url": o.url, "bytes": o.bytes, "sha256": o.sha256}
-        self._arrived(o, "uploaded", {"uploadedAt": told_at(o.told), **facts})
+        self._arrived(o, "uploaded", {"uploadedAt": time_of(o.envelope), **facts})
 
     def _arrived(self, o: StillCaptured | StillUploaded, status: str, facts: dict[str, Any]) -> None:
         """A still came as far as ``status``.
@@ -116,12 +118,12 @@ class Stills:
         session, name, number = found
         taken, doubted = self._taken(o, session)
         if taken is not None or status == "captured":
-            facts["capturedAt"] = told_at(o.told) if taken is None else taken
+            facts["capturedAt"] = time_of(o.envelope) if taken is None else taken
         anonymous = o.still_id is None
-        still = self._move(session, name, number, o.camera_id, o.told, status, facts, anonymous=anonymous)
+        still = self._move(session, name, number, o.camera_id, o.envelope, status, facts, anonymous=anonymous)
         how = "inferred" if taken is None and status == "uploaded" else "seen"
-        at = told_at(o.told) if taken is None else taken
-        self._capture(session, still, name, number, o.camera_id, o.told, at, how, doubted)
+        at = time_of(o.envelope) if taken is None else taken
+        self._capture(session, still, name, number, o.camera_id, o.envelope, at, how, doubted)
 
     def failed(self, o: StillFailed) -> None:
         """A camera could not take it. It may still arrive: ``failed`` is no end."""
@@ -129,11 +131,11 @@ class Stills:
         if found is not None:
             session, name, number = found
             facts = {"failReason": o.reason}
-            self._move(session, name, number, o.camera_id, o.told, "failed", facts, anonymous=o.still_id is None)
+            self._move(session, name, number, o.camera_id, o.envelope, "failed", facts, anonymous=o.still_id is None)
 
     def unplaced(self) -> None:
         """A still that belongs to no session that is still known: counted, and never given to the one that runs."""
-        self._book.state.doubts.unplaced += 1
+        self._rows.state.doubts.unplaced += 1
 
     # ------------------------------------------------------------------ when it was taken
 
@@ -146,14 +148,14 @@ class Stills:
         said = o.taken_at
         if said is None:
             return None, None
-        state, told = self._book.state, o.told
-        now, slack = told.at, 0
+        state, envelope = self._rows.state, o.envelope
+        now, slack = envelope.at, 0
         if now is not None:
             slack = 0 if state.fine else 999
         elif state.clock_offset is not None:
-            now, slack = told.stamp.mono + state.clock_offset, _CLOCKS_MS
+            now, slack = envelope.stamp.mono + state.clock_offset, _CLOCKS_MS
         else:
-            now, slack = told.stamp.wall, _NO_CLOCK_MS
+            now, slack = envelope.stamp.wall, _NO_CLOCK_MS
         early = min(session.started_at, session.start.get("at", now), now) - max(slack, _CLOCKS_MS)
         if said > now + slack or said < early:
             return None, said
@@ -163,7 +165,7 @@ class Stills:
 
     def _sessions(self) -> list[Session]:
         """The sessions that a still may belong to, newest first."""
-        state = self._book.state
+        state = self._rows.state
         current = [] if state.session is None else [state.session]
         return current + state.ended[::-1]
 
@@ -172,40 +174,42 @@ class Stills:
         name = name_of(o)
         if name is None:
             return False
-        scope = self._order.scope(o.told)
-        known = self._order.identity.known(name, o.told, scope, counted=not self._order.is_history(o.told))
+        scope = self._staleness.scope(o.envelope)
+        known = self._staleness.identity.known(
+            name, o.envelope, scope, counted=not self._staleness.is_history(o.envelope)
+        )
         if not known:
-            self._order.identity.remember(name, o.told, scope, self._book.running())
+            self._staleness.identity.remember(name, o.envelope, scope, self._rows.running())
         return known
 
     def _asking(self, o: StillRequested, name: str, at: int) -> Session | None:
         """The session that a request belongs to: the one that runs, unless an older one's request is only repeated."""
-        running = self._book.running()
+        running = self._rows.running()
         for session in self._sessions():
             take = session.takes.get(_brief(name))
             if take is not None and session is not running and take.requested == at:
                 return session
-        if running is not None and o.told.at is not None and self._is_older(o.told, running):
+        if running is not None and o.envelope.at is not None and self._is_older(o.envelope, running):
             return None
         return running
 
-    def _is_older(self, told: Told, session: Session) -> bool:
+    def _is_older(self, envelope: Envelope, session: Session) -> bool:
         """Whether this was told after a reconnect, of a time before the session."""
-        return self._order.is_history(told) and told_at(told) < session.started_at
+        return self._staleness.is_history(envelope) and time_of(envelope) < session.started_at
 
-    def _asks_anew(self, take: Take, o: StillRequested, at: int) -> bool:
+    def _asks_anew(self, take: StillUse, o: StillRequested, at: int) -> bool:
         """Whether a request with an id that is known is for another still."""
         if take.requested == at:
             return o.still_id is None  # without an id, the same second names two
-        if take.era != self._book.state.era:
+        if take.era != self._rows.state.era:
             return take.requested is None or at > take.requested
-        if take.captured is None or o.told.at is None:
+        if take.captured is None or o.envelope.at is None:
             return False
         return take.requested is not None or at > take.captured
 
-    def _take(self, session: Session, name: str, at: int, number: int = 1) -> Take:
+    def _take(self, session: Session, name: str, at: int, number: int = 1) -> StillUse:
         """Begin a take of a still's id: the first, or the one with that number."""
-        take = Take(number, self._book.state.era, at)
+        take = StillUse(number, self._rows.state.era, at)
         session.takes[_brief(name)] = take
         self._memory.note(session, "u", _brief(name))
         return take
@@ -237,7 +241,7 @@ class Stills:
         First whoever waits for it; then whoever knows it already, so that it is only told again; else a new take in the
         session that runs.
         """
-        running = self._book.running()
+        running = self._rows.running()
         for session in self._sessions():
             number = self._fits(session, name, o, before)
             if number is not None:
@@ -250,19 +254,19 @@ class Stills:
             self.unplaced()
             return None
         take = running.takes.get(_brief(name))
-        return running, self._take(running, name, told_at(o.told), 1 if take is None else take.number + 1).number
+        return running, self._take(running, name, time_of(o.envelope), 1 if take is None else take.number + 1).number
 
     def _cannot_be_of(self, session: Session, o: StillCaptured | StillUploaded | StillFailed, name: str) -> bool:
         """Whether a still that nobody knows is surely, or may well be, an older session's."""
         if _brief(name) in session.takes:
             return False
         taken = None if isinstance(o, StillFailed) else o.taken_at
-        if taken is not None and taken < session.started_at - _CLOCKS_MS and o.told.at is not None:
+        if taken is not None and taken < session.started_at - _CLOCKS_MS and o.envelope.at is not None:
             # A phone's clock may be off; what is known to have been given up may be anything's.
             return isinstance(o, StillUploaded)
-        if self._is_older(o.told, session):
+        if self._is_older(o.envelope, session):
             return True
-        return isinstance(o, StillUploaded) and self._book.state.doubts.forgotten > 0
+        return isinstance(o, StillUploaded) and self._rows.state.doubts.forgotten > 0
 
     def _fits(
         self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed, before: str
@@ -271,7 +275,7 @@ class Stills:
         take = session.takes.get(_brief(name))
         if take is None:
             return None
-        running = session is self._book.running()
+        running = session is self._rows.running()
         for number in range(take.number, 0, -1):
             still = session.stills.get(self._key(session, name, number, o.camera_id))
             if still is None:
@@ -283,14 +287,14 @@ class Stills:
         return None
 
     def _may_join(
-        self, session: Session, take: Take, o: StillCaptured | StillUploaded | StillFailed, *, running: bool
+        self, session: Session, take: StillUse, o: StillCaptured | StillUploaded | StillFailed, *, running: bool
     ) -> bool:
         """Whether a camera that was not asked for may belong to a take: of one life of the server and one session."""
-        if take.era != self._book.state.era:
+        if take.era != self._rows.state.era:
             return False
-        if isinstance(o, StillUploaded) and self._book.running() is None:
+        if isinstance(o, StillUploaded) and self._rows.running() is None:
             return True  # uploads come late, and no other session can be meant
-        return running or (session.completed_at or 0) >= told_at(o.told)
+        return running or (session.completed_at or 0) >= time_of(o.envelope)
 
     def _waits(self, still: Still, o: StillCaptured | StillUploaded | StillFailed, before: str) -> bool:
         """Whether what is told moves this still on."""
@@ -302,12 +306,12 @@ class Stills:
         if still.capture is None:
             return True
         if still.capture == "inferred":
-            return self._of_one_life(still, o.told) or self._taken_by(o, fields.get("uploadedAt", 0))
+            return self._of_one_life(still, o.envelope) or self._taken_by(o, fields.get("uploadedAt", 0))
         return False
 
-    def _of_one_life(self, still: Still, told: Told) -> bool:
+    def _of_one_life(self, still: Still, envelope: Envelope) -> bool:
         """Whether frame and still are of one life of the server, in which an id means one thing."""
-        return still.era == self._book.state.era or told.at is None
+        return still.era == self._rows.state.era or envelope.at is None
 
     @staticmethod
     def _taken_by(o: StillCaptured, at: int) -> bool:
@@ -321,7 +325,7 @@ class Stills:
         take = session.takes.get(_brief(name))
         if take is None:
             return False
-        running = session is self._book.running()
+        running = session is self._rows.running()
         stills = (
             session.stills.get(self._key(session, name, number, o.camera_id)) for number in range(take.number, 0, -1)
         )
@@ -340,23 +344,23 @@ class Stills:
             return False
         if isinstance(o, StillFailed):
             return True
-        same_life = running and still.era == self._book.state.era
+        same_life = running and still.era == self._rows.state.era
         if isinstance(o, StillUploaded):
-            for told, column in ((o.sha256, "sha256"), (o.storage_key, "storageKey"), (o.url, "url")):
-                if told is not None and column in fields:
-                    return bool(told == fields[column]) or same_life
-            return same_life or fields.get("uploadedAt") == told_at(o.told)
-        at = told_at(o.told) if o.taken_at is None else o.taken_at
+            for value, column in ((o.sha256, "sha256"), (o.storage_key, "storageKey"), (o.url, "url")):
+                if value is not None and column in fields:
+                    return bool(value == fields[column]) or same_life
+            return same_life or fields.get("uploadedAt") == time_of(o.envelope)
+        at = time_of(o.envelope) if o.taken_at is None else o.taken_at
         captured = fields.get("capturedAt", 0)
         if o.taken_at is not None:
             return bool(at == captured) or fields.get("uploadedAt") == at or self._is_doubted(still, o)
-        near = o.told.at is None or abs(at - captured) <= _AGAIN_MS
+        near = o.envelope.at is None or abs(at - captured) <= _AGAIN_MS
         return (same_life and near) or bool(at == captured)
 
     @staticmethod
     def _is_doubted(still: Still, o: StillCaptured) -> bool:
         """Whether its time was not believed, so that the frame's stands, and this is that frame again."""
-        return o.taken_at is not None and still.row.fields.get("capturedAt") == told_at(o.told)
+        return o.taken_at is not None and still.row.fields.get("capturedAt") == time_of(o.envelope)
 
     # ------------------------------------------------------------------ without ids
 
@@ -366,13 +370,13 @@ class Stills:
         """Which still a frame without an id is about: the oldest of its camera that waits; else a new one, named by its
         time.
         """
-        at = told_at(o.told)
+        at = time_of(o.envelope)
         taken = at if isinstance(o, StillFailed) or o.taken_at is None else o.taken_at
         for session in self._sessions():
             waiting = next(self._waiting(session, o.camera_id, before, at, taken), None)
             if waiting is not None:
                 return session, waiting[0], waiting[1]
-        running = self._book.running()
+        running = self._rows.running()
         if running is None:
             self.unplaced()
             return None
@@ -413,7 +417,7 @@ class Stills:
         name: str,
         number: int,
         camera_id: str,
-        told: Told,
+        envelope: Envelope,
         status: str,
         facts: dict[str, Any],
         *,
@@ -432,7 +436,7 @@ class Stills:
         still = session.stills.get(key)
         old = still.row.fields if still is not None else {"stillId": name, "cameraId": camera_id, "status": status}
         fields = dict(old)
-        info = self._book.info(camera_id)
+        info = self._rows.info(camera_id)
         if info is not None and info.name:
             fields.setdefault("cameraName", info.name)
         for column, value in facts.items():
@@ -442,18 +446,18 @@ class Stills:
             fields["status"] = status
         if RANK[fields["status"]] > RANK["failed"]:
             fields.pop("failReason", None)
-        moment, at = _moment(status, fields, told)
+        moment, at = _moment(status, fields, envelope)
         if moment > (still.moment if still is not None else -1):
-            fields.update(self._live_then(told, at))
+            fields.update(self._live_then(envelope, at))
         ordered = {column: fields[column] for column in _COLUMNS if column in fields}
-        row = self._book.row(session, "still", key, None if still is None else still.row, ordered, told_at(told))
+        row = self._rows.row(session, "still", key, None if still is None else still.row, ordered, time_of(envelope))
         if still is None:
             still = Still(row, anonymous=anonymous)
             session.stills[key] = still
             self._bound(session, still)
         still.row = row
         still.moment = max(still.moment, moment)
-        still.era = self._book.state.era
+        still.era = self._rows.state.era
         self._memory.note(session, "t", key)
         return still
 
@@ -464,7 +468,7 @@ class Stills:
         name: str,
         number: int,
         camera_id: str,
-        told: Told,
+        envelope: Envelope,
         at: int,
         how: str,
         doubted: int | None,
@@ -484,9 +488,9 @@ class Stills:
         if doubted is not None:
             detail["takenAt"] = doubted
         key = _numbered(sub_key(session.key, "still_capture", name, camera_id), number)
-        self._book.event(
+        self._rows.event(
             "still_capture",
-            told,
+            envelope,
             key=key,
             at=at,
             session=session,
@@ -501,12 +505,12 @@ class Stills:
             take.captured = max(at, take.captured or at)
             self._memory.note(session, "u", _brief(name))
 
-    def _live_then(self, told: Told, at: int) -> dict[str, Any]:
-        """Which camera was live at ``at``, a time that ``told`` speaks of."""
-        camera_id = program_at(self._book.state, told, at)
+    def _live_then(self, envelope: Envelope, at: int) -> dict[str, Any]:
+        """Which camera was live at ``at``, a time that ``envelope`` speaks of."""
+        camera_id = program_at(self._rows.state, envelope, at)
         if camera_id is None:
             return {}
-        info = self._book.info(camera_id)
+        info = self._rows.info(camera_id)
         name = info.name if info is not None else None
         return {"programCameraId": camera_id, **({"programCameraName": name} if name else {})}
 
@@ -520,7 +524,7 @@ class Stills:
             gone = next(done, next(iter(session.stills)))
             del session.stills[gone]
             self._memory.note(session, "t", gone)
-            self._book.state.doubts.forgotten += 1
+            self._rows.state.doubts.forgotten += 1
 
 
 def _numbered(key: str, number: int) -> str:
@@ -544,41 +548,41 @@ def _weight(still: Still) -> int:
     return sum(len(value) for value in still.row.fields.values() if isinstance(value, str))
 
 
-def _moment(status: str, fields: dict[str, Any], told: Told) -> tuple[int, int]:
+def _moment(status: str, fields: dict[str, Any], envelope: Envelope) -> tuple[int, int]:
     """The best known time of the moment itself, and how good it is: its capture, the request, else this frame's."""
     if status in {"captured", "uploaded"} and "capturedAt" in fields:
         return 2, fields["capturedAt"]
     if status == "requested":
         return 1, fields["requestedAt"]
-    return 0, told_at(told)
+    return 0, time_of(envelope)
 
 
-def _is_of_one_clock(at: int, mono: int, told: Told, offset: int) -> bool:
+def _is_of_one_clock(at: int, mono: int, envelope: Envelope, offset: int) -> bool:
     """Whether a change of this time, read at ``mono``, was dated by the clock that dates this frame.
 
     What was read together was told by one clock: where the offsets differ, the tap stood still.
     """
     if abs(at - mono - offset) < _CLOCK_SET_MS:
         return True
-    together = 0 <= told.stamp.mono - mono <= _READ_TOGETHER_MS
-    return together and told.at is not None and told.at >= at
+    together = 0 <= envelope.stamp.mono - mono <= _READ_TOGETHER_MS
+    return together and envelope.at is not None and envelope.at >= at
 
 
-def program_at(state: State, told: Told, at: int) -> str | None:
+def program_at(state: State, envelope: Envelope, at: int) -> str | None:
     """The camera that was live at ``at``, as far as the last changes tell; None: none, or not known.
 
     Compared by the server's clock, except with changes from before that clock was set: there by our own.
     """
-    by_server = told.at is not None or at != told.stamp.wall
-    offset = told.stamp.wall - told.stamp.mono
-    if told.at is not None:
-        offset = told.at - told.stamp.mono
+    by_server = envelope.at is not None or at != envelope.stamp.wall
+    offset = envelope.stamp.wall - envelope.stamp.mono
+    if envelope.at is not None:
+        offset = envelope.at - envelope.stamp.mono
     elif by_server and state.clock_offset is not None:
         offset = state.clock_offset  # a frame without a time of its own that names one by the server's clock
-    mono = min(told.stamp.mono, at - offset)
+    mono = min(envelope.stamp.mono, at - offset)
     live: str | None = None
     for change in state.history:
-        if by_server and change.at is not None and _is_of_one_clock(change.at, change.mono, told, offset):
+        if by_server and change.at is not None and _is_of_one_clock(change.at, change.mono, envelope, offset):
             later = change.at > at
         else:
             later = change.mono > mono

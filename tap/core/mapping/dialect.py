@@ -21,7 +21,7 @@ from tap.core.mapping.paths import Path, at
 from tap.core.mapping.telemetry import Sniff, telemetry_sniff
 from tap.core.mapping.values import label
 from tap.core.mapping.wraps import PREFIXES, Wraps, before
-from tap.core.model import Frame, Observation, Told
+from tap.core.model import Envelope, Frame, Observation
 
 __all__ = ["Dialect", "Plan", "Reading", "SeqOrders", "Verdict", "binary_reason", "fold_type"]
 
@@ -288,8 +288,8 @@ class Dialect:
         if not rules:
             return Reading(Verdict.QUIET if kind in plan.known else Verdict.UNKNOWN, name)
         envelope = (item, *scopes[:-1])
-        told = Told(frame.stamp, _or_none(plan.time.find(envelope)), _or_none(plan.seq.find(envelope)), name)
-        said = list(self._said(rules, scopes, told))
+        by = Envelope(frame.stamp, _or_none(plan.time.find(envelope)), _or_none(plan.seq.find(envelope)), name)
+        said = list(self._said(rules, scopes, by))
         found = tuple(item for item in said if not isinstance(item, str))
         reason = next((item for item in reversed(said) if isinstance(item, str)), None)
         if found or reason is not None:
@@ -297,7 +297,7 @@ class Dialect:
         nothing = all(rule.emit == NOTHING for rule in rules)
         return Reading(Verdict.IGNORED if nothing else Verdict.QUIET, name)
 
-    def _said(self, rules: list[Rule], scopes: Scopes, told: Told) -> Iterator[Observation | str]:
+    def _said(self, rules: list[Rule], scopes: Scopes, envelope: Envelope) -> Iterator[Observation | str]:
         """What each rule makes of the object, or why it makes nothing of it."""
         for rule in rules:
             if rule.emit == NOTHING:
@@ -307,9 +307,9 @@ class Dialect:
                 yield "there is no list at the path of 'each'"
                 continue
             for part in parts:
-                yield self._emit(rule, part, told)
+                yield self._emit(rule, part, envelope)
 
-    def _emit(self, rule: Rule, scopes: Scopes, told: Told) -> Observation | str:
+    def _emit(self, rule: Rule, scopes: Scopes, envelope: Envelope) -> Observation | str:
         emit = EMITS[rule.emit]
         values: dict[str, Any] = {}
         for spec in rule.fields:
@@ -322,7 +322,7 @@ class Dialect:
         for need in emit.needs:
             if need not in values or (values[need] is None and need in {"session", "camera"}):
                 return f"'{need}' is missing or not of type {emit.fields[need]}"
-        observation: Observation = emit.make(told=told, **values)
+        observation: Observation = emit.make(envelope=envelope, **values)
         return observation
 
     def _is_hollow(self, item: dict[str, Any], emit: str, values: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from msgspec import UNSET
 
 from tap.core.mapping import Reading, Verdict
 from tap.core.model import (
+    Envelope,
     Frame,
     Hello,
     Observation,
@@ -25,7 +26,6 @@ from tap.core.model import (
     SetUp,
     Snapshot,
     Stamp,
-    Told,
     UnsetType,
 )
 from tap.core.obs.marks import MARKS_A_MINUTE, is_too_many
@@ -270,7 +270,7 @@ class ObsReader:
             if handler is None:
                 yield from self._snapshot({item.kind: item.data}, stamp)
             else:
-                yield from handler(item, Told(stamp, type=item.kind))
+                yield from handler(item, Envelope(stamp, type=item.kind))
 
     # ------------------------------------------------------------------ the beginning of a connection
 
@@ -283,7 +283,7 @@ class ObsReader:
         state.program_version = text(message.data, "obsStudioVersion")
         known = [f"OBS {state.program_version}"] if state.program_version is not None else []
         known += [f"obs-websocket {state.plugin}"] if state.plugin is not None else []
-        yield Hello(Told(stamp, type=message.kind), server="obs", version=", ".join(known) or None, once=True)
+        yield Hello(Envelope(stamp, type=message.kind), server="obs", version=", ".join(known) or None, once=True)
 
     def _identified(self, _message: Message, stamp: Stamp) -> Iterator[Observation]:
         """OBS let us in, and is asked what there is: the answers together are one snapshot. What happens meanwhile
@@ -383,7 +383,7 @@ class ObsReader:
         knows_mode = "GetStudioModeEnabled" in answers or "GetRecordStatus" in answers
         state.mode = self._telling.mode_word() if knows_mode else state.mode
         yield Snapshot(
-            Told(stamp, type="GetSceneList"),
+            Envelope(stamp, type="GetSceneList"),
             mode=state.mode if knows_mode else UNSET,
             session=session,
             program=state.air if told_program else UNSET,
@@ -393,7 +393,7 @@ class ObsReader:
         if record.readable:
             yield from self._recorder_seen(record, anew, pause, stamp)
         if not self._telling.in_session:
-            yield from self._telling.anew(Told(stamp))
+            yield from self._telling.anew(Envelope(stamp))
 
     def _listed(self, scenes: Mapping[str, Any] | None) -> bool:
         """Take over the scenes that there are, and what is on air where no event told it.
@@ -450,12 +450,12 @@ class ObsReader:
             outputs.pause(Stamp(at, stamp.mono - (stamp.wall - at)), now.paused)
         if take is None:
             return
-        told = Told(stamp, type="GetRecordStatus")
+        envelope = Envelope(stamp, type="GetRecordStatus")
         if anew:
-            yield self._recording(told, started_at=take.started_at, paused=now.paused or None)
+            yield self._recording(envelope, started_at=take.started_at, paused=now.paused or None)
         else:
             changed = now.paused if now.paused != was_paused else None
-            yield self._recording(told, paused=changed, at=None if changed is None else at)
+            yield self._recording(envelope, paused=changed, at=None if changed is None else at)
 
     # ------------------------------------------------------------------ at once: what waits for nothing
 
@@ -476,7 +476,7 @@ class ObsReader:
 
     def _transition_stopped(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         if self._transitions.stopped(message.data, stamp, self._interrupted()) is not None:
-            yield from self._telling.taken_back(Told(stamp, type=message.kind))
+            yield from self._telling.taken_back(Envelope(stamp, type=message.kind))
 
     def _target_named(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         """OBS names where a transition leads, before it is there.
@@ -500,7 +500,7 @@ class ObsReader:
                 sure = item.begun.early or self._transitions.after(item.begun) is not None
                 item.due = stamp.mono if sure else item.due
         if begun.early and not doubtful:
-            yield from self._telling.coming(begun, Told(stamp, type="SceneTransitionStarted"))
+            yield from self._telling.coming(begun, Envelope(stamp, type="SceneTransitionStarted"))
 
     def _last_begun(self) -> Begun | None:
         """The transition of the last program event that waits."""
@@ -520,10 +520,10 @@ class ObsReader:
         yield from ()
 
     def _profile(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
-        yield SetUp(Told(stamp, type=message.kind), profile=text(message.data, "currentProfileName"))
+        yield SetUp(Envelope(stamp, type=message.kind), profile=text(message.data, "currentProfileName"))
 
     def _collection(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
-        yield SetUp(Told(stamp, type=message.kind), collection=text(message.data, "currentSceneCollectionName"))
+        yield SetUp(Envelope(stamp, type=message.kind), collection=text(message.data, "currentSceneCollectionName"))
 
     def _video(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         """Rate and size of the picture, for the files that are recorded."""
@@ -534,18 +534,18 @@ class ObsReader:
         state.width, state.height = whole(data.get("outputWidth")), whole(data.get("outputHeight"))
         # Whether the recorder of before still runs is not known before the snapshot, which tells this too.
         if self._outputs.recorder is not None and "GetRecordStatus" not in state.missing:
-            yield self._recording(Told(stamp, type=message.kind))
+            yield self._recording(Envelope(stamp, type=message.kind))
 
-    def _recording(self, told: Told, **more: Any) -> Recording:
+    def _recording(self, envelope: Envelope, **more: Any) -> Recording:
         """The recorder runs, and by which settings."""
         state = self.state
-        return Recording(told, True, rate=state.rate, width=state.width, height=state.height, **more)
+        return Recording(envelope, True, rate=state.rate, width=state.width, height=state.height, **more)
 
     def _collection_changing(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         """The one that is left, which is named here, is still the one by which a session that runs began."""
         self.state.switching, self.state.stormed = True, False
         self._transitions.forget()
-        yield SetUp(Told(stamp, type=message.kind), collection=text(message.data, "sceneCollectionName"))
+        yield SetUp(Envelope(stamp, type=message.kind), collection=text(message.data, "sceneCollectionName"))
 
     def _collection_changed(self, message: Message, stamp: Stamp) -> Iterator[Observation]:
         """What comes after it waits for the list of the new scenes, where events do not tell them."""

@@ -136,7 +136,7 @@ class _Heard:
             self.verdicts[reading.verdict] += 1
             if reading.verdict is Verdict.UNKNOWN:
                 self.unknown[reading.type] += 1
-            dated = (seen.told.at for seen in reading.observations if seen.told.at is not None)
+            dated = (seen.envelope.at for seen in reading.observations if seen.envelope.at is not None)
             self.offsets += [moment - item.stamp.wall for moment in dated]
             for seen in reading.observations:
                 self._number(seen, item.connection)
@@ -144,8 +144,8 @@ class _Heard:
     def _number(self, seen: Observation, connection: int) -> None:
         if isinstance(seen, Hello):
             self._boot = seen.boot
-        if seen.told.seq is not None:
-            self.numbering.see(seen.told.seq, connection=connection, boot=self._boot, type=seen.told.type)
+        if seen.envelope.seq is not None:
+            self.numbering.see(seen.envelope.seq, connection=connection, boot=self._boot, type=seen.envelope.type)
 
     @property
     def understood(self) -> int:
