@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from tap.adapters.journal import Journal, JournalWriter, Kept, kept_object
+from tap.core.backoff import Backoff
 from tap.core.errors import JournalBusy, JournalDamaged, JournalError, JournalVersion
 from tap.core.model import Entry
 from tests.core.stage import Stage
@@ -717,7 +718,7 @@ class TestWriter:
 
     def test_disk_full(self, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
         """On a full disk nothing is dropped: the writer says so, tries again, and keeps all once there is room."""
-        monkeypatch.setattr(JournalWriter, "_FIRST_DELAY_S", 0.01)
+        monkeypatch.setattr(JournalWriter, "_BACKOFF", Backoff(0.01, 5.0))
         pages = journal._file.db.execute("PRAGMA page_count").fetchone()[0]
         journal._file.db.execute(f"PRAGMA max_page_count = {pages + 2}")
         writer = JournalWriter(journal)

@@ -15,6 +15,7 @@ import pytest
 
 from tap.adapters.journal import Journal, JournalWriter, schema
 from tap.adapters.journal import lock as locks
+from tap.core.backoff import Backoff
 from tap.core.errors import JournalBusy, JournalDamaged, JournalError
 from tests.adapters.test_journal import HOLD, NOW, end, entry, garbage, keys, process, sqlite
 
@@ -79,7 +80,7 @@ class TestLock:
     ) -> None:
         """It neither reads nor writes, says why, and goes on with all that waited once the other is gone."""
         without_directories(monkeypatch)
-        monkeypatch.setattr(JournalWriter, "_FIRST_DELAY_S", 0.01)
+        monkeypatch.setattr(JournalWriter, "_BACKOFF", Backoff(0.01, 5.0))
         with Journal.open(path, owner=True) as first:
             writer = JournalWriter(first)
             writer.submit([entry(1)], b"1")

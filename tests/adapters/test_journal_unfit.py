@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tap.adapters.journal import Journal, JournalWriter, batch, unfit
+from tap.core.backoff import Backoff
 from tap.core.errors import JournalError
 from tap.core.model import Entry
 from tests.adapters.test_journal import NOW, entry, keys
@@ -85,7 +86,7 @@ def test_a_journal_that_keeps_nothing_is_not_the_entries_fault(
     path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the reason that the journal gives: where it does not keep what is surely fit, nothing is set aside."""
-    monkeypatch.setattr(JournalWriter, "_FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(JournalWriter, "_BACKOFF", Backoff(0.01, 5.0))
     tried, insert = threading.Event(), batch.insert_new
     calls = 0
 
@@ -111,7 +112,7 @@ def test_a_journal_that_keeps_nothing_is_not_the_entries_fault(
 
 def test_a_full_disk_is_not_either(path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the batch has such an entry: nothing is told apart until there is room."""
-    monkeypatch.setattr(JournalWriter, "_FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(JournalWriter, "_BACKOFF", Backoff(0.01, 5.0))
     pages = journal._file.db.execute("PRAGMA page_count").fetchone()[0]
     journal._file.db.execute(f"PRAGMA max_page_count = {pages}").fetchall()
     writer = JournalWriter(journal)

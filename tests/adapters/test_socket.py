@@ -28,9 +28,11 @@ from websockets.exceptions import (
 from websockets.frames import Close
 from websockets.http11 import Request, Response
 
-from tap.adapters.server import MAX_FRAME, Clock, Retry, ServerSocket, Timing, disposition
+from tap.adapters.clock import Clock
+from tap.adapters.server import MAX_FRAME, Retry, ServerSocket, Timing, disposition
 from tap.adapters.server.line import UnreadError
-from tap.adapters.server.socket import _delay, _SilentError
+from tap.adapters.server.socket import _SilentError
+from tap.core.backoff import Backoff
 from tap.core.errors import ServerError
 from tap.core.model import Closed, Frame, Opened, SourceItem, Stamp
 from tap.rehearsal.shoot import plan_shoot
@@ -205,8 +207,10 @@ def test_words_hold_no_secret_and_no_page() -> None:
 def test_delays_grow_to_a_cap() -> None:
     """They double, never exceed 15 s, and are spread over their second half."""
     timing = Timing()
-    assert [_delay(n, timing, 1.0) for n in (0, 1, 2, 5, 6, 7, 10_000)] == [0.25, 0.5, 1, 8, 15, 15, 15]
-    assert _delay(7, timing, 0.0) == 7.5
+    soon = timing.backoff(Retry.SOON)
+    assert [soon.spread(n, 1.0) for n in (1, 2, 3, 6, 7, 8, 10_000)] == [0.25, 0.5, 1, 8, 15, 15, 15]
+    assert soon.spread(8, 0.0) == 7.5
+    assert timing.backoff(Retry.SLOWLY).wait(1) == 15
 
 
 def test_a_dead_line_is_noticed_within_40_seconds() -> None:
@@ -340,11 +344,11 @@ def _attempts(
     """How often the socket thought it had tried in vain, before each of its attempts."""
     attempts: list[int] = []
 
-    def at_once(attempt: int, _timing: Timing, _jitter: float) -> float:
-        attempts.append(attempt)
+    def at_once(_backoff: Backoff, failures: int, _jitter: float) -> float:
+        attempts.append(failures - 1)
         return 0.0
 
-    monkeypatch.setattr("tap.adapters.server.socket._delay", at_once)
+    monkeypatch.setattr(Backoff, "spread", at_once)
 
     async def body() -> None:
         async with server(handler) as url:

@@ -21,8 +21,9 @@ from websockets.utils import accept_key
 
 from bench.load import frames, greeting
 from bench.server import framed
+from tap.adapters.clock import Clock
 from tap.adapters.dialects import load_dialect
-from tap.adapters.server import Clock, ServerSocket
+from tap.adapters.server import ServerSocket
 from tap.adapters.server.websockets_line import WebsocketsLine
 from tap.core.machine.memory import Checkpoint
 from tap.core.model import Entry, Frame, SourceItem, Stamp

@@ -15,9 +15,10 @@ import pytest
 import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 
+from tap.adapters.clock import Clock
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.journal.rows import KNOWN
-from tap.adapters.server import Clock, ServerSocket
+from tap.adapters.server import ServerSocket
 from tap.core.errors import JournalDamaged, JournalError
 from tap.core.model import Entry, SourceItem
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from tap.adapters.clock import Clock
 from tap.adapters.ledger import Ledger, LedgerRefused
-from tap.adapters.server import Clock, ServerSocket, Timing
+from tap.adapters.server import ServerSocket, Timing
 from tests.adapters.test_ledger import session
 from tests.contract.local import key_of, local_ledger
 from tests.security.victim import PATIENCE, RUN, victim

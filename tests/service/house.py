@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
+from tap.adapters.clock import Clock
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal
-from tap.adapters.server import Clock
 from tap.adapters.tape import TapeHeader
 from tap.core.mapping import Dialect
 from tap.core.model import FRAMES_LOST, Alive, Closed, Entry, Frame, Opened, Policy, SourceItem, Stamp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -12,9 +13,11 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from tap.adapters.clock import wall_ms
 from tap.adapters.journal.errors import Unfit
 from tap.adapters.journal.outbox import Journal
 from tap.adapters.journal.unfit import aside_of, keep_aside, line_of
+from tap.core.backoff import Backoff
 from tap.core.errors import JournalDamaged, JournalError
 from tap.core.machine.memory import Checkpoint
 from tap.core.model import Entry
@@ -42,10 +45,10 @@ class JournalWriter:
     The journal is this thread's alone from here until ``stop`` has returned; closing it is left to who opened it.
     """
 
-    _FIRST_DELAY_S = 0.1
-    _LONGEST_DELAY_S = 5.0
+    _BACKOFF = Backoff(0.1, 5.0)
+    """Between attempts to commit."""
 
-    def __init__(self, journal: Journal, *, now: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+    def __init__(self, journal: Journal, *, now: Callable[[], int] = wall_ms) -> None:
         self.failing: str | None = None
         self.set_aside = 0
         self.why_aside: str | None = None
@@ -126,6 +129,10 @@ class JournalWriter:
             self._submitting.notify()
         return call.future
 
+    async def ask(self, function: Callable[[Journal], _T], *, anyway: bool = False) -> _T:
+        """The same for a task of an event loop, which waits for the result. Cancelled, the function may still run."""
+        return await asyncio.wrap_future(self.run_in_writer(function, anyway=anyway))
+
     def in_memory(self, limit: int, after: tuple[int, int] = (0, 0)) -> tuple[tuple[int, int], list[Entry]]:
         """Entries that are submitted and not on the disk yet, in order, and the place behind them. From any thread.
 
@@ -176,12 +183,12 @@ class JournalWriter:
             self._batch.append(new)
 
     def _commit(self) -> None:
-        delay = self._FIRST_DELAY_S
+        failures = 0
         self._since = time.monotonic()
         while self._batch and not self._try():
-            if not self._wait(delay):
+            failures += 1
+            if not self._wait(self._BACKOFF.wait(failures)):
                 return
-            delay = min(2 * delay, self._LONGEST_DELAY_S)
             self._take()
         self._since = None
 

@@ -6,6 +6,6 @@ Others import what stands in ``__all__`` from here.
 
 from __future__ import annotations
 
-from tap.adapters.server.socket import MAX_FRAME, Clock, Disposition, Retry, ServerSocket, Timing, disposition
+from tap.adapters.server.socket import MAX_FRAME, Disposition, Retry, ServerSocket, Timing, disposition
 
-__all__ = ["MAX_FRAME", "Clock", "Disposition", "Retry", "ServerSocket", "Timing", "disposition"]
+__all__ = ["MAX_FRAME", "Disposition", "Retry", "ServerSocket", "Timing", "disposition"]

@@ -14,7 +14,6 @@ import logging
 import random
 import socket
 import ssl
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
@@ -42,16 +41,18 @@ from websockets.exceptions import (
 from websockets.frames import CloseCode
 from websockets.http11 import Response
 
+from tap.adapters.clock import Clock
 from tap.adapters.names import look_up
 from tap.adapters.server.line import Line, UnreadError
 from tap.adapters.server.websockets_line import WebsocketsLine
+from tap.core.backoff import Backoff
 from tap.core.errors import HandshakeRefused, ServerError
 from tap.core.mapping import Dialect, Sniff
 from tap.core.model import Closed, Frame, Opened, Policy, Sent, SourceItem, Stamp
 from tap.core.protocols import Handshake, Speaking
 from tap.core.redact import redact_text
 
-__all__ = ["MAX_FRAME", "Clock", "Disposition", "Retry", "ServerSocket", "Timing", "disposition"]
+__all__ = ["MAX_FRAME", "Disposition", "Retry", "ServerSocket", "Timing", "disposition"]
 
 MAX_FRAME = 32 * 2**20
 """Bytes of the largest frame that is taken. A state with every still of a long shoot is some MB; beyond this it is no
@@ -75,15 +76,15 @@ _LOG = logging.getLogger("tap.adapters.server.websockets")
 _LOG.setLevel(logging.WARNING)
 
 
-class Clock:
-    """The tap's own time: wall ms, and mono ms that go on from ``start`` (what ``Pipeline.resume`` gave)."""
+class Retry(Enum):
+    """When to try again after a connection ended or none came about."""
 
-    def __init__(self, start: Stamp | None = None) -> None:
-        self._origin = time.monotonic_ns() - (0 if start is None else start.mono) * 1_000_000
-
-    def stamp(self) -> Stamp:
-        """Now. ``mono`` never goes back, whatever happens to the wall clock."""
-        return Stamp(time.time_ns() // 1_000_000, (time.monotonic_ns() - self._origin) // 1_000_000)
+    SOON = "soon"
+    """Backing off from attempt to attempt, anew once a connection stood for ``Timing.steady_after``."""
+    BACKED_OFF = "backed off"
+    """Backing off however long it stood: what ended it may well come again at once."""
+    SLOWLY = "slowly"
+    """At the longest delay: somebody has to mend something first."""
 
 
 class Timing(NamedTuple):
@@ -100,23 +101,16 @@ class Timing(NamedTuple):
     """How long a connection has to stand for the next attempt to come soon again. Longer than ``answer_within``: by
     then the server was heard after it had let us in."""
 
+    def backoff(self, retry: Retry) -> Backoff:
+        """How long to wait before the next attempt."""
+        return Backoff(self.longest_delay if retry is Retry.SLOWLY else self.first_delay, self.longest_delay)
+
     def faster(self, factor: float) -> Timing:
         """All of it shorter by ``factor``, for rehearsals."""
         return Timing(*(seconds / factor for seconds in self))
 
 
 # ---------------------------------------------------------------------------------------------- what to do next
-
-
-class Retry(Enum):
-    """When to try again after a connection ended or none came about."""
-
-    SOON = "soon"
-    """Backing off from attempt to attempt, anew once a connection stood for ``Timing.steady_after``."""
-    BACKED_OFF = "backed off"
-    """Backing off however long it stood: what ended it may well come again at once."""
-    SLOWLY = "slowly"
-    """At the longest delay: somebody has to mend something first."""
 
 
 class Disposition(NamedTuple):
@@ -227,13 +221,6 @@ def _is_too_big(error: BaseException) -> bool:
     )
 
 
-def _delay(attempt: int, timing: Timing, jitter: float) -> float:
-    """Seconds before an attempt: doubling up to the longest, and spread over its second half by ``jitter`` (0 to 1)."""
-    # The exponent is bounded, since a server may be away for a year.
-    full = min(timing.longest_delay, timing.first_delay * 2.0 ** min(attempt, 32))
-    return full * (0.5 + 0.5 * jitter)
-
-
 # ---------------------------------------------------------------------------------------------- the connections
 
 
@@ -341,7 +328,7 @@ class ServerSocket:
             self._lost("tap stopped")
 
     async def _for_ever(self) -> None:
-        attempt = 0
+        failures = 0
         while True:
             error = await self._listen()
             verdict = self._verdict(error)
@@ -353,11 +340,11 @@ class ServerSocket:
             self.too_big += _is_too_big(error)
             # By standing, and not by a frame: a server may let in, say one, and close, for ever.
             if verdict.retry is Retry.SOON and stood >= self._timing.steady_after:
-                attempt = 0
+                failures = 0
             if self.refused and self._take_other_token():
                 continue
-            await sleep(_delay(32 if verdict.retry is Retry.SLOWLY else attempt, self._timing, self._jitter()))
-            attempt += 1
+            failures += 1
+            await sleep(self._timing.backoff(verdict.retry).spread(failures, self._jitter()))
 
     def _take_other_token(self) -> bool:
         """Somebody may have put the token right where it is read from: try with that at once."""

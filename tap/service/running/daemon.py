@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING
 import anyio
 import msgspec
 
+from tap.adapters.clock import Clock
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.mounts import ON_A_NETWORK, network_filesystem
 from tap.adapters.private import open_private
 from tap.adapters.scopes import own_error, stop_signals
-from tap.adapters.server import Clock, ServerSocket
+from tap.adapters.server import ServerSocket
 from tap.adapters.tape import TapeHeader
 from tap.adapters.threads import on_daemon, result_of
 from tap.core.errors import JournalError, MappingInvalid, SettingsInvalid

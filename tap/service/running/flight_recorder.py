@@ -27,8 +27,8 @@ from typing import TypeAlias
 import msgspec
 from anyio import sleep
 
+from tap.adapters.clock import Clock
 from tap.adapters.private import make_private_directory, open_private, sync_directory
-from tap.adapters.server import Clock
 from tap.adapters.tape import TapeHeader, TapeWriter, open_tape
 from tap.core.errors import TapeInvalid
 from tap.core.mapping import Verdict

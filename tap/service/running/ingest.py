@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tap.adapters.server import Clock
+from tap.adapters.clock import Clock
 from tap.core.machine.memory import Checkpoint
 from tap.core.mapping import Verdict
 from tap.core.model import FRAMES_LOST, Alive, Closed, Entry, Frame, Opened, SourceItem, Stamp

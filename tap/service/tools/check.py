@@ -13,10 +13,11 @@ from typing import TypeVar
 
 from anyio import Event, create_task_group, move_on_after, sleep
 
+from tap.adapters.clock import Clock
 from tap.adapters.dialects import load_dialect
 from tap.adapters.ledger import Ledger, LedgerAway, LedgerRefused, Ping
 from tap.adapters.scopes import own_error
-from tap.adapters.server import Clock, ServerSocket, Timing
+from tap.adapters.server import ServerSocket, Timing
 from tap.adapters.threads import on_daemon
 from tap.core.codec import iso
 from tap.core.errors import MappingInvalid, ServerError

@@ -16,8 +16,9 @@ from typing import Any
 from anyio import create_task_group, move_on_after, run, sleep, sleep_forever
 from msgspec import Struct
 
+from tap.adapters.clock import Clock
 from tap.adapters.scopes import own_error, stop_signals
-from tap.adapters.server import Clock, ServerSocket, Timing
+from tap.adapters.server import ServerSocket, Timing
 from tap.adapters.tape import TapeHeader, TapeWriter
 from tap.core.mapping import Dialect
 from tap.core.model import Alive, Closed, Frame, Opened, Policy, Sent, SourceItem

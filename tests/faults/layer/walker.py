@@ -25,6 +25,7 @@ from msgspec import Struct, field
 from tap.adapters.journal import Journal
 from tap.adapters.journal.writer import JournalWriter
 from tap.adapters.tape import TapeEmpty, TapeReader, read_tapes
+from tap.core.backoff import Backoff
 from tap.core.errors import JournalError, TapeInvalid
 from tap.core.model import Entry, Frame
 from tap.service.running import flight_recorder as flight
@@ -176,7 +177,7 @@ def _live(one: _Try) -> None:
     signal.alarm(_CHILD_WITHIN_S)
     code = 3
     try:
-        JournalWriter._FIRST_DELAY_S = 0.001
+        JournalWriter._BACKOFF = Backoff(0.001, 5.0)
         layer = _Layer()
         layer.begin(one.folder, one.place / "diary")
         if one.first is not None:

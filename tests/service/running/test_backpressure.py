@@ -16,9 +16,9 @@ import pytest
 import structlog.testing
 from websockets.asyncio.server import ServerConnection
 
+from tap.adapters.clock import Clock
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
-from tap.adapters.server import Clock
 from tap.core.errors import JournalError
 from tap.core.mapping import Verdict
 from tap.core.merge import fold

@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 import pytest
 
+from tap.adapters.clock import Clock
 from tap.adapters.dialects import load_dialect
-from tap.adapters.server import Clock
 from tap.adapters.tape import TapeHeader, read_tapes
 from tap.core.mapping import Verdict
 from tap.core.model import Alive, Closed, Frame, Opened, SourceItem, Stamp

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from tap.adapters.clock import Clock
 from tap.adapters.dialects import load_dialect
-from tap.adapters.server import Clock
 from tap.core.machine.memory import Checkpoint
 from tap.core.model import Alive, Closed, Entry, Frame, Opened, Policy, SourceItem
 from tap.core.pipeline import Pipeline

@@ -1,0 +1,29 @@
+"""The machine's clocks: the one place that says what time it is.
+
+The wall clock tells people when something was; it may be wrong, and be set at any time. How long something took, and
+what came first, tells ``Stamp.mono`` alone.
+"""
+
+from __future__ import annotations
+
+import time
+
+from tap.core.model import Stamp
+
+__all__ = ["Clock", "wall_ms"]
+
+
+def wall_ms() -> int:
+    """Now by the wall clock, in ms since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class Clock:
+    """The tap's own time: wall ms, and mono ms that go on from ``start`` (what ``Pipeline.resume`` gave)."""
+
+    def __init__(self, start: Stamp | None = None) -> None:
+        self._origin = time.monotonic_ns() - (0 if start is None else start.mono) * 1_000_000
+
+    def stamp(self) -> Stamp:
+        """Now. ``mono`` never goes back, whatever happens to the wall clock."""
+        return Stamp(wall_ms(), (time.monotonic_ns() - self._origin) // 1_000_000)
