@@ -144,7 +144,7 @@ class Ear:
         assert type(data) is bytes
         self._note("received", data, binary)
         if data == b"answer me":
-            line.say(b"an answer")
+            line.send_text(b"an answer")
         return self._goes_on(1)
 
     def passed(self, frames: int) -> bool:

@@ -30,8 +30,8 @@ from websockets.http11 import Request, Response
 
 from tap.adapters.clock import Clock
 from tap.adapters.server import MAX_FRAME, Retry, ServerSocket, Timing, disposition
+from tap.adapters.server.disposition import SilentError
 from tap.adapters.server.line import UnreadError
-from tap.adapters.server.socket import _SilentError
 from tap.core.backoff import Backoff
 from tap.core.errors import ServerError
 from tap.core.model import Closed, Frame, Opened, SourceItem, Stamp
@@ -185,7 +185,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
             Retry.BACKED_OFF,
             "not speak the WebSocket protocol (1002: bad opcode)",
         ),
-        (_SilentError("nothing was heard"), Retry.SOON, "nothing was heard"),
+        (SilentError("nothing was heard"), Retry.SOON, "nothing was heard"),
         (UnreadError("the server does not read"), Retry.BACKED_OFF, "does not read"),
     ],
 )

@@ -6,6 +6,7 @@ Others import what stands in ``__all__`` from here.
 
 from __future__ import annotations
 
-from tap.adapters.server.socket import MAX_FRAME, Disposition, Retry, ServerSocket, Timing, disposition
+from tap.adapters.server.disposition import Disposition, Retry, disposition
+from tap.adapters.server.socket import MAX_FRAME, ServerSocket, Timing
 
 __all__ = ["MAX_FRAME", "Disposition", "Retry", "ServerSocket", "Timing", "disposition"]

@@ -1,4 +1,4 @@
-"""One connection to a server, as ``socket`` needs it: what hears, what is heard, and the line between them."""
+"""One connection to a server, as ``socket`` needs it: the line itself, and who listens on it."""
 
 from __future__ import annotations
 
@@ -6,49 +6,53 @@ from typing import Protocol
 
 from tap.core.mapping import Sniff
 
-__all__ = ["Ear", "Line", "UnreadError"]
+__all__ = ["Line", "Listener", "UnreadError"]
 
 
 class UnreadError(Exception):
-    """The server asks for answers, and reads none of them: the line was ended before they filled the memory."""
+    """The server sends pings and reads no answer: the tap ended the line before the answers filled the memory."""
 
 
-class Ear(Protocol):
-    """Who listens on a line. All of it is called on the event loop's thread, in the order of what came."""
+class Listener(Protocol):
+    """Who listens on a line. The line calls all of this on the event loop's thread, in the order of what came.
+
+    A method that returns False wants nothing more: the line ends, and calls none of them again.
+    """
 
     sniff: Sniff | None
-    """Tells telemetry, which is then only counted: ``passed`` instead of ``received``. None: all is received."""
+    """Says of a message whether it is telemetry. Telemetry is counted (``passed``) and not handed on (``received``).
+    None: every message is handed on."""
 
     def reading(self) -> None:
-        """Bytes came: what is told until the next call was received now."""
+        """Bytes were read. Whatever the line tells until the next call of this came now."""
 
     def opened(self) -> bool:
-        """The line stands; called before any frame. False where nobody wants it."""
+        """The WebSocket handshake is through; called once, before any message."""
 
     def received(self, data: bytes, binary: bool, line: Line) -> bool:
-        """A whole message. False where nobody wants more."""
+        """A whole message: its payload, and whether it was a binary one. ``line`` is there to answer on."""
 
     def passed(self, frames: int) -> bool:
-        """So many frames of telemetry, one after the other. False where nobody wants more."""
+        """So many frames of telemetry, one after the other."""
 
 
 class Line(Protocol):
     """A connection that stands."""
 
     heard: int
-    """WebSocket messages that came whole, answers to pings included."""
+    """How many WebSocket messages came whole, answers to pings included: what shows that the server is alive."""
 
-    async def ask(self) -> None:
-        """Send a ping; nobody waits for the single answer."""
+    async def send_ping(self) -> None:
+        """Send a ping. ``heard`` counts the answer; nobody waits for it."""
 
-    def say(self, data: bytes) -> None:
-        """Send a text message at once. Where the line is just breaking, its end is told as always."""
+    def send_text(self, data: bytes) -> None:
+        """Send a text message at once. On a line that is breaking, it goes nowhere; ``ended`` tells why."""
 
     def abort(self) -> None:
-        """End it without a goodbye."""
+        """End the line without a goodbye."""
 
     async def ended(self) -> BaseException:
-        """Wait for its end; why it ended."""
+        """Wait for the end of the line; the error that ended it, which ``disposition`` judges. Raises nothing."""
 
-    async def part(self) -> None:
-        """Say goodbye (1001), and wait for the end, for no longer than ``close_timeout``."""
+    async def say_goodbye(self) -> None:
+        """Close with code 1001, and wait for the end, for no longer than the line's ``close_timeout``."""

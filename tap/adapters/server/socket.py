@@ -12,11 +12,8 @@ from __future__ import annotations
 
 import logging
 import random
-import socket
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from enum import Enum
 from ipaddress import ip_address
 from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -31,19 +28,12 @@ from anyio import (
 )
 from websockets.asyncio.client import connect
 from websockets.client import ClientProtocol
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidMessage,
-    InvalidStatus,
-    InvalidURI,
-)
-from websockets.frames import CloseCode
-from websockets.http11 import Response
+from websockets.exceptions import ConnectionClosed, InvalidURI
 
 from tap.adapters.clock import Clock
 from tap.adapters.names import look_up
-from tap.adapters.server.line import Line, UnreadError
+from tap.adapters.server.disposition import Disposition, Retry, SilentError, disposition, is_too_big
+from tap.adapters.server.line import Line
 from tap.adapters.server.websockets_line import WebsocketsLine
 from tap.core.backoff import Backoff
 from tap.core.errors import HandshakeRefused, ServerError
@@ -52,7 +42,7 @@ from tap.core.model import Closed, Frame, Opened, Policy, Sent, SourceItem, Stam
 from tap.core.protocols import Handshake, Speaking
 from tap.core.redact import redact_text
 
-__all__ = ["MAX_FRAME", "Disposition", "Retry", "ServerSocket", "Timing", "disposition"]
+__all__ = ["MAX_FRAME", "ServerSocket", "Timing"]
 
 MAX_FRAME = 32 * 2**20
 """Bytes of the largest frame that is taken. A state with every still of a long shoot is some MB; beyond this it is no
@@ -68,23 +58,10 @@ _MOST_EARLY = 2**20
 """Bytes that a server may say before its handshake is through; what a handshake takes is some hundred."""
 _EARLY_FRAMES = 1_000
 
-_WORDS = 300
-"""Characters of the longest reason: a server may put a page of its own into one."""
 
 # At DEBUG websockets writes the request's headers, and with them the token. The root logger's level must not reach it.
 _LOG = logging.getLogger("tap.adapters.server.websockets")
 _LOG.setLevel(logging.WARNING)
-
-
-class Retry(Enum):
-    """When to try again after a connection ended or none came about."""
-
-    SOON = "soon"
-    """Backing off from attempt to attempt, anew once a connection stood for ``Timing.steady_after``."""
-    BACKED_OFF = "backed off"
-    """Backing off however long it stood: what ended it may well come again at once."""
-    SLOWLY = "slowly"
-    """At the longest delay: somebody has to mend something first."""
 
 
 class Timing(NamedTuple):
@@ -110,117 +87,6 @@ class Timing(NamedTuple):
         return Timing(*(seconds / factor for seconds in self))
 
 
-# ---------------------------------------------------------------------------------------------- what to do next
-
-
-class Disposition(NamedTuple):
-    """What follows from an error: when to try again, and what to tell people."""
-
-    retry: Retry
-    words: str
-
-
-class _SilentError(Exception):
-    """A ping was not answered in time, nor did a whole frame come instead."""
-
-
-_CLOSE_CODES = {
-    1000: "the server said goodbye",
-    1001: "the server goes away",
-    1002: "the server complains about the protocol",
-    1003: "the server does not accept this kind of client",
-    1007: "the server complains about text that is not UTF-8",
-    1008: "the server refuses this client",
-    1009: "the server complains about a large frame",
-    1011: "the server failed inside",
-    1012: "the server restarts",
-    1013: "the server is busy, try later",
-    1014: "a gateway on the way failed",
-}
-_FOR_GOOD = (1003, 1008, 3000, 3003)
-"""Close codes by which a server refuses a client, rather than losing it."""
-
-_STATUS = {
-    401: "wants a token, or another one: see TAP_SERVER_TOKEN",
-    403: "refuses this client: see TAP_SERVER_TOKEN",
-    404: "knows no such path: see TAP_SERVER_URL",
-    407: "is a proxy that wants a password (see TAP_SERVER_URL)",
-    426: "wants another protocol than WebSocket: see TAP_SERVER_URL",
-    429: "has had too many requests",
-    502: "is a gateway whose server is away",
-    503: "is away for now",
-    504: "is a gateway whose server does not answer",
-}
-
-
-def disposition(error: BaseException) -> Disposition:
-    """What an error of the connection, or of the attempt to make one, means. Pure; never says to give up."""
-    judge = next(judge for kind, judge in _JUDGES if isinstance(error, kind))
-    retry, words = judge(error)
-    return Disposition(retry, redact_text(words, sparing=True)[:_WORDS])
-
-
-def _closed(error: ConnectionClosed) -> tuple[Retry, str]:
-    if error.rcvd is not None and (error.sent is None or error.rcvd_then_sent):
-        code, reason = error.rcvd.code, redact_text(error.rcvd.reason)
-        words = _CLOSE_CODES.get(code, "the server closed the connection")
-        retry = Retry.SLOWLY if code in _FOR_GOOD else Retry.SOON
-        return retry, f"{words} ({code}{': ' if reason else ''}{reason})"
-    if error.sent is not None and _is_too_big(error):
-        return Retry.BACKED_OFF, f"the server sent a frame beyond the limit: {error.sent.reason}"
-    if error.sent is not None:
-        return (
-            Retry.BACKED_OFF,
-            f"the server does not speak the WebSocket protocol ({error.sent.code}: {error.sent.reason})",
-        )
-    return Retry.SOON, "the connection broke without a goodbye"
-
-
-def _refused(response: Response) -> tuple[Retry, str]:
-    status = response.status_code
-    known = _STATUS.get(status)
-    if known is None and "html" in response.headers.get("Content-Type", ""):
-        known = "answers with a web page, not with a WebSocket: see TAP_SERVER_URL"
-    words = known or redact_text(response.reason_phrase) or "does not accept a WebSocket"
-    # What a gateway says while its server starts is soon over; what is wrong with address or token is not.
-    return Retry.SOON if status >= 500 else Retry.SLOWLY, f"the server {words} (HTTP {status})"
-
-
-def _no_answer(error: InvalidMessage) -> tuple[Retry, str]:
-    if isinstance(error.__cause__, EOFError):
-        return Retry.SOON, "the connection ended before the server answered"
-    return Retry.SLOWLY, "what listens there does not speak HTTP: see TAP_SERVER_URL"
-
-
-_JUDGES: tuple[tuple[type[BaseException], Callable[[Any], tuple[Retry, str]]], ...] = (
-    # The first that fits, so what is special stands before what is general.
-    (_SilentError, lambda error: (Retry.SOON, str(error))),
-    (UnreadError, lambda error: (Retry.BACKED_OFF, str(error))),
-    (ConnectionClosed, _closed),
-    (InvalidStatus, lambda error: _refused(error.response)),
-    (InvalidMessage, _no_answer),
-    (
-        InvalidHandshake,
-        lambda error: (Retry.SLOWLY, f"what listens there is not a WebSocket server: {redact_text(str(error))}"),
-    ),
-    (InvalidURI, lambda error: (Retry.SLOWLY, f"there is no route to the server's address: {error}")),
-    (ServerError, lambda error: (Retry.SLOWLY, error.what)),
-    (TimeoutError, lambda _: (Retry.SOON, "the server does not answer")),
-    (ssl.SSLError, lambda error: (Retry.SLOWLY, f"no secure connection: {error.strerror or error}")),
-    (ConnectionRefusedError, lambda _: (Retry.SOON, "nothing listens there (connection refused)")),
-    (socket.gaierror, lambda error: (Retry.SOON, f"the server's name cannot be resolved: {error.strerror}")),
-    # websockets says so of a server that hangs up in the midst of its own first words.
-    (AssertionError, lambda _: (Retry.SOON, "the connection ended before the server answered")),
-    (BaseException, lambda error: (Retry.SOON, f"cannot connect: {error}")),
-)
-
-
-def _is_too_big(error: BaseException) -> bool:
-    return (
-        isinstance(error, ConnectionClosed) and error.sent is not None and error.sent.code == CloseCode.MESSAGE_TOO_BIG
-    )
-
-
 # ---------------------------------------------------------------------------------------------- the connections
 
 
@@ -239,9 +105,34 @@ class ServerSocket:
     Raises ``ServerError`` where ``url`` is not the address of a WebSocket, or ``token`` no bearer token.
     """
 
+    connected = False
+    """Whether a connection stands, and its handshake is through."""
+    connection = 0
+    """How many connections there were, the present one included."""
+    frames = 0
+    """How many frames were handed on or counted, on all connections."""
+    heard: Stamp | None = None
+    """When the last frame was received."""
+    problem: str | None = "not connected yet"
+    """Why there is no connection, in words; None while one stands."""
+    remark: str | None = None
+    """What people should know of the server although it can be listened to."""
+    refused = False
+    """Somebody has to mend something (address, token) before there can be a connection again."""
+    too_big = 0
+    """How many connections a frame beyond the limit has cost."""
+
+    _ordinal = 0
+    """Of the last frame on its connection."""
+    _number = 0
+    """Of the connection that is being made, or stands."""
+    _since = 0
+    """Since when the present connection has stood (mono ms)."""
+    _failure: BaseException | None = None
+    """What a listener raised; ``run`` raises it."""
     _is_in = False
     """The handshake has let us in: ``_let_in`` at a glance, since it is asked for every frame."""
-    _silence: _SilentError | None = None
+    _silence: SilentError | None = None
     """Why the present connection was given up, where it was too long without a sign of life."""
 
     def __init__(
@@ -264,20 +155,6 @@ class ServerSocket:
     ) -> None:
         self.shown = redact_text(url)
         """The address as it may be shown: without userinfo and query."""
-        self.connected = False
-        self.connection = 0
-        """How many connections there were, the present one included."""
-        self.frames = 0
-        self.heard: Stamp | None = None
-        """When the last frame was received."""
-        self.problem: str | None = "not connected yet"
-        """Why there is no connection, in words; None while one stands."""
-        self.remark: str | None = None
-        """What people should know of the server although it can be listened to."""
-        self.refused = False
-        """Somebody has to mend something (address, token) before there can be a connection again."""
-        self.too_big = 0
-        """How many connections a frame beyond the limit has cost."""
         # A token takes the place of what the URL says of who we are: two of them would be none.
         self._url = url if token is None else _without_userinfo(url)
         self._on_item = on_item
@@ -307,12 +184,6 @@ class ServerSocket:
         self._timing = timing or Timing()
         self._max_frame = max_frame
         self._jitter = jitter
-        self._ordinal = 0
-        self._number = 0
-        """Of the connection that is being made, or stands."""
-        self._since = 0
-        """Since when the present connection has stood (mono ms)."""
-        self._failure: BaseException | None = None
         self._connect()
 
     @property
@@ -325,19 +196,19 @@ class ServerSocket:
         try:
             await self._for_ever()
         finally:
-            self._lost("tap stopped")
+            self._tell_lost("tap stopped")
 
     async def _for_ever(self) -> None:
         failures = 0
         while True:
             error = await self._listen()
-            verdict = self._verdict(error)
+            verdict = self._judged(error)
             if self._failure is not None:
                 raise self._failure
             self.refused = verdict.retry is Retry.SLOWLY
             stood = self._stood()
-            self._lost(verdict.words)
-            self.too_big += _is_too_big(error)
+            self._tell_lost(verdict.words)
+            self.too_big += is_too_big(error)
             # By standing, and not by a frame: a server may let in, say one, and close, for ever.
             if verdict.retry is Retry.SOON and stood >= self._timing.steady_after:
                 failures = 0
@@ -394,7 +265,7 @@ class ServerSocket:
     def _made(self, protocol: ClientProtocol, **options: Any) -> WebsocketsLine:
         return WebsocketsLine(protocol, self, **options)
 
-    def _verdict(self, error: BaseException) -> Disposition:
+    def _judged(self, error: BaseException) -> Disposition:
         refusal, self._refusal = self._refusal, None
         code = error.rcvd.code if isinstance(error, ConnectionClosed) and error.rcvd is not None else 0
         if refusal is None and self._speaking is not None and code in self._speaking.refusals:
@@ -416,7 +287,7 @@ class ServerSocket:
         try:
             async with create_task_group() as beside:
                 beside.start_soon(self._keep_alive, line)
-                beside.start_soon(self._speak, line)
+                beside.start_soon(self._drive_handshake, line)
                 ended = await self._ended(line)
                 beside.cancel_scope.cancel()
         except ExceptionGroup as errors:
@@ -431,7 +302,7 @@ class ServerSocket:
         except get_cancelled_exc_class():
             # Shielded, since each wait within a cancelled scope is cancelled anew.
             with move_on_after(_PART_WITHIN * self._timing.close_timeout, shield=True):
-                await line.part()
+                await line.say_goodbye()
             raise
 
     async def _keep_alive(self, line: Line) -> None:
@@ -440,7 +311,7 @@ class ServerSocket:
         while True:
             heard = line.heard
             try:
-                await line.ask()
+                await line.send_ping()
             except ConnectionClosed:
                 return  # its end is told by the line itself
             await sleep(timing.answer_within)
@@ -449,13 +320,13 @@ class ServerSocket:
                 await sleep(timing.answer_within / 100)
             if line.heard == heard:
                 words = f"no signal for {timing.answer_within:g} s, not even an answer to a ping"
-                self._silence = _SilentError(words)
+                self._silence = SilentError(words)
                 line.abort()
                 return
             await sleep(timing.ping_every - timing.answer_within)
 
-    async def _speak(self, line: Line) -> None:
-        """What a handshake does without being asked: give up on a server that stays silent, and ask again."""
+    async def _drive_handshake(self, line: Line) -> None:
+        """What a handshake does by the clock: give up on a server that stays silent, and then ask again and again."""
         handshake = self._handshake
         if handshake is None:
             return
@@ -468,7 +339,7 @@ class ServerSocket:
         while True:
             await sleep(_ASK_AGAIN_S)
             self._send(line, handshake.tick())
-            self._remark(handshake.remark)
+            self._tell_remark(handshake.remark)
 
     # ------------------------------------------------------------------------------------------ what happens on it
 
@@ -482,7 +353,7 @@ class ServerSocket:
         self._ordinal = 0
         opened = Opened(self._now, self._number)
         if self._speaking is None:
-            self._stands()
+            self._tell_connected()
             return self._give(opened)
         self._handshake = self._speaking.handshake(self._password, self._policy)
         self._let_in, self._is_in = Event(), False
@@ -523,7 +394,7 @@ class ServerSocket:
         self._is_in = True
         self._let_in.set()
         self.remark = handshake.remark
-        self._stands()
+        self._tell_connected()
         early, self._early = self._early, []
         wanted = [self._hand_on(item) for item in early]
         return all(wanted)
@@ -548,20 +419,20 @@ class ServerSocket:
 
     def _send(self, line: Line, frames: list[bytes]) -> None:
         for data in frames:
-            line.say(data)
+            line.send_text(data)
             self._hand_on(Sent(data, self._clock.stamp()))
 
-    def _remark(self, remark: str | None) -> None:
+    def _tell_remark(self, remark: str | None) -> None:
         if remark != self.remark:
             self.remark = remark
-            self._changed()
+            self._tell_change()
 
-    def _stands(self) -> None:
+    def _tell_connected(self) -> None:
         self.connected, self.problem, self.connection = True, None, self._number
         self._since = self._now.mono
-        self._changed()
+        self._tell_change()
 
-    def _lost(self, words: str) -> None:
+    def _tell_lost(self, words: str) -> None:
         # A connection that did not get through the handshake was none.
         self._handshake = None
         self._early.clear()
@@ -572,9 +443,9 @@ class ServerSocket:
             heard = None if self.heard is None else self.heard.mono
             self._give(Closed(self._clock.stamp(), self.connection, words, heard))
         if changed:
-            self._changed()
+            self._tell_change()
 
-    def _changed(self) -> None:
+    def _tell_change(self) -> None:
         if self._on_change is not None:
             self._on_change(self.problem)
 

@@ -20,7 +20,7 @@ from websockets.frames import BINARY, CONT, TEXT, CloseCode, Opcode
 from websockets.frames import Frame as Message
 from websockets.protocol import Event, State
 
-from tap.adapters.server.line import Ear, UnreadError
+from tap.adapters.server.line import Listener, UnreadError
 
 __all__ = ["WebsocketsLine"]
 
@@ -52,12 +52,16 @@ _HEADERS_END = b"\r\n\r\n"
 
 
 class WebsocketsLine(ClientConnection):
-    """A :class:`tap.adapters.server.line.Line`. ``split`` False leaves every byte to websockets (for comparison)."""
+    """A ``Line`` by websockets' own connection; tells ``listener`` what comes.
 
-    def __init__(self, protocol: ClientProtocol, ear: Ear, *, split: bool = True, **options: Any) -> None:
+    ``split`` False leaves every byte to websockets, which costs more and tells the same: tests compare the two.
+    ``options`` are those of ``ClientConnection``.
+    """
+
+    def __init__(self, protocol: ClientProtocol, listener: Listener, *, split: bool = True, **options: Any) -> None:
         super().__init__(protocol, **options)
         self.heard = 0
-        self._ear = ear
+        self._listener = listener
         self._split = split
         # No list of parts: a server may send empty ones for ever, and the limit counts bytes.
         self._begun = bytearray()
@@ -76,17 +80,17 @@ class WebsocketsLine(ClientConnection):
         super().connection_made(transport)
         self._socket = transport.get_extra_info("socket")
         if self._split:
-            self.transport.set_protocol(_Cutter(self, self._ear))
+            self.transport.set_protocol(_Cutter(self, self._listener))
 
     def data_received(self, data: bytes) -> None:
-        """Only without the cutter."""
-        self._ear.reading()
+        """Bytes came, and nothing cuts them (``split`` False)."""
+        self._listener.reading()
         self.leave(data)
         if len(data) >= _LARGE:
             self.give_way(len(data))
 
     def leave(self, data: bytes | memoryview) -> None:
-        """Let websockets make of these bytes what it does."""
+        """Hand these bytes to websockets, to be parsed in its own way."""
         super().data_received(cast(bytes, data))
         if not self._ending and self.protocol.close_expected():
             # websockets waits for the server to hang up; one that goes on sending a frame beyond the limit does not.
@@ -138,7 +142,7 @@ class WebsocketsLine(ClientConnection):
             return
         super().process_event(event)
         # The first frames may stand in the same packet: the connection is open before they are read.
-        if self.protocol.handshake_exc is None and not self._ear.opened():
+        if self.protocol.handshake_exc is None and not self._listener.opened():
             self._refuse()
 
     def _message(self, event: Message) -> None:
@@ -159,24 +163,24 @@ class WebsocketsLine(ClientConnection):
             super().process_event(event)
 
     def _whole(self, data: bytes) -> None:
-        """A message that came by way of websockets."""
-        sniff = self._ear.sniff
+        """A whole message that websockets parsed."""
+        sniff = self._listener.sniff
         if sniff is not None and not self._binary and sniff(data, 0, len(data)):
             self.passed(1)
         else:
             self.give(data, self._binary)
 
     def give(self, data: bytes, binary: bool) -> None:
-        """Tell a message."""
+        """Hand a message on to the listener."""
         self.heard += 1
-        if not self._unwanted and not self._ear.received(data, binary, self):
+        if not self._unwanted and not self._listener.received(data, binary, self):
             self._refuse()
 
     def passed(self, frames: int) -> int:
-        """Tell of telemetry that came before what comes next; 0, which is what is left to tell."""
+        """Tell the listener of so many frames of telemetry, before it gets what came behind them. Always 0."""
         if frames:
             self.heard += frames
-            if not self._unwanted and not self._ear.passed(frames):
+            if not self._unwanted and not self._listener.passed(frames):
                 self._refuse()
         return 0
 
@@ -186,12 +190,12 @@ class WebsocketsLine(ClientConnection):
 
     # ------------------------------------------------------------------------------------------ what the tap says
 
-    async def ask(self) -> None:
+    async def send_ping(self) -> None:
         # Nobody waits for single answers, and a server that gives none must not make them pile up.
         self.pending_pings.clear()
         await self.ping()
 
-    def say(self, data: bytes) -> None:
+    def send_text(self, data: bytes) -> None:
         if self.protocol.state is State.OPEN:
             self.protocol.send_text(data)
             self.send_data()
@@ -215,22 +219,22 @@ class WebsocketsLine(ClientConnection):
         await self.wait_closed()
         return self._unread or self.protocol.close_exc
 
-    async def part(self) -> None:
+    async def say_goodbye(self) -> None:
         await self.close(CloseCode.GOING_AWAY)
 
 
-def _is_none(_data: bytes | bytearray, _begin: int, _end: int) -> bool:
-    """A sniff where there is none."""
+def _never_telemetry(_data: bytes | bytearray, _begin: int, _end: int) -> bool:
+    """For a listener that has nothing counted as telemetry."""
     return False
 
 
 class _Cutter(asyncio.BufferedProtocol):
-    """Reads for a line: cuts whole text messages out of what came, and leaves the rest to it."""
+    """Reads for a line: cuts whole text messages out of what came, and leaves all other bytes to websockets."""
 
-    def __init__(self, line: WebsocketsLine, ear: Ear) -> None:
+    def __init__(self, line: WebsocketsLine, listener: Listener) -> None:
         self._line = line
-        self._ear = ear
-        self._sniff = ear.sniff or _is_none
+        self._listener = listener
+        self._sniff = listener.sniff or _never_telemetry
         self._protocol = line.protocol
         # What it is cut out of is kept until all of it is there.
         self._largest = min(line.protocol.max_message_size or _ROOM, _ROOM - _LONGEST_HEADER)
@@ -250,7 +254,7 @@ class _Cutter(asyncio.BufferedProtocol):
         return self._view[self._kept :] if self._kept else self._view
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._ear.reading()
+        self._listener.reading()
         size, self._kept = self._kept + nbytes, 0
         begin = 0
         if self._shaking_hands:
@@ -292,9 +296,9 @@ class _Cutter(asyncio.BufferedProtocol):
         return begin
 
     def _cut(self, begin: int, size: int) -> bool:
-        """Tell the messages that stand in the buffer from here to there: the way of nearly every byte.
+        """Tell the messages that stand in the buffer from ``begin`` to ``size``: the way of nearly every byte.
 
-        Whether it was telemetry alone.
+        True where it was telemetry alone.
         """
         protocol, line, data, sniff, largest = self._protocol, self._line, self._buffer, self._sniff, self._largest
         passed, quiet = 0, True
