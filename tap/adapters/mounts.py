@@ -41,7 +41,7 @@ def network_filesystem(path: Path, mounts: str | None = None) -> str | None:
         if len(fields) < 5 or len(more) < 2:
             continue
         point = Path(_unescaped(fields[4]))
-        # Of two on one point, the later one hides the other.
+        # A filesystem that is mounted later on the same point hides the one before it.
         if (place == point or point in place.parents) and len(point.parts) >= depth:
             kind, source, depth = more[0], _unescaped(more[1]), len(point.parts)
     return f"{kind} ({source})" if _NETWORK.fullmatch(kind) or _BY_FUSE.fullmatch(kind) else None

@@ -13,6 +13,7 @@ __all__ = ["NEXT_RUN_MOVES_IT", "Unfit", "errors_in_words", "nothing_yet", "plac
 
 
 NEXT_RUN_MOVES_IT = "the next 'multicam-tap run' moves it aside, keeps it, and begins a new one"
+"""What follows where a journal is damaged."""
 
 
 class Unfit(JournalError):
@@ -21,7 +22,7 @@ class Unfit(JournalError):
 
 @contextmanager
 def errors_in_words(path: Path) -> Iterator[None]:
-    """SQLite's errors stop here."""
+    """Turns SQLite's errors, of the journal at ``path``, into a ``JournalError`` that says what to do."""
     try:
         yield
     except sqlite3.Error as error:
@@ -29,11 +30,13 @@ def errors_in_words(path: Path) -> Iterator[None]:
 
 
 def nothing_yet(path: Path) -> JournalError:
+    """The error for a journal that is not there, or has nothing in it, for who only reads."""
     hint = f"the tap makes it when it runs; is {path.parent} the state directory (TAP_STATE_DIR)?"
     return JournalError("nothing has been recorded yet", where=str(path), hint=hint)
 
 
 def place_hint(path: Path) -> str:
+    """The next step where a file of the state directory cannot be made or written."""
     return f"is {path.parent} the state directory (TAP_STATE_DIR), and may the tap's user write there?"
 
 

@@ -77,6 +77,7 @@ class Lock:
         return identity(self._path.parent) == (status.st_dev, status.st_ino)
 
     def release(self) -> None:
+        """Let go of it; more than once does no harm."""
         for descriptor in (self._file, self._directory):
             if descriptor >= 0:
                 with suppress(OSError):

@@ -19,6 +19,7 @@ __all__ = ["Identity", "beside", "identity", "make_directory", "make_file", "mov
 _COMPANIONS = ("-wal", "-shm", "-journal")
 _ALL = ("", *_COMPANIONS)
 Identity: TypeAlias = tuple[int, int] | None
+"""Device and inode of a file; None where there is none."""
 
 
 def identity(path: Path | str) -> Identity:

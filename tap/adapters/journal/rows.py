@@ -76,6 +76,7 @@ def kept_object(kept: Kept) -> dict[str, Any]:
 
 
 def row_of(entry: Entry, now_ms: int) -> tuple[Any, ...]:
+    """The columns of an entry that is committed at ``now_ms`` (wall): those of ``CONTENT``, and that time."""
     retracted = None if entry.retracted is None else _text(entry.retracted)
     text = _text(entry.fields)
     return entry.key, entry.op, entry.session_key, entry.version, entry.revision, text, retracted, now_ms
@@ -113,6 +114,7 @@ def digest_of(checkpoint: bytes) -> bytes:
 
 
 def fields_of(text: str | bytes) -> dict[str, Any]:
+    """The JSON object that a column holds; ``ValueError`` where it holds none."""
     try:
         fields = msgspec.json.decode(text)
     except ValueError:

@@ -16,6 +16,7 @@ _TAP_ID = re.compile(r"[0-9a-f]{12}")
 
 
 def tap_id_in(file: Path) -> str | None:
+    """The id that stands in the file; None where there is no file, or no id in it."""
     try:
         text = file.read_text(errors="replace").strip()
     except OSError:
@@ -24,6 +25,7 @@ def tap_id_in(file: Path) -> str | None:
 
 
 def keep_tap_id(file: Path, tap_id: str) -> None:
+    """Write the id, whole or not at all, on the disk. Raises ``JournalError``."""
     new = file.with_name(file.name + ".new")
     try:
         descriptor = open_private(new, os.O_WRONLY | os.O_TRUNC)

@@ -101,10 +101,12 @@ def disposition(error: LedgerError, *, attempt: int = 1, entries: int = 2) -> Di
 
 
 def code_of(error: LedgerError) -> str:
+    """Its code for programs; empty where it has none."""
     return str(getattr(error, "code", ""))
 
 
 def by_status(status: int, code: str, retry_after: str | None, where: str) -> LedgerError:
+    """The error for an HTTP status, with the ``code`` in its body ("" for none) and the ``Retry-After`` header."""
     if status in (408, 425, 429) or status >= 500 or status < 400:
         words, step = of_status(status, code)
         wait = seconds_asked(retry_after, datetime.now(UTC))

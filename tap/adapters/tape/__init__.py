@@ -14,7 +14,7 @@ A line in here may touch the tapes' files, and nothing else. Others import what 
 
 from __future__ import annotations
 
-from tap.adapters.tape.parts import TapeHeader
+from tap.adapters.tape.lines import TapeHeader
 from tap.adapters.tape.reader import TapeEmpty, TapeReader, open_tape
 from tap.adapters.tape.several import Tapes, read_tapes
 from tap.adapters.tape.writer import TapeWriter

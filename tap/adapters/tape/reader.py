@@ -15,7 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NoReturn, Self
 
-from tap.adapters.tape.parts import Place, TapeHeader, milliseconds, parsed, payload, read_header, wall_of
+from tap.adapters.tape.lines import TapeHeader, milliseconds, parsed, payload, read_header, wall_of
+from tap.adapters.tape.position import Position
 from tap.core.errors import TapeInvalid
 from tap.core.model import Alive, SourceItem, Stamp
 
@@ -43,7 +44,7 @@ class TapeReader:
     a line was received.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, place: Place | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, position: Position | None = None) -> None:
         self.path = Path(path)
         self.bad_lines: list[tuple[int, str]] = []
         self.bad_count = 0
@@ -51,7 +52,7 @@ class TapeReader:
         self.line = 0
         """The number of the line that the last item stands on."""
         self.header = TapeHeader()
-        self._place = Place() if place is None else place
+        self._position = Position() if position is None else position
         self._known_wall: tuple[int, int] | None = None
         self._raw = self._open()
         try:
@@ -188,17 +189,17 @@ class TapeReader:
         if direction not in ("in", "out"):
             raise ValueError('no readable dir ("in" or "out")')
         stamp = self._stamp(t, said, number)
-        return None if direction == "out" else self._place.frame(data, stamp, binary)
+        return None if direction == "out" else self._position.frame(data, stamp, binary)
 
     def _event(self, said: dict[str, Any], stamp: Stamp) -> SourceItem:
-        place = self._place
+        position = self._position
         reason = said.get("reason")
         reason = reason if isinstance(reason, str) else None
         heard = milliseconds(said.get("heard"))
-        heard = None if heard is None else heard + place.shift
+        heard = None if heard is None else heard + position.shift
         if said["event"] == "open":
-            return place.opened(stamp, reason)
-        return place.closed(stamp, reason, heard) if said["event"] == "close" else Alive(stamp, heard)
+            return position.opened(stamp, reason)
+        return position.closed(stamp, reason, heard) if said["event"] == "close" else Alive(stamp, heard)
 
     def _stamp(self, t: int, said: dict[str, Any], number: int) -> Stamp:
         if (text := said.get("wall")) is not None:
@@ -212,7 +213,7 @@ class TapeReader:
             wall = self._known_wall[0] + t - self._known_wall[1]
         else:
             self._refuse(f"line {number} has no wall and the header no startedAt", number, "give either of the two")
-        return self._place.stamp(t, wall)
+        return self._position.stamp(t, wall)
 
     def _bad(self, number: int, why: str) -> None:
         self.bad_count += 1

@@ -9,7 +9,8 @@ from typing import Self
 
 import msgspec
 
-from tap.adapters.tape.parts import Place, TapeHeader, shown
+from tap.adapters.tape.lines import TapeHeader, shown
+from tap.adapters.tape.position import Position
 from tap.adapters.tape.reader import TapeEmpty, TapeReader
 from tap.core.errors import TapeInvalid
 from tap.core.model import SourceItem
@@ -41,7 +42,7 @@ class Tapes:
         """A tape that began before the one that was named before it, and that one."""
         self._latest: tuple[int, Path] | None = None
         self.size = 0
-        self._place = Place()
+        self._position = Position()
         self._paths = [Path(path) for path in paths]
         self._on_tape = on_tape
         self._done = 0
@@ -95,7 +96,7 @@ class Tapes:
         empty: TapeInvalid | None = None
         for path in self._paths:
             try:
-                reader = TapeReader(path, place=self._place)
+                reader = TapeReader(path, position=self._position)
             except TapeEmpty as error:
                 empty = empty or error
                 self.torn.append(path)
@@ -136,8 +137,8 @@ class Tapes:
         for index, path in enumerate(self._paths):
             reader = self._reader
             if reader is None or index:
-                reader = self._reader = TapeReader(path, place=self._place)
-            stopped = self._place.next_tape(reader.header) if index else None
+                reader = self._reader = TapeReader(path, position=self._position)
+            stopped = self._position.next_tape(reader.header) if index else None
             if stopped is not None:
                 yield stopped
             if self._on_tape is not None:

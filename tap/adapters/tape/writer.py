@@ -11,7 +11,7 @@ from typing import IO, Any, NoReturn, Self
 
 import orjson
 
-from tap.adapters.tape.parts import TapeHeader, Walls, data_part, header_line
+from tap.adapters.tape.lines import TapeHeader, Walls, data_part, header_line
 from tap.core.errors import TapeInvalid
 from tap.core.model import Alive, Closed, Frame, Opened, Stamp
 
@@ -71,12 +71,15 @@ class TapeWriter:
         self._write(b'%b,"dir":"out",%b}\n' % (self._begun(stamp), data_part(data, binary)))
 
     def opened(self, item: Opened) -> None:
+        """A connection that was opened."""
         self._event("open", item.stamp, item.reason)
 
     def closed(self, item: Closed) -> None:
+        """A connection that ended, and why."""
         self._event("close", item.stamp, item.reason, item.heard)
 
     def alive(self, item: Alive) -> None:
+        """A connection that stands, on which nothing came for a while."""
         self._event("alive", item.stamp, heard=item.heard)
 
     def flush(self) -> None:

@@ -1,4 +1,4 @@
-"""The place where reading stands, and the keys of one line.
+"""The keys of one line and of the header: reading them, and writing them.
 
 What is wrong with a line is a ``ValueError`` in words; what is wrong with a header, a ``TapeInvalid``.
 """
@@ -16,10 +16,9 @@ import msgspec
 import orjson
 
 from tap.core.errors import TapeInvalid
-from tap.core.model import Closed, Frame, Opened, Policy, SessionPolicy, Stamp
+from tap.core.model import Policy, SessionPolicy
 
 __all__ = [
-    "Place",
     "TapeHeader",
     "Walls",
     "data_part",
@@ -54,62 +53,6 @@ class TapeHeader(msgspec.Struct, frozen=True):
     """So many frames were heard between the tape before it and this one, and could not be recorded."""
 
 
-class Place:
-    """Where reading stands: the clock and the connection, carried from tape to tape."""
-
-    def __init__(self) -> None:
-        self.shift = 0
-        """From a tape's ``t`` (ms) to the ``mono`` of the history."""
-        self._last: Stamp | None = None
-        self._joint = False
-        self._connection = 0
-        self._ordinal = 0
-        self._unopened = True
-        self._open = False
-
-    def next_tape(self, header: TapeHeader) -> Closed | None:
-        """Go on with another tape; what has to be said before its items."""
-        self._joint = self._last is not None
-        if header.continues:
-            return None
-        stopped = Closed(self._last, self._connection, "tap stopped") if self._open and self._last else None
-        self._unopened, self._open = True, False
-        return stopped
-
-    def stamp(self, t: int, wall: int) -> Stamp:
-        last = self._last
-        if self._joint and last is not None:
-            self.shift = last.mono + max(0, wall - last.wall) - t
-            self._joint = False
-        mono = t + self.shift
-        self._last = Stamp(wall, mono if last is None else max(mono, last.mono))
-        return self._last
-
-    def frame(self, data: bytes, stamp: Stamp, binary: bool) -> Frame:
-        if self._unopened:
-            self._next_connection()
-        # Also after a close: if that was a greeting, the machine has a connection open again.
-        self._open = True
-        self._ordinal += 1
-        return Frame(data, stamp, self._connection, self._ordinal, binary)
-
-    def opened(self, stamp: Stamp, reason: str | None) -> Opened:
-        self._next_connection()
-        self._open = True
-        return Opened(stamp, self._connection, reason)
-
-    def closed(self, stamp: Stamp, reason: str | None, heard: int | None) -> Closed:
-        if self._unopened:
-            self._next_connection()
-        self._open = False
-        return Closed(stamp, self._connection, reason, heard)
-
-    def _next_connection(self) -> None:
-        self._connection += 1
-        self._ordinal = 0
-        self._unopened = False
-
-
 class _HeaderLine(msgspec.Struct, rename="camel"):
     tape: int
     dialect: str | None = None
@@ -122,6 +65,7 @@ class _HeaderLine(msgspec.Struct, rename="camel"):
 
 
 def read_header(said: dict[str, Any], where: str) -> TapeHeader:
+    """The header that a line holds; ``where`` is the file and line for ``TapeInvalid``, raised where it is none."""
     version = said["tape"]
     if isinstance(version, int) and not isinstance(version, bool) and version != 1:
         hint = "upgrade multicam-tap to read it"
@@ -155,6 +99,7 @@ def _policy(said: Policy | str | None, where: str) -> Policy | None:
 
 
 def header_line(header: TapeHeader) -> dict[str, Any]:
+    """The keys of the line that says so; what is not known is left out."""
     line: dict[str, Any] = {"tape": 1}
     started_at = None if header.started_at is None else iso(header.started_at)
     policy = None if header.policy is None else msgspec.to_builtins(header.policy)
@@ -192,6 +137,7 @@ def _no_constant(_: str = "") -> NoReturn:
 
 
 def payload(said: dict[str, Any]) -> tuple[bytes, bool]:
+    """The frame that a line holds, and whether it was binary. ``ValueError`` where it holds none."""
     data = said.get("data")
     if isinstance(data, str):
         return data.encode(errors="surrogatepass"), False
@@ -233,6 +179,7 @@ def wall_of(text: object) -> int | None:
 
 
 def iso(wall: int) -> str:
+    """Wall ms as ISO 8601 in UTC."""
     at = _EPOCH + timedelta(milliseconds=wall)
     return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
@@ -253,4 +200,5 @@ class Walls:
 
 
 def shown(value: object) -> str:
+    """A value of a header, for people."""
     return repr(value)[:80]
