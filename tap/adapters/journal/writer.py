@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
@@ -128,10 +127,6 @@ class JournalWriter:
             self._new_calls.append(call)
             self._submitting.notify()
         return call.future
-
-    async def ask(self, function: Callable[[Journal], _T], *, anyway: bool = False) -> _T:
-        """The same for a task of an event loop, which waits for the result. Cancelled, the function may still run."""
-        return await asyncio.wrap_future(self.run_in_writer(function, anyway=anyway))
 
     def in_memory(self, limit: int, after: tuple[int, int] = (0, 0)) -> tuple[tuple[int, int], list[Entry]]:
         """Entries that are submitted and not on the disk yet, in order, and the place behind them. From any thread.
