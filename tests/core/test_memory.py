@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import Struct, structs
 
 from tap.adapters.dialects import load_dialect
 from tap.adapters.tape import open_tape
 from tap.core.machine.memory import ALL_OF_IT, Checkpoint
-from tap.core.machine.state import decode_state, encode_state
+from tap.core.machine.state import Aspect, State, decode_state, encode_state
 from tap.core.model import Policy
 from tap.core.pipeline import Pipeline
 from tests.core.stage import T0, Stage
@@ -119,7 +120,7 @@ def test_a_checkpoint_of_0_1_0_goes_on() -> None:
     assert state.session is not None
     state.session.markers = {"a1": T0 + 2000}
     state.session.asked = {"a1": T0 + 2000}
-    state.session.takes, state.session.number, state.numbers = {}, 0, 0
+    state.session.takes, state.session.number, state.sessions_begun = {}, 0, 0
     old = Pipeline(load_dialect("multicam/1"), venue="studio", tap="tap-a", checkpoint=encode_state(state))
     saved = old.save()
     assert saved.whole
@@ -128,3 +129,21 @@ def test_a_checkpoint_of_0_1_0_goes_on() -> None:
     before = len(stage.events("still_marker"))
     stage.later(500).say("still_requested", still_id="a1", camera_ids=["c1"], ts=2000)
     assert len(stage.events("still_marker")) == before
+
+
+@pytest.mark.parametrize(
+    ("kept", "names"),
+    [
+        (
+            State,
+            "ended session phase program hold mode recording session_mark session_seen frames_seen held late_held cameras"
+            " history program_since recent seen bare tracks epoch numbering era eras boots clock chain_broken cover"
+            " intervals news snapshot_mono explicit_mono fine numbers doubts connection connections boot server_version"
+            " profile collection files heading cause wall mono heard reader clock_offset",
+        ),
+        (Aspect, "value known sure mark guessed late last"),
+    ],
+)
+def test_names_inside_a_checkpoint_are_a_format(kept: type[Struct], names: str) -> None:
+    """A field may be called otherwise in the code; what was saved under a name is read under that name."""
+    assert [field.encode_name for field in structs.fields(kept)] == names.split()

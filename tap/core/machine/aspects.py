@@ -71,11 +71,11 @@ class Aspects:
         aspect.mark = self.mark(aspect.mark, envelope, explicit=explicit)
         changed = not (aspect.known and aspect.sure and aspect.value == value)
         if explicit or changed:
-            aspect.last = aspect.mark
+            aspect.last_change = aspect.mark
         if explicit or changed:
-            aspect.guessed = aspect.late = None
-        elif aspect.late is not None and envelope.stamp.mono - aspect.late[1] >= self._policy.settle_ms:
-            aspect.late = None  # what was told late is shown not to be so
+            aspect.inferred_at = aspect.late_change = None
+        elif aspect.late_change is not None and envelope.stamp.mono - aspect.late_change[1] >= self._policy.settle_ms:
+            aspect.late_change = None  # what was told late is shown not to be so
         aspect.value, aspect.known, aspect.sure = value, True, True
 
     @staticmethod
@@ -93,7 +93,7 @@ class Aspects:
 
         It counts as explicit from then on, so that an older snapshot cannot take it back.
         """
-        late = aspect.late
+        late = aspect.late_change
         if late is None or late[0] != value:
             return False
         if aspect.mark is not None:
@@ -133,16 +133,16 @@ class Aspects:
             place = Place.LATE  # it led to what is on: a row at its own time, and nothing changes now
         if place is Place.LATE and not changes and self._guessed(aspect, envelope):
             place = Place.SAME  # a snapshot told it first
-            aspect.guessed = None
+            aspect.inferred_at = None
         scope, running = self._staleness.scope(envelope), self._rows.running()
         self._staleness.identity.remember(name, envelope, scope, running, changes=changes, words=words)
         if place is Place.NEWEST:
-            before = aspect.late
+            before = aspect.late_change
             if before is not None and (before[2] != self._state.epoch or self._follows_late(o, before)):
                 # It was no older than this: the numbers began anew since, or this goes on from it.
-                aspect.value, aspect.late = before[0], None
+                aspect.value, aspect.late_change = before[0], None
                 if aspect is self._state.hold:
-                    self._state.held = self._state.late_held if before[0] else None
+                    self._state.hold_start = self._state.late_hold_start if before[0] else None
             self._staleness.set_clock(envelope)
             self._rules.signal(Signal.CHANGED, Cause(envelope))
         else:
@@ -150,7 +150,7 @@ class Aspects:
             if late and place is Place.LATE:
                 self._state.doubts.late += 1
                 past = self._staleness.is_long_past(envelope, aspect)
-                aspect.late = None if past else (value, envelope.stamp.mono, self._state.epoch)
+                aspect.late_change = None if past else (value, envelope.stamp.mono, self._state.epoch)
         return place
 
     def _follows_late(self, o: Observation, late: tuple[Any, int, int]) -> bool:
@@ -160,7 +160,7 @@ class Aspects:
     @staticmethod
     def _guessed(aspect: Aspect, envelope: Envelope) -> bool:
         """Whether what is told is the change that a snapshot told before."""
-        return aspect.guessed is not None and (envelope.at is None or envelope.at <= aspect.guessed)
+        return aspect.inferred_at is not None and (envelope.at is None or envelope.at <= aspect.inferred_at)
 
     # ------------------------------------------------------------------ what belongs to the past
 
@@ -181,7 +181,7 @@ class Aspects:
         if at is None:
             began_here = running is not None and self._is_first_seen_here(running)
             return None if self._staleness.in_history(envelope) and (began_here or not known) else running
-        slack = 0 if state.fine else 999
+        slack = 0 if state.has_fine_times else 999
         if running is not None:
             set_since = running.clock != state.clock
             if set_since or at >= min(running.started_at, running.start["at"]) - slack:

@@ -133,11 +133,11 @@ class Connections:
         prompted = state.explicit_mono is not None and envelope.stamp.mono - state.explicit_mono <= _PROMPTED_MS
         state.explicit_mono = None
         before, state.snapshot_mono = state.snapshot_mono, envelope.stamp.mono
-        state.news.append(news or prompted)
-        del state.news[:-_REGULAR]
+        state.snapshot_news.append(news or prompted)
+        del state.snapshot_news[:-_REGULAR]
         if before is not None:
-            state.intervals.append(envelope.stamp.mono - before)
-            del state.intervals[: 1 - _REGULAR]
+            state.snapshot_intervals.append(envelope.stamp.mono - before)
+            del state.snapshot_intervals[: 1 - _REGULAR]
         self.silent_after = self._silent_after()
 
     def _silent_after(self) -> int | None:
@@ -145,9 +145,13 @@ class Connections:
         beat, state = self._heartbeat_ms, self._state
         if beat is not None:
             return beat
-        longest = max(state.intervals, default=0)
-        regular = len(state.news) == _REGULAR and len(state.intervals) == _REGULAR - 1 and longest <= _APART_MS
-        if not regular or state.news.count(False) < _NOTHING_NEW:
+        longest = max(state.snapshot_intervals, default=0)
+        regular = (
+            len(state.snapshot_news) == _REGULAR
+            and len(state.snapshot_intervals) == _REGULAR - 1
+            and longest <= _APART_MS
+        )
+        if not regular or state.snapshot_news.count(False) < _NOTHING_NEW:
             return None
         return _APART_MS + 10 * longest
 
@@ -166,7 +170,7 @@ class Connections:
         if connection is not None:
             connection.silent = True
             state.heard = min(state.heard, self.last_told(connection))
-        state.cause = "silence"
+        state.loss_cause = "silence"
         self.lose()
 
     def unseen_since(self) -> int | None:

@@ -87,7 +87,7 @@ class Desk:
         state = self._state
         for aspect in (state.program, state.hold, state.mode, state.recording):
             aspect.sure = False
-            aspect.guessed = aspect.late = None
-        state.held = state.cover = state.chain_broken = None
+            aspect.inferred_at = aspect.late_change = None
+        state.hold_start = state.dissolve_cover = state.chain_broken = None
         state.heading = None
         self.program.note_change(ProgramChange(None, state.heard, None, known=False))

@@ -52,7 +52,7 @@ class Gaps:
         blind = None if session.away_unknown else max(0, cause.envelope.stamp.mono - session.blind_since)
         session.away_unknown = False
         session.gap = PendingGap(
-            cause.at, cause.envelope.stamp.wall, blind, session.before or Side(), self._state.cause
+            cause.at, cause.envelope.stamp.wall, blind, session.before or Side(), self._state.loss_cause
         )
 
     def write(self, cause: Cause) -> None:

@@ -39,7 +39,7 @@ class Hold:
             return
         if place is Place.LATE:
             detail = detail_of(by=o.by, reason=o.reason)
-            self._state.late_held = HoldStart(
+            self._state.late_hold_start = HoldStart(
                 time_of(o.envelope), o.envelope.stamp.mono, o.envelope.at is not None, o.camera_id
             )
             self._aspects.write_late(
@@ -61,7 +61,7 @@ class Hold:
         if place is Place.SAME:
             return
         if place is Place.LATE:
-            held = self._state.held
+            held = self._state.hold_start
             after = held is not None and o.envelope.at is not None and held.from_server and o.envelope.at >= held.at
             length = _held_ms(held, o.envelope) if held is not None and after else None
             detail = detail_of(by=o.by)
@@ -81,7 +81,7 @@ class Hold:
         """
         aspect, active = self._state.hold, comparable("hold", hold)
         if not (active and aspect.sure and aspect.value):
-            self._state.held = None
+            self._state.hold_start = None
         self._aspects.set(aspect, active, by, explicit=False)
 
     def infer(self, hold: HoldInfo | None, by: Envelope) -> None:
@@ -91,7 +91,7 @@ class Hold:
         changed = self._aspects.would_change(aspect, active)
         if changed and self._aspects.turned_out(aspect, active):
             changed = False
-            self._state.held = self._state.late_held if active else None
+            self._state.hold_start = self._state.late_hold_start if active else None
         if changed:
             if active:
                 o = HoldOn(by, by=hold.by if hold is not None else None)
@@ -100,7 +100,7 @@ class Hold:
                 self._turn_off(Release(by), inferred=True)
         self._aspects.set(aspect, active, by, explicit=False)
         if changed:
-            aspect.guessed = time_of(by)
+            aspect.inferred_at = time_of(by)
 
     # ------------------------------------------------------------------ rows
 
@@ -108,7 +108,7 @@ class Hold:
         """Write the hold, and remember when it began, for its release."""
         at = time_of(o.envelope)
         camera_id = o.camera_id if o.camera_id is not None else self._on_air()
-        self._state.held = HoldStart(at, o.envelope.stamp.mono, o.envelope.at is not None, camera_id)
+        self._state.hold_start = HoldStart(at, o.envelope.stamp.mono, o.envelope.at is not None, camera_id)
         self._rows.event(
             "hold",
             o.envelope,
@@ -121,7 +121,7 @@ class Hold:
 
     def _turn_off(self, o: Release, *, inferred: bool = False) -> None:
         """Write the release, with the camera and the length of the hold that it ends, where that is known."""
-        held, self._state.held = self._state.held, None
+        held, self._state.hold_start = self._state.hold_start, None
         camera_id = held.camera_id if held is not None else None
         self._rows.event(
             "release",

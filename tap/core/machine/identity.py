@@ -175,7 +175,12 @@ class Identity:
 
     def is_coarse(self, name: Name, envelope: Envelope) -> bool:
         """Whether what is known of this frame is only a time in whole seconds: another may share it."""
-        return name.own_id is None and envelope.at is not None and envelope.at % 1000 == 0 and not self._state.fine
+        return (
+            name.own_id is None
+            and envelope.at is not None
+            and envelope.at % 1000 == 0
+            and not self._state.has_fine_times
+        )
 
     def remember(
         self,
@@ -215,7 +220,7 @@ class Identity:
             if len(session.seen) > MOST_SEEN:
                 self._forget_half(session)
             return
-        outside = state.seen
+        outside = state.seen_outside_sessions
         outside.pop(ident, None)
         outside[ident] = seen
         if len(outside) > _OUTSIDE:
@@ -223,7 +228,7 @@ class Identity:
 
     def _remember_bare(self, name: Name, envelope: Envelope) -> None:
         """A frame that carries nothing to know it by: told lately, it may be told again."""
-        bare, ident = self._state.bare, f"{name.kind}/{brief(name.subject)}"
+        bare, ident = self._state.nameless_frames, f"{name.kind}/{brief(name.subject)}"
         last = bare.pop(ident, None)
         if last is not None and envelope.stamp.mono - last <= _AGAIN_MS:
             self._state.doubts.believed += 1
@@ -244,7 +249,7 @@ class Identity:
         session = state.session
         if session is not None and (seen := session.seen.get(ident)) is not None:
             yield seen, True
-        if (seen := state.seen.get(ident)) is not None:
+        if (seen := state.seen_outside_sessions.get(ident)) is not None:
             yield seen, False
         for over in state.ended[: -_LOOKED_BACK - 1 : -1]:
             if (seen := over.seen.get(ident)) is not None:
@@ -272,7 +277,7 @@ class Identity:
 
     def _is_later(self, seen: SeenFrame, name: Name, envelope: Envelope, scope: str | None) -> bool:
         """Whether ``seq`` says that this is another event of the same second."""
-        if name.own_id is not None or name.kind == "uploaded" or (name.kind in _STILLS and self._state.fine):
+        if name.own_id is not None or name.kind == "uploaded" or (name.kind in _STILLS and self._state.has_fine_times):
             return False
         if scope is None or seen.scope != scope or seen.seq is None or envelope.seq is None:
             return False

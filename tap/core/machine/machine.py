@@ -200,7 +200,7 @@ class Machine:
             state.heard = max(state.heard, min(heard, stamp.mono))
         if state.connection is not None and state.connection.open:
             state.connection.open = False
-            state.cause = cause
+            state.loss_cause = cause
             self._rules.signal(Signal.CLOSED, Cause(Envelope(stamp)))
         return self._done()
 
@@ -263,7 +263,7 @@ class Machine:
         # Only now: a greeting may have found out that the server had been away.
         state.heard = state.mono
         connection = state.connection
-        if connection is None or (not connection.open and state.cause == TAP_RESTART):
+        if connection is None or (not connection.open and state.loss_cause == TAP_RESTART):
             connection = self._connections.connect(greeted=True)
         connection.frames += 1
         self._staleness.watch(observation, connection)

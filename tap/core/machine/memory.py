@@ -98,8 +98,8 @@ class Memory:
 
     def number(self, session: Session) -> None:
         """Give a session its number."""
-        self._state.numbers += 1
-        session.number = self._state.numbers
+        self._state.sessions_begun += 1
+        session.number = self._state.sessions_begun
 
     def note(self, session: Session, kind: _Kind, name: str) -> None:
         """This record of the session changed, or is gone.

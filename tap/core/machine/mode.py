@@ -68,7 +68,7 @@ class Mode:
             self._turn(value, mode.value, by, inferred=True)
         self._aspects.set(mode, value, by, explicit=False)
         if changed:
-            mode.guessed = time_of(by)
+            mode.inferred_at = time_of(by)
 
     def _turn(self, to: str | None, was: str | None, envelope: Envelope, *, inferred: bool = False) -> None:
         """Write the change, and the session's row with its new mode."""

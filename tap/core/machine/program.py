@@ -64,7 +64,7 @@ class Program:
             place = Place.NEWEST
         if place is Place.LATE:
             self._write_cut(o, told_from, late=True)
-            if program.late is not None:  # it may yet be what is on
+            if program.late_change is not None:  # it may yet be what is on
                 self._cover(o, told_from)
             if self._aspects.is_of_now(o.envelope):
                 self._cameras.on_program(o.to, time_of(o.envelope))
@@ -94,8 +94,8 @@ class Program:
         """What was on air is there no more, and what is instead is not told yet: nothing is sure, and it is no cut."""
         state = self._state
         if state.program.sure:
-            state.program.sure, state.program.guessed, state.program.late = False, None, None
-            state.cover = state.chain_broken = None
+            state.program.sure, state.program.inferred_at, state.program.late_change = False, None, None
+            state.dissolve_cover = state.chain_broken = None
             self.note_change(ProgramChange(o.envelope.at, o.envelope.stamp.mono, None, known=False))
 
     # ------------------------------------------------------------------ what snapshots show
@@ -120,7 +120,7 @@ class Program:
         Args:
             program: What the snapshot shows.
         """
-        cover = self._state.cover
+        cover = self._state.dissolve_cover
         if cover is None or program not in {cover.before, None}:
             return False
         # By both clocks: the server's may be coarse, and ours stands still for frames that are read together.
@@ -140,7 +140,7 @@ class Program:
 
         The last 64 changes are kept.
         """
-        history = self._state.history
+        history = self._state.program_changes
         history.append(change)
         del history[:-_HISTORY_KEPT]
 
@@ -156,7 +156,7 @@ class Program:
     def _was_on(self) -> str | None:
         """What was on until now, as far as is known for sure: where a cut was taken for late, what that one told."""
         program = self._state.program
-        late = program.late
+        late = program.late_change
         if late is not None and self._state.mono - late[1] <= LATE_MS:
             return None if late[0] is None else str(late[0])
         return program.value if program.sure else None
@@ -170,7 +170,7 @@ class Program:
 
         What led away in between was not told. Where a snapshot showed this very cut already, it is no other one.
         """
-        guessed = program.guessed is not None and (o.envelope.at is None or o.envelope.at <= program.guessed)
+        guessed = program.inferred_at is not None and (o.envelope.at is None or o.envelope.at <= program.inferred_at)
         return o.cut_id is not None and o.from_ is not UNSET and o.from_ != o.to and not guessed
 
     def _shown_before_it_began(self, o: Cut) -> bool:
@@ -209,15 +209,15 @@ class Program:
             was: What was on before it.
         """
         state = self._state
-        state.cover = None
+        state.dissolve_cover = None
         length = o.duration_ms
         if not length or length <= 0 or o.transition in {None, "cut"}:
             return
         begun = o.envelope.stamp.mono if o.at is None else o.envelope.stamp.mono - max(0, o.envelope.stamp.wall - o.at)
         more = length + _COVER_MORE_MS
-        coarse = 0 if state.fine else 1000
+        coarse = 0 if state.has_fine_times else 1000
         at = None if o.envelope.at is None else o.envelope.at + more + coarse
-        state.cover = DissolveCover(was, at, state.clock, begun + more)
+        state.dissolve_cover = DissolveCover(was, at, state.clock, begun + more)
 
     # ------------------------------------------------------------------ rows
 
@@ -254,14 +254,14 @@ class Program:
         """A snapshot shows a change that no cut told: a row marked as inferred, with the snapshot's time."""
         state = self._state
         was, told_late = state.program.value, self._aspects.turned_out(state.program, to)
-        state.cover = state.chain_broken = None
+        state.dissolve_cover = state.chain_broken = None
         self._set(to, envelope, explicit=False)
         if told_late:
             return
         kind, subject = ("cut", to) if to is not None else ("off_air", was)
         if to is None and was is None:
             return
-        state.program.guessed = time_of(envelope)
+        state.program.inferred_at = time_of(envelope)
         self._cameras.on_program(to, time_of(envelope))
         self._rows.event(
             kind,

@@ -46,7 +46,7 @@ class Recorder:
     def take_over(self, active: bool, by: Envelope) -> None:
         """A snapshot shows whether it runs. That it stopped meanwhile ends a file whose end nobody saw."""
         if not active:
-            self._state.files = []  # where the last one ended nobody saw
+            self._state.recorder_files = []  # where the last one ended nobody saw
         self._aspects.set(self._state.recording, active, by, explicit=False)
 
     def _files(self, o: Recording) -> None:
@@ -56,7 +56,7 @@ class Recorder:
         only once the file is closed, after the session ended.
         """
         state, at = self._state, time_of(o.envelope) if o.at is None else o.at
-        current, state.files = state.files, tell(state.files, o, at)[-1:]
+        current, state.recorder_files = state.recorder_files, tell(state.recorder_files, o, at)[-1:]
         running = self._rows.running()
         if running is not None:
             running.media = [*tell(files_of(running.media), o, at)]

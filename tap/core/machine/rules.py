@@ -197,4 +197,4 @@ class Rules:
 
     def by_policy(self, policy: str) -> bool:
         """Whether ``policy`` makes the sessions here: only where the server itself has no session frames."""
-        return self._policy.session == policy and not self._state.frames_seen
+        return self._policy.session == policy and not self._state.has_session_frames

@@ -96,7 +96,7 @@ class Sessions:
         _name(session, info)
         self._desk.recorder.set_up_of(session)
         if state.recording.sure and state.recording.value:
-            session.media = [*state.files]
+            session.media = [*state.recorder_files]
         self._rows.session_row(session, cause.at)
         self._cameras.join_session(session, cause.at)
         self._cameras.on_program(self._desk.program.known(), cause.at)
@@ -211,7 +211,7 @@ class Sessions:
         """A frame says that a session starts, or says it again."""
         if self._is_repeated(o) or self._is_over(o):
             return
-        self._state.frames_seen = True
+        self._state.has_session_frames = True
         if self.is_known(o.session):
             self.rename(self._unknown_of(o), o.envelope)
             # NB: exception 2 in rules: no signal, for it is the same session. It had only been closed as idle.
@@ -263,7 +263,7 @@ class Sessions:
         """A frame says that a session is over: the one that runs, or one that was taken for interrupted."""
         if self._is_repeated(o):
             return
-        self._state.frames_seen = True
+        self._state.has_session_frames = True
         session = self._state.session
         if session is not None and (o.session_id is None or session.id is None or session.id == o.session_id):
             self._rules.signal(Signal.ENDED, Cause(o.envelope, reason=o.reason))
@@ -284,7 +284,7 @@ class Sessions:
         if name is None:
             behind = self._staleness.behind(session.mark, o.envelope)
             if not behind:
-                session.mark = session.last = self._aspects.mark(session.mark, o.envelope, explicit=True)
+                session.mark = session.last_change = self._aspects.mark(session.mark, o.envelope, explicit=True)
             return behind
         place = self._staleness.place(name, o.envelope, session, changes=False)
         # A start or an end that only its number calls old is believed: it was never told, and a state may correct it.
@@ -292,7 +292,7 @@ class Sessions:
             self._staleness.is_news = False
             return True
         self._staleness.identity.remember(name, o.envelope, self._staleness.scope(o.envelope), None)
-        session.mark = session.last = self._aspects.mark(session.mark, o.envelope, explicit=True)
+        session.mark = session.last_change = self._aspects.mark(session.mark, o.envelope, explicit=True)
         return False
 
 

@@ -123,16 +123,16 @@ class Snapshots:
         first = state.connection is not None and not state.connection.snapshot_seen
         # Without a word on the session, a gap is told all the same.
         seen = Signal.CHANGED if fresh else None
-        state.frames_seen = state.frames_seen or isinstance(o.session, SessionInfo)
+        state.has_session_frames = state.has_session_frames or isinstance(o.session, SessionInfo)
         by = self._policy.session
         session = state.session
-        if o.session is not UNSET and (state.frames_seen or by == "frames"):
+        if o.session is not UNSET and (state.has_session_frames or by == "frames"):
             first = first or self._ran_already(o.session)
             return self._frames_relation(
                 o.session, Cause(o.envelope, info=o.session, snapshot=fresh, first_sight=first)
             )
         cause = Cause(o.envelope, snapshot=fresh, by=by, first_sight=first)
-        if by == "frames" or (state.frames_seen and (session is None or session.by == "frames")):
+        if by == "frames" or (state.has_session_frames and (session is None or session.by == "frames")):
             return seen, cause
         return self._policy_relation(by, fresh, first) or seen, cause
 

@@ -74,8 +74,8 @@ class Staleness:
         explicit = kind is not Snapshot and kind is not Hello
         at = envelope.at
         if at is not None:
-            if at % 1000 and not state.fine:
-                state.fine = True
+            if at % 1000 and not state.has_fine_times:
+                state.has_fine_times = True
             if not explicit:
                 self.set_clock(envelope)
                 if connection.began_at is None:
@@ -98,7 +98,7 @@ class Staleness:
         known = state.clock_offset
         if known is not None and abs(offset - known) > self._policy.clock_step_ms:
             state.clock += 1
-            track = state.tracks.get(self.scope(envelope) or "")
+            track = state.seq_tracks.get(self.scope(envelope) or "")
             if track is not None and track.seq == envelope.seq:
                 track.clock = state.clock
         state.clock_offset = offset
@@ -108,11 +108,11 @@ class Staleness:
         scope, state = self.scope(envelope), self._state
         if scope is None or envelope.seq is None:
             return
-        track = state.tracks.get(scope)
+        track = state.seq_tracks.get(scope)
         if track is None:
-            if len(state.tracks) >= _TRACKS:
-                state.tracks.clear()
-            state.tracks[scope] = SeqTrack(envelope.seq, envelope.at, state.clock, connection.number)
+            if len(state.seq_tracks) >= _TRACKS:
+                state.seq_tracks.clear()
+            state.seq_tracks[scope] = SeqTrack(envelope.seq, envelope.at, state.clock, connection.number)
         elif envelope.seq > track.seq:
             track.seq, track.at, track.clock = envelope.seq, envelope.at, state.clock
             track.connection, track.behind = connection.number, 0
@@ -163,7 +163,7 @@ class Staleness:
         state.doubts.scopes += 1
         state.eras += 1
         state.era = state.eras
-        state.tracks.clear()
+        state.seq_tracks.clear()
         if first:
             state.numbering += 1
         else:
@@ -175,7 +175,7 @@ class Staleness:
                 return
         scope = self.scope(envelope)
         if scope is not None and envelope.seq is not None:
-            state.tracks[scope] = SeqTrack(envelope.seq, envelope.at, state.clock, connection.number)
+            state.seq_tracks[scope] = SeqTrack(envelope.seq, envelope.at, state.clock, connection.number)
 
     def new_boot(self, connection: Connection) -> None:
         """Another life of the server: ids and numbers begin anew."""
@@ -240,7 +240,7 @@ class Staleness:
         ``seq`` may say so. Where nothing does, a change within one second of a coarse clock is believed, and counted
         as doubtful.
         """
-        last = aspect.last
+        last = aspect.last_change
         if (
             name.own_id is not None
             or last is None
@@ -265,7 +265,7 @@ class Staleness:
         Equal times order nothing. A time further back than ``Policy.clock_step_ms`` is a clock that was set, so that
         the frame is the newest. Where nothing orders the two, the later one to come is.
         """
-        mark, last, state = aspect.mark, aspect.last, self._state
+        mark, last, state = aspect.mark, aspect.last_change, self._state
         by_seq = _by_seq(mark, envelope, scope)
         if by_seq:
             return Place.NEWEST if by_seq > 0 else Place.LATE
@@ -285,7 +285,7 @@ class Staleness:
 
     def _is_counted_past(self, envelope: Envelope, scope: str | None) -> bool:
         """Whether the server has told higher numbers than this one."""
-        track = None if scope is None else self._state.tracks.get(scope)
+        track = None if scope is None else self._state.seq_tracks.get(scope)
         return track is not None and envelope.seq is not None and envelope.seq < track.seq
 
     def behind(self, mark: Mark | None, envelope: Envelope) -> bool:
@@ -312,7 +312,7 @@ class Staleness:
 
     def is_long_past(self, envelope: Envelope, aspect: Aspect) -> bool:
         """Whether a late frame is so much older than what is known that it cannot be what is so now."""
-        last = aspect.last
+        last = aspect.last_change
         if envelope.at is None:
             return self.in_history(envelope)
         if last is None or last.at is None:

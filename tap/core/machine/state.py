@@ -83,11 +83,11 @@ class Aspect(Struct):
     sure: bool = False
     """False after a loss, until it is told anew."""
     mark: Mark | None = None
-    guessed: int | None = None
+    inferred_at: int | None = field(default=None, name="guessed")
     """Time of the last change where only a snapshot told it: a frame that tells it too adds nothing."""
-    late: tuple[Any, int, int] | None = None
+    late_change: tuple[Any, int, int] | None = field(default=None, name="late")
     """Value, ``mono`` and epoch of a change that was told late, and may yet turn out to be the newest."""
-    last: Mark | None = None
+    last_change: Mark | None = field(default=None, name="last")
     """By what it was last changed, or told as such; ``mark`` moves on with every snapshot that confirms it."""
 
 
@@ -365,23 +365,23 @@ class State(Struct):
     """As 0.1.0 kept it; read, and never written."""
     session_seen: Aspect = field(default_factory=Aspect)
     """By what the session was told last."""
-    frames_seen: bool = False
+    has_session_frames: bool = field(default=False, name="frames_seen")
     """The server has session frames, so no policy is needed."""
-    held: HoldStart | None = None
-    late_held: HoldStart | None = None
+    hold_start: HoldStart | None = field(default=None, name="held")
+    late_hold_start: HoldStart | None = field(default=None, name="late_held")
     """A hold that was told late, and may yet turn out to be what is so."""
     cameras: dict[str, Camera] = field(default_factory=dict)
-    history: list[ProgramChange] = field(default_factory=list)
+    program_changes: list[ProgramChange] = field(default_factory=list, name="history")
     """The last changes of the program."""
     program_since: tuple[int, int] = (0, 0)
     """(at, mono) of the last change of the program."""
     recent: dict[str, int] = field(default_factory=dict)
     """As 0.1.0 kept them; read, and never written."""
-    seen: dict[str, SeenFrame] = field(default_factory=dict)
+    seen_outside_sessions: dict[str, SeenFrame] = field(default_factory=dict, name="seen")
     """Explicit frames that were told lately outside of a session, to know them again."""
-    bare: dict[str, int] = field(default_factory=dict)
+    nameless_frames: dict[str, int] = field(default_factory=dict, name="bare")
     """Explicit frames with nothing to know them by, and when (``mono``) they were told last."""
-    tracks: dict[str, SeqTrack] = field(default_factory=dict)
+    seq_tracks: dict[str, SeqTrack] = field(default_factory=dict, name="tracks")
     epoch: int = 0
     """How often ``seq`` began anew: part of every scope's name."""
     numbering: int = 0
@@ -395,17 +395,17 @@ class State(Struct):
     """How often the server's clock was set."""
     chain_broken: str | None = None
     """What the last cut said that it came from, where that was not what was known to be on."""
-    cover: DissolveCover | None = None
-    intervals: list[int] = field(default_factory=list)
+    dissolve_cover: DissolveCover | None = field(default=None, name="cover")
+    snapshot_intervals: list[int] = field(default_factory=list, name="intervals")
     """Between the last snapshots (ms), newest last."""
-    news: list[bool] = field(default_factory=list)
+    snapshot_news: list[bool] = field(default_factory=list, name="news")
     """Whether those snapshots said anything new."""
     snapshot_mono: int | None = None
     explicit_mono: int | None = None
     """When something was told last since the last snapshot."""
-    fine: bool = False
+    has_fine_times: bool = field(default=False, name="fine")
     """The server's times are finer than whole seconds."""
-    numbers: int = 0
+    sessions_begun: int = field(default=0, name="numbers")
     """Sessions that were begun."""
     doubts: Doubts = field(default_factory=Doubts)
     connection: Connection | None = None
@@ -414,10 +414,10 @@ class State(Struct):
     server_version: str | None = None
     profile: str | None = None
     collection: str | None = None
-    files: list[Media] = field(default_factory=list)
+    recorder_files: list[Media] = field(default_factory=list, name="files")
     """The file that the recorder writes, or wrote last, whether or not a session runs."""
     heading: RunningTransition | None = None
-    cause: str = "connection"
+    loss_cause: str = field(default="connection", name="cause")
     """Why the server was lost last."""
     wall: int = 0
     mono: int = 0

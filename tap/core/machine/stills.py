@@ -151,7 +151,7 @@ class Stills:
         state, envelope = self._rows.state, o.envelope
         now, slack = envelope.at, 0
         if now is not None:
-            slack = 0 if state.fine else 999
+            slack = 0 if state.has_fine_times else 999
         elif state.clock_offset is not None:
             now, slack = envelope.stamp.mono + state.clock_offset, _CLOCKS_MS
         else:
@@ -581,7 +581,7 @@ def program_at(state: State, envelope: Envelope, at: int) -> str | None:
         offset = state.clock_offset  # a frame without a time of its own that names one by the server's clock
     mono = min(envelope.stamp.mono, at - offset)
     live: str | None = None
-    for change in state.history:
+    for change in state.program_changes:
         if by_server and change.at is not None and _is_of_one_clock(change.at, change.mono, envelope, offset):
             later = change.at > at
         else:

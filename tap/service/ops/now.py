@@ -203,7 +203,7 @@ def _name(state: State, camera: str | None) -> str | None:
 
 
 def _hold(state: State) -> HoldNow | None:
-    held = state.held
+    held = state.hold_start
     return None if held is None else HoldNow(shown_id(held.camera_id), _since(state, held.at, held.mono))
 
 
