@@ -118,7 +118,7 @@ FRAMES_LOST = "frames lost"
 
 
 class Envelope(Struct, frozen=True):
-    """The envelope: by which frame, and when, something was told."""
+    """By which frame, and when, something was told: every observation comes in one."""
 
     stamp: Stamp
     at: int | None = None
@@ -180,16 +180,22 @@ class Snapshot(Struct, frozen=True):
 
 
 class SessionStarted(Struct, frozen=True):
+    """A session starts, told as such."""
+
     envelope: Envelope
     session: SessionInfo
 
 
 class SessionUpdated(Struct, frozen=True):
+    """Title or notes of a session changed."""
+
     envelope: Envelope
     session: SessionInfo
 
 
 class SessionEnded(Struct, frozen=True):
+    """A session is over, told as such; without an id it is the one that runs."""
+
     envelope: Envelope
     session_id: str | None = None
     reason: str | None = None
@@ -205,6 +211,8 @@ class CameraTold(Struct, frozen=True):
 
 
 class CameraLeft(Struct, frozen=True):
+    """A camera went away."""
+
     envelope: Envelope
     camera_id: str
     reason: str | None = None
@@ -227,6 +235,8 @@ class Cut(Struct, frozen=True):
 
 
 class HoldOn(Struct, frozen=True):
+    """The program is held, told as such."""
+
     envelope: Envelope
     camera_id: str | None = None
     hold_id: str | None = None
@@ -235,18 +245,24 @@ class HoldOn(Struct, frozen=True):
 
 
 class Release(Struct, frozen=True):
+    """The hold is over, told as such."""
+
     envelope: Envelope
     hold_id: str | None = None
     by: str | None = None
 
 
 class ModeChanged(Struct, frozen=True):
+    """The mode changed, told as such. ``to`` is None where there is none any more."""
+
     envelope: Envelope
     to: str | None
     from_: str | UnsetType | None = UNSET
 
 
 class StillRequested(Struct, frozen=True):
+    """Somebody asked these cameras for a still."""
+
     envelope: Envelope
     still_id: str | None = None
     camera_ids: tuple[str, ...] = ()
@@ -254,6 +270,8 @@ class StillRequested(Struct, frozen=True):
 
 
 class StillCaptured(Struct, frozen=True):
+    """A camera took a still."""
+
     envelope: Envelope
     camera_id: str
     still_id: str | None = None
@@ -263,6 +281,8 @@ class StillCaptured(Struct, frozen=True):
 
 
 class StillUploaded(Struct, frozen=True):
+    """The file of a still is safe."""
+
     envelope: Envelope
     camera_id: str
     still_id: str | None = None
@@ -274,6 +294,8 @@ class StillUploaded(Struct, frozen=True):
 
 
 class StillFailed(Struct, frozen=True):
+    """A camera could not take a still, or not deliver it."""
+
     envelope: Envelope
     camera_id: str
     still_id: str | None = None
@@ -281,6 +303,8 @@ class StillFailed(Struct, frozen=True):
 
 
 class MusicMoment(Struct, frozen=True):
+    """Something happened in the music."""
+
     envelope: Envelope
     moment_id: str | None = None
     kind: str | None = None

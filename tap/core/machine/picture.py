@@ -9,7 +9,7 @@ __all__ = ["state_diagram"]
 
 
 def state_diagram() -> str:
-    """The rules for sessions as a Mermaid state diagram."""
+    """The rules for sessions as a Mermaid state diagram: ``signal / actions`` on each arrow."""
     lines = ["stateDiagram-v2", f"    [*] --> {Phase.WAITING}"]
     for (phase, signal), (actions, then) in RULES.items():
         done = f" / {', '.join(actions)}" if actions else ""

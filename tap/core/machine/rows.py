@@ -24,7 +24,7 @@ __all__ = ["RowWriter", "side_columns", "time_of"]
 
 
 def time_of(envelope: Envelope) -> int:
-    """The server's time of a frame, else when it was received."""
+    """When something happened: the server's time of the frame, else the time at which it was received (wall ms)."""
     return envelope.stamp.wall if envelope.at is None else envelope.at
 
 
@@ -39,7 +39,7 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 class RowWriter:
-    """Collects the entries of one step."""
+    """Collects the entries of one step, and knows the session that runs."""
 
     def __init__(self, state: State, memory: Memory, dialect: Dialect, *, tap: str, clock_step_ms: int) -> None:
         self.state = state
@@ -59,7 +59,16 @@ class RowWriter:
     def row(
         self, session: Session, op: Op, key: str, last: RowState | None, fields: dict[str, Any], at: int
     ) -> RowState:
-        """Write a whole row, unless it would say what it said before. ``at``: its source time."""
+        """Write a whole row, unless it would say what it said before.
+
+        Args:
+            last: The row as it was last written; None where it never was.
+            fields: Its columns; those that are None are left out.
+            at: Its source time (ms). The version is that, raised above the last one.
+
+        Returns:
+            The row as it stands now.
+        """
         fields = _present(fields)
         if last is not None and last.fields == fields:
             return last
@@ -68,7 +77,11 @@ class RowWriter:
         return RowState(version, fields)
 
     def session_row(self, session: Session, at: int) -> None:
-        """Write the session as it is known now."""
+        """Write the session as it is known now, if anything changed.
+
+        Args:
+            at: The source time of what changed.
+        """
         before = None if session.row is None else session.row.fields.get("mode")
         files = files_of(session.media)
         if session.status == "live":
@@ -108,7 +121,12 @@ class RowWriter:
         return {"dialect": self._dialect.name, "mappingDigest": self._dialect.digest, **_present(known)}
 
     def camera_row(self, session: Session, camera: Camera, at: int, *, left_at: int | None = None) -> None:
-        """Write what is known of a camera in this session; ``at`` is when it was first seen, or what changed."""
+        """Write what is known of a camera in this session.
+
+        Args:
+            at: When it was first seen, or what changed.
+            left_at: When it left, where it is gone for good; within the grace time it still counts as there.
+        """
         info = camera.info
         last = session.cameras.get(info.id)
         online = camera.present
@@ -228,7 +246,17 @@ class RowWriter:
         at: int | None = None,
         session: Session | None = None,
     ) -> str:
-        """The key of an event within its session: by its own id and time, else time and camera, else receive time."""
+        """The key of an event within its session.
+
+        By its own id and time, else by time and what it is about, else by the receive time, which two taps do not
+        share.
+
+        Args:
+            own_id: The id that the server gave it.
+            subject: What it is about: a camera, a mode.
+            at: Its own time, where that is another than the frame's.
+            session: Whose event it is; None: of the session that runs.
+        """
         session = session or self.running()
         if session is None:
             return ""
@@ -249,14 +277,17 @@ class RowWriter:
         return session if session is not None and session.status == "live" else None
 
     def info(self, camera_id: str | None) -> CameraInfo | None:
-        """What is known of a camera."""
+        """What is known of a camera; None where nothing is."""
         if camera_id is None:
             return None
         camera = self.state.cameras.get(camera_id)
         return None if camera is None else camera.info
 
     def note_running(self, envelope: Envelope) -> None:
-        """This frame showed that the session runs."""
+        """This frame showed that the session runs: if its end is missed, that is when it was there last.
+
+        An older frame that came late does not take the time back. A server's clock that was set does.
+        """
         session = self.running()
         if session is None:
             return

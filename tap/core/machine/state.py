@@ -1,4 +1,13 @@
-"""What the machine knows between two observations. All of it goes into the checkpoint, as JSON."""
+"""What the machine knows between two observations. All of it goes into the checkpoint, as JSON.
+
+The names in that JSON are a format: a checkpoint of an older version has to be readable. So a field that is called
+otherwise in the code keeps its old name there (``field(name=…)``), a new field has a default, and what is no longer
+written is still read.
+
+Two clocks run through it. ``at`` is the server's time where a frame has one, else the tap's wall clock; it goes into
+rows. ``mono`` is the tap's own clock, which never goes back, and measures every length of time that decides something.
+Both are whole milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +69,7 @@ class Phase(StrEnum):
 
 
 class Mark(Struct):
-    """By what an aspect was last told: what a snapshot has to be newer than to change it."""
+    """By what something was last told: what a snapshot has to be newer than, to change it."""
 
     scope: str | None = None
     """Within what ``seq`` orders: one boot, one connection, one type. None: nothing."""
@@ -76,7 +85,9 @@ class Mark(Struct):
 
 
 class Aspect(Struct):
-    """One thing that a snapshot tells: program, hold or mode."""
+    """One thing that a snapshot tells: program, hold, mode, whether the recorder runs; and by what the session was told
+    last.
+    """
 
     value: Any = None
     known: bool = False
@@ -430,7 +441,10 @@ class State(Struct):
 
 
 def snapshot_values(o: Snapshot, state: State) -> Iterator[tuple[str, Any, Aspect]]:
-    """What a snapshot says of program, hold, mode and recording: name, value, and what is known of each."""
+    """What a snapshot says of program, hold, mode and recording: name, value, and what is known of each.
+
+    What it does not say is left out.
+    """
     for name, value, aspect in (
         ("program", o.program, state.program),
         ("hold", o.hold, state.hold),
@@ -442,7 +456,7 @@ def snapshot_values(o: Snapshot, state: State) -> Iterator[tuple[str, Any, Aspec
 
 
 def comparable(name: str, value: Any) -> Any:
-    """A hold is known by its flag alone; "no hold" is a flag that is down."""
+    """A value as it is compared: of a hold its flag alone counts, and "no hold" is a flag that is down."""
     if name != "hold":
         return value
     return value is not None and value.active
@@ -468,5 +482,9 @@ def encode_state(state: State) -> bytes:
 
 
 def decode_state(data: bytes) -> State:
-    """The state that :func:`encode_state` wrote. Raises ``msgspec.MsgspecError`` for anything else."""
+    """The state that :func:`encode_state` wrote, in this version or an older one.
+
+    Raises:
+        msgspec.MsgspecError: It is anything else.
+    """
     return _decoder.decode(data)
