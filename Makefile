@@ -87,13 +87,15 @@ $(PACKAGES): convex/package.json convex/package-lock.json
 CONVEX := $(if $(wildcard convex/package.json),test-convex)
 
 # pytest comes last, so that its closing lines close the output.
-test: lint $(CONVEX) test-python  ## What every change has to pass: lint, types, imports, tests with branch coverage
+test: lint $(CONVEX) test-python  ## What every change has to pass: lint, types, imports, the ledger, tests
 
 test-python: $(READY) ledger browser-node
 	@rm -f .coverage .coverage.*
-	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) --minutes test --cov --cov-report=term
+	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) --minutes test $(COVERAGE)
 
-test-all: test test-obs test-slow  ## All tests, the long ones too; what CI runs
+# By branch. It takes twice as long as the tests themselves, so not every change has to wait for it.
+test-all: COVERAGE := --cov --cov-report=term
+test-all: test test-obs test-slow  ## All tests, the long ones too, with branch coverage; what CI runs
 
 test-slow: $(READY) ledger browser-node  ## The long tests: systemd, a browser, thousands of worlds, many kills, installations
 	$(PYTEST) -m "slow and not obs" -n $(WORKERS) --minutes slow

@@ -198,6 +198,7 @@ def _ordered(entries: Sequence[Entry], order: str, dice: random.Random) -> list[
     return dice.sample(entries, len(entries)) if order == "shuffled" else list(entries)
 
 
+@pytest.mark.slow
 def test_a_thousand_answers_lost_change_nothing(tmp_path: Path) -> None:
     """Written, and never told so, again and again: the publisher repeats, and the rows are the same."""
 

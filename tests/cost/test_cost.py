@@ -47,6 +47,7 @@ def _instructions(who: str, frames: int) -> int:
     return int(collected[1])
 
 
+@pytest.mark.slow  # every change counts calls; CI counts instructions too
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not there (Debian package valgrind)")
 def test_a_frame_costs_no_more_instructions_than_it_did() -> None:

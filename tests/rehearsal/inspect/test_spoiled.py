@@ -66,7 +66,10 @@ class Spoiler:
         return found, raw or SERVERS[self.name].write(frame)
 
 
-@pytest.mark.parametrize("name", SERVERS)
+FEW, *MANY = SERVERS
+
+
+@pytest.mark.parametrize("name", [FEW, *(pytest.param(name, marks=pytest.mark.slow) for name in MANY)])
 def test_a_malformed_frame_turns_no_draft(tmp_path: Path, name: str) -> None:
     """Of any type, anyhow, beside the good ones or in the place of one: some of all that there are, from seeds."""
     spoiler = Spoiler(tmp_path, name, 11)

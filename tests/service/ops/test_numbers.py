@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap.core.merge import Row
@@ -93,7 +93,7 @@ some_events = st.one_of(
 
 
 @given(st.lists(some_events, max_size=25), side)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 def test_the_same_of_whatever_was_told_in_whatever_order(events: list[Row], start: dict[str, Any]) -> None:
     """Late ones too, holds that nobody released, gaps within gaps, a first sight."""
     all_three_agree([session(start, end=None), *{row.key: row for row in events}.values()])
