@@ -14,7 +14,10 @@ from tests.minutes import Minutes, part_of
 LONG = ("browser", "packaging", "systemd")
 """Folders whose tests start a machine, a browser or an installation: slow, but for those that are marked ``quick``."""
 
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_SLOWLY = [HealthCheck.too_slow]
+# The same examples each time: a change is judged by what it changes. Others: pytest --hypothesis-profile drawn
+settings.register_profile("patient", deadline=None, suppress_health_check=_SLOWLY, derandomize=True)
+settings.register_profile("drawn", deadline=None, suppress_health_check=_SLOWLY)
 settings.load_profile("patient")
 
 
