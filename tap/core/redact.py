@@ -94,6 +94,7 @@ def suspect(data: bytes) -> bool:
 
 
 def _holds(data: bytes, needles: Iterable[bytes]) -> bool:
+    """Whether any of these stands in it, in whatever case."""
     lower = data.lower()
     return any(needle in lower for needle in needles)
 
@@ -121,15 +122,17 @@ class _Job:
 
 
 def redact_json(value: Any, mapped: Collection[str] = (), read: Collection[str] = ()) -> Any:
-    """``value`` (parsed JSON) without its secrets.
+    """Parsed JSON without its secrets.
 
-    ``mapped``: the names of fields that the dialect reads as they are; these lose only a URL's query and userinfo.
-    ``read``: those of all that it reads; their texts lose only what can hardly be anything but a secret.
+    Args:
+        mapped: The names of fields that the dialect reads as they are; these lose only a URL's query and userinfo.
+        read: Those of all that it reads; their texts lose only what can hardly be anything but a secret.
     """
     return _redacted(value, _Job(mapped, read), _DEEPEST)
 
 
 def _redacted(value: Any, job: _Job, levels: int) -> Any:
+    """A value of any kind without its secrets; what lies deeper than ``levels`` is blanked whole."""
     if isinstance(value, str):
         return _text(value, job, levels)
     if isinstance(value, (dict, list)) and not levels:
@@ -142,6 +145,7 @@ def _redacted(value: Any, job: _Job, levels: int) -> Any:
 
 
 def _text(value: str, job: _Job, levels: int, *, sparing: bool = False) -> str:
+    """A text without its secrets; where it holds JSON itself, that is read and written anew."""
     if value.lstrip()[:1] in {"{", "[", '"'}:
         # JSON within JSON: with its secrets taken out of the text as it stands, nobody could read it any more.
         if levels <= _WITHIN:
@@ -153,6 +157,7 @@ def _text(value: str, job: _Job, levels: int, *, sparing: bool = False) -> str:
 
 
 def _object(value: dict[str, Any], job: _Job, levels: int) -> dict[str, Any]:
+    """An object without its secrets: by the name of each field, or by a field that names what stands beside it."""
     clean = {
         name if name in job.mapped or name in job.read else _name(name): _field(name, item, job, levels)
         for name, item in value.items()
@@ -177,6 +182,7 @@ def _name(name: str) -> str:
 
 
 def _field(name: str, value: Any, job: _Job, levels: int) -> Any:
+    """A field's value: as it is where the dialect maps it, sparing where it reads it, blanked under a secret's name."""
     if name == "authentication":
         return REDACTED
     if name in job.mapped:
@@ -189,6 +195,7 @@ def _field(name: str, value: Any, job: _Job, levels: int) -> Any:
 
 
 def _mapped(value: Any, job: _Job, levels: int) -> Any:
+    """What the dialect maps (ids, ``storage_key``): it loses only a URL's query and userinfo."""
     if isinstance(value, str):
         return clean_url_text(value) if len(value) <= _LONGEST else _UNREAD
     if isinstance(value, list) and levels:
@@ -251,6 +258,7 @@ def _redacted_values(data: bytes, job: _Job, levels: int) -> bytes | None:
 
 
 def _as_text(data: bytes) -> bytes:
+    """Bytes that are no UTF-8 as text, where they are JSON but for that: a tape keeps text."""
     try:
         data.decode()
     except UnicodeDecodeError:

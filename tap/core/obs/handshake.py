@@ -74,24 +74,32 @@ class _Question(Struct):
 
 
 def _frame(op: int, body: dict[str, Any]) -> bytes:
+    """A message of obs-websocket, as it is sent."""
     return orjson.dumps({"op": op, "d": body})
 
 
 def _request(ident: str, kind: str, data: dict[str, Any] | None = None) -> bytes:
+    """A question; its id says in the answer what it was asked for."""
     more = {} if data is None else {"requestData": data}
     return _frame(6, {"requestType": kind, "requestId": ident, **more})
 
 
 def _proof(password: str, salt: str, challenge: str) -> str:
-    """The password is never sent: what OBS gets is a hash over it and what OBS made up for this connection."""
+    """What OBS accepts in the place of the password, which is never sent: a hash over it and over what OBS made up for
+    this connection.
+    """
     secret = base64.b64encode(hashlib.sha256((password + salt).encode()).digest()).decode()
     return base64.b64encode(hashlib.sha256((secret + challenge).encode()).digest()).decode()
 
 
 class ObsHandshake:
-    """One connection's. ``sources``: the scenes whose sources are cameras, and which of them."""
+    """One connection's: logs in, and asks OBS what its events do not tell. It changes nothing in OBS."""
 
     def __init__(self, password: str | None, sources: Iterable[str] = ()) -> None:
+        """Args:
+        password: None where none is set.
+        sources: The scenes whose sources are cameras.
+        """
         self.done = False
         self._password = password
         self._sources = tuple(sources)
@@ -125,7 +133,7 @@ class ObsHandshake:
 
     @property
     def remark(self) -> str | None:
-        """What people should know although it works."""
+        """What people should know although it works: no password, or questions that have no answer for long."""
         silent = [asked.kind for asked in self._open.values() if asked.waited >= _LASTS]
         silent.sort(key=lambda kind: kind not in ASKED)
         named = ", ".join(dict.fromkeys(silent[:_NAMED])) + (" …" if len(silent) > _NAMED else "")
@@ -135,7 +143,11 @@ class ObsHandshake:
         return "; ".join(words) or None
 
     def received(self, data: bytes) -> list[bytes]:
-        """The frames with which to answer this one. Raises ``HandshakeRefused``."""
+        """The frames with which to answer this one.
+
+        Raises:
+            HandshakeRefused: OBS will not let us in, or it is no OBS that we can talk to.
+        """
         if self.done and not self._open and not self._leads and not any(name in data for name in self._news):
             return []
         try:
@@ -161,7 +173,10 @@ class ObsHandshake:
         return []
 
     def tick(self) -> list[bytes]:
-        """What OBS could not say yet is asked once more, and what it does not answer, now and then."""
+        """What OBS could not say yet is asked once more, and what it does not answer, now and then, ever more seldom.
+
+        It is called at a regular interval; all waiting here is counted in such ticks.
+        """
         frames = []
         again, self._again = self._again, {}
         for ident, asked in again.items():
@@ -178,7 +193,7 @@ class ObsHandshake:
         return frames
 
     def overdue(self) -> HandshakeRefused:
-        """OBS has not let us in, and said nothing against it."""
+        """OBS has not let us in, and said nothing against it: the error that says what that may be."""
         if self._greeted:
             return HandshakeRefused("OBS said hello, but did not answer the login: it may hang")
         return HandshakeRefused(
@@ -188,6 +203,10 @@ class ObsHandshake:
     # ------------------------------------------------------------------ who we are
 
     def _identify(self, hello: dict[str, Any]) -> bytes:
+        """The answer to OBS's greeting: which events we want, and the proof of the password where it asks for one.
+
+        Where none is asked for although one is set, the shoot is worth more than the doubt: that is a remark, no error.
+        """
         self._greeted = True
         version = hello.get("obsWebSocketVersion")
         self._plugin = number_of(version if isinstance(version, str) else None)
@@ -202,6 +221,7 @@ class ObsHandshake:
         return _frame(1, body)
 
     def _answer(self, wanted: Any) -> str:
+        """The proof of the password. Raises ``HandshakeRefused`` where there is none, or no known way to prove it."""
         salt = wanted.get("salt") if isinstance(wanted, dict) else None
         challenge = wanted.get("challenge") if isinstance(wanted, dict) else None
         if not isinstance(salt, str) or not isinstance(challenge, str):
@@ -212,6 +232,7 @@ class ObsHandshake:
 
     @staticmethod
     def _foreign(said: Any) -> HandshakeRefused:
+        """The error for a server that does not talk like obs-websocket 5."""
         if isinstance(said, dict) and {"update-type", "message-id", "error"} & said.keys():
             return HandshakeRefused(_TOO_OLD)
         return HandshakeRefused("it does not speak obs-websocket 5: is TAP_SERVER_URL the address of OBS?")
@@ -221,6 +242,14 @@ class ObsHandshake:
     def _ask(
         self, kind: str, why: str | None = None, number: int | None = None, data: dict[str, Any] | None = None
     ) -> list[bytes]:
+        """Ask a question, and remember it until it is answered.
+
+        Args:
+            kind: The request, as OBS names it.
+            why: For what it is asked; None: for the snapshot of the beginning.
+            number: Which of several for the same reason.
+            data: What the request says more.
+        """
         ident = question(kind, why, number)
         self._open[ident] = _Question(kind, data)
         return [_request(ident, kind, data)]
@@ -231,10 +260,12 @@ class ObsHandshake:
         return [*frames, *self._ask_items(), *self._ask_splits()]
 
     def _ask_items(self) -> list[bytes]:
+        """Which sources each of the scenes has whose sources are cameras."""
         asked = enumerate(self._sources)
         return [frame for number, scene in asked for frame in self._ask_item(number, scene)]
 
     def _ask_item(self, number: int, scene: str) -> list[bytes]:
+        """The same for one scene."""
         return self._ask(ITEMS_ASKED, "items", number, {"sceneName": scene})
 
     def _ask_splits(self) -> list[bytes]:
@@ -251,6 +282,7 @@ class ObsHandshake:
         return [*frames, *self._ask_items()]
 
     def _other_profile(self) -> list[bytes]:
+        """Another profile: the picture may have another size and rate, and recordings may be split."""
         return [*self._ask("GetVideoSettings"), *self._ask_splits()]
 
     def _record(self, told: dict[str, Any]) -> list[bytes]:
@@ -259,7 +291,9 @@ class ObsHandshake:
         return self._ask("GetVideoSettings") if starts else []
 
     def _transition_started(self, told: dict[str, Any]) -> list[bytes]:
-        """Where it leads is told nowhere else, if another interrupts it; a hard cut cannot be interrupted."""
+        """Ask where a transition leads, which is told nowhere else if another interrupts it. A hard cut cannot be
+        interrupted.
+        """
         self._started += 1
         if told.get("transitionName") in self._cuts:
             return []
@@ -269,12 +303,15 @@ class ObsHandshake:
         return [_request(ident, "GetSceneList")]
 
     def _program_changed(self, told: dict[str, Any]) -> list[bytes]:
+        """Note what is on air: an answer that names it says nothing of where a transition leads."""
         name = told.get("sceneName")
         self._program = name if isinstance(name, str) else None
         return []
 
     def _led(self, ident: str, name: Any) -> list[bytes]:
-        """An answer to where a transition leads: one that names what it comes from was looked up too soon."""
+        """An answer to where a transition leads: one that names what it comes from was looked up too soon, and is asked
+        again.
+        """
         if name != self._program or self._leads[ident] >= _TRIES:
             del self._leads[ident]
             self._program = name if isinstance(name, str) else self._program
@@ -291,10 +328,14 @@ class ObsHandshake:
         return frames
 
     def _items_changed(self, told: dict[str, Any]) -> list[bytes]:
+        """A scene has other sources: ask which, if they are cameras."""
         name = told.get("sceneName")
         return self._ask_item(self._sources.index(name), name) if name in self._sources else []
 
     def _answered(self, body: dict[str, Any]) -> list[bytes]:
+        """An answer came. Where OBS is not ready, or still loading, the question is kept, to be asked with the next
+        tick.
+        """
         kind, status, data = body.get("requestType"), body.get("requestStatus"), body.get("responseData")
         if not isinstance(kind, str):
             return []
@@ -318,6 +359,7 @@ class ObsHandshake:
         return []
 
     def _learn(self, kind: str, data: dict[str, Any]) -> None:
+        """What the handshake itself has to know: which transitions are hard cuts, and whether recordings are split."""
         if kind == "GetProfileParameter":
             splits = str(data.get("parameterValue")).casefold() == "true"
             self._notice = _SPLITS_UNTOLD if splits else None if self._notice == _SPLITS_UNTOLD else self._notice

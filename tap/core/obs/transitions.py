@@ -33,7 +33,7 @@ _KINDS_KEPT = 1_000
 
 
 def is_sure(begun: Begun) -> bool:
-    """Whether it is known where this transition leads."""
+    """Whether it is known where this transition leads: an answer named it, and nothing speaks against that."""
     return begun.target is not None and not begun.doubtful
 
 
@@ -47,13 +47,21 @@ def leads_to(begun: Begun, name: str, uuid: str | None) -> bool:
 
 
 class Transitions:
-    """The transitions that run, on the reader's state."""
+    """The transitions that run, on the reader's state.
+
+    OBS tells that one begins, that its picture is over, and that a scene is on air, each in an event of its own and
+    none with the others' names. Here they are put together, to know of a cut how it was made and how long it took.
+    """
 
     def __init__(self, state: ObsState) -> None:
         self._state = state
 
     def started(self, data: Mapping[str, Any], stamp: Stamp) -> list[Begun]:
-        """Another begins; those that it interrupts, whose targets may have been on air."""
+        """Another begins.
+
+        Returns:
+            Those that it interrupts, and whose targets so may have been on air.
+        """
         state, begun = self._state, self._state.begun
         state.transitions_seen = True
         state.started += 1
@@ -67,7 +75,11 @@ class Transitions:
         return landed
 
     def ended(self, data: Mapping[str, Any], stamp: Stamp, waiting: Begun | None) -> None:
-        """The picture of a transition is over; ``waiting`` is one that a program event was told for already."""
+        """The picture of a transition is over.
+
+        Args:
+            waiting: One whose program event was told already, before its end.
+        """
         name = text(data, "transitionName")
         begun = self._state.begun
         running = [item for item in begun if item.ended is None and item.name == name]
@@ -82,7 +94,14 @@ class Transitions:
             waiting.ended = stamp.mono
 
     def stopped(self, data: Mapping[str, Any], stamp: Stamp, interrupted: Iterator[Begun]) -> Begun | None:
-        """A transition is over, which needs no last picture; the one that was taken back by that, if it was."""
+        """A transition is over, which needs no last picture.
+
+        Args:
+            interrupted: Those that another interrupted, and whose landing waits.
+
+        Returns:
+            The one that was taken back by that (a T-bar pulled back), if it was.
+        """
         name = text(data, "transitionName")
         for item in interrupted:
             if item.name == name and item.stopped is None:
@@ -103,7 +122,9 @@ class Transitions:
         return next((other for other in after if other.target is not None), None)
 
     def take(self, stamp: Stamp, name: str, uuid: str | None) -> Begun | None:
-        """The transition that the program event of this scene ended; it can end no other."""
+        """The transition that the program event of this scene ended; from now on it can end no other, nor can any
+        before it.
+        """
         begun = self._state.begun
         begun[:] = [item for item in begun if not self._led_nowhere(item, stamp)]
         found = self._led_there(name, uuid) or self._likely(stamp)
@@ -141,6 +162,7 @@ class Transitions:
         self._state.duration_ms = whole(data.get("transitionDuration")) or self._state.duration_ms
 
     def length_set(self, data: Mapping[str, Any]) -> None:
+        """Somebody set another length for transitions."""
         self._state.duration_ms = whole(data.get("transitionDuration"))
 
     def is_hard(self, begun: Begun) -> bool:
@@ -149,7 +171,14 @@ class Transitions:
         return kind == _CUT_KIND or (kind is None and begun.name.casefold() == HARD_CUT)
 
     def words(self, begun: Begun | None, over: int) -> tuple[str | None, int | None]:
-        """Name and length (ms) of a transition whose program event was told at ``over`` (``mono``)."""
+        """Name and length (ms) of a transition, for the row of its cut.
+
+        What is set counts where what was seen is within jitter of it, so that the same dissolve always has the same
+        length. A stinger has a length of its own.
+
+        Args:
+            over: ``mono`` at which its program event was told.
+        """
         if begun is None:
             return None, None
         seen = max(0, (over if begun.ended is None else begun.ended) - begun.mono)
@@ -162,6 +191,7 @@ class Transitions:
         return begun.name, seen
 
     def _may_land(self, item: Begun, stamp: Stamp) -> bool:
+        """Whether a transition that is interrupted now puts its target on air: just stopped, or by this OBS's way."""
         if item.stopped is not None:
             return stamp.mono - item.stopped <= _LATE_MS
         return puts_interrupted_targets_on_air(self._state) is not False
@@ -175,9 +205,11 @@ class Transitions:
         return bool(since) and stamp.mono - min(since) > _LATE_MS
 
     def _can_be_over(self, item: Begun, stamp: Stamp) -> bool:
+        """Whether it has run long enough to be over: OBS takes no shorter length."""
         return self.is_hard(item) or stamp.mono - item.mono >= _SHORTEST_MS
 
     def _led_there(self, name: str, uuid: str | None) -> Begun | None:
+        """The transition that is known to lead to this scene, one that is over before one that runs."""
         led = [item for item in self._state.begun if leads_to(item, name, uuid)]
         return next((item for item in led if item.ended is not None), led[-1] if led else None)
 
@@ -188,6 +220,7 @@ class Transitions:
         return self._over(open_, stamp) or self._over(begun, stamp)
 
     def _over(self, begun: list[Begun], stamp: Stamp) -> Begun | None:
+        """The first one that is just over, else the last that is over, else the last that still runs."""
         over = [item for item in begun if item.ended is not None]
         # Of two that are just over, this is the first one's event, since events of one kind keep their order.
         just = [item for item in over if item.ended is not None and stamp.mono - item.ended <= _LATE_MS]
@@ -196,6 +229,7 @@ class Transitions:
         return next(iter(just or over[-1:] or going[-1:]), None)
 
     def _kind(self, item: Mapping[str, Any]) -> None:
+        """Remember what kind of transition stands behind a name."""
         name, kind, kinds = text(item, "transitionName"), text(item, "transitionKind"), self._state.kinds
         if name is not None and kind is not None and (name in kinds or len(kinds) < _KINDS_KEPT):
             kinds[name] = kind

@@ -145,10 +145,12 @@ def number(value: object) -> int | None:
 
 
 def _text(value: object) -> str | None:
+    """A text; anything else is none."""
     return value if isinstance(value, str) else None
 
 
 def _detail(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row's detail; empty where it has none."""
     detail = fields.get("detail")
     return detail if isinstance(detail, Mapping) else {}
 
@@ -157,20 +159,24 @@ def _detail(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _program(item: Item, fields: Mapping[str, Any]) -> None:
+    """A cut, or the program turning to nothing: from which camera to which."""
     item.chain = PROGRAM
     item.origin, item.target = _text(fields.get("fromCameraId")), _text(fields.get("cameraId"))
 
 
 def _hold(item: Item, _: Mapping[str, Any]) -> None:
+    """A hold: the flag turns up."""
     item.chain, item.origin, item.target = HOLD, False, True
 
 
 def _release(item: Item, fields: Mapping[str, Any]) -> None:
+    """A release: the flag turns down, after so long."""
     item.chain, item.origin, item.target = HOLD, True, False
     item.length = number(fields.get("durationMs"))
 
 
 def _mode_change(item: Item, fields: Mapping[str, Any]) -> None:
+    """A change of the mode: from what, where that is told, to what."""
     detail = _detail(fields)
     item.chain, item.target = MODE, _text(detail.get("to"))
     if "from" in detail:
@@ -178,6 +184,7 @@ def _mode_change(item: Item, fields: Mapping[str, Any]) -> None:
 
 
 def _gap(item: Item, fields: Mapping[str, Any]) -> None:
+    """A gap: what was on before and after it, how long it was, and whose it is."""
     detail = _detail(fields)
     before, after = detail.get("before"), detail.get("after")
     item.chain, item.length, item.tap = GAP, number(fields.get("durationMs")), _text(detail.get("tap"))
