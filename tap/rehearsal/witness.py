@@ -4,6 +4,9 @@
 connection carried it, is what the history has to say. Whether the frames alone could show it is asked of
 ``evidence.py``; where they could not, the event is doubtful, or the time around it is in doubt. Nothing of
 ``tap.core`` is used here.
+
+This file has the order of frames, sessions, and losses of the connection. What is on air, held, and in which mode is in
+``aspect_truth``, cameras are in ``camera_truth``, stills in ``still_truth``, and the events of all in ``event_truth``.
 """
 
 from __future__ import annotations
@@ -13,14 +16,16 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType, structs
+from msgspec import UNSET, Struct
 
-from tap.rehearsal.doubts import ASPECTS, Cover, Doubts
-from tap.rehearsal.evidence import SETTLE_MS, Aspect, Envelope, Mark, order
+from tap.rehearsal.aspect_truth import Aspects
+from tap.rehearsal.camera_truth import Cameras
+from tap.rehearsal.doubts import ASPECTS, Doubts
+from tap.rehearsal.event_truth import Events, makes_event, missed_event
+from tap.rehearsal.evidence import SETTLE_MS, Envelope, Mark, order
 from tap.rehearsal.silence import Regular
 from tap.rehearsal.still_truth import Stills, When
 from tap.rehearsal.truth import (
-    CameraTruth,
     Down,
     EventTruth,
     FinalState,
@@ -34,12 +39,9 @@ from tap.rehearsal.truth import (
     Up,
 )
 from tap.rehearsal.ways import written
-from tap.rehearsal.world import Camera, Fact, Plan, World
+from tap.rehearsal.world import Fact, Plan, World
 
-__all__ = ["GRACE_MS", "truth_of"]
-
-GRACE_MS = 5000
-"""The tap's grace time; an absence within a second of it is not checked."""
+__all__ = ["truth_of"]
 
 
 def truth_of(plan: Plan, items: Iterable[Item], *, venue: str = "rehearsal") -> Truth:
@@ -55,16 +57,6 @@ def truth_of(plan: Plan, items: Iterable[Item], *, venue: str = "rehearsal") -> 
 def _options(plan: Plan) -> Iterator[tuple[str, Any]]:
     for name in plan.__struct_fields__:
         yield name, getattr(plan, name)
-
-
-class _Seen(Struct):
-    """What is known of one camera."""
-
-    info: Camera
-    here: bool
-    away: When | None = None
-    told_leaving: bool = False
-    """Whether a frame said that it left (or a snapshot did not list it)."""
 
 
 class _Loss(Struct):
@@ -118,38 +110,45 @@ class _Witness:
     """Hears every frame, knows what it means, and keeps the rules."""
 
     def __init__(self, plan: Plan) -> None:
-        self._pace = plan.pace
         self._mixed = "other_dialect" in plan.faults
         """Whether the same may be said in several dialects, and look like news."""
         self._doubts = Doubts()
-        self._stills = Stills(self._doubts, self._add, self._live)
+        self._events = Events(self._doubts)
+        self._aspects = Aspects(self._doubts, self._events, plan.pace)
+        self._cameras = Cameras(self._doubts)
+        self._stills = Stills(self._doubts, self._events.add, self._aspects.live)
         self._regular = Regular()
-        self._program: str | None = None
-        self._program_at: When | None = None
-        """When it changed last."""
-        self._cover: Cover | None = None
-        self._mode = ""
-        self._hold: str | None = None
-        self._hold_from: When | None = None
-        self._seen: dict[str, _Seen] = {}
         self._loss: _Loss | None = _Loss(session=None, before=None)
         self._shown = (0, 0)
         self._wall = 0
         self._changed_at = 0
         """When an explicit frame came last, by the receiver's clock."""
         self._greeting: Envelope | None = None
-        self._guessed = False
-        """Whether a snapshot stands before the change that it shows, in the message of now."""
         self._sessions: dict[str, SessionTruth] = {}
-        self._cameras: dict[tuple[str, str], CameraTruth] = {}
-        self._events: list[EventTruth] = []
-        self._walls: dict[int, int] = {}
-        """When an event was told, by ``id`` of it."""
-        self._moments: set[str] = set()
         self._latest = 0
         """The latest frame that was made, as far as anybody was told."""
         self._heard: set[int] = set()
         self._missed: dict[int, EventTruth | None] = {}
+        self._tells: dict[str, Callable[[Fact, When], None]] = {
+            "hello": self._on_hello,
+            "state": self._on_state,
+            "started": self._on_started,
+            "updated": self._on_updated,
+            "ended": self._on_ended,
+            "camera": self._cameras.described,
+            "left": self._cameras.left,
+            "cut": self._aspects.cut,
+            "hold": self._aspects.held,
+            "release": self._aspects.released,
+            "mode": self._aspects.mode_told,
+            "music": self._events.music,
+            "marker": self._events.marker,
+            "asked": self._stills.asked,
+            "captured": self._stills.captured,
+            "uploaded": self._stills.uploaded,
+            "failed": self._stills.failed,
+        }
+        """What each kind of fact does; others do nothing."""
 
     @property
     def _session(self) -> str | None:
@@ -182,7 +181,7 @@ class _Witness:
         if self._loss is not None and not self._loss.told:
             self._tell_gap(self._loss, None)
         self._loss = _Loss(session=self._session, before=self._state(self._wall), sure=sure)
-        self._hold_from = None
+        self._aspects.forget_hold_begin()
         self._doubts.lose()
 
     def _hear(self, item: Heard) -> None:
@@ -206,11 +205,11 @@ class _Witness:
                 self._loss.first = When(at, first.ts is not None, item.wall, item.now)
             self._weigh(fact, when)
             self._still_shown(when.at)
-            self._keep_cameras(when.wall)
+            self._cameras.keep(self._aspects.program, when.wall)
 
     def _in_order(self, told: list[tuple[Fact, Envelope]]) -> list[tuple[Fact, Envelope]]:
         """The parts of a message as they were made, where their fields say how; else as they stand, and in doubt."""
-        self._guessed = False
+        self._aspects.guessed = False
         if len(told) < 2 or any(fact.retold for fact, _ in told):
             return told
         made = sorted(told, key=lambda part: part[0].ident)
@@ -221,7 +220,7 @@ class _Witness:
             self._doubts.doubt("session", "a message in any order before any snapshot")
         changes = [part for part in made if part[0].kind in _TOLD_OF]
         if all(_follows(later, one) for one, later in pairwise(changes)):
-            self._guessed = _guessed(told)
+            self._aspects.guessed = _guessed(told)
             return made
         counts = Counter(_TOLD_OF[fact.kind] for fact, _ in changes)
         for about in sorted(about for about, count in counts.items() if count > 1):
@@ -261,32 +260,20 @@ class _Witness:
             self._doubts.muddled.add("hold")
 
     def _tell(self, fact: Fact, when: When) -> None:
-        tells = getattr(self._stills, fact.kind, None) or getattr(self, f"_on_{fact.kind}", None)
+        tells = self._tells.get(fact.kind)
         if tells is not None:
             tells(fact, when)
 
     def _miss(self, item: Missed) -> None:
-        kinds = {"cut": "cut", "hold": "hold", "release": "release", "mode": "mode_change", "music": "music_moment"}
-        kinds |= {"asked": "still_marker", "captured": "still_capture", "marker": "marker"}
         session = item.world.session
         for fact in item.facts:
-            if fact.kind not in kinds or fact.retold or fact.ident in self._heard or fact.ident in self._missed:
+            if not makes_event(fact) or fact.retold or fact.ident in self._heard or fact.ident in self._missed:
                 continue
             self._latest = max(self._latest, fact.ident)
             self._missed[fact.ident] = None
-            if session is None:
-                continue
-            kind = "off_air" if fact.kind == "cut" and fact.camera is None else kinds[fact.kind]
-            event = EventTruth(session_id=session.id, kind=kind, at=fact.at, carried=False)
-            event.exact = fact.timed
-            if fact.camera is not None:
-                event.camera_id = fact.camera
-            if fact.label is not None:
-                event.label = fact.label
-            if fact.kind == "asked" and fact.still_id is not None:
-                event.still_id = fact.still_id
-            self._missed[fact.ident] = event
-            self._events.append(event)
+            if session is not None:
+                event = self._missed[fact.ident] = missed_event(fact, session.id)
+                self._events.put(event)
 
     # ------------------------------------------------------------------------------------------ out of sight
 
@@ -301,16 +288,6 @@ class _Witness:
             self._doubts.doubt("session", "out of sight before a session")
         self._lose(sure=gone and not self._mixed and self._session is not None)
 
-    def _value(self, aspect: Aspect) -> Any:
-        return {"program": self._program, "hold": self._hold is not None, "mode": self._mode}.get(aspect)
-
-    def _live(self, when: When) -> str | UnsetType | None:
-        """What is on; UNSET where the frames leave open what was, at the moment that they tell of."""
-        changed = self._program_at
-        together = changed is not None and changed.wall == when.wall
-        dated = when.exact and changed is not None and changed.exact
-        return UNSET if self._doubts.unsure("program") or (together and not dated) else self._program
-
     # ------------------------------------------------------------------------------------------ told again, or old
 
     def _old_snapshot(self, fact: Fact) -> None:
@@ -322,19 +299,9 @@ class _Witness:
             for known in ASPECTS:
                 self._doubts.doubt(known, "an old snapshot came first")
             return
-        for aspect, other in self._differences(world).items():
+        for aspect, other in self._aspects.differences(world).items():
             if other and fact.ident < self._doubts.idents[aspect]:
                 self._doubts.maybe_stale(aspect)
-
-    def _differences(self, world: World) -> dict[str, bool]:
-        """What a snapshot shows otherwise than it is known."""
-        shown = world.veil.shows if world.veil is not None else world.program
-        return {
-            "session": (None if world.session is None else world.session.id) != self._session,
-            "program": shown != self._program and world.veil is None,
-            "hold": (world.hold is None) != (self._hold is None),
-            "mode": world.mode != self._mode,
-        }
 
     def _again(self, fact: Fact, when: When) -> None:
         """Told once more; or told afterwards, where nobody was there."""
@@ -355,26 +322,13 @@ class _Witness:
                 self._doubts.muddled.add("hold")
             self._late(fact, when, about)
             return
-        if self._doubts.told_before() or self._changes_nothing(fact, about):
+        if self._doubts.told_before() or (self._loss is None and self._aspects.says_what_is(fact, about)):
             return
         self._doubts.doubt(about, "told again, and nothing says so", explicit=True)
         if self._loss is not None:
             self._loss.muddled = True
         if about in ("stills", "marks"):
             self._doubts.settle(about, at_once=True)
-
-    def _changes_nothing(self, fact: Fact, about: str) -> bool:
-        """Whether it only says what is on."""
-        if self._doubts.unsure(about) or self._loss is not None:
-            return False
-        match fact.kind:
-            case "cut":
-                return fact.camera == self._program
-            case "hold" | "release":
-                return (fact.kind == "hold") == (self._hold is not None)
-            case "mode":
-                return fact.mode == self._mode
-        return False
 
     def _late(self, fact: Fact, when: When, about: str) -> None:
         """What happened in blind time is a row at its own time, where its fields prove that it is new."""
@@ -387,43 +341,35 @@ class _Witness:
             self._stills.told_late(fact)
         elif not new or not self._doubts.is_past(about):
             self._doubts.doubt(about, "told afterwards, and nothing says so", explicit=True)
-        if fact.kind == "cut" and fact.duration_ms is not None:
-            self._cover = Cover(fact.before, fact.camera, self._env, fact.duration_ms)
+        self._aspects.told_late(fact)
         if fact.ident not in self._missed:
             self._doubts.doubt(about, "told again, and never before", explicit=True)
         if event is None:
             return
         event.carried, event.at, event.exact = True, when.at, when.exact
         event.doubtful = not new or event.session_id != self._session or about in ("stills", "marks")
-        self._walls[id(event)] = when.wall
+        self._events.received(event, when.wall)
 
     # ------------------------------------------------------------------------------------------ snapshots
 
     def _snapshot_came(self, world: World) -> None:
-        new = any(self._differences(world).values()) or self._describes(world)
+        new = any(self._aspects.differences(world).values()) or self._describes(world)
         prompted = self._env.wall - self._changed_at < SETTLE_MS
         self._regular.came(self._env.wall, new=new, session=self._session is not None, prompted=prompted)
 
     def _describes(self, world: World) -> bool:
         """Whether it says anything of cameras or titles that was not known."""
-        here = {camera.id for camera in world.cameras if camera.online is not False}
         session = None if world.session is None else self._sessions.get(world.session.id)
-        return (
-            here != {name for name, seen in self._seen.items() if seen.here}
-            or any(self._is_new(camera) for camera in world.cameras)
-            or (world.session is not None and (session is None or session.title != world.session.title))
+        return self._cameras.differ(world) or (
+            world.session is not None and (session is None or session.title != world.session.title)
         )
-
-    def _is_new(self, camera: Camera) -> bool:
-        seen = self._seen.get(camera.id)
-        told = ("name", "role", "device", "lens", "placement")
-        return seen is None or any(getattr(camera, name) not in (None, getattr(seen.info, name)) for name in told)
 
     def _on_state(self, fact: Fact, when: When) -> None:
         assert fact.world is not None  # noqa: S101 (a state shows one)
-        world = self._as_shown(fact.world)
+        world = self._aspects.as_shown(fact.world, first=self._loss is not None)
         ident = fact.ident or self._latest
-        program = self._program_known(fact.world, ident)
+        # Under a dissolve's veil a snapshot shows the program of before.
+        program = ident if fact.world.veil is None else min(ident, fact.world.veil.ident - 1)
         self._snapshot_came(world)
         loss, self._loss = self._loss, None
         if loss is not None:
@@ -436,22 +382,6 @@ class _Witness:
             self._shown = (when.at, when.at)
             self._sessions[world.session.id].title = world.session.title
 
-    def _as_shown(self, world: World) -> World:
-        """What a snapshot shows; its veil stays where a dissolve that was told explains it."""
-        cover = self._cover
-        if cover is not None and self._loss is not None and cover.frame.connection != self._env.connection:
-            cover = None
-        shown = world.program if world.veil is None else world.veil.shows
-        hidden = cover is not None and cover.hides(shown, self._env)
-        if hidden and cover is not None and self._loss is not None:
-            return structs.replace(world, program=cover.to, veil=None)
-        return world if world.veil is None or hidden else structs.replace(world, program=shown, veil=None)
-
-    @staticmethod
-    def _program_known(world: World, ident: int) -> int:
-        """By which frame the program of a snapshot is known: under a veil it is that of before."""
-        return ident if world.veil is None else min(ident, world.veil.ident - 1)
-
     def _after_loss(self, loss: _Loss, world: World, when: When) -> None:
         """The first snapshot of a connection is news: nothing is made of what differs, but the gap is told."""
         now = None if world.session is None else world.session.id
@@ -461,11 +391,10 @@ class _Witness:
             if loss.muddled or not loss.sure:
                 row = self._sessions[loss.session]
                 row.status = row.end_reason = row.completed_at = row.final_state = UNSET
-        self._program, self._mode = world.program, world.mode
-        self._hold = None if world.hold is None else world.hold.camera
-        if self._hold is None:
-            self._hold_from = None
-        self._look(world, when)
+        self._aspects.learn(world)
+        if world.hold is None:
+            self._aspects.forget_hold_begin()
+        self._cameras.look(world, when)
         self._session = None
         if world.session is not None:
             self._begin(world, when)
@@ -483,19 +412,15 @@ class _Witness:
                 gap.duration_ms = None
             gap.after = self._state(first.wall)
             gap.doubtful = not loss.sure or (loss.muddled and loss.session != now)
-            self._events.append(gap)
-            self._walls[id(gap)] = first.wall
+            self._events.put(gap)
+            self._events.received(gap, first.wall)
 
     def _news(self, world: World, when: When, ident: int, program: int) -> None:
         """A snapshot on an unbroken connection: what differs has happened, and only this tells it."""
         if not self._session_news(world, when, ident, program):
             return
-        inferred = EventTruth(session_id="", kind="cut", at=0, trigger="unknown", inferred=True)
-        self._aspect_news("program", world, program, lambda: self._cut(world.program, when, inferred))
-        self._aspect_news("mode", world, ident, lambda: self._turn(world.mode, when))
-        held = None if world.hold is None else world.hold.camera
-        self._aspect_news("hold", world, ident, lambda: self._grip(held, when))
-        self._look(world, when)
+        self._aspects.news(world, when, ident, program)
+        self._cameras.look(world, when)
 
     def _session_news(self, world: World, when: When, ident: int, program: int) -> bool:
         """False where the snapshot shows another session than before: then all else in it is learned."""
@@ -516,51 +441,19 @@ class _Witness:
         if world.session is None:
             self._session_gone(world, when, ident, program)
             return False
-        self._program, self._mode = world.program, world.mode
-        self._look(world, when)
+        self._aspects.learn(world)
+        self._cameras.look(world, when)
         self._begin(world, when)
         for aspect in unsure:
             self._doubts.doubt(aspect, "was in doubt when the session began")
-        self._hold = None if world.hold is None else world.hold.camera
         self._doubts.rest_all(ident, program)
         return False
 
     def _session_gone(self, world: World, when: When, ident: int, program: int) -> None:
-        self._program, self._mode = world.program, world.mode
-        self._hold = None if world.hold is None else world.hold.camera
-        self._hold_from = None
-        self._look(world, when)
+        self._aspects.learn(world)
+        self._aspects.forget_hold_begin()
+        self._cameras.look(world, when)
         self._doubts.rest_all(ident, program)
-
-    def _aspect_news(self, aspect: Aspect, world: World, ident: int, happens: Callable[[], EventTruth | None]) -> None:
-        """One thing that a snapshot shows: confirmed, changed, or old."""
-        if aspect == "program" and world.veil is not None:
-            return  # a dissolve that was told covers it
-        doubts, differs = self._doubts, self._differences(world)[aspect]
-        if ident < doubts.idents[aspect]:
-            if differs:
-                doubts.maybe_stale(aspect)
-            return
-        hidden = aspect == "program" and self._cover is not None and self._cover.hides(world.program, self._env)
-        if differs:
-            was = self._value(aspect)
-            doubts.shown_otherwise(aspect, happens(), was, hidden=hidden)
-        else:
-            doubts.shown_again(aspect, self._value(aspect), hidden=hidden)
-        doubts.idents[aspect] = max(doubts.idents[aspect], ident)
-        doubts.settle(aspect)
-
-    def _look(self, world: World, when: When) -> None:
-        """The cameras that a snapshot lists, and those that it does not."""
-        listed = {camera.id: camera for camera in world.cameras}
-        for camera in listed.values():
-            if camera.online is False:
-                self._gone(camera.id, when, told=False)
-            else:
-                self._here(camera, when)
-        for camera_id, seen in self._seen.items():
-            if camera_id not in listed and seen.here:
-                self._gone(camera_id, when, told=False)
 
     # ------------------------------------------------------------------------------------------ sessions
 
@@ -628,8 +521,8 @@ class _Witness:
         state: FinalState | None = None,
     ) -> None:
         assert self._session is not None  # noqa: S101 (asked by the callers)
-        self._keep_cameras(wall)
-        self._leave_open(wall)
+        self._cameras.keep(self._aspects.program, wall)
+        self._cameras.leave_open(wall)
         row = self._sessions[self._session]
         row.status, row.end_reason, row.completed_at = status, reason or UNSET, times
         row.exact = self._env.ts is not None
@@ -639,255 +532,27 @@ class _Witness:
         self._session = None
 
     def _state(self, wall: int) -> FinalState:
-        unsure = {self._program} - self._seen.keys() - {None}
-        unsure |= {name for name, seen in self._seen.items() if seen.away is not None and _long(seen, wall) is not True}
+        aspects, doubts = self._aspects, self._doubts
+        online, unsure = self._cameras.standing(aspects.program, wall)
         return FinalState(
-            program_camera_id=UNSET if self._doubts.unsure("program") else self._program,
-            hold=UNSET if self._doubts.unsure("hold") else self._hold is not None,
-            mode=UNSET if self._doubts.unsure("mode") else self._mode,
-            cameras_online=sorted(name for name, seen in self._seen.items() if seen.here and name not in unsure),
-            cameras_unsure=sorted(name for name in unsure if name is not None),
+            program_camera_id=UNSET if doubts.unsure("program") else aspects.program,
+            hold=UNSET if doubts.unsure("hold") else aspects.hold is not None,
+            mode=UNSET if doubts.unsure("mode") else aspects.mode,
+            cameras_online=online,
+            cameras_unsure=unsure,
         )
-
-    # ------------------------------------------------------------------------------------------ cameras
-
-    def _on_camera(self, fact: Fact, when: When) -> None:
-        assert fact.info is not None  # noqa: S101 (it describes one)
-        self._here(fact.info, when)
-
-    def _on_left(self, fact: Fact, when: When) -> None:
-        assert fact.camera is not None  # noqa: S101 (it names one)
-        self._gone(fact.camera, when, told=True)
-
-    def _here(self, camera: Camera, when: When) -> None:
-        seen = self._seen.get(camera.id)
-        if seen is None:
-            self._seen[camera.id] = _Seen(info=camera, here=True)
-            return
-        said = {name: getattr(camera, name) for name in camera.__struct_fields__ if getattr(camera, name) is not None}
-        seen.info = structs.replace(seen.info, **said)
-        if seen.away is not None and _long(seen, when.wall) is not False and self._session is not None:
-            row = self._cameras.get((self._session, camera.id))
-            if row is not None:
-                row.left_at = UNSET  # it really was away: whether its row still says so is not for us to decide
-        seen.here, seen.away = True, None
-
-    def _gone(self, camera_id: str, when: When, *, told: bool) -> None:
-        seen = self._seen.get(camera_id)
-        if seen is not None and seen.here:
-            seen.here, seen.away, seen.told_leaving = False, when, told
-
-    def _keep_cameras(self, wall: int) -> None:
-        """Brings the rows of the running session up to date."""
-        if self._session is None:
-            return
-        for camera_id, seen in self._seen.items():
-            key = (self._session, camera_id)
-            if seen.here and key not in self._cameras:
-                self._cameras[key] = CameraTruth(session_id=self._session, camera_id=camera_id, left_at=None)
-            if key in self._cameras:
-                _describe(self._cameras[key], seen, wall)
-        if self._program is not None and (self._session, self._program) not in self._cameras:
-            self._cameras[self._session, self._program] = CameraTruth(
-                session_id=self._session, camera_id=self._program, doubtful=self._doubts.unsure("program")
-            )
-
-    def _leave_open(self, wall: int) -> None:
-        """Who is away when a session ends, and not for long: whether it will be back nobody will ever know."""
-        for camera_id, seen in self._seen.items():
-            row = self._cameras.get((self._session or "", camera_id))
-            if row is not None and seen.away is not None and _long(seen, wall) is not True:
-                row.status = row.left_at = UNSET
-
-    # ------------------------------------------------------------------------------------------ events
-
-    def _add(self, event: EventTruth, when: When, session: str | None = None) -> EventTruth | None:
-        """Tells an event of the running session (or of the one given); without a session there is nothing to tell."""
-        owner = session or self._session
-        if owner is None:
-            return None
-        event.session_id, event.at, event.exact = owner, when.at, when.exact
-        self._events.append(event)
-        self._walls[id(event)] = when.wall
-        return event
-
-    @staticmethod
-    def _is_another(fact: Fact) -> bool:
-        return fact.kind == "cut" and fact.camera is not None and fact.before not in ("", fact.camera)
-
-    def _explicit(self, aspect: Aspect, fact: Fact, when: When, happens: Callable[[], EventTruth | None]) -> None:
-        """An explicit frame that is the newest of its kind; ``happens`` where it changes anything."""
-        doubts = self._doubts
-        unsure, was, pending = doubts.unsure(aspect), self._value(aspect), doubts.pending.get(aspect)
-        event = happens()
-        if event is None and self._is_another(fact):
-            # What came between was not told, or will be: an id of its own says that it is another cut.
-            event = EventTruth(session_id="", kind="cut", at=0, camera_id=fact.camera)
-            event.doubtful = not doubts.own_id_is_new()
-            if aspect in doubts.unexplained:
-                doubts.unexplained[aspect].doubtful = True
-            self._add(event, when)
-        else:
-            doubts.unexplained.pop(aspect, None)
-        if event is not None and pending is not None and pending.was == self._value(aspect):
-            # Back to what it was before something that is not proved: perhaps it never changed.
-            event.doubtful = not doubts.own_id_is_new()
-        proved = doubts.take(aspect, event, was)
-        if event is not None and self._guessed:
-            event.trigger = event.transition = event.duration_ms = UNSET
-        if event is not None and (unsure or self._guessed):
-            event.from_camera_id = event.from_mode = event.duration_ms = UNSET
-        doubts.idents[aspect] = max(doubts.idents[aspect], fact.ident)
-        if proved:
-            doubts.settle(aspect, at_once=True)
-
-    def _out_of_place(self, aspect: Aspect, event: EventTruth, when: When, ident: int, *, same: bool) -> None:
-        """An explicit frame that came after a newer one: it explains what a snapshot told, or is an event before it."""
-        if not (same and self._doubts.explains(aspect, when.at, exact=when.exact)):
-            self._doubts.late(aspect, event, ident)
-            self._add(event, when)
-
-    def _on_cut(self, fact: Fact, when: When) -> None:
-        event = EventTruth(session_id="", kind="cut", at=0)
-        if fact.trigger is not None:
-            event.trigger = fact.trigger
-        if fact.transition is not None:
-            event.transition = fact.transition
-        if fact.duration_ms is not None:
-            event.duration_ms = fact.duration_ms
-        if fact.ident < self._doubts.idents["program"]:
-            event.kind = "cut" if fact.camera is not None else "off_air"
-            if fact.camera is not None:
-                event.camera_id = fact.camera
-            self._out_of_place("program", event, when, fact.ident, same=fact.camera == self._program)
-            return
-        self._explicit("program", fact, when, lambda: self._cut(fact.camera, when, event))
-        if fact.before != "":
-            event.from_camera_id = fact.before
-        self._cover = None
-        if fact.duration_ms is not None and fact.transition != "cut":
-            self._cover = Cover(fact.before, fact.camera, self._env, fact.duration_ms)
-
-    def _cut(self, to: str | None, when: When, event: EventTruth) -> EventTruth | None:
-        before, self._program = self._program, to
-        if to == before:
-            return None
-        self._program_at = when
-        event.from_camera_id = before
-        if to is None:
-            event.kind = "off_air"
-            if event.inferred:
-                event.trigger = UNSET
-        else:
-            event.camera_id = to
-        return self._add(event, when)
-
-    def _on_hold(self, fact: Fact, when: When) -> None:
-        if fact.ident < self._doubts.idents["hold"]:
-            event = EventTruth(session_id="", kind="hold", at=0, camera_id=fact.camera)
-            self._out_of_place("hold", event, when, fact.ident, same=self._hold is not None)
-            return
-        self._explicit("hold", fact, when, lambda: self._grip(fact.camera, when) if self._hold is None else None)
-
-    def _on_release(self, fact: Fact, when: When) -> None:
-        if fact.ident < self._doubts.idents["hold"]:
-            event = EventTruth(session_id="", kind="release", at=0)
-            self._out_of_place("hold", event, when, fact.ident, same=self._hold is None)
-            return
-        self._explicit("hold", fact, when, lambda: self._grip(None, when) if self._hold is not None else None)
-
-    def _grip(self, camera: str | None, when: When) -> EventTruth | None:
-        if camera is not None:
-            event = EventTruth(session_id="", kind="hold", at=0, camera_id=camera)
-            self._hold, self._hold_from = camera, when
-            self._doubts.muddled.discard("hold")
-            return self._add(event, when)
-        muddled = "hold" in self._doubts.muddled
-        event = EventTruth(session_id="", kind="release", at=0, duration_ms=UNSET if muddled else None)
-        if self._hold_from is not None and not muddled:
-            sure = when.exact and self._hold_from.exact
-            event.duration_ms = when.at - self._hold_from.at if sure else UNSET
-            if self._clocks_differ(self._hold_from, when):
-                event.duration_ms = UNSET
-        self._hold = self._hold_from = None
-        return self._add(event, when)
-
-    def _clocks_differ(self, since: When, until: When) -> bool:
-        """Whether a clock was set meanwhile, or the frames were read late."""
-        truly, ours = until.now - since.now, (until.wall - since.wall) * self._pace
-        return abs(until.at - since.at - truly) > 1500 or abs(ours - truly) > 1500 + 5 * self._pace
-
-    def _on_mode(self, fact: Fact, when: When) -> None:
-        if fact.mode is None:
-            return
-        mode = fact.mode
-        if fact.ident < self._doubts.idents["mode"]:
-            event = EventTruth(session_id="", kind="mode_change", at=0, to_mode=mode)
-            self._out_of_place("mode", event, when, fact.ident, same=mode == self._mode)
-            return
-        self._explicit("mode", fact, when, lambda: self._turn(mode, when) if mode != self._mode else None)
-
-    def _turn(self, mode: str, when: When) -> EventTruth | None:
-        before, self._mode = self._mode, mode
-        return self._add(EventTruth(session_id="", kind="mode_change", at=0, from_mode=before, to_mode=mode), when)
-
-    def _on_music(self, fact: Fact, when: When) -> None:
-        if fact.moment is not None and fact.moment not in self._moments and self._session is not None:
-            self._moments.add(fact.moment)
-            doubtful = self._doubts.told_before()
-            self._add(EventTruth(session_id="", kind="music_moment", at=0, doubtful=doubtful), when)
-
-    def _on_marker(self, fact: Fact, when: When) -> None:
-        doubtful = self._doubts.told_before()
-        self._add(EventTruth(session_id="", kind="marker", at=0, label=fact.label or UNSET, doubtful=doubtful), when)
 
     # ------------------------------------------------------------------------------------------ the end
 
     def truth(self, header: TruthHeader) -> Truth:
         self._doubts.settle_all(at_once=True)
-        self._doubts.mark_doubtful(
-            (event, self._walls[id(event)]) for event in self._events if id(event) in self._walls
-        )
+        events = self._events.rows()
         return Truth(
             header=header,
             sessions=list(self._sessions.values()),
-            cameras=list(self._cameras.values()),
+            cameras=list(self._cameras.rows.values()),
             stills=self._stills.rows,
-            events=sorted(_unrepeated(self._events), key=lambda event: event.at),
+            events=events,
             doubts=self._doubts.told,
             final=FinalTruth(session_id=self._session, state=self._state(self._wall)),
         )
-
-
-def _long(seen: _Seen, wall: int) -> bool | None:
-    """Whether a camera is away for longer than the grace time; None where it is too close to say."""
-    if seen.away is None:
-        return False
-    gone = wall - seen.away.wall
-    return None if abs(gone - GRACE_MS) < 1000 else gone > GRACE_MS
-
-
-def _describe(row: CameraTruth, seen: _Seen, wall: int) -> None:
-    """Copies what is known of a camera into its row."""
-    info = seen.info
-    row.name, row.role = info.name or UNSET, info.role or UNSET
-    row.device, row.lens = info.device or UNSET, info.lens or UNSET
-    row.place = info.placement["label"] if info.placement else UNSET
-    away = _long(seen, wall)
-    if away is None:
-        row.status = UNSET
-    else:
-        row.status = "offline" if away else "online"
-    if away is not False and seen.away is not None:
-        row.left_at = seen.away.at if away and seen.told_leaving and seen.away.exact else UNSET
-
-
-def _unrepeated(events: Iterable[EventTruth]) -> Iterator[EventTruth]:
-    """Leaves out what was missed twice: a frame that is repeated is one event also where nobody hears it."""
-    missed: set[tuple[str, int, str | UnsetType | None]] = set()
-    for event in events:
-        name = (event.kind, event.at, event.camera_id)
-        if event.carried or name not in missed:
-            yield event
-        if not event.carried:
-            missed.add(name)

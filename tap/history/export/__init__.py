@@ -12,6 +12,7 @@ from msgspec import Struct
 from tap.core.errors import TapError, UsageInvalid
 from tap.core.formats import FORMATS, LAYOUTS, Layout, layouts_of
 from tap.core.merge import Row
+from tap.history.export.angles import angles_of
 from tap.history.export.chapters import CHAPTERS, chapter_files
 from tap.history.export.edit import edit_of
 from tap.history.export.edl import edl_files, marker_files
@@ -19,11 +20,12 @@ from tap.history.export.fcp7 import fcp7_file
 from tap.history.export.fcpxml import fcpxml_file
 from tap.history.export.file_matching import PROGRAM
 from tap.history.export.layouts import Laid, lay_out
-from tap.history.export.media import Files, angles_of, check_pattern, rate_of, shift_of, takes_of
 from tap.history.export.otio import otio_file
 from tap.history.export.rates import RATES, Rate
 from tap.history.export.recorded import on_session_clock, recorded_in
 from tap.history.export.tables import csv_file, jsonl_file, reels_file, shots_file
+from tap.history.export.take_search import Files, check_pattern, takes_of
+from tap.history.export.takes import rate_of, shift_of
 from tap.history.timeline import Timeline, timeline_of
 
 __all__ = ["FORMATS", "LAYOUTS", "RATES", "Exported", "Files", "Rate", "check_pattern", "export", "format_of", "write"]

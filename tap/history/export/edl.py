@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 from tap.core.errors import TapError
 from tap.core.kinds import colour_of
+from tap.history.export.angles import Media
 from tap.history.export.edit import Edit, Marker
 from tap.history.export.layouts import Laid, Shown
-from tap.history.export.media import Media
 from tap.history.export.reels import ascii_name
 from tap.history.export.sources import Source
 

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 from tap.core.formats import Layout
 from tap.history.export.edit import Marker
 from tap.history.export.layouts import Laid, Shown, angle_of, shots_of_multicam, track_of, whole
-from tap.history.export.media import file_url
 from tap.history.export.rates import Rate
-from tap.history.export.sources import Angle, Source
+from tap.history.export.sources import Angle, Source, file_url
 from tap.history.export.xml_text import around, leaf, leaves
 
 __all__ = ["fcp7_file"]

@@ -15,9 +15,8 @@ from msgspec.structs import replace
 from tap.core.formats import Layout
 from tap.history.export.edit import Marker
 from tap.history.export.layouts import Laid, Shown, angle_of, shots_of_multicam, track_of, whole
-from tap.history.export.media import file_url
 from tap.history.export.rates import Rate
-from tap.history.export.sources import Source, in_step
+from tap.history.export.sources import Source, file_url, in_step
 from tap.history.export.xml_text import opened
 
 __all__ = ["fcpxml_file"]

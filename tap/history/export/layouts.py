@@ -16,8 +16,8 @@ from itertools import pairwise
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tap.history.export.angles import Media
 from tap.history.export.edit import Clip, Edit, Marker
-from tap.history.export.media import Media
 from tap.history.export.sources import Angle, Part, Piece, Source
 
 __all__ = ["Laid", "Shown", "angle_of", "lay_out", "shots_of_multicam", "track_of", "whole"]

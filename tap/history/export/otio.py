@@ -15,9 +15,8 @@ from tap.core.formats import Layout
 from tap.core.kinds import colour_of
 from tap.history.export.edit import Marker
 from tap.history.export.layouts import Laid, Shown, track_of, whole
-from tap.history.export.media import file_url
 from tap.history.export.rates import Rate
-from tap.history.export.sources import Angle, Source
+from tap.history.export.sources import Angle, Source, file_url
 
 __all__ = ["otio_file"]
 

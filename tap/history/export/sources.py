@@ -11,13 +11,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import PurePosixPath, PureWindowsPath
+from urllib.parse import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from tap.history.export.rates import Rate
 
-__all__ = ["Angle", "Part", "Piece", "Source", "in_step"]
+__all__ = ["Angle", "Part", "Piece", "Source", "file_url", "in_step"]
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -152,3 +154,21 @@ def in_step(frames: int, ours: Rate, theirs: Rate) -> int:
     if ours.keeps_step(theirs):
         return frames
     return int(frames * theirs.fps // ours.fps)
+
+
+def file_url(path: str) -> str:
+    """A path as editors' URLs have it; relative ones stay relative."""
+    windows = PureWindowsPath(path)
+    if windows.drive.startswith("\\\\"):
+        # A share: the server's name is the URL's host.
+        return f"file:{_quoted(windows.as_posix())}"
+    if windows.drive:
+        return f"file://localhost/{_quoted(windows.as_posix(), '/:')}"
+    if path.startswith("//"):
+        return f"file:{_quoted(path)}"
+    return f"file://localhost{_quoted(path)}" if PurePosixPath(path).is_absolute() else _quoted(path)
+
+
+def _quoted(path: str, safe: str = "/") -> str:
+    # A name that is no text to this machine is still one to its file system.
+    return quote(path, safe=safe, errors="surrogateescape")

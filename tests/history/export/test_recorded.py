@@ -12,7 +12,7 @@ import pytest
 
 from tap.core.merge import Row
 from tests.history.export.sessions import T0, row, session
-from tests.history.export.test_media import Disk, items, video
+from tests.history.export.test_angles import Disk, items, video
 
 FPS = 30
 FRAME_MS = 1000 / FPS

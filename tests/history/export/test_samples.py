@@ -16,7 +16,7 @@ from tap.core.formats import Layout
 from tap.core.merge import Row
 from tap.history.export import export
 from tests.history.export.sessions import row, session
-from tests.history.export.test_media import Disk
+from tests.history.export.test_angles import Disk
 
 FOLDER = Path(__file__).parents[3] / "fixtures" / "edit"
 NIGHT = 1_795_042_790_000

@@ -13,7 +13,7 @@ from tap.core.errors import TapError, UsageInvalid
 from tap.core.footage import Footage, Unread
 from tap.core.merge import Row
 from tap.history.export import RATES, Exported, export
-from tap.history.export.media import file_url
+from tap.history.export.sources import file_url
 from tests.history.export.readers import Read, read_fcp7
 from tests.history.export.sessions import T0, row, session
 

@@ -1,0 +1,270 @@
+"""The truth of what is on: program, hold and mode, and the events that their changes are.
+
+Each is told by explicit frames, or is seen in a snapshot. Whether a frame proves what it tells is asked of ``doubts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import UNSET, UnsetType, structs
+
+from tap.rehearsal.doubts import Cover, Doubts
+from tap.rehearsal.event_truth import Events
+from tap.rehearsal.evidence import Aspect
+from tap.rehearsal.still_truth import When
+from tap.rehearsal.truth import EventTruth
+from tap.rehearsal.world import Fact, World
+
+__all__ = ["Aspects"]
+
+
+class Aspects:
+    """Program, hold and mode as they are known, and what follows from each frame that tells or shows them."""
+
+    def __init__(self, doubts: Doubts, events: Events, pace: float) -> None:
+        """``pace``: how many seconds of the shoot pass in a second of the receiver's clock."""
+        self.program: str | None = None
+        self.mode = ""
+        self.hold: str | None = None
+        """The camera that is held."""
+        self.guessed = False
+        """Whether a snapshot stands before the change that it shows, in the message of now."""
+        self._doubts = doubts
+        self._events = events
+        self._pace = pace
+        self._program_at: When | None = None
+        """When it changed last."""
+        self._cover: Cover | None = None
+        self._hold_from: When | None = None
+
+    # ------------------------------------------------------------------------------------------ what is known
+
+    def live(self, when: When) -> str | UnsetType | None:
+        """The camera on air; UNSET where the frames leave open which was, at the moment that they tell of."""
+        changed = self._program_at
+        together = changed is not None and changed.wall == when.wall
+        dated = when.exact and changed is not None and changed.exact
+        return UNSET if self._doubts.unsure("program") or (together and not dated) else self.program
+
+    def differences(self, world: World) -> dict[Aspect, bool]:
+        """Which aspects a snapshot shows otherwise than they are known."""
+        shown = world.veil.shows if world.veil is not None else world.program
+        return {
+            "session": (None if world.session is None else world.session.id) != self._doubts.session,
+            "program": shown != self.program and world.veil is None,
+            "hold": (world.hold is None) != (self.hold is None),
+            "mode": world.mode != self.mode,
+        }
+
+    def says_what_is(self, fact: Fact, about: str) -> bool:
+        """Whether a frame only says what is on, as far as that is sure."""
+        if self._doubts.unsure(about):
+            return False
+        match fact.kind:
+            case "cut":
+                return fact.camera == self.program
+            case "hold" | "release":
+                return (fact.kind == "hold") == (self.hold is not None)
+            case "mode":
+                return fact.mode == self.mode
+        return False
+
+    def as_shown(self, world: World, *, first: bool) -> World:
+        """What a snapshot shows; its veil stays where a dissolve that was told explains it.
+
+        ``first``: it is the first snapshot after a loss, from which all is learned.
+        """
+        cover, env = self._cover, self._doubts.env
+        if cover is not None and first and cover.frame.connection != env.connection:
+            cover = None
+        shown = world.program if world.veil is None else world.veil.shows
+        hidden = cover is not None and cover.hides(shown, env)
+        if hidden and cover is not None and first:
+            return structs.replace(world, program=cover.to, veil=None)
+        return world if world.veil is None or hidden else structs.replace(world, program=shown, veil=None)
+
+    def _value(self, aspect: Aspect) -> Any:
+        return {"program": self.program, "hold": self.hold is not None, "mode": self.mode}.get(aspect)
+
+    # ------------------------------------------------------------------------------------------ without an event
+
+    def learn(self, world: World) -> None:
+        """Believe a snapshot; nothing is made of what differs."""
+        self.program, self.mode = world.program, world.mode
+        self.hold = None if world.hold is None else world.hold.camera
+
+    def forget_hold_begin(self) -> None:
+        """When the hold began is not known any more: its length cannot be told."""
+        self._hold_from = None
+
+    def told_late(self, fact: Fact) -> None:
+        """A dissolve that is told afterwards covers snapshots all the same."""
+        if fact.kind == "cut" and fact.duration_ms is not None:
+            self._cover = Cover(fact.before, fact.camera, self._doubts.env, fact.duration_ms)
+
+    # ------------------------------------------------------------------------------------------ seen in snapshots
+
+    def news(self, world: World, when: When, ident: int, program: int) -> None:
+        """A snapshot on an unbroken connection: what differs has happened, and only this tells it.
+
+        Args:
+            world: What it shows.
+            when: When it was made and received.
+            ident: The last frame that it can know of.
+            program: The same for the program, which a dissolve may hide.
+        """
+        inferred = EventTruth(session_id="", kind="cut", at=0, trigger="unknown", inferred=True)
+        self._shown("program", world, program, lambda: self._turn_program(world.program, when, inferred))
+        self._shown("mode", world, ident, lambda: self._turn_mode(world.mode, when))
+        held = None if world.hold is None else world.hold.camera
+        self._shown("hold", world, ident, lambda: self._turn_hold(held, when))
+
+    def _shown(self, aspect: Aspect, world: World, ident: int, happens: Callable[[], EventTruth | None]) -> None:
+        """One thing that a snapshot shows: confirmed, changed, or old."""
+        if aspect == "program" and world.veil is not None:
+            return  # a dissolve that was told covers it
+        doubts, differs = self._doubts, self.differences(world)[aspect]
+        if ident < doubts.idents[aspect]:
+            if differs:
+                doubts.maybe_stale(aspect)
+            return
+        hidden = aspect == "program" and self._cover is not None and self._cover.hides(world.program, doubts.env)
+        if differs:
+            was = self._value(aspect)
+            doubts.shown_otherwise(aspect, happens(), was, hidden=hidden)
+        else:
+            doubts.shown_again(aspect, self._value(aspect), hidden=hidden)
+        doubts.idents[aspect] = max(doubts.idents[aspect], ident)
+        doubts.settle(aspect)
+
+    # ------------------------------------------------------------------------------------------ told by frames
+
+    def cut(self, fact: Fact, when: When) -> None:
+        """A frame tells a cut, or (without a camera) that nothing is on air."""
+        event = EventTruth(session_id="", kind="cut", at=0)
+        if fact.trigger is not None:
+            event.trigger = fact.trigger
+        if fact.transition is not None:
+            event.transition = fact.transition
+        if fact.duration_ms is not None:
+            event.duration_ms = fact.duration_ms
+        if fact.ident < self._doubts.idents["program"]:
+            event.kind = "cut" if fact.camera is not None else "off_air"
+            if fact.camera is not None:
+                event.camera_id = fact.camera
+            self._out_of_place("program", event, when, fact.ident, same=fact.camera == self.program)
+            return
+        self._explicit("program", fact, when, lambda: self._turn_program(fact.camera, when, event))
+        if fact.before != "":
+            event.from_camera_id = fact.before
+        self._cover = None
+        if fact.duration_ms is not None and fact.transition != "cut":
+            self._cover = Cover(fact.before, fact.camera, self._doubts.env, fact.duration_ms)
+
+    def held(self, fact: Fact, when: When) -> None:
+        """A frame tells that the program camera is held."""
+        if fact.ident < self._doubts.idents["hold"]:
+            event = EventTruth(session_id="", kind="hold", at=0, camera_id=fact.camera)
+            self._out_of_place("hold", event, when, fact.ident, same=self.hold is not None)
+            return
+        self._explicit("hold", fact, when, lambda: self._turn_hold(fact.camera, when) if self.hold is None else None)
+
+    def released(self, fact: Fact, when: When) -> None:
+        """A frame tells that the hold is over."""
+        if fact.ident < self._doubts.idents["hold"]:
+            event = EventTruth(session_id="", kind="release", at=0)
+            self._out_of_place("hold", event, when, fact.ident, same=self.hold is None)
+            return
+        self._explicit("hold", fact, when, lambda: self._turn_hold(None, when) if self.hold is not None else None)
+
+    def mode_told(self, fact: Fact, when: When) -> None:
+        """A frame tells the mode."""
+        if fact.mode is None:
+            return
+        mode = fact.mode
+        if fact.ident < self._doubts.idents["mode"]:
+            event = EventTruth(session_id="", kind="mode_change", at=0, to_mode=mode)
+            self._out_of_place("mode", event, when, fact.ident, same=mode == self.mode)
+            return
+        self._explicit("mode", fact, when, lambda: self._turn_mode(mode, when) if mode != self.mode else None)
+
+    def _explicit(self, aspect: Aspect, fact: Fact, when: When, happens: Callable[[], EventTruth | None]) -> None:
+        """An explicit frame that is the newest of its kind; ``happens`` where it changes anything."""
+        doubts = self._doubts
+        unsure, was, pending = doubts.unsure(aspect), self._value(aspect), doubts.pending.get(aspect)
+        event = happens()
+        if event is None and _is_another(fact):
+            # What came between was not told, or will be: an id of its own says that it is another cut.
+            event = EventTruth(session_id="", kind="cut", at=0, camera_id=fact.camera)
+            event.doubtful = not doubts.own_id_is_new()
+            if aspect in doubts.unexplained:
+                doubts.unexplained[aspect].doubtful = True
+            self._events.add(event, when)
+        else:
+            doubts.unexplained.pop(aspect, None)
+        if event is not None and pending is not None and pending.was == self._value(aspect):
+            # Back to what it was before something that is not proved: perhaps it never changed.
+            event.doubtful = not doubts.own_id_is_new()
+        proved = doubts.take(aspect, event, was)
+        if event is not None and self.guessed:
+            event.trigger = event.transition = event.duration_ms = UNSET
+        if event is not None and (unsure or self.guessed):
+            event.from_camera_id = event.from_mode = event.duration_ms = UNSET
+        doubts.idents[aspect] = max(doubts.idents[aspect], fact.ident)
+        if proved:
+            doubts.settle(aspect, at_once=True)
+
+    def _out_of_place(self, aspect: Aspect, event: EventTruth, when: When, ident: int, *, same: bool) -> None:
+        """An explicit frame that came after a newer one: it explains what a snapshot told, or is an event before it."""
+        if not (same and self._doubts.explains(aspect, when.at, exact=when.exact)):
+            self._doubts.late(aspect, event, ident)
+            self._events.add(event, when)
+
+    # ------------------------------------------------------------------------------------------ changes
+
+    def _turn_program(self, to: str | None, when: When, event: EventTruth) -> EventTruth | None:
+        before, self.program = self.program, to
+        if to == before:
+            return None
+        self._program_at = when
+        event.from_camera_id = before
+        if to is None:
+            event.kind = "off_air"
+            if event.inferred:
+                event.trigger = UNSET
+        else:
+            event.camera_id = to
+        return self._events.add(event, when)
+
+    def _turn_hold(self, camera: str | None, when: When) -> EventTruth | None:
+        if camera is not None:
+            event = EventTruth(session_id="", kind="hold", at=0, camera_id=camera)
+            self.hold, self._hold_from = camera, when
+            self._doubts.muddled.discard("hold")
+            return self._events.add(event, when)
+        muddled = "hold" in self._doubts.muddled
+        event = EventTruth(session_id="", kind="release", at=0, duration_ms=UNSET if muddled else None)
+        if self._hold_from is not None and not muddled:
+            sure = when.exact and self._hold_from.exact
+            event.duration_ms = when.at - self._hold_from.at if sure else UNSET
+            if self._clocks_differ(self._hold_from, when):
+                event.duration_ms = UNSET
+        self.hold = self._hold_from = None
+        return self._events.add(event, when)
+
+    def _clocks_differ(self, since: When, until: When) -> bool:
+        """Whether a clock was set meanwhile, or the frames were read late."""
+        truly, ours = until.now - since.now, (until.wall - since.wall) * self._pace
+        return abs(until.at - since.at - truly) > 1500 or abs(ours - truly) > 1500 + 5 * self._pace
+
+    def _turn_mode(self, mode: str, when: When) -> EventTruth | None:
+        before, self.mode = self.mode, mode
+        event = EventTruth(session_id="", kind="mode_change", at=0, from_mode=before, to_mode=mode)
+        return self._events.add(event, when)
+
+
+def _is_another(fact: Fact) -> bool:
+    """Whether a cut tells by itself that it turned the program, also to the camera that is known to be on."""
+    return fact.kind == "cut" and fact.camera is not None and fact.before not in ("", fact.camera)
