@@ -35,9 +35,9 @@ from tap.core.errors import JournalError, TapError
 from tap.core.merge import Row, fold
 from tap.core.taken import DEFAULT_MODULE
 from tap.history.phrases import camera_names
-from tap.history.queries import Asked, asked_events, ms_of_moment
+from tap.history.queries import SessionFilter, asked_events, ms_of_moment
 from tap.history.shots import shots_of
-from tap.history.statistics import figures_of
+from tap.history.statistics import statistics_of
 from tap.history.timeline import ClockStep, Event, Gap, Lane, Span, StillMark, Timeline, Totals, timeline_of
 
 __all__ = [
@@ -127,10 +127,12 @@ class History(ABC):
         if status not in _STATUSES:
             raise ValueError(f"{status!r} is not a status → live, complete or interrupted")
         now = datetime.now(UTC).astimezone(zone)
-        asked = Asked(venue=venue, since=_ms(since, now), until=_ms(until, now, end=True), status=status, title=title)
+        asked = SessionFilter(
+            venue=venue, since=_ms(since, now), until=_ms(until, now, end=True), status=status, title=title
+        )
         return (_session(row) for row in self.session_rows(asked) if row.retracted is None)
 
-    def session_rows(self, asked: Asked) -> Iterator[Row]:
+    def session_rows(self, asked: SessionFilter) -> Iterator[Row]:
         """The rows of the sessions asked for, newest first, those that were taken back too."""
         return (row for row in self._newest_first(asked) if asked.fits(row))
 
@@ -147,7 +149,7 @@ class History(ABC):
         return timeline_of(rows)
 
     def find(
-        self, asked: Asked, *, key: str | None = None, camera: str | None = None, kinds: Iterable[str] = ()
+        self, asked: SessionFilter, *, key: str | None = None, camera: str | None = None, kinds: Iterable[str] = ()
     ) -> Iterator[tuple[Timeline, list[Event]]]:
         """Events of one session, or of all that were asked for, newest session first; one session at a time.
 
@@ -174,7 +176,7 @@ class History(ABC):
         """Let go of it."""
 
     @abstractmethod
-    def _newest_first(self, asked: Asked) -> Iterable[Row]:
+    def _newest_first(self, asked: SessionFilter) -> Iterable[Row]:
         """Rows of sessions, newest first: at least those asked for."""
 
 
@@ -278,7 +280,7 @@ def shots_frame(timeline: Timeline, library: Literal["polars", "pandas"] | None 
 
 def cameras_frame(timeline: Timeline, library: Literal["polars", "pandas"] | None = None) -> Any:
     """The cameras of a session as a data frame, one a line, in the order of their lanes, with their numbers."""
-    figures = {one.camera_id: one for one in figures_of(timeline).cameras}
+    figures = {one.camera_id: one for one in statistics_of(timeline).cameras}
     names, lanes = camera_names(timeline.lanes), timeline.lanes
     columns: dict[str, tuple[str, list[Any]]] = {
         "cameraId": ("text", [lane.camera_id for lane in lanes]),
@@ -375,7 +377,7 @@ class _OfJournal(History):
             raise TapError("this history is closed", where=str(self._journal.path), hint="open_journal opens it again")
         return self._journal
 
-    def _newest_first(self, asked: Asked) -> list[Row]:
+    def _newest_first(self, asked: SessionFilter) -> list[Row]:
         rows = fold(kept.entry for kept in self._open().session_rows(asked.prefix)).values()
         return sorted(rows, key=lambda row: (-row.fields.get("startedAt", row.version), row.key))
 
@@ -406,7 +408,7 @@ class _OfLedger(History):
         self._thread.join()
         self._loop.close()
 
-    def _newest_first(self, asked: Asked) -> Iterator[Row]:
+    def _newest_first(self, asked: SessionFilter) -> Iterator[Row]:
         rows = self._ledger.sessions(asked.venue)
 
         async def following() -> Row | None:

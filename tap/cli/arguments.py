@@ -17,19 +17,19 @@ from tap.core.errors import SettingsInvalid
 
 __all__ = [
     "MOST",
+    "POSITIVE",
     "RATE_NAMES",
-    "SAID",
-    "SEQ",
-    "Digits",
-    "Finite",
-    "Moved",
+    "TEXT",
+    "CameraOffset",
+    "DigestDigits",
+    "FiniteNumber",
+    "NonEmptyText",
     "PathName",
-    "Said",
     "ServerUrl",
     "ServerWays",
     "TimecodeOr",
     "Venue",
-    "Whole",
+    "WholeNumber",
 ]
 
 MOST = 2**53
@@ -38,7 +38,7 @@ RATE_NAMES = ("23.976", "24", "25", "29.97", "29.97df", "30", "50", "59.94", "59
 """Frame rates that an export or a report may have, as they are typed."""
 
 
-class Said(click.ParamType[str]):
+class NonEmptyText(click.ParamType[str]):
     """Words. None at all are what a script passes whose variable is not set, and never what was meant."""
 
     name = "text"
@@ -64,7 +64,7 @@ class PathName(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Finite(click.FloatRange):
+class FiniteNumber(click.FloatRange):
     """A number that can be reckoned with: not infinite, not nan."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -75,7 +75,7 @@ class Finite(click.FloatRange):
         return number
 
 
-class Whole(click.IntRange):
+class WholeNumber(click.IntRange):
     """A whole number that a database and a counter can take."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -103,7 +103,7 @@ class Venue(click.ParamType[str]):
             self.fail(error.problems[0].removeprefix("TAP_VENUE: "), param, ctx)
 
 
-class Digits(click.ParamType[str]):
+class DigestDigits(click.ParamType[str]):
     """The first digits of a key's digest."""
 
     name = "digits"
@@ -173,7 +173,7 @@ class TimecodeOr(click.ParamType[str]):
         return self.fail(f"{told!r} is not one of {words}, nor a timecode such as 01:00:00:00", param, ctx)
 
 
-class Moved(click.ParamType[tuple[str, float]]):
+class CameraOffset(click.ParamType[tuple[str, float]]):
     """A camera and by how many seconds its files are moved: ``Cam 2=-0.12``."""
 
     name = "offset"
@@ -192,4 +192,4 @@ class Moved(click.ParamType[tuple[str, float]]):
         return camera, moved
 
 
-SAID, SEQ = Said(), Whole(1)
+TEXT, POSITIVE = NonEmptyText(), WholeNumber(1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap.cli.arguments import RATE_NAMES, SAID, Moved, PathName, TimecodeOr
+from tap.cli.arguments import RATE_NAMES, TEXT, CameraOffset, PathName, TimecodeOr
 from tap.cli.root import cli
 from tap.cli.shared import ledger_option, print_lines, print_remarks, rows_of, state_dir_option, venue_zone
 from tap.core.formats import FORMATS, LAYOUTS, Layout
@@ -34,12 +34,12 @@ _EXPLAIN_HELP = "Say how each file was placed, or why it was left out; without -
 
 
 @cli.command()
-@click.argument("key", required=False, type=SAID)
+@click.argument("key", required=False, type=TEXT)
 @click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: by the file's ending.")
 @click.option("--fps", type=click.Choice(RATE_NAMES), help=_FPS_HELP)
 @click.option("--layout", type=click.Choice(LAYOUTS), default="program", show_default=True, help=_LAYOUT_HELP)
-@click.option("--media", metavar="WHERE", type=SAID, help=_MEDIA_HELP)
-@click.option("--offset", "offsets", metavar="CAMERA=SECONDS", type=Moved(), multiple=True, help=_OFFSET_HELP)
+@click.option("--media", metavar="WHERE", type=TEXT, help=_MEDIA_HELP)
+@click.option("--offset", "offsets", metavar="CAMERA=SECONDS", type=CameraOffset(), multiple=True, help=_OFFSET_HELP)
 @click.option("--source", type=TimecodeOr("file", "tod"), default="file", show_default=True, help=_SOURCE_HELP)
 @click.option("--start", type=TimecodeOr("tod", "zero"), default="tod", show_default=True, help=_START_HELP)
 @click.option("--explain", is_flag=True, help=_EXPLAIN_HELP)

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tap.cli.arguments import SAID, SEQ
+from tap.cli.arguments import POSITIVE, TEXT
 from tap.cli.root import cli
 from tap.cli.shared import (
     filters_of,
@@ -30,11 +30,11 @@ from tap.core.kinds import WORDS
 
 
 @cli.command()
-@click.option("--venue", type=SAID, help="Only of this venue.")
+@click.option("--venue", type=TEXT, help="Only of this venue.")
 @when_options
 @click.option("--status", type=click.Choice(("live", "complete", "interrupted")), help="Only those with this status.")
-@click.option("--title", type=SAID, help="Only those with this in their title.")
-@click.option("--limit", type=SEQ, help="At most this many.")
+@click.option("--title", type=TEXT, help="Only those with this in their title.")
+@click.option("--limit", type=POSITIVE, help="At most this many.")
 @ledger_option
 @state_dir_option
 @json_option
@@ -78,10 +78,10 @@ def _print_events(found: Iterable[Any]) -> None:
 
 
 @cli.command()
-@click.argument("key", required=False, type=SAID)
-@click.option("--venue", type=SAID, help="Without KEY: only of this venue.")
+@click.argument("key", required=False, type=TEXT)
+@click.option("--venue", type=TEXT, help="Without KEY: only of this venue.")
 @when_options
-@click.option("--camera", type=SAID, help="Only what this camera did: its id, or a part of its name.")
+@click.option("--camera", type=TEXT, help="Only what this camera did: its id, or a part of its name.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(WORDS), help="Only this kind; may be repeated.")
 @ledger_option
 @state_dir_option

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tap.cli.arguments import SAID, Finite, PathName, ServerUrl
+from tap.cli.arguments import TEXT, FiniteNumber, PathName, ServerUrl
 from tap.cli.root import cli
 from tap.cli.shared import json_option, print_remarks, progress_text, read_settings
 from tap.core.errors import TapError
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 @cli.command("inspect")
-@click.argument("what", metavar="TAPE|URL", type=SAID)
-@click.option("--dialect", type=SAID, help="Use this dialect.  [default: the tape's, else multicam/1]")
-@click.option("--seconds", type=Finite(min=0, min_open=True), default=60.0, help="How long to listen to a URL.")
+@click.argument("what", metavar="TAPE|URL", type=TEXT)
+@click.option("--dialect", type=TEXT, help="Use this dialect.  [default: the tape's, else multicam/1]")
+@click.option("--seconds", type=FiniteNumber(min=0, min_open=True), default=60.0, help="How long to listen to a URL.")
 @click.option("--suggest", "suggests", is_flag=True, help="Draft a mapping file; its doubtful lines say why.")
 @click.option(
     "--try",
     "tried",
     metavar="MAPPING",
-    type=SAID,
+    type=TEXT,
     help="Show the history that this mapping would give, beside today's.",
 )
 @click.option("-o", "--output", type=PathName(dir_okay=False), help="Write the result here.")

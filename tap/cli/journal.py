@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap.cli.arguments import MOST, SAID, SEQ, Finite, Whole
+from tap.cli.arguments import MOST, POSITIVE, TEXT, FiniteNumber, WholeNumber
 from tap.cli.root import cli
 from tap.cli.shared import (
     FAILED,
@@ -41,14 +41,14 @@ def journal() -> None:
 
 
 @journal.command("ls")
-@click.option("--session", "session_key", metavar="KEY", type=SAID, help="Only of this session.")
+@click.option("--session", "session_key", metavar="KEY", type=TEXT, help="Only of this session.")
 @click.option("--pending", "state", flag_value="pending", help="Only pending entries.")
 @click.option("--dead", "state", flag_value="dead", help="Only rejected entries.")
 @click.option(
     "--limit",
     default=100,
     show_default=True,
-    type=Whole(0),
+    type=WholeNumber(0),
     help="At most this many, the newest; 0: all. JSON has no limit.",
 )
 @state_dir_option
@@ -73,7 +73,7 @@ def journal_ls(session_key: str | None, state: State | None, limit: int, state_d
 
 
 @journal.command("show")
-@click.argument("which", metavar="SEQ|KEY", type=SAID)
+@click.argument("which", metavar="SEQ|KEY", type=TEXT)
 @state_dir_option
 @json_option
 def journal_show(which: str, state_dir: Path | None, as_json: bool) -> None:
@@ -103,7 +103,7 @@ def _kept(opened: Journal, which: str) -> Iterator[Kept]:
 
 
 @journal.command("retry")
-@click.argument("seqs", nargs=-1, type=SEQ, metavar="[SEQ...]")
+@click.argument("seqs", nargs=-1, type=POSITIVE, metavar="[SEQ...]")
 @state_dir_option
 @json_option
 def journal_retry(seqs: tuple[int, ...], state_dir: Path | None, as_json: bool) -> None:
@@ -144,7 +144,7 @@ def journal_verify(state_dir: Path | None, as_json: bool) -> None:
 
 
 @journal.command("prune")
-@click.option("--older-than", type=Finite(0, 36_500), metavar="DAYS", help="[default: TAP_KEEP_DAYS]")
+@click.option("--older-than", type=FiniteNumber(0, 36_500), metavar="DAYS", help="[default: TAP_KEEP_DAYS]")
 @state_dir_option
 @json_option
 def journal_prune(older_than: float | None, state_dir: Path | None, as_json: bool) -> None:

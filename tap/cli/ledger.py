@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap.cli.arguments import SAID, Digits, Venue
+from tap.cli.arguments import TEXT, DigestDigits, Venue
 from tap.cli.root import cli
 from tap.cli.shared import (
     FAILED,
@@ -71,7 +71,7 @@ def key_ls() -> None:
 
 
 @keys.command("revoke")
-@click.argument("digits", type=Digits())
+@click.argument("digits", type=DigestDigits())
 def key_revoke(digits: str) -> None:
     """Print the command that revokes a key.
 
@@ -92,7 +92,7 @@ def _tell_commands(what: str, dev: str, production: str) -> None:
 
 
 @cli.command()
-@click.argument("session_key", metavar="KEY", type=SAID)
+@click.argument("session_key", metavar="KEY", type=TEXT)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @state_dir_option
 def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
@@ -144,8 +144,8 @@ def _gone_words(gone: Forgotten) -> str:
 
 
 @cli.command()
-@click.option("--since", metavar="CURSOR", type=SAID, help="Go on after this cursor.  [default: from the first row]")
-@click.option("--venue", "venues", type=SAID, multiple=True, help="Only of this venue. May be repeated.")
+@click.option("--since", metavar="CURSOR", type=TEXT, help="Go on after this cursor.  [default: from the first row]")
+@click.option("--venue", "venues", type=TEXT, multiple=True, help="Only of this venue. May be repeated.")
 @json_option
 def changes(since: str | None, *, venues: tuple[str, ...], as_json: bool) -> None:
     """Print what was written to the ledger since a cursor.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap.cli.arguments import RATE_NAMES, SAID, PathName
+from tap.cli.arguments import RATE_NAMES, TEXT, PathName
 from tap.cli.root import cli
 from tap.cli.shared import ledger_option, now_ms, print_lines, print_remarks, rows_of, state_dir_option, venue_zone
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @cli.command()
-@click.argument("key", required=False, type=SAID)
+@click.argument("key", required=False, type=TEXT)
 @click.option("-o", "--output", required=True, type=PathName(), metavar="FILE", help="The file to write; '-': stdout.")
 @click.option("--media", type=PathName(), metavar="DIR", help="Show the stills in this folder.")
 @click.option("--fetch", is_flag=True, help="Download stills that are not in DIR from where they were uploaded.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap.cli.arguments import SAID
+from tap.cli.arguments import TEXT
 from tap.cli.root import cli
 from tap.cli.shared import (
     Command,
@@ -53,12 +53,12 @@ def _applied(command: Command) -> Command:
 
 @session.command("make")
 @click.option(
-    "--from", "since", required=True, metavar="WHEN", type=SAID, help="When it began: 14:30, '2026-11-21 14:30' …"
+    "--from", "since", required=True, metavar="WHEN", type=TEXT, help="When it began: 14:30, '2026-11-21 14:30' …"
 )
-@click.option("--to", "until", required=True, metavar="WHEN", type=SAID, help="When it ended.")
+@click.option("--to", "until", required=True, metavar="WHEN", type=TEXT, help="When it ended.")
 @click.option("--title", help="What it is called.")
 @click.option("--notes", help="What else is known of it.")
-@click.option("--dialect", type=SAID, help="A built-in dialect or a mapping file.  [default: TAP_DIALECT]")
+@click.option("--dialect", type=TEXT, help="A built-in dialect or a mapping file.  [default: TAP_DIALECT]")
 @_applied
 @state_dir_option
 @json_option
@@ -102,8 +102,8 @@ def session_make(
 
 
 @session.command("split")
-@click.argument("key", type=SAID)
-@click.option("--at", "moment", required=True, metavar="WHEN", type=SAID, help="Where the second one begins.")
+@click.argument("key", type=TEXT)
+@click.option("--at", "moment", required=True, metavar="WHEN", type=TEXT, help="Where the second one begins.")
 @click.option("--title", help="What the second one is called.")
 @_applied
 @state_dir_option
@@ -127,7 +127,7 @@ def session_split(
 
 
 @session.command("merge")
-@click.argument("keys", nargs=-1, required=True, type=SAID, metavar="KEY KEY...")
+@click.argument("keys", nargs=-1, required=True, type=TEXT, metavar="KEY KEY...")
 @_applied
 @state_dir_option
 @json_option
@@ -147,9 +147,9 @@ def session_merge(keys: tuple[str, ...], *, apply_it: bool, state_dir: Path | No
 
 
 @session.command("trim")
-@click.argument("key", type=SAID)
-@click.option("--from", "since", metavar="WHEN", type=SAID, help="Leave out what was before.")
-@click.option("--to", "until", metavar="WHEN", type=SAID, help="Leave out what came after.")
+@click.argument("key", type=TEXT)
+@click.option("--from", "since", metavar="WHEN", type=TEXT, help="Leave out what was before.")
+@click.option("--to", "until", metavar="WHEN", type=TEXT, help="Leave out what came after.")
 @_applied
 @state_dir_option
 @json_option
@@ -172,7 +172,7 @@ def session_trim(
 
 
 @session.command("rename")
-@click.argument("key", type=SAID)
+@click.argument("key", type=TEXT)
 @click.option("--title", help="What it is called; '' takes the title away.")
 @click.option("--notes", help="What else is known of it; '' takes it away.")
 @_applied
@@ -194,7 +194,7 @@ def session_rename(key: str, *, apply_it: bool, state_dir: Path | None, as_json:
 
 
 @session.command("undo")
-@click.argument("key", type=SAID)
+@click.argument("key", type=TEXT)
 @_applied
 @state_dir_option
 @json_option
@@ -211,7 +211,7 @@ def session_undo(key: str, *, apply_it: bool, state_dir: Path | None, as_json: b
 
 
 @session.command("log")
-@click.argument("key", type=SAID)
+@click.argument("key", type=TEXT)
 @state_dir_option
 @json_option
 def session_log(key: str, *, state_dir: Path | None, as_json: bool) -> None:
@@ -233,7 +233,7 @@ def session_log(key: str, *, state_dir: Path | None, as_json: bool) -> None:
 @session.command("find")
 @click.option("--since", default="yesterday", show_default=True, help="Not earlier than: monday, '3 days', 14:30 …")
 @click.option("--until", help="… and not later than this.")
-@click.option("--dialect", type=SAID, help="A built-in dialect or a mapping file.  [default: TAP_DIALECT]")
+@click.option("--dialect", type=TEXT, help="A built-in dialect or a mapping file.  [default: TAP_DIALECT]")
 @state_dir_option
 @json_option
 def session_find(since: str, until: str | None, *, dialect: str | None, state_dir: Path | None, as_json: bool) -> None:
@@ -320,11 +320,11 @@ def _moment(text: str, option: str) -> int:
     """The moment that an option names, in the venue's time zone."""
     from datetime import UTC, datetime
 
-    from tap.history.queries import exact_ms
+    from tap.history.queries import unambiguous_ms
 
     try:
         now = datetime.fromtimestamp(now_ms() / 1000, UTC)
-        return exact_ms(text, now.astimezone(venue_zone() or _machines_zone()))
+        return unambiguous_ms(text, now.astimezone(venue_zone() or _machines_zone()))
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(str(error), param_hint=option) from None
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tap.adapters.ledger import Ledger
     from tap.api import History
     from tap.core.merge import Row
-    from tap.history.queries import Asked
+    from tap.history.queries import SessionFilter
     from tap.service.config import Settings
 
 
@@ -201,7 +201,7 @@ def opened_history(*, from_ledger: bool, state_dir: Path | None) -> Iterator[His
         yield history
 
 
-def filters_of(since: str | None, until: str | None, **others: str | None) -> Asked:
+def filters_of(since: str | None, until: str | None, **others: str | None) -> SessionFilter:
     """The filters that options name.
 
     Args:
@@ -214,13 +214,13 @@ def filters_of(since: str | None, until: str | None, **others: str | None) -> As
     """
     from datetime import UTC, datetime
 
-    from tap.history.queries import Asked, ms_of_moment
+    from tap.history.queries import SessionFilter, ms_of_moment
 
     now = datetime.now(UTC)
     if since is not None or until is not None:
         now = now.astimezone(venue_zone())
     try:
-        return Asked(
+        return SessionFilter(
             since=None if since is None else ms_of_moment(since, now),
             until=None if until is None else ms_of_moment(until, now, end=True),
             **others,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap.cli.arguments import SAID, Finite, PathName, ServerUrl
+from tap.cli.arguments import TEXT, FiniteNumber, PathName, ServerUrl
 from tap.cli.root import cli
 from tap.cli.shared import (
     FAILED,
@@ -42,7 +42,7 @@ _POLICY = ("TAP_SESSION_BY", "TAP_GRACE_SECONDS", "TAP_SETTLE_SECONDS", "TAP_IDL
 @cli.command()
 @click.argument("tapes", nargs=-1, required=True, type=PathName(), metavar="TAPE...")
 @click.option(
-    "--dialect", type=SAID, help="Use this dialect instead of the tapes' own: a built-in one or a mapping file."
+    "--dialect", type=TEXT, help="Use this dialect instead of the tapes' own: a built-in one or a mapping file."
 )
 @click.option("--to-journal", is_flag=True, help="Also save the entries in the journal of the state directory.")
 @click.option("--to-ledger", is_flag=True, help="Also write the entries to the ledger (TAP_CONVEX_URL).")
@@ -143,8 +143,8 @@ def _with_progress(replayed: Replay) -> Iterator[Entry]:
 
 @cli.command()
 @click.option("--apply", "apply_it", is_flag=True, help="Repair the journal, and through it the ledger.")
-@click.option("--dialect", type=SAID, help="A built-in dialect or a mapping file.  [default: TAP_DIALECT]")
-@click.option("--session", "session_key", metavar="KEY", type=SAID, help="Only this session.")
+@click.option("--dialect", type=TEXT, help="A built-in dialect or a mapping file.  [default: TAP_DIALECT]")
+@click.option("--session", "session_key", metavar="KEY", type=TEXT, help="Only this session.")
 @state_dir_option
 @json_option
 def rederive(
@@ -198,9 +198,9 @@ def rederive(
     help="The file to write; .gz compresses it.",
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-@click.option("--seconds", type=Finite(min=0, min_open=True), help="Stop after this time.  [default: at Ctrl-C]")
+@click.option("--seconds", type=FiniteNumber(min=0, min_open=True), help="Stop after this time.  [default: at Ctrl-C]")
 @click.option(
-    "--dialect", type=SAID, default="multicam/1", show_default=True, help="The dialect that recognizes telemetry."
+    "--dialect", type=TEXT, default="multicam/1", show_default=True, help="The dialect that recognizes telemetry."
 )
 @click.option("--with-token", is_flag=True, help="Send the server the token of TAP_SERVER_TOKEN.")
 def record(url: str, output: Path, *, force: bool, seconds: float | None, dialect: str, with_token: bool) -> None:

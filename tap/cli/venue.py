@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap.cli.arguments import SAID, PathName
+from tap.cli.arguments import TEXT, PathName
 from tap.cli.root import cli
 from tap.cli.shared import (
     CANNOT_TELL,
@@ -161,7 +161,7 @@ def uninstall(venue: str, root: Path) -> None:
 
 
 @cli.command()
-@click.option("--url", metavar="URL", type=SAID, help="Address of the tap's live page.  [default: TAP_OPS_LISTEN]")
+@click.option("--url", metavar="URL", type=TEXT, help="Address of the tap's live page.  [default: TAP_OPS_LISTEN]")
 @click.option("--watch", is_flag=True, help="Update every second, until Ctrl-C.")
 @state_dir_option
 @json_option

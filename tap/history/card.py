@@ -11,7 +11,7 @@ from msgspec import Struct
 from tap.core.palette import looks
 from tap.history.formatting import plain
 from tap.history.phrases import camera_names
-from tap.history.statistics import Figures, figures_of
+from tap.history.statistics import SessionStatistics, statistics_of
 from tap.history.timeline import StillMark, Timeline
 
 __all__ = ["Card", "card_json", "card_of"]
@@ -110,7 +110,7 @@ class Card(_Plain, frozen=True, kw_only=True):
 
 def card_of(timeline: Timeline, pictures: Mapping[str, str] | None = None) -> Card:
     """The card of one session. ``pictures``: ``data:`` URIs by still key."""
-    figures = figures_of(timeline)
+    figures = statistics_of(timeline)
     names = {camera: _short(name, _NAME) for camera, name in camera_names(timeline.lanes).items()}
     lost = [*figures.never_arrived, *figures.not_uploaded]
     longest = figures.longest_shot
@@ -154,7 +154,7 @@ def card_json(card: Card) -> bytes:
     return msgspec.json.encode(card)
 
 
-def _cameras(timeline: Timeline, figures: Figures, names: Mapping[str, str]) -> list[CardCamera]:
+def _cameras(timeline: Timeline, figures: SessionStatistics, names: Mapping[str, str]) -> list[CardCamera]:
     found = []
     for index, (lane, told) in enumerate(zip(timeline.lanes, figures.cameras, strict=True)):
         colour, texture = looks(index)

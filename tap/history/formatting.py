@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 
 from tap.core.plain import plain, plain_json
 
-__all__ = ["clock", "counted", "day", "lasting", "moment", "plain", "plain_json", "zone_name"]
+__all__ = ["counted", "date_text", "duration_text", "iso_moment", "plain", "plain_json", "time_of_day", "zone_name"]
 
 
 def _local(ms: int, zone: tzinfo | None) -> datetime:
@@ -14,17 +14,17 @@ def _local(ms: int, zone: tzinfo | None) -> datetime:
     return datetime.fromtimestamp(ms // 1000, UTC).astimezone(zone)
 
 
-def clock(ms: int, zone: tzinfo | None, *, fraction: bool = False) -> str:
+def time_of_day(ms: int, zone: tzinfo | None, *, fraction: bool = False) -> str:
     """The time of day of a moment (Unix ms): ``20:39:35``, or ``20:39:35.250``."""
     return f"{_local(ms, zone):%H:%M:%S}" + (f".{ms % 1000:03d}" if fraction else "")
 
 
-def day(ms: int, zone: tzinfo | None) -> str:
+def date_text(ms: int, zone: tzinfo | None) -> str:
     """The date of a moment (Unix ms): ``2026-11-22``."""
     return f"{_local(ms, zone):%Y-%m-%d}"
 
 
-def moment(ms: int, zone: tzinfo | None) -> str:
+def iso_moment(ms: int, zone: tzinfo | None) -> str:
     """A moment (Unix ms) as one word that is the same wherever it is read: ``2026-11-22T20:39:35+01:00``."""
     return _local(ms, zone).isoformat(timespec="seconds")
 
@@ -39,7 +39,7 @@ def counted(number: int, what: str, plural: str | None = None) -> str:
     return f"{number} {what if number == 1 else plural or what + 's'}"
 
 
-def lasting(ms: int) -> str:
+def duration_text(ms: int) -> str:
     """A length of time: ``0.4 s``, ``12.3 s``, ``4:05``, ``1:02:03``."""
     if ms < 59_950:
         return f"{ms / 1000:.1f} s"

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Any, Protocol
 
-from tap.history.formatting import clock, lasting, plain
+from tap.history.formatting import duration_text, plain, time_of_day
 from tap.history.timeline import ClockStep, Event, Lane
 
-__all__ = ["Naming", "camera_names", "step_words", "tell"]
+__all__ = ["Naming", "camera_names", "clock_step_phrase", "event_phrase"]
 
 
 class Naming(Protocol):
@@ -26,14 +26,16 @@ def camera_names(lanes: Iterable[Lane]) -> dict[str, str]:
     return {camera: plain(f"{name} ({camera})" if often[name] > 1 else name) for camera, name in called.items()}
 
 
-def step_words(step: ClockStep, zone: tzinfo | None) -> str:
+def clock_step_phrase(step: ClockStep, zone: tzinfo | None) -> str:
     """That the server's clock was set, and what that means for the times that are shown."""
     way = "back" if step.by_ms < 0 else "forward"
-    by = f"{way} by {lasting(abs(step.by_ms))}"
-    return f"the server's clock was set {by} before {clock(step.moment, zone)}; times here go on by the clock before"
+    by = f"{way} by {duration_text(abs(step.by_ms))}"
+    return (
+        f"the server's clock was set {by} before {time_of_day(step.moment, zone)}; times here go on by the clock before"
+    )
 
 
-def tell(event: Event, camera: Naming) -> str:
+def event_phrase(event: Event, camera: Naming) -> str:
     """What an event says beside its time, its kind and its camera; empty where that is all."""
     told = _TELL.get(event.kind, _other)(event, camera)
     by = "its upload" if event.kind == "still_capture" else "a state"
@@ -50,7 +52,7 @@ def _how(event: Event) -> str:
     """Who turned the program, and how slowly."""
     how = plain(event.transition or "")
     if event.duration_ms:
-        how = f"{how} {lasting(event.duration_ms)}".strip()
+        how = f"{how} {duration_text(event.duration_ms)}".strip()
     return ", ".join(part for part in (plain(event.trigger or ""), how if how != "cut" else "") if part)
 
 
@@ -64,7 +66,7 @@ def _hold(event: Event, _: Naming) -> str:
 
 
 def _release(event: Event, _: Naming) -> str:
-    return "" if event.duration_ms is None else f"held for {lasting(event.duration_ms)}"
+    return "" if event.duration_ms is None else f"held for {duration_text(event.duration_ms)}"
 
 
 def _mode(event: Event, _: Naming) -> str:
@@ -83,7 +85,7 @@ def _gap(event: Event, camera: Naming) -> str:
     changes = [
         f"{says(before)} → {says(after)}" for says in _sides(camera) if before and after and says(before) != says(after)
     ]
-    heard = "first signal" if event.duration_ms is None else f"no signal for {lasting(event.duration_ms)}"
+    heard = "first signal" if event.duration_ms is None else f"no signal for {duration_text(event.duration_ms)}"
     if event.duration_ms is None and "before" in detail:
         heard = "no signal, for an unknown time"
     return "; ".join([heard, *changes])

@@ -14,7 +14,7 @@ from tap.core.codec import MAX_VENUE, key_part, venue_of
 from tap.core.merge import Row
 from tap.history.timeline import Event, Timeline
 
-__all__ = ["KINDS", "Asked", "asked_events", "exact_ms", "moment_of", "ms_of_moment"]
+__all__ = ["KINDS", "SessionFilter", "asked_events", "moment_of", "ms_of_moment", "unambiguous_ms"]
 
 KINDS: Mapping[str, frozenset[str]] = {
     word: frozenset(name for name, kind in known.KINDS.items() if kind.word == word) for word in known.WORDS
@@ -27,7 +27,7 @@ _AGO = re.compile(r"(\d{1,4})\s*(m|min|h|d|w|minutes?|hours?|days?|weeks?)(?:\s+
 _LATEST_YEAR = 2100
 
 
-class Asked(Struct, kw_only=True, frozen=True):
+class SessionFilter(Struct, kw_only=True, frozen=True):
     """Which sessions. Times are Unix ms; None asks nothing."""
 
     venue: str | None = None
@@ -98,7 +98,7 @@ def ms_of_moment(text: str, now: datetime, *, end: bool = False) -> int:
     return round(moment_of(text, now, end=end).timestamp() * 1000)
 
 
-def exact_ms(text: str, now: datetime) -> int:
+def unambiguous_ms(text: str, now: datetime) -> int:
     """As :func:`ms_of_moment`; a time of day that the zone does not have then, or has twice, is refused."""
     moment = moment_of(text, now)
     said = " ".join(text.casefold().split())

@@ -17,16 +17,16 @@ from msgspec import Struct
 from tap.history.timeline import Lane, Span, StillMark, Timeline
 
 __all__ = [
-    "CameraFigures",
-    "Figures",
-    "Lengths",
+    "CameraStatistics",
+    "CuttingPace",
+    "LengthStatistics",
     "Longest",
-    "Pace",
-    "RoleFigures",
-    "StillFigures",
+    "RoleStatistics",
+    "SessionStatistics",
+    "StillStatistics",
     "Stretch",
-    "figures_of",
     "program_of",
+    "statistics_of",
     "stills_after_cut",
 ]
 
@@ -57,7 +57,7 @@ class Stretch(_Plain, frozen=True, kw_only=True):
         return self.end - self.start
 
 
-class Lengths(_Plain, frozen=True, kw_only=True):
+class LengthStatistics(_Plain, frozen=True, kw_only=True):
     """Some lengths of time, in ms."""
 
     count: int
@@ -75,7 +75,7 @@ class Longest(_Plain, frozen=True, kw_only=True):
     camera_id: str | None = None
 
 
-class StillFigures(_Plain, frozen=True, kw_only=True):
+class StillStatistics(_Plain, frozen=True, kw_only=True):
     """What became of stills; one is counted once for each camera."""
 
     asked: int
@@ -88,11 +88,11 @@ class StillFigures(_Plain, frozen=True, kw_only=True):
     """Asked for, and never arrived."""
     on_air: int
     """Taken by the camera that was on air just then."""
-    after_cut: Lengths | None
+    after_cut: LengthStatistics | None
     """How long after the cut before them they were taken, where that is known."""
 
 
-class CameraFigures(_Plain, frozen=True, kw_only=True):
+class CameraStatistics(_Plain, frozen=True, kw_only=True):
     """One camera in one session."""
 
     camera_id: str
@@ -102,10 +102,10 @@ class CameraFigures(_Plain, frozen=True, kw_only=True):
     shots: int
     cuts: int
     longest: Longest | None
-    stills: StillFigures
+    stills: StillStatistics
 
 
-class RoleFigures(_Plain, frozen=True, kw_only=True):
+class RoleStatistics(_Plain, frozen=True, kw_only=True):
     """All cameras of one role; ``role`` is None for those that have none."""
 
     role: str | None
@@ -115,14 +115,14 @@ class RoleFigures(_Plain, frozen=True, kw_only=True):
     cuts: int
 
 
-class Pace(_Plain, frozen=True, kw_only=True):
+class CuttingPace(_Plain, frozen=True, kw_only=True):
     """Cuts over time, in steps of ``step_ms`` from the start of the session; the last step may be shorter."""
 
     step_ms: int
     cuts: list[int]
 
 
-class Figures(_Plain, frozen=True, kw_only=True):
+class SessionStatistics(_Plain, frozen=True, kw_only=True):
     """A session in numbers."""
 
     length_ms: int
@@ -134,11 +134,11 @@ class Figures(_Plain, frozen=True, kw_only=True):
     cuts: int
     cuts_per_minute: float | None
     """Of the time of which the program is known; None where there is none."""
-    shots: Lengths | None
+    shots: LengthStatistics | None
     longest_shot: Longest | None
-    cameras: list[CameraFigures]
+    cameras: list[CameraStatistics]
     """In the order of the timeline's lanes."""
-    roles: list[RoleFigures]
+    roles: list[RoleStatistics]
     """Most on air first."""
     holds: int
     """Holds that began or were found in the session, as the timeline counts them."""
@@ -150,7 +150,7 @@ class Figures(_Plain, frozen=True, kw_only=True):
     """Cuts by who triggered them, most first."""
     transitions: dict[str, int]
     """Cuts by transition, most first; ``cut`` where nothing was told."""
-    stills: StillFigures
+    stills: StillStatistics
     never_arrived: list[StillMark]
     """Asked for and failed, or asked for and never arrived."""
     not_uploaded: list[StillMark]
@@ -159,10 +159,10 @@ class Figures(_Plain, frozen=True, kw_only=True):
     gap_ms: int
     """How long the tap heard nothing, by its own clock; another may have heard what happened."""
     longest_gap: Longest | None
-    pace: Pace
+    pace: CuttingPace
 
 
-def figures_of(timeline: Timeline) -> Figures:
+def statistics_of(timeline: Timeline) -> SessionStatistics:
     """The figures of a session."""
     program = program_of(timeline)
     shots = [stretch for stretch in program if stretch.camera_id is not None]
@@ -173,7 +173,7 @@ def figures_of(timeline: Timeline) -> Figures:
     cameras = _cameras(timeline.lanes, shots, after)
     known_minutes = (length - unknown) / _MINUTE
     gaps = [Longest(start=gap.start or gap.at, length=gap.duration_ms or 0) for gap in timeline.gaps]
-    return Figures(
+    return SessionStatistics(
         length_ms=length,
         on_air_ms=on_air,
         off_ms=length - on_air - unknown,
@@ -301,15 +301,15 @@ def _goes_on(last: Stretch, stretch: Stretch) -> bool:
 # ---------------------------------------------------------------------------------------------- by camera and role
 
 
-def _cameras(lanes: Iterable[Lane], shots: Iterable[Stretch], after: dict[str, int]) -> list[CameraFigures]:
+def _cameras(lanes: Iterable[Lane], shots: Iterable[Stretch], after: dict[str, int]) -> list[CameraStatistics]:
     by_camera: dict[str | None, list[Stretch]] = {}
     for shot in shots:
         by_camera.setdefault(shot.camera_id, []).append(shot)
     return [_camera(lane, by_camera.get(lane.camera_id, []), after) for lane in lanes]
 
 
-def _camera(lane: Lane, shots: list[Stretch], after: dict[str, int]) -> CameraFigures:
-    return CameraFigures(
+def _camera(lane: Lane, shots: list[Stretch], after: dict[str, int]) -> CameraStatistics:
+    return CameraStatistics(
         camera_id=lane.camera_id,
         on_air_ms=_sum(shots),
         unsure_ms=_sum(shot for shot in shots if shot.unsure),
@@ -320,12 +320,12 @@ def _camera(lane: Lane, shots: list[Stretch], after: dict[str, int]) -> CameraFi
     )
 
 
-def _roles(lanes: Iterable[Lane], cameras: Iterable[CameraFigures]) -> list[RoleFigures]:
-    by_role: dict[str | None, list[CameraFigures]] = {}
+def _roles(lanes: Iterable[Lane], cameras: Iterable[CameraStatistics]) -> list[RoleStatistics]:
+    by_role: dict[str | None, list[CameraStatistics]] = {}
     for lane, camera in zip(lanes, cameras, strict=True):
         by_role.setdefault(lane.role or None, []).append(camera)
     roles = [
-        RoleFigures(
+        RoleStatistics(
             role=role,
             cameras=len(them),
             on_air_ms=sum(one.on_air_ms for one in them),
@@ -340,10 +340,10 @@ def _roles(lanes: Iterable[Lane], cameras: Iterable[CameraFigures]) -> list[Role
 # ---------------------------------------------------------------------------------------------- stills
 
 
-def _stills(stills: Sequence[StillMark], after: dict[str, int]) -> StillFigures:
+def _stills(stills: Sequence[StillMark], after: dict[str, int]) -> StillStatistics:
     statuses = Counter(still.status for still in stills)
     taken = [still for still in stills if still.status not in _NOT_TAKEN]
-    return StillFigures(
+    return StillStatistics(
         asked=len(stills),
         taken=len(taken),
         uploaded=statuses["uploaded"],
@@ -368,10 +368,10 @@ def _sum(stretches: Iterable[Stretch]) -> int:
     return sum(stretch.length for stretch in stretches)
 
 
-def _lengths(lengths: Sequence[int]) -> Lengths | None:
+def _lengths(lengths: Sequence[int]) -> LengthStatistics | None:
     if not lengths:
         return None
-    return Lengths(
+    return LengthStatistics(
         count=len(lengths),
         least=min(lengths),
         median=round(median(lengths)),
@@ -399,10 +399,10 @@ def _counted(values: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
 
 
-def _pace(timeline: Timeline, cuts: Iterable[int]) -> Pace:
+def _pace(timeline: Timeline, cuts: Iterable[int]) -> CuttingPace:
     length = max(1, timeline.end - timeline.start)
     step = next((step for step in _PACE_STEPS if length <= step * _MOST_STEPS), -(-length // _MOST_STEPS))
     counts = [0] * -(-length // step)
     for at in cuts:
         counts[min(len(counts) - 1, max(0, at - timeline.start) // step)] += 1
-    return Pace(step_ms=step, cuts=counts)
+    return CuttingPace(step_ms=step, cuts=counts)

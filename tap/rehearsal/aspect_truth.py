@@ -10,20 +10,20 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType, structs
 
-from tap.rehearsal.doubts import Cover, Doubts
-from tap.rehearsal.event_truth import Events
+from tap.rehearsal.doubts import DissolveCover, FrameDoubts
+from tap.rehearsal.event_truth import EventTruths
 from tap.rehearsal.evidence import Aspect
 from tap.rehearsal.still_truth import When
 from tap.rehearsal.truth import EventTruth
 from tap.rehearsal.world import Fact, World
 
-__all__ = ["Aspects"]
+__all__ = ["AspectTruths"]
 
 
-class Aspects:
+class AspectTruths:
     """Program, hold and mode as they are known, and what follows from each frame that tells or shows them."""
 
-    def __init__(self, doubts: Doubts, events: Events, pace: float) -> None:
+    def __init__(self, doubts: FrameDoubts, events: EventTruths, pace: float) -> None:
         """``pace``: how many seconds of the shoot pass in a second of the receiver's clock."""
         self.program: str | None = None
         self.mode = ""
@@ -36,7 +36,7 @@ class Aspects:
         self._pace = pace
         self._program_at: When | None = None
         """When it changed last."""
-        self._cover: Cover | None = None
+        self._cover: DissolveCover | None = None
         self._hold_from: When | None = None
 
     # ------------------------------------------------------------------------------------------ what is known
@@ -102,7 +102,7 @@ class Aspects:
     def told_late(self, fact: Fact) -> None:
         """A dissolve that is told afterwards covers snapshots all the same."""
         if fact.kind == "cut" and fact.duration_ms is not None:
-            self._cover = Cover(fact.before, fact.camera, self._doubts.env, fact.duration_ms)
+            self._cover = DissolveCover(fact.before, fact.camera, self._doubts.env, fact.duration_ms)
 
     # ------------------------------------------------------------------------------------------ seen in snapshots
 
@@ -161,7 +161,7 @@ class Aspects:
             event.from_camera_id = fact.before
         self._cover = None
         if fact.duration_ms is not None and fact.transition != "cut":
-            self._cover = Cover(fact.before, fact.camera, self._doubts.env, fact.duration_ms)
+            self._cover = DissolveCover(fact.before, fact.camera, self._doubts.env, fact.duration_ms)
 
     def held(self, fact: Fact, when: When) -> None:
         """A frame tells that the program camera is held."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec import UNSET, Struct, structs
 
-from tap.rehearsal.doubts import Doubts
+from tap.rehearsal.doubts import FrameDoubts
 from tap.rehearsal.still_truth import When
 from tap.rehearsal.truth import CameraTruth
-from tap.rehearsal.world import Camera, Fact, World
+from tap.rehearsal.world import Fact, ServerCamera, World
 
-__all__ = ["GRACE_MS", "Cameras"]
+__all__ = ["GRACE_MS", "CameraTruths"]
 
 GRACE_MS = 5000
 """The tap's grace time; an absence within a second of it is not checked."""
@@ -18,17 +18,17 @@ GRACE_MS = 5000
 class _Known(Struct):
     """What is known of one camera."""
 
-    info: Camera
+    info: ServerCamera
     here: bool
     away: When | None = None
     told_leaving: bool = False
     """Whether a frame said that it left (or a snapshot did not list it)."""
 
 
-class Cameras:
+class CameraTruths:
     """The cameras as frames and snapshots show them, by the grace time: who is back within it was never away."""
 
-    def __init__(self, doubts: Doubts) -> None:
+    def __init__(self, doubts: FrameDoubts) -> None:
         self.rows: dict[tuple[str, str], CameraTruth] = {}
         """By session and camera id."""
         self._doubts = doubts
@@ -98,7 +98,7 @@ class Cameras:
             if row is not None and known.away is not None and _long(known, wall) is not True:
                 row.status = row.left_at = UNSET
 
-    def _here(self, camera: Camera, when: When) -> None:
+    def _here(self, camera: ServerCamera, when: When) -> None:
         known, session = self._known.get(camera.id), self._doubts.session
         if known is None:
             self._known[camera.id] = _Known(info=camera, here=True)
@@ -116,7 +116,7 @@ class Cameras:
         if known is not None and known.here:
             known.here, known.away, known.told_leaving = False, when, told
 
-    def _is_new(self, camera: Camera) -> bool:
+    def _is_new(self, camera: ServerCamera) -> bool:
         known = self._known.get(camera.id)
         told = ("name", "role", "device", "lens", "placement")
         return known is None or any(getattr(camera, name) not in (None, getattr(known.info, name)) for name in told)

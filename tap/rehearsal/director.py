@@ -16,19 +16,19 @@ from tap.rehearsal.wire import STYLES, Wire, camera_fields, encode, restyle, ses
 from tap.rehearsal.world import (
     STRIDE,
     Accept,
-    Camera,
-    Clock,
     Drop,
     Fact,
-    Hold,
-    Part,
-    Plan,
+    MessagePart,
     Send,
-    Session,
+    ServerCamera,
+    ServerClock,
+    ServerHold,
+    ServerSession,
+    ShootPlan,
     Step,
     Veil,
     World,
-    dice,
+    random_source,
 )
 
 __all__ = ["Director"]
@@ -52,12 +52,12 @@ _TITLES = ("Spring lookbook", "Séance d’automne", "Album cover “Nacht”", 
 class Director:
     """Makes the script of one shoot, step by step."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ShootPlan) -> None:
         self.plan = plan
         self.ways = plan.ways
-        self.odd = dice(plan.seed, "ways")
+        self.odd = random_source(plan.seed, "ways")
         """Chance for what a plain server does not do: it leaves the script of a plain one as it is."""
-        self.rng = dice(plan.seed, "script")
+        self.rng = random_source(plan.seed, "script")
         self.wire = Wire(plan)
         self.steps: list[Step] = []
         self.now = 0
@@ -66,7 +66,7 @@ class Director:
         """Whether things happen within one millisecond."""
         self.owed: list[tuple[str, str]] = []
         """Stills that are safe much later: id and camera."""
-        self.roster: dict[str, Camera] = {}
+        self.roster: dict[str, ServerCamera] = {}
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = 0
         self._counts: dict[str, int] = {}
@@ -77,7 +77,7 @@ class Director:
         self._types: dict[str, int] = {}
         self._last: dict[str, tuple[str, bool, int]] = {}
         self.world = World(
-            clock=Clock(start=plan.start_wall_ms, offset=self.rng.randint(-400, 900), ppm=plan.ppm),
+            clock=ServerClock(start=plan.start_wall_ms, offset=self.rng.randint(-400, 900), ppm=plan.ppm),
             boot=self._new_boot(),
         )
 
@@ -158,18 +158,18 @@ class Director:
         """Sends the whole truth of this moment."""
         self._send(self._part("state", *self._telling(), keep=keep))
 
-    def withhold(self) -> Part:
+    def withhold(self) -> MessagePart:
         """A ``state`` that is made now and may be delivered later, when it is stale."""
         part = self._part("state", state_fields(self.world, self.now), keep=True)
         return structs.replace(
             part, fact=Fact(kind="stale", at=self.clock, world=self.world.as_of(self.now), ident=self._made)
         )
 
-    def deliver(self, part: Part, form: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def deliver(self, part: MessagePart, form: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         """Sends a frame that tells nothing true (any more), in another form."""
         self._send(structs.replace(part, frame=form(part.frame)))
 
-    def say(self, data: str | bytes, facts: tuple[Fact, ...] = (), parts: tuple[Part, ...] = ()) -> None:
+    def say(self, data: str | bytes, facts: tuple[Fact, ...] = (), parts: tuple[MessagePart, ...] = ()) -> None:
         """Sends exactly this."""
         self.steps.append(Send(at=self.now, data=data, ts=self.clock, facts=facts, world=self.world, parts=parts))
 
@@ -187,7 +187,7 @@ class Director:
     def _telling(self) -> tuple[dict[str, Any], Fact]:
         return state_fields(self.world, self.now), Fact(kind="state", world=self.world.as_of(self.now))
 
-    def _part(self, kind: str, fields: dict[str, Any], fact: Fact | None = None, *, keep: bool = False) -> Part:
+    def _part(self, kind: str, fields: dict[str, Any], fact: Fact | None = None, *, keep: bool = False) -> MessagePart:
         self.world = structs.replace(self.world, seq=self.world.seq + STRIDE)
         self._types[kind] = self._types.get(kind, 0) + 1
         self._made += 1
@@ -200,9 +200,9 @@ class Director:
             if not fact.at:  # else it has a time of its own, which its frame carries in any case
                 fact = structs.replace(fact, at=self.clock, timed="ts" in frame)
         session = None if self.world.session is None else self.world.session.id
-        return Part(frame, fact, None, self._types[kind], self.world.life, self.now, session)
+        return MessagePart(frame, fact, None, self._types[kind], self.world.life, self.now, session)
 
-    def _send(self, *parts: Part, batch: bool = False, dressed: bool = False) -> None:
+    def _send(self, *parts: MessagePart, batch: bool = False, dressed: bool = False) -> None:
         if not dressed:
             parts = tuple(structs.replace(part, style=self.wire.style()) for part in parts)
         frames = [part.frame if part.style is None else restyle(part.frame, STYLES[part.style]) for part in parts]
@@ -266,12 +266,12 @@ class Director:
         """The ids of the cameras that are there."""
         return [camera.id for camera in self.world.cameras if camera.online is not False]
 
-    def new_camera(self) -> Camera:
+    def new_camera(self) -> ServerCamera:
         """A camera that nobody has heard of yet; many have no placement at first."""
         n = len(self.roster) + 1
         name, role = _NAMES[(n - 1 + self.plan.seed) % len(_NAMES)]
         ident = str(n) if "other_dialect" in self.plan.faults and n % 2 else f"cam-{n}"
-        camera = Camera(
+        camera = ServerCamera(
             id=ident,
             name=name if n <= len(_NAMES) else f"{name} {n}",
             role=role,
@@ -292,7 +292,7 @@ class Director:
             "height_m": round(self.rng.uniform(0.5, 2.5), 2),
         }
 
-    def put(self, camera: Camera) -> None:
+    def put(self, camera: ServerCamera) -> None:
         """The world has this camera now, as described; nobody is told."""
         self.roster[camera.id] = camera
         others = tuple(known for known in self.world.cameras if known.id != camera.id)
@@ -305,7 +305,7 @@ class Director:
             left = (*left, structs.replace(self.roster[camera_id], online=False))
         self.set(cameras=left)
 
-    def join(self, camera: Camera, *, told: Camera | None = None) -> None:
+    def join(self, camera: ServerCamera, *, told: ServerCamera | None = None) -> None:
         """A camera is there; ``told`` is what the frame says of it, where that is less."""
         said = told or camera
         self.put(camera)
@@ -317,7 +317,7 @@ class Director:
         fields = {"camera_id": camera_id, "reason": self.rng.choice(("network", "app_closed", "battery"))}
         self.change("camera_left", fields, Fact(kind="left", camera=camera_id))
 
-    def describe(self, camera: Camera) -> None:
+    def describe(self, camera: ServerCamera) -> None:
         """Something about a camera is known better now."""
         self.put(camera)
         self.change("camera_updated", {"camera": camera_fields(camera)}, Fact(kind="camera", info=camera))
@@ -327,7 +327,7 @@ class Director:
     def start(self, *, silent: bool = False) -> None:
         """Start Shoot is pressed; ``silent``: only a ``state`` tells it."""
         n = self.number("session")
-        session = Session(
+        session = ServerSession(
             id=f"{self._prefix}-{n}", title=self.rng.choice(_TITLES), notes="first look", started_at=self.clock
         )
         here = tuple(camera for camera in self.world.cameras if camera.online is not False)
@@ -418,7 +418,7 @@ class Director:
         if camera is None:
             return
         by = self.rng.choice(("operator", "ghost"))
-        self.set(hold=Hold(camera=camera, by=by, since=self.clock))
+        self.set(hold=ServerHold(camera=camera, by=by, since=self.clock))
         if not tell:
             self.state(keep=True)
             return

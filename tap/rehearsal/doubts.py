@@ -12,10 +12,10 @@ from typing import Any
 
 from msgspec import UNSET, Struct, structs
 
-from tap.rehearsal.evidence import SETTLE_MS, Aspect, Envelope, Mark, Runs, Seen, envelopes, order
+from tap.rehearsal.evidence import SETTLE_MS, Aspect, FrameFields, RestingOn, Runs, SeenFrames, envelopes, order_of
 from tap.rehearsal.truth import DoubtTruth, EventTruth
 
-__all__ = ["ASPECTS", "KINDS", "Cover", "Doubts", "Pending"]
+__all__ = ["ASPECTS", "KINDS", "DissolveCover", "FrameDoubts", "PendingChange"]
 
 ASPECTS: tuple[Aspect, ...] = ("program", "hold", "mode", "session")
 
@@ -36,15 +36,15 @@ _LATER_MS = 500
 """How much later than it was told a dissolve may end."""
 
 
-class Cover(Struct, frozen=True):
+class DissolveCover(Struct, frozen=True):
     """A dissolve that was told: snapshots within it may still show what was on, or nothing."""
 
     old: str | None
     to: str | None
-    frame: Envelope
+    frame: FrameFields
     length: int
 
-    def hides(self, shown: str | None, env: Envelope) -> bool:
+    def hides(self, shown: str | None, env: FrameFields) -> bool:
         """Whether a snapshot that shows this says nothing against the dissolve."""
         if shown is not None and shown != self.old:
             return False
@@ -56,11 +56,11 @@ class Cover(Struct, frozen=True):
         return env.ts - self.frame.ts <= self.length + _LATER_MS + coarse
 
 
-class Pending(Struct):
+class PendingChange(Struct):
     """A change that is not proved yet, and what it contradicts."""
 
     event: EventTruth | None
-    mark: Mark
+    mark: RestingOn
     was: Any
     """What it was before."""
 
@@ -70,25 +70,25 @@ class _Open(Struct):
 
     since: int
     why: str
-    mark: Mark
+    mark: RestingOn
     connection: int
     """On which it was told last."""
 
 
-class Doubts:
+class FrameDoubts:
     """Follows every frame by its fields, and knows what of it is proved."""
 
     def __init__(self) -> None:
-        self.env = Envelope()
+        self.env = FrameFields()
         """The frame of now."""
         self.session: str | None = None
         """The session that runs, as far as anybody could know."""
         self.runs = Runs()
-        self.frames = Seen()
-        self.marks: dict[str, Mark] = {aspect: Mark() for aspect in ASPECTS}
+        self.frames = SeenFrames()
+        self.marks: dict[str, RestingOn] = {aspect: RestingOn() for aspect in ASPECTS}
         self.idents: dict[str, int] = dict.fromkeys(ASPECTS, 0)
         """By which of all frames that were made each of them is known."""
-        self.pending: dict[str, Pending] = {}
+        self.pending: dict[str, PendingChange] = {}
         self.unexplained: dict[str, EventTruth] = {}
         """The last change of each that only a snapshot told so far."""
         self.told: list[DoubtTruth] = []
@@ -98,13 +98,13 @@ class Doubts:
         self._open: dict[str, _Open] = {}
         self._learned: dict[str, int] = {}
         """By which frame all was learned last: what happened before that is history."""
-        self._beginning = Mark()
-        self._highest: Envelope | None = None
+        self._beginning = RestingOn()
+        self._highest: FrameFields | None = None
         """The frame of the highest number before the message of now."""
         self._low: list[EventTruth] = []
         """Explicit changes in a row that ``seq`` alone would throw away."""
 
-    def read(self, data: str | bytes, wall: int) -> list[Envelope]:
+    def read(self, data: str | bytes, wall: int) -> list[FrameFields]:
         """The envelopes of a message that arrived."""
         self._highest = self.runs.highest
         return [self.runs.place(envelope, wall) for envelope in envelopes(data)]
@@ -119,7 +119,7 @@ class Doubts:
 
     def doubt(self, about: str, why: str, *, explicit: bool = False) -> None:
         """From now on it is in doubt, until a snapshot that is newer than this frame."""
-        mark = Mark()
+        mark = RestingOn()
         mark.rest(self.env, explicit=explicit)
         self.muddled.add(about)
         known = self._open.get(about)
@@ -151,9 +151,9 @@ class Doubts:
 
     # ------------------------------------------------------------------------------------------ snapshots
 
-    def proves(self, mark: Mark) -> bool:
+    def proves(self, mark: RestingOn) -> bool:
         """Whether the snapshot of now surely is newer than what rests on this."""
-        newer = order(self.env, mark)
+        newer = order_of(self.env, mark)
         if newer != "unknown":
             return newer == "after"
         return mark.explicit is None or self.env.wall - mark.explicit >= SETTLE_MS
@@ -163,13 +163,13 @@ class Doubts:
         for aspect in ASPECTS:
             self._rest_anew(aspect)
             self.idents[aspect] = max(self.idents[aspect], program if aspect == "program" else ident)
-        self._learned, self._beginning = dict(self.idents), Mark()
+        self._learned, self._beginning = dict(self.idents), RestingOn()
         self._beginning.rest(self.env, explicit=False)
         self.pending.clear()
         self.unexplained.clear()
 
     def _rest_anew(self, aspect: str) -> None:
-        self.marks[aspect] = Mark()
+        self.marks[aspect] = RestingOn()
         self.marks[aspect].rest(self.env, explicit=False)
 
     def maybe_stale(self, aspect: str) -> None:
@@ -190,13 +190,13 @@ class Doubts:
         if event is not None:
             event.doubtful = True
         mark = structs.replace(self.marks[aspect]) if before is None else before.mark
-        self.pending[aspect] = Pending(event, mark, was if before is None else before.was)
+        self.pending[aspect] = PendingChange(event, mark, was if before is None else before.was)
 
     def shown_again(self, aspect: Aspect, value: Any, *, hidden: bool) -> None:
         """A snapshot shows it as it is known: it rests on that too, and what was pending may be proved."""
         pending = self.pending.get(aspect)
         if pending is None:
-            if order(self.env, self.marks[aspect]) != "before":
+            if order_of(self.env, self.marks[aspect]) != "before":
                 self.marks[aspect].rest(self.env, explicit=False)
             return
         if pending.event is not None:
@@ -225,7 +225,7 @@ class Doubts:
 
     def is_past(self, aspect: str) -> bool:
         """Whether its fields say that it is older than what is known."""
-        return order(self.env, self.marks[aspect]) == "before"
+        return order_of(self.env, self.marks[aspect]) == "before"
 
     def take(self, aspect: Aspect, event: EventTruth | None, was: Any) -> bool:
         """An explicit frame changed this: whether its fields prove it. It rests on that frame then."""
@@ -234,7 +234,7 @@ class Doubts:
         proved = not low and not self.told_before() and not self.frames.maybe_same_id(self.env, self.session)
         proved = proved and not self.frames.same_words(self.env)
         # Older than the snapshot by which all of it is known, it may have been before the session.
-        if low and order(self.env, self._beginning) != "before" and self.own_id_is_new():
+        if low and order_of(self.env, self._beginning) != "before" and self.own_id_is_new():
             proved = self.runs.refuted = True
         if proved:
             self._low.clear()
@@ -245,16 +245,16 @@ class Doubts:
         if not proved:
             if event is not None:
                 event.doubtful = True
-            self.pending[aspect] = Pending(event, structs.replace(mark), was if before is None else before.was)
+            self.pending[aspect] = PendingChange(event, structs.replace(mark), was if before is None else before.was)
             return False
         # A number that is refuted orders nothing.
         mark.rest(structs.replace(self.env, seq=None) if low else self.env, explicit=True)
         return True
 
-    def _is_low(self, mark: Mark) -> bool:
+    def _is_low(self, mark: RestingOn) -> bool:
         """Whether ``seq`` says that this explicit frame is older than what is known, and nothing refutes it."""
         return self.env.seq is not None and any(
-            known is not None and order(self.env, Mark(numbered=known)) == "before"
+            known is not None and order_of(self.env, RestingOn(numbered=known)) == "before"
             for known in (mark.numbered, self._highest)
         )
 

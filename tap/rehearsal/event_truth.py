@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import UNSET, UnsetType
 
-from tap.rehearsal.doubts import Doubts
+from tap.rehearsal.doubts import FrameDoubts
 from tap.rehearsal.still_truth import When
 from tap.rehearsal.truth import EventTruth
 from tap.rehearsal.world import Fact
 
-__all__ = ["Events", "makes_event", "missed_event"]
+__all__ = ["EventTruths", "makes_event", "missed_event"]
 
 _MISSED_KINDS = {
     "cut": "cut",
@@ -26,10 +26,10 @@ _MISSED_KINDS = {
 """The kind of event that would have been recorded, by the kind of fact; other facts make no event."""
 
 
-class Events:
+class EventTruths:
     """The events of all sessions. What is doubtful by the time at which it was received is marked at the end."""
 
-    def __init__(self, doubts: Doubts) -> None:
+    def __init__(self, doubts: FrameDoubts) -> None:
         self._doubts = doubts
         self._events: list[EventTruth] = []
         self._walls: dict[int, int] = {}

@@ -44,7 +44,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, field, structs
 
-__all__ = ["SETTLE_MS", "Aspect", "Envelope", "Mark", "Order", "Runs", "Seen", "envelopes", "order"]
+__all__ = ["SETTLE_MS", "Aspect", "FrameFields", "Order", "RestingOn", "Runs", "SeenFrames", "envelopes", "order_of"]
 
 Order: TypeAlias = Literal["after", "before", "unknown"]
 Aspect: TypeAlias = Literal["program", "hold", "mode", "session"]
@@ -56,7 +56,7 @@ _IDS = ("cut_id", "hold_id", "still_id", "moment_id")
 _SUBJECTS = ("to", "camera_id", "device_id", "label", "camera")
 
 
-class Envelope(Struct, frozen=True):
+class FrameFields(Struct, frozen=True):
     """What a frame says besides its news."""
 
     type: str = ""
@@ -89,7 +89,7 @@ _NUMBERS = ("seq", "revision")
 """Where the servers of the rehearsal have their time and number; one more has both in its ``meta``."""
 
 
-def envelopes(data: str | bytes) -> list[Envelope]:
+def envelopes(data: str | bytes) -> list[FrameFields]:
     """The envelopes of the objects in a message, in their order; an empty one for what is none."""
     if len(data) > 500_000:
         return []
@@ -100,9 +100,9 @@ def envelopes(data: str | bytes) -> list[Envelope]:
     return [_envelope(part) for part in (value if isinstance(value, list) else [value])]
 
 
-def _envelope(frame: Any) -> Envelope:
+def _envelope(frame: Any) -> FrameFields:
     if not isinstance(frame, dict):
-        return Envelope()
+        return FrameFields()
     body: dict[str, Any] = next((frame[name] for name in ("payload", "data") if isinstance(frame.get(name), dict)), {})
     said: dict[str, Any] = {**{_snake(k): v for k, v in body.items()}, **{_snake(k): v for k, v in frame.items()}}
     kind = said.get("type", said.get("event"))
@@ -110,7 +110,7 @@ def _envelope(frame: Any) -> Envelope:
     head: dict[str, Any] = meta if isinstance(meta, dict) else {}
     ts = _time(next((said[name] for name in _TIMES if name in said), head.get("emittedAt")))
     seq = next((said[name] for name in _NUMBERS if name in said), head.get("sequenceNumber"))
-    return Envelope(
+    return FrameFields(
         type=str(kind),
         ts=ts,
         coarse=ts is not None and ts % 1000 == 0,
@@ -142,26 +142,28 @@ def _time(value: Any) -> int | None:
 # ---------------------------------------------------------------------------------------------- order
 
 
-class Mark(Struct):
+class RestingOn(Struct):
     """The frames on which something known rests: the last explicit one, and those that confirmed it since."""
 
-    numbered: Envelope | None = None
-    dated: Envelope | None = None
+    numbered: FrameFields | None = None
+    dated: FrameFields | None = None
     explicit: int | None = None
     """When the last explicit change of it arrived."""
 
-    def rest(self, on: Envelope, *, explicit: bool) -> None:
+    def rest(self, on: FrameFields, *, explicit: bool) -> None:
         """It rests on this frame too; on nothing else, where that is an explicit change."""
         if explicit:
             self.numbered = self.dated = None
             self.explicit = on.wall
-        if on.seq is not None and (self.numbered is None or order(on, Mark(numbered=self.numbered)) != "before"):
+        if on.seq is not None and (
+            self.numbered is None or order_of(on, RestingOn(numbered=self.numbered)) != "before"
+        ):
             self.numbered = on
         if on.ts is not None:
             self.dated = on
 
 
-def order(new: Envelope, mark: Mark) -> Order:
+def order_of(new: FrameFields, mark: RestingOn) -> Order:
     """Whether a frame was made after or before those that something rests on."""
     numbered, dated = mark.numbered, mark.dated
     if numbered is not None and new.seq is not None and numbered.seq is not None and _one_scope(new, numbered):
@@ -174,7 +176,7 @@ def order(new: Envelope, mark: Mark) -> Order:
     return "after" if new.ts > dated.ts or dated.ts - new.ts > CLOCK_SET_MS else "before"
 
 
-def _one_scope(one: Envelope, other: Envelope) -> bool:
+def _one_scope(one: FrameFields, other: FrameFields) -> bool:
     if one.boot is None or other.boot is None:
         return one.connection == other.connection
     return one.boot == other.boot
@@ -189,7 +191,7 @@ class Runs:
         self.boot: str | None = None
         self.refuted = False
         """Whether it ever contradicted the times in the middle of a connection."""
-        self.highest: Envelope | None = None
+        self.highest: FrameFields | None = None
         self._fresh = True
         self._placed = 0
 
@@ -197,7 +199,7 @@ class Runs:
         self.connection += 1
         self._fresh = True
 
-    def place(self, frame: Envelope, wall: int) -> Envelope:
+    def place(self, frame: FrameFields, wall: int) -> FrameFields:
         """The frame with what it belongs to."""
         self._placed += 1
         if frame.type == "hello" and frame.boot != self.boot:
@@ -224,7 +226,7 @@ class Runs:
             self.highest = placed
         return placed
 
-    def anew(self, frame: Envelope) -> Envelope:
+    def anew(self, frame: FrameFields) -> FrameFields:
         """Something else showed that the counter started anew before this frame."""
         self._anew()
         self.highest = structs.replace(frame, run=self.run)
@@ -235,7 +237,7 @@ class Runs:
         self.highest = None
 
 
-class Seen(Struct):
+class SeenFrames(Struct):
     """Every explicit frame that was seen, by what could tell it from another."""
 
     ids: dict[tuple[Any, ...], set[int]] = field(default_factory=dict)
@@ -249,7 +251,7 @@ class Seen(Struct):
     fine: bool = False
     """Whether its clock has milliseconds."""
 
-    def add(self, frame: Envelope, session: str | None) -> None:
+    def add(self, frame: FrameFields, session: str | None) -> None:
         self.ids.setdefault(self._id(frame, session), set()).add(frame.run)
         self.dated_ids.add((frame.type, frame.own_id, frame.ts))
         self.times.add((frame.type, frame.subject, frame.ts))
@@ -257,30 +259,30 @@ class Seen(Struct):
         self.words.add((frame.ts, frame.words))
         self.clock(frame)
 
-    def clock(self, frame: Envelope) -> None:
+    def clock(self, frame: FrameFields) -> None:
         self.newest = max(self.newest, frame.ts or 0)
         self.fine |= frame.ts is not None and not frame.coarse
 
-    def same_id(self, frame: Envelope, session: str | None) -> bool:
+    def same_id(self, frame: FrameFields, session: str | None) -> bool:
         """Whether its id says that it is an event which was seen."""
         return frame.own_id is not None and frame.run in self.ids.get(self._id(frame, session), ())
 
-    def maybe_same_id(self, frame: Envelope, session: str | None) -> bool:
+    def maybe_same_id(self, frame: FrameFields, session: str | None) -> bool:
         """Whether it was seen in another run, or before any session, and no time says that this is another event."""
         if frame.own_id is None or frame.ts is not None:
             return False
         return self._id(frame, session) in self.ids or self._id(frame, None) in self.ids
 
-    def same_words(self, frame: Envelope) -> bool:
+    def same_words(self, frame: FrameFields) -> bool:
         """Whether nothing in it tells it from one that was seen."""
         bare = frame.own_id is None and frame.seq is None and frame.ts is not None
         return bare and self.fine and (frame.ts, frame.words) in self.words
 
-    def own_id_is_new(self, frame: Envelope, session: str | None) -> bool:
+    def own_id_is_new(self, frame: FrameFields, session: str | None) -> bool:
         """Whether it has an id that was never seen."""
         return frame.own_id is not None and not self.same_id(frame, session)
 
-    def told_before(self, frame: Envelope, session: str | None) -> bool:
+    def told_before(self, frame: FrameFields, session: str | None) -> bool:
         """Whether its fields prove that it was seen before."""
         if frame.own_id is not None and (
             self.same_id(frame, session)
@@ -292,12 +294,12 @@ class Seen(Struct):
         dated = frame.ts is not None and (frame.type, frame.subject, frame.ts) in self.times
         return dated and frame.ts is not None and frame.ts < self.newest
 
-    def new(self, frame: Envelope, session: str | None) -> bool:
+    def new(self, frame: FrameFields, session: str | None) -> bool:
         """Whether its fields prove that it is an event which was never seen."""
         if frame.own_id is not None:
             return not self.same_id(frame, session)
         return frame.ts is not None and (frame.type, frame.subject, frame.ts) not in self.times
 
     @staticmethod
-    def _id(frame: Envelope, session: str | None) -> tuple[Any, ...]:
+    def _id(frame: FrameFields, session: str | None) -> tuple[Any, ...]:
         return (frame.type, frame.own_id, frame.boot, session)

@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from tap.core.errors import UsageInvalid
 from tap.rehearsal.director import Director
 from tap.rehearsal.wire import encode
-from tap.rehearsal.world import Camera, Fact, Part, Send, Session
+from tap.rehearsal.world import Fact, MessagePart, Send, ServerCamera, ServerSession
 
 __all__ = ["FAULTS", "GARBAGE", "Act", "Fault", "parse_faults"]
 
@@ -225,7 +225,7 @@ def replaced(why: Any) -> Act:
 
 def session_kept(d: Director) -> None:
     """The session keeps its id; cameras find back to the server one by one, within the grace time."""
-    away: list[Camera] = []
+    away: list[ServerCamera] = []
 
     def during() -> None:
         d.quiet(d.between(1000, 5000))
@@ -258,7 +258,7 @@ def session_lost(d: Director) -> None:
 
 def session_found(d: Director) -> None:
     """The server comes back without the session, then finds it again: it is live once more."""
-    session: Session | None = d.world.session
+    session: ServerSession | None = d.world.session
 
     def during() -> None:
         d.quiet(d.between(1000, 3000))
@@ -297,9 +297,9 @@ def late_join(_: Director) -> list[Act]:
     def bare(d: Director) -> None:
         """At first only the id is known; the rest comes bit by bit, the placement only in a state."""
         camera = d.new_camera()
-        d.put(Camera(id=camera.id, online=True))
+        d.put(ServerCamera(id=camera.id, online=True))
         fields = {"camera": {"id": camera.id}}
-        d.change("camera_joined", fields, Fact(kind="camera", info=Camera(id=camera.id)))
+        d.change("camera_joined", fields, Fact(kind="camera", info=ServerCamera(id=camera.id)))
         d.advance(d.between(500, 2000))
         d.describe(structs.replace(camera, placement=None))
         d.advance(d.between(500, 2000))
@@ -448,7 +448,7 @@ def garbage(_: Director) -> list[Act]:
         if isinstance(good, Send):
             junk = ("5", "null", '{"type":7}', '"x"')
             facts = tuple(structs.replace(fact, part=len(junk)) for fact in good.facts)
-            parts = (*(Part({}, rubbish=text) for text in junk), *good.parts)
+            parts = (*(MessagePart({}, rubbish=text) for text in junk), *good.parts)
             d.say(f"[{','.join(junk)},{good.data!s}]", facts, parts)
 
     names = list(GARBAGE)

@@ -9,7 +9,7 @@ from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up
 from tap.rehearsal.voice import Voice
 from tap.rehearsal.wire import Telemetry, encode, iso
 from tap.rehearsal.witness import truth_of
-from tap.rehearsal.world import Accept, Drop, Send, Shoot, World, dice
+from tap.rehearsal.world import Accept, Drop, Send, Shoot, World, random_source
 
 __all__ = ["perform", "shoot_to_tape", "tape_lines", "truth_of_shoot"]
 
@@ -41,7 +41,7 @@ class _Stage:
         self.connected = False
         self.world: World | None = None
         self._shoot = shoot
-        self._latency = dice(shoot.plan.seed, "latency")
+        self._latency = random_source(shoot.plan.seed, "latency")
         self._voice = Voice(shoot)
         self._stalls = _stalls(shoot)
         self._wall = 0
@@ -81,7 +81,7 @@ def _stalls(shoot: Shoot) -> list[tuple[int, int]]:
     """When the receiver stands still, in virtual ms: what comes meanwhile is read together at the end."""
     if shoot.plan.ways.stall not in ("tap", "both"):
         return []
-    rng = dice(shoot.plan.seed, "stalls")
+    rng = random_source(shoot.plan.seed, "stalls")
     begins = [max(0, rng.choice(shoot.steps).at - 100) for _ in range(3)]
     return [(since, since + rng.choice((300, 2_000, 7_000))) for since in begins]
 

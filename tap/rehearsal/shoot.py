@@ -15,7 +15,7 @@ from tap.rehearsal.director import Director
 from tap.rehearsal.faults import FAULTS, Act, around, parse_faults
 from tap.rehearsal.oddities import odd_acts
 from tap.rehearsal.ways import PLAIN, Ways
-from tap.rehearsal.world import Camera, Plan, Shoot
+from tap.rehearsal.world import ServerCamera, Shoot, ShootPlan
 
 __all__ = ["plan_shoot"]
 
@@ -40,7 +40,7 @@ def plan_shoot(
     (grace 5 s, settle 2 s) is planned so that it stays clear at that speed; above 1 no camera leaves for long.
     Raises UsageInvalid for a plan that cannot be: an unknown fault, no cameras, no length.
     """
-    plan = Plan(
+    plan = ShootPlan(
         seed=seed,
         cameras=cameras,
         length_s=length_s,
@@ -59,7 +59,7 @@ def plan_shoot(
     return Shoot(plan=plan, steps=tuple(director.steps))
 
 
-def _check(plan: Plan) -> None:
+def _check(plan: ShootPlan) -> None:
     limits = (
         ("cameras", plan.cameras, 1, 64),
         ("length", plan.length_s, 1, 24 * 3600),
@@ -253,7 +253,7 @@ def _placed(d: Director) -> None:
         d.describe(_with_place(d, camera.id))
 
 
-def _with_place(d: Director, camera_id: str) -> Camera:
+def _with_place(d: Director, camera_id: str) -> ServerCamera:
     return structs.replace(d.roster[camera_id], placement=d.new_place())
 
 

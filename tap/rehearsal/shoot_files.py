@@ -10,7 +10,7 @@ from tap.rehearsal.performance import shoot_to_tape, truth_of_shoot
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import SimulatorOptions
 from tap.rehearsal.styles import restyled
-from tap.rehearsal.world import Plan
+from tap.rehearsal.world import ShootPlan
 
 __all__ = ["write_shoot"]
 
@@ -19,7 +19,7 @@ def write_shoot(options: SimulatorOptions) -> None:
     """Write tape and truth, where ``options`` name files for them. Raises TapError."""
     if options.real_clock:
         raise UsageInvalid("--real-clock needs a client to play to", hint="leave out --tape-only")
-    start = Plan(seed=0).start_wall_ms if options.start_wall_ms is None else options.start_wall_ms
+    start = ShootPlan(seed=0).start_wall_ms if options.start_wall_ms is None else options.start_wall_ms
     shoot = plan_shoot(
         options.seed,
         cameras=options.cameras,

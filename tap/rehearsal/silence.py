@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-__all__ = ["Regular"]
+__all__ = ["SnapshotRhythm"]
 
 _COUNTED = 10
 _APART_MS = 60_000
@@ -31,7 +31,7 @@ class _Snapshot(Struct, frozen=True):
     """Whether an explicit change came right before it."""
 
 
-class Regular:
+class SnapshotRhythm:
     """The snapshots of a server: when they came, and what they said."""
 
     def __init__(self) -> None:

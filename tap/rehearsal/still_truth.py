@@ -11,11 +11,11 @@ from typing import Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from tap.rehearsal.doubts import Doubts
+from tap.rehearsal.doubts import FrameDoubts
 from tap.rehearsal.truth import EventTruth, StillTruth
 from tap.rehearsal.world import Fact
 
-__all__ = ["Stills", "When"]
+__all__ = ["StillTruths", "When"]
 
 _NAMELESS = "stills without ids"
 _Status: TypeAlias = Literal["requested", "failed", "captured", "uploaded"]
@@ -68,7 +68,7 @@ class _Name(Struct, frozen=True):
     boot: str | None
 
 
-class Stills:
+class StillTruths:
     """The rules for stills (rule 6 of the design).
 
     ``add`` tells an event of a session; ``live`` says what was live at a moment, UNSET where that is not sure.
@@ -76,7 +76,7 @@ class Stills:
 
     def __init__(
         self,
-        doubts: Doubts,
+        doubts: FrameDoubts,
         add: Callable[[EventTruth, When, str], EventTruth | None],
         live: Callable[[When], str | UnsetType | None],
     ) -> None:

@@ -15,9 +15,9 @@ from msgspec import Struct, structs
 from tap.rehearsal.styles import greeted, said
 from tap.rehearsal.ways import PLAIN
 from tap.rehearsal.wire import STYLES, TIMES, Between, encode, iso, restyle, state_fields
-from tap.rehearsal.world import STRIDE, Fact, Part, Send, Session, Shoot, World, dice
+from tap.rehearsal.world import STRIDE, Fact, MessagePart, Send, ServerSession, Shoot, World, random_source
 
-__all__ = ["Said", "Voice"]
+__all__ = ["SaidMessage", "Voice"]
 
 _EVENTS = frozenset({"cut", "hold", "release", "mode_changed", "music_moment", "marker"}) | {
     f"still_{step}" for step in ("requested", "captured", "uploaded", "failed")
@@ -30,7 +30,7 @@ _WRAP = 40 * STRIDE
 _NAMES = ("cut_id", "hold_id", "still_id", "moment_id")
 
 
-class Said(Struct, frozen=True):
+class SaidMessage(Struct, frozen=True):
     """One message as it goes out."""
 
     data: str | bytes
@@ -46,8 +46,8 @@ class Voice:
         self._shoot = shoot
         self._ways = shoot.plan.ways
         self._between = Between(STRIDE)
-        self._rng = dice(shoot.plan.seed, "voice")
-        self._log: list[Part] = []
+        self._rng = random_source(shoot.plan.seed, "voice")
+        self._log: list[MessagePart] = []
         self._life = 1
         self._base = 0
         self._types: dict[str, int] = {}
@@ -69,11 +69,11 @@ class Voice:
 
     # ------------------------------------------------------------------------------------------ what is said
 
-    def greet(self, world: World, now: int) -> list[Said]:
+    def greet(self, world: World, now: int) -> list[SaidMessage]:
         """What a new connection hears first: a greeting, the state of things, and history where the server has any."""
         if self.plain:
             greeting = greeted(self._shoot, world, now, self._between)
-            return [Said(data, ts, (fact,)) for data, ts, fact in greeting]
+            return [SaidMessage(data, ts, (fact,)) for data, ts, fact in greeting]
         self._lives(world.life)
         self._base = world.seq
         says = [self._hello(world, now)]
@@ -84,16 +84,16 @@ class Voice:
             says += self._history(world)
         return says
 
-    def say(self, send: Send) -> list[Said]:
+    def say(self, send: Send) -> list[SaidMessage]:
         """What one step of the script becomes."""
         if self.plain:
-            return [Said(send.data, send.ts, send.facts)]
+            return [SaidMessage(send.data, send.ts, send.facts)]
         self._note(send)
         says = []
         if self._ways.hello == "often" and send.at - self._hello_at >= _HELLO_MS:
             says.append(self._hello(send.world, send.at))
         if not send.parts:
-            return [*says, Said(send.data, send.ts, send.facts)]
+            return [*says, SaidMessage(send.data, send.ts, send.facts)]
         return [*says, self._message(list(send.parts), send.world, batch=str(send.data).startswith("["))]
 
     def miss(self, send: Send) -> tuple[Fact, ...]:
@@ -112,12 +112,12 @@ class Voice:
 
     # ------------------------------------------------------------------------------------------ messages
 
-    def _hello(self, world: World, now: int) -> Said:
+    def _hello(self, world: World, now: int) -> SaidMessage:
         self._hello_at = now
         fields = {"server": "multicam-server", "version": "0.9.3-rehearsal", "boot_id": world.boot}
         return self._message([self._own("hello", {**fields, "protocol": "multicam/1"}, world, now)], world)
 
-    def _own(self, kind: str, fields: dict[str, Any], world: World, now: int) -> Part:
+    def _own(self, kind: str, fields: dict[str, Any], world: World, now: int) -> MessagePart:
         """A frame that no script foresees."""
         at = world.clock.at(now)
         frame: dict[str, Any] = {"type": kind, "ts": at, "seq": self._between.seq(world), **fields}
@@ -126,15 +126,17 @@ class Voice:
         style = now % len(STYLES) if "other_dialect" in self._shoot.plan.faults else None
         fact = Fact(kind="hello", at=at) if kind == "hello" else Fact(kind="state", at=at, world=world.as_of(now))
         session = None if world.session is None else world.session.id
-        return Part(frame, fact, style, 0, world.life, now, session)
+        return MessagePart(frame, fact, style, 0, world.life, now, session)
 
-    def _message(self, parts: list[Part], world: World, *, batch: bool = False, again: bool = False) -> Said:
+    def _message(
+        self, parts: list[MessagePart], world: World, *, batch: bool = False, again: bool = False
+    ) -> SaidMessage:
         texts = [part.rubbish or encode(self._written(part, world, again=again)) for part in parts]
         facts = tuple(self._fact(part, number) for number, part in enumerate(parts) if part.fact is not None)
         data = f"[{','.join(texts)}]" if batch else texts[0]
-        return Said(data, world.clock.at(parts[-1].made), facts)
+        return SaidMessage(data, world.clock.at(parts[-1].made), facts)
 
-    def _history(self, world: World) -> Iterator[Said]:
+    def _history(self, world: World) -> Iterator[SaidMessage]:
         """The last events once more."""
         kept = self._log[-_KEPT[self._ways.history] :] if self._ways.history != "none" else []
         parts = [structs.replace(part, fact=structs.replace(part.fact, retold=True)) for part in kept if part.fact]
@@ -168,7 +170,7 @@ class Voice:
 
     # ------------------------------------------------------------------------------------------ frames
 
-    def _written(self, part: Part, world: World, *, again: bool) -> dict[str, Any]:
+    def _written(self, part: MessagePart, world: World, *, again: bool) -> dict[str, Any]:
         frame = dict(part.frame)
         number = self._seq(part, world, again=again) if "seq" in frame else None
         frame.pop("seq", None)
@@ -204,7 +206,7 @@ class Voice:
                 dated[name] = iso(part)[:19] + "Z"
         return dated
 
-    def _seq(self, part: Part, world: World, *, again: bool) -> int | None:
+    def _seq(self, part: MessagePart, world: World, *, again: bool) -> int | None:
         way, seq = self._ways.seq, part.frame["seq"]
         kind = part.frame["type"]
         if way == "none":
@@ -232,7 +234,7 @@ class Voice:
 
     # ------------------------------------------------------------------------------------------ names
 
-    def _called(self, part: Part) -> dict[str, str]:
+    def _called(self, part: MessagePart) -> dict[str, str]:
         """The ids of a frame as this server gives them: the same thing is called the same whenever it is told."""
         way = self._ways.ids
         if way in ("usual", "none"):
@@ -244,7 +246,7 @@ class Voice:
                 called[name] = self._name(name, original, part)
         return called
 
-    def _name(self, of: str, original: str, part: Part) -> str:
+    def _name(self, of: str, original: str, part: MessagePart) -> str:
         way = self._ways.ids
         thing: tuple[Any, ...] = (of, original) if of == "still_id" else (of, original, part.life)
         if thing not in self._names:
@@ -256,7 +258,7 @@ class Voice:
 
     # ------------------------------------------------------------------------------------------ facts
 
-    def _fact(self, part: Part, number: int) -> Fact:
+    def _fact(self, part: MessagePart, number: int) -> Fact:
         """What a frame still tells once it is written so."""
         fact = part.fact
         assert fact is not None  # noqa: S101 (asked by the callers)
@@ -271,7 +273,7 @@ class Voice:
             fact, at=self._time(fact.at), timed=timed, still_id=still, session=session, world=world, part=number
         )
 
-    def _session(self, session: Session | None) -> Session | None:
+    def _session(self, session: ServerSession | None) -> ServerSession | None:
         return None if session is None else structs.replace(session, started_at=self._time(session.started_at))
 
     def _time(self, at: int) -> int:

@@ -11,16 +11,16 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from tap.rehearsal.world import Camera, Fact, Plan, Session, World, dice
+from tap.rehearsal.world import Fact, ServerCamera, ServerSession, ShootPlan, World, random_source
 
 __all__ = [
     "STYLES",
     "TELEMETRY_TYPES",
     "TIMES",
     "Between",
-    "Style",
     "Telemetry",
     "Wire",
+    "WireStyle",
     "camera_fields",
     "encode",
     "greeting",
@@ -59,13 +59,13 @@ def iso(ms: int) -> str:
 # ---------------------------------------------------------------------------------------------- multicam/1
 
 
-def camera_fields(camera: Camera) -> dict[str, Any]:
+def camera_fields(camera: ServerCamera) -> dict[str, Any]:
     """A camera as frames have it; what is not known is left out."""
     fields: dict[str, Any] = msgspec.to_builtins(camera)
     return fields
 
 
-def session_fields(session: Session) -> dict[str, Any]:
+def session_fields(session: ServerSession) -> dict[str, Any]:
     """A session as frames have it."""
     return {
         "id": session.id,
@@ -108,7 +108,7 @@ class Between:
         return world.seq + self._next - 1
 
 
-def greeting(plan: Plan, world: World, now: int, between: Between) -> list[tuple[str, int, Fact]]:
+def greeting(plan: ShootPlan, world: World, now: int, between: Between) -> list[tuple[str, int, Fact]]:
     """What a new connection hears first: ``hello``, then ``state`` 3 ms later, each with its server time and fact."""
     said: list[tuple[str, int, Fact]] = []
     hello = {"server": "multicam-server", "version": "0.9.3-rehearsal", "boot_id": world.boot, "protocol": "multicam/1"}
@@ -127,7 +127,7 @@ def greeting(plan: Plan, world: World, now: int, between: Between) -> list[tuple
 # ---------------------------------------------------------------------------------------------- other dialects
 
 
-class Style(Struct, frozen=True, kw_only=True):
+class WireStyle(Struct, frozen=True, kw_only=True):
     """One way in which another version of the server may write the same frame."""
 
     camel: bool = False
@@ -140,17 +140,17 @@ class Style(Struct, frozen=True, kw_only=True):
 
 
 STYLES = (
-    Style(camel=True, numeric=True),
-    Style(envelope="event", camel=True),
-    Style(envelope="payload", time="s"),
-    Style(time="iso"),
-    Style(envelope="event_all", numeric=True),
-    Style(time="s", numeric=True),
-    Style(envelope="payload", camel=True, time="iso"),
+    WireStyle(camel=True, numeric=True),
+    WireStyle(envelope="event", camel=True),
+    WireStyle(envelope="payload", time="s"),
+    WireStyle(time="iso"),
+    WireStyle(envelope="event_all", numeric=True),
+    WireStyle(time="s", numeric=True),
+    WireStyle(envelope="payload", camel=True, time="iso"),
 )
 
 
-def restyle(frame: dict[str, Any], style: Style) -> dict[str, Any]:
+def restyle(frame: dict[str, Any], style: WireStyle) -> dict[str, Any]:
     """The same frame as another dialect of the server writes it."""
     dressed: dict[str, Any] = _values(frame, style)
     if style.envelope == "flat":
@@ -164,7 +164,7 @@ def restyle(frame: dict[str, Any], style: Style) -> dict[str, Any]:
     return {"event": kind, **head, "data": body}
 
 
-def _values(value: Any, style: Style, key: str = "") -> Any:
+def _values(value: Any, style: WireStyle, key: str = "") -> Any:
     if isinstance(value, dict):
         return {_key(name, style): _values(part, style, name) for name, part in value.items()}
     if isinstance(value, list):
@@ -176,7 +176,7 @@ def _values(value: Any, style: Style, key: str = "") -> Any:
     return value
 
 
-def _key(name: str, style: Style) -> str:
+def _key(name: str, style: WireStyle) -> str:
     if not style.camel:
         return name
     if name == "camera_id":
@@ -185,7 +185,7 @@ def _key(name: str, style: Style) -> str:
     return first + "".join(part.title() for part in rest)
 
 
-def _time(ms: int, style: Style) -> int | float | str:
+def _time(ms: int, style: WireStyle) -> int | float | str:
     if style.time == "ms":
         return ms
     return ms / 1000 if style.time == "s" else iso(ms)
@@ -194,9 +194,9 @@ def _time(ms: int, style: Style) -> int | float | str:
 class Wire:
     """What happens to every frame on its way out: the faults that touch a frame's writing and not its meaning."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ShootPlan) -> None:
         self._faults = plan.faults
-        self._rng = dice(plan.seed, "wire")
+        self._rng = random_source(plan.seed, "wire")
         self._ways = plan.ways
         self._styles: list[int] = []
         self._stripped = 0
@@ -243,8 +243,8 @@ class Telemetry:
     Bodies come from a small pool made once, so that a thousand a second cost next to nothing.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._rng = dice(plan.seed, "telemetry")
+    def __init__(self, plan: ShootPlan) -> None:
+        self._rng = random_source(plan.seed, "telemetry")
         self._gap = 1000 / plan.telemetry_rate if plan.telemetry_rate > 0 else None
         self._due = 0.0
         self._pool = [self._body() for _ in range(48)] if self._gap else []

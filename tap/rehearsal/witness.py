@@ -18,13 +18,13 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct
 
-from tap.rehearsal.aspect_truth import Aspects
-from tap.rehearsal.camera_truth import Cameras
-from tap.rehearsal.doubts import ASPECTS, Doubts
-from tap.rehearsal.event_truth import Events, makes_event, missed_event
-from tap.rehearsal.evidence import SETTLE_MS, Envelope, Mark, order
-from tap.rehearsal.silence import Regular
-from tap.rehearsal.still_truth import Stills, When
+from tap.rehearsal.aspect_truth import AspectTruths
+from tap.rehearsal.camera_truth import CameraTruths
+from tap.rehearsal.doubts import ASPECTS, FrameDoubts
+from tap.rehearsal.event_truth import EventTruths, makes_event, missed_event
+from tap.rehearsal.evidence import SETTLE_MS, FrameFields, RestingOn, order_of
+from tap.rehearsal.silence import SnapshotRhythm
+from tap.rehearsal.still_truth import StillTruths, When
 from tap.rehearsal.truth import (
     Down,
     EventTruth,
@@ -39,12 +39,12 @@ from tap.rehearsal.truth import (
     Up,
 )
 from tap.rehearsal.ways import written
-from tap.rehearsal.world import Fact, Plan, World
+from tap.rehearsal.world import Fact, ShootPlan, World
 
 __all__ = ["truth_of"]
 
 
-def truth_of(plan: Plan, items: Iterable[Item], *, venue: str = "rehearsal") -> Truth:
+def truth_of(plan: ShootPlan, items: Iterable[Item], *, venue: str = "rehearsal") -> Truth:
     """What the history of this performance has to say."""
     witness = _Witness(plan)
     for item in items:
@@ -54,7 +54,7 @@ def truth_of(plan: Plan, items: Iterable[Item], *, venue: str = "rehearsal") -> 
     return witness.truth(TruthHeader(seed=plan.seed, options=options, venue=venue))
 
 
-def _options(plan: Plan) -> Iterator[tuple[str, Any]]:
+def _options(plan: ShootPlan) -> Iterator[tuple[str, Any]]:
     for name in plan.__struct_fields__:
         yield name, getattr(plan, name)
 
@@ -87,43 +87,43 @@ _TOLD_OF: dict[str, str] = {
 }
 
 
-def _guessed(told: list[tuple[Fact, Envelope]]) -> bool:
+def _guessed(told: list[tuple[Fact, FrameFields]]) -> bool:
     """Whether a snapshot stands before the change that it shows, and nothing says which was made first."""
     for number, (fact, envelope) in enumerate(told):
         for earlier, snapshot in told[:number]:
-            mark = Mark()
+            mark = RestingOn()
             mark.rest(envelope, explicit=False)
             shown = fact.kind in _TOLD_OF and earlier.kind == "state" and earlier.ident > fact.ident
-            if shown and order(snapshot, mark) == "unknown":
+            if shown and order_of(snapshot, mark) == "unknown":
                 return True
     return False
 
 
-def _follows(later: tuple[Fact, Envelope], one: tuple[Fact, Envelope]) -> bool:
+def _follows(later: tuple[Fact, FrameFields], one: tuple[Fact, FrameFields]) -> bool:
     """Whether the fields of two parts say which was made first; a frame word for word once more needs no order."""
-    mark = Mark()
+    mark = RestingOn()
     mark.rest(one[1], explicit=False)
-    return later[0].ident == one[0].ident or order(later[1], mark) == "after"
+    return later[0].ident == one[0].ident or order_of(later[1], mark) == "after"
 
 
 class _Witness:
     """Hears every frame, knows what it means, and keeps the rules."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ShootPlan) -> None:
         self._mixed = "other_dialect" in plan.faults
         """Whether the same may be said in several dialects, and look like news."""
-        self._doubts = Doubts()
-        self._events = Events(self._doubts)
-        self._aspects = Aspects(self._doubts, self._events, plan.pace)
-        self._cameras = Cameras(self._doubts)
-        self._stills = Stills(self._doubts, self._events.add, self._aspects.live)
-        self._regular = Regular()
+        self._doubts = FrameDoubts()
+        self._events = EventTruths(self._doubts)
+        self._aspects = AspectTruths(self._doubts, self._events, plan.pace)
+        self._cameras = CameraTruths(self._doubts)
+        self._stills = StillTruths(self._doubts, self._events.add, self._aspects.live)
+        self._regular = SnapshotRhythm()
         self._loss: _Loss | None = _Loss(session=None, before=None)
         self._shown = (0, 0)
         self._wall = 0
         self._changed_at = 0
         """When an explicit frame came last, by the receiver's clock."""
-        self._greeting: Envelope | None = None
+        self._greeting: FrameFields | None = None
         self._sessions: dict[str, SessionTruth] = {}
         self._latest = 0
         """The latest frame that was made, as far as anybody was told."""
@@ -159,7 +159,7 @@ class _Witness:
         self._doubts.session = session
 
     @property
-    def _env(self) -> Envelope:
+    def _env(self) -> FrameFields:
         return self._doubts.env
 
     # ------------------------------------------------------------------------------------------ items
@@ -193,7 +193,7 @@ class _Witness:
         if not item.facts:
             self._still_shown(item.ts, item.wall)
         told = [
-            (fact, placed[fact.part] if fact.part < len(placed) else Envelope(wall=item.wall)) for fact in item.facts
+            (fact, placed[fact.part] if fact.part < len(placed) else FrameFields(wall=item.wall)) for fact in item.facts
         ]
         for fact, envelope in self._in_order(told):
             when = When(at=fact.at if fact.timed else item.wall, exact=fact.timed, wall=item.wall, now=item.now)
@@ -207,7 +207,7 @@ class _Witness:
             self._still_shown(when.at)
             self._cameras.keep(self._aspects.program, when.wall)
 
-    def _in_order(self, told: list[tuple[Fact, Envelope]]) -> list[tuple[Fact, Envelope]]:
+    def _in_order(self, told: list[tuple[Fact, FrameFields]]) -> list[tuple[Fact, FrameFields]]:
         """The parts of a message as they were made, where their fields say how; else as they stand, and in doubt."""
         self._aspects.guessed = False
         if len(told) < 2 or any(fact.retold for fact, _ in told):

@@ -1,7 +1,7 @@
 """The words of a rehearsal: the server's world, what a frame tells of it, and the script of a shoot.
 
 Everything here is plain data on *virtual* time: ``now`` counts milliseconds from the start of the shoot. What the
-server's own clock shows at that moment is for ``Clock`` to say, and times that stand in frames are always that.
+server's own clock shows at that moment is for ``ServerClock`` to say, and times that stand in frames are always that.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from tap.rehearsal.ways import PLAIN, Ways
 __all__ = [
     "STRIDE",
     "Accept",
-    "Camera",
-    "Clock",
     "Drop",
     "Fact",
     "FactKind",
-    "Hold",
-    "Part",
-    "Plan",
+    "MessagePart",
     "Send",
-    "Session",
+    "ServerCamera",
+    "ServerClock",
+    "ServerHold",
+    "ServerSession",
     "Shoot",
+    "ShootPlan",
     "Step",
     "Veil",
     "World",
-    "dice",
+    "random_source",
 ]
 
 STRIDE = 10_000
 """How far ``seq`` moves with each scripted frame: telemetry and greetings, which nobody plans, fit in between."""
 
 
-def dice(seed: int, name: str) -> Random:
+def random_source(seed: int, name: str) -> Random:
     """A source of chance for one purpose, the same for a seed on every machine."""
     return Random(f"multicam-rehearsal/{seed}/{name}")  # noqa: S311 (a rehearsal has to be repeatable, not secret)
 
 
-class Clock(Struct, frozen=True):
+class ServerClock(Struct, frozen=True):
     """The server's clock: where it started, how far it is off (ms), how fast it drifts (parts per million)."""
 
     start: int
@@ -54,7 +54,7 @@ class Clock(Struct, frozen=True):
         return self.start + self.offset + now + now * self.ppm // 1_000_000
 
 
-class Camera(Struct, frozen=True, omit_defaults=True):
+class ServerCamera(Struct, frozen=True, omit_defaults=True):
     """A camera as a frame describes it; None says nothing about that field."""
 
     id: str
@@ -67,7 +67,7 @@ class Camera(Struct, frozen=True, omit_defaults=True):
     battery: float | None = None
 
 
-class Session(Struct, frozen=True):
+class ServerSession(Struct, frozen=True):
     """A shoot as the server knows it; ``started_at`` by the server's clock."""
 
     id: str
@@ -76,7 +76,7 @@ class Session(Struct, frozen=True):
     started_at: int
 
 
-class Hold(Struct, frozen=True):
+class ServerHold(Struct, frozen=True):
     """The program camera is held."""
 
     camera: str
@@ -97,17 +97,17 @@ class Veil(Struct, frozen=True):
 class World(Struct, frozen=True):
     """Everything that is true on the server at one moment."""
 
-    clock: Clock
+    clock: ServerClock
     boot: str
     life: int = 1
     """Which start of the server this is, whatever ``boot`` says."""
     seq: int = 0
     mode: str = "idle"
-    session: Session | None = None
+    session: ServerSession | None = None
     program: str | None = None
     preview: str | None = None
-    hold: Hold | None = None
-    cameras: tuple[Camera, ...] = ()
+    hold: ServerHold | None = None
+    cameras: tuple[ServerCamera, ...] = ()
     veil: Veil | None = None
 
     def as_of(self, now: int) -> World:
@@ -153,9 +153,9 @@ class Fact(Struct, frozen=True, kw_only=True):
     timed: bool = True
     """Whether the frame carries that time. If not, a tap can only take its own."""
     world: World | None = None
-    session: Session | None = None
+    session: ServerSession | None = None
     session_id: str | None = None
-    info: Camera | None = None
+    info: ServerCamera | None = None
     camera: str | None = None
     trigger: str | None = None
     transition: str | None = None
@@ -180,7 +180,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     """Which object of its message tells it."""
 
 
-class Part(Struct, frozen=True):
+class MessagePart(Struct, frozen=True):
     """One object of a message, as it was made and before anybody decided how it is to be written."""
 
     frame: dict[str, Any]
@@ -207,7 +207,7 @@ class Send(Struct, frozen=True):
     """The server's clock when it was sent, whether the message says so or not."""
     facts: tuple[Fact, ...]
     world: World
-    parts: tuple[Part, ...] = ()
+    parts: tuple[MessagePart, ...] = ()
     """What the message was made of; none where it is only ever said like this."""
 
 
@@ -229,7 +229,7 @@ class Accept(Struct, frozen=True):
 Step: TypeAlias = Send | Drop | Accept
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class ShootPlan(Struct, frozen=True, kw_only=True):
     """What a shoot was planned from: the same plan gives the same shoot."""
 
     seed: int
@@ -257,7 +257,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 class Shoot(Struct, frozen=True):
     """A planned shoot: its script, in order of virtual time."""
 
-    plan: Plan
+    plan: ShootPlan
     steps: tuple[Step, ...]
     style: str = "multicam/1"
     """Whose frames tell it: multicam/1's, or those of a made-up server (see ``tap.rehearsal.styles``)."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap.history.formatting import clock, day, lasting, plain, plain_json, zone_name
+from tap.history.formatting import date_text, duration_text, plain, plain_json, time_of_day, zone_name
 
 ZONE = timezone(timedelta(hours=-5), "EST")
 
@@ -55,12 +55,12 @@ def test_json_means_the_same_after_it_was_made_harmless(text: str) -> None:
     [(0, "0.0 s"), (400, "0.4 s"), (59_949, "59.9 s"), (59_950, "1:00"), (245_000, "4:05"), (3_723_000, "1:02:03")],
 )
 def test_a_length_of_time_is_as_short_as_it_can_be(ms: int, said: str) -> None:
-    assert lasting(ms) == said
+    assert duration_text(ms) == said
 
 
 def test_a_moment_is_told_by_the_clock_of_its_zone() -> None:
     moment = 1_795_000_000_123
-    assert clock(moment, ZONE) == "06:06:40"
-    assert clock(moment, ZONE, fraction=True) == "06:06:40.123"
-    assert day(moment, ZONE) == "2026-11-18"
+    assert time_of_day(moment, ZONE) == "06:06:40"
+    assert time_of_day(moment, ZONE, fraction=True) == "06:06:40.123"
+    assert date_text(moment, ZONE) == "2026-11-18"
     assert zone_name(moment, ZONE) == "EST"

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tap.core.merge import Row
-from tap.history.queries import Asked, asked_events, moment_of
+from tap.history.queries import SessionFilter, asked_events, moment_of
 from tap.history.timeline import timeline_of
 from tests.history.export.sessions import T0, gap, row, session
 
@@ -73,27 +73,27 @@ def a_session(**fields: Any) -> Row:
 @pytest.mark.parametrize(
     ("asked", "fits"),
     [
-        (Asked(), True),
-        (Asked(venue="hall"), True),
-        (Asked(venue="hal"), False),
-        (Asked(since=T0 + 59_000), True),
-        (Asked(since=T0 + 61_000), False),
-        (Asked(until=T0 + 1), True),
-        (Asked(until=T0), False),
-        (Asked(status="complete"), True),
-        (Asked(status="live"), False),
-        (Asked(title="zoë"), True),
-        (Asked(title="anna"), False),
+        (SessionFilter(), True),
+        (SessionFilter(venue="hall"), True),
+        (SessionFilter(venue="hal"), False),
+        (SessionFilter(since=T0 + 59_000), True),
+        (SessionFilter(since=T0 + 61_000), False),
+        (SessionFilter(until=T0 + 1), True),
+        (SessionFilter(until=T0), False),
+        (SessionFilter(status="complete"), True),
+        (SessionFilter(status="live"), False),
+        (SessionFilter(title="zoë"), True),
+        (SessionFilter(title="anna"), False),
     ],
 )
-def test_a_session_fits_where_it_ran_at_that_time(asked: Asked, fits: bool) -> None:
+def test_a_session_fits_where_it_ran_at_that_time(asked: SessionFilter, fits: bool) -> None:
     """By venue, time, status and title."""
     assert asked.fits(a_session()) is fits
 
 
 def test_a_session_that_still_runs_is_never_over() -> None:
     """Whenever it began."""
-    assert Asked(since=T0 + 10**9).fits(session(None))
+    assert SessionFilter(since=T0 + 10**9).fits(session(None))
 
 
 EVENTS = [

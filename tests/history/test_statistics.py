@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tap.core.merge import Row, fold
-from tap.history.statistics import Figures, figures_of, program_of, stills_after_cut
+from tap.history.statistics import SessionStatistics, program_of, statistics_of, stills_after_cut
 from tap.history.timeline import Timeline, timeline_of
 from tests.core.test_properties import items_of, replayed
 from tests.history.shoots import invented
@@ -30,8 +30,8 @@ from tests.history.test_timeline import (
 )
 
 
-def figures(*rows: Row) -> Figures:
-    return figures_of(timeline_of(rows))
+def figures(*rows: Row) -> SessionStatistics:
+    return statistics_of(timeline_of(rows))
 
 
 def program(timeline: Timeline) -> str:
@@ -42,7 +42,7 @@ def program(timeline: Timeline) -> str:
     )
 
 
-def by_camera(found: Figures) -> dict[str, int]:
+def by_camera(found: SessionStatistics) -> dict[str, int]:
     return {one.camera_id: one.on_air_ms // 1000 for one in found.cameras}
 
 
@@ -192,7 +192,7 @@ def test_a_session_of_nothing_has_figures_too() -> None:
 
 def adds_up(timeline: Timeline) -> None:
     """What has to hold for any session."""
-    found, stretches = figures_of(timeline), program_of(timeline)
+    found, stretches = statistics_of(timeline), program_of(timeline)
     assert all(one.start < one.end for one in stretches)
     assert all(before.end == after.start for before, after in pairwise(stretches))
     if stretches:

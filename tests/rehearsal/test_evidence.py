@@ -7,23 +7,25 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from tap.rehearsal.doubts import Cover, Doubts, Pending
-from tap.rehearsal.evidence import Envelope, Mark, Order, Runs, Seen, envelopes, order
-from tap.rehearsal.silence import Regular
+from tap.rehearsal.doubts import DissolveCover, FrameDoubts, PendingChange
+from tap.rehearsal.evidence import FrameFields, Order, RestingOn, Runs, SeenFrames, envelopes, order_of
+from tap.rehearsal.silence import SnapshotRhythm
 from tap.rehearsal.truth import EventTruth
 
 T0 = 1_795_000_000_000
 
 
-def frame(kind: str = "cut", *, ts: int | None = None, seq: int | None = None, wall: int = 0, **more: Any) -> Envelope:
+def frame(
+    kind: str = "cut", *, ts: int | None = None, seq: int | None = None, wall: int = 0, **more: Any
+) -> FrameFields:
     """A frame of boot b1 on connection 1; ``ts`` in ms from the shoot's zero."""
     said: dict[str, Any] = {"boot": "b1", "connection": 1, **more}
-    return Envelope(type=kind, ts=None if ts is None else T0 + ts, seq=seq, wall=wall, **said)
+    return FrameFields(type=kind, ts=None if ts is None else T0 + ts, seq=seq, wall=wall, **said)
 
 
-def resting_on(*frames: Envelope) -> Mark:
+def resting_on(*frames: FrameFields) -> RestingOn:
     """The first is an explicit change, the others confirmed it."""
-    mark = Mark()
+    mark = RestingOn()
     for number, one in enumerate(frames):
         mark.rest(one, explicit=number == 0)
     return mark
@@ -50,21 +52,21 @@ def resting_on(*frames: Envelope) -> Mark:
         (frame("state", seq=9, loose=True), frame("state", seq=6), "after"),
     ],
 )
-def test_which_of_two_frames_is_newer(new: Envelope, known: Envelope, newer: Order) -> None:
-    assert order(new, resting_on(known)) == newer
+def test_which_of_two_frames_is_newer(new: FrameFields, known: FrameFields, newer: Order) -> None:
+    assert order_of(new, resting_on(known)) == newer
 
 
 def test_an_explicit_change_rests_on_nothing_older() -> None:
     """A number from before it orders nothing that comes after it."""
     mark = resting_on(frame(seq=6), frame("state", seq=7))
     mark.rest(frame(ts=50), explicit=True)
-    assert order(frame("state", seq=5), mark) == "unknown"
+    assert order_of(frame("state", seq=5), mark) == "unknown"
 
 
 # ---------------------------------------------------------------------------------------------- the counter
 
 
-def placed(*frames: Envelope) -> list[Envelope]:
+def placed(*frames: FrameFields) -> list[FrameFields]:
     runs = Runs()
     runs.connect()
     return [runs.place(one, wall=number) for number, one in enumerate((frame("hello", boot="b1"), *frames))][1:]
@@ -94,8 +96,8 @@ def test_a_lower_number_that_comes_first_on_a_connection_starts_a_new_run() -> N
 # ---------------------------------------------------------------------------------------------- identity
 
 
-def seen(*frames: Envelope, session: str = "s1") -> Seen:
-    known = Seen()
+def seen(*frames: FrameFields, session: str = "s1") -> SeenFrames:
+    known = SeenFrames()
     for one in frames:
         known.add(one, session)
     return known
@@ -135,7 +137,7 @@ def test_without_anything_nothing_is_known_again() -> None:
 # ---------------------------------------------------------------------------------------------- what is in doubt
 
 
-def cut(doubts: Doubts, one: Envelope) -> EventTruth:
+def cut(doubts: FrameDoubts, one: FrameFields) -> EventTruth:
     """An explicit frame that changes program."""
     event = EventTruth(session_id="s1", kind="cut", at=0)
     doubts.env = doubts.runs.place(one, one.wall)
@@ -145,7 +147,7 @@ def cut(doubts: Doubts, one: Envelope) -> EventTruth:
 
 
 def test_the_third_change_in_a_row_that_seq_calls_old_refutes_it_for_all_three() -> None:
-    doubts = Doubts()
+    doubts = FrameDoubts()
     doubts.session = "s1"
     doubts.runs.connect()
     cut(doubts, frame(seq=100, subject="c1"))
@@ -158,7 +160,7 @@ def test_the_third_change_in_a_row_that_seq_calls_old_refutes_it_for_all_three()
 
 def test_a_change_that_only_a_snapshot_told_is_proved_by_a_newer_one() -> None:
     """Within two seconds of an explicit change, and with nothing to order them, it may be an old snapshot."""
-    doubts, event = Doubts(), EventTruth(session_id="s1", kind="cut", at=0)
+    doubts, event = FrameDoubts(), EventTruth(session_id="s1", kind="cut", at=0)
     cut(doubts, frame(subject="c1", wall=0))
     doubts.env = frame("state", wall=1_999)
     doubts.shown_otherwise("program", event, "c1", hidden=False)
@@ -171,7 +173,7 @@ def test_a_change_that_only_a_snapshot_told_is_proved_by_a_newer_one() -> None:
 
 
 def test_a_snapshot_that_a_number_orders_proves_at_once() -> None:
-    doubts, event = Doubts(), EventTruth(session_id="s1", kind="cut", at=0)
+    doubts, event = FrameDoubts(), EventTruth(session_id="s1", kind="cut", at=0)
     cut(doubts, frame(subject="c1", seq=5))
     doubts.env = structs.replace(doubts.env, type="state", seq=6)
     doubts.shown_otherwise("program", event, "c1", hidden=False)
@@ -180,7 +182,7 @@ def test_a_snapshot_that_a_number_orders_proves_at_once() -> None:
 
 def test_a_told_dissolve_covers_its_length_by_either_clock() -> None:
     """What shows the old camera or none within it says nothing; another camera does, and so does what comes later."""
-    cover = Cover("c1", "c2", frame(ts=0, wall=0), length=2_000)
+    cover = DissolveCover("c1", "c2", frame(ts=0, wall=0), length=2_000)
     assert cover.hides("c1", frame("state", ts=1_900, wall=9_000))
     assert cover.hides(None, frame("state", wall=1_900))
     assert not cover.hides("c3", frame("state", ts=100, wall=100))
@@ -190,8 +192,8 @@ def test_a_told_dissolve_covers_its_length_by_either_clock() -> None:
 # ---------------------------------------------------------------------------------------------- silence
 
 
-def regular(*, every_ms: int = 2_000, new: bool = False, count: int = 10) -> Regular:
-    server = Regular()
+def regular(*, every_ms: int = 2_000, new: bool = False, count: int = 10) -> SnapshotRhythm:
+    server = SnapshotRhythm()
     for number in range(count):
         server.came(number * every_ms, new=new, session=True, prompted=False)
     return server
@@ -204,8 +206,8 @@ def test_a_regular_server_is_out_of_sight_after_a_minute_and_ten_times_its_longe
     assert regular().out_of_sight(last + 81_000) is True
 
 
-@pytest.mark.parametrize("server", [regular(count=9), regular(every_ms=60_001), regular(new=True), Regular()])
-def test_who_is_not_regular_may_be_silent(server: Regular) -> None:
+@pytest.mark.parametrize("server", [regular(count=9), regular(every_ms=60_001), regular(new=True), SnapshotRhythm()])
+def test_who_is_not_regular_may_be_silent(server: SnapshotRhythm) -> None:
     assert server.out_of_sight(10**9) is None
 
 
@@ -215,20 +217,20 @@ def test_who_is_not_regular_may_be_silent(server: Regular) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('{"type":"cut","ts":1795000000000,"seq":4,"to":"c2","cut_id":7}', Envelope("cut", T0, True, 4, "7", "c2")),
+        ('{"type":"cut","ts":1795000000000,"seq":4,"to":"c2","cut_id":7}', FrameFields("cut", T0, True, 4, "7", "c2")),
         (
             '{"event":"cut","data":{"ts":1795000000.5,"to":3,"cutId":"x"}}',
-            Envelope("cut", T0 + 500, False, None, "x", "3"),
+            FrameFields("cut", T0 + 500, False, None, "x", "3"),
         ),
         (
             '{"type":"hold","payload":{"deviceId":"c1"},"ts":"2026-11-18T11:06:40Z"}',
-            Envelope("hold", T0, True, subject="c1"),
+            FrameFields("hold", T0, True, subject="c1"),
         ),
-        ('{"type":"state","ts":true,"seq":"5"}', Envelope("state")),
-        ("5", Envelope()),
+        ('{"type":"state","ts":true,"seq":"5"}', FrameFields("state")),
+        ("5", FrameFields()),
     ],
 )
-def test_an_envelope_is_read_in_every_dialect_of_the_server(text: str, expected: Envelope) -> None:
+def test_an_envelope_is_read_in_every_dialect_of_the_server(text: str, expected: FrameFields) -> None:
     assert [structs.replace(read, words="") for read in envelopes(text)] == [expected]
 
 
@@ -240,7 +242,7 @@ def test_a_batch_has_an_envelope_for_each_part_and_rubbish_has_none() -> None:
 def test_the_same_words_at_the_same_millisecond_prove_no_second_event() -> None:
     """A hold, a release and the same hold within one ms: without ids and numbers it may only be told again."""
     said = '{"type":"hold","ts":1795000000123,"camera_id":"c1","by":"operator"}'
-    doubts = Doubts()
+    doubts = FrameDoubts()
     proved = []
     for data in (said, said.replace('"operator"', '"ghost"'), said):
         (doubts.env,) = doubts.read(data, 0)
@@ -251,8 +253,8 @@ def test_the_same_words_at_the_same_millisecond_prove_no_second_event() -> None:
 
 def test_a_change_and_its_way_back_that_nothing_proves_are_both_in_doubt() -> None:
     """A snapshot that shows what was before both shows neither."""
-    doubts, event = Doubts(), EventTruth(session_id="s1", kind="release", at=0)
-    doubts.pending["hold"] = Pending(event, Mark(), was=False)
+    doubts, event = FrameDoubts(), EventTruth(session_id="s1", kind="release", at=0)
+    doubts.pending["hold"] = PendingChange(event, RestingOn(), was=False)
     event.doubtful = True
     doubts.env = frame("state", wall=9_000)
     doubts.shown_again("hold", False, hidden=False)

@@ -16,7 +16,7 @@ from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import SimulatorOptions
 from tap.rehearsal.truth import Heard
 from tap.rehearsal.ways import CHOICES, PLAIN, WAYS, Ways, drawn, parsed, written
-from tap.rehearsal.world import dice
+from tap.rehearsal.world import random_source
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures" / "multicam-1"
 Frame = dict[str, Any]
@@ -190,7 +190,7 @@ def test_ways_are_written_as_they_are_read() -> None:
     """Only what is not plain is written."""
     assert written(PLAIN) == ""
     for seed in range(50):
-        ways = drawn(dice(seed, "test"))
+        ways = drawn(random_source(seed, "test"))
         assert parsed(written(ways)) == ways
     assert WAYS.keys() == CHOICES.keys()
     assert all(getattr(PLAIN, name) == words[0] for name, words in CHOICES.items())

@@ -19,7 +19,7 @@ from tap.rehearsal.performance import tape_lines
 from tap.rehearsal.truth import Item, Up
 from tap.rehearsal.ways import parsed, written
 from tap.rehearsal.witness import truth_of
-from tap.rehearsal.world import Plan
+from tap.rehearsal.world import ShootPlan
 from tests.world.judge import judge, judged
 from tests.world.known import write_known
 from tests.world.shrink import kinds, smaller_items, smaller_world
@@ -99,7 +99,7 @@ def _shrink(world: World, sorts: set[str], folder: Path) -> None:
     _keep(plan, least, folder / f"seed-{world.seed}-{'-'.join(sorted(sorts))}".replace(": ", "-").replace(" ", "-"))
 
 
-def _keep(plan: Plan, items: Sequence[Item], name: Path) -> None:
+def _keep(plan: ShootPlan, items: Sequence[Item], name: Path) -> None:
     name.parent.mkdir(parents=True, exist_ok=True)
     started = next((item.wall for item in items if isinstance(item, Up)), plan.start_wall_ms)
     name.with_suffix(".tape.jsonl").write_text("".join(tape_lines(items, started, venue="hall", tap="tap-a")))

@@ -13,7 +13,7 @@ from tap.rehearsal.evidence import envelopes
 from tap.rehearsal.score import Score, score
 from tap.rehearsal.truth import Heard, Item, Truth
 from tap.rehearsal.witness import truth_of
-from tap.rehearsal.world import Plan
+from tap.rehearsal.world import ShootPlan
 from tests.core.test_memory import Disk
 from tests.world.worlds import World, fed, heard, items_of, pipeline
 
@@ -36,7 +36,7 @@ def judged(world: World, *, sameness: bool = True) -> Judgement:
     return judge(plan, items, world.origin, sameness=sameness)
 
 
-def judge(plan: Plan, items: Sequence[Item], origin: int, *, sameness: bool = True) -> Judgement:
+def judge(plan: ShootPlan, items: Sequence[Item], origin: int, *, sameness: bool = True) -> Judgement:
     """What a tap makes of this, judged by what the frames prove."""
     source = list(heard(items, origin))
     by_item = _by_item(source)

@@ -15,7 +15,7 @@ from tap.rehearsal.performance import perform
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.truth import Down, Heard, Item, Missed, Up
 from tap.rehearsal.ways import Ways, drawn, written
-from tap.rehearsal.world import Plan, Shoot
+from tap.rehearsal.world import Shoot, ShootPlan
 
 __all__ = ["DIALECT", "FEW", "MANY", "World", "draw", "fed", "heard", "items_of", "pipeline", "plan_of"]
 
@@ -72,7 +72,7 @@ def plan_of(world: World) -> Shoot:
     )
 
 
-def items_of(world: World) -> tuple[Plan, list[Item]]:
+def items_of(world: World) -> tuple[ShootPlan, list[Item]]:
     """What is performed in a world."""
     shoot = plan_of(world)
     return shoot.plan, list(perform(shoot))

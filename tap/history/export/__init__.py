@@ -19,7 +19,7 @@ from tap.history.export.edl import edl_files, marker_files
 from tap.history.export.fcp7 import fcp7_file
 from tap.history.export.fcpxml import fcpxml_file
 from tap.history.export.file_matching import PROGRAM
-from tap.history.export.layouts import Laid, lay_out
+from tap.history.export.layouts import LaidOut, lay_out
 from tap.history.export.otio import otio_file
 from tap.history.export.rates import RATES, Rate
 from tap.history.export.recorded import on_session_clock, recorded_in
@@ -100,7 +100,7 @@ def _laid(
     source: str,
     offsets: Mapping[str, float],
     files: Files | None,
-) -> Laid:
+) -> LaidOut:
     """The edit with its pictures."""
     told_media = next((row.fields.get("media") or [] for row in rows if row.op == "session"), [])
     recorded = [on_session_clock(one, timeline) for one in recorded_in(told_media)]
@@ -176,7 +176,7 @@ def _beside(output: Path, part: str) -> Path:
 
 
 def _files(
-    format_name: str, rows: list[Row], timeline: Timeline, laid: Laid, zone: tzinfo | None, layout: Layout
+    format_name: str, rows: list[Row], timeline: Timeline, laid: LaidOut, zone: tzinfo | None, layout: Layout
 ) -> dict[str, list[str]]:
     match format_name:
         case "edl":

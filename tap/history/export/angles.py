@@ -14,16 +14,16 @@ from tap.history.export.file_matching import PROGRAM, base_name
 from tap.history.export.rates import Grid, Rate, counting
 from tap.history.export.recorded import Run, runs_of
 from tap.history.export.reels import Reel
-from tap.history.export.sources import Angle, Part, Source
+from tap.history.export.sources import Angle, AnglePart, Source
 from tap.history.export.takes import SECOND_MS, Take, Takes, counting_of, frames_of, reaching, wall_end
 from tap.history.timeline import Timeline
 
-__all__ = ["Media", "angles_of"]
+__all__ = ["SessionMedia", "angles_of"]
 
 _SIZE = (1920, 1080)
 
 
-class Media(Struct, kw_only=True):
+class SessionMedia(Struct, kw_only=True):
     """The angles of a session in frames of its edit."""
 
     cameras: dict[str, Angle]
@@ -67,7 +67,7 @@ class _AngleBuilder:
 
     def angle(self, reel: Reel | None, takes: Sequence[Take]) -> Angle:
         """The angle of one camera's takes (of the program's, without one), in order of their begins."""
-        laid: list[Part] = []
+        laid: list[AnglePart] = []
         for take in takes:
             after = laid[-1] if laid else None
             parts = self._parts(take, reel, after)
@@ -78,7 +78,7 @@ class _AngleBuilder:
         inside = [part for part in (self._inside(one) for one in laid) if part is not None]
         return Angle(None, "Program", inside) if reel is None else Angle(reel.camera_id, reel.name, inside)
 
-    def _parts(self, take: Take, reel: Reel | None, before: Part | None) -> list[Part]:
+    def _parts(self, take: Take, reel: Reel | None, before: AnglePart | None) -> list[AnglePart]:
         source = self._source_of(take, reel)
         fps, start = source.rate.fps, take.start + take.offset
         follows = before if take.goes_on else None
@@ -92,15 +92,15 @@ class _AngleBuilder:
         self._explain(take, source, start)
         return [self._part(run, source, None if run.frame else follows) for run in runs]
 
-    def _part(self, run: Run, source: Source, follows: Part | None) -> Part:
+    def _part(self, run: Run, source: Source, follows: AnglePart | None) -> AnglePart:
         """``follows``: what it goes on from, so that what is rounded at the end of each file does not add up."""
         rate = self._rate
         begin = self._grid.frame(run.at) if follows is None else follows.end
         into = Fraction(0) if follows is None else -follows.rest
         lasts = int((run.frames - into) * rate.fps // source.rate.fps)
-        return Part(start=begin, end=begin + lasts, source=source, frame=run.frame, rate=rate, into=into)
+        return AnglePart(start=begin, end=begin + lasts, source=source, frame=run.frame, rate=rate, into=into)
 
-    def _behind(self, part: Part, end: int | None) -> list[Part]:
+    def _behind(self, part: AnglePart, end: int | None) -> list[AnglePart]:
         """What of it lies behind all that was laid before: of two that overlap, the first stands."""
         if end is None or part.start >= end:
             return [part]
@@ -108,12 +108,12 @@ class _AngleBuilder:
             return []
         return [part.behind(end)]
 
-    def _inside(self, part: Part) -> Part | None:
+    def _inside(self, part: AnglePart) -> AnglePart | None:
         """What of it lies in the session."""
         start, end = max(0, part.start), min(self._length, part.end)
         return replace(part.behind(start), end=end) if start < end else None
 
-    def _overlap(self, take: Take, before: Part, after: Part) -> None:
+    def _overlap(self, take: Take, before: AnglePart, after: AnglePart) -> None:
         seconds = float((before.end - after.start) / self._rate.fps)
         if before.end - after.start > 2:
             self.notes.append(
@@ -223,7 +223,7 @@ def angles_of(
     *,
     zone: tzinfo | None,
     source: str = "file",
-) -> Media:
+) -> SessionMedia:
     """The angles of a session, ``length`` frames long.
 
     ``source``: the timecode that files are taken to have: their own (``file``), ``tod``, or one for all.
@@ -237,7 +237,7 @@ def angles_of(
     }
     program = laying.angle(None, by_owner[PROGRAM]) if PROGRAM in by_owner else None
     linked = any(take.path is not None for take in found.takes)
-    media = Media(
+    media = SessionMedia(
         cameras=cameras,
         program=program,
         width=_SIZE[0],
@@ -259,7 +259,7 @@ def _left_words(found: Takes) -> Iterator[str]:
         yield f"left out: {len(found.left) - shown} more files: --explain names them"
 
 
-def _size(media: Media, found: Takes) -> tuple[int, int]:
+def _size(media: SessionMedia, found: Takes) -> tuple[int, int]:
     """The size that most of the pictures have."""
     read = {take.path for take in found.takes if take.footage is not None or (take.recorded and take.recorded.width)}
     sizes: Counter[tuple[int, int]] = Counter()
@@ -269,7 +269,7 @@ def _size(media: Media, found: Takes) -> tuple[int, int]:
     return sizes.most_common(1)[0][0] if sizes else _SIZE
 
 
-def _doubts(found: Takes, media: Media, rate: Rate) -> Iterator[str]:
+def _doubts(found: Takes, media: SessionMedia, rate: Rate) -> Iterator[str]:
     """What an editor should look at."""
     vague = {take.owner: take for take in found.takes if not take.exact and not take.goes_on and take.path is not None}
     for owner, take in vague.items():

@@ -11,10 +11,10 @@ from fractions import Fraction
 
 from msgspec import Struct
 
-from tap.history.export.layouts import Laid
+from tap.history.export.layouts import LaidOut
 from tap.history.export.rates import Grid
 from tap.history.export.reels import printable
-from tap.history.export.sources import Part
+from tap.history.export.sources import AnglePart
 from tap.history.shots import shots_of
 from tap.history.timeline import Timeline
 
@@ -33,14 +33,14 @@ class Chapter(Struct, frozen=True):
     name: str
 
 
-def chapter_files(format_name: str, timeline: Timeline, laid: Laid) -> list[str]:
+def chapter_files(format_name: str, timeline: Timeline, laid: LaidOut) -> list[str]:
     """The text for each recorded file, in order."""
     marks = _marks(timeline) if format_name == "youtube" else []
     told = marks or _shots(timeline)
     program = laid.media.program
     if program is None or not program.parts:
         return [CHAPTERS[format_name](told, laid)]
-    files: dict[tuple[str, str], list[Part]] = {}
+    files: dict[tuple[str, str], list[AnglePart]] = {}
     for part in program.parts:
         files.setdefault(part.source.key, []).append(part)
     grid = Grid(laid.edit.rate, laid.edit.grid.origin - timeline.start)
@@ -70,7 +70,7 @@ def _marks(timeline: Timeline) -> list[Chapter]:
     ]
 
 
-def _in_file(told: Sequence[Chapter], parts: Sequence[Part], grid: Grid) -> list[Chapter]:
+def _in_file(told: Sequence[Chapter], parts: Sequence[AnglePart], grid: Grid) -> list[Chapter]:
     """The chapters by the time of one file; one that goes on behind a pause is one."""
     found: list[Chapter] = []
     for part in parts:
@@ -92,7 +92,7 @@ def _in_file(told: Sequence[Chapter], parts: Sequence[Part], grid: Grid) -> list
 # ---------------------------------------------------------------------------------------------- the formats
 
 
-def _webvtt(chapters: Sequence[Chapter], _: Laid) -> str:
+def _webvtt(chapters: Sequence[Chapter], _: LaidOut) -> str:
     lines = ["WEBVTT", ""]
     for number, one in enumerate(chapters, 1):
         name = one.name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
@@ -100,14 +100,14 @@ def _webvtt(chapters: Sequence[Chapter], _: Laid) -> str:
     return "\n".join(lines)
 
 
-def _srt(chapters: Sequence[Chapter], _: Laid) -> str:
+def _srt(chapters: Sequence[Chapter], _: LaidOut) -> str:
     return "".join(
         f"{number}\n{_clock(one.start, ',')} --> {_clock(one.end, ',')}\n{one.name.replace('-->', '->')}\n\n"
         for number, one in enumerate(chapters, 1)
     )
 
 
-def _ffmetadata(chapters: Sequence[Chapter], _: Laid) -> str:
+def _ffmetadata(chapters: Sequence[Chapter], _: LaidOut) -> str:
     """For ``ffmpeg -i VIDEO -i FILE -map_metadata 1 -c copy``."""
     blocks = [
         f"[CHAPTER]\nTIMEBASE=1/1000\nSTART={one.start}\nEND={one.end}\ntitle={_escaped(one.name)}\n"
@@ -120,7 +120,7 @@ def _escaped(name: str) -> str:
     return "".join(f"\\{letter}" if letter in "=;#\\\n" else letter for letter in name)
 
 
-def _youtube(chapters: Sequence[Chapter], laid: Laid) -> str:
+def _youtube(chapters: Sequence[Chapter], laid: LaidOut) -> str:
     """Lines for the description. YouTube takes them from 0:00 on, and none that is shorter than 10 s."""
     kept = list(_long_enough(chapters))
     if len(kept) < len(chapters):
@@ -146,7 +146,7 @@ def _long_enough(chapters: Sequence[Chapter]) -> Iterator[Chapter]:
             yield one
 
 
-CHAPTERS: dict[str, Callable[[Sequence[Chapter], Laid], str]] = {
+CHAPTERS: dict[str, Callable[[Sequence[Chapter], LaidOut], str]] = {
     "webvtt": _webvtt,
     "srt": _srt,
     "ffmetadata": _ffmetadata,

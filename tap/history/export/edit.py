@@ -19,7 +19,7 @@ from tap.history.formatting import counted
 from tap.history.shots import Shot, shots_of
 from tap.history.timeline import Event, Timeline
 
-__all__ = ["Clip", "Edit", "Marker", "begin_of", "edit_of"]
+__all__ = ["Clip", "Edit", "EditMarker", "begin_of", "edit_of"]
 
 What = Literal["camera", "gap", "nothing"]
 
@@ -42,7 +42,7 @@ class Clip(Struct, kw_only=True, frozen=True):
         return self.end - self.start
 
 
-class Marker(Struct, kw_only=True, frozen=True):
+class EditMarker(Struct, kw_only=True, frozen=True):
     """Something that happened, from ``at`` for ``length`` frames (0: a moment)."""
 
     at: int
@@ -63,7 +63,7 @@ class Edit(Struct, kw_only=True):
     """The same by time of day."""
     length: int
     clips: list[Clip]
-    markers: list[Marker]
+    markers: list[EditMarker]
     reels: dict[str, Reel]
     notes: list[str] = field(default_factory=list)
     """What a person should know about this file."""
@@ -124,7 +124,7 @@ def begin_of(shot: Shot, grid: Grid) -> int:
     return grid.onset(shot.start) if shot.duration_ms else grid.frame(shot.start)
 
 
-def _in_order(marker: Marker) -> tuple[int, str, str]:
+def _in_order(marker: EditMarker) -> tuple[int, str, str]:
     return marker.at, marker.kind, marker.name
 
 
@@ -134,7 +134,7 @@ class _Builder:
         self._grid = grid
         self._length = length
         self._reels = reels
-        self._short: list[Marker] = []
+        self._short: list[EditMarker] = []
 
     def clips(self) -> Iterator[Clip]:
         """All clips, without a hole between them."""
@@ -153,7 +153,7 @@ class _Builder:
         if at < self._length:
             yield Clip(start=at, end=self._length, what="nothing")
 
-    def markers(self) -> Iterator[Marker]:
+    def markers(self) -> Iterator[EditMarker]:
         """Stills, holds, modes, gaps and moments; to be asked after ``clips``."""
         yield from self._short
         names = {camera_id: reel.name for camera_id, reel in self._reels.items()}
@@ -199,7 +199,7 @@ class _Builder:
             name = self._reels[shot.camera_id].name
             self._short.append(self._at(at, 0, "cut", f"Cut {name}", "on air for less than a frame: no clip"))
 
-    def _gap(self, start: int | None, at: int, duration_ms: int | None) -> Marker:
+    def _gap(self, start: int | None, at: int, duration_ms: int | None) -> EditMarker:
         if duration_ms is None and start is None:
             return self._marker(at, at, "gap", "First signal", "the session was running before the tap connected")
         if duration_ms is None:
@@ -207,22 +207,22 @@ class _Builder:
         blind = f"no signal for {duration_ms / 1000:.1f} s"
         return self._marker(at - duration_ms if start is None else start, at, "gap", "Gap", blind)
 
-    def _mark(self, event: Event) -> Marker:
+    def _mark(self, event: Event) -> EditMarker:
         """An operator's own: what was said is its name."""
         detail = event.detail or {}
         label, source = (printable(str(detail.get(name) or "")) for name in ("label", "source"))
         return self._marker(event.moment, event.moment, "marker", label or "Marker", source)
 
-    def _marker(self, start: int, end: int, kind: str, name: str, note: str = "") -> Marker:
+    def _marker(self, start: int, end: int, kind: str, name: str, note: str = "") -> EditMarker:
         first, last = self._frame(start), self._frame(end)
         if first < 0 or first >= self._length:
             where = "before the session began" if first < 0 else "after the session ended"
             note = f"{note}; {where}".removeprefix("; ")
         return self._at(first, last - max(first, 0), kind, name, note)
 
-    def _at(self, at: int, length: int, kind: str, name: str, note: str) -> Marker:
+    def _at(self, at: int, length: int, kind: str, name: str, note: str) -> EditMarker:
         at = min(max(at, 0), self._length - 1)
-        return Marker(at=at, length=max(0, min(length, self._length - at)), kind=kind, name=name, note=note)
+        return EditMarker(at=at, length=max(0, min(length, self._length - at)), kind=kind, name=name, note=note)
 
 
 def _ms_of_day(at: int, zone: tzinfo | None) -> int:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 from tap.core.errors import TapError
 from tap.core.kinds import colour_of
-from tap.history.export.angles import Media
-from tap.history.export.edit import Edit, Marker
-from tap.history.export.layouts import Laid, Shown
+from tap.history.export.angles import SessionMedia
+from tap.history.export.edit import Edit, EditMarker
+from tap.history.export.layouts import LaidOut, TrackItem
 from tap.history.export.reels import ascii_name
 from tap.history.export.sources import Source
 
@@ -34,13 +34,13 @@ _RESOLVE = {"MAGENTA": "Purple", "WHITE": "Cream", "BLACK": "Cream"}
 _BLACK = {"gap": "GAP - NO SIGNAL", "nothing": "NOTHING ON AIR", "camera": "NO FILE"}
 
 
-def edl_files(laid: Laid) -> list[str]:
+def edl_files(laid: LaidOut) -> list[str]:
     """The text of each file, in order. Raises ``TapError`` for a session that no timecode can tell."""
     edit, track = laid.edit, laid.track
     _bounded(edit)
     writer = _Writer(edit, laid.media)
     parts = [track[at : at + EVENTS_AT_MOST] for at in range(0, len(track), EVENTS_AT_MOST)]
-    before: Shown | None = None
+    before: TrackItem | None = None
     files = []
     for number, items in enumerate(parts, 1):
         lines = _head(edit, number, len(parts))
@@ -106,14 +106,14 @@ def source_timecode(edit: Edit, source: Source, frame: int, length: int) -> tupl
 class _Writer:
     """The events of one edit."""
 
-    def __init__(self, edit: Edit, media: Media) -> None:
+    def __init__(self, edit: Edit, media: SessionMedia) -> None:
         self._edit = edit
         self._odd: set[str] = set()
         # One word for all events: a reader makes tracks of the channels, and a track begins with its first event.
         channels = max((source.channels for source in media.sources), default=0)
         self._channels = "V" if not channels else "B" if channels == 1 else "AA/V"
 
-    def event(self, number: int, item: Shown, before: Shown | None) -> Iterator[str]:
+    def event(self, number: int, item: TrackItem, before: TrackItem | None) -> Iterator[str]:
         mixed = min(item.dissolve, _LONGEST_DISSOLVE)
         if mixed and before is not None:
             yield self._line(number, before, "C", before.length, 0, item.start)
@@ -133,7 +133,7 @@ class _Writer:
         if item.clip.transition is not None and item.start == item.clip.start:
             yield f"* TRANSITION: {ascii_name(item.clip.transition, _NAME)}"
 
-    def _line(self, number: int, item: Shown, how: str, skipped: int, length: int, at: int) -> str:
+    def _line(self, number: int, item: TrackItem, how: str, skipped: int, length: int, at: int) -> str:
         edit = self._edit
         if item.source is None:
             source = (edit.rate.timecode(0), edit.rate.timecode(length, running=True))
@@ -143,7 +143,7 @@ class _Writer:
         times = " ".join((*source, edit.record(at), edit.record(at + length)))
         return f"{number:03d}  {_reel(item):<8} {self._channels:<5} {how:<8} {times}"
 
-    def _name(self, item: Shown) -> str:
+    def _name(self, item: TrackItem) -> str:
         if item.source is None:
             return _BLACK[item.clip.what]
         if item.source.path is not None and _plain(item.source.name):
@@ -151,12 +151,12 @@ class _Writer:
         return self._camera(item)
 
     @staticmethod
-    def _camera(item: Shown) -> str:
+    def _camera(item: TrackItem) -> str:
         """What a camera is called in ASCII; the reel that is made of its name, where nothing of that is."""
         reel = item.clip.reel
         return ascii_name(item.name, _NAME) or ("" if reel is None else reel.reel)
 
-    def locator(self, marker: Marker) -> str:
+    def locator(self, marker: EditMarker) -> str:
         words = ascii_name(_joined(marker), _NAME)
         return f"* LOC: {self._edit.record(marker.at)} {colour_of(marker.kind):<7} {words}"
 
@@ -170,7 +170,7 @@ def _plain(name: str) -> bool:
     return name.isascii() and name.isprintable()
 
 
-def _reel(item: Shown) -> str:
+def _reel(item: TrackItem) -> str:
     """The file's own, or none; a camera without a file goes by the reel that is made of its name."""
     source = item.source
     if source is None:
@@ -178,15 +178,15 @@ def _reel(item: Shown) -> str:
     return "".join(ascii_name(source.reel, _NAME).split()) or NO_REEL
 
 
-def _joined(marker: Marker) -> str:
+def _joined(marker: EditMarker) -> str:
     return " - ".join(part for part in (marker.name, marker.note) if part)
 
 
-def _inside(markers: list[Marker], item: Shown) -> list[Marker]:
+def _inside(markers: list[EditMarker], item: TrackItem) -> list[EditMarker]:
     """The markers that lie in an item; markers are in order of time."""
     first = bisect_left(markers, item.start, key=_at)
     return markers[first : bisect_left(markers, item.end, key=_at)]
 
 
-def _at(marker: Marker) -> int:
+def _at(marker: EditMarker) -> int:
     return marker.at

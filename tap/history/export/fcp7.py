@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tap.core.formats import Layout
-from tap.history.export.edit import Marker
-from tap.history.export.layouts import Laid, Shown, angle_of, shots_of_multicam, track_of, whole
+from tap.history.export.edit import EditMarker
+from tap.history.export.layouts import LaidOut, TrackItem, angle_of, shots_of_multicam, track_of, whole_camera
 from tap.history.export.rates import Rate
 from tap.history.export.sources import Angle, Source, file_url
 from tap.history.export.xml_text import around, leaf, leaves
@@ -24,7 +24,7 @@ _MOST_CHANNELS = 2
 _MULTICAM = "multiclip-1"
 
 
-def fcp7_file(laid: Laid, layout: Layout) -> list[str]:
+def fcp7_file(laid: LaidOut, layout: Layout) -> list[str]:
     """The document, in pieces: as one text it can be large."""
     return list(_Document(laid).lines(layout))
 
@@ -32,7 +32,7 @@ def fcp7_file(laid: Laid, layout: Layout) -> list[str]:
 class _Document:
     """One sequence. Files are told whole once, so what is written first has to be asked for first."""
 
-    def __init__(self, laid: Laid) -> None:
+    def __init__(self, laid: LaidOut) -> None:
         self._laid = laid
         self._edit = laid.edit
         self._media = laid.media
@@ -73,13 +73,13 @@ class _Document:
     def _multicam(self) -> Iterator[tuple[list[str], list[str]]]:
         yield self._tracks(shots_of_multicam(self._laid), 1)
 
-    def _tracks(self, items: Sequence[Shown], number: int, name: str | None = None) -> tuple[list[str], list[str]]:
+    def _tracks(self, items: Sequence[TrackItem], number: int, name: str | None = None) -> tuple[list[str], list[str]]:
         """A track of pictures, and the tracks of the sound that is linked to them."""
         channels = min(max((self._channels(item) for item in items), default=0), _MOST_CHANNELS)
         head = "<track>" + (leaf("name", name) if name else "") + "\n"
         video, audio = [head], [["<track>" + (leaf("name", name) if name else "") + "\n"] for _ in range(channels)]
         on_track = [0] * (1 + channels)
-        before: Shown | None = None
+        before: TrackItem | None = None
         for item in items:
             if item.dissolve:
                 video.append(self._transition(item, before))
@@ -98,7 +98,7 @@ class _Document:
         outputs = [leaf("outputchannelindex", part) for part in range(1, channels + 1)]
         return [*video, tail], [line for track, out in zip(audio, outputs, strict=True) for line in (*track, out, tail)]
 
-    def _channels(self, item: Shown) -> int:
+    def _channels(self, item: TrackItem) -> int:
         if item.source is not None:
             return item.source.channels
         angle = angle_of(item.clip, self._media) if item.name else None
@@ -118,7 +118,7 @@ class _Document:
 
     # ------------------------------------------------------------------ items
 
-    def _picture(self, item: Shown, own_id: str, links: str) -> str:
+    def _picture(self, item: TrackItem, own_id: str, links: str) -> str:
         # Where a transition meets a clip, the transition's own times say where that is; in and out reach across it.
         # Black is no clip: one that goes over into it lasts until that is done.
         start = -1 if item.dissolve else item.start
@@ -128,12 +128,12 @@ class _Document:
         common = self._common(item, start, end, item.lead)
         return f'<clipitem id="{own_id}">{common}{self._content(item)}{links}{comment}</clipitem>\n'
 
-    def _sound(self, item: Shown, own_id: str, links: str, part: int) -> str:
+    def _sound(self, item: TrackItem, own_id: str, links: str, part: int) -> str:
         track = f"<sourcetrack><mediatype>audio</mediatype><trackindex>{part}</trackindex></sourcetrack>"
         common = self._common(item, item.start, item.end, 0)
         return f'<clipitem id="{own_id}">{common}{self._content(item)}{track}{links}</clipitem>\n'
 
-    def _common(self, item: Shown, start: int, end: int, lead: int) -> str:
+    def _common(self, item: TrackItem, start: int, end: int, lead: int) -> str:
         source = item.source
         name, rate = self._name_of(item)
         if source is None:
@@ -147,7 +147,7 @@ class _Document:
             f"<start>{start}</start><end>{end}</end><in>{first}</in><out>{last}</out>"
         )
 
-    def _name_of(self, item: Shown) -> tuple[str, str]:
+    def _name_of(self, item: TrackItem) -> tuple[str, str]:
         """What the item is called, and the length and rate of what it is of: the same each time."""
         source = item.source
         key = ("", item.name) if source is None else source.key
@@ -158,7 +158,7 @@ class _Document:
             known = leaf("name", source.name), leaf("duration", source.frames) + _rate(source.rate)
         return self._names.setdefault(key, known or ("", ""))
 
-    def _transition(self, item: Shown, before: Shown | None) -> str:
+    def _transition(self, item: TrackItem, before: TrackItem | None) -> str:
         out_of_black = before is None or not before.name
         alignment = "end-black" if not item.name else "start-black" if out_of_black else "start"
         effect = leaves(name="Cross Dissolve", effectid="Cross Dissolve", effectcategory="Dissolve")
@@ -166,7 +166,7 @@ class _Document:
         times = leaves(start=item.start, end=item.start + item.dissolve, alignment=alignment)
         return around("transitionitem", self._rate, times, around("effect", effect)) + "\n"
 
-    def _content(self, item: Shown) -> str:
+    def _content(self, item: TrackItem) -> str:
         return self._multiclip(item) if item.source is None else self._file(item.source)
 
     # ------------------------------------------------------------------ files and angles
@@ -186,7 +186,7 @@ class _Document:
             f"{around('media', around('video', leaf('duration', source.frames), _picture_of(source)), sound)}</file>"
         )
 
-    def _multiclip(self, item: Shown) -> str:
+    def _multiclip(self, item: TrackItem) -> str:
         """All angles, and which of them is chosen; they are told whole the first time."""
         chosen = angle_of(item.clip, self._media)
         angles = "".join(
@@ -211,7 +211,7 @@ class _Document:
             return f'<clip id="{own_id}"/>'
         self._told.add(own_id)
         edit = self._edit
-        video, audio = self._tracks([item for item in whole(angle, self._laid) if item.name], 1)
+        video, audio = self._tracks([item for item in whole_camera(angle, self._laid) if item.name], 1)
         tracks = around("video", *video) + (around("audio", *audio) if audio else "")
         return (
             f'<clip id="{own_id}">{leaves(name=angle.name, duration=edit.length)}{self._rate}{leaves(in_=-1, out=-1)}'
@@ -241,7 +241,7 @@ def _sound_of(source: Source) -> str:
     return characteristics + leaf("channelcount", source.channels)
 
 
-def _marker(marker: Marker) -> str:
+def _marker(marker: EditMarker) -> str:
     out = marker.at + marker.length if marker.length else -1
     return around("marker", leaves(comment=marker.note, name=marker.name, in_=marker.at, out=out)) + "\n"
 

@@ -13,8 +13,8 @@ from fractions import Fraction
 from msgspec.structs import replace
 
 from tap.core.formats import Layout
-from tap.history.export.edit import Marker
-from tap.history.export.layouts import Laid, Shown, angle_of, shots_of_multicam, track_of, whole
+from tap.history.export.edit import EditMarker
+from tap.history.export.layouts import LaidOut, TrackItem, angle_of, shots_of_multicam, track_of, whole_camera
 from tap.history.export.rates import Rate
 from tap.history.export.sources import Source, file_url, in_step
 from tap.history.export.xml_text import opened
@@ -27,13 +27,13 @@ _MULTICAM = "multicam"
 _SEQUENCE_FORMAT = "r1"
 
 
-def fcpxml_file(laid: Laid, layout: Layout) -> list[str]:
+def fcpxml_file(laid: LaidOut, layout: Layout) -> list[str]:
     """The document, in pieces."""
     return list(_Document(laid).lines(layout))
 
 
 class _Document:
-    def __init__(self, laid: Laid) -> None:
+    def __init__(self, laid: LaidOut) -> None:
         self._laid = laid
         self._edit = laid.edit
         self._media = laid.media
@@ -89,7 +89,7 @@ class _Document:
         yield from (self._marker(marker, _time(marker.at, edit.rate)) for marker in edit.markers)
         yield "</gap>\n"
 
-    def _spine(self, items: Sequence[Shown]) -> Iterator[str]:
+    def _spine(self, items: Sequence[TrackItem]) -> Iterator[str]:
         edit, at = self._edit, 0
         for item in items:
             if item.dissolve:
@@ -109,17 +109,17 @@ class _Document:
             else:
                 yield self._gap(item, offset, marked)
 
-    def _gap(self, item: Shown, offset: str, inside: str = "") -> str:
+    def _gap(self, item: TrackItem, offset: str, inside: str = "") -> str:
         gap = opened("gap", name="Gap", offset=offset, start="0s", duration=self._length(item))
         return f"<{gap}>{inside}</gap>\n" if inside else f"<{gap}/>\n"
 
     def _at(self, frame: int) -> str:
         return _time(self._edit.start_frame + frame, self._edit.rate)
 
-    def _length(self, item: Shown) -> str:
+    def _length(self, item: TrackItem) -> str:
         return _time(item.length, self._edit.rate)
 
-    def _local(self, item: Shown, at: int) -> str:
+    def _local(self, item: TrackItem, at: int) -> str:
         """A moment of the session by the clock of the item that it lies in."""
         rate = self._edit.rate
         if not item.name:
@@ -131,7 +131,7 @@ class _Document:
 
     # ------------------------------------------------------------------ items
 
-    def _clip(self, item: Shown, source: Source, offset: str, inside: str = "", lane: int | None = None) -> str:
+    def _clip(self, item: TrackItem, source: Source, offset: str, inside: str = "", lane: int | None = None) -> str:
         conform = "" if source.rate.keeps_step(self._edit.rate) else _CONFORM.format(_conformed(source.rate))
         clip = opened(
             "asset-clip",
@@ -147,7 +147,7 @@ class _Document:
         )
         return f"<{clip}>{conform}{inside}</asset-clip>\n" if conform or inside else f"<{clip}/>\n"
 
-    def _multicam_clip(self, item: Shown, offset: str, inside: str) -> str:
+    def _multicam_clip(self, item: TrackItem, offset: str, inside: str) -> str:
         chosen = angle_of(item.clip, self._media)
         number = next(number for number, angle in enumerate(self._media.angles, 1) if angle is chosen)
         times = {"offset": offset, "start": _time(item.start, self._edit.rate), "duration": self._length(item)}
@@ -161,13 +161,13 @@ class _Document:
         yield f"<{opened('multicam', format=_SEQUENCE_FORMAT, tcStart='0s', tcFormat=counted)}>\n"
         for number, angle in enumerate(self._media.angles, 1):
             yield f"<{opened('mc-angle', name=angle.name, angleID=f'angle-{number}')}>\n"
-            for item in whole(angle, self._laid):
+            for item in whole_camera(angle, self._laid):
                 offset = _time(item.start, edit.rate)
                 yield self._gap(item, offset) if item.source is None else self._clip(item, item.source, offset)
             yield "</mc-angle>\n"
         yield "</multicam>\n</media>\n"
 
-    def _marker(self, marker: Marker, start: str) -> str:
+    def _marker(self, marker: EditMarker, start: str) -> str:
         rate = self._edit.rate
         lasting = _time(max(1, marker.length), rate)
         return f"<{opened('marker', start=start, duration=lasting, value=marker.name, note=marker.note or None)}/>"
@@ -221,7 +221,7 @@ def _conformed(rate: Rate) -> str:
     return _CONFORMED.get(rate.fps, rate.name)
 
 
-def _in_the_middle(items: Sequence[Shown]) -> list[Shown]:
+def _in_the_middle(items: Sequence[TrackItem]) -> list[TrackItem]:
     """The same items with each cut in the middle of its dissolve."""
     moved = []
     for item in items:

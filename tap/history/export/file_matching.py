@@ -18,7 +18,17 @@ from tap.core.footage import Footage
 from tap.history.export.rates import Rate
 from tap.history.timeline import Lane
 
-__all__ = ["PROGRAM", "Begun", "Owner", "Row", "base_name", "begun", "owner_of", "table_in", "within"]
+__all__ = [
+    "PROGRAM",
+    "FileBegin",
+    "Owner",
+    "TableLine",
+    "base_name",
+    "begin_of_file",
+    "folders_between",
+    "owner_of",
+    "table_in",
+]
 
 PROGRAM = "program"
 """In place of a camera: what the server itself recorded."""
@@ -41,7 +51,7 @@ def base_name(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2]
 
 
-def within(path: str, folder: str) -> tuple[str, ...]:
+def folders_between(path: str, folder: str) -> tuple[str, ...]:
     """The names of the folders between a folder and a file in it."""
     kind = PureWindowsPath if PureWindowsPath(path).drive else PurePosixPath
     parts = kind(path).parts[:-1]
@@ -52,7 +62,7 @@ def within(path: str, folder: str) -> tuple[str, ...]:
 # ---------------------------------------------------------------------------------------------- the table
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class TableLine(Struct, frozen=True, kw_only=True):
     """A line of the table that a person gave."""
 
     file: str
@@ -61,7 +71,7 @@ class Row(Struct, frozen=True, kw_only=True):
     offset_ms: Fraction = Fraction(0)
 
 
-def table_in(text: str, where: str) -> dict[str, Row]:
+def table_in(text: str, where: str) -> dict[str, TableLine]:
     """The lines of a table, by the files that they name. Raises ``TapError`` for what cannot be read."""
     text = text.removeprefix("\ufeff")
     head = text.partition("\n")[0]
@@ -81,12 +91,12 @@ def table_in(text: str, where: str) -> dict[str, Row]:
     return rows
 
 
-def _row(told: Mapping[str, str], where: str) -> Row:
+def _row(told: Mapping[str, str], where: str) -> TableLine:
     try:
         seconds = Fraction(told.get("offset") or "0")
     except (ValueError, ZeroDivisionError):
         raise TapError("an offset is a number of seconds", where=where, hint="such as -0.4") from None
-    return Row(
+    return TableLine(
         file=told["file"],
         camera=told.get("camera") or None,
         start=told.get("start") or None,
@@ -104,7 +114,7 @@ class Owner(Struct, frozen=True):
     by: str
 
 
-def owner_of(path: str, folders: Sequence[str], lanes: Sequence[Lane], row: Row | None) -> Owner:
+def owner_of(path: str, folders: Sequence[str], lanes: Sequence[Lane], row: TableLine | None) -> Owner:
     """Whose file it is: by the table, else by a folder's name, else by its own name."""
     if row is not None and row.camera is not None:
         found = _named(row.camera, lanes)
@@ -169,7 +179,7 @@ def _places(wanted: tuple[str, ...], tokens: tuple[str, ...]) -> Iterator[int]:
 # ---------------------------------------------------------------------------------------------- since when
 
 
-class Begun(Struct, frozen=True):
+class FileBegin(Struct, frozen=True):
     """When a file's first picture was taken (Unix ms), by what that is told, and whether it is told to the frame."""
 
     at: Fraction
@@ -177,7 +187,9 @@ class Begun(Struct, frozen=True):
     exact: bool
 
 
-def begun(footage: Footage, rate: Rate, span: tuple[int, int], zone: tzinfo | None, row: Row | None) -> Begun | str:
+def begin_of_file(
+    footage: Footage, rate: Rate, span: tuple[int, int], zone: tzinfo | None, row: TableLine | None
+) -> FileBegin | str:
     """When a file began; in words why not, where nothing says so.
 
     ``span``: from when to when the session was (Unix ms). By its timecode, else by when it says it was made, else by
@@ -201,22 +213,22 @@ def _nowhere(footage: Footage) -> str:
     return "it has no timecode, no time of creation and no time in its name"
 
 
-def _by_table(start: str, rate: Rate, span: tuple[int, int], zone: tzinfo | None) -> Begun | str:
+def _by_table(start: str, rate: Rate, span: tuple[int, int], zone: tzinfo | None) -> FileBegin | str:
     """A time of day, a timecode, a moment, or seconds from the session's start (``+12.5``)."""
     words = f"the table: {start}"
     if start[:1] in "+-" and _number(start) is not None:
-        return Begun(span[0] + Fraction(start) * 1000, words, exact=True)
+        return FileBegin(span[0] + Fraction(start) * 1000, words, exact=True)
     try:
         moment = datetime.fromisoformat(start)
     except ValueError:
         pass
     else:
         local = moment if moment.tzinfo is not None else _in(moment, zone)
-        return Begun(Fraction(round(local.timestamp() * 1_000_000), 1000), words, exact=True)
+        return FileBegin(Fraction(round(local.timestamp() * 1_000_000), 1000), words, exact=True)
     clock = _clock(start, rate)
     if clock is None:
         return f"the table says {start!r}, which is not a time"
-    return Begun(_nearest_day(clock, span, zone, Fraction(0)), words, exact=True)
+    return FileBegin(_nearest_day(clock, span, zone, Fraction(0)), words, exact=True)
 
 
 def _number(text: str) -> Fraction | None:
@@ -240,21 +252,21 @@ def _clock(text: str, rate: Rate) -> Fraction | None:
 
 def _by_timecode(
     footage: Footage, rate: Rate, span: tuple[int, int], zone: tzinfo | None, length: Fraction
-) -> Begun | None:
+) -> FileBegin | None:
     clock = None if footage.timecode is None else _clock(footage.timecode, rate)
     if clock is None:
         return None
     at = _nearest_day(clock, span, zone, length)
-    return Begun(at, f"its timecode {footage.timecode}", exact=True) if _meets(at, length, span) else None
+    return FileBegin(at, f"its timecode {footage.timecode}", exact=True) if _meets(at, length, span) else None
 
 
-def _by_creation(footage: Footage, span: tuple[int, int], length: Fraction) -> Begun | None:
+def _by_creation(footage: Footage, span: tuple[int, int], length: Fraction) -> FileBegin | None:
     if footage.created is None or not _meets(Fraction(footage.created), length, span):
         return None
-    return Begun(Fraction(footage.created), "its time of creation", exact=bool(footage.created % 1000))
+    return FileBegin(Fraction(footage.created), "its time of creation", exact=bool(footage.created % 1000))
 
 
-def _by_name_of(footage: Footage, span: tuple[int, int], zone: tzinfo | None, length: Fraction) -> Begun | None:
+def _by_name_of(footage: Footage, span: tuple[int, int], zone: tzinfo | None, length: Fraction) -> FileBegin | None:
     found = _TIME_IN_NAME.search(base_name(footage.path))
     if found is None:
         return None
@@ -264,10 +276,10 @@ def _by_name_of(footage: Footage, span: tuple[int, int], zone: tzinfo | None, le
         return None
     ms = found[7]
     at = Fraction(round(moment.timestamp())) * 1000 + (Fraction(f"0.{ms}") * 1000 if ms else 0)
-    return Begun(at, "the time in its name", exact=bool(ms)) if _meets(at, length, span) else None
+    return FileBegin(at, "the time in its name", exact=bool(ms)) if _meets(at, length, span) else None
 
 
-def _counts_from_the_hour(footage: Footage, by_code: Begun, created: Begun) -> bool:
+def _counts_from_the_hour(footage: Footage, by_code: FileBegin, created: FileBegin) -> bool:
     on_the_hour = re.fullmatch(r"\d\d:00:00[:;.,]00", (footage.timecode or "").strip()) is not None
     return on_the_hour and abs(by_code.at - created.at) > _AGREE_MS
 

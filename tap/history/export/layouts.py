@@ -16,14 +16,14 @@ from itertools import pairwise
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tap.history.export.angles import Media
-from tap.history.export.edit import Clip, Edit, Marker
-from tap.history.export.sources import Angle, Part, Piece, Source
+from tap.history.export.angles import SessionMedia
+from tap.history.export.edit import Clip, Edit, EditMarker
+from tap.history.export.sources import Angle, AnglePart, Piece, Source
 
-__all__ = ["Laid", "Shown", "angle_of", "lay_out", "shots_of_multicam", "track_of", "whole"]
+__all__ = ["LaidOut", "TrackItem", "angle_of", "lay_out", "shots_of_multicam", "track_of", "whole_camera"]
 
 
-class Shown(Struct, frozen=True, kw_only=True):
+class TrackItem(Struct, frozen=True, kw_only=True):
     """One item of a track: from ``start`` up to ``end`` (frames of the edit) a file from its ``frame`` on, or black."""
 
     start: int
@@ -32,7 +32,7 @@ class Shown(Struct, frozen=True, kw_only=True):
     """The camera's; empty for black."""
     clip: Clip
     """The shot that it is of, or in which it lies."""
-    part: Part | None = None
+    part: AnglePart | None = None
     """The run of pictures that it is of."""
     source: Source | None = None
     frame: int = 0
@@ -51,29 +51,29 @@ class Shown(Struct, frozen=True, kw_only=True):
         return self.end - self.start
 
 
-class Laid(Struct, frozen=True, kw_only=True):
+class LaidOut(Struct, frozen=True, kw_only=True):
     """An edit with its pictures: what every format is written from."""
 
     edit: Edit
-    media: Media
-    track: list[Shown]
+    media: SessionMedia
+    track: list[TrackItem]
     """The program in one track, without a hole."""
 
 
-def angle_of(clip: Clip, media: Media) -> Angle | None:
+def angle_of(clip: Clip, media: SessionMedia) -> Angle | None:
     """The angle that shows a shot; None for black, and where no file shows it."""
     return None if clip.reel is None else media.angle(clip.reel.camera_id)
 
 
-def lay_out(edit: Edit, media: Media) -> Laid:
+def lay_out(edit: Edit, media: SessionMedia) -> LaidOut:
     """The program laid out. What no file shows is told by markers, and in the edit's notes."""
     track = _Track(edit, media)
     for clip in edit.clips:
         track.add(clip)
-    return Laid(edit=edit, media=media, track=track.done())
+    return LaidOut(edit=edit, media=media, track=track.done())
 
 
-def track_of(angle: Angle, laid: Laid) -> Iterator[Shown]:
+def track_of(angle: Angle, laid: LaidOut) -> Iterator[TrackItem]:
     """One camera in sync, cut at each shot; switched on where it was on air."""
     for clip in laid.edit.clips:
         live = angle_of(clip, laid.media) is angle
@@ -81,7 +81,7 @@ def track_of(angle: Angle, laid: Laid) -> Iterator[Shown]:
             yield _shown(piece, angle.name, clip, live=live)
 
 
-def whole(angle: Angle, laid: Laid) -> Iterator[Shown]:
+def whole_camera(angle: Angle, laid: LaidOut) -> Iterator[TrackItem]:
     """One camera in sync from the start to the end of the session, cut nowhere but between its files.
 
     And once more where a file of another rate would begin within a picture: all that is cut from it afterwards would
@@ -95,7 +95,7 @@ def whole(angle: Angle, laid: Laid) -> Iterator[Shown]:
         yield _shown(replace(piece, start=step), angle.name, session, live=True)
 
 
-def shots_of_multicam(laid: Laid) -> list[Shown]:
+def shots_of_multicam(laid: LaidOut) -> list[TrackItem]:
     """The program as shots of one clip that holds all angles: cut at the shots, and at no file's end.
 
     What is mixed is there: an angle goes on behind each shot, if only as black.
@@ -107,18 +107,18 @@ def shots_of_multicam(laid: Laid) -> list[Shown]:
         name = "" if angle is None or clip.reel is None else clip.reel.name
         mixed = clip.dissolve and (angle is not None or _is_shown(before, media))
         shown.append(
-            Shown(start=clip.start, end=clip.end, name=name, clip=clip, dissolve=clip.dissolve if mixed else 0)
+            TrackItem(start=clip.start, end=clip.end, name=name, clip=clip, dissolve=clip.dissolve if mixed else 0)
         )
         before = clip
     return _with_leads(shown)
 
 
-def _is_shown(clip: Clip | None, media: Media) -> bool:
+def _is_shown(clip: Clip | None, media: SessionMedia) -> bool:
     return clip is not None and angle_of(clip, media) is not None
 
 
-def _shown(piece: Piece, name: str, clip: Clip, *, live: bool, dissolve: int = 0) -> Shown:
-    return Shown(
+def _shown(piece: Piece, name: str, clip: Clip, *, live: bool, dissolve: int = 0) -> TrackItem:
+    return TrackItem(
         start=piece.start,
         end=piece.end,
         name=name if piece.source is not None else "",
@@ -131,7 +131,7 @@ def _shown(piece: Piece, name: str, clip: Clip, *, live: bool, dissolve: int = 0
     )
 
 
-def _with_leads(shown: list[Shown]) -> list[Shown]:
+def _with_leads(shown: list[TrackItem]) -> list[TrackItem]:
     led = [
         replace(one, lead=after.dissolve, into_black=not after.name) if after.dissolve else one
         for one, after in pairwise(shown)
@@ -142,10 +142,10 @@ def _with_leads(shown: list[Shown]) -> list[Shown]:
 class _Track:
     """The program, shot after shot."""
 
-    def __init__(self, edit: Edit, media: Media) -> None:
+    def __init__(self, edit: Edit, media: SessionMedia) -> None:
         self._edit = edit
         self._media = media
-        self._shown: list[Shown] = []
+        self._shown: list[TrackItem] = []
         self._after = 0
         """How far the last item's file goes on behind its end."""
         self._missing: Counter[str] = Counter()
@@ -176,7 +176,7 @@ class _Track:
         self._shorter += possible < clip.dissolve
         return possible
 
-    def _is_recorded(self, angle: Angle | None, before: Shown) -> bool:
+    def _is_recorded(self, angle: Angle | None, before: TrackItem) -> bool:
         """Whether both sides are of the recorded program, which has the transition in its picture already."""
         program = self._media.program
         sides = (angle, angle_of(before.clip, self._media))
@@ -187,10 +187,10 @@ class _Track:
         program = angle is not None and angle is self._media.program
         words = "not recorded" if program else "no file shows it"
         self._edit.markers.append(
-            Marker(at=piece.start, length=piece.length, kind="file", name=f"No picture: {name}", note=words)
+            EditMarker(at=piece.start, length=piece.length, kind="file", name=f"No picture: {name}", note=words)
         )
 
-    def done(self) -> list[Shown]:
+    def done(self) -> list[TrackItem]:
         edit, rate = self._edit, self._edit.rate
         if self._missing:
             edit.markers.sort(key=lambda marker: (marker.at, marker.kind, marker.name))

@@ -13,8 +13,8 @@ from opentimelineio.opentime import RationalTime, TimeRange
 
 from tap.core.formats import Layout
 from tap.core.kinds import colour_of
-from tap.history.export.edit import Marker
-from tap.history.export.layouts import Laid, Shown, track_of, whole
+from tap.history.export.edit import EditMarker
+from tap.history.export.layouts import LaidOut, TrackItem, track_of, whole_camera
 from tap.history.export.rates import Rate
 from tap.history.export.sources import Angle, Source, file_url
 
@@ -25,7 +25,7 @@ _INDENT = 1
 _NO_TRACKS = '"children": []'
 
 
-def otio_file(laid: Laid, layout: Layout) -> list[str]:
+def otio_file(laid: LaidOut, layout: Layout) -> list[str]:
     """The document, in pieces: of one track after the other, so that never more than one is held as objects."""
     edit = laid.edit
     timeline = otio.schema.Timeline(edit.title, global_start_time=RationalTime(edit.start_frame, edit.rate.exact))
@@ -41,7 +41,7 @@ def otio_file(laid: Laid, layout: Layout) -> list[str]:
     return [head, _NO_TRACKS[:-1], *tracks[1:], "]", tail, "\n"]
 
 
-def _tracks(laid: Laid, layout: Layout) -> Iterator[otio.schema.Track]:
+def _tracks(laid: LaidOut, layout: Layout) -> Iterator[otio.schema.Track]:
     """The lowest first."""
     writer = _Writer(laid)
     if layout == "angles":
@@ -49,18 +49,18 @@ def _tracks(laid: Laid, layout: Layout) -> Iterator[otio.schema.Track]:
             yield from writer.tracks(angle.name, list(track_of(angle, laid)), angle)
         return
     for angle in laid.media.angles if layout == "multicam" else ():
-        for track in writer.tracks(angle.name, list(whole(angle, laid)), angle):
+        for track in writer.tracks(angle.name, list(whole_camera(angle, laid)), angle):
             track.enabled = False
             yield track
     yield from writer.tracks("Program", laid.track)
 
 
 class _Writer:
-    def __init__(self, laid: Laid) -> None:
+    def __init__(self, laid: LaidOut) -> None:
         self._rate = laid.edit.rate.exact
         self._linked = laid.media.linked
 
-    def tracks(self, name: str, items: Sequence[Shown], angle: Angle | None = None) -> Iterator[otio.schema.Track]:
+    def tracks(self, name: str, items: Sequence[TrackItem], angle: Angle | None = None) -> Iterator[otio.schema.Track]:
         """A track of pictures, and one of their sound where there is any."""
         video = otio.schema.Track(name, kind=otio.schema.TrackKind.Video)
         for item in items:
@@ -77,7 +77,7 @@ class _Writer:
         audio.extend([self._sound(item) for item in _joined(items)])
         yield audio
 
-    def _item(self, item: Shown) -> otio.core.Item:
+    def _item(self, item: TrackItem) -> otio.core.Item:
         if item.source is None:
             return self._black(item)
         clip = otio.schema.Clip(item.name, self._reference(item.source), self._range(item, item.source))
@@ -87,21 +87,21 @@ class _Writer:
             clip.metadata[_OURS] = {"cameraId": reel.camera_id, "reel": reel.reel}
         return clip
 
-    def _sound(self, item: Shown) -> otio.core.Item:
+    def _sound(self, item: TrackItem) -> otio.core.Item:
         if item.source is None or not item.source.channels:
             return self._black(item)
         clip = otio.schema.Clip(item.name, self._reference(item.source), self._range(item, item.source))
         clip.enabled = item.live
         return clip
 
-    def _black(self, item: Shown) -> otio.schema.Gap:
+    def _black(self, item: TrackItem) -> otio.schema.Gap:
         black = otio.schema.Gap(
             source_range=TimeRange(RationalTime(0, self._rate), RationalTime(item.length, self._rate))
         )
         black.metadata[_OURS] = {"what": item.clip.what}
         return black
 
-    def _range(self, item: Shown, source: Source) -> TimeRange:
+    def _range(self, item: TrackItem, source: Source) -> TimeRange:
         start = RationalTime(source.first + item.frame, source.rate.exact)
         return TimeRange(start, RationalTime(item.length, self._rate))
 
@@ -114,7 +114,7 @@ class _Writer:
         reference.name = source.name
         return reference
 
-    def _transition(self, item: Shown) -> otio.schema.Transition:
+    def _transition(self, item: TrackItem) -> otio.schema.Transition:
         return otio.schema.Transition(
             item.clip.transition or "dissolve",
             transition_type=otio.schema.TransitionTypes.SMPTE_Dissolve,
@@ -123,9 +123,9 @@ class _Writer:
         )
 
 
-def _joined(items: Iterable[Shown]) -> list[Shown]:
+def _joined(items: Iterable[TrackItem]) -> list[TrackItem]:
     """Items that go on where the one before ends, as one: what is heard needs no cut in between."""
-    joined: list[Shown] = []
+    joined: list[TrackItem] = []
     for item in items:
         last = joined[-1] if joined else None
         if last is not None and _goes_on(last, item):
@@ -135,13 +135,13 @@ def _joined(items: Iterable[Shown]) -> list[Shown]:
     return joined
 
 
-def _goes_on(last: Shown, item: Shown) -> bool:
+def _goes_on(last: TrackItem, item: TrackItem) -> bool:
     if last.source is not item.source or last.live is not item.live:
         return False
     return item.source is None or last.frame + last.length == item.frame
 
 
-def _marker(rate: Rate, marker: Marker) -> otio.schema.Marker:
+def _marker(rate: Rate, marker: EditMarker) -> otio.schema.Marker:
     return otio.schema.Marker(
         name=marker.name,
         marked_range=TimeRange(RationalTime(marker.at, rate.exact), RationalTime(marker.length, rate.exact)),

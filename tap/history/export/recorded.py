@@ -25,7 +25,17 @@ from msgspec.structs import replace
 from tap.history.export.rates import rate_near
 from tap.history.timeline import Event, Timeline
 
-__all__ = ["Pause", "Recorded", "Run", "Settled", "beat_of", "on_session_clock", "recorded_in", "runs_of", "settled"]
+__all__ = [
+    "Recording",
+    "RecordingPause",
+    "Run",
+    "Settled",
+    "beat_of",
+    "on_session_clock",
+    "recorded_in",
+    "runs_of",
+    "settled",
+]
 
 _LEAST_CUTS = 4
 _AGREEING = 0.8
@@ -45,20 +55,20 @@ _FIRST = (-0.3, 1.05)
 _MOST_CHANGED = 2
 
 
-class Pause(Struct, frozen=True):
+class RecordingPause(Struct, frozen=True):
     """From ``start`` up to ``end`` (Unix ms) nothing was recorded; ``end`` None: until the recording was over."""
 
     start: int
     end: int | None = None
 
 
-class Recorded(Struct, frozen=True, kw_only=True):
+class Recording(Struct, frozen=True, kw_only=True):
     """One recorded file, as the server's words give it; what it did not say is None. Times are Unix ms."""
 
     path: str
     start: int | None = None
     end: int | None = None
-    pauses: tuple[Pause, ...] = ()
+    pauses: tuple[RecordingPause, ...] = ()
     fps: Fraction | None = None
     width: int | None = None
     height: int | None = None
@@ -72,16 +82,16 @@ class Run(Struct, frozen=True):
     frames: int
 
 
-def recorded_in(media: Iterable[Any]) -> list[Recorded]:
+def recorded_in(media: Iterable[Any]) -> list[Recording]:
     """The column ``media`` of a session's row; version 0.1.0 wrote bare paths into it. What cannot be read is left."""
     found = (_recorded({"path": one} if isinstance(one, str) else one) for one in media)
     return [one for one in found if one is not None]
 
 
-def _recorded(said: Any) -> Recorded | None:
+def _recorded(said: Any) -> Recording | None:
     if not isinstance(said, Mapping) or not isinstance(said.get("path"), str) or not said["path"]:
         return None
-    return Recorded(
+    return Recording(
         path=said["path"],
         start=_ms(said.get("from")),
         end=_ms(said.get("to")),
@@ -92,14 +102,14 @@ def _recorded(said: Any) -> Recorded | None:
     )
 
 
-def _pauses(said: Any) -> Iterator[Pause]:
+def _pauses(said: Any) -> Iterator[RecordingPause]:
     listed = said if isinstance(said, Sequence) and not isinstance(said, str) else ()
     told = [one for one in listed if isinstance(one, Mapping) and _ms(one.get("from")) is not None]
     until = 0
     for one in sorted(told, key=lambda one: float(one["from"])):
         start, end = int(one["from"]), _ms(one.get("to"))
         if start >= until and (end is None or end > start):
-            yield Pause(start, end)
+            yield RecordingPause(start, end)
             if end is None:
                 return
             until = end
@@ -122,7 +132,7 @@ def _fps(value: Any) -> Fraction | None:
     return fps if near is None else near.fps
 
 
-def on_session_clock(recorded: Recorded, timeline: Timeline) -> Recorded:
+def on_session_clock(recorded: Recording, timeline: Timeline) -> Recording:
     """Its times as moments of the timeline: where the clock of the rows was set, those of the events around them."""
     if not timeline.clock_steps:
         return recorded
@@ -135,14 +145,16 @@ def on_session_clock(recorded: Recorded, timeline: Timeline) -> Recorded:
         recorded,
         start=moment(recorded.start),
         end=moment(recorded.end),
-        pauses=tuple(Pause(moment(pause.start) or pause.start, moment(pause.end)) for pause in recorded.pauses),
+        pauses=tuple(
+            RecordingPause(moment(pause.start) or pause.start, moment(pause.end)) for pause in recorded.pauses
+        ),
     )
 
 
 # ---------------------------------------------------------------------------------------------- its beat
 
 
-def beat_of(recorded: Recorded, start: Fraction, fps: Fraction, events: Iterable[Event]) -> float | None:
+def beat_of(recorded: Recording, start: Fraction, fps: Fraction, events: Iterable[Event]) -> float | None:
     """Where its ticks lie, in frames after ``start`` (Unix ms), by the hard cuts told within it.
 
     None where they do not agree.
@@ -158,7 +170,7 @@ def beat_of(recorded: Recorded, start: Fraction, fps: Fraction, events: Iterable
     return beat - 1 if beat >= _EARLY else beat
 
 
-def _is_hard(event: Event, recorded: Recorded, start: Fraction) -> bool:
+def _is_hard(event: Event, recorded: Recording, start: Fraction) -> bool:
     if event.kind != "cut" or event.duration_ms or (event.transition or "cut").casefold() != "cut":
         return False
     if (event.detail or {}).get("inferred") or event.moment <= start:
@@ -179,7 +191,7 @@ def _apart(one: float, other: float) -> float:
     return abs((one - other + 0.5) % 1 - 0.5)
 
 
-def runs_of(recorded: Recorded, start: Fraction, fps: Fraction, until: int) -> list[Run]:
+def runs_of(recorded: Recording, start: Fraction, fps: Fraction, until: int) -> list[Run]:
     """The runs of pictures between its pauses, for a file whose first picture is of ``start`` (Unix ms).
 
     ``until``: when it ended, where the server did not tell.
@@ -210,7 +222,7 @@ class Settled(Struct, frozen=True):
     """Where the first tick lies, in frames after the told begin, and when each pause was by the beat of the cuts."""
 
     beat: float
-    pauses: Mapping[Pause, Pause]
+    pauses: Mapping[RecordingPause, RecordingPause]
 
 
 class _Word(Struct):
@@ -229,7 +241,7 @@ class _Word(Struct):
 
 
 def settled(
-    pauses: Sequence[Pause], start: Fraction, end: int | None, fps: Fraction, beat: float, frames: int | None
+    pauses: Sequence[RecordingPause], start: Fraction, end: int | None, fps: Fraction, beat: float, frames: int | None
 ) -> Settled:
     """What the words of a recording mean whose files have ``frames`` pictures together (None: they are not here).
 
@@ -248,7 +260,7 @@ def settled(
     further = 0
     if end is not None and frames is not None and all(pause.end is not None for pause in pauses):
         further = _fit([*words, word(end, 1)], beat, frames)
-    meant = [Pause(moment(begun), None if ended is None else moment(ended)) for begun, ended in told]
+    meant = [RecordingPause(moment(begun), None if ended is None else moment(ended)) for begun, ended in told]
     return Settled(beat + further, dict(zip(pauses, meant, strict=True)))
 
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from tap.history.export.rates import Rate
 
-__all__ = ["Angle", "Part", "Piece", "Source", "file_url", "in_step"]
+__all__ = ["Angle", "AnglePart", "Piece", "Source", "file_url", "in_step"]
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class Source(Struct, frozen=True, kw_only=True):
         return (self.path, "") if self.path is not None else (self.name, self.reel)
 
 
-class Part(Struct, frozen=True, kw_only=True):
+class AnglePart(Struct, frozen=True, kw_only=True):
     """Pictures without a break: from ``start`` up to ``end`` (frames of the edit) the file, from its ``frame`` on."""
 
     start: int
@@ -69,7 +69,7 @@ class Part(Struct, frozen=True, kw_only=True):
         """What ``end`` leaves of the file: less than a frame of the edit, in pictures of the file."""
         return self.source.frames - self._place(self.end)
 
-    def behind(self, start: int) -> Part:
+    def behind(self, start: int) -> AnglePart:
         """What of it is from ``start`` on. Nothing is rounded: a picture's rest is lost only where one is asked for."""
         place = self._place(start)
         return replace(self, start=start, frame=int(place // 1), into=place % 1)
@@ -93,7 +93,7 @@ class Piece(Struct, frozen=True, kw_only=True):
 
     start: int
     end: int
-    part: Part | None = None
+    part: AnglePart | None = None
     """What it is of; None where there is no file."""
 
     @property
@@ -120,7 +120,7 @@ class Piece(Struct, frozen=True, kw_only=True):
 class Angle:
     """One camera, or the program (``camera_id`` None)."""
 
-    def __init__(self, camera_id: str | None, name: str, parts: list[Part]) -> None:
+    def __init__(self, camera_id: str | None, name: str, parts: list[AnglePart]) -> None:
         """``parts`` are in order and do not overlap."""
         self.camera_id = camera_id
         self.name = name

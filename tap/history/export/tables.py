@@ -17,7 +17,7 @@ import orjson
 from tap.core.merge import Row
 from tap.history.export.edit import Edit, begin_of
 from tap.history.export.edl import source_timecode
-from tap.history.export.layouts import Laid
+from tap.history.export.layouts import LaidOut
 from tap.history.export.sources import Piece
 from tap.history.shots import Shot, shots_of
 from tap.history.terminal.lines import row_object
@@ -80,7 +80,7 @@ def _harmless_json(detail: object) -> str:
     return _STRING.sub(lambda text: _FORMULA.sub(spelt, text[0]), orjson.dumps(detail).decode())
 
 
-def reels_file(laid: Laid) -> str:
+def reels_file(laid: LaidOut) -> str:
     """Which camera is which source: the reel that the list names (AX: the file has none), and the file."""
     lines = []
     for reel in laid.edit.reels.values():
@@ -95,14 +95,14 @@ def reels_file(laid: Laid) -> str:
     return _table(("reel", "cameraId", "name", "role", "file"), lines)
 
 
-def shots_file(timeline: Timeline, laid: Laid, zone: tzinfo | None) -> str:
+def shots_file(timeline: Timeline, laid: LaidOut, zone: tzinfo | None) -> str:
     """One line a shot, the first included: when, how long, of which camera, and where in which file it stands."""
     names = {camera_id: reel.name for camera_id, reel in laid.edit.reels.items()}
     shots = [shot for shot in shots_of(timeline) if shot.camera_id is not None]
     return _BOM + _table(_SHOT_COLUMNS, (_shot(shot, laid, names, zone) for shot in shots))
 
 
-def _shot(shot: Shot, laid: Laid, names: dict[str, str], zone: tzinfo | None) -> tuple[object, ...]:
+def _shot(shot: Shot, laid: LaidOut, names: dict[str, str], zone: tzinfo | None) -> tuple[object, ...]:
     edit = laid.edit
     first, last = max(0, begin_of(shot, edit.grid)), edit.grid.frame(shot.end)
     piece = _piece(laid, shot.camera_id or "", first, max(last, first + 1))
@@ -119,7 +119,7 @@ def _shot(shot: Shot, laid: Laid, names: dict[str, str], zone: tzinfo | None) ->
     )
 
 
-def _piece(laid: Laid, camera_id: str, first: int, last: int) -> Piece | None:
+def _piece(laid: LaidOut, camera_id: str, first: int, last: int) -> Piece | None:
     angle = laid.media.angle(camera_id) if laid.media.linked else None
     return (
         None if angle is None else next((piece for piece in angle.cut(first, last) if piece.source is not None), None)

@@ -16,8 +16,16 @@ from msgspec.structs import replace
 
 from tap.core.errors import TapError, UsageInvalid
 from tap.core.footage import Footage, Unread
-from tap.history.export.file_matching import PROGRAM, Row, base_name, begun, owner_of, table_in, within
-from tap.history.export.recorded import Recorded
+from tap.history.export.file_matching import (
+    PROGRAM,
+    TableLine,
+    base_name,
+    begin_of_file,
+    folders_between,
+    owner_of,
+    table_in,
+)
+from tap.history.export.recorded import Recording
 from tap.history.export.reels import Reel
 from tap.history.export.takes import Take, Takes, chain, counting_of, settle_first_ticks, wall_end
 from tap.history.timeline import Timeline
@@ -92,7 +100,7 @@ class _TakeSearch:
         self,
         timeline: Timeline,
         reels: Mapping[str, Reel],
-        recorded: Sequence[Recorded],
+        recorded: Sequence[Recording],
         zone: tzinfo | None,
         files: Files | None,
     ) -> None:
@@ -126,7 +134,7 @@ class _TakeSearch:
 
     def _take(self, owner: str, path: str | None, footage: Footage | None, by: str) -> None:
         start, start_by, exact = Fraction(self._timeline.start), "it is taken to begin with the session", True
-        told = None if footage is None else begun(footage, counting_of(footage), self._span, self._zone, None)
+        told = None if footage is None else begin_of_file(footage, counting_of(footage), self._span, self._zone, None)
         if told is not None and not isinstance(told, str):
             start, start_by, exact = told.at, told.by, told.exact
         self.found.takes.append(
@@ -152,7 +160,7 @@ class _TakeSearch:
         if len(self._recorded) == 1:
             self._follow(self.found.takes[0], self._recorded[0])
 
-    def _take_recorded(self, one: Recorded, footage: Footage | None, *, first: bool) -> None:
+    def _take_recorded(self, one: Recording, footage: Footage | None, *, first: bool) -> None:
         by = "the session's row names it"
         exact = True
         if one.start is not None:
@@ -161,7 +169,9 @@ class _TakeSearch:
         elif first:
             start, start_by = Fraction(self._timeline.start), "it is taken to begin with the session"
         else:
-            told = None if footage is None else begun(footage, counting_of(footage), self._span, self._zone, None)
+            told = (
+                None if footage is None else begin_of_file(footage, counting_of(footage), self._span, self._zone, None)
+            )
             if told is None or isinstance(told, str):
                 self.found.left.append(f"{one.path}: when it began is not known")
                 return
@@ -179,7 +189,7 @@ class _TakeSearch:
             )
         )
 
-    def _follow(self, first: Take, recorded: Recorded) -> None:
+    def _follow(self, first: Take, recorded: Recording) -> None:
         """Where the file ends before its recording did, the recorder went on in others, and not all tell of it.
 
         They are files of the same kind of name, beside the first and later.
@@ -191,11 +201,11 @@ class _TakeSearch:
         folder = recorded.path[: -len(name)] or "."
         for footage in self._files.folder(folder) if self._files.is_folder(folder) else []:
             if isinstance(footage, Footage) and _kind_of(footage.path) == _kind_of(name):
-                told = begun(footage, counting_of(footage), self._span, self._zone, None)
+                told = begin_of_file(footage, counting_of(footage), self._span, self._zone, None)
                 if base_name(footage.path) > name and not isinstance(told, str):
                     self._continue(recorded, footage, told.at, told.by)
 
-    def _continue(self, recorded: Recorded, footage: Footage, start: Fraction, by: str) -> None:
+    def _continue(self, recorded: Recording, footage: Footage, start: Fraction, by: str) -> None:
         self.found.takes.append(
             Take(
                 owner=PROGRAM,
@@ -228,7 +238,7 @@ class _TakeSearch:
             read.append(self._files.file(place) or Unread(path=place, why="is not there"))
         self._sort_in(folder, read, table)
 
-    def _sort_in(self, folder: str, read: Sequence[Footage | Unread], table: Mapping[str, Row]) -> None:
+    def _sort_in(self, folder: str, read: Sequence[Footage | Unread], table: Mapping[str, TableLine]) -> None:
         usable = [one for one in read if isinstance(one, Footage)]
         for one in read:
             if isinstance(one, Unread):
@@ -245,10 +255,10 @@ class _TakeSearch:
             if known is not None and row is None:
                 self._take_recorded(replace(known[1], path=footage.path), footage, first=known[0] == 0)
             else:
-                self._sort_one(footage, within(footage.path, folder), row, kinds)
+                self._sort_one(footage, folders_between(footage.path, folder), row, kinds)
 
     def _sort_one(
-        self, footage: Footage, folders: Sequence[str], row: Row | None, kinds: Mapping[str, Recorded]
+        self, footage: Footage, folders: Sequence[str], row: TableLine | None, kinds: Mapping[str, Recording]
     ) -> None:
         lanes = self._timeline.lanes
         found = owner_of(footage.path, folders, lanes, row)
@@ -261,7 +271,7 @@ class _TakeSearch:
         if owner is None:
             self.found.left.append(f"{footage.path}: which camera it is of is not known: {by}")
             return
-        told = begun(footage, counting_of(footage), self._span, self._zone, row)
+        told = begin_of_file(footage, counting_of(footage), self._span, self._zone, row)
         if isinstance(told, str):
             self.found.left.append(f"{footage.path}: when it began is not known: {told}")
             return
@@ -287,7 +297,7 @@ def takes_of(
     timeline: Timeline,
     reels: Mapping[str, Reel],
     *,
-    recorded: Sequence[Recorded],
+    recorded: Sequence[Recording],
     zone: tzinfo | None,
     files: Files | None,
     offsets: Mapping[str, Fraction],
@@ -326,7 +336,7 @@ def _kind_of(path: str) -> str:
     return "".join("0" if letter.isdigit() else letter for letter in base_name(path).casefold())
 
 
-def _row_of(path: str, table: Mapping[str, Row]) -> Row | None:
+def _row_of(path: str, table: Mapping[str, TableLine]) -> TableLine | None:
     """The line that means this file: of those that its path ends with, the one that gives most of it."""
     spelt = f"/{path.replace(chr(92), '/')}"
     found = [(len(name), name) for name in table if spelt.endswith(f"/{name.replace(chr(92), '/')}")]

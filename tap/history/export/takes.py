@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from tap.core.footage import Footage
 from tap.history.export.rates import Rate, counting, rate_near
-from tap.history.export.recorded import Recorded, Run, beat_of, runs_of, settled
+from tap.history.export.recorded import Recording, Run, beat_of, runs_of, settled
 from tap.history.timeline import Timeline
 
 __all__ = [
@@ -51,7 +51,7 @@ class Take(Struct, kw_only=True):
     exact: bool = True
     """Its start is told to the frame, and not to the second."""
     footage: Footage | None = None
-    recorded: Recorded | None = None
+    recorded: Recording | None = None
     tick: Fraction | None = None
     """How many ms after its told begin a recording's first picture was taken; None where nothing tells that."""
     offset: Fraction = Fraction(0)
@@ -133,7 +133,7 @@ def frames_of(footage: Footage, fps: Fraction) -> int:
     return footage.frames if footage.frames is not None and abs(footage.frames - by_time) <= 1 else by_time
 
 
-def rate_of(found: Takes, recorded: Sequence[Recorded]) -> tuple[Rate | None, str]:
+def rate_of(found: Takes, recorded: Sequence[Recording]) -> tuple[Rate | None, str]:
     """The rate that an edit of these files has, and by what it is known; None where nothing tells it."""
     lengths: Counter[Rate] = Counter()
     for take in found.takes:

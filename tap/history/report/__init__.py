@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tap.history.report.content import Report, report_of
+from tap.history.report.content import SessionReport, report_of
 from tap.history.report.page import page
 from tap.history.report.still_files import Matches, match_files, pictures_to_fetch
 
-__all__ = ["Matches", "Report", "match_files", "page", "pictures_to_fetch", "report_of"]
+__all__ = ["Matches", "SessionReport", "match_files", "page", "pictures_to_fetch", "report_of"]

@@ -15,13 +15,13 @@ from msgspec import Struct
 from tap.core.kinds import KINDS, label_of
 from tap.core.merge import Row
 from tap.history.export.rates import RATES, Rate
-from tap.history.formatting import clock, lasting, plain, zone_name
-from tap.history.phrases import camera_names, step_words, tell
+from tap.history.formatting import duration_text, plain, time_of_day, zone_name
+from tap.history.phrases import camera_names, clock_step_phrase, event_phrase
 from tap.history.report.palette import looks
-from tap.history.statistics import CameraFigures, Figures, figures_of, program_of, stills_after_cut
+from tap.history.statistics import CameraStatistics, SessionStatistics, program_of, statistics_of, stills_after_cut
 from tap.history.timeline import Event, Lane, StillMark, Timeline, timeline_of
 
-__all__ = ["Camera", "Data", "Report", "Still", "bounded", "report_of"]
+__all__ = ["ReportCamera", "ReportData", "ReportStill", "SessionReport", "bounded", "report_of"]
 
 _HOUR = 3_600_000
 _MOST_LOOKS = 2_000
@@ -35,7 +35,7 @@ _NOTHING, _UNKNOWN = -1, -2
 _MOST_STEPS = 20
 
 
-class Camera(Struct, frozen=True, kw_only=True):
+class ReportCamera(Struct, frozen=True, kw_only=True):
     """One camera on the page."""
 
     index: int
@@ -46,17 +46,17 @@ class Camera(Struct, frozen=True, kw_only=True):
     device: str | None
     colour: int
     texture: str
-    figures: CameraFigures
+    figures: CameraStatistics
 
 
-class Still(Struct, frozen=True, kw_only=True):
+class ReportStill(Struct, frozen=True, kw_only=True):
     """One still on the page."""
 
     mark: StillMark
     number: int
     """Its place in the data, in the order of time."""
     name: str
-    camera: Camera | None
+    camera: ReportCamera | None
     after_cut_ms: int | None
     why: str
     """Why it failed, where that was told."""
@@ -64,7 +64,7 @@ class Still(Struct, frozen=True, kw_only=True):
     """A ``data:`` URI."""
 
 
-class Data(Struct, frozen=True, kw_only=True):
+class ReportData(Struct, frozen=True, kw_only=True):
     """What the page draws. Times are ms since ``start``; cameras, kinds and words are places in their lists."""
 
     start: int
@@ -90,7 +90,7 @@ class Data(Struct, frozen=True, kw_only=True):
     themes: dict[str, Any]
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class SessionReport(Struct, frozen=True, kw_only=True):
     """One session, ready to be written as a page."""
 
     title: str
@@ -106,12 +106,12 @@ class Report(Struct, frozen=True, kw_only=True):
     """What the server's clock did that the times on the page do not."""
     rate: Rate
     timeline: Timeline
-    figures: Figures
-    cameras: list[Camera]
-    stills: list[Still]
+    figures: SessionStatistics
+    cameras: list[ReportCamera]
+    stills: list[ReportStill]
     names: dict[str, str]
     zone: tzinfo | None
-    data: Data
+    data: ReportData
 
     def camera(self, camera: str | None, name: str | None = None) -> str:
         """How a camera is called on the page."""
@@ -119,9 +119,9 @@ class Report(Struct, frozen=True, kw_only=True):
             return ""
         return self.names.get(camera) or bounded(name or camera, _NAME)
 
-    def clock(self, at: int) -> str:
+    def time_of_day(self, at: int) -> str:
         """The time of day of a moment, where the venue is."""
-        return clock(at, self.zone)
+        return time_of_day(at, self.zone)
 
     def timecode(self, at: int) -> str:
         """The timecode of a moment: time of day at the start, and counted in frames from there."""
@@ -135,19 +135,19 @@ def report_of(
     rate: Rate = RATES["25"],
     pictures: Mapping[str, str] | None = None,
     made_at: int,
-) -> Report:
+) -> SessionReport:
     """The report of the one session that these rows belong to.
 
     ``zone``: the venue's (None: the machine's); ``pictures``: ``data:`` URIs by still key; ``made_at``: now, Unix ms.
     Raises ``ValueError`` where there are no rows, or rows of more than one session.
     """
     timeline = timeline_of(rows)
-    figures = figures_of(timeline)
+    figures = statistics_of(timeline)
     names = _names(timeline.lanes)
     cameras = [_camera(index, lane, names, figures) for index, lane in enumerate(timeline.lanes)]
     stills = _stills(timeline, cameras, pictures or {})
     title = bounded(timeline.title or timeline.session_id or timeline.session_key, _TITLE)
-    return Report(
+    return SessionReport(
         title=title,
         short_title=bounded(title, 80),
         venue=bounded(timeline.venue, _NAME),
@@ -156,8 +156,8 @@ def report_of(
         when=_when(timeline, zone),
         zone_words=_zone_words(timeline.start, zone),
         notes=bounded(timeline.notes or "", _NOTES, lines=True),
-        made=f"{_day(made_at, zone)}, {clock(made_at, zone)} {zone_name(made_at, zone)}",
-        clock_words=[step_words(step, zone) for step in timeline.clock_steps[:_MOST_STEPS]],
+        made=f"{_day(made_at, zone)}, {time_of_day(made_at, zone)} {zone_name(made_at, zone)}",
+        clock_words=[clock_step_phrase(step, zone) for step in timeline.clock_steps[:_MOST_STEPS]],
         rate=rate,
         timeline=timeline,
         figures=figures,
@@ -187,9 +187,9 @@ def _names(lanes: Iterable[Lane]) -> dict[str, str]:
     return found
 
 
-def _camera(index: int, lane: Lane, names: Mapping[str, str], figures: Figures) -> Camera:
+def _camera(index: int, lane: Lane, names: Mapping[str, str], figures: SessionStatistics) -> ReportCamera:
     colour, texture = looks(index)
-    return Camera(
+    return ReportCamera(
         index=index,
         camera_id=lane.camera_id,
         name=names[lane.camera_id],
@@ -201,11 +201,11 @@ def _camera(index: int, lane: Lane, names: Mapping[str, str], figures: Figures) 
     )
 
 
-def _stills(timeline: Timeline, cameras: Iterable[Camera], pictures: Mapping[str, str]) -> list[Still]:
+def _stills(timeline: Timeline, cameras: Iterable[ReportCamera], pictures: Mapping[str, str]) -> list[ReportStill]:
     by_id = {camera.camera_id: camera for camera in cameras}
     after = stills_after_cut(timeline)
     return [
-        Still(
+        ReportStill(
             mark=mark,
             number=number,
             name=bounded(mark.still_id or "", _NAME),
@@ -231,7 +231,7 @@ def _status_words(timeline: Timeline, zone: tzinfo | None) -> str:
     reason = timeline.end_reason
     match timeline.status:
         case "live":
-            return f"still running: as of {clock(timeline.end, zone)}"
+            return f"still running: as of {time_of_day(timeline.end, zone)}"
         case "complete":
             return "complete"
         case "interrupted":
@@ -242,7 +242,7 @@ def _status_words(timeline: Timeline, zone: tzinfo | None) -> str:
 
 def _when(timeline: Timeline, zone: tzinfo | None) -> str:
     first, last = _day(timeline.start, zone), _day(timeline.end, zone)
-    start, end = clock(timeline.start, zone), clock(timeline.end, zone)
+    start, end = time_of_day(timeline.start, zone), time_of_day(timeline.end, zone)
     before, after = zone_name(timeline.start, zone), zone_name(timeline.end, zone)
     if before != after:
         # Clocks were put forward or back meanwhile: without this an hour would seem missing, or twice there.
@@ -307,11 +307,11 @@ class _Packer:
         self._words: dict[str, int] = {}
         self._numbers = {still.key: number for number, still in enumerate(timeline.stills)}
 
-    def data(self, stills: Iterable[Still]) -> Data:
+    def data(self, stills: Iterable[ReportStill]) -> ReportData:
         timeline = self._timeline
         events = [self._event(event) for event in timeline.events]
         latest = max((timeline.end, *(still.moment for still in timeline.stills)))
-        return Data(
+        return ReportData(
             start=timeline.start,
             length=timeline.end - timeline.start,
             live=timeline.status == "live",
@@ -361,7 +361,7 @@ class _Packer:
             start = self._timeline.start if gap.start is None else max(gap.start, self._timeline.start)
             words = "no signal, for an unknown time"
             if gap.duration_ms is not None:
-                words = f"no signal for {lasting(gap.duration_ms)}"
+                words = f"no signal for {duration_text(gap.duration_ms)}"
             elif gap.start is None:
                 words = "before the first signal"
             found.append((self._since(min(start, gap.at)), max(0, gap.at - start), int(gap.covered), words))
@@ -369,7 +369,7 @@ class _Packer:
 
     def _event(self, event: Event) -> tuple[int, int, int, int, str, int, int, int]:
         kind = self._kinds.setdefault(event.kind, len(self._kinds))
-        told = bounded(tell(event, self._called), _WORDS)
+        told = bounded(event_phrase(event, self._called), _WORDS)
         words = self._words.setdefault(told, len(self._words))
         return (
             kind,
@@ -385,7 +385,7 @@ class _Packer:
     def _called(self, camera: str | None, name: str | None = None) -> str:
         return "" if camera is None else self._names.get(camera) or bounded(name or camera, _NAME)
 
-    def _still(self, still: Still) -> tuple[int, int, str, str, int | None, int, str]:
+    def _still(self, still: ReportStill) -> tuple[int, int, str, str, int | None, int, str]:
         mark = still.mark
         return (
             self._since(mark.moment),

@@ -19,8 +19,8 @@ from markupsafe import Markup
 from msgspec import structs
 
 from tap import __name__ as package
-from tap.history.formatting import lasting
-from tap.history.report.content import STATUSES, Report
+from tap.history.formatting import duration_text
+from tap.history.report.content import STATUSES, SessionReport
 from tap.history.report.palette import COLOURS, THEMES, ink_on
 
 __all__ = ["page"]
@@ -32,7 +32,7 @@ _POLICY = (
 )
 
 
-def page(report: Report) -> str:
+def page(report: SessionReport) -> str:
     """The whole page, as text to be written as UTF-8."""
     style, script = _style(), _script()
     return (
@@ -116,7 +116,7 @@ def _environment() -> Environment:
         loader=_Parts(), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "lasting": lasting,
+        "lasting": duration_text,
         "count": _count,
         "number": _number,
         "percent": _percent,

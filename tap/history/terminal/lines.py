@@ -10,7 +10,7 @@ from typing import Any
 from tap.core.codec import iso, venue_of
 from tap.core.merge import Row
 from tap.core.model import Entry
-from tap.history.formatting import moment, plain
+from tap.history.formatting import iso_moment, plain
 
 __all__ = ["change_line", "change_object", "entry_line", "near_keys", "row_object", "session_line"]
 
@@ -32,7 +32,7 @@ def session_line(row: Row, zone: tzinfo | None) -> str:
     """One session: when it began (in ``zone``; None: the machine's), how it stands, its key and title."""
     fields = row.fields
     title = fields.get("title") or "(no title)"
-    started = moment(fields.get("startedAt", row.version), zone)
+    started = iso_moment(fields.get("startedAt", row.version), zone)
     taken_back = "" if row.retracted is None else "  (taken back)"
     return plain(f"{started}  {fields.get('status', '?'):<11}  {row.key}  {title}{taken_back}")
 

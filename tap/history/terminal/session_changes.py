@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from rich.cells import cell_len, set_cell_size
 
-from tap.history.formatting import clock, counted, day, lasting, moment, plain
+from tap.history.formatting import counted, date_text, duration_text, iso_moment, plain, time_of_day
 
 __all__ = ["found_lines", "log_lines", "picture_lines"]
 
@@ -64,10 +64,10 @@ def picture_lines(
         width = max(cell_len(plain(one.key)) for one in everyone)
         titles = max(cell_len(_title(one)) for one in everyone)
         for word, sessions in (("before", before), ("after", after)):
-            yield f"{word}  {day(begins, zone)}" if sessions else f"{word}  no session"
+            yield f"{word}  {date_text(begins, zone)}" if sessions else f"{word}  no session"
             for one in sessions:
                 bar = _bar(one, begins, ends)
-                span = f"{clock(one.started_at, zone)} {bar} {clock(one.completed_at, zone)}"
+                span = f"{time_of_day(one.started_at, zone)} {bar} {time_of_day(one.completed_at, zone)}"
                 named = f"{_wide(plain(one.key), width)}  {_wide(_title(one), titles)}"
                 yield f"  {named}  {span}  {_numbers(one)}".rstrip()
     for change in changes:
@@ -76,7 +76,7 @@ def picture_lines(
         yield f"rows of {plain(change.key)}: {told}"
     if remark is not None:
         words, by, at = remark
-        when = "" if by is None or at is None else f", by {plain(by)}, {day(at, zone)} {clock(at, zone)}"
+        when = "" if by is None or at is None else f", by {plain(by)}, {date_text(at, zone)} {time_of_day(at, zone)}"
         yield f"{plain(words)}{when}"
 
 
@@ -100,7 +100,7 @@ def _bar(one: _Shown, begins: int, ends: int) -> str:
 def _numbers(one: _Shown) -> str:
     gaps = f"  {counted(one.gaps, 'gap')}" if one.gaps else ""
     cameras, stills = counted(one.cameras, "camera"), counted(one.stills, "still")
-    return f"{lasting(one.completed_at - one.started_at)}  {cameras}  {counted(one.cuts, 'cut')}  {stills}{gaps}"
+    return f"{duration_text(one.completed_at - one.started_at)}  {cameras}  {counted(one.cuts, 'cut')}  {stills}{gaps}"
 
 
 class _Logged(Protocol):
@@ -124,14 +124,15 @@ def log_lines(steps: Sequence[_Logged], zone: tzinfo | None) -> Iterator[str]:
         others = ", ".join(map(plain, step.keys))
         told = "".join(f"  {name} {value}" for name, value in _asked(step.args, zone))
         undone = "  (taken back)" if step.undone else ""
-        yield f"{day(step.at, zone)} {clock(step.at, zone)}  {plain(step.by)}  {step.how}{told}  {others}{undone}"
+        when = f"{date_text(step.at, zone)} {time_of_day(step.at, zone)}"
+        yield f"{when}  {plain(step.by)}  {step.how}{told}  {others}{undone}"
 
 
 def _asked(args: Mapping[str, Any], zone: tzinfo | None) -> Iterator[tuple[str, str]]:
     words = {"since": "from", "until": "to", "at": "at", "title": "title", "notes": "notes", "how": ""}
     for name, value in args.items():
         if name in ("since", "until", "at"):
-            yield words[name], clock(value, zone)
+            yield words[name], time_of_day(value, zone)
         elif name in words:
             yield words[name], plain(repr(value) if name in ("title", "notes") else str(value))
 
@@ -156,6 +157,6 @@ def found_lines(spans: Sequence[_Found], zone: tzinfo | None) -> Iterator[str]:
             f"{counted(one.cuts, 'cut')}, {counted(one.stills, 'still')}, {counted(one.cameras, 'camera')} came in"
         )
         until = -(-one.until // 1000) * 1000
-        span = f"{day(one.since, zone)} {clock(one.since, zone)} to {clock(until, zone)}"
-        yield f"{span}  {lasting(until - one.since)}  {numbers}"
-        yield f"  multicam-tap session make --from {moment(one.since, zone)} --to {moment(until, zone)}"
+        span = f"{date_text(one.since, zone)} {time_of_day(one.since, zone)} to {time_of_day(until, zone)}"
+        yield f"{span}  {duration_text(until - one.since)}  {numbers}"
+        yield f"  multicam-tap session make --from {iso_moment(one.since, zone)} --to {iso_moment(until, zone)}"

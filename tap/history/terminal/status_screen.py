@@ -15,7 +15,7 @@ from rich.text import Text
 from tap.core.errors import TapError
 from tap.core.plain import plain
 from tap.core.status import Health, MissingStill, Now, Report, SessionKept, SessionNow, Status
-from tap.history.formatting import clock, counted, day, lasting
+from tap.history.formatting import counted, date_text, duration_text, time_of_day
 
 __all__ = ["status_lines", "status_screen", "watch_status"]
 
@@ -102,7 +102,7 @@ def _running(status: Status, zone: tzinfo | None) -> Iterator[RenderableType]:
     words = plain(now.health.words or now.health.state)
     head = Text(plain(status.venue), style="bold")
     head.append(f"   {sign} {words}", style=style)
-    head.append(f"   multicam-tap {status.version}, up {lasting(now.wall - status.started_at)}", style="dim")
+    head.append(f"   multicam-tap {status.version}, up {duration_text(now.wall - status.started_at)}", style="dim")
     yield head
     yield from _reasons(now.health)
     yield Text()
@@ -134,7 +134,7 @@ def _facts(status: Status, zone: tzinfo | None) -> Iterator[tuple[str, Text]]:
     server, journal, ledger = now.server, now.journal, now.ledger
     heard = f"last signal {_ago(server.last_heard, now.wall)}"
     if server.connected:
-        words = f"connected for {lasting(now.wall - server.since)}, {heard}; {server.frames} frames"
+        words = f"connected for {duration_text(now.wall - server.since)}, {heard}; {server.frames} frames"
         yield "server", Text(words) + _quiet(server.url)
     else:
         yield "server", Text(f"away: {plain(server.problem or '')}; {heard}", style="red") + _quiet(server.url)
@@ -169,11 +169,11 @@ def _on_air(now: Now, zone: tzinfo | None) -> Text:
     name = _short(program.name) or "nothing"
     if now.session is not None and now.session.seen and program.sure:
         text = Text().append(f" {name} ", style="bold white on red" if program.camera_id is not None else "bold")
-        text.append(f"  for {lasting(now.now - program.since)}")
+        text.append(f"  for {duration_text(now.now - program.since)}")
     else:
-        text = Text(f"{name}, when it was last shown ({clock(program.since, zone)})", style="yellow")
+        text = Text(f"{name}, when it was last shown ({time_of_day(program.since, zone)})", style="yellow")
     if now.hold is not None:
-        text.append(f"   hold for {lasting(now.now - now.hold.since)}", style="bold")
+        text.append(f"   hold for {duration_text(now.now - now.hold.since)}", style="bold")
     return text
 
 
@@ -182,11 +182,11 @@ def _session(now: Now, session: SessionNow) -> Text:
     counts = session.counts
     asked = sum(session.stills.values())
     parts = [
-        f"for {lasting(now.now - session.started_at)}",
+        f"for {duration_text(now.now - session.started_at)}",
         "" if now.mode is None else plain(now.mode),
         counted(counts.get("cut", 0), "cut"),
         f"{session.stills.get('uploaded', 0)} of {counted(asked, 'still')} arrived" if asked else "",
-        f"{counted(session.gaps, 'gap')} ({lasting(session.gap_ms)})" if session.gaps else "no gaps",
+        f"{counted(session.gaps, 'gap')} ({duration_text(session.gap_ms)})" if session.gaps else "no gaps",
         f"{online} of {counted(len(now.cameras) + now.more_cameras, 'camera')} there",
     ]
     text = Text().append(_short(session.title or session.key), style="bold")
@@ -283,8 +283,8 @@ def _quiet(text: str | None) -> Text:
 def _ago(at: int | None, now: int) -> str:
     if at is None:
         return "never"
-    return "just now" if now - at < _JUST_NOW_MS else f"{lasting(now - at)} ago"
+    return "just now" if now - at < _JUST_NOW_MS else f"{duration_text(now - at)} ago"
 
 
 def _date(at: int, zone: tzinfo | None) -> str:
-    return f"{day(at, zone)} {clock(at, zone)[:5]}"
+    return f"{date_text(at, zone)} {time_of_day(at, zone)[:5]}"

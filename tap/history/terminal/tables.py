@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tap.core.merge import Row
-from tap.history.formatting import clock, day, lasting, plain
-from tap.history.phrases import camera_names, tell
+from tap.history.formatting import date_text, duration_text, plain, time_of_day
+from tap.history.phrases import camera_names, event_phrase
 from tap.history.timeline import Event, Timeline
 
 __all__ = ["event_object", "events_table", "print_sessions"]
@@ -67,21 +67,21 @@ def _line(cells: Sequence[str], widths: Sequence[int], room: int) -> str:
 def _session(row: Row, zone: tzinfo | None, live: Callable[[str], Timeline | None]) -> tuple[tuple[str, ...], str]:
     fields = row.fields
     started = fields.get("startedAt", row.version)
-    begun = f"{day(started, zone)} {clock(started, zone)}"
+    begun = f"{date_text(started, zone)} {time_of_day(started, zone)}"
     title, key = plain(str(fields.get("title", ""))), plain(row.key)
     status = "taken back" if row.retracted else plain(str(fields.get("status", "?")))
     running = live(row.session_key) if fields.get("status") == "live" and not row.retracted else None
     if running is not None:
         totals = running.totals
         counts = (totals.cuts, totals.events.get("still_capture", 0), totals.gaps)
-        return (begun, f"{lasting(totals.length_ms)} …", status, *map(str, counts), title), key
+        return (begun, f"{duration_text(totals.length_ms)} …", status, *map(str, counts), title), key
     over = fields.get("completedAt")
     # Where the server's clock was set back by more than the session lasted, its row does not tell how long it was.
     over = None if over is not None and over < started else over
     final = fields.get("finalState", {})
     counts_told = final.get("counts", {})
     numbers = (counts_told.get("cut", 0), counts_told.get("still_capture", 0), final.get("gaps", 0)) if final else ()
-    length = "" if over is None else lasting(over - started)
+    length = "" if over is None else duration_text(over - started)
     return (begun, length, status, *(str(number) for number in numbers or ("", "", "")), title), key
 
 
@@ -96,10 +96,10 @@ def events_table(found: Iterable[tuple[Timeline, Iterable[Event]]], zone: tzinfo
 
         for event in events:
             table.add_row(
-                f"{day(event.moment, zone)} {clock(event.moment, zone, fraction=True)}",
+                f"{date_text(event.moment, zone)} {time_of_day(event.moment, zone, fraction=True)}",
                 plain(event.kind.replace("_", " ")),
                 Text(named(event.camera_id, event.camera_name)),
-                Text(tell(event, named)),
+                Text(event_phrase(event, named)),
                 Text(plain(timeline.title or timeline.session_key)),
             )
     return table

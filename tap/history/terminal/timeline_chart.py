@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tap.history.formatting import clock, counted, day, lasting, plain, zone_name
-from tap.history.phrases import camera_names, step_words, tell
+from tap.history.formatting import counted, date_text, duration_text, plain, time_of_day, zone_name
+from tap.history.phrases import camera_names, clock_step_phrase, event_phrase
 from tap.history.timeline import Lane, Span, StillMark, Timeline
 
 __all__ = ["print_timeline"]
@@ -97,7 +97,7 @@ class _View:
         wanted = max(widest, *(len(name) for name in ("mode", *marks)))
         fits = min(wanted, max(8, width // 4))
         self._label = min(wanted, _LONGEST_LABEL) if whole else fits
-        self._time = max((len(lasting(lane.on_air_ms)) for lane in timeline.lanes), default=0)
+        self._time = max((len(duration_text(lane.on_air_ms)) for lane in timeline.lanes), default=0)
         cells = max(10, width - fits - self._time - 2)
         self._scale = _Scale(timeline.start, timeline.end, cells)
         self._colours = {lane.camera_id: _COLOURS[index % len(_COLOURS)] for index, lane in enumerate(timeline.lanes)}
@@ -111,12 +111,12 @@ class _View:
         if timeline.end_reason is not None:
             status.append(f" ({plain(timeline.end_reason)})", style="default")
         yield Text(" · ").join([Text(plain(timeline.session_key)), status])
-        until = f"{clock(timeline.end, zone)} {zone_name(timeline.start, zone)}"
+        until = f"{time_of_day(timeline.end, zone)} {zone_name(timeline.start, zone)}"
         so_far = " so far" if timeline.status == "live" else ""
-        when = f"{day(timeline.start, zone)} {clock(timeline.start, zone)} to {until}"
-        yield Text(f"{when} · {lasting(timeline.totals.length_ms)}{so_far}")
+        when = f"{date_text(timeline.start, zone)} {time_of_day(timeline.start, zone)} to {until}"
+        yield Text(f"{when} · {duration_text(timeline.totals.length_ms)}{so_far}")
         for step in timeline.clock_steps:
-            yield Text(step_words(step, zone), style="yellow")
+            yield Text(clock_step_phrase(step, zone), style="yellow")
         if timeline.notes:
             yield Text(f"notes: {plain(timeline.notes)}", style="italic")
 
@@ -125,7 +125,7 @@ class _View:
     def chart(self) -> Iterator[Text]:
         yield from self._axis()
         for lane in self._timeline.lanes:
-            time = Text(f" {lasting(lane.on_air_ms):>{self._time}}", style="" if lane.on_air_ms else "dim")
+            time = Text(f" {duration_text(lane.on_air_ms):>{self._time}}", style="" if lane.on_air_ms else "dim")
             name = self._names[lane.camera_id]
             yield self._row(name, self._lane(lane), style=self._colours[lane.camera_id]) + time
         yield from self._marks()
@@ -138,7 +138,7 @@ class _View:
         for at in _ticks(self._scale, self._zone):
             place = self._scale.place(at)
             line[place] = "┬"
-            text = clock(at, self._zone)
+            text = time_of_day(at, self._zone)
             if place + len(text) <= self._scale.cells:
                 labels[place : place + len(text)] = text
         yield self._row("", Text("".join(labels), style="dim"))
@@ -211,9 +211,11 @@ class _View:
         marks = {still.key: still.status for still in timeline.stills}
         for event in timeline.events:
             still = marks.get(event.still_key or "")
-            told = ", ".join(part for part in (f"now {still}" if still else "", tell(event, self.camera)) if part)
+            told = ", ".join(
+                part for part in (f"now {still}" if still else "", event_phrase(event, self.camera)) if part
+            )
             table.add_row(
-                clock(event.moment, self._zone, fraction=True),
+                time_of_day(event.moment, self._zone, fraction=True),
                 plain(event.kind.replace("_", " ")),
                 Text(self.camera(event.camera_id, event.camera_name), self._colours.get(event.camera_id or "", "")),
                 Text(told),
@@ -229,7 +231,7 @@ class _View:
             table.add_row(
                 Text(self._names[lane.camera_id], self._colours[lane.camera_id]),
                 Text(plain(lane.role or "")),
-                lasting(lane.on_air_ms),
+                duration_text(lane.on_air_ms),
                 f"{100 * lane.on_air_ms / length:.0f} %",
                 str(lane.cuts),
                 _by_status(lane.stills),
@@ -240,9 +242,9 @@ class _View:
         totals = self._timeline.totals
         parts = [counted(totals.cuts, "cut"), f"stills: {_by_status(self._timeline.stills) or 'none'}"]
         if totals.holds or totals.hold_ms:
-            parts.append(f"{counted(totals.holds, 'hold')} ({lasting(totals.hold_ms)})")
+            parts.append(f"{counted(totals.holds, 'hold')} ({duration_text(totals.hold_ms)})")
         if totals.gaps:
-            parts.append(f"{counted(totals.gaps, 'gap')} ({lasting(totals.gap_ms)} without signal)")
+            parts.append(f"{counted(totals.gaps, 'gap')} ({duration_text(totals.gap_ms)} without signal)")
         return _lines(parts, " · ", self._width)
 
     # ------------------------------------------------------------------------------------------ names
@@ -329,7 +331,7 @@ def _ticks(scale: _Scale, zone: tzinfo | None) -> Iterator[int]:
     length = max(1, scale.end - scale.start)
     most = max(1, scale.cells // _LABEL_CELLS)
     step = next((step for step in _STEPS_MS if length // step <= most - 1), _STEPS_MS[-1])
-    hours, minutes, seconds = (int(part) for part in clock(scale.start, zone).split(":"))
+    hours, minutes, seconds = (int(part) for part in time_of_day(scale.start, zone).split(":"))
     since_midnight = (hours * 3600 + minutes * 60 + seconds) * 1000 + scale.start % 1000
     first = scale.start - since_midnight % step
     at = first if first >= scale.start else first + step

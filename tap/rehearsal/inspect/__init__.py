@@ -18,7 +18,7 @@ from tap.adapters.tape import read_tapes
 from tap.core.errors import MappingInvalid
 from tap.core.mapping import Dialect
 from tap.rehearsal.inspect.analysis import Analysis, analyse
-from tap.rehearsal.inspect.report import Report, report_of
+from tap.rehearsal.inspect.report import InspectionReport, report_of
 from tap.rehearsal.inspect.suggestion import Suggestion, suggest
 from tap.rehearsal.inspect.trial import Trial, try_dialects
 
@@ -49,7 +49,7 @@ class Inspection:
         if source is not None:
             self._found.source = source
 
-    def report(self) -> Report:
+    def report(self) -> InspectionReport:
         """What was found."""
         return report_of(self._found, self.dialect)
 

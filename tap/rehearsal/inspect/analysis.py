@@ -23,7 +23,7 @@ from tap.core.model import Frame, SourceItem
 from tap.rehearsal.inspect.census import Census
 from tap.rehearsal.inspect.envelope import Envelope, find_envelope
 from tap.rehearsal.inspect.event_roles import EventRole, find_events
-from tap.rehearsal.inspect.explanations import Witness
+from tap.rehearsal.inspect.explanations import Explanations
 from tap.rehearsal.inspect.field_guesses import boot_path, find_seq
 from tap.rehearsal.inspect.state_roles import StateRoles, find_state
 from tap.rehearsal.inspect.survey import FieldStats, Odd, Survey
@@ -55,7 +55,7 @@ class Analysis(Struct):
     census: Census | None = None
     survey: Survey | None = None
     roles: StateRoles | None = None
-    witness: Witness | None = None
+    witness: Explanations | None = None
     events: list[EventRole] = field(default_factory=list)
     seq: FieldStats | None = None
     """The field that numbers the frames."""
@@ -115,10 +115,10 @@ def _number(paths: list[Path], found: Analysis, seq: str, on_progress: Callable[
                 found.numbering.see(number, connection=connection, boot=boot, type=said.kind)
 
 
-def _watch(paths: list[Path], found: Analysis, on_progress: Callable[[str, int, int], None]) -> Witness:
+def _watch(paths: list[Path], found: Analysis, on_progress: Callable[[str, int, int], None]) -> Explanations:
     assert found.roles is not None  # noqa: S101 - asked by the callers
     assert found.census is not None  # noqa: S101 - the same
-    witness = Witness(found.envelope, found.roles)
+    witness = Explanations(found.envelope, found.roles)
     for frame, parsed in _frames(paths, "comparing", on_progress, found.envelope.wraps):
         for said in found.envelope.objects(parsed):
             if found.census.odd(said) is None:
@@ -126,7 +126,7 @@ def _watch(paths: list[Path], found: Analysis, on_progress: Callable[[str, int, 
     return witness
 
 
-def _choose_program(roles: StateRoles, witness: Witness) -> bool:
+def _choose_program(roles: StateRoles, witness: Explanations) -> bool:
     """By behaviour: the field that changes as events told. Whether that is another than the one by name."""
     shares = {
         guess.path: witness.programs[guess.path] / witness.program_changes[guess.path]

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from tap.core.mapping.values import label
-from tap.rehearsal.inspect.envelope import Envelope, Said
+from tap.rehearsal.inspect.envelope import Envelope, SaidObject
 from tap.rehearsal.inspect.paths import NOTHING, Body, is_scalar, nearly, part_of_path
 
 __all__ = ["Census"]
@@ -49,14 +49,14 @@ class Census:
                     self._count(self._types.setdefault(said.kind, _Usual()), said)
 
     @staticmethod
-    def _count(usual: _Usual, said: Said) -> None:
+    def _count(usual: _Usual, said: SaidObject) -> None:
         usual.count += 1
         usual.keys.update(said.body.keys())
         for path, kinds in _kinds(said).items():
             if path in usual.kinds or len(usual.kinds) < _MOST_PATHS:
                 usual.kinds.setdefault(path, Counter()).update(kinds)
 
-    def odd(self, said: Said) -> str | None:
+    def odd(self, said: SaidObject) -> str | None:
         """Why this object is not like the others of its type; None where it is."""
         usual = self._types.get(said.kind)
         if usual is None or usual.count < _FEWEST:
@@ -76,7 +76,7 @@ class Census:
         return None
 
 
-def _kinds(said: Said) -> dict[str, set[str]]:
+def _kinds(said: SaidObject) -> dict[str, set[str]]:
     """What kinds of values stand at each path of the body, those aside that may mean "none"."""
     found: dict[str, set[str]] = defaultdict(set)
     for path, kind in _walk(said.body, "", 0):

@@ -22,7 +22,7 @@ from tap.core.mapping.wraps import Wraps
 from tap.rehearsal.inspect.paths import Body, is_scalar, nearly, part_of_path
 from tap.rehearsal.inspect.wrapping import BODY, is_named, opened, text_paths
 
-__all__ = ["Envelope", "Said", "find_envelope"]
+__all__ = ["Envelope", "SaidObject", "find_envelope"]
 
 _TYPE_NAMES = (
     "type",
@@ -46,7 +46,7 @@ _ALIKE = 0.5
 _UNKNOWN_SHAPE = "something else"
 
 
-class Said(NamedTuple):
+class SaidObject(NamedTuple):
     """One object that a server said: its type, its body, and the whole of it."""
 
     kind: str
@@ -70,7 +70,7 @@ class Envelope(NamedTuple):
     wraps: Wraps = Wraps()
     """What stands around the objects."""
 
-    def objects(self, frame: Any) -> Iterator[Said]:
+    def objects(self, frame: Any) -> Iterator[SaidObject]:
         """What a parsed frame says, object by object; nothing where it holds none."""
         for item in _objects(self.wraps, frame):
             inner = self.wraps.opened(at(item, _path(self.batch))) if self.batch else None
@@ -81,16 +81,16 @@ class Envelope(NamedTuple):
             times = {name: value for name, value in item.items() if parse_time(value) is not None}
             yield from (self.said({**times, **part}) for part in _objects(self.wraps, inner))
 
-    def said(self, item: Body) -> Said:
+    def said(self, item: Body) -> SaidObject:
         """One object, unwrapped."""
         if self.body is None:
-            return Said(self._kind(item), item, item)
+            return SaidObject(self._kind(item), item, item)
         path = _path(self.body)
         inner = self.wraps.opened(at(item, path))
         if not isinstance(inner, dict):
             # A body that is none holds nothing; where there is none, the fields may stand in the object itself.
             inner = {} if path[0] in item or self.wraps.array else item
-        return Said(self._kind(item), inner, item)
+        return SaidObject(self._kind(item), inner, item)
 
     def _kind(self, item: Body) -> str:
         if self.type is not None:

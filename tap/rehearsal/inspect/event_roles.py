@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from tap.rehearsal.inspect import vocabulary
-from tap.rehearsal.inspect.explanations import Witness
+from tap.rehearsal.inspect.explanations import Explanations
 from tap.rehearsal.inspect.state_roles import StateRoles, refers
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
 
@@ -39,7 +39,7 @@ class EventRole(Struct):
     split: Split | None = None
 
 
-def find_events(survey: Survey, roles: StateRoles | None, witness: Witness | None) -> list[EventRole]:
+def find_events(survey: Survey, roles: StateRoles | None, witness: Explanations | None) -> list[EventRole]:
     """The role of every type but the state's, in the order in which they first came."""
     found: list[EventRole] = []
     for kind in survey.kinds.values():
@@ -53,7 +53,7 @@ def find_events(survey: Survey, roles: StateRoles | None, witness: Witness | Non
     return found
 
 
-def _role(survey: Survey, kind: KindStats, roles: StateRoles | None, witness: Witness | None) -> EventRole:
+def _role(survey: Survey, kind: KindStats, roles: StateRoles | None, witness: Explanations | None) -> EventRole:
     if vocabulary.says(kind.name, vocabulary.PROPOSALS):
         return EventRole(kind.name, "quiet", 0.7, "a proposal by its name: its result has a frame of its own")
     best = max((_scored(survey, kind, emit, roles, witness) for emit in vocabulary.EVENTS), key=lambda role: role.sure)
@@ -72,7 +72,9 @@ def _telemetry(survey: Survey, kind: KindStats) -> EventRole:
     return EventRole(kind.name, None, 0.0, "no state showed anything of it, and its name does not help")
 
 
-def _scored(survey: Survey, kind: KindStats, emit: str, roles: StateRoles | None, witness: Witness | None) -> EventRole:
+def _scored(
+    survey: Survey, kind: KindStats, emit: str, roles: StateRoles | None, witness: Explanations | None
+) -> EventRole:
     named = all(vocabulary.says(kind.name, group) for group in vocabulary.EVENTS[emit])
     reasons: list[str] = []
     score = 0.0
@@ -93,7 +95,7 @@ def _scored(survey: Survey, kind: KindStats, emit: str, roles: StateRoles | None
     return EventRole(kind.name, emit, min(0.99, score), ", ".join(reasons))
 
 
-def _behaviour(kind: KindStats, emit: str, witness: Witness) -> tuple[float, str]:
+def _behaviour(kind: KindStats, emit: str, witness: Explanations) -> tuple[float, str]:
     seen, hits = witness.seen[kind.name], witness.explained[kind.name, emit]
     if not seen or not hits:
         return 0.0, ""
@@ -105,7 +107,7 @@ def _behaviour(kind: KindStats, emit: str, witness: Witness) -> tuple[float, str
     return share * support * (1 - 0.5 * rival), f"after {hits} of {seen} the state showed it"
 
 
-def _turning(kind: KindStats, witness: Witness | None) -> list[EventRole]:
+def _turning(kind: KindStats, witness: Explanations | None) -> list[EventRole]:
     """A type that tells both hold and release (or both joined and left), by the field that tells which."""
     if witness is None:
         return []

@@ -12,18 +12,18 @@ from msgspec import UNSET
 
 from tap.core.mapping.paths import at, parse_path
 from tap.core.mapping.values import label
-from tap.rehearsal.inspect.envelope import Envelope, Said
+from tap.rehearsal.inspect.envelope import Envelope, SaidObject
 from tap.rehearsal.inspect.paths import Container, walk
 from tap.rehearsal.inspect.state_roles import StateRoles
 
-__all__ = ["Witness"]
+__all__ = ["Explanations"]
 
 _MOST_PENDING = 64
 _MOST_TURNS = 400
 _MOST_FIELDS = 60
 
 
-class Witness:
+class Explanations:
     """Walks the objects once more, with the state known. ``feed`` it in order; ``connection`` tells them apart."""
 
     def __init__(self, envelope: Envelope, roles: StateRoles) -> None:
@@ -49,7 +49,7 @@ class Witness:
         self._programs: dict[str, str | None] = {}
         self._connection = -1
 
-    def feed(self, said: Said, connection: int) -> None:
+    def feed(self, said: SaidObject, connection: int) -> None:
         """The next object."""
         if connection != self._connection:
             self._connection, self._last = connection, None
@@ -59,7 +59,7 @@ class Witness:
         elif self._last is not None and len(self._pending) < _MOST_PENDING:
             self._pending.append((said.kind, self._scalars(said)))
 
-    def _scalars(self, said: Said) -> dict[str, str]:
+    def _scalars(self, said: SaidObject) -> dict[str, str]:
         found: dict[str, str] = {}
         for path, value in walk(said.body, self._maps):
             if len(found) >= _MOST_FIELDS:

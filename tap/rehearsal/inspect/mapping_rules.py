@@ -6,14 +6,14 @@ from typing import Any
 
 from tap.rehearsal.inspect import vocabulary
 from tap.rehearsal.inspect.event_roles import EventRole, still_ids
-from tap.rehearsal.inspect.explanations import Witness
+from tap.rehearsal.inspect.explanations import Explanations
 from tap.rehearsal.inspect.field_guesses import as_told, best, doubt_of, doubt_of_none, find_seq, find_time
 from tap.rehearsal.inspect.mapping_file import Draft
 from tap.rehearsal.inspect.paths import nearly, tokens
 from tap.rehearsal.inspect.state_roles import Guess, StateRoles, none_words, refers
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
 
-__all__ = ["SURE", "Rules"]
+__all__ = ["SURE", "RuleWriter"]
 
 SURE = 0.75
 """What is less sure than this has a remark."""
@@ -33,10 +33,10 @@ _MORE = {
 }
 
 
-class Rules:
+class RuleWriter:
     """Writes rules into a draft."""
 
-    def __init__(self, draft: Draft, survey: Survey, roles: StateRoles | None, witness: Witness | None) -> None:
+    def __init__(self, draft: Draft, survey: Survey, roles: StateRoles | None, witness: Explanations | None) -> None:
         self._draft = draft
         self._survey = survey
         self._roles = roles

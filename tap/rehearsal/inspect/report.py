@@ -15,7 +15,7 @@ from tap.rehearsal.inspect.state_roles import StateRoles, none_words, refers
 from tap.rehearsal.inspect.suggestion import wraps_of
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Odd, Survey
 
-__all__ = ["FieldFound", "Report", "TypeFound", "report_of"]
+__all__ = ["FieldFound", "InspectionReport", "TypeFound", "report_of"]
 
 _MOST_FIELDS = 400
 _SMALL_DIGITS = 3
@@ -54,7 +54,7 @@ class FieldFound(Struct, rename="camel"):
     why: str
 
 
-class Report(Struct, rename="camel"):
+class InspectionReport(Struct, rename="camel"):
     """An inspection."""
 
     source: str
@@ -78,11 +78,11 @@ class Report(Struct, rename="camel"):
     remarks: list[str] = field(default_factory=list)
 
 
-def report_of(found: Analysis, dialect: Dialect) -> Report:
+def report_of(found: Analysis, dialect: Dialect) -> InspectionReport:
     """The report of an analysis that was made with this dialect."""
     survey = found.survey
     assert survey is not None  # noqa: S101 - an analysis that was made has one
-    return Report(
+    return InspectionReport(
         source=found.source,
         dialect=dialect.name,
         seconds=found.seconds,

@@ -10,7 +10,7 @@ from tap.rehearsal.inspect.analysis import Analysis
 from tap.rehearsal.inspect.envelope import Envelope
 from tap.rehearsal.inspect.field_guesses import as_told, below, doubt_of, doubt_of_none, find_time
 from tap.rehearsal.inspect.mapping_file import Draft
-from tap.rehearsal.inspect.mapping_rules import SURE, Rules
+from tap.rehearsal.inspect.mapping_rules import SURE, RuleWriter
 from tap.rehearsal.inspect.state_roles import Guess, StateRoles, none_words
 from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
 
@@ -52,7 +52,7 @@ class _Suggester:
         self._roles: StateRoles | None = found.roles
         self._events = found.events
         self._draft = Draft()
-        self._rules = Rules(self._draft, survey, found.roles, found.witness)
+        self._rules = RuleWriter(self._draft, survey, found.roles, found.witness)
 
     def file(self, name: str) -> Suggestion:
         draft = self._draft

@@ -19,7 +19,7 @@ from tap.core.mapping.values import label
 from tap.core.model import Frame
 from tap.core.redact import redact_text
 from tap.rehearsal.inspect.census import Census
-from tap.rehearsal.inspect.envelope import Envelope, Said
+from tap.rehearsal.inspect.envelope import Envelope, SaidObject
 from tap.rehearsal.inspect.paths import Container, nearly, walk
 
 __all__ = ["FieldStats", "KindStats", "Odd", "Survey", "clock_of"]
@@ -350,7 +350,7 @@ class Survey:
                 kind.emits.update(type(observation).__name__ for observation in reading.observations)
                 kind.reason = kind.reason or reading.reason
 
-    def _left_out(self, kind: KindStats, one: Said, why: str) -> None:
+    def _left_out(self, kind: KindStats, one: SaidObject, why: str) -> None:
         kind.odd += 1
         known = self.odd.get((kind.name, why))
         if known is not None:
@@ -363,7 +363,7 @@ class Survey:
             name = _OTHERS
         return self.kinds.setdefault(name, KindStats(name))
 
-    def _count(self, kind: KindStats, one: Said, frame: Frame, size: int) -> None:
+    def _count(self, kind: KindStats, one: SaidObject, frame: Frame, size: int) -> None:
         self.objects += 1
         kind.count += 1
         kind.bytes += size
@@ -374,7 +374,7 @@ class Survey:
         if not kind.sample:
             kind.sample = _shown(one)
 
-    def _look(self, kind: KindStats, one: Said, frame: Frame) -> None:
+    def _look(self, kind: KindStats, one: SaidObject, frame: Frame) -> None:
         self.looked_at += 1
         for path, values in _values(walk(one.body, self.envelope.maps)).items():
             known = kind.fields.get(path)
@@ -400,7 +400,7 @@ class Survey:
         return 1.0 - bad / every if every else 0.0
 
 
-def _shown(one: Said) -> str:
+def _shown(one: SaidObject) -> str:
     # What is odd in it may be no strict JSON.
     text = redact_text(write_values([one.whole]).decode())
     return text if len(text) <= _SAMPLE_CHARS else f"{text[:_SAMPLE_CHARS]}…"

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tap.core.plain import plain
-from tap.rehearsal.inspect.report import FieldFound, Report, TypeFound
-from tap.rehearsal.inspect.trial import Line, Trial
+from tap.rehearsal.inspect.report import FieldFound, InspectionReport, TypeFound
+from tap.rehearsal.inspect.trial import Trial, TrialLine
 
 __all__ = ["print_report", "print_trial"]
 
@@ -34,7 +34,7 @@ _COLOURS = {
 }
 
 
-def print_report(report: Report, console: Console) -> None:
+def print_report(report: InspectionReport, console: Console) -> None:
     """What was heard, what each type and field looks like, and what the dialect makes of it."""
     for line in _heading(report):
         console.print(Text(plain(line)), overflow="fold")
@@ -53,7 +53,7 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(plain(remark), style="yellow"))
 
 
-def _heading(report: Report) -> Iterator[str]:
+def _heading(report: InspectionReport) -> Iterator[str]:
     size = f"{report.bytes / 1e6:.1f} MB" if report.bytes >= 1e5 else f"{report.bytes / 1e3:.1f} kB"
     yield (
         f"{report.source}: {_count(report.frames, 'frame')} ({size}) on {_count(report.connections, 'connection')}"
@@ -71,7 +71,7 @@ def _heading(report: Report) -> Iterator[str]:
     yield f"{report.dialect} knows {report.known:.0%} of what was said"
 
 
-def _types(report: Report) -> Table:
+def _types(report: InspectionReport) -> Table:
     table = _table("type", "count", "a second", "bytes", report.dialect, "looks like", "sure", "why")
     for one in report.types:
         table.add_row(
@@ -122,7 +122,7 @@ def print_trial(trial: Trial, console: Console) -> None:
         console.print(Text("There are more rows than were compared.", style="yellow"))
 
 
-def _print_lines(lines: list[Line], console: Console) -> None:
+def _print_lines(lines: list[TrialLine], console: Console) -> None:
     for line in lines[:_MOST_LINES]:
         console.print(Text(f"  {_clock(line.at)}  {plain(line.what)}"), overflow="fold")
     if len(lines) > _MOST_LINES:

@@ -14,12 +14,12 @@ from tap.core.mapping import Dialect
 from tap.core.model import Entry
 from tap.core.pipeline import Pipeline
 
-__all__ = ["Line", "Trial", "try_dialects"]
+__all__ = ["Trial", "TrialLine", "try_dialects"]
 
 _MOST_ROWS = 50_000
 
 
-class Line(Struct, frozen=True, order=True):
+class TrialLine(Struct, frozen=True, order=True):
     """One entry in words; ``at`` is its time (Unix ms)."""
 
     at: int
@@ -34,7 +34,7 @@ class Trial(Struct):
     """Rows of the history by what they are, as read by each."""
     unknown: tuple[int, int] = (0, 0)
     """Objects of a type that it does not know, or without what makes them speak."""
-    only: tuple[list[Line], list[Line]] = field(default_factory=lambda: ([], []))
+    only: tuple[list[TrialLine], list[TrialLine]] = field(default_factory=lambda: ([], []))
     """What the one gives and the other does not."""
     both: int = 0
     cut_off: bool = False
@@ -59,9 +59,9 @@ def try_dialects(
 
 def _rows(
     paths: list[Path], dialect: Dialect, on_progress: Callable[[str, int, int], None]
-) -> tuple[dict[str, Line], int, bool]:
+) -> tuple[dict[str, TrialLine], int, bool]:
     """The rows that the entries leave, how much could not be used, and whether there were too many."""
-    rows: dict[str, Line] = {}
+    rows: dict[str, TrialLine] = {}
     cut_off = False
     with read_tapes(paths) as items:
         header = items.header
@@ -78,25 +78,25 @@ def _rows(
     return rows, sum(tally.unknown.values()) + tally.incomplete + tally.unreadable, cut_off
 
 
-def _counted(lines: set[Line]) -> Counter[str]:
+def _counted(lines: set[TrialLine]) -> Counter[str]:
     return Counter(line.what.split(":", 1)[0] for line in lines)
 
 
-def _line(entry: Entry) -> Line:
+def _line(entry: Entry) -> TrialLine:
     fields = entry.fields
     match entry.op:
         case "session":
             told = [fields.get(name) for name in ("sessionId", "title", "status", "endReason")]
-            return Line(int(fields.get("startedAt", 0)), _said("session", *told))
+            return TrialLine(int(fields.get("startedAt", 0)), _said("session", *told))
         case "camera":
             told = [fields.get(name) for name in ("cameraId", "name", "role", "device", "status")]
-            return Line(int(fields.get("joinedAt", 0)), _said("camera", *told))
+            return TrialLine(int(fields.get("joinedAt", 0)), _said("camera", *told))
         case "still":
             at = fields.get("requestedAt") or fields.get("capturedAt") or fields.get("uploadedAt") or 0
             told = [fields.get(name) for name in ("stillId", "cameraId", "status")]
-            return Line(int(at), _said("still", *told))
+            return TrialLine(int(at), _said("still", *told))
         case _:
-            return Line(int(fields.get("at", 0)), _event(fields))
+            return TrialLine(int(fields.get("at", 0)), _event(fields))
 
 
 def _event(fields: Any) -> str:

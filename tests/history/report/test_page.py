@@ -16,7 +16,7 @@ import pytest
 
 from tap.core.merge import Row
 from tap.history.export.rates import RATES
-from tap.history.report import Report, page, report_of
+from tap.history.report import SessionReport, page, report_of
 from tap.history.report.palette import COLOURS, TEXTURES, THEMES, contrast, ink_on, looks
 from tests.history.shoots import T0 as EVENING
 from tests.history.shoots import invented
@@ -27,7 +27,7 @@ PIXEL = "data:image/png;base64,iVBORw0KGgo="
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028\"'&\x1b[2J\u202e{{ 7*7 }}"
 
 
-def reported(*rows: Row, **options: Any) -> Report:
+def reported(*rows: Row, **options: Any) -> SessionReport:
     return report_of(rows, **{"zone": BERLIN, "made_at": T0 + 200_000, **options})
 
 

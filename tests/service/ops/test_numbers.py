@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tap.core.merge import Row
 from tap.core.model import Entry
 from tap.core.status import Totals
-from tap.history.statistics import figures_of
+from tap.history.statistics import statistics_of
 from tap.history.timeline import timeline_of
 from tap.service.ops.session_board import Board
 from tap.service.ops.session_totals import MOST_STEPS, Sums
@@ -45,7 +45,7 @@ def all_three_agree(rows: list[Row], kept: int = 1_000) -> Board:
     """The page, ``timeline`` and the report: the same numbers."""
     board, told = page(rows, kept)
     timeline = timeline_of(rows)
-    figures, totals = figures_of(timeline), timeline.totals
+    figures, totals = statistics_of(timeline), timeline.totals
     on_air = {camera: length for camera, length in totals.on_air_ms.items() if length}
     assert told.on_air_ms == on_air
     assert {one.camera_id: one.on_air_ms for one in figures.cameras if one.on_air_ms} == on_air
