@@ -36,11 +36,7 @@ _PACE_STEPS = (10_000, 15_000, 30_000, *(minutes * _MINUTE for minutes in (1, 2,
 _MOST_STEPS = 72
 
 
-class _Plain(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Words of the figures' JSON: camelCase."""
-
-
-class Stretch(_Plain, frozen=True, kw_only=True):
+class Stretch(Struct, frozen=True, kw_only=True):
     """A part of a session in which the program was one thing; the stretches of a session leave no hole."""
 
     start: int
@@ -57,17 +53,15 @@ class Stretch(_Plain, frozen=True, kw_only=True):
         return self.end - self.start
 
 
-class LengthStatistics(_Plain, frozen=True, kw_only=True):
+class LengthStatistics(Struct, frozen=True, kw_only=True):
     """Some lengths of time, in ms."""
 
-    count: int
     least: int
     median: int
-    mean: int
     most: int
 
 
-class Longest(_Plain, frozen=True, kw_only=True):
+class Longest(Struct, frozen=True, kw_only=True):
     """The longest of its kind."""
 
     start: int
@@ -75,7 +69,7 @@ class Longest(_Plain, frozen=True, kw_only=True):
     camera_id: str | None = None
 
 
-class StillStatistics(_Plain, frozen=True, kw_only=True):
+class StillStatistics(Struct, frozen=True, kw_only=True):
     """What became of stills; one is counted once for each camera."""
 
     asked: int
@@ -92,7 +86,7 @@ class StillStatistics(_Plain, frozen=True, kw_only=True):
     """How long after the cut before them they were taken, where that is known."""
 
 
-class CameraStatistics(_Plain, frozen=True, kw_only=True):
+class CameraStatistics(Struct, frozen=True, kw_only=True):
     """One camera in one session."""
 
     camera_id: str
@@ -105,7 +99,7 @@ class CameraStatistics(_Plain, frozen=True, kw_only=True):
     stills: StillStatistics
 
 
-class RoleStatistics(_Plain, frozen=True, kw_only=True):
+class RoleStatistics(Struct, frozen=True, kw_only=True):
     """All cameras of one role; ``role`` is None for those that have none."""
 
     role: str | None
@@ -115,14 +109,14 @@ class RoleStatistics(_Plain, frozen=True, kw_only=True):
     cuts: int
 
 
-class CuttingPace(_Plain, frozen=True, kw_only=True):
+class CuttingPace(Struct, frozen=True, kw_only=True):
     """Cuts over time, in steps of ``step_ms`` from the start of the session; the last step may be shorter."""
 
     step_ms: int
     cuts: list[int]
 
 
-class SessionStatistics(_Plain, frozen=True, kw_only=True):
+class SessionStatistics(Struct, frozen=True, kw_only=True):
     """A session in numbers."""
 
     length_ms: int
@@ -158,12 +152,11 @@ class SessionStatistics(_Plain, frozen=True, kw_only=True):
     gaps: int
     gap_ms: int
     """How long the tap heard nothing, by its own clock; another may have heard what happened."""
-    longest_gap: Longest | None
     pace: CuttingPace
 
 
 def statistics_of(timeline: Timeline) -> SessionStatistics:
-    """The figures of a session."""
+    """The statistics of a session."""
     program = program_of(timeline)
     shots = [stretch for stretch in program if stretch.camera_id is not None]
     length = timeline.end - timeline.start
@@ -172,7 +165,6 @@ def statistics_of(timeline: Timeline) -> SessionStatistics:
     after = stills_after_cut(timeline, program)
     cameras = _cameras(timeline.lanes, shots, after)
     known_minutes = (length - unknown) / _MINUTE
-    gaps = [Longest(start=gap.start or gap.at, length=gap.duration_ms or 0) for gap in timeline.gaps]
     return SessionStatistics(
         length_ms=length,
         on_air_ms=on_air,
@@ -193,9 +185,8 @@ def statistics_of(timeline: Timeline) -> SessionStatistics:
         stills=_stills(timeline.stills, after),
         never_arrived=[still for still in timeline.stills if still.status in _NOT_TAKEN],
         not_uploaded=_not_uploaded(timeline.stills),
-        gaps=len(gaps),
-        gap_ms=sum(gap.length for gap in gaps),
-        longest_gap=max(gaps, key=lambda gap: gap.length, default=None),
+        gaps=len(timeline.gaps),
+        gap_ms=sum(gap.duration_ms or 0 for gap in timeline.gaps),
         pace=_pace(timeline, [cut.moment for cut in cuts]),
     )
 
@@ -372,10 +363,8 @@ def _lengths(lengths: Sequence[int]) -> LengthStatistics | None:
     if not lengths:
         return None
     return LengthStatistics(
-        count=len(lengths),
         least=min(lengths),
         median=round(median(lengths)),
-        mean=round(sum(lengths) / len(lengths)),
         most=max(lengths),
     )
 

@@ -301,8 +301,6 @@ class KindStats(Struct):
     """How often it was the first that a connection said."""
     sample: str = ""
     fields: dict[str, FieldStats] = field(default_factory=dict)
-    crowded: bool = False
-    """It has more fields than are looked at."""
     verdicts: Counter[str] = field(default_factory=Counter)
     """What the dialect made of it."""
     emits: Counter[str] = field(default_factory=Counter)
@@ -380,7 +378,6 @@ class Survey:
             known = kind.fields.get(path)
             if known is None:
                 if len(kind.fields) >= _MOST_FIELDS:
-                    kind.crowded = True
                     continue
                 known = kind.fields[path] = FieldStats(path)
             known.see(values, frame)
