@@ -1,4 +1,4 @@
-"""The end of a shoot on one card: its numbers and what is missing, for the live page and for programs."""
+"""A session's summary card: its numbers and what is missing, for the live page and for programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_MISSING, _MOST_GAPS, _MOST_STILLS = 200, 200, 500
 
 
 class _Plain(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Words of the card's JSON: camelCase."""
+    """Names in the card's JSON are camelCase."""
 
 
 class CardCamera(_Plain, frozen=True, kw_only=True):
@@ -51,14 +51,14 @@ class CardStill(_Plain, frozen=True, kw_only=True):
 
 
 class CardMissing(_Plain, frozen=True, kw_only=True):
-    """The stills of one camera that are not there."""
+    """The stills of one camera that did not arrive."""
 
     camera: str
     stills: list[CardStill]
 
 
 class CardGap(_Plain, frozen=True, kw_only=True):
-    """When nothing was heard."""
+    """A time without signal."""
 
     at: int
     duration_ms: int | None
@@ -195,6 +195,6 @@ def _still(still: StillMark, names: Mapping[str, str], pictures: Mapping[str, st
 
 
 def _short(text: str, most: int) -> str:
-    """Harmless, and not too long."""
+    """``text`` without what could harm a terminal or a page, and not too long."""
     told = plain(str(text)[: 2 * most])
     return told if len(told) <= most else told[: most - 1] + "…"

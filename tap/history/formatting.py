@@ -1,4 +1,4 @@
-"""How things are said to people: text that cannot harm a terminal, times of day, lengths of time."""
+"""Formatting for people: text that cannot harm a terminal, times of day, lengths of time, counts."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def iso_moment(ms: int, zone: tzinfo | None) -> str:
 
 
 def zone_name(ms: int, zone: tzinfo | None) -> str:
-    """What the zone calls itself at a moment: ``CET``, ``UTC``."""
+    """The zone's abbreviation at a moment (Unix ms): ``CET``, ``UTC``."""
     return _local(ms, zone).tzname() or ""
 
 
 def counted(number: int, what: str, plural: str | None = None) -> str:
-    """``1 entry``, ``2 entries``. ``plural``: where it is not just an s more."""
+    """A number of things: ``1 entry``, ``2 entries``. ``plural`` is needed where it is more than an added s."""
     return f"{number} {what if number == 1 else plural or what + 's'}"
 
 

@@ -1,4 +1,4 @@
-"""What events say, in words that are the same on a terminal and on a page, and what cameras are called there."""
+"""Phrases for events and names for cameras, the same on a terminal and on a page."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["Naming", "camera_names", "clock_step_phrase", "event_phrase"]
 
 
 class Naming(Protocol):
-    """What a camera is called; by ``name``, what it was called then, where nothing else is known of it."""
+    """Gives the name to show for a camera id. ``name`` is what an event called it, used where nothing else is known."""
 
     def __call__(self, camera: str | None, name: str | None = None, /) -> str: ...
 
 
 def camera_names(lanes: Iterable[Lane]) -> dict[str, str]:
-    """A name for each camera, with its id where two have the same."""
+    """The name to show for each camera, by id; where two cameras have one name, the id is added."""
     called = {lane.camera_id: lane.name or lane.camera_id for lane in lanes}
     often = Counter(called.values())
     return {camera: plain(f"{name} ({camera})" if often[name] > 1 else name) for camera, name in called.items()}
 
 
 def clock_step_phrase(step: ClockStep, zone: tzinfo | None) -> str:
-    """That the server's clock was set, and what that means for the times that are shown."""
+    """Says that the server's clock was set, and what that means for the times that are shown in ``zone``."""
     way = "back" if step.by_ms < 0 else "forward"
     by = f"{way} by {duration_text(abs(step.by_ms))}"
     return (
@@ -36,7 +36,7 @@ def clock_step_phrase(step: ClockStep, zone: tzinfo | None) -> str:
 
 
 def event_phrase(event: Event, camera: Naming) -> str:
-    """What an event says beside its time, its kind and its camera; empty where that is all."""
+    """What there is to say of an event beside its time, kind and camera; empty if there is nothing."""
     told = _TELL.get(event.kind, _other)(event, camera)
     by = "its upload" if event.kind == "still_capture" else "a state"
     inferred = f"known by {by}" if (event.detail or {}).get("inferred") else ""
@@ -49,7 +49,7 @@ def _cut(event: Event, camera: Naming) -> str:
 
 
 def _how(event: Event) -> str:
-    """Who turned the program, and how slowly."""
+    """Who triggered a cut, and by which transition."""
     how = plain(event.transition or "")
     if event.duration_ms:
         how = f"{how} {duration_text(event.duration_ms)}".strip()
@@ -114,7 +114,7 @@ def _marker(event: Event, _: Naming) -> str:
 
 
 def _other(event: Event, _: Naming) -> str:
-    """What a kind says that has no words of its own here: the plain values of its detail."""
+    """Used for a kind that has no phrase here: the texts and numbers of its detail."""
     detail = event.detail or {}
     return ", ".join(plain(f"{name} {value}") for name, value in detail.items() if isinstance(value, str | int | float))
 

@@ -1,4 +1,4 @@
-"""What people ask of a history: when it was, which camera, what kind of thing; and which rows that means."""
+"""Queries of a history: which sessions, cameras and kinds of events are wanted, and what a typed moment means."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LATEST_YEAR = 2100
 
 
 class SessionFilter(Struct, kw_only=True, frozen=True):
-    """Which sessions. Times are Unix ms; None asks nothing."""
+    """Which sessions are wanted. Times are Unix ms; a field that is None selects everything."""
 
     venue: str | None = None
     since: int | None = None
@@ -39,11 +39,11 @@ class SessionFilter(Struct, kw_only=True, frozen=True):
 
     @property
     def prefix(self) -> str | None:
-        """What the keys begin with."""
+        """What the keys of the wanted sessions begin with; None where they may begin with anything."""
         return None if self.venue is None else f"{key_part(self.venue, MAX_VENUE)}/"
 
     def fits(self, row: Row) -> bool:
-        """Whether a session's row is one of those asked for: any that ran at some time between the two moments."""
+        """Whether a session's row is wanted; it is if the session ran at any time from ``since`` up to ``until``."""
         fields = row.fields
         started = fields.get("startedAt", row.version)
         over = fields.get("completedAt")
@@ -57,10 +57,15 @@ class SessionFilter(Struct, kw_only=True, frozen=True):
 
 
 def asked_events(timeline: Timeline, *, camera: str | None = None, kinds: Iterable[str] = ()) -> list[Event]:
-    """The events of one session that are of one of these kinds (words of ``KINDS``), and of a camera.
+    """The events of one session that match, in the timeline's order.
 
-    ``camera`` is an id, or part of a name in any case. An event is a camera's where it is to it, from it, or by it.
-    Raises ``ValueError`` for a kind that is none.
+    Args:
+        timeline: The session.
+        camera: Only events to this camera, from it, or by it: its id, or a part of its name in any case.
+        kinds: Only events of these kinds: words of ``KINDS``. Without any, events of all kinds.
+
+    Raises:
+        ValueError: One of ``kinds`` is not such a word.
     """
     words = tuple(kinds)
     for word in words:
@@ -90,16 +95,26 @@ def _cameras(event: Event) -> set[str]:
 
 
 def ms_of_moment(text: str, now: datetime, *, end: bool = False) -> int:
-    """The moment that a person means, in Unix ms; ``now`` has the venue's time zone.
+    """The moment that a person typed, in Unix ms.
 
-    ``now``, ``today``, ``yesterday``, ``monday`` (the last one), ``3 days``, ``90 min``, ``2026-11-21``,
-    ``2026-11-21 14:30``, ``14:30`` (today), or ISO 8601. ``end``: of a day its end. Raises ``ValueError``.
+    Args:
+        text: ``now``, ``today``, ``yesterday``, ``monday`` (the last one), ``3 days``, ``90 min``, ``2026-11-21``,
+            ``2026-11-21 14:30``, ``14:30`` (today), or ISO 8601.
+        now: The time now, in the venue's time zone.
+        end: Where ``text`` is a day, return the day's end instead of its beginning.
+
+    Raises:
+        ValueError: ``text`` is none of these.
     """
     return round(moment_of(text, now, end=end).timestamp() * 1000)
 
 
 def unambiguous_ms(text: str, now: datetime) -> int:
-    """As :func:`ms_of_moment`; a time of day that the zone does not have then, or has twice, is refused."""
+    """As :func:`ms_of_moment`, but for a time of day that exists exactly once on that day.
+
+    Raises:
+        ValueError: Clocks were set on that day, and the time does not exist or comes twice; or as ``ms_of_moment``.
+    """
     moment = moment_of(text, now)
     said = " ".join(text.casefold().split())
     if said != "now" and not _AGO.fullmatch(said) and moment.tzinfo is now.tzinfo:
@@ -121,7 +136,7 @@ def _refuse_unclear(text: str, moment: datetime, zone: tzinfo | None) -> None:
 
 
 def moment_of(text: str, now: datetime, *, end: bool = False) -> datetime:
-    """As :func:`ms_of_moment`, as a time."""
+    """As :func:`ms_of_moment`, but as a ``datetime`` in the zone of ``now``."""
     said = " ".join(text.casefold().split())
     ago = _AGO.fullmatch(said)
     if said == "now":
@@ -145,7 +160,7 @@ def _day(said: str, now: datetime) -> datetime | None:
 
 
 def _midnight(day: datetime, zone: tzinfo | None, days: int) -> datetime:
-    """By the calendar, not by 24 hours: days have 23 or 25 where clocks are set."""
+    """Midnight ``days`` days later, by the calendar: a day has 23 or 25 hours where clocks are set."""
     date = day.date() + timedelta(days=days)
     return datetime(date.year, date.month, date.day, tzinfo=zone)
 

@@ -11,7 +11,7 @@ __all__ = ["Shot", "shots_of"]
 
 
 class Shot(Struct, frozen=True, kw_only=True):
-    """From ``start`` up to, not including, ``end`` (moments, as the timeline has them) the program was one thing."""
+    """The program did not change from ``start`` up to, not including, ``end`` (moments of the timeline)."""
 
     start: int
     end: int
@@ -32,7 +32,7 @@ class Shot(Struct, frozen=True, kw_only=True):
 
 
 def shots_of(timeline: Timeline) -> list[Shot]:
-    """All shots of a session from its start to its end, in order, without a hole or an overlap."""
+    """All shots of a session, from its start to its end, in order, without a gap or an overlap."""
     begun = {(event.moment, event.camera_id): event for event in timeline.events if event.kind in ("cut", "off_air")}
     return [
         _shot(stretch, begun.get((stretch.start, stretch.camera_id)) if stretch.known else None)
@@ -41,7 +41,7 @@ def shots_of(timeline: Timeline) -> list[Shot]:
 
 
 def _shot(stretch: Stretch, event: Event | None) -> Shot:
-    """A start and the far side of a gap are begun by no event."""
+    """A shot with the event that began it. At the session's start and after a gap there is no such event."""
     if event is None:
         return Shot(start=stretch.start, end=stretch.end, camera_id=stretch.camera_id, known=stretch.known)
     plain = (event.transition or "").casefold() == "cut"

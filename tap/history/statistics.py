@@ -1,4 +1,4 @@
-"""The numbers that people ask for: who was on air for how long, how fast it was cut, what became of the stills.
+"""Statistics of a session: who was on air for how long, how fast it was cut, what became of the stills.
 
 Pure, from a timeline. Every moment of a session is one of three things: a camera is on air, nothing is as far as it was
 told, or nobody knows (inside a gap). So ``on_air_ms + off_ms + unknown_ms == length_ms``, whatever a session was like;
@@ -37,7 +37,7 @@ _MOST_STEPS = 72
 
 
 class Stretch(Struct, frozen=True, kw_only=True):
-    """A part of a session in which the program was one thing; the stretches of a session leave no hole."""
+    """A part of a session in which the program did not change. A session's stretches follow each other closely."""
 
     start: int
     end: int
@@ -45,7 +45,7 @@ class Stretch(Struct, frozen=True, kw_only=True):
     """What was on air; None is nothing as far as it was told, or, where not ``known``, nobody knows."""
     known: bool = True
     unsure: bool = False
-    """It was over before ``end``, at a moment that nobody told."""
+    """It ended before ``end``, at a moment that no frame reported."""
 
     @property
     def length(self) -> int:
@@ -54,7 +54,7 @@ class Stretch(Struct, frozen=True, kw_only=True):
 
 
 class LengthStatistics(Struct, frozen=True, kw_only=True):
-    """Some lengths of time, in ms."""
+    """The shortest, median and longest of some lengths of time, in ms."""
 
     least: int
     median: int
@@ -62,7 +62,7 @@ class LengthStatistics(Struct, frozen=True, kw_only=True):
 
 
 class Longest(Struct, frozen=True, kw_only=True):
-    """The longest of its kind."""
+    """The longest shot or hold: its start (a moment of the timeline) and length in ms, and its camera."""
 
     start: int
     length: int
@@ -70,20 +70,20 @@ class Longest(Struct, frozen=True, kw_only=True):
 
 
 class StillStatistics(Struct, frozen=True, kw_only=True):
-    """What became of stills; one is counted once for each camera."""
+    """What became of stills; a still that several cameras took counts once for each."""
 
     asked: int
-    """All of them, whatever became of them."""
+    """All that were requested, whatever became of them."""
     taken: int
     """Captured, whether they were uploaded by now or not."""
     uploaded: int
     failed: int
     waiting: int
-    """Asked for, and never arrived."""
+    """Requested, and never arrived."""
     on_air: int
     """Taken by the camera that was on air just then."""
     after_cut: LengthStatistics | None
-    """How long after the cut before them they were taken, where that is known."""
+    """How long after the cut before it each still was taken; None if that is known of none."""
 
 
 class CameraStatistics(Struct, frozen=True, kw_only=True):
@@ -92,7 +92,7 @@ class CameraStatistics(Struct, frozen=True, kw_only=True):
     camera_id: str
     on_air_ms: int
     unsure_ms: int
-    """How much of ``on_air_ms`` is an upper bound: the camera went off unseen before the next thing was told."""
+    """How much of ``on_air_ms`` is an upper bound: the camera went off air, unseen, before the next event."""
     shots: int
     cuts: int
     longest: Longest | None
@@ -122,12 +122,12 @@ class SessionStatistics(Struct, frozen=True, kw_only=True):
     length_ms: int
     on_air_ms: int
     off_ms: int
-    """Nothing was on air, as far as it was told."""
+    """How long nothing was on air, as far as frames reported it."""
     unknown_ms: int
-    """Nobody knows what was on air."""
+    """How long it is not known what was on air."""
     cuts: int
     cuts_per_minute: float | None
-    """Of the time of which the program is known; None where there is none."""
+    """Over the time for which the program is known; None if it is known for no time."""
     shots: LengthStatistics | None
     longest_shot: Longest | None
     cameras: list[CameraStatistics]
@@ -143,15 +143,15 @@ class SessionStatistics(Struct, frozen=True, kw_only=True):
     triggers: dict[str, int]
     """Cuts by who triggered them, most first."""
     transitions: dict[str, int]
-    """Cuts by transition, most first; ``cut`` where nothing was told."""
+    """Cuts by transition, most first; a cut without one counts as ``cut``."""
     stills: StillStatistics
     never_arrived: list[StillMark]
-    """Asked for and failed, or asked for and never arrived."""
+    """Requested, and failed or never arrived."""
     not_uploaded: list[StillMark]
-    """Taken and never uploaded, in a session of which other stills were."""
+    """Taken and never uploaded, in a session in which other stills were uploaded."""
     gaps: int
     gap_ms: int
-    """How long the tap heard nothing, by its own clock; another may have heard what happened."""
+    """How long the tap had no signal, by its own clock; another tap may have recorded what happened meanwhile."""
     pace: CuttingPace
 
 
@@ -192,9 +192,9 @@ def statistics_of(timeline: Timeline) -> SessionStatistics:
 
 
 def program_of(timeline: Timeline) -> list[Stretch]:
-    """What was on air from the start to the end, without a hole or an overlap.
+    """What was on air, from the session's start to its end, without a gap or an overlap.
 
-    What nobody knows wins over what was drawn from both sides.
+    A time in which it is not known what was on air stays unknown, whatever shots reach into it from both sides.
     """
     covered = _without(_in_turn(timeline.lanes), timeline.unknown)
     blind = [Stretch(start=span.start, end=span.end, known=False) for span in timeline.unknown]
@@ -203,9 +203,9 @@ def program_of(timeline: Timeline) -> list[Stretch]:
 
 
 def stills_after_cut(timeline: Timeline, program: Sequence[Stretch] | None = None) -> dict[str, int]:
-    """How long after the cut before it each still was taken, by its key.
+    """How long, in ms, after the cut before it each still was taken, by the still's key.
 
-    Only for stills taken in the session, and only where what lies between the two is known.
+    Only for stills that were taken in the session, and only where the program between cut and still is known.
     """
     cuts = [event.moment for event in timeline.events if event.kind == "cut"]
     stretches = program_of(timeline) if program is None else program
@@ -227,7 +227,7 @@ def stills_after_cut(timeline: Timeline, program: Sequence[Stretch] | None = Non
 
 
 def _in_turn(lanes: Iterable[Lane]) -> Iterator[Stretch]:
-    """The spans of all lanes in order of time, each over at the latest when the next begins."""
+    """The on-air spans of all lanes in order of time; each ends when the next begins, if not before."""
     spans = sorted(
         ((span.start, span.end, lane.camera_id, span.unsure) for lane in lanes for span in lane.on_air),
         key=lambda span: span[:3],
@@ -240,7 +240,7 @@ def _in_turn(lanes: Iterable[Lane]) -> Iterator[Stretch]:
 
 
 def _without(stretches: Iterable[Stretch], unknown: Sequence[Span]) -> Iterator[Stretch]:
-    """The stretches where they are known. ``unknown`` is in order and does not overlap itself."""
+    """The stretches without their ``unknown`` parts. ``unknown`` is in order and does not overlap itself."""
     index = 0
     for stretch in stretches:
         start = stretch.start
@@ -261,7 +261,7 @@ def _part(stretch: Stretch, start: int, end: int) -> Stretch:
 
 
 def _filled(stretches: Iterable[Stretch], start: int, end: int) -> Iterator[Stretch]:
-    """With nothing on air in between; what follows itself without a break is one stretch."""
+    """The stretches with what lies between them filled in as nothing on air; equal neighbours become one."""
     last: Stretch | None = None
     for stretch in stretches:
         at = start if last is None else last.end
@@ -346,7 +346,7 @@ def _stills(stills: Sequence[StillMark], after: dict[str, int]) -> StillStatisti
 
 
 def _not_uploaded(stills: Sequence[StillMark]) -> list[StillMark]:
-    """Where nothing was ever uploaded, uploads are not told at all, and nothing is missed."""
+    """Stills that were taken and not uploaded; none if no still was: then the server does not report uploads."""
     if not any(still.status == "uploaded" for still in stills):
         return []
     return [still for still in stills if still.status == "captured"]
@@ -370,7 +370,7 @@ def _lengths(lengths: Sequence[int]) -> LengthStatistics | None:
 
 
 def _longest(spans: Iterable[Stretch] | Iterable[Span]) -> Longest | None:
-    """The first of the longest."""
+    """The longest of the spans; of several, the first."""
     longest = max(spans, key=lambda span: (span.length, -span.start), default=None)
     if longest is None:
         return None

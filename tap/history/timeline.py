@@ -4,9 +4,9 @@ Pure: from the ledger's rows of one session to typed structs, for the terminal, 
 their times, which are the server's where it told one. Everything that is drawn or added up here is in *moments*: Unix
 ms on the clock that the session began with, with the steps of that clock taken out (:mod:`tap.core.reading`).
 
-The rows are told by somebody who was not always there, so a span is one of three things: *on air* (a camera, by the
-start, a cut, or the far side of a gap), *nothing on air as far as it was told*, or *not known*: inside a gap. Ledgers
-of before 0.3 have no row for a program that turned to nothing; there only the next cut says that it had.
+The tap was not always connected, so the program at a moment is one of three things: a camera *on air* (known by the
+session's start, a cut, or the state after a gap), *nothing on air* as far as frames reported, or *not known*, inside a
+gap. Ledgers of versions before 0.3 have no row for a program that went to nothing: only the next cut shows that.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ __all__ = [
 
 
 class _Plain(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Words of the timeline's JSON: camelCase, and absent where nothing is known."""
+    """Names in the timeline's JSON are camelCase; what is not known is left out."""
 
 
 class Span(_Plain, frozen=True, kw_only=True):
-    """A time in which one thing held: a camera on air, a hold, a mode; or in which nothing is known."""
+    """A time in which one thing lasted: a camera on air, a hold, a mode, or not knowing what was on air."""
 
     start: int
     end: int
     camera_id: str | None = None
     mode: str | None = None
     unsure: bool = False
-    """It was over before ``end``, at a moment that nobody told."""
+    """It ended before ``end``, at a moment that no frame reported."""
 
     @property
     def length(self) -> int:
@@ -59,7 +59,7 @@ class Span(_Plain, frozen=True, kw_only=True):
 
 
 class StillMark(_Plain, frozen=True, kw_only=True):
-    """One still of one camera, at the moment it was taken (or asked for, or uploaded, where no more is known)."""
+    """One still of one camera, at the moment it was taken; else the moment it was requested, or uploaded."""
 
     key: str
     at: int
@@ -83,16 +83,16 @@ class StillMark(_Plain, frozen=True, kw_only=True):
 
 
 class Gap(_Plain, frozen=True, kw_only=True):
-    """A time in which the tap did not hear the server; ``start`` is absent where it had never heard it before.
+    """A time without signal from the server. ``start`` is None for the time before the very first signal.
 
-    One with ``start`` and without ``duration_ms`` lasted nobody knows for how long: since ``start`` at most.
+    With ``start`` and without ``duration_ms`` its length is not known: it began at ``start`` at the earliest.
     """
 
     at: int
     start: int | None = None
     duration_ms: int | None = None
     covered: bool = False
-    """Somebody else was there: changes are known from inside it."""
+    """Another tap was connected: changes inside the gap are known."""
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
 
@@ -110,12 +110,12 @@ class Lane(_Plain, frozen=True, kw_only=True):
     on_air: list[Span]
     on_air_ms: int
     cuts: int
-    """How often it was cut to; a start and the far side of a gap are no cuts."""
+    """How often it was cut to. Being on air at the session's start or after a gap is not a cut."""
     stills: list[StillMark]
 
 
 class Event(_Plain, frozen=True, kw_only=True):
-    """One thing that happened, as the ledger tells it."""
+    """One thing that happened, as the ledger has it."""
 
     key: str
     kind: str
@@ -139,12 +139,12 @@ class Event(_Plain, frozen=True, kw_only=True):
 
 
 class ClockStep(_Plain, frozen=True, kw_only=True):
-    """The server's clock was set; nothing that is drawn moves with it."""
+    """The server's clock was set. Moments in this timeline go on by the clock of before."""
 
     moment: int
-    """The first event that the new clock dates."""
+    """When: the first event with a time by the new clock."""
     by_ms: int
-    """Below 0 it was set back."""
+    """By how much; negative if it was set back."""
 
 
 class Totals(_Plain, frozen=True, kw_only=True):
@@ -155,9 +155,9 @@ class Totals(_Plain, frozen=True, kw_only=True):
     on_air_ms: dict[str, int]
     """By camera id."""
     unknown_ms: int
-    """How long nobody knows what was on air."""
+    """How long it is not known what was on air."""
     holds: int
-    """Holds that began, or were found at the start or after a gap; one that goes on across a gap is one."""
+    """Holds that began, or were on at the start or after a gap. A hold that lasts across a gap counts once."""
     hold_ms: int
     gaps: int
     gap_ms: int
@@ -168,7 +168,7 @@ class Totals(_Plain, frozen=True, kw_only=True):
 
 
 class Timeline(_Plain, frozen=True, kw_only=True):
-    """One session. ``start`` and ``end`` bound everything that is drawn; stills may lie behind them."""
+    """One session. ``start`` and ``end`` (moments) bound everything but stills, which may come later."""
 
     session_key: str
     venue: str
@@ -195,15 +195,16 @@ class Timeline(_Plain, frozen=True, kw_only=True):
     markers: list[Event]
     """What people have marked."""
     events: list[Event]
-    """In the one order in which a session is read."""
+    """In order of what happened, which is not always the order of their rows' times."""
     clock_steps: list[ClockStep] = []
     totals: Totals
 
 
 def timeline_of(rows: Iterable[Row]) -> Timeline:
-    """The timeline of the one session that these rows belong to; rows that were taken back are left out.
+    """The timeline of the session that these rows belong to. Retracted rows are left out.
 
-    Raises ``ValueError`` where there are no rows, or rows of more than one session.
+    Raises:
+        ValueError: There are no rows, or rows of more than one session.
     """
     kept = [row for row in rows if row.retracted is None]
     keys = {row.session_key for row in kept}
@@ -216,7 +217,7 @@ def timeline_of(rows: Iterable[Row]) -> Timeline:
 
 
 class _Builder:
-    """Goes through the events once, in the order in which they came to be."""
+    """Goes through the events once, in the order in which they happened."""
 
     def __init__(self, key: str, rows: list[Row]) -> None:
         self._key = key
@@ -234,7 +235,7 @@ class _Builder:
         self._turns = Turns(self._session.get("startState", {}), self._start)
 
     def _bounds(self) -> tuple[int, int]:
-        """Where the session lies: all that turned in it, and its own two ends."""
+        """The session's start and end: its own two times, widened by every change in it."""
         changes = self._changes
         told = [event.moment for event in self._events]
         started = number(self._session.get("startedAt"))
@@ -248,7 +249,7 @@ class _Builder:
         return start, max([start, *ends])
 
     def _dated_stills(self, rows: Iterable[Row]) -> list[StillMark]:
-        """Stills by the clock of the events that tell of them."""
+        """Stills with their moments, by the clock of the events that report them."""
         taken = {event.still_key: event.shift_ms for event in self._events if event.kind == "still_capture"}
         asked = {
             ((event.detail or {}).get("stillId"), event.at): event.shift_ms

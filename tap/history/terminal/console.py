@@ -1,4 +1,4 @@
-"""The console that people are shown things on: as wide as their terminal; a pipe or a file has no width."""
+"""The console that commands print on: as wide as the terminal; a pipe or a file has no width."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NO_END = 1_000_000
 
 
 def stdout_console() -> Console:
-    """For stdout: as wide as the terminal; without one, each row is a line, however long."""
+    """The console for stdout: as wide as the terminal; without a terminal each row is one line, however long."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _NO_END)
 
 
 def chart_width() -> int:
-    """How wide a drawing is made: as the terminal, ``$COLUMNS``, or 80 cells."""
+    """The width of a chart in cells: that of the terminal, else ``$COLUMNS``, else 80."""
     return Console().width

@@ -16,9 +16,9 @@ __all__ = ["change_line", "change_object", "entry_line", "near_keys", "row_objec
 
 
 def entry_line(entry: Entry, refused: str | None = None) -> str:
-    """One entry: its time (UTC, so that a line is the same everywhere), what it is of, what it says.
+    """One entry as a line: its time (in UTC, so that the line is the same everywhere), kind, key and content.
 
-    ``refused``: why the ledger did not take it.
+    ``refused``: why the ledger rejected it, if it did.
     """
     fields = entry.fields
     at = fields.get("at", entry.version)
@@ -29,7 +29,7 @@ def entry_line(entry: Entry, refused: str | None = None) -> str:
 
 
 def session_line(row: Row, zone: tzinfo | None) -> str:
-    """One session: when it began (in ``zone``; None: the machine's), how it stands, its key and title."""
+    """One session as a line: when it began (in ``zone``; None: the machine's), its status, key and title."""
     fields = row.fields
     title = fields.get("title") or "(no title)"
     started = iso_moment(fields.get("startedAt", row.version), zone)
@@ -46,13 +46,13 @@ def row_object(row: Row) -> dict[str, Any]:
 
 
 def change_object(row: Row, cursor: str | None) -> dict[str, Any]:
-    """A row that changed, with its kind and key, and the cursor that goes on after it without losing a row."""
+    """A row that changed, with its kind and key, and the cursor from which to go on after it."""
     resume = {} if cursor is None else {"cursor": cursor}
     return {"op": row.op, "key": row.key, **row_object(row), **resume}
 
 
 def change_line(row: Row) -> str:
-    """A row that changed, for people."""
+    """A row that changed, as a line for people."""
     what = str(row.fields.get("kind") or row.fields.get("status") or row.fields.get("name") or "")
     if row.retracted is not None:
         what = str(row.retracted.get("reason") or "retracted")
@@ -64,7 +64,7 @@ _MOST_NEAR = 3
 
 
 def near_keys(wanted: str, keys: Iterable[str]) -> list[str]:
-    """The session keys that somebody may have meant: nearest first, a few at most."""
+    """The few session keys that are most like ``key``, nearest first: what somebody may have meant."""
     asked = wanted.casefold()
 
     def nearness(key: str) -> float:

@@ -1,4 +1,4 @@
-"""Sessions before and after somebody chose, what was done to one, and what looks like a shoot: for the terminal."""
+"""What ``multicam-tap session`` prints: sessions before and after a change, the log of one, and possible shoots."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _title(one: _Shown) -> str:
 
 
 def _wide(text: str, cells: int) -> str:
-    """``text`` as wide as this on a terminal: some characters take two cells, and some none."""
+    """``text`` filled up to a width in cells of a terminal: some characters take two cells, and some none."""
     return text + " " * (cells - cell_len(text))
 
 
@@ -119,7 +119,7 @@ class _Logged(Protocol):
 
 
 def log_lines(steps: Sequence[_Logged], zone: tzinfo | None) -> Iterator[str]:
-    """What was done to a session, a line a step."""
+    """What was done to a session, one line for each step."""
     for step in steps:
         others = ", ".join(map(plain, step.keys))
         told = "".join(f"  {name} {value}" for name, value in _asked(step.args, zone))

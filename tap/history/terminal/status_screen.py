@@ -1,4 +1,4 @@
-"""How the tap stands, on a terminal: the same as the live page tells, without colour as well as with it."""
+"""The tap's status on a terminal: the same as on the live page, and readable without colour."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ _NAMED = 60
 
 
 def status_screen(report: Report, zone: tzinfo | None, now: int) -> RenderableType:
-    """All of it; ``now`` (Unix ms) dates what a journal says."""
+    """The whole screen. ``now`` (Unix ms) is used for ages where only a journal was read."""
     return Group(*_parts(report, zone, now))
 
 
 def status_lines(report: Report) -> list[str]:
-    """What to tell on stderr besides: why the service could not be asked."""
+    """What to print on stderr besides: why the service did not answer."""
     return [] if report.why is None else [plain(report.why)]
 
 
 def watch_status(
     ask: Callable[[], Report], console: Console, zone: tzinfo | None, *, pause: Callable[[float], None] = time.sleep
 ) -> bool:
-    """Show how the tap stands until Ctrl-C, anew every second; whether all was well at the end.
+    """Show the status every second until Ctrl-C, and return whether all was well at the end.
 
-    Where nothing can be drawn over (a pipe, a dumb terminal), one picture follows the other.
+    On a terminal that cannot draw over what it shows, and into a pipe, one screen follows the other.
     """
     ok = False
     redraw = console.is_terminal and not console.is_dumb_terminal
@@ -158,7 +158,7 @@ def _facts(status: Status, zone: tzinfo | None) -> Iterator[tuple[str, Text]]:
 
 
 def _tapes(since: int, zone: tzinfo | None) -> Text:
-    """How far back a shoot that nobody started can still be made."""
+    """How far back the tapes go: a session that nobody started can be made from there on."""
     return Text(f"a session can be made back to {_date(since, zone)}") + _quiet("multicam-tap session make")
 
 

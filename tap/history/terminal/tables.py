@@ -1,4 +1,4 @@
-"""Tables for a terminal: sessions one a line, and the events that were asked for."""
+"""Tables for a terminal: sessions, one a line, and events that match a query."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _NUMBERS = frozenset(("cuts", "stills", "gaps", "length"))
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], room: int) -> str:
-    """The cells in their columns, the last one in the room that is left."""
+    """A line of cells in columns of these widths; the last takes the room that is left."""
     fitted = [
         " " * (width - cell_len(cell)) + cell if name in _NUMBERS else set_cell_size(cell, width)
         for name, cell, width in zip(_SESSION, cells, widths, strict=False)
@@ -86,7 +86,7 @@ def _session(row: Row, zone: tzinfo | None, live: Callable[[str], Timeline | Non
 
 
 def events_table(found: Iterable[tuple[Timeline, Iterable[Event]]], zone: tzinfo | None) -> Table:
-    """One line an event: its time, what it is, its camera, what it says, and the session that it is of."""
+    """A table with a line for each event: its time, kind, camera, phrase and session."""
     table = _table("time", "event", "camera", "", "session")
     for timeline, events in found:
         names = camera_names(timeline.lanes)
@@ -106,7 +106,7 @@ def events_table(found: Iterable[tuple[Timeline, Iterable[Event]]], zone: tzinfo
 
 
 def event_object(timeline: Timeline, event: Event) -> dict[str, Any]:
-    """An event for programs, with the session that it is of."""
+    """An event as JSON for programs, with the key of its session."""
     told: dict[str, Any] = msgspec.to_builtins(event)
     return {"sessionKey": timeline.session_key, **told}
 

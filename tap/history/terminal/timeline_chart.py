@@ -1,4 +1,4 @@
-"""A timeline in the terminal: a lane for each camera, marks below, the events as a table, and the totals.
+"""A session's timeline in the terminal: a lane for each camera, marks below, the event log, and the totals.
 
 Colour says nothing that a character does not say too, so the picture reads the same in a pipe.
 """
@@ -45,9 +45,11 @@ _LABEL_CELLS = 10
 
 
 def print_timeline(timeline: Timeline, console: Console, zone: tzinfo | None, *, width: int | None = None) -> None:
-    """Print the timeline as wide as the console is; ``zone`` is that of the times of day (None: the machine's).
+    """Print the timeline as wide as the console is.
 
-    ``width``: that of the drawing, where the console has more room than it; no name is cut short then.
+    Args:
+        zone: The time zone of the times of day; None: the machine's.
+        width: The width of the chart in cells, where the console has more room. Names are not cut short then.
     """
     view = _View(timeline, zone, min(width or console.width, console.width), whole=width is not None)
     for line in view.heading():
@@ -67,19 +69,19 @@ def print_timeline(timeline: Timeline, console: Console, zone: tzinfo | None, *,
 
 
 class _Scale(Struct, frozen=True):
-    """From moments to cells: ``cells`` of them from ``start`` to ``end``."""
+    """Converts moments to cells of the chart, which has ``cells`` of them from ``start`` to ``end``."""
 
     start: int
     end: int
     cells: int
 
     def place(self, at: int) -> int:
-        """The cell of a moment; what lies outside goes to the nearest."""
+        """The cell of a moment; for a moment outside, the nearest cell."""
         length = max(1, self.end - self.start)
         return min(self.cells - 1, max(0, (at - self.start) * self.cells // length))
 
     def cover(self, span: Span) -> range:
-        """The cells of a span, one at least."""
+        """The cells of a span; at least one."""
         first = self.place(span.start)
         return range(first, max(first, self.place(span.end - 1)) + 1)
 
@@ -167,7 +169,7 @@ class _View:
         return Span(start=since, end=max(since, until))
 
     def _marks(self) -> Iterator[Text]:
-        """What is of no single camera; a line only where there is any."""
+        """Marks that belong to no camera; a line for each kind that occurs."""
         timeline, scale = self._timeline, self._scale
         if timeline.modes:
             yield self._row("mode", _words(timeline.modes, scale), style="dim")
@@ -189,7 +191,7 @@ class _View:
         return any(mark in _HEIGHTS[:-1] for mark in bars)
 
     def legend(self) -> Iterator[str]:
-        """What the characters stand for: of those that occur."""
+        """The meaning of the characters that occur."""
         statuses = {still.status for still in self._timeline.stills}
         known: list[tuple[str, str, Any]] = [
             (_ON, "on air", any(lane.on_air for lane in self._timeline.lanes)),
@@ -250,7 +252,7 @@ class _View:
     # ------------------------------------------------------------------------------------------ names
 
     def camera(self, camera: str | None, name: str | None = None) -> str:
-        """How a camera is called here; by what it was called then, where it has no lane."""
+        """The name of a camera; for one without a lane, the name that the event has."""
         if camera is None:
             return ""
         return self._names.get(camera) or plain(name or camera)
