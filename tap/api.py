@@ -71,7 +71,7 @@ _LONGEST_SESSION_MS = 7 * 86_400_000
 
 
 class Session(Struct, kw_only=True, frozen=True):
-    """One session, as its own row tells it. Times are Unix ms."""
+    """One session, as its row in the ledger has it. Times are Unix ms."""
 
     key: str
     venue: str
@@ -93,14 +93,14 @@ class Session(Struct, kw_only=True, frozen=True):
 
     @property
     def length_ms(self) -> int | None:
-        """Milliseconds by its row's two times; None while it runs, and where a clock was set back by more than that."""
+        """Its length in ms, by its row's two times; None while it runs, or if a clock was set back meanwhile."""
         if self.completed_at is None or self.completed_at < self.started_at:
             return None
         return self.completed_at - self.started_at
 
 
 class History(ABC):
-    """Where sessions are read from; close it, or use it in a ``with``."""
+    """A history, read from a journal or a ledger. Close it, or use it in a ``with`` statement."""
 
     def __enter__(self) -> Self:
         return self
@@ -118,11 +118,20 @@ class History(ABC):
         title: str | None = None,
         zone: ZoneInfo | None = None,
     ) -> Iterator[Session]:
-        """The sessions asked for, newest first; those that were taken back or forgotten are left out.
+        """The sessions that match, newest first. Retracted and forgotten sessions are left out.
 
-        A session fits where it ran at some time from ``since`` to ``until``: Unix ms, a datetime, or what a person
-        says ("yesterday", "3 days", "2026-11-21 14:30") in ``zone`` (None: the machine's). ``title``: a part of it, in
-        any case. Raises ``ValueError`` for a moment or a status that is none.
+        Args:
+            venue: Only of this venue.
+            since: Only those that ran at this moment or later: Unix ms, a datetime, or what a person types
+                ("yesterday", "3 days", "2026-11-21 14:30").
+            until: Only those that began before this moment; the same.
+            status: Only those with this status.
+            title: Only those with this in their title, in any case.
+            zone: The time zone of moments that are text; None: the machine's.
+
+        Raises:
+            ValueError: A moment cannot be parsed, or there is no such status.
+            TapError: The journal or ledger cannot be read.
         """
         if status not in _STATUSES:
             raise ValueError(f"{status!r} is not a status → live, complete or interrupted")
@@ -133,13 +142,14 @@ class History(ABC):
         return (_session(row) for row in self.session_rows(asked) if row.retracted is None)
 
     def session_rows(self, asked: SessionFilter) -> Iterator[Row]:
-        """The rows of the sessions asked for, newest first, those that were taken back too."""
+        """The rows of the sessions that match, newest first, retracted ones too."""
         return (row for row in self._newest_first(asked) if asked.fits(row))
 
     def timeline(self, key: str) -> Timeline:
-        """One session whole: lanes of cameras, what was on air, holds, modes, stills, gaps, events.
+        """One whole session: lanes of cameras, what was on air, holds, modes, stills, gaps, events.
 
-        Raises ``TapError`` where there is none of this key, or it was taken back.
+        Raises:
+            TapError: There is no session with this key, or it was retracted.
         """
         rows = self.rows(key)
         if not rows:
@@ -151,9 +161,13 @@ class History(ABC):
     def find(
         self, asked: SessionFilter, *, key: str | None = None, camera: str | None = None, kinds: Iterable[str] = ()
     ) -> Iterator[tuple[Timeline, list[Event]]]:
-        """Events of one session, or of all that were asked for, newest session first; one session at a time.
+        """Events that match, session by session, newest session first; sessions without such events are left out.
 
-        ``camera`` and ``kinds`` as in :func:`asked_events`; ``asked.since`` and ``until`` bound the events too.
+        Args:
+            asked: Which sessions; its ``since`` and ``until`` bound the events too.
+            key: Only the session with this key.
+            camera: As in :func:`asked_events`.
+            kinds: As in :func:`asked_events`.
         """
         kinds = tuple(kinds)
         known = (row.session_key for row in self.session_rows(asked) if row.retracted is None)
@@ -169,21 +183,25 @@ class History(ABC):
 
     @abstractmethod
     def rows(self, key: str) -> list[Row]:
-        """All rows of one session as the ledger has them, those that were taken back too; empty where it is unknown."""
+        """All rows of one session as the ledger has them, retracted ones too; none if there is no such session."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of it."""
+        """Close the journal, or the connection to the ledger."""
 
     @abstractmethod
     def _newest_first(self, asked: SessionFilter) -> Iterable[Row]:
-        """Rows of sessions, newest first: at least those asked for."""
+        """Rows of sessions, newest first: at least those that match."""
 
 
 def open_journal(path: str | os.PathLike[str]) -> History:
-    """The history in a journal: its file, or the state directory that it is in. It is only read.
+    """The history in a journal, which is only read.
 
-    Raises ``TapError`` where there is no journal, or it cannot be read.
+    Args:
+        path: The journal's file, or the state directory that it is in.
+
+    Raises:
+        TapError: There is no journal, or it cannot be read.
     """
     place = Path(path)
     try:
@@ -194,12 +212,15 @@ def open_journal(path: str | os.PathLike[str]) -> History:
 
 
 def open_ledger(url: str, key: str | None = None, *, module: str = DEFAULT_MODULE) -> History:
-    """The history in the ledger at ``url`` (https, or http on this machine), as far as ``key`` may read.
+    """The history in a ledger, as far as the key may read it. It also works where an event loop runs (a notebook).
 
-    ``module`` is the one that the ledger's functions are in, where an app has them in one of its own.
+    Args:
+        url: The deployment's address: https, or http on this machine.
+        key: A read key or an ingest key.
+        module: The module of the ledger's functions, if an app has them under another name.
 
-    Works where an event loop runs too (a notebook). Raises ``TapError`` at the first question where the ledger cannot
-    be reached, or does not know the key.
+    Nothing is asked before the history is used. Then a ``TapError`` says that the ledger cannot be reached or does not
+    know the key.
     """
     return _OfLedger(Ledger(url, None if key is None else _Key(key), module=module))
 
@@ -212,7 +233,7 @@ def changes(
     venues: Iterable[str] = (),
     module: str = DEFAULT_MODULE,
 ) -> Iterator[Changed]:
-    """What was written to the ledger since a cursor, in pages, until there is no more: what a pipeline keeps up by.
+    """What was written to the ledger since a cursor, in pages, until there is no more: for pipelines.
 
     ::
 
@@ -220,9 +241,18 @@ def changes(
             take(page.rows)
             cursor = page.cursor  # save it together with what was taken
 
-    Each row comes at least once, in the order of the commits, as it is by then; and again after each change, so that
-    repairs, rows taken back (``retracted``) and sessions that were forgotten are seen. ``since`` None begins with the
-    first row that there is. ``venues``: only these of the key's. Raises ``TapError``.
+    Each row comes at least once, in the order of the commits, as it is now, and again after each change: so repairs,
+    retracted rows (``retracted``) and forgotten sessions are seen.
+
+    Args:
+        url: As in :func:`open_ledger`.
+        key: As in :func:`open_ledger`.
+        since: The cursor to go on from; None: from the first row.
+        venues: Only rows of these venues, of those that the key may read; without any, of all.
+        module: As in :func:`open_ledger`.
+
+    Raises:
+        TapError: The ledger cannot be reached, does not know the key, or does not know the cursor.
     """
     named = list(venues)
     with _OfLedger(Ledger(url, None if key is None else _Key(key), module=module)) as history:
@@ -235,10 +265,14 @@ def changes(
 
 
 def frame(events: Timeline | Iterable[Event], library: Literal["polars", "pandas"] | None = None) -> Any:
-    """Events as a data frame: of ``library``, else of polars or pandas, whichever is installed.
+    """Events as a data frame, one line for each, in order: ``at`` is a time in UTC, ``detail`` is JSON.
 
-    One line an event, in order; ``at`` is a time in UTC, ``detail`` is JSON. Raises ``TapError`` where there is no such
-    library.
+    Args:
+        events: A timeline, or some of its events.
+        library: Make the frame with this; None: with polars or pandas, whichever is installed.
+
+    Raises:
+        TapError: The library is not installed.
     """
     told = list(events.events if isinstance(events, Timeline) else events)
     columns: dict[str, list[Any]] = {
@@ -258,7 +292,7 @@ def frame(events: Timeline | Iterable[Event], library: Literal["polars", "pandas
 def shots_frame(timeline: Timeline, library: Literal["polars", "pandas"] | None = None) -> Any:
     """The shots of a session as a data frame, with the columns of the shot list that ``export --format shots`` writes.
 
-    One line a shot in which a camera was on air, in order. ``in`` and ``out`` are times in UTC, ``length`` and
+    One line for each shot in which a camera was on air, in order. ``in`` and ``out`` are times in UTC, ``length`` and
     ``durationMs`` milliseconds; the columns about files and timecode are of an export alone, which knows the files.
     """
     names = camera_names(timeline.lanes)
@@ -279,7 +313,7 @@ def shots_frame(timeline: Timeline, library: Literal["polars", "pandas"] | None 
 
 
 def cameras_frame(timeline: Timeline, library: Literal["polars", "pandas"] | None = None) -> Any:
-    """The cameras of a session as a data frame, one a line, in the order of their lanes, with their numbers."""
+    """The cameras of a session as a data frame, a line for each, in the order of their lanes, with statistics."""
     figures = {one.camera_id: one for one in statistics_of(timeline).cameras}
     names, lanes = camera_names(timeline.lanes), timeline.lanes
     columns: dict[str, tuple[str, list[Any]]] = {
@@ -298,7 +332,7 @@ def cameras_frame(timeline: Timeline, library: Literal["polars", "pandas"] | Non
 
 
 def stills_frame(timeline: Timeline, library: Literal["polars", "pandas"] | None = None) -> Any:
-    """The stills of a session as a data frame, one of one camera a line, in the order in which they were taken."""
+    """The stills of a session as a data frame, in the order in which they were taken; a line for each camera's."""
     names, stills = camera_names(timeline.lanes), timeline.stills
     columns: dict[str, tuple[str, list[Any]]] = {
         "key": ("text", [still.key for still in stills]),
@@ -320,7 +354,7 @@ def stills_frame(timeline: Timeline, library: Literal["polars", "pandas"] | None
 
 
 def _framed(columns: Mapping[str, tuple[str, list[Any]]], library: str | None) -> Any:
-    """A data frame of columns of texts, whole numbers (``ms``) and moments (``at``: Unix ms)."""
+    """A data frame of columns of texts (``text``), whole numbers (``ms``) and moments (``at``: Unix ms)."""
     name, module = _frames(library)
     values = {
         column: [_utc(value) for value in told] if kind == "at" else told for column, (kind, told) in columns.items()
@@ -383,7 +417,7 @@ class _OfJournal(History):
 
 
 class _OfLedger(History):
-    """Asks on an event loop of its own thread, so that it works whatever the caller's thread does."""
+    """Asks on an event loop in a thread of its own, so that it also works where the caller's thread runs a loop."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -396,7 +430,7 @@ class _OfLedger(History):
         return self._call(lambda: self._ledger.timeline(key))
 
     def changed(self, cursor: str | None, venues: Sequence[str]) -> Changed:
-        """One page of what was written since."""
+        """One page of what was written since the cursor."""
         return self._call(lambda: self._ledger.changes(cursor, venues))
 
     def close(self) -> None:
@@ -435,7 +469,7 @@ class _OfLedger(History):
 
 
 class _Key:
-    """A key that shows itself to nobody but the ledger."""
+    """A key that only the ledger's client reads: it is not in this object's ``repr``."""
 
     def __init__(self, key: str) -> None:
         self._key = key

@@ -34,7 +34,7 @@ _USUAL = "25"
 
 
 class Exported(Struct, kw_only=True):
-    """What was written, and what one should know of it."""
+    """An export: the text of its files, and notes for the person who asked for it."""
 
     pieces: dict[str, list[str]]
     """The text of each file by what is added to its name (the first is ``""``), in pieces that follow each other."""
@@ -49,7 +49,7 @@ class Exported(Struct, kw_only=True):
 
 
 def format_of(path: PurePath) -> str | None:
-    """The format that a file's name means: the one with the longest ending that it has."""
+    """The format that a file's name ends with, by the longest ending that fits; None if none does."""
     name = path.name.lower()
     found = [(len(end), one) for one, ends in FORMATS.items() for end in ends if name.endswith(end)]
     return max(found)[1] if found else None
@@ -101,7 +101,7 @@ def _laid(
     offsets: Mapping[str, float],
     files: Files | None,
 ) -> LaidOut:
-    """The edit with its pictures."""
+    """The edit, laid out with the files that show it."""
     told_media = next((row.fields.get("media") or [] for row in rows if row.op == "session"), [])
     recorded = [on_session_clock(one, timeline) for one in recorded_in(told_media)]
     names = edit_of(timeline, RATES[_USUAL], zone).reels
@@ -124,7 +124,7 @@ def _laid(
 
 
 def _by_camera(timeline: Timeline, offsets: Mapping[str, float]) -> dict[str, Fraction]:
-    """Milliseconds by camera id, for cameras given by id or name. Raises ``UsageInvalid`` for one that there is not."""
+    """Milliseconds by camera id, for cameras named by id or name. Raises ``UsageInvalid`` for an unknown camera."""
     names = {lane.name: lane.camera_id for lane in timeline.lanes if lane.name}
     ids = {lane.camera_id for lane in timeline.lanes} | {PROGRAM}
     found = {}
@@ -138,9 +138,10 @@ def _by_camera(timeline: Timeline, offsets: Mapping[str, float]) -> dict[str, Fr
 
 
 def write(made: Exported, output: Path, *, force: bool) -> list[Path]:
-    """Write all files, the first as ``output``, the others beside it. Raises ``TapError`` where one cannot be.
+    """Write all files of an export, the first as ``output``, the others beside it, and return their paths.
 
-    Nothing is written where one of them is there already, unless ``force``.
+    Raises:
+        TapError: A file cannot be written, or exists already and ``force`` is not given; then none is written.
     """
     paths = {_beside(output, part): text for part, text in made.pieces.items()}
     there = [path for path in paths if path.exists()]
@@ -155,7 +156,7 @@ def write(made: Exported, output: Path, *, force: bool) -> list[Path]:
 
 
 def _write_one(path: Path, text: Iterable[str]) -> None:
-    """Whole or not at all, since others may watch the folder; but into what is no file as it comes."""
+    """Write a file whole or not at all, since others may watch the folder; into a pipe or device piece by piece."""
     place = path if path.exists() and not path.is_file() else path.with_name(f".{path.name[:200]}.part")
     try:
         with place.open("w", encoding="utf-8", newline="") as file:

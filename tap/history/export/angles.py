@@ -43,12 +43,12 @@ class SessionMedia(Struct, kw_only=True):
 
     @property
     def angles(self) -> list[Angle]:
-        """All of them, the program last."""
+        """The angles of all cameras, and the program last."""
         return [*self.cameras.values(), *([] if self.program is None else [self.program])]
 
     @property
     def sources(self) -> list[Source]:
-        """All files, each once."""
+        """The files of all angles, each once."""
         return list({source.key: source for angle in self.angles for source in angle.sources}.values())
 
 
@@ -101,7 +101,7 @@ class _AngleBuilder:
         return AnglePart(start=begin, end=begin + lasts, source=source, frame=run.frame, rate=rate, into=into)
 
     def _behind(self, part: AnglePart, end: int | None) -> list[AnglePart]:
-        """What of it lies behind all that was laid before: of two that overlap, the first stands."""
+        """The rest of a part after ``end``, where all before is taken: of two files that overlap, the first is used."""
         if end is None or part.start >= end:
             return [part]
         if part.end <= end:
@@ -109,7 +109,7 @@ class _AngleBuilder:
         return [part.behind(end)]
 
     def _inside(self, part: AnglePart) -> AnglePart | None:
-        """What of it lies in the session."""
+        """The rest of a part inside the session; None if it lies outside."""
         start, end = max(0, part.start), min(self._length, part.end)
         return replace(part.behind(start), end=end) if start < end else None
 
@@ -159,14 +159,14 @@ class _AngleBuilder:
         return self._rate if not has_timecode and rate.fps == self._rate.fps else rate
 
     def _assumed(self, take: Take, rate: Rate) -> int:
-        """As long as the session from its begin on; or as the server said."""
+        """The length in frames of a file that was not read: to the session's end, or as long as the server said."""
         if take.recorded is None:
             return max(1, rate.frames(self._timeline.end - take.start - min(take.offset, Fraction(0))))
         last = runs_of(take.recorded, take.start, rate.fps, self._timeline.end)[-1:]
         return max([1, *(run.frame + run.frames for run in last)])
 
     def _first(self, take: Take, rate: Rate) -> int:
-        """The number of its first picture, as ``--source`` asks for it."""
+        """The number of the file's first frame in its timecode, as ``--source`` asks for it."""
         if self._source == "tod" or take.path is None:
             return rate.at_clock(_ms_of_day(take.start + take.offset, self._zone))
         if self._source != "file":
@@ -224,9 +224,17 @@ def angles_of(
     zone: tzinfo | None,
     source: str = "file",
 ) -> SessionMedia:
-    """The angles of a session, ``length`` frames long.
+    """The angles of a session.
 
-    ``source``: the timecode that files are taken to have: their own (``file``), ``tod``, or one for all.
+    Args:
+        found: The takes.
+        timeline: The session.
+        reels: The cameras' names in an edit, by camera id.
+        grid: The frames of the edit in time.
+        length: The session's length in frames of the edit.
+        zone: The venue's time zone; None: the machine's.
+        source: The timecode that files are taken to have: their own (``file``), the time of day (``tod``), or one
+            timecode for all.
     """
     laying = _AngleBuilder(timeline, grid, length, zone, source)
     by_owner: dict[str, list[Take]] = {}
@@ -260,7 +268,7 @@ def _left_words(found: Takes) -> Iterator[str]:
 
 
 def _size(media: SessionMedia, found: Takes) -> tuple[int, int]:
-    """The size that most of the pictures have."""
+    """The width and height that most of the pictures have."""
     read = {take.path for take in found.takes if take.footage is not None or (take.recorded and take.recorded.width)}
     sizes: Counter[tuple[int, int]] = Counter()
     for source in media.sources:
@@ -270,7 +278,7 @@ def _size(media: SessionMedia, found: Takes) -> tuple[int, int]:
 
 
 def _doubts(found: Takes, media: SessionMedia, rate: Rate) -> Iterator[str]:
-    """What an editor should look at."""
+    """Notes on what an editor should look at: uncertain sync, mixed rates, files that are too short."""
     vague = {take.owner: take for take in found.takes if not take.exact and not take.goes_on and take.path is not None}
     for owner, take in vague.items():
         name = owner if owner == PROGRAM else media.cameras[owner].name

@@ -63,7 +63,7 @@ def folders_between(path: str, folder: str) -> tuple[str, ...]:
 
 
 class TableLine(Struct, frozen=True, kw_only=True):
-    """A line of the table that a person gave."""
+    """A line of the table in which a person says which file is whose."""
 
     file: str
     camera: str | None = None
@@ -108,14 +108,14 @@ def _row(told: Mapping[str, str], where: str) -> TableLine:
 
 
 class Owner(Struct, frozen=True):
-    """Whose file it is: a camera's id, or ``PROGRAM``; None, where that cannot be told; and by what, in words."""
+    """Whose a file is: a camera's id, ``PROGRAM``, or None if it is not known; and what that is known by, in words."""
 
     camera: str | None
     by: str
 
 
 def owner_of(path: str, folders: Sequence[str], lanes: Sequence[Lane], row: TableLine | None) -> Owner:
-    """Whose file it is: by the table, else by a folder's name, else by its own name."""
+    """Whose a file is: by the table, else by a folder's name, else by the file's name."""
     if row is not None and row.camera is not None:
         found = _named(row.camera, lanes)
         return Owner(found, "the table" if found else f"the table says {row.camera!r}, and there is no such camera")
@@ -127,7 +127,7 @@ def owner_of(path: str, folders: Sequence[str], lanes: Sequence[Lane], row: Tabl
 
 
 def _named(name: str, lanes: Sequence[Lane]) -> str | None:
-    """The one camera that is called so."""
+    """The id of the camera with exactly this name, ``PROGRAM``, or None if there are none or several."""
     for called in (lambda own: own == name, lambda own: bool(own) and _tokens(own) == _tokens(name)):
         for rank in range(_RANKS):
             found = [lane.camera_id for lane in lanes if called(_names(lane)[rank])]
@@ -160,7 +160,7 @@ def _wanted(lanes: Sequence[Lane]) -> Iterator[tuple[str, int, tuple[str, ...]]]
 
 
 def _names(lane: Lane) -> tuple[str, str, str]:
-    """What a camera is called: what people call it comes first, since that is what they call its files."""
+    """The names of a camera, those first that people use, since they name files by them."""
     return lane.name or "", lane.camera_id, lane.device or ""
 
 

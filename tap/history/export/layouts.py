@@ -66,7 +66,7 @@ def angle_of(clip: Clip, media: SessionMedia) -> Angle | None:
 
 
 def lay_out(edit: Edit, media: SessionMedia) -> LaidOut:
-    """The program laid out. What no file shows is told by markers, and in the edit's notes."""
+    """The program, shot after shot. Where no file shows a shot, a marker and a note of the edit say so."""
     track = _Track(edit, media)
     for clip in edit.clips:
         track.add(clip)
@@ -74,7 +74,7 @@ def lay_out(edit: Edit, media: SessionMedia) -> LaidOut:
 
 
 def track_of(angle: Angle, laid: LaidOut) -> Iterator[TrackItem]:
-    """One camera in sync, cut at each shot; switched on where it was on air."""
+    """One camera's files in sync, cut at each shot, and enabled where the camera was on air."""
     for clip in laid.edit.clips:
         live = angle_of(clip, laid.media) is angle
         for piece in angle.cut(clip.start, clip.end):
@@ -163,7 +163,7 @@ class _Track:
                 self._miss(piece, name, angle)
 
     def _dissolve(self, clip: Clip, angle: Angle | None, piece: Piece) -> int:
-        """As long as there are pictures on both sides."""
+        """The length of a dissolve, as far as there are pictures on both sides."""
         before = self._shown[-1] if self._shown else None
         if not clip.dissolve or before is None:
             return 0
@@ -177,7 +177,7 @@ class _Track:
         return possible
 
     def _is_recorded(self, angle: Angle | None, before: TrackItem) -> bool:
-        """Whether both sides are of the recorded program, which has the transition in its picture already."""
+        """Whether both sides show the recorded program, whose picture has the transition already."""
         program = self._media.program
         sides = (angle, angle_of(before.clip, self._media))
         return program is not None and program in sides and all(side in (program, None) for side in sides)

@@ -23,7 +23,7 @@ __all__ = ["Angle", "AnglePart", "Piece", "Source", "file_url", "in_step"]
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """One file, as editing systems have to be told of it."""
+    """One file, with what an editing system has to know of it."""
 
     name: str
     """Its base name, by which it is found again; the camera's name where no file is known."""
@@ -150,14 +150,14 @@ class Angle:
 
 
 def in_step(frames: int, ours: Rate, theirs: Rate) -> int:
-    """So many frames of one rate as whole frames of another, those that have begun."""
+    """A number of frames at one rate as whole frames at another, counting those that have begun."""
     if ours.keeps_step(theirs):
         return frames
     return int(frames * theirs.fps // ours.fps)
 
 
 def file_url(path: str) -> str:
-    """A path as editors' URLs have it; relative ones stay relative."""
+    """A path as a ``file:`` URL for editing systems; a relative path stays relative."""
     windows = PureWindowsPath(path)
     if windows.drive.startswith("\\\\"):
         # A share: the server's name is the URL's host.

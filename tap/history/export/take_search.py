@@ -42,7 +42,7 @@ _SHORT_MS = 1500
 
 
 class Files(Protocol):
-    """Whoever can read files: the command, where it runs."""
+    """Reads files. The command passes one that reads this machine's disk."""
 
     def is_folder(self, path: str) -> bool:
         """Whether there is such a folder."""
@@ -53,16 +53,16 @@ class Files(Protocol):
         ...
 
     def file(self, path: str) -> Footage | Unread | None:
-        """One file; None where it is not here, or nothing here can read it."""
+        """One video file; None if it does not exist, or nothing is installed that can read it."""
         ...
 
     def text(self, path: str) -> str | None:
-        """What stands in a file of text; None where it is not here."""
+        """The content of a text file; None if it does not exist."""
         ...
 
 
 class _NoFiles:
-    """Where nothing can be read."""
+    """Used where no files can be read: knows none."""
 
     def is_folder(self, path: str) -> bool:  # noqa: ARG002 - as Files has it
         return False
@@ -78,7 +78,7 @@ class _NoFiles:
 
 
 def check_pattern(pattern: str | None) -> None:
-    """Raises ``UsageInvalid`` for a pattern that no session could fill in."""
+    """Raises ``UsageInvalid`` for a pattern with fields that do not exist."""
     if pattern is not None and pattern != RECORDED:
         _filled(pattern, dict.fromkeys(_FIELDS, ""))
 
@@ -190,9 +190,9 @@ class _TakeSearch:
         )
 
     def _follow(self, first: Take, recorded: Recording) -> None:
-        """Where the file ends before its recording did, the recorder went on in others, and not all tell of it.
+        """Find the files in which a recording went on, where its only known file ends before it was stopped.
 
-        They are files of the same kind of name, beside the first and later.
+        They are in the same folder, with names of the same kind, and later.
         """
         end = recorded.end or self._timeline.end
         if first.footage is None or wall_end(first, first.footage, end) >= end - _SHORT_MS:
@@ -302,10 +302,21 @@ def takes_of(
     files: Files | None,
     offsets: Mapping[str, Fraction],
 ) -> Takes:
-    """The takes that ``media`` means: a pattern, ``recorded``, a folder, or a table of files.
+    """All takes of a session, in order of their begins.
 
-    ``offsets``: ms by camera id or ``PROGRAM``, by which its files begin later. Raises ``UsageInvalid`` for a pattern
-    that cannot be filled in, and ``TapError`` where there is no file at all.
+    Args:
+        media: Where the files are: a pattern, ``recorded``, a folder, or a table (``.csv``); None: each camera stands
+            for itself, without files.
+        timeline: The session.
+        reels: The cameras' names in an edit, by camera id.
+        recorded: The files that the session's row names.
+        zone: The venue's time zone; None: the machine's.
+        files: Reads files; None: none can be read.
+        offsets: By how many ms files begin later, by camera id or ``PROGRAM``.
+
+    Raises:
+        UsageInvalid: The pattern has fields that do not exist.
+        TapError: There is no file at all.
     """
     gathering = _TakeSearch(timeline, reels, recorded, zone, files)
     reader = files or _NoFiles()
@@ -332,12 +343,12 @@ def takes_of(
 
 
 def _kind_of(path: str) -> str:
-    """What is the same in the names of one recorder's files."""
+    """A file's name with all digits as 0: the same for all files of one recorder."""
     return "".join("0" if letter.isdigit() else letter for letter in base_name(path).casefold())
 
 
 def _row_of(path: str, table: Mapping[str, TableLine]) -> TableLine | None:
-    """The line that means this file: of those that its path ends with, the one that gives most of it."""
+    """The line of the table for this file: the one whose path is the longest ending of the file's path."""
     spelt = f"/{path.replace(chr(92), '/')}"
     found = [(len(name), name) for name in table if spelt.endswith(f"/{name.replace(chr(92), '/')}")]
     return table[max(found)[1]] if found else None

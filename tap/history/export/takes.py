@@ -60,7 +60,7 @@ class Take(Struct, kw_only=True):
 
 
 class Takes(Struct, kw_only=True):
-    """All takes of a session, and what a person should know of the files that are none."""
+    """All takes of a session, and notes on the files that could not be used."""
 
     takes: list[Take] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -134,7 +134,7 @@ def frames_of(footage: Footage, fps: Fraction) -> int:
 
 
 def rate_of(found: Takes, recorded: Sequence[Recording]) -> tuple[Rate | None, str]:
-    """The rate that an edit of these files has, and by what it is known; None where nothing tells it."""
+    """The frame rate for an edit of these files, and what it is known by, in words; None if it is not known."""
     lengths: Counter[Rate] = Counter()
     for take in found.takes:
         if take.footage is not None:
@@ -147,7 +147,7 @@ def rate_of(found: Takes, recorded: Sequence[Recording]) -> tuple[Rate | None, s
 
 
 def settle_first_ticks(takes: Sequence[Take], timeline: Timeline) -> None:
-    """Find each recording's first tick: by its cuts, and by the number of pictures in its files where all are here."""
+    """Find when each recording's first picture was taken: by its cuts, and by the number of pictures in its files."""
     for number, take in enumerate(takes):
         files = [take, *takewhile(lambda other: other.goes_on, takes[number + 1 :])]
         fps = take.recorded.fps if take.recorded is not None else None
@@ -169,7 +169,7 @@ def settle_first_ticks(takes: Sequence[Take], timeline: Timeline) -> None:
 
 
 def _pictures(files: Sequence[Take], fps: Fraction) -> int | None:
-    """How many all files of a recording have together; None where one is not here."""
+    """How many pictures all files of a recording have together; None if one of them was not read."""
     read = [take.footage for take in files if take.footage is not None]
     if len(read) < len(files) or any(counting_of(one).fps != fps for one in read):
         return None

@@ -114,7 +114,7 @@ class SessionReport(Struct, frozen=True, kw_only=True):
     data: ReportData
 
     def camera(self, camera: str | None, name: str | None = None) -> str:
-        """How a camera is called on the page."""
+        """The name of a camera on the page."""
         if camera is None:
             return ""
         return self.names.get(camera) or bounded(name or camera, _NAME)
@@ -176,7 +176,7 @@ def bounded(text: str, most: int, *, lines: bool = False) -> str:
 
 
 def _names(lanes: Iterable[Lane]) -> dict[str, str]:
-    """Names that are short enough to be read, and still each its own."""
+    """Names that are short enough to read, and different for each camera."""
     found: dict[str, str] = {}
     for camera, name in camera_names(lanes).items():
         short, number = bounded(name, _NAME), 1
@@ -295,7 +295,7 @@ def _row_of(kind: str) -> str:
 
 
 class _Packer:
-    """Makes small of a timeline what the page draws."""
+    """Packs what the page draws of a timeline: small enough to be sent."""
 
     def __init__(self, timeline: Timeline, names: Mapping[str, str], zone: tzinfo | None, rate: Rate) -> None:
         self._timeline = timeline

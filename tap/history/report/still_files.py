@@ -39,7 +39,7 @@ class Matches(Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """How many matched, for people."""
+        """A line for people: how many matched."""
         return f"{len(self.files)} of {self.stills} stills have a file here"
 
 
@@ -69,7 +69,7 @@ def pictures_to_fetch(timeline: Timeline, shown: Mapping[str, str]) -> dict[str,
 
 
 def _settle(found: dict[str, str], candidates: Mapping[str, Sequence[str]]) -> None:
-    """Take what is the only candidate of a still, and of that still alone."""
+    """Match a file with a still where each is the other's only candidate."""
     taken = set(found.values())
     free = {key: [name for name in names if name not in taken] for key, names in candidates.items() if key not in found}
     wanted = Counter(name for names in free.values() for name in names)
@@ -136,7 +136,7 @@ class _Pool:
 
 
 def _called(lane: Lane) -> list[list[str]]:
-    """What a file may call a camera."""
+    """What a camera may be called in a file's name."""
     return [tokens for tokens in (_tokens_of(lane.camera_id), _tokens_of(lane.name or "")) if tokens]
 
 

@@ -64,7 +64,7 @@ _MOST_NEAR = 3
 
 
 def near_keys(wanted: str, keys: Iterable[str]) -> list[str]:
-    """The few session keys that are most like ``key``, nearest first: what somebody may have meant."""
+    """The few session keys that are most like ``wanted``, nearest first: what somebody may have meant."""
     asked = wanted.casefold()
 
     def nearness(key: str) -> float:
