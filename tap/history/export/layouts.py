@@ -195,10 +195,8 @@ class _Track:
         if self._missing:
             edit.markers.sort(key=lambda marker: (marker.at, marker.kind, marker.name))
         for name, frames in self._missing.items():
-            whole_camera = all(
-                one.source is None for one in self._shown if one.clip.reel and one.clip.reel.name == name
-            )
-            what = "it has no file" if whole_camera else "it has no file at that time"
+            whole = all(one.source is None for one in self._shown if one.clip.reel and one.clip.reel.name == name)
+            what = "it has no file" if whole else "it has no file at that time"
             edit.notes.append(f"{name}: {float(frames / rate.fps):.1f} s on air are black: {what}")
         if self._shorter:
             edit.notes.append(
