@@ -80,7 +80,7 @@ class _Place(NamedTuple):
 
 
 def main() -> int:
-    """Play, tap, show and score; the exit code: 0 where the history is the truth."""
+    """Play a shoot, record it, show and score the history. Returns the exit code: 0 if the history is the truth."""
     # Not only Ctrl-C: whatever ends this nicely ends what it has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not cleared():
@@ -104,7 +104,7 @@ def main() -> int:
 
 
 def cleared() -> bool:
-    """Make the folder anew, unless somebody else made the one that exists."""
+    """Make the folder, in place of an old one that the demo made itself."""
     if _PLACE.exists():
         if not (_PLACE / _MARK).exists() and any(_PLACE.iterdir()):
             return False
@@ -145,7 +145,7 @@ def _perform(environ: dict[str, str], ledger: _Place | None) -> int:
 
 
 def _hint() -> None:
-    """What to try next; each line can be pasted as it is, also from a narrow terminal."""
+    """What to try next, in lines that can be pasted as they are, also from a narrow terminal."""
     state = f"--state-dir {_PLACE / 'state'}"
     command = _shown_command()
     _say(
@@ -179,7 +179,7 @@ def folded(command: str, width: int = 80) -> list[str]:
 
 
 def _judge(truth: Path, rows: list[Row], where: str) -> int:
-    """Say what was read back, and how near it comes to what really happened."""
+    """Print what was read back, and its score beside what really happened."""
     _say("", f"Read back from {where}:")
     _say(*(f"  {line}" for line in _proofs(rows)))
     result = score(read_truth(truth.read_text("utf-8").splitlines()), [_as_entry(row) for row in rows])
@@ -218,7 +218,7 @@ def _as_entry(row: Row) -> dict[str, Any]:
 
 
 def _missing() -> str | None:
-    """Why there can be no local ledger; None where there can."""
+    """Why no local ledger can be started; None if one can."""
     if not _START.exists():
         return "it is only in a checkout"
     node = shutil.which("node")
@@ -272,7 +272,7 @@ def _command(*arguments: str | Path) -> list[str]:
 
 @contextmanager
 def _started(name: str, *arguments: str | Path, environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A command of ours that runs."""
+    """Start one of multicam-tap's commands."""
     with _running(_command(name, *arguments), name, environ) as process:
         yield process
 

@@ -37,7 +37,7 @@ _LATER_MS = 500
 
 
 class DissolveCover(Struct, frozen=True):
-    """A dissolve that was told: snapshots within it may still show what was on, or nothing."""
+    """A dissolve that a frame told: snapshots during it may still show the old program, or nothing."""
 
     old: str | None
     to: str | None
@@ -45,7 +45,7 @@ class DissolveCover(Struct, frozen=True):
     length: int
 
     def hides(self, shown: str | None, env: FrameFields) -> bool:
-        """Whether a snapshot that shows this says nothing against the dissolve."""
+        """Whether a snapshot with this program can be of a moment during the dissolve, and so contradicts nothing."""
         if shown is not None and shown != self.old:
             return False
         if env.wall - self.frame.wall <= self.length + _LATER_MS:
@@ -57,7 +57,7 @@ class DissolveCover(Struct, frozen=True):
 
 
 class PendingChange(Struct):
-    """A change that is not proved yet, and what it contradicts."""
+    """A change that is not proved yet, and the frames that it contradicts."""
 
     event: EventTruth | None
     mark: RestingOn
@@ -76,13 +76,13 @@ class _Open(Struct):
 
 
 class FrameDoubts:
-    """Follows every frame by its fields, and knows what of it is proved."""
+    """Follows every frame by its fields, and knows what is proved by now, and what is in doubt since when."""
 
     def __init__(self) -> None:
         self.env = FrameFields()
-        """The frame of now."""
+        """The frame that is being read."""
         self.session: str | None = None
-        """The session that runs, as far as anybody could know."""
+        """The session that runs, as far as frames showed; None: none."""
         self.runs = Runs()
         self.frames = SeenFrames()
         self.marks: dict[str, RestingOn] = {aspect: RestingOn() for aspect in ASPECTS}
@@ -105,12 +105,12 @@ class FrameDoubts:
         """Explicit changes in a row that ``seq`` alone would throw away."""
 
     def read(self, data: str | bytes, wall: int) -> list[FrameFields]:
-        """The envelopes of a message that arrived."""
+        """The fields of each object in a message that was received at ``wall`` (receiver's Unix ms)."""
         self._highest = self.runs.highest
         return [self.runs.place(envelope, wall) for envelope in envelopes(data)]
 
     def lose(self) -> None:
-        """The connection is gone: what was not proved by now will not be."""
+        """The connection is lost: what is not proved by now will not be."""
         self.pending.clear()
         self.unexplained.clear()
         self._low.clear()
@@ -118,7 +118,7 @@ class FrameDoubts:
     # ------------------------------------------------------------------------------------------ doubt
 
     def doubt(self, about: str, why: str, *, explicit: bool = False) -> None:
-        """From now on it is in doubt, until a snapshot that is newer than this frame."""
+        """Put an aspect in doubt from this frame on, until a snapshot that is newer."""
         mark = RestingOn()
         mark.rest(self.env, explicit=explicit)
         self.muddled.add(about)
@@ -129,12 +129,12 @@ class FrameDoubts:
             known.mark, known.connection = mark, self.env.connection
 
     def doubt_once(self, about: str, why: str) -> None:
-        """What this very frame tells is in doubt, and nothing after it."""
+        """Put in doubt what this frame tells, and nothing after it."""
         self.doubt(about, why, explicit=True)
         self.settle(about, at_once=True)
 
     def settle(self, about: str, *, at_once: bool = False) -> None:
-        """A snapshot shows it: the doubt is over, if the snapshot is newer (or ``at_once``)."""
+        """End the doubt about an aspect if this snapshot is newer than what is in doubt, or ``at_once``."""
         known = self._open.get(about)
         if known is not None and (at_once or self.proves(known.mark)):
             del self._open[about]

@@ -57,11 +57,11 @@ _SUBJECTS = ("to", "camera_id", "device_id", "label", "camera")
 
 
 class FrameFields(Struct, frozen=True):
-    """What a frame says besides its news."""
+    """The fields of a frame that say which frame it is and when it was made, whatever its news."""
 
     type: str = ""
     ts: int | None = None
-    """Unix ms; None where it has no time that can be read."""
+    """Server time in Unix ms; None if the frame has none that can be parsed."""
     coarse: bool = False
     """Whether that is a whole second."""
     seq: int | None = None
@@ -72,11 +72,11 @@ class FrameFields(Struct, frozen=True):
     run: int = 0
     """Which run of the counter ``seq`` belongs to."""
     wall: int = 0
-    """When it arrived, by the receiver's clock."""
+    """When it was received: Unix ms by the receiver's clock."""
     place: int = 0
     """Its place among all that arrived."""
     words: str = ""
-    """All that it says, but for its number: the same words are told twice, or are the same event."""
+    """All its fields but the number: two frames with the same words are one event, or one event told twice."""
     loose: bool = False
     """Whether the counter was refuted before: it may count each type by itself."""
 
@@ -90,7 +90,7 @@ _NUMBERS = ("seq", "revision")
 
 
 def envelopes(data: str | bytes) -> list[FrameFields]:
-    """The envelopes of the objects in a message, in their order; an empty one for what is none."""
+    """The fields of each object in a message, in order; empty fields for a part that is not an object."""
     if len(data) > 500_000:
         return []
     try:
@@ -143,15 +143,15 @@ def _time(value: Any) -> int | None:
 
 
 class RestingOn(Struct):
-    """The frames on which something known rests: the last explicit one, and those that confirmed it since."""
+    """The frames on which something known rests: the last explicit change of it, and those that confirmed it since."""
 
     numbered: FrameFields | None = None
     dated: FrameFields | None = None
     explicit: int | None = None
-    """When the last explicit change of it arrived."""
+    """When the last explicit change of it was received (receiver's Unix ms)."""
 
     def rest(self, on: FrameFields, *, explicit: bool) -> None:
-        """It rests on this frame too; on nothing else, where that is an explicit change."""
+        """Let it rest on this frame too; and on this one alone, if the frame is an explicit change."""
         if explicit:
             self.numbered = self.dated = None
             self.explicit = on.wall
@@ -164,7 +164,7 @@ class RestingOn(Struct):
 
 
 def order_of(new: FrameFields, mark: RestingOn) -> Order:
-    """Whether a frame was made after or before those that something rests on."""
+    """Whether a frame was made after or before the frames that something rests on; "unknown" if no field says so."""
     numbered, dated = mark.numbered, mark.dated
     if numbered is not None and new.seq is not None and numbered.seq is not None and _one_scope(new, numbered):
         if new.run != numbered.run:
@@ -183,7 +183,7 @@ def _one_scope(one: FrameFields, other: FrameFields) -> bool:
 
 
 class Runs:
-    """Follows the connection, the boot and the counter: a run of it lasts until a frame that is lower and yet newer."""
+    """Follows connections, boots and runs of the counter ``seq``. A run ends at a frame that is lower and yet newer."""
 
     def __init__(self) -> None:
         self.run = 0
@@ -200,7 +200,7 @@ class Runs:
         self._fresh = True
 
     def place(self, frame: FrameFields, wall: int) -> FrameFields:
-        """The frame with what it belongs to."""
+        """The frame with its connection, boot, run and place, received at ``wall`` (Unix ms)."""
         self._placed += 1
         if frame.type == "hello" and frame.boot != self.boot:
             self.boot = frame.boot
@@ -227,7 +227,7 @@ class Runs:
         return placed
 
     def anew(self, frame: FrameFields) -> FrameFields:
-        """Something else showed that the counter started anew before this frame."""
+        """Begin a run with this frame: something else showed that the counter started again."""
         self._anew()
         self.highest = structs.replace(frame, run=self.run)
         return self.highest
@@ -238,7 +238,7 @@ class Runs:
 
 
 class SeenFrames(Struct):
-    """Every explicit frame that was seen, by what could tell it from another."""
+    """Every explicit frame that was received, by each field that could tell it from another."""
 
     ids: dict[tuple[Any, ...], set[int]] = field(default_factory=dict)
     """By id: the runs of the counter in which it was seen."""
@@ -264,7 +264,7 @@ class SeenFrames(Struct):
         self.fine |= frame.ts is not None and not frame.coarse
 
     def same_id(self, frame: FrameFields, session: str | None) -> bool:
-        """Whether its id says that it is an event which was seen."""
+        """Whether its id is that of an event that was received before."""
         return frame.own_id is not None and frame.run in self.ids.get(self._id(frame, session), ())
 
     def maybe_same_id(self, frame: FrameFields, session: str | None) -> bool:
@@ -274,16 +274,16 @@ class SeenFrames(Struct):
         return self._id(frame, session) in self.ids or self._id(frame, None) in self.ids
 
     def same_words(self, frame: FrameFields) -> bool:
-        """Whether nothing in it tells it from one that was seen."""
+        """Whether no field tells it from a frame that was received before."""
         bare = frame.own_id is None and frame.seq is None and frame.ts is not None
         return bare and self.fine and (frame.ts, frame.words) in self.words
 
     def own_id_is_new(self, frame: FrameFields, session: str | None) -> bool:
-        """Whether it has an id that was never seen."""
+        """Whether it has an id that was never received."""
         return frame.own_id is not None and not self.same_id(frame, session)
 
     def told_before(self, frame: FrameFields, session: str | None) -> bool:
-        """Whether its fields prove that it was seen before."""
+        """Whether its fields prove that its event was received before."""
         if frame.own_id is not None and (
             self.same_id(frame, session)
             or (frame.ts is not None and (frame.type, frame.own_id, frame.ts) in self.dated_ids)
@@ -295,7 +295,7 @@ class SeenFrames(Struct):
         return dated and frame.ts is not None and frame.ts < self.newest
 
     def new(self, frame: FrameFields, session: str | None) -> bool:
-        """Whether its fields prove that it is an event which was never seen."""
+        """Whether its fields prove that its event was never received before."""
         if frame.own_id is not None:
             return not self.same_id(frame, session)
         return frame.ts is not None and (frame.type, frame.subject, frame.ts) not in self.times

@@ -31,7 +31,11 @@ class Fault(Struct, frozen=True):
 
 
 def parse_faults(names: Iterable[str]) -> frozenset[str]:
-    """Names of faults, also comma-separated, also ``all``; UsageInvalid for one that does not exist."""
+    """Parse names of faults, which may be separated by commas, or be ``all``.
+
+    Raises:
+        UsageInvalid: There is no such fault.
+    """
     asked = {part.strip() for name in names for part in name.split(",") if part.strip()}
     unknown = sorted(asked - FAULTS.keys() - {"all"})
     if unknown:

@@ -17,7 +17,7 @@ _ALIVE_MS = 5000
 
 
 def perform(shoot: Shoot, *, telemetry: bool = False) -> Iterator[Item]:
-    """What one tap hears that is back the moment it may be: a few ms of latency on each message, none lost."""
+    """What one tap receives that reconnects at once: each message with a few ms of latency, none lost."""
     stage = _Stage(shoot)
     noise = Telemetry(shoot.plan)
     for step in shoot.steps:
@@ -35,7 +35,7 @@ def perform(shoot: Shoot, *, telemetry: bool = False) -> Iterator[Item]:
 
 
 class _Stage:
-    """Where a performance stands: the receiver's clock, and whether anybody is there."""
+    """The state of a performance: the receiver's clock, and whether it is connected."""
 
     def __init__(self, shoot: Shoot) -> None:
         self.connected = False

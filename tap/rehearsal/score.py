@@ -1,4 +1,4 @@
-"""How near a history comes to the truth: every event once, with its time and camera, and every row in its true state.
+"""The score of a history beside the truth: every event once, with its time and camera, and every row in its state.
 
 Entries are folded by key first, as the ledger does it: what a snapshot told gives way to the frame that tells it
 properly, and the last version of a row stands. Then events are matched one to one with what really happened.
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class KindScore(Struct):
-    """How the events of one kind came out."""
+    """How many events of one kind were found, missed, invented or told twice."""
 
     matched: int = 0
     missed: int = 0
@@ -34,24 +34,24 @@ class KindScore(Struct):
 
     @property
     def f1(self) -> float:
-        """1.0 where every event is there once and no other is."""
+        """F1: 1.0 if every event is in the history exactly once, and no other is."""
         wrong = self.missed + self.invented + self.doubled
         return 1.0 if self.matched + wrong == 0 else 2 * self.matched / (2 * self.matched + wrong)
 
 
 class Score(Struct):
-    """What a history got right, and in ``differences`` each thing that it did not."""
+    """The score of one history, and in ``differences`` a line for each thing that is wrong."""
 
     kinds: dict[str, KindScore] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     """How many rows of the truth were compared, by table."""
     missed: list[EventTruth] = field(default_factory=list)
-    """The events that are not told."""
+    """The events that the history lacks."""
     doubtful: int = 0
-    """Events that nothing proves, told while the frames did not say enough."""
+    """How many events of the history nothing proves, in times when the frames left it open."""
     extra: list[tuple[Mapping[str, Any], bool]] = field(default_factory=list)
-    """The entries of events that should not be there, and whether they tell one a second time."""
+    """Entries of events that should not be in the history, each with whether it is a second one of a true event."""
 
     @property
     def perfect(self) -> bool:
@@ -81,10 +81,13 @@ class Score(Struct):
 
 
 def score(truth: Truth, entries: Iterable[Entry | _Json], *, tolerance_ms: int = 2000) -> Score:
-    """Compares a history with the truth.
+    """Compare a history with the truth.
 
-    ``entries`` are the machine's, or the objects of ``replay --json``, in order. Times that stood in a frame have to
-    be exact; ``tolerance_ms`` is for those that only the receiver's clock could tell.
+    Args:
+        truth: What the history has to say.
+        entries: The history, in order: the machine's entries, or the objects that ``replay --json`` prints.
+        tolerance_ms: How far times may be off that were in no frame, and are by the receiver's clock. Times that were
+            in a frame have to be exact.
     """
     rows = _fold(entries)
     sessions = _session_ids(rows)
@@ -100,7 +103,7 @@ def score(truth: Truth, entries: Iterable[Entry | _Json], *, tolerance_ms: int =
 
 
 def _fold(entries: Iterable[Entry | _Json]) -> dict[str, list[_Json]]:
-    """The rows that the entries leave, by op; those that were taken back are gone."""
+    """The rows that the entries leave, by op, without retracted ones."""
     kept: dict[tuple[str, str], _Json] = {}
     for entry in entries:
         plain: _Json = msgspec.to_builtins(entry) if isinstance(entry, Entry) else entry
@@ -151,7 +154,7 @@ def _id_in(session_key: str) -> str:
 
 
 class _Events:
-    """Matches the events of a history one to one with those that happened."""
+    """Matches the events of a history one to one with those of the truth."""
 
     def __init__(
         self,
@@ -288,7 +291,7 @@ def _name(event: EventTruth) -> str:
 
 
 def _duration(event: EventTruth, fields: _Json) -> Any:
-    """How long a hold lasted may be measured by either clock, which drift."""
+    """Whether two durations of a hold are the same, measured by the one clock or the other, which drift."""
     told = fields.get("durationMs")
     if event.kind == "release" and isinstance(event.duration_ms, int) and isinstance(told, int | float):
         return told if abs(told - event.duration_ms) <= 50 else event.duration_ms
@@ -299,7 +302,7 @@ def _duration(event: EventTruth, fields: _Json) -> Any:
 
 
 def _compare(result: Score, what: str, columns: Iterable[tuple[str, Any, Any]]) -> None:
-    """Notes each column that differs; UNSET is not compared, and None has to be absent."""
+    """Note each column that differs. UNSET is not compared; None has to be absent."""
     for name, want, told in columns:
         if want is not UNSET and want != told:
             result.differences.append(f"wrong: {what}: {name} is {told!r}, should be {want!r}")

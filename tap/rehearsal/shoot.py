@@ -34,7 +34,7 @@ def plan_shoot(
     real_clock: bool = False,
     ways: Ways = PLAIN,
 ) -> Shoot:
-    """Plans a shoot: the same arguments give the same one, byte for byte.
+    """Plan a shoot. The same arguments give the same one, byte for byte.
 
     ``pace`` is the speed at which it will be played to a tap whose clock is real. What the tap's own times decide
     (grace 5 s, settle 2 s) is planned so that it stays clear at that speed; above 1 no camera leaves for long.

@@ -16,7 +16,11 @@ __all__ = ["write_shoot"]
 
 
 def write_shoot(options: SimulatorOptions) -> None:
-    """Write tape and truth, where ``options`` name files for them. Raises TapError."""
+    """Write tape and truth into the files that ``options`` name for them.
+
+    Raises:
+        TapError: A file cannot be written.
+    """
     if options.real_clock:
         raise UsageInvalid("--real-clock needs a client to play to", hint="leave out --tape-only")
     start = ShootPlan(seed=0).start_wall_ms if options.start_wall_ms is None else options.start_wall_ms

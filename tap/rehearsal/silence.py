@@ -16,7 +16,7 @@ __all__ = ["SnapshotRhythm"]
 _COUNTED = 10
 _APART_MS = 60_000
 _QUIET, _SURELY = 5, 10
-"""So many of ten say nothing new where a server is regular; so many, where nobody can count otherwise."""
+"""A server is regular if this many of ten snapshots say nothing new; it surely is, if this many do."""
 _SLACK_MS = 600
 _KEPT = 40
 
@@ -43,7 +43,7 @@ class SnapshotRhythm:
         del self._came[:-_KEPT]
 
     def out_of_sight(self, wall: int) -> bool | None:
-        """Whether the server was out of sight until now: None, it was not; False, perhaps; True, surely."""
+        """Whether the server was out of sight until now: None: it was not; False: perhaps; True: surely."""
         if not self._came:
             return None
         gone = wall - self._came[-1].wall
@@ -60,7 +60,7 @@ class SnapshotRhythm:
 
 
 def _limit(snapshots: list[tuple[int, bool]], quiet: int) -> int | None:
-    """How long this server may be silent, by when its snapshots came and which said nothing new."""
+    """How long, in ms, this server may be silent, by when its snapshots came and which said nothing new."""
     last = snapshots[-_COUNTED:]
     longest = max((later - one for (one, _), (later, _) in pairwise(last)), default=0)
     enough = len(last) == _COUNTED and sum(nothing for _, nothing in last) >= quiet

@@ -97,7 +97,7 @@ class Rehearsal:
 
     @property
     def voice(self) -> Voice:
-        """How that shoot's server speaks."""
+        """How that shoot's server writes frames."""
         if self._voice is None:
             self._voice = Voice(self.shoot)
         return self._voice
@@ -118,7 +118,7 @@ class Rehearsal:
         return self._now
 
     def wait_for_listeners(self, patient: bool) -> None:
-        """From here on wait for clients that are away, too; never again less patient than it was made."""
+        """From now on, also wait for clients that are disconnected; never less patient than it was made."""
         self._patient = self._patient or patient
 
     # ------------------------------------------------------------------------------------------ clients
@@ -179,7 +179,7 @@ class Rehearsal:
         await self.close()
 
     async def close(self) -> None:
-        """Sends what is still to be sent, and says goodbye."""
+        """Send what is still to be sent, and close every connection."""
         self._open = False
         there, self._there = self._there, set()
         if there:
@@ -247,7 +247,7 @@ class Rehearsal:
                 self.telemetry_sent += 1
 
     async def _pause(self) -> None:
-        """Stops the virtual clock until everybody is back."""
+        """Stop the virtual clock until every client is connected again."""
         assert self._origin is not None  # noqa: S101 (play() sets it)
         since = time.monotonic()
         if len(self._there) < self._clients:
@@ -323,7 +323,7 @@ async def _listen(
 
 
 class SimulatorOptions(Struct, frozen=True, kw_only=True):
-    """What ``multicam-tap simulate`` can be asked for."""
+    """The options of ``multicam-tap simulate``."""
 
     cameras: int = 5
     seed: int = 1

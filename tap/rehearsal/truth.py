@@ -1,4 +1,4 @@
-"""The truth of a rehearsal: what its history has to say, and what it may say where the frames leave it open.
+"""The truth of a rehearsal as data: what its history has to say, and what it may say where frames leave it open.
 
 ``witness.py`` makes it of what really went over the wire (or was missed).
 
@@ -39,14 +39,14 @@ __all__ = [
 
 
 class Up(Struct, frozen=True):
-    """Somebody is connected; ``wall`` is the receiver's clock in Unix ms, ``now`` virtual time."""
+    """The receiver is connected. ``wall``: its clock in Unix ms; ``now``: virtual time in ms."""
 
     wall: int
     now: int
 
 
 class Down(Struct, frozen=True):
-    """Nobody is connected any more."""
+    """The receiver is not connected any more."""
 
     wall: int
     now: int
@@ -68,7 +68,7 @@ class Heard(Struct, frozen=True):
 
 
 class Missed(Struct, frozen=True):
-    """A message that nobody was there to hear."""
+    """A message that was sent while the receiver was not connected."""
 
     now: int
     facts: tuple[Fact, ...]
@@ -92,7 +92,7 @@ class FinalState(Struct, kw_only=True, rename="camel"):
     mode: str | UnsetType = UNSET
     cameras_online: list[str]
     cameras_unsure: list[str] = field(default_factory=list)
-    """Cameras of which nobody can say whether they are there: never joined, or away for about the grace time."""
+    """Cameras that may be online or not: they never joined, or are away for about the grace time."""
 
 
 class SessionTruth(_Row, kw_only=True, tag="session"):
@@ -104,10 +104,10 @@ class SessionTruth(_Row, kw_only=True, tag="session"):
     started_at: int | UnsetType = UNSET
     completed_at: tuple[int, int] | UnsetType = UNSET
     exact: bool = True
-    """Whether they stood in frames; otherwise they are the receiver's, more or less."""
+    """Whether these times were in frames; else they are about the receiver's."""
     title: str | UnsetType = UNSET
     doubtful: bool = False
-    """The frames do not say enough of it: it may be there or not."""
+    """The frames leave it open: the row may be in the history or not."""
     final_state: FinalState | UnsetType = UNSET
 
 
@@ -136,7 +136,7 @@ class StillTruth(_Row, kw_only=True, tag="still"):
     status: Literal["requested", "failed", "captured", "uploaded"] = "requested"
     captured_at: int | UnsetType = UNSET
     exact: bool = True
-    """Whether that stood in a frame."""
+    """Whether that time was in a frame."""
     storage_key: str | UnsetType = UNSET
     sha256: str | UnsetType = UNSET
     program_camera_id: str | UnsetType = UNSET
@@ -153,12 +153,12 @@ class EventTruth(_Row, kw_only=True, tag="event"):
     kind: str
     at: int
     exact: bool = True
-    """Whether ``at`` stood in the frame; otherwise it is the receiver's time, more or less."""
+    """Whether ``at`` was in the frame; else it is about the receiver's time."""
     carried: bool = True
     doubtful: bool = False
-    """The frames do not prove it: it may be told or not."""
+    """The frames do not prove it: it may be in the history or not."""
     also: list[int] = field(default_factory=list)
-    """Other times that are as right."""
+    """Other times that are right too."""
     camera_id: str | UnsetType | None = UNSET
     from_camera_id: str | UnsetType | None = UNSET
     trigger: str | UnsetType = UNSET
@@ -185,7 +185,7 @@ class DoubtTruth(_Row, kw_only=True, tag="doubt"):
 
 
 class FinalTruth(_Row, kw_only=True, tag="final"):
-    """What was on at the very end, as far as anybody was told."""
+    """What was on at the very end, as far as frames showed."""
 
     session_id: str | None
     state: FinalState
@@ -204,7 +204,7 @@ Row: TypeAlias = SessionTruth | CameraTruth | StillTruth | EventTruth | DoubtTru
 
 
 class Truth(Struct, kw_only=True):
-    """Everything that has to be in a history, and (``carried`` False) what must not."""
+    """Everything that a history has to have, and (with ``carried`` False) what it must not have."""
 
     header: TruthHeader
     sessions: list[SessionTruth]
@@ -216,7 +216,7 @@ class Truth(Struct, kw_only=True):
 
     @property
     def carried(self) -> list[EventTruth]:
-        """The events that have to be told."""
+        """The events that a history has to have."""
         return [event for event in self.events if event.carried]
 
     def lines(self) -> Iterator[str]:
@@ -226,7 +226,11 @@ class Truth(Struct, kw_only=True):
 
 
 def read_truth(lines: Iterable[str | bytes]) -> Truth:
-    """A truth file, read back. ValueError names the line that is none."""
+    """Read a truth file back.
+
+    Raises:
+        ValueError: A line is not one of a truth file; its text names the line.
+    """
     header: TruthHeader | None = None
     rows: list[Row] = []
     for number, line in enumerate(lines, 1):

@@ -40,7 +40,7 @@ class SaidMessage(Struct, frozen=True):
 
 
 class Voice:
-    """One server's voice. It is told everything that the script sends, whether anybody is there or not."""
+    """How one server writes frames. It gets everything that the script sends, also while no client is connected."""
 
     def __init__(self, shoot: Shoot) -> None:
         self._shoot = shoot
@@ -97,7 +97,7 @@ class Voice:
         return [*says, self._message(list(send.parts), send.world, batch=str(send.data).startswith("["))]
 
     def miss(self, send: Send) -> tuple[Fact, ...]:
-        """Nobody is there: what it would have told."""
+        """What a step would have told, while no client is connected."""
         if self.plain:
             return send.facts
         self._note(send)
@@ -118,7 +118,7 @@ class Voice:
         return self._message([self._own("hello", {**fields, "protocol": "multicam/1"}, world, now)], world)
 
     def _own(self, kind: str, fields: dict[str, Any], world: World, now: int) -> MessagePart:
-        """A frame that no script foresees."""
+        """A frame that is not in the script."""
         at = world.clock.at(now)
         frame: dict[str, Any] = {"type": kind, "ts": at, "seq": self._between.seq(world), **fields}
         if frame["seq"] is None:
@@ -137,7 +137,7 @@ class Voice:
         return SaidMessage(data, world.clock.at(parts[-1].made), facts)
 
     def _history(self, world: World) -> Iterator[SaidMessage]:
-        """The last events once more."""
+        """The last events again."""
         kept = self._log[-_KEPT[self._ways.history] :] if self._ways.history != "none" else []
         parts = [structs.replace(part, fact=structs.replace(part.fact, retold=True)) for part in kept if part.fact]
         if self._history_batched and parts:

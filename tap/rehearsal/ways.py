@@ -65,7 +65,11 @@ CHOICES: Mapping[str, tuple[str, ...]] = {name: get_args(kind) for name, kind in
 
 
 def parsed(text: str) -> Ways:
-    """Ways as they are written: ``ts=seconds,seq=connection``. ValueError says what is wrong and what is allowed."""
+    """Parse ways such as ``ts=seconds,seq=connection``.
+
+    Raises:
+        ValueError: A way or a word does not exist; its text says which are allowed.
+    """
     said: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = part.partition("=")
@@ -83,7 +87,7 @@ def written(ways: Ways) -> str:
 
 
 def drawn(rng: Random) -> Ways:
-    """Any ways: about half of the choices fall on the plain one, so that worlds differ in how odd they are."""
+    """Ways by chance. About half of the choices are the plain one, so that worlds differ in how odd they are."""
     oddity = rng.choice((0.2, 0.5, 0.8))
     return Ways(
         **{name: rng.choice(words) if rng.random() < oddity else words[0] for name, words in CHOICES.items()}  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The words of a rehearsal: the server's world, what a frame tells of it, and the script of a shoot.
+"""The data of a rehearsal: the server's world, what a frame tells of it, and the script of a shoot.
 
 Everything here is plain data on *virtual* time: ``now`` counts milliseconds from the start of the shoot. What the
 server's own clock shows at that moment is for ``ServerClock`` to say, and times that stand in frames are always that.
@@ -38,7 +38,7 @@ STRIDE = 10_000
 
 
 def random_source(seed: int, name: str) -> Random:
-    """A source of chance for one purpose, the same for a seed on every machine."""
+    """A random generator for one purpose, the same for a seed on every machine."""
     return Random(f"multicam-rehearsal/{seed}/{name}")  # noqa: S311 (a rehearsal has to be repeatable, not secret)
 
 
@@ -55,7 +55,7 @@ class ServerClock(Struct, frozen=True):
 
 
 class ServerCamera(Struct, frozen=True, omit_defaults=True):
-    """A camera as a frame describes it; None says nothing about that field."""
+    """A camera as a frame describes it; a field that is None is not in the frame."""
 
     id: str
     name: str | None = None
@@ -111,7 +111,7 @@ class World(Struct, frozen=True):
     veil: Veil | None = None
 
     def as_of(self, now: int) -> World:
-        """The same without a veil that has gone by then."""
+        """The world at a moment of virtual time: without a dissolve that is over by then."""
         return structs.replace(self, veil=None) if self.veil is not None and now >= self.veil.until else self
 
     def shown(self, now: int) -> str | None:
@@ -142,7 +142,7 @@ FactKind: TypeAlias = Literal[
 
 
 class Fact(Struct, frozen=True, kw_only=True):
-    """What one frame really tells, known here without having to read the frame.
+    """What one frame really tells: known here without parsing the frame.
 
     A stale, late or unreadable frame tells nothing and has no fact.
     """
@@ -175,9 +175,9 @@ class Fact(Struct, frozen=True, kw_only=True):
     thing: str | None = None
     """Which still it is about, where ``still_id`` is only what the frame calls it."""
     retold: bool = False
-    """It was told when it happened, to whoever was there; this is another telling of it."""
+    """It was sent before, when it happened; this frame repeats it."""
     part: int = 0
-    """Which object of its message tells it."""
+    """The place in its message of the object that tells it."""
 
 
 class MessagePart(Struct, frozen=True):
@@ -199,7 +199,7 @@ class MessagePart(Struct, frozen=True):
 
 
 class Send(Struct, frozen=True):
-    """One message to whoever is connected."""
+    """A message to every client that is connected."""
 
     at: int
     data: str | bytes
@@ -212,7 +212,7 @@ class Send(Struct, frozen=True):
 
 
 class Drop(Struct, frozen=True):
-    """Every connection is lost, and new ones are refused from here on."""
+    """Every connection drops, and new ones are refused from now on."""
 
     at: int
     why: Literal["network", "restart"]
@@ -220,7 +220,7 @@ class Drop(Struct, frozen=True):
 
 
 class Accept(Struct, frozen=True):
-    """Connections are taken (again)."""
+    """Connections are accepted from now on."""
 
     at: int
     world: World
