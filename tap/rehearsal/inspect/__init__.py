@@ -1,11 +1,20 @@
-"""``inspect``: from frames that nobody has seen to a mapping file. By behaviour, and only then by name.
+"""``inspect``: from the frames of an unknown server to a mapping file, by behaviour first, by names second.
 
-wrapping   what stands around the objects              census    what is not like the others
-walk       every value of a frame, with its path       witness   what explains what
-envelope   batches, type and body                      events    what each type is
-survey     types and fields, counted                   suggest   the mapping file (draft: its lines)
-states     the state frame, and what is what in it     trial     what a mapping would give
-analysis   all of it over a tape                       report, screen   as data, in the terminal
+In the order in which a tape is looked at:
+
+wrapping        what is around a server's objects: batches, prefixes, arrays, JSON within JSON
+envelope        batches, type and body of an object
+paths           every value of a frame, with its path
+census          which frames are not like the others of their type
+survey          types and fields, counted
+state_roles     the frame that has the whole state, and what each of its fields is
+explanations    which frames explain which changes of the state
+event_roles     what each other type of frame is
+analysis        all of this over a tape
+report          the result as data; ``terminal`` prints it
+suggestion      a mapping file, by ``mapping_rules`` and ``field_guesses``; ``mapping_file`` writes its lines
+trial           the history that a mapping would give
+vocabulary      words by which servers name things
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A tape, looked at three times: how it is wrapped, how its fields behave, and what explains what."""
+"""Analysis of a tape in three passes: how frames are wrapped, how fields behave, which frames explain which changes."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Analysis(Struct):
     source: str
     frames: int = 0
     binary: int = 0
-    """Binary frames: of these nothing can be read."""
+    """Binary frames, which cannot be read."""
     unreadable: int = 0
     """Text that is not JSON."""
     why: Counter[str] = field(default_factory=Counter)
-    """Why, in words, with how many."""
+    """Reasons why frames could not be read, each with how many."""
     connections: int = 0
     seconds: float = 0.0
     bytes: int = 0
@@ -60,9 +60,9 @@ class Analysis(Struct):
     seq: FieldStats | None = None
     """The field that numbers the frames."""
     numbering: Numbering = field(default_factory=Numbering)
-    """What these numbers count."""
+    """What these numbers count: frames of a connection, of a boot, of a type."""
     odd: list[Odd] = field(default_factory=list)
-    """What was ignored, since it is not like the others of its type."""
+    """Which objects are ignored, since they are not like the others of their type."""
     remarks: list[str] = field(default_factory=list)
     """Lines of the tape that could not be read."""
 
@@ -127,7 +127,7 @@ def _watch(paths: list[Path], found: Analysis, on_progress: Callable[[str, int, 
 
 
 def _choose_program(roles: StateRoles, witness: Explanations) -> bool:
-    """By behaviour: the field that changes as events told. Whether that is another than the one by name."""
+    """Choose the program's field: the one that changes as events say. Whether it is another than the one by name."""
     shares = {
         guess.path: witness.programs[guess.path] / witness.program_changes[guess.path]
         for guess in roles.programs

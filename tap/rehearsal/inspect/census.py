@@ -1,4 +1,4 @@
-"""What the frames of a type are usually like, so that one that is not can be ignored, and told.
+"""What the frames of a type are usually like, so that one that is different can be ignored, and reported.
 
 Servers send a malformed frame now and then. A draft goes by what nearly all frames of a type show: one whose field is
 of another kind than everywhere else, or that has hardly any of the fields that the others have, proves nothing. What a
@@ -20,7 +20,7 @@ from tap.rehearsal.inspect.paths import NOTHING, Body, is_scalar, nearly, part_o
 __all__ = ["Census"]
 
 _FEWEST = 4
-"""Of fewer frames nobody can say what is usual."""
+"""With fewer frames of a type it is not known what is usual."""
 _DEEPEST = 4
 _MOST_PATHS = 300
 _MOST_ITEMS = 48
@@ -57,7 +57,7 @@ class Census:
                 usual.kinds.setdefault(path, Counter()).update(kinds)
 
     def odd(self, said: SaidObject) -> str | None:
-        """Why this object is not like the others of its type; None where it is."""
+        """Why this object is not like the others of its type; None if it is like them."""
         usual = self._types.get(said.kind)
         if usual is None or usual.count < _FEWEST:
             return None

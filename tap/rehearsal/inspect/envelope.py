@@ -47,7 +47,7 @@ _UNKNOWN_SHAPE = "something else"
 
 
 class SaidObject(NamedTuple):
-    """One object that a server said: its type, its body, and the whole of it."""
+    """One object that a server sent: its type, its body, and the whole object."""
 
     kind: str
     body: Body
@@ -71,7 +71,7 @@ class Envelope(NamedTuple):
     """What stands around the objects."""
 
     def objects(self, frame: Any) -> Iterator[SaidObject]:
-        """What a parsed frame says, object by object; nothing where it holds none."""
+        """The objects in a parsed frame; none if it holds none."""
         for item in _objects(self.wraps, frame):
             inner = self.wraps.opened(at(item, _path(self.batch))) if self.batch else None
             if not isinstance(inner, list):
@@ -187,7 +187,7 @@ def _find_type(items: list[Body]) -> tuple[str | None, float]:
 
 
 def _constant_type(items: list[Body], present: Counter[str]) -> str | None:
-    """A server that says one thing only may still name it: by its name alone can one tell."""
+    """The type's path for a server with one type only: found by the field's name alone."""
     if not items or not nearly(Counter(frozenset(item) for item in items).most_common(1)[0][1], len(items)):
         return None
     told = {name: Counter(label(item[name]) for item in items if is_scalar(item.get(name))) for name in _TYPE_NAMES}
@@ -196,7 +196,7 @@ def _constant_type(items: list[Body], present: Counter[str]) -> str | None:
 
 
 def _information(values: list[str], shapes: list[frozenset[str]]) -> float:
-    """How much value and shape tell of each other, from 0 to 1 (the uncertainty coefficient, both ways)."""
+    """How much a field's value and the frame's shape depend on each other, from 0 to 1 (uncertainty coefficient)."""
     value, shape, both = _entropy(values), _entropy(shapes), _entropy(list(zip(values, shapes, strict=True)))
     return 0.0 if value + shape == 0 else 2 * (value + shape - both) / (value + shape)
 
@@ -305,7 +305,7 @@ def _telling_keys(items: list[Body]) -> tuple[str, ...]:
 
 
 def _any(group: Counter[str]) -> set[str]:
-    """The keys that enough of a group have to be no accident."""
+    """The keys that so many of a group have that it is not by accident."""
     return {name for name, count in group.items() if name and (count > 1 or group[""] < 4)}
 
 

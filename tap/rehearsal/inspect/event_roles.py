@@ -1,4 +1,4 @@
-"""What each type of frame is: by what the state showed after it, by what it holds, and by its name."""
+"""What each type of frame stands for: by what the state shows after it, by its content, and by its name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Split(Struct, frozen=True):
 
 
 class EventRole(Struct):
-    """What a type is taken for: something to emit, ``quiet``, ``ignore``, or (None) nobody knows."""
+    """What a type is taken for: something to emit, ``quiet``, ``ignore``, or None for not known."""
 
     kind: str
     emit: str | None

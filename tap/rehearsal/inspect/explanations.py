@@ -1,4 +1,4 @@
-"""What explains what: a state that differs from the one before, and the frames in between that told why.
+"""Explanations of changes: a state that differs from the one before, and the frames in between that said why.
 
 That is how an event is known for what it is, whatever it is called: after each of them the state shows what it said.
 """
@@ -24,7 +24,7 @@ _MOST_FIELDS = 60
 
 
 class Explanations:
-    """Walks the objects once more, with the state known. ``feed`` it in order; ``connection`` tells them apart."""
+    """Goes through the objects again, once the state is known: ``feed`` them in order, each with its connection."""
 
     def __init__(self, envelope: Envelope, roles: StateRoles) -> None:
         self.changes: Counter[str] = Counter()
@@ -36,7 +36,7 @@ class Explanations:
         self.was: Counter[tuple[str, str]] = Counter()
         """(type, path): where a cut said what was on before."""
         self.programs: Counter[str] = Counter()
-        """How often events told what each field that could be the program then showed."""
+        """For each field that could be the program: how often it then showed what an event had said."""
         self.program_changes: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
         """How often each type came where a later state could have shown what it said."""

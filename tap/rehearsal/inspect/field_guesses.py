@@ -1,4 +1,4 @@
-"""Which field goes with one of ours: by its nature where that is plain, and by its name."""
+"""Guesses which field of a server is one of the fields of our rules: by how it behaves, then by its name."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def boot_path(survey: Survey, kind: str) -> Path | None:
 
 
 def doubt_of(guess: Guess) -> str | None:
-    """Why a guess is doubtful; None where it is sure enough."""
+    """Why a guess is doubtful; None if it is sure enough."""
     return None if guess.sure >= 0.7 else guess.why
 
 
 def doubt_of_none(words: list[str], stats: FieldStats) -> str | None:
-    """Why one of these words for "none" may be none: it came but once."""
+    """Why one of these words may not mean "none": it came only once."""
     once = [repr(word) for word in words if stats.values[word] == 1]
     return f"{' and '.join(once)} came only once, and is taken for none" if once else None
 
@@ -67,7 +67,7 @@ def as_told(value: str, stats: FieldStats) -> Any:
 
 
 def best(inside: dict[str, FieldStats], name: str, taken: set[str]) -> str | None:
-    """The field that goes best with one of ours: by nature where that is plain, and by name."""
+    """The best guess for one of our fields, or None."""
     found = [(score, -len(path), path) for path, s in inside.items() if path not in taken and (score := _goes(name, s))]
     return max(found)[2] if found else None
 

@@ -1,4 +1,4 @@
-"""Lines of a mapping file: keys, paths and values as TOML, with a remark above what is doubtful."""
+"""Writes the lines of a mapping file: keys, paths and values as TOML, with a remark above doubtful lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WIDTH = 110
 
 
 class Draft:
-    """A mapping file that grows. Every text in it is quoted, whatever a server put into its names."""
+    """A mapping file as it is written, line by line. Every text is quoted, whatever a server put into its names."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -44,7 +44,7 @@ class Draft:
         self.lines.append(line)
 
     def doubt(self, why: str) -> None:
-        """What follows is doubtful, and why."""
+        """Write a remark that the next line is doubtful, and why."""
         self.doubts += 1
         self.remark(f"doubtful: {why}")
 

@@ -16,9 +16,9 @@ from tap.rehearsal.inspect.survey import FieldStats, KindStats, Survey
 __all__ = ["SURE", "RuleWriter"]
 
 SURE = 0.75
-"""What is less sure than this has a remark."""
+"""A guess that is less sure than this gets a remark."""
 _CLEAR = 2
-"""So often a state has to show something for it to be clear."""
+"""How often a state has to show something before it counts as clear."""
 _MODE_WORDS = "idle, rehearsal, photoshoot, performance or ghost"
 _SECONDS = frozenset({"s", "sec", "secs", "seconds"})
 _MILLIS = frozenset({"ms", "millis", "milliseconds"})
@@ -144,7 +144,7 @@ class RuleWriter:
         )
 
     def _doubt_of(self, stats: FieldStats) -> str | None:
-        """Why a field that is taken for a camera's id may be none."""
+        """Why a field that is taken for a camera's id may be something else."""
         if refers(stats, self._ids):
             return stats.mixed
         return f"{stats.path} is not always a camera's id"

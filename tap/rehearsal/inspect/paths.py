@@ -1,4 +1,4 @@
-"""Walking through a frame: every value with the path at which a mapping would find it, in bounded time."""
+"""The paths in a frame: every value with the path by which a mapping file would name it, in bounded time."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]
 
 
 class Container(Enum):
-    """What stands at a path that holds more: walking goes on inside."""
+    """The value at a path that holds more paths: an object or a list."""
 
     OBJECT = "object"
     LIST = "list"
 
 
 def nearly(good: int, every: int) -> bool:
-    """Whether something holds of nearly all: 95 of 100, or all but one, where there are a few of them."""
+    """Whether something is true of nearly all: of 95 in 100, or, of a few, of all but one."""
     odd = every - good
     return good > 0 and (20 * odd <= every or (odd == 1 and good >= 3))
 

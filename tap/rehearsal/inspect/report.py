@@ -1,4 +1,4 @@
-"""What was found, as plain data: for the screen, and as JSON for scripts."""
+"""The result of an inspection as plain data: for the terminal, and as JSON for scripts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TypeFound(Struct, rename="camel"):
     why: str
     sample: str
     reason: str | None = None
-    """Why the dialect can make nothing of it."""
+    """Why the dialect cannot use it."""
 
 
 class FieldFound(Struct, rename="camel"):
@@ -55,7 +55,7 @@ class FieldFound(Struct, rename="camel"):
 
 
 class InspectionReport(Struct, rename="camel"):
-    """An inspection."""
+    """The result of an inspection."""
 
     source: str
     dialect: str
@@ -235,7 +235,7 @@ def _called(roles: StateRoles) -> dict[str, tuple[str, float]]:
 
 
 def _small(ids: frozenset[str]) -> bool:
-    """Whether these are numbers by which much else is counted too."""
+    """Whether these ids are small numbers, which other fields have too by accident."""
     return all(value.isdecimal() and len(value) <= _SMALL_DIGITS for value in ids - {"0"})
 
 

@@ -39,7 +39,7 @@ class StateRoles(Struct):
     camera_fields: dict[str, Guess] = field(default_factory=dict)
     program: Guess | None = None
     programs: list[Guess] = field(default_factory=list)
-    """All that could be the program; behaviour chooses."""
+    """All fields that could be the program; the analysis chooses one by how they behave."""
     session: Guess | None = None
     session_id: str = ""
     """Where its id stands in the session; empty: the session is its id."""
@@ -60,7 +60,7 @@ class StateRoles(Struct):
 
 
 def find_state(survey: Survey) -> StateRoles | None:
-    """The state frame and what is in it; None where no frame lists anything that could be cameras."""
+    """The frame with the whole state, and its fields' roles; None if no frame lists what could be cameras."""
     found = max(_lists(survey), key=lambda item: item[0], default=None)
     if found is None:
         return None

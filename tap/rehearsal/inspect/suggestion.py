@@ -1,4 +1,4 @@
-"""A mapping file, drafted from what was found. It loads as it is; what is doubtful has a remark that says why."""
+"""A draft of a mapping file. It loads as it is; each doubtful line has a remark that says why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Suggestion", "suggest", "wraps_of"]
 
 
 class Suggestion(NamedTuple):
-    """The file, how many of its lines are doubtful, and of how many frames it takes no account."""
+    """The drafted file, how many of its lines are doubtful, and how many odd frames were ignored."""
 
     text: str
     doubts: int
@@ -79,7 +79,7 @@ class _Suggester:
         return Suggestion(draft.text(), draft.doubts, sum(odd.count for odd in self._found.odd))
 
     def _no_rule(self) -> None:
-        """A mapping without a rule does not load: one as a beginning."""
+        """Write a rule to begin with, if there is none: a mapping without a rule does not load."""
         self._draft.table("[[rule]]")
         self._draft.doubt("nothing usable was found; this rule is a beginning (docs/dialects.md)")
         self._draft.put("when", {"type": "the type of a frame"})

@@ -65,7 +65,7 @@ class FieldStats(Struct):
     """``text``, ``number``, ``flag``, ``object``, ``list``."""
     values: dict[str, int] = field(default_factory=dict)
     many: bool = False
-    """There are more different values than are counted."""
+    """There are more different values than this counts."""
     changes: int = 0
     """How often it differed from one object to the next."""
     grows: int = 0
@@ -195,7 +195,7 @@ class FieldStats(Struct):
 
     @property
     def said(self) -> int:
-        """Values that say something."""
+        """How many values are not null."""
         return self.count - self.nulls
 
     @property
@@ -209,7 +209,7 @@ class FieldStats(Struct):
 
     @property
     def is_mostly_time(self) -> bool:
-        """The same of most of it."""
+        """Whether most of its values are times."""
         return 0 < self.said <= 2 * self.times
 
     @property
@@ -229,12 +229,12 @@ class FieldStats(Struct):
 
     @property
     def is_null_at_times(self) -> bool:
-        """More often than by accident."""
+        """Whether it is null more often than by accident."""
         return self.nulls > 0 and not nearly(self.said, self.count)
 
     @property
     def is_mostly_scalar(self) -> bool:
-        """The same of most of what it says: where there are few frames, one odd one must not hide a field."""
+        """Whether most of its values are scalars: with few frames, one odd one must not hide a field."""
         return 0 < self.said <= 2 * self.scalars
 
     @property
@@ -244,7 +244,7 @@ class FieldStats(Struct):
 
     @property
     def mixed(self) -> str | None:
-        """Why what it says is hard to tell: it is not of one kind. None where it is."""
+        """Why its values cannot be described: they are not all of one kind. None if they are."""
         kinds = {**self.kinds, "time": self.times}
         most = max(kinds, key=lambda kind: (kinds[kind], kind == "time"))
         if not self.said or nearly(kinds[most], self.said):
@@ -252,11 +252,11 @@ class FieldStats(Struct):
         return f"in {self.said - kinds[most]} of {self.said} frames it is no {most}"
 
     def is_of(self, kind: str) -> bool:
-        """Whether nearly all that it says is of this kind."""
+        """Whether nearly all of its values are of this kind."""
         return nearly(self.kinds[kind], self.said)
 
     def is_mostly(self, kind: str) -> bool:
-        """Whether most of what it says is."""
+        """Whether most of its values are of this kind."""
         return 0 < self.said <= 2 * self.kinds[kind]
 
     def told(self, *values: str) -> int:
@@ -273,7 +273,7 @@ class FieldStats(Struct):
 
     @property
     def leaf(self) -> str:
-        """Its own name."""
+        """The last part of its path."""
         return self.path.rpartition(".")[2].rstrip("[]{}").strip('"')
 
 

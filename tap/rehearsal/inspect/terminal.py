@@ -1,4 +1,4 @@
-"""An inspection in the terminal."""
+"""Prints the result of an inspection, or of a trial, on a terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _COLOURS = {
 
 
 def print_report(report: InspectionReport, console: Console) -> None:
-    """What was heard, what each type and field looks like, and what the dialect makes of it."""
+    """Print what was received, what each type and field looks like, and how the dialect reads it."""
     for line in _heading(report):
         console.print(Text(plain(line)), overflow="fold")
     console.print()
@@ -105,7 +105,7 @@ def _fields(fields: list[FieldFound]) -> Table:
 
 
 def print_trial(trial: Trial, console: Console) -> None:
-    """The rows that each dialect gives, counted, and those that only one of them does."""
+    """Print how many rows each dialect gives, and those rows that only one of them gives."""
     table = _table("what", *trial.names)
     for what in sorted(trial.counts[0].keys() | trial.counts[1].keys()):
         table.add_row(what.replace("_", " "), *(str(counts[what]) for counts in trial.counts))

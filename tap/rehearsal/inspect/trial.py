@@ -1,4 +1,4 @@
-"""What a mapping would give: the entries of a tape read so, beside those of the tape read as now."""
+"""A trial of a mapping: the entries that it gives of a tape, beside those that today's dialect gives."""
 
 from __future__ import annotations
 
@@ -44,7 +44,11 @@ class Trial(Struct):
 def try_dialects(
     paths: list[Path], dialects: tuple[Dialect, Dialect], on_progress: Callable[[str, int, int], None]
 ) -> Trial:
-    """Read these tapes by both. Raises ``TapeInvalid``."""
+    """Read these tapes with both dialects.
+
+    Raises:
+        TapeInvalid: A file is not a tape.
+    """
     one, other = (_rows(paths, dialect, on_progress) for dialect in dialects)
     lines = (set(one[0].values()), set(other[0].values()))
     return Trial(

@@ -15,10 +15,10 @@ from tap.rehearsal.inspect.paths import nearly, part_of_path
 __all__ = ["BODY", "TYPE", "find_wraps", "is_named", "opened", "text_paths"]
 
 TYPE, BODY = "type", "data"
-"""What the places of an array are called in which type and body stand."""
+"""Names for the places of an array in which type and body are."""
 _MOST_PLACES = 8
 _LEAST = 2
-"""One odd frame makes no rule."""
+"""A single odd frame is no reason for a rule."""
 _OPEN = (b"{", b"[", b'"')
 
 
@@ -94,7 +94,7 @@ def _keys(value: Any) -> frozenset[str]:
 
 
 def _tells(pairs: list[tuple[Any, frozenset[str]]]) -> float:
-    """How often one would guess the shape right by the word, the less the more words there are."""
+    """How often the word would predict the shape of the object; less, the more words there are."""
     shapes: dict[Any, Counter[frozenset[str]]] = {}
     for word, shape in pairs:
         shapes.setdefault(repr(word), Counter())[shape] += 1
