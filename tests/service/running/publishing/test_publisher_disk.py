@@ -11,6 +11,7 @@ import pytest
 
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.ledger import Ledger
+from tap.core.backoff import Backoff
 from tap.core.errors import JournalBusy, JournalError
 from tap.core.model import Entry
 from tests.adapters.test_ledger import event
@@ -36,8 +37,7 @@ class Disk:
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk = Disk()
-    monkeypatch.setattr(JournalWriter, "_FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(JournalWriter, "_LONGEST_DELAY_S", 0.02)
+    monkeypatch.setattr(JournalWriter, "_BACKOFF", Backoff(0.01, 0.02))
 
     def guard(name: str, *, reads: bool = False) -> None:
         really = getattr(Journal, name)
