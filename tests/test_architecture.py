@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+TAP = ROOT / "tap"
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -151,3 +153,12 @@ def test_a_circle_is_found(copy: Path, module: str, line: str) -> None:
     with (copy / "tap" / module).open("a") as file:
         file.write(f"\n{line}\n")
     assert any(f"tap.{module[:-3].replace('/', '.')}" in circle for circle in circles_of(copy / "tap"))
+
+
+def test_every_folder_says_what_is_in_it() -> None:
+    """In its ``__init__.py``; a folder at the top also what a line in it may touch."""
+    said = {path.parent: ast.get_docstring(ast.parse(path.read_text("utf-8"))) for path in TAP.rglob("__init__.py")}
+    assert len(said) > 15
+    assert [str(folder) for folder, words in said.items() if not words] == []
+    for folder in ("adapters", "core", "history", "rehearsal", "service"):
+        assert "A line in here" in re.sub(r"\s+", " ", said[TAP / folder] or ""), folder

@@ -67,6 +67,21 @@ def test_every_place_that_the_design_names_is_there(page: str) -> None:
         assert re.search(rf"^(def |class )?{name}\b", code, re.MULTILINE), f"{name} is not in {folder}"
 
 
+def test_every_page_that_the_code_cites_is_there() -> None:
+    """In comments, docstrings and help; from the root, or in docs/."""
+    cited = {
+        (str(path.relative_to(ROOT)), page)
+        for path in [*(ROOT / "tap").rglob("*.py"), *(ROOT / "bench").rglob("*.py")]
+        for page in re.findall(r"\b[\w./-]+\.md\b", path.read_text("utf-8"))
+    }
+    assert len(cited) > 10
+    assert [
+        (path, page)
+        for path, page in sorted(cited)
+        if not any((folder / page).exists() for folder in (ROOT, ROOT / "docs"))
+    ] == []
+
+
 def settings_table() -> str:
     lines = ["| variable | default | what it is | allowed |", "| --- | --- | --- | --- |"]
     for doc in setting_docs():
