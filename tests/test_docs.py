@@ -191,7 +191,7 @@ def test_the_readme_shows_what_the_demo_says(words: str) -> None:
 def test_every_log_line_of_the_ledger_that_is_explained_is_in_the_code() -> None:
     table = section("docs/troubleshooting.md", "ledger-lines")
     told = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
-    code = (ROOT / "tap/service/running/publishing/publisher.py").read_text("utf-8")
+    code = (ROOT / "tap/service/running/publishing/publishing_log.py").read_text("utf-8")
     assert len(told) == 5
     for line in told:
         assert line in code, line

@@ -24,7 +24,7 @@ from tap.core.pipeline import Pipeline
 from tap.rehearsal.faults import parse_faults
 from tap.rehearsal.performance import shoot_to_tape
 from tap.rehearsal.shoot import plan_shoot
-from tap.service.running.publishing.publisher import Pace
+from tap.service.running.publishing.shipping import Pace
 from tests.contract.local import CONVEX, Local, local_ledger
 from tests.service.running.publishing.test_publisher import venue_at
 

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from tap.adapters.ledger import Ledger
 from tap.core.taken import DEPLOY, LOGS
 from tap.service.config import load_settings
-from tap.service.running.publishing.publisher import Pace
+from tap.service.running.publishing.shipping import Pace
 from tap.service.tools import check as checking
 from tests.adapters.test_ledger import event
 from tests.contract.stub import ABOUT, Fault, Stub, fails, says, stubbed, throws

@@ -11,12 +11,10 @@ import asyncio
 import random
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
-
-from msgspec import Struct
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from tap.adapters.journal import Journal, JournalWriter, Kept
 from tap.adapters.ledger import (
@@ -31,18 +29,15 @@ from tap.adapters.ledger import (
 )
 from tap.core.codec import venue_of
 from tap.core.errors import JournalBusy, JournalError, LedgerError
-from tap.core.merge import Row
-from tap.core.model import Entry
-from tap.core.taken import DEPLOY, LOGS, Taken
-from tap.service.log_throttle import Seldom
-from tap.service.logs import get_logger
+from tap.service.running.publishing.forgotten_sessions import ForgottenSessions
 from tap.service.running.publishing.older_deployment import IN_PART, REFUSED, UNKNOWN, Older, consumed
+from tap.service.running.publishing.pending_batches import PendingBatches
 from tap.service.running.publishing.postponed import Postponed
+from tap.service.running.publishing.publishing_log import PublishingLog
+from tap.service.running.publishing.shipping import Pace, PublishingState, Shipping, Target
 
-__all__ = ["Pace", "Publisher", "Shipping", "Target"]
+__all__ = ["Publisher"]
 
-_FEWEST = 10
-"""Entries a batch is never made smaller than for slowness alone."""
 _UNPROVEN = 10
 """How many entries may fail in a row, nothing between them getting through, before it is the ledger's fault."""
 _MANY = 1_000
@@ -60,9 +55,7 @@ _LOOK = "see 'multicam-tap check'; nothing is lost meanwhile, and the tap tries 
 _NO_REASON = "rejected: the ledger rejects this entry without a reason"
 _SUSPECTED = (Disposition.NARROW, Disposition.QUARANTINE)
 
-_log = get_logger(__name__)
 _T = TypeVar("_T")
-State: TypeAlias = Literal["idle", "shipping", "away", "blocked"]
 _Settled: TypeAlias = tuple[int, Literal["shipped", "dead"], str | None]
 
 
@@ -70,115 +63,14 @@ def _refuses(answer: Answer) -> bool:
     return answer.outcome == "rejected"
 
 
-class Target(Protocol):
-    """What entries are sent to: a ``Ledger``."""
-
-    shown: str
-
-    async def about(self) -> Taken:
-        """What it takes; see ``Ledger.about``."""
-        ...
-
-    async def ingest(self, entries: Sequence[Entry]) -> list[Answer]:
-        """Write the first of the entries; see ``Ledger.ingest``."""
-        ...
-
-    async def session(self, session_key: str) -> Row | None:
-        """One session's row; see ``Ledger.session``."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of the connection."""
-        ...
-
-
-class _Lines:
-    """How many lines of the log a ledger that comes and goes is worth: some at once, then two a minute."""
-
-    _MOST, _EVERY_S = 4, 30.0
-
-    def __init__(self) -> None:
-        self._left = float(self._MOST)
-        self._at = time.monotonic()
-
-    def take(self) -> bool:
-        now = time.monotonic()
-        self._left = min(self._left + (now - self._at) / self._EVERY_S, self._MOST)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
-class Pace(NamedTuple):
-    """How patient the publisher is; seconds."""
-
-    first_delay: float = 0.25
-    longest_delay: float = 15.0
-    longest_asked: float = 60.0
-    """The most that ``Retry-After`` may ask for."""
-    blocked_every: float = 60.0
-    worrying: float = 60.0
-    """How long the ledger may be away before that is a warning."""
-    look_every: float = 5.0
-    """How often the journal is looked into without news, for what the command line let wait again."""
-    postponed: float = 5.0
-    """How long an entry waits on which the ledger fails while it takes others; each time twice as long."""
-    longest_postponed: float = 3600.0
-    ask_older: float = 60.0
-    """How often an older deployment is asked whether it is a newer one by now."""
-
-    def faster(self, factor: float) -> Pace:
-        """All of it shorter by ``factor``, for rehearsals."""
-        return Pace(*(seconds / factor for seconds in self))
-
-
-class Shipping(Struct):
-    """How publishing stands, for ``status`` and metrics. Times are wall ms."""
-
-    state: State = "idle"
-    """``away``: no answer, tried again and again; ``blocked``: somebody has to mend something, tried now and then."""
-    since: int = 0
-    reason: str | None = None
-    """Why it is away or blocked, and what to do about it."""
-    hint: str | None = None
-    last_success: int | None = None
-    waiting: int = 0
-    """Entries in the journal that the ledger has not answered for, as of the last look; without those postponed."""
-    postponed: int = 0
-    """Entries on which the ledger fails while it takes others: they wait by themselves, and are tried again."""
-    older: bool = False
-    """The deployment's functions are older than this tap."""
-    held: int = 0
-    """Entries that wait for newer functions: their kind is not known yet, or the older ones refused them."""
-    in_part: int = 0
-    """Entries that are there without what the older functions do not know, and are sent whole to newer ones."""
-    applied: int = 0
-    duplicate: int = 0
-    stale: int = 0
-    dead: int = 0
-    """Entries set aside since the start."""
-    forgotten: int = 0
-    """Entries dropped because their session was forgotten."""
-    calls: int = 0
-    failures: int = 0
-
-    @property
-    def shipped(self) -> int:
-        """Entries that the ledger has, by its own answers."""
-        return self.applied + self.duplicate + self.stale
-
-
 class Publisher:
     """Carries a journal's entries to a ledger. ``run`` it as a task, once; cancelling it loses nothing.
 
     ``venue`` is the tap's own. ``on_stale`` is told of a row of which the ledger has a version above ours (its key and
     that version): a tap that lost its journal has to go on above it, and ignores what is not above its own.
-    ``on_forgotten`` is told of a session whose entries were dropped from the journal, ``on_delivered`` of entries that
-    the ledger has answered for. All are called on the event loop. ``now`` gives wall ms, ``jitter`` 0 to 1.
-    ``read_key_again`` looks into the key's file, and tells whether another key stands there; asked on a thread of its
-    own while the ledger does not take the key.
+    ``on_delivered`` is told of entries that the ledger has answered for. Both are called on the event loop. ``now``
+    gives wall ms, ``jitter`` 0 to 1. ``read_key_again`` looks into the key's file, and tells whether another key stands
+    there; asked on a thread of its own while the ledger does not take the key.
     """
 
     def __init__(
@@ -188,7 +80,6 @@ class Publisher:
         *,
         venue: str,
         on_stale: Callable[[str, int], object] | None = None,
-        on_forgotten: Callable[[str], object] | None = None,
         on_delivered: Callable[[list[Kept]], object] | None = None,
         read_key_again: Callable[[], bool] | None = None,
         pace: Pace | None = None,
@@ -198,15 +89,14 @@ class Publisher:
         self.shipping = Shipping(since=now())
         self._writer = writer
         self._ledger = ledger
+        self._log = PublishingLog(ledger.shown, self.shipping, now)
         self._venue = venue
         self._on_stale = on_stale
-        self._on_forgotten = on_forgotten
         self._on_delivered = on_delivered
         self._read_key_again = read_key_again
         self._pace = Pace() if pace is None else pace
         self._now = now
         self._jitter = jitter
-        self._size = MAX_ENTRIES
         self._attempt = 0
         """Calls that failed since one succeeded."""
         self._blocked = 0
@@ -216,17 +106,8 @@ class Publisher:
         self._unproven = 0
         """Entries that failed by themselves since one got through."""
         self._postponed = Postponed(self._pace.postponed, self._pace.longest_postponed)
-        self._told_postponed = Seldom()
-        self._told_refused = Seldom()
         self._older = Older(self._pace.ask_older)
-        self._past = 0
-        """Up to here, nothing in the journal is to be sent now."""
-        self._look_over_at = 0.0
-        """When it is looked at from its beginning again."""
-        self._told: tuple[str, str | None] = ("idle", None)
-        """How things stand as the log has it, and why."""
-        self._told_since = self.shipping.since
-        self._lines = _Lines()
+        self._batches = PendingBatches(self._waits_apart, self._pace.look_every)
         self._unsettled: dict[int, tuple[Literal["shipped", "dead"], str | None]] = {}
         """Answers, by ``seq``, that the journal could not note yet."""
         self._ahead = (0, 0)
@@ -236,10 +117,7 @@ class Publisher:
         """The last turn was for one of those: now it is the others'."""
         self._known = False
         """The ledger has answered since the start."""
-        self._worried = False
-        """That the ledger is away was told as a warning."""
-        self._gone: set[str] = set()
-        """Sessions that were told to be forgotten."""
+        self._forgotten = ForgottenSessions(ledger)
         self._task: asyncio.Task[Any] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._news = asyncio.Event()
@@ -348,19 +226,9 @@ class Publisher:
             raise
         was_older, waited = self._older.is_older, self._older.held + self._older.in_part
         if self._older.told(taken, asyncio.get_running_loop().time()):
-            self._past = 0
-        self._tell_older(was_older=was_older, waited=waited)
-
-    def _tell_older(self, *, was_older: bool, waited: int) -> None:
+            self._batches.start_over()
         self._count_older()
-        if self._older.is_older and not was_older:
-            _log.warning(
-                "the deployment's functions are older than this tap: it gets what it knows, and the rest waits",
-                ledger=self._ledger.shown,
-                next_step=DEPLOY,
-            )
-        elif was_older and not self._older.is_older:
-            _log.info("the deployment has newer functions: what waited for them goes now", entries=waited)
+        self._log.older(was_older=was_older, is_older=self._older.is_older, waited=waited)
 
     def _count_older(self) -> None:
         self.shipping.older = self._older.is_older
@@ -405,20 +273,7 @@ class Publisher:
         """The next entries, without those that wait by themselves. On the journal's thread, while the loop waits."""
         apart = len(self._postponed) + len(self._unsettled) + self._older.held + self._older.in_part
         self.shipping.waiting = max(0, journal.counts()["pending"] - apart)
-        if time.monotonic() >= self._look_over_at:
-            # The command line may have let wait again what lies far back.
-            self._past, self._look_over_at = 0, time.monotonic() + self._pace.look_every
-        batch: list[Kept] = []
-        after, size = self._past, self._size
-        while len(batch) < size:
-            page = journal.pending(size, after)
-            batch += [kept for kept in page if not self._waits_apart(kept.seq)]
-            if len(page) < size:
-                break
-            after = page[-1].seq
-            if not batch:
-                self._past = after
-        return batch[:size]
+        return self._batches.next(journal)
 
     def _waits_apart(self, seq: int) -> bool:
         return seq in self._postponed or seq in self._unsettled or seq in self._older
@@ -489,7 +344,7 @@ class Publisher:
         dead = [(kept, answer.words) for kept, answer in rejected if answer.reasoned and answer.code != "forgotten"]
         settled += [(kept.seq, "dead", words) for kept, words in dead]
         said = dict.fromkeys(kept.entry.session_key for kept, answer in rejected if answer.code == "forgotten")
-        forgotten = dict.fromkeys(await self._confirmed(said), 0)
+        forgotten = dict.fromkeys(await self._forgotten.confirmed(said), 0)
 
         self._unsettled |= {seq: (state, reason) for seq, state, reason in settled}
         for seq, _, _ in settled:
@@ -499,7 +354,7 @@ class Publisher:
         self._count(answered, len(dead), forgotten)
         if self._on_delivered is not None:
             self._on_delivered([kept for kept in taken if kept.seq not in in_part])
-        self._tell_refused(dead)
+        self._log.rejected(dead)
         self._tell_stale(answered)
         ended = {seq for seq, _, _ in settled}
         left = [kept for kept, _ in rejected if kept.seq not in ended and kept.entry.session_key not in forgotten]
@@ -553,22 +408,6 @@ class Publisher:
         self._ahead = place[0], place[1] - len(entries) + consumed(fits, len(answers))
         return True
 
-    async def _confirmed(self, sessions: Iterable[str]) -> list[str]:
-        """Those of the sessions that the ledger really has forgotten: what goes here for one wrong word is gone."""
-        confirmed = []
-        for session in sessions:
-            if session not in self._gone:
-                try:
-                    row = await self._ledger.session(session)
-                except LedgerError:
-                    # The others are asked for when their entries are tried again.
-                    break
-                said = None if row is None else row.retracted
-                if not isinstance(said, Mapping) or said.get("reason") != "forgotten":
-                    continue
-            confirmed.append(session)
-        return confirmed
-
     # ------------------------------------------------------------------------------------------ the bad entry
 
     async def _narrow(self, batch: Sequence[Kept], code: str) -> None:
@@ -618,10 +457,7 @@ class Publisher:
                 await self._send(batch[-1:])
                 self._unproven = 0
                 return
-        raise self._failing()
-
-    def _failing(self) -> LedgerRefused:
-        return refused("failing", self._ledger.shown)
+        raise refused("failing", self._ledger.shown)
 
     async def _postpone(self, suspects: list[tuple[Kept, LedgerError]]) -> None:
         """Let these wait by themselves, with the reason in the journal. Empties the list."""
@@ -641,17 +477,9 @@ class Publisher:
         noted = [(kept.seq, reasons[kept.seq]) for kept in entries if kept.reason != reasons[kept.seq]]
         with suppress(JournalError):  # a disk that takes nothing now: it waits all the same
             await self._in_writer(lambda journal: journal.note(noted))
-        told = self._told_postponed.happened(len(new))
-        if told:
-            _log.warning(
-                "the ledger fails on some entries and takes others: those are pending, and are tried again",
-                entries=told,
-                first=new[0].entry.key if new else None,
-                why=reasons[entries[0].seq],
-                next_step=f"{LOGS}; nothing else waits for them",
-            )
+        self._log.postponed(new, reasons[entries[0].seq])
         if len(self._postponed) > _MOST_POSTPONED:
-            raise self._failing()
+            raise refused("failing", self._ledger.shown)
 
     async def _due_again(self) -> Kept | None:
         """The entry that has waited for long enough, if there is one."""
@@ -697,47 +525,27 @@ class Publisher:
         blocked = isinstance(error, LedgerRefused) or disposition(error, attempt=self._attempt) is Disposition.BLOCKED
         if isinstance(error, LedgerAway) and error.code == "timeout":
             # It may be slow rather than gone: a smaller batch may be done in time.
-            self._size = max(_FEWEST, self._size // 2)
+            self._batches.smaller()
         self._stands("blocked" if blocked else "away", error)
         if blocked:
             await self._wait_for_a_hand(error)
         else:
-            self._worry()
-            await asyncio.sleep(self._delay(error))
+            self._log.still_away(self._pace.worrying)
+            asked = error.retry_after if isinstance(error, LedgerAway) else None
+            await asyncio.sleep(self._pace.delay(self._attempt, self._jitter(), asked))
 
     async def _wait_for_a_hand(self, error: LedgerError) -> None:
         """Until the next attempt; sooner where another key stands in the key's file."""
-        pace = self._pace
         # Soon at first: a proxy, or a deployment that changes, may refuse once what it takes a moment later.
-        left = min(pace.blocked_every, pace.first_delay * 2.0 ** min(self._blocked, 30))
+        left = min(self._pace.blocked_every, self._pace.first_delay * 2.0 ** min(self._blocked, 30))
         self._blocked += 1
         read_again = self._read_key_again if getattr(error, "code", "") in _KEY_CODES else None
         while left > 0:
-            await asyncio.sleep(min(left, pace.look_every))
-            left -= pace.look_every
+            await asyncio.sleep(min(left, self._pace.look_every))
+            left -= self._pace.look_every
             if read_again is not None and await asyncio.to_thread(read_again):
-                _log.info("the ingest key in its file has changed: the new one is used", ledger=self._ledger.shown)
+                self._log.key_changed()
                 return
-
-    def _worry(self) -> None:
-        """A ledger that stays away is for somebody to look at; once each time."""
-        away = self._now() - self.shipping.since
-        if not self._worried and away >= self._pace.worrying * 1000:
-            self._worried = True
-            _log.warning(
-                "the ledger is still away; entries are saved in the journal",
-                ledger=self._ledger.shown,
-                why=self.shipping.reason,
-                away_ms=away,
-                next_step=self.shipping.hint,
-            )
-
-    def _delay(self, error: LedgerError) -> float:
-        pace = self._pace
-        delay = min(pace.longest_delay, pace.first_delay * 2.0 ** min(max(self._attempt, 1) - 1, 30))
-        delay *= 0.5 + 0.5 * self._jitter()
-        asked = error.retry_after if isinstance(error, LedgerAway) else None
-        return delay if asked is None else max(delay, min(asked, pace.longest_asked))
 
     async def _in_writer(self, function: Callable[[Journal], _T]) -> _T:
         return await asyncio.wrap_future(self._writer.run_in_writer(function, anyway=True))
@@ -747,81 +555,33 @@ class Publisher:
     def _succeeded(self, entries: int) -> None:
         shipping = self.shipping
         shipping.last_success = self._now()
-        self._size = min(MAX_ENTRIES, self._size * 2)
+        self._batches.larger()
         if not self._known and shipping.state == "idle":
-            _log.info("the ledger accepts entries", ledger=self._ledger.shown, waiting=shipping.waiting)
+            self._log.first_answer()
         self._known = True
         self._stands("shipping" if entries else "idle")
         self._attempt = self._blocked = 0
 
-    def _stands(self, state: State, error: LedgerError | JournalError | None = None) -> None:
+    def _stands(self, state: PublishingState, error: LedgerError | JournalError | None = None) -> None:
         """Where things stand now; the log hears of a change for the worse or back, once."""
         shipping = self.shipping
         reason, hint = (None, None) if error is None else (error.what, error.hint or _LOOK)
         if state != shipping.state:
             shipping.since = self._now()
-            self._worried = False
+            self._log.state_changed()
         shipping.state, shipping.reason, shipping.hint = state, reason, hint
-        self._tell(state, reason, hint)
-
-    def _tell(self, state: State, reason: str | None, hint: str | None) -> None:
-        """What the log does not have yet; a ledger that comes and goes is told of now and then."""
-        ledger, before = self._ledger.shown, self._told[0]
-        well = state not in ("away", "blocked")
-        # Why it is away may change from attempt to attempt; why it is blocked is for somebody to mend.
-        news = ("idle" if well else state, reason if state == "blocked" else None)
-        if news == self._told or not self._lines.take():
-            return
-        if well:
-            event = "the ledger is back" if before == "away" else "publishing continues"
-            away = self._now() - self._told_since
-            _log.info(event, ledger=ledger, away_ms=away, failures=self._attempt, waiting=self.shipping.waiting)
-        elif state == "away":
-            # Most such times end by themselves: see _worry.
-            _log.info("the ledger is away; entries are saved in the journal", ledger=ledger, why=reason)
-        else:
-            _log.error(
-                "publishing is blocked; entries are saved in the journal", ledger=ledger, why=reason, next_step=hint
-            )
-        if news[0] != before:
-            self._told_since = self._now()
-        self._told = news
+        self._log.stands(state, reason, hint, failures=self._attempt)
 
     def _count(self, answered: Sequence[tuple[Kept, Answer]], dead: int, forgotten: dict[str, int]) -> None:
         shipping = self.shipping
         shipping.dead += dead
-        for _, answer in answered:
-            if answer.outcome == "applied":
-                shipping.applied += 1
-            elif answer.outcome == "duplicate":
-                shipping.duplicate += 1
-            elif answer.outcome == "stale":
-                shipping.stale += 1
+        shipping.count(answer for _, answer in answered)
         self._older.drop(forgotten)
         self._count_older()
         for session, entries in forgotten.items():
             shipping.forgotten += entries
-            if session not in self._gone:
-                self._gone.add(session)
-                _log.warning(
-                    "the ledger has forgotten this session: the journal deletes it too",
-                    session=session,
-                    next_step="'multicam-tap forget KEY' on this machine deletes it from the tapes too",
-                )
-            if self._on_forgotten is not None:
-                self._on_forgotten(session)
-
-    def _tell_refused(self, refused: Sequence[tuple[Kept, str]]) -> None:
-        told = self._told_refused.happened(len(refused))
-        if told and refused:
-            kept, reason = refused[0]
-            _log.warning(
-                "entries were rejected",
-                entries=told,
-                first=kept.entry.key,
-                why=reason,
-                next_step="see 'multicam-tap journal ls --dead'; once the cause is fixed, 'multicam-tap journal retry'",
-            )
+            if self._forgotten.add(session):
+                self._log.forgotten(session)
 
     def _tell_stale(self, answered: Sequence[tuple[Kept, Answer]]) -> None:
         """Tell of rows whose newest entry of ours lies below what stands. Older ones are repetitions, and normal."""

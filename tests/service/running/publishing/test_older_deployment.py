@@ -20,7 +20,7 @@ from tap.core.merge import fold
 from tap.core.model import Entry
 from tap.core.pipeline import Pipeline
 from tap.service.running.publishing.older_deployment import Older, consumed
-from tap.service.running.publishing.publisher import Pace
+from tap.service.running.publishing.shipping import Pace
 from tests.adapters.test_ledger import NOW, event, session
 from tests.contract.local import local_ledger
 from tests.contract.stub import ABOUT, fails, says, stubbed

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from tap.adapters.ledger import Ledger
 from tap.service.running.publishing.postponed import Postponed
-from tap.service.running.publishing.publisher import Pace
+from tap.service.running.publishing.shipping import Pace
 from tests.adapters.test_ledger import event, session
 from tests.contract.stub import fails, hang, status, stubbed, throws
 from tests.service.running.publishing.test_publisher import KEY, keys, run, until, venue_at
@@ -266,7 +266,7 @@ def test_a_ledger_that_comes_and_goes_does_not_fill_the_log(tmp_path: Path) -> N
                 stub.faults = Faulty(lambda _: status(503))
                 venue.submit(event(100))
                 await until(lambda: venue.shipping.state == "away")
-                venue.publisher._lines._left = 1.0
+                venue.publisher._log._lines._left = 1.0
                 failures = venue.shipping.failures
                 await until(lambda: venue.shipping.failures > failures + 2)
 

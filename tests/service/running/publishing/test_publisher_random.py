@@ -25,7 +25,7 @@ from tap.adapters.ledger import Ledger
 from tap.core.codec import LATEST_VERSION
 from tap.core.model import Closed, Entry, Frame, Opened, Stamp
 from tap.core.pipeline import Pipeline
-from tap.service.running.publishing.publisher import Pace
+from tap.service.running.publishing.shipping import Pace
 from tests.adapters.test_ledger import KEY, NOW
 from tests.contract.stub import Stub, stubbed
 from tests.service.running.publishing.test_publisher import Venue, until

@@ -1,0 +1,58 @@
+"""The next batch out of the journal: in order, without the entries that wait by themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from tap.adapters.journal import Journal, Kept
+from tap.adapters.ledger import MAX_ENTRIES
+
+__all__ = ["PendingBatches"]
+
+_FEWEST = 10
+"""Entries a batch is never made smaller than for slowness alone."""
+
+
+class PendingBatches:
+    """Reads pending entries batch by batch.
+
+    ``waits_apart`` says of an entry's ``seq`` that it is not to be sent with the others now. Every ``look_every``
+    seconds the journal is read from its beginning again: the command line may have let wait again what lies far back.
+    """
+
+    def __init__(self, waits_apart: Callable[[int], bool], look_every: float) -> None:
+        self._waits_apart = waits_apart
+        self._look_every = look_every
+        self._size = MAX_ENTRIES
+        self._past = 0
+        """Up to here, nothing in the journal is to be sent now."""
+        self._start_over_at = 0.0
+
+    def start_over(self) -> None:
+        """What was passed over may be sent now."""
+        self._past = 0
+
+    def smaller(self) -> None:
+        """A call took too long: a smaller batch may be done in time."""
+        self._size = max(_FEWEST, self._size // 2)
+
+    def larger(self) -> None:
+        """A call went through."""
+        self._size = min(MAX_ENTRIES, self._size * 2)
+
+    def next(self, journal: Journal) -> list[Kept]:
+        """The next entries. On the journal's thread, while the loop waits. Raises ``JournalError``."""
+        if time.monotonic() >= self._start_over_at:
+            self._past, self._start_over_at = 0, time.monotonic() + self._look_every
+        batch: list[Kept] = []
+        after, size = self._past, self._size
+        while len(batch) < size:
+            page = journal.pending(size, after)
+            batch += [kept for kept in page if not self._waits_apart(kept.seq)]
+            if len(page) < size:
+                break
+            after = page[-1].seq
+            if not batch:
+                self._past = after
+        return batch[:size]

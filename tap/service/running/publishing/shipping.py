@@ -1,0 +1,117 @@
+"""How patient publishing is, how it stands, and what it sends to: the values that its parts share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from tap.adapters.ledger import Answer
+from tap.core.merge import Row
+from tap.core.model import Entry
+from tap.core.taken import Taken
+
+__all__ = ["Pace", "PublishingState", "Shipping", "Target"]
+
+PublishingState: TypeAlias = Literal["idle", "shipping", "away", "blocked"]
+
+
+class Target(Protocol):
+    """What entries are sent to: a ``Ledger``."""
+
+    shown: str
+
+    async def about(self) -> Taken:
+        """What it takes; see ``Ledger.about``."""
+        ...
+
+    async def ingest(self, entries: Sequence[Entry]) -> list[Answer]:
+        """Write the first of the entries; see ``Ledger.ingest``."""
+        ...
+
+    async def session(self, session_key: str) -> Row | None:
+        """One session's row; see ``Ledger.session``."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class Pace(NamedTuple):
+    """How patient the publisher is; seconds."""
+
+    first_delay: float = 0.25
+    longest_delay: float = 15.0
+    longest_asked: float = 60.0
+    """The most that ``Retry-After`` may ask for."""
+    blocked_every: float = 60.0
+    worrying: float = 60.0
+    """How long the ledger may be away before that is a warning."""
+    look_every: float = 5.0
+    """How often the journal is looked into without news, for what the command line let wait again."""
+    postponed: float = 5.0
+    """How long an entry waits on which the ledger fails while it takes others; each time twice as long."""
+    longest_postponed: float = 3600.0
+    ask_older: float = 60.0
+    """How often an older deployment is asked whether it is a newer one by now."""
+
+    def delay(self, attempt: int, jitter: float, asked: float | None) -> float:
+        """Seconds to wait after the ``attempt``-th failure in a row.
+
+        ``jitter`` is 0 to 1; ``asked`` is what the ledger asked for (``Retry-After``), if it did.
+        """
+        delay = min(self.longest_delay, self.first_delay * 2.0 ** min(max(attempt, 1) - 1, 30))
+        delay *= 0.5 + 0.5 * jitter
+        return delay if asked is None else max(delay, min(asked, self.longest_asked))
+
+    def faster(self, factor: float) -> Pace:
+        """All of it shorter by ``factor``, for rehearsals."""
+        return Pace(*(seconds / factor for seconds in self))
+
+
+class Shipping(Struct):
+    """How publishing stands, for ``status`` and metrics. Times are wall ms."""
+
+    state: PublishingState = "idle"
+    """``away``: no answer, tried again and again; ``blocked``: somebody has to mend something, tried now and then."""
+    since: int = 0
+    reason: str | None = None
+    """Why it is away or blocked, and what to do about it."""
+    hint: str | None = None
+    last_success: int | None = None
+    waiting: int = 0
+    """Entries in the journal that the ledger has not answered for, as of the last look; without those postponed."""
+    postponed: int = 0
+    """Entries on which the ledger fails while it takes others: they wait by themselves, and are tried again."""
+    older: bool = False
+    """The deployment's functions are older than this tap."""
+    held: int = 0
+    """Entries that wait for newer functions: their kind is not known yet, or the older ones refused them."""
+    in_part: int = 0
+    """Entries that are there without what the older functions do not know, and are sent whole to newer ones."""
+    applied: int = 0
+    duplicate: int = 0
+    stale: int = 0
+    dead: int = 0
+    """Entries set aside since the start."""
+    forgotten: int = 0
+    """Entries dropped because their session was forgotten."""
+    calls: int = 0
+    failures: int = 0
+
+    @property
+    def shipped(self) -> int:
+        """Entries that the ledger has, by its own answers."""
+        return self.applied + self.duplicate + self.stale
+
+    def count(self, answers: Iterable[Answer]) -> None:
+        """Add what the ledger answered for, each as it came out."""
+        for answer in answers:
+            if answer.outcome == "applied":
+                self.applied += 1
+            elif answer.outcome == "duplicate":
+                self.duplicate += 1
+            elif answer.outcome == "stale":
+                self.stale += 1
