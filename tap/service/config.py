@@ -605,7 +605,7 @@ def _unfit(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_for_others(values: Mapping[str, str]) -> bool:
-    """Whether others than this machine can reach the ops face."""
+    """Whether others than this machine can reach the ops server."""
     try:
         address = _address(values.get("ops_listen", "off"))
     except ValueError:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-__all__ = ["Seldom"]
+__all__ = ["LogThrottle"]
 
 
-class Seldom:
+class LogThrottle:
     """At most one line every ``every`` seconds; ``now`` gives seconds that only go on."""
 
     def __init__(self, every: float = 60.0, *, now: Callable[[], float] = time.monotonic) -> None:

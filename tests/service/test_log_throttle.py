@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tap.service.log_throttle import Seldom
+from tap.service.log_throttle import LogThrottle
 
 
 def test_the_first_at_once_and_the_others_in_sums() -> None:
     """Nothing is left out of the sums, and where nothing happened nothing is told."""
     now = 100.0
-    told = Seldom(60.0, now=lambda: now)
+    told = LogThrottle(60.0, now=lambda: now)
     assert told.happened(0) == 0
     assert told.happened() == 1
     assert [told.happened() for _ in range(5)] == [0] * 5

@@ -18,10 +18,10 @@ from tap.core.standing import STANDINGS
 from tap.service.ops.now import bounded_types, version
 from tap.service.running.health import health
 from tap.service.running.meters import Histogram
+from tap.service.running.parts import Parts
 
 if TYPE_CHECKING:
     from tap.service.ops.feed import Feed
-    from tap.service.running.daemon import Service
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -34,9 +34,9 @@ _ALARMS = 20
 class Metrics:
     """The exposition of one service."""
 
-    def __init__(self, service: Service, feed: Feed) -> None:
+    def __init__(self, parts: Parts, feed: Feed) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Readings(service, feed))
+        self._registry.register(_Readings(parts, feed))
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
@@ -45,8 +45,8 @@ class Metrics:
 
 
 class _Readings(Collector):
-    def __init__(self, service: Service, feed: Feed) -> None:
-        self._service = service
+    def __init__(self, parts: Parts, feed: Feed) -> None:
+        self._parts = parts
         self._feed = feed
 
     def describe(self) -> list[Metric]:
@@ -67,12 +67,12 @@ class _Readings(Collector):
     # ------------------------------------------------------------------------------------------ part by part
 
     def _about(self) -> Iterator[Metric]:
-        service = self._service
-        labels = {"version": version(), "venue": service.settings.venue, "dialect": service.dialect.name}
+        parts = self._parts
+        labels = {"version": version(), "venue": parts.settings.venue, "dialect": parts.dialect.name}
         yield _gauges("build_info", "What runs here; always 1.", labels, {tuple(labels.values()): 1})
 
     def _health(self) -> Iterator[Metric]:
-        now = health(self._service)
+        now = health(self._parts)
         states = {state: float(state == now.state) for state in ("ok", "degraded", "failing")}
         yield _by("health", "1 for how the tap does: ok, degraded (look at it), failing.", "state", states)
         standings = {name: float(name == now.standing) for name in STANDINGS}
@@ -84,8 +84,8 @@ class _Readings(Collector):
         yield _by("health_reason", "1 for each thing that is not as it should be.", "reason", reasons)
 
     def _server(self) -> Iterator[Metric]:
-        service = self._service
-        socket, tally, state = service.socket, service.pipeline.tally, service.pipeline.state
+        parts = self._parts
+        socket, tally, state = parts.socket, parts.pipeline.tally, parts.pipeline.state
         yield _gauge("server_connected", "1 while multicam-server is connected.", socket.connected)
         yield _counter("server_connections", "Connections to multicam-server since the start.", socket.connection)
         heard = 0.0 if socket.heard is None else socket.heard.wall / 1000
@@ -109,32 +109,32 @@ class _Readings(Collector):
         words = "Frames of types that the dialect does not know: the first twenty types, the rest as other."
         yield _counters("unmapped_frames", words, "type", bounded_types(tally.unknown))
         dropped = {
-            "telemetry": service.ingest.dropped_telemetry,
-            "control": service.ingest.dropped_control,
-            "recorder": service.flight.dropped,
+            "telemetry": parts.ingest.dropped_telemetry,
+            "control": parts.ingest.dropped_control,
+            "recorder": parts.flight.dropped,
         }
         yield _counters("dropped_frames", "Frames that were not taken in, or not recorded.", "what", dropped)
-        yield _gauge("session_live", "1 while a session runs, as far as is known.", _is_live(service))
+        yield _gauge("session_live", "1 while a session runs, as far as is known.", parts.running is not None)
         yield _gauge("cameras", "Cameras that are there.", sum(one.present is True for one in state.cameras.values()))
 
     def _history(self) -> Iterator[Metric]:
-        service = self._service
-        tally, events = service.pipeline.tally, service.meters.events
+        parts = self._parts
+        tally, events = parts.pipeline.tally, parts.meters.events
         yield _counter("observations", "What frames said.", tally.observations)
         yield _counter("entries", "Entries made for the ledger.", tally.entries)
         by_kind = {kind: float(events[kind]) for kind in KINDS if kind != "gap"}
         yield _counters("events", "Director events made, by kind; gaps are counted by themselves.", "kind", by_kind)
         yield _counter("gaps", "Gaps in the history.", events["gap"])
-        yield _counter("bugs", "Frames that could not be taken in, by our own fault.", service.ingest.slips)
-        alarms = service.drift.alarms
+        yield _counter("bugs", "Frames that could not be taken in, by our own fault.", parts.ingest.slips)
+        alarms = parts.drift.alarms
         named = dict.fromkeys(list(alarms)[:_ALARMS], 1.0)
         yield _by(
             "drift_alarm", "1 for each way in which the server stopped speaking as its dialect says.", "alarm", named
         )
 
     def _journal(self) -> Iterator[Metric]:
-        service = self._service
-        look, writer, now = service.look, service.writer, service.clock.stamp().wall
+        parts = self._parts
+        look, writer, now = parts.journal_gauge, parts.writer, parts.clock.stamp().wall
         yield _by(
             "journal_entries",
             "Entries in the journal, by state.",
@@ -145,15 +145,15 @@ class _Readings(Collector):
         yield _gauge("journal_failing", "1 while the journal cannot be written.", writer.failing is not None)
         yield _gauge("journal_bytes", "Size of the journal and its log.", look.bytes or 0)
         # Where no ledger is configured, entries do not wait for one.
-        oldest = None if service.publisher is None else look.oldest_pending
+        oldest = None if parts.shipping is None else look.oldest_pending
         age = 0.0 if oldest is None else max(0, now - oldest) / 1000
         yield _gauge("journal_oldest_pending_age_seconds", "Since when the oldest unshipped entry waits; 0: none.", age)
         words = "From reading a frame that says something to its entries on the disk; one a commit."
-        yield _histogram("journal_commit_latency_seconds", words, service.meters.commit)
+        yield _histogram("journal_commit_latency_seconds", words, parts.meters.commit)
 
     def _ledger(self) -> Iterator[Metric]:
-        service = self._service
-        shipping = None if service.publisher is None else service.publisher.shipping
+        parts = self._parts
+        shipping = parts.shipping
         stands = "none" if shipping is None else shipping.state
         states = {state: float(state == stands) for state in _STATES}
         yield _by("ledger_state", "1 for the state of publishing; none: no Convex is configured.", "state", states)
@@ -172,10 +172,10 @@ class _Readings(Collector):
         }
         yield _counters("ledger_entries", "Entries that the ledger answered for, by its answer.", "outcome", outcomes)
         words = "From the commit of an entry to the ledger's answer for it."
-        yield _histogram("ledger_latency_seconds", words, service.meters.delivery)
+        yield _histogram("ledger_latency_seconds", words, parts.meters.delivery)
 
     def _recorder(self) -> Iterator[Metric]:
-        flight = self._service.flight
+        flight = self._parts.flight
         if not flight.on:
             return
         yield _gauge("recorder_failing", "1 while the flight recorder cannot write.", flight.failing is not None)
@@ -183,16 +183,11 @@ class _Readings(Collector):
         yield _gauge("recorder_segments", "Saved tape segments.", flight.segments)
 
     def _itself(self) -> Iterator[Metric]:
-        meters, feed = self._service.meters, self._feed
+        meters, feed = self._parts.meters, self._feed
         yield _histogram("loop_lag_seconds", "By how much the event loop was late, once a second.", meters.lag)
         yield _gauge("loop_lag_worst_seconds", "The worst of the last minute.", meters.worst_lag)
         yield _gauge("ops_clients", "Live pages that are open.", feed.clients)
         yield _counter("ops_clients_dropped", "Live pages dropped, since they were too slow or too many.", feed.dropped)
-
-
-def _is_live(service: Service) -> bool:
-    session = service.pipeline.state.session
-    return session is not None and session.status == "live"
 
 
 # ---------------------------------------------------------------------------------------------- families

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from tap.core.doubts import doubts_in_words
@@ -31,11 +31,9 @@ from tap.core.status import (
     SessionNow,
     Status,
 )
-from tap.service.ops.session_board import shown, shown_id
+from tap.service.ops.session_board import SessionBoard, shown, shown_id
 from tap.service.running.health import health
-
-if TYPE_CHECKING:
-    from tap.service.running.daemon import Service
+from tap.service.running.parts import Parts
 
 __all__ = ["bounded_types", "now_of", "status_of", "version"]
 
@@ -55,39 +53,38 @@ _WAITS = {
 }
 
 
-def status_of(service: Service, sessions: list[SessionKept]) -> Status:
+def status_of(parts: Parts, board: SessionBoard, sessions: list[SessionKept]) -> Status:
     """Everything, with what the journal has of each session."""
-    settings = service.settings
+    settings = parts.settings
     return Status(
         version=version(),
         venue=settings.venue,
-        dialect=service.dialect.name,
+        dialect=parts.dialect.name,
         timezone=settings.timezone,
         pid=os.getpid(),
-        started_at=service.meters.started_at,
-        now=now_of(service),
+        started_at=parts.meters.started_at,
+        now=now_of(parts, board),
         sessions=sessions,
-        tapes_since=service.flight.since,
+        tapes_since=parts.flight.since,
         zone=settings.timezone or machine_zone(),
         pictures=settings.stills_dir is not None or settings.stills_fetch,
     )
 
 
-def now_of(service: Service) -> Now:
+def now_of(parts: Parts, board: SessionBoard) -> Now:
     """What changes from second to second. On the loop's thread."""
-    stamp, state = service.clock.stamp(), service.pipeline.state
+    stamp, state = parts.clock.stamp(), parts.pipeline.state
     session = state.session if state.session is not None and state.session.status == "live" else None
     cameras = list(_cameras(state, session))
-    board = None if service.face is None else service.face.board
     return Now(
         now=stamp.wall if state.clock_offset is None else stamp.mono + state.clock_offset,
         wall=stamp.wall,
-        health=health(service),
-        server=_server(service),
-        journal=_journal(service),
-        ledger=_ledger(service),
-        waits_for=None if session is not None else _waits_for(service),
-        session=None if session is None else _session(session, seen=service.socket.connected),
+        health=health(parts),
+        server=_server(parts),
+        journal=_journal(parts),
+        ledger=_ledger(parts),
+        waits_for=None if session is not None else _waits_for(parts),
+        session=None if session is None else _session(session, seen=parts.socket.connected),
         program=_program(state),
         hold=_hold(state),
         heading=_heading(state),
@@ -95,15 +92,15 @@ def now_of(service: Service) -> Now:
         cameras=cameras[:_CAMERAS],
         more_cameras=max(0, len(cameras) - _CAMERAS),
         doubts=doubts_in_words(state.doubts),
-        totals=None if session is None or board is None else board.totals(_told_until(service)),
-        summary_until=None if board is None else board.summary_until,
+        totals=None if session is None else board.totals(_told_until(parts)),
+        summary_until=board.summary_until,
     )
 
 
-def _told_until(service: Service) -> int:
+def _told_until(parts: Parts) -> int:
     """Up to when it is known what is on air, by the server's clock: while it is away, when it was heard last."""
-    stamp, state = service.clock.stamp(), service.pipeline.state
-    mono = stamp.mono if service.socket.connected else min(stamp.mono, state.heard or stamp.mono)
+    stamp, state = parts.clock.stamp(), parts.pipeline.state
+    mono = stamp.mono if parts.socket.connected else min(stamp.mono, state.heard or stamp.mono)
     return stamp.wall - (stamp.mono - mono) if state.clock_offset is None else mono + state.clock_offset
 
 
@@ -115,15 +112,15 @@ def bounded_types(unknown: Mapping[str, int]) -> dict[str, int]:
     return dict(told)
 
 
-def _server(service: Service) -> ServerNow:
-    socket, state, stamp = service.socket, service.pipeline.state, service.clock.stamp()
-    tally = service.pipeline.tally
+def _server(parts: Parts) -> ServerNow:
+    socket, state, stamp = parts.socket, parts.pipeline.state, parts.clock.stamp()
+    tally = parts.pipeline.tally
     # From the checkpoint too: after a restart the server was heard all the same.
     last_heard = stamp.wall - (stamp.mono - state.heard) if state.wall and state.heard else None
     return ServerNow(
         url=socket.shown,
         connected=socket.connected,
-        since=service.meters.server_since,
+        since=parts.meters.server_since,
         problem=socket.problem,
         remark=socket.remark,
         connections=socket.connection,
@@ -135,10 +132,10 @@ def _server(service: Service) -> ServerNow:
     )
 
 
-def _journal(service: Service) -> JournalNow:
-    look, writer = service.look, service.writer
+def _journal(parts: Parts) -> JournalNow:
+    look, writer = parts.journal_gauge, parts.writer
     return JournalNow(
-        path=str(service.settings.journal_path),
+        path=str(parts.settings.journal_path),
         problem=writer.failing,
         in_memory=writer.waiting,
         pending=look.counts["pending"],
@@ -150,22 +147,22 @@ def _journal(service: Service) -> JournalNow:
     )
 
 
-def _ledger(service: Service) -> LedgerNow:
-    if service.publisher is None:
+def _ledger(parts: Parts) -> LedgerNow:
+    if parts.shipping is None:
         return LedgerNow("none", None, None, None, None, 0)
-    shipping = service.publisher.shipping
+    shipping = parts.shipping
     return LedgerNow(
         state=shipping.state,
-        url=service.settings.convex_url,
+        url=parts.settings.convex_url,
         since=shipping.since,
         problem=shown(shipping.reason),
         last_success=shipping.last_success,
-        waiting=service.look.counts["pending"],
+        waiting=parts.journal_gauge.counts["pending"],
     )
 
 
-def _waits_for(service: Service) -> str:
-    return _WAITS.get(service.settings.session_by or service.dialect.policy, _WAITS["frames"])
+def _waits_for(parts: Parts) -> str:
+    return _WAITS.get(parts.settings.session_by or parts.dialect.policy, _WAITS["frames"])
 
 
 def _session(session: Session, *, seen: bool) -> SessionNow:

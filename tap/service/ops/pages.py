@@ -1,4 +1,4 @@
-"""What the ops face answers, loaded for the first who asks.
+"""What the ops server answers, loaded for the first who asks.
 
 ``/healthz`` red or green with the reason, ``/metrics`` for Prometheus, ``/status.json``, ``/`` the live page with its
 news (``/events``) and what is older (``/past.json``), ``/tally`` for a camera, ``/made/…`` the card, the report and the
@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from importlib import resources
-from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
@@ -29,17 +28,15 @@ from tap.core.status import Health, SessionKept
 from tap.service.logs import get_logger
 from tap.service.ops.feed import Client, event
 from tap.service.ops.guard import HEADERS, REPORT_POLICY, Guard
+from tap.service.ops.live_page import LivePage
 from tap.service.ops.metrics import CONTENT_TYPE, Metrics
 from tap.service.ops.now import status_of
-from tap.service.ops.pending_connection import Full
-from tap.service.ops.session_files import MADE, NotMade, Workshop
+from tap.service.ops.pending_connection import RefusedConnection
+from tap.service.ops.session_files import MADE, NotMade, SessionFiles
 from tap.service.running.health import health
+from tap.service.running.parts import Parts
 from tap.service.running.side_thread import begin_in_thread
 from tap.service.session_overview import sessions_in
-
-if TYPE_CHECKING:
-    from tap.service.ops.server import Face
-    from tap.service.running.daemon import Service
 
 __all__ = ["Pages"]
 
@@ -77,19 +74,19 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Pages:
-    """The web server behind the face's address: ``open`` it, then each connection gets a protocol of its own."""
+    """The web server behind the server's address: ``open`` it, then each connection gets a protocol of its own."""
 
-    def __init__(self, service: Service, face: Face) -> None:
-        settings = service.settings
+    def __init__(self, parts: Parts, live: LivePage) -> None:
+        settings = parts.settings
         address = settings.ops_address
-        assert address is not None  # noqa: S101 - else there is no face
-        self._service = service
-        self._face = face
+        assert address is not None  # noqa: S101 - else there is no server
+        self._parts = parts
+        self._live = live
         token = settings.ops_token
         self._guard = Guard(_names(address[0], settings.ops_hosts), None if token is None else token.get_secret_value())
-        self._metrics = Metrics(service, face.feed)
-        self._overview = _Overview(service)
-        self._workshop = Workshop(settings, lambda: _running(service))
+        self._metrics = Metrics(parts, live.feed)
+        self._overview = _Overview(parts)
+        self._workshop = SessionFiles(settings, lambda: parts.running)
         self._runner = self._app()
         self._busy: set[asyncio.BaseProtocol] = set()
         """Connections with a request that is being answered."""
@@ -130,7 +127,7 @@ class Pages:
     def connection(self) -> asyncio.Protocol:
         """What answers one more."""
         server = self._runner.server
-        return Full() if server is None else server()
+        return RefusedConnection() if server is None else server()
 
     def _app(self) -> web.AppRunner:
         app = web.Application(middlewares=[self._guarded], client_max_size=1024)
@@ -199,23 +196,23 @@ class Pages:
             return web.Response(status=500, text="a bug of the tap: its log says more\n")
 
     async def _healthz(self, request: web.Request) -> web.Response:
-        now = health(self._service)
+        now = health(self._parts)
         status = 503 if now.state == "failing" else 200
         text = _health_text(now)
         if "text/plain" in request.headers.get("Accept", ""):
             return web.Response(status=status, text=text)
-        body = {**msgspec.to_builtins(now), "venue": self._service.settings.venue, "text": text}
+        body = {**msgspec.to_builtins(now), "venue": self._parts.settings.venue, "text": text}
         return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")
 
     async def _metrics_page(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _status(self, _: web.Request) -> web.Response:
-        status = status_of(self._service, await self._overview.sessions())
+        status = status_of(self._parts, self._live.board, await self._overview.sessions())
         return web.Response(body=msgspec.json.encode(status), content_type="application/json")
 
     async def _past(self, _: web.Request) -> web.Response:
-        return web.Response(body=msgspec.json.encode(self._face.board.past()), content_type="application/json")
+        return web.Response(body=msgspec.json.encode(self._live.board.past()), content_type="application/json")
 
     def _made_of(self, name: str) -> _Handler:
         """A handler of what is made of a session."""
@@ -237,7 +234,7 @@ class Pages:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         if request.method == "HEAD":
             return web.Response(content_type="text/event-stream")
-        client = self._face.feed.join()
+        client = self._live.feed.join()
         if client is None:
             return web.Response(status=503, text="too many pages are open: close one\n", headers={"Retry-After": "10"})
         _keep_short(request)
@@ -246,13 +243,13 @@ class Pages:
             await response.prepare(request)
             await self._tell(request, response, client)
         finally:
-            self._face.feed.leave(client)
+            self._live.feed.leave(client)
         return response
 
     async def _tell(self, request: web.Request, response: web.StreamResponse, client: Client) -> None:
         """Everything, then the news, until the client goes or is too slow."""
-        status = status_of(self._service, [])
-        said = {"status": status, "happenings": self._face.board.happenings, "kinds": _KINDS}
+        status = status_of(self._parts, self._live.board, [])
+        said = {"status": status, "happenings": self._live.board.happenings, "kinds": _KINDS}
         message: bytes | None = event("hello", said)
         try:
             while message is not None:
@@ -260,7 +257,7 @@ class Pages:
                     await response.write(message)
                 message = await client.next()
         except TimeoutError:
-            self._face.feed.dropped += 1
+            self._live.feed.dropped += 1
         except ConnectionError:
             return
         _abort(request)
@@ -269,8 +266,8 @@ class Pages:
 class _Overview:
     """The sessions in the journal, read on a thread of its own, now and then, and never by two at once."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._sessions: list[SessionKept] = []
         self._read_at = 0.0
         self._reading: Future[list[SessionKept] | None] | None = None
@@ -292,9 +289,9 @@ class _Overview:
             self._sessions = reading.result() or self._sessions
 
     def _read(self) -> list[SessionKept]:
-        service = self._service
-        running = _running(service)
-        with Journal.open(service.settings.journal_path, readonly=True) as journal:
+        parts = self._parts
+        running = parts.running
+        with Journal.open(parts.settings.journal_path, readonly=True) as journal:
             return sessions_in(journal, time.time_ns() // 1_000_000, running)
 
 
@@ -325,11 +322,6 @@ async def _harden(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
     if own is not None:
         response.headers["Content-Security-Policy"] = own
-
-
-def _running(service: Service) -> str | None:
-    session = service.pipeline.state.session
-    return None if session is None or session.status != "live" else session.key
 
 
 def _file(name: str, kind: str) -> _Handler:

@@ -6,20 +6,20 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-__all__ = ["Door", "Full"]
+__all__ = ["PendingConnection", "RefusedConnection"]
 
 _MOST_SAID = 65_536
 """Bytes that may come before there is an answer: some requests in a row."""
 
 
-class Door(asyncio.Protocol):
+class PendingConnection(asyncio.Protocol):
     """Holds a connection, and what comes on it, until there is who answers.
 
     ``gone`` is told of one that was given up before.
     """
 
-    def __init__(self, gone: Callable[[Door], None]) -> None:
-        self._gone: Callable[[Door], None] | None = gone
+    def __init__(self, gone: Callable[[PendingConnection], None]) -> None:
+        self._gone: Callable[[PendingConnection], None] | None = gone
         self._transport: asyncio.Transport | None = None
         self._said = bytearray()
 
@@ -54,7 +54,7 @@ class Door(asyncio.Protocol):
             self._transport.abort()
 
 
-class Full(asyncio.Protocol):
+class RefusedConnection(asyncio.Protocol):
     """One connection too many."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

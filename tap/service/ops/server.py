@@ -1,4 +1,4 @@
-"""The ops face: one small web server on the service's own event loop, which only ever answers GET.
+"""The ops server: one small web server on the service's own event loop, which only ever answers GET.
 
 Here is its address, and the news that it tells; what it answers is in ``pages``, which is loaded, with the web server,
 for the first who asks: a tap that nobody looks at does not pay for being looked at. It must never be in the recording's
@@ -23,17 +23,18 @@ from tap.adapters.journal import Journal
 from tap.core.model import Entry
 from tap.service.logs import get_logger
 from tap.service.ops.feed import Feed
+from tap.service.ops.live_page import LivePage
 from tap.service.ops.now import now_of
-from tap.service.ops.pending_connection import Door, Full
-from tap.service.ops.session_board import Board
-from tap.service.running.aligned_sleep import pulse
+from tap.service.ops.pending_connection import PendingConnection, RefusedConnection
+from tap.service.ops.session_board import SessionBoard
+from tap.service.running.aligned_sleep import sleep_aligned
+from tap.service.running.parts import Parts
 from tap.service.running.side_thread import begin_in_thread, in_thread
 
 if TYPE_CHECKING:
     from tap.service.ops.pages import Pages
-    from tap.service.running.daemon import Service
 
-__all__ = ["Face"]
+__all__ = ["OpsServer"]
 
 _TICK_S = 1.0
 _RETRY_S = 5.0
@@ -49,22 +50,21 @@ _REPORT = "report it, with this line; recording goes on"
 _log = get_logger(__name__)
 
 
-class Face:
+class OpsServer:
     """Serves what there is to see of a service. ``run`` it as a task; it ends only by being cancelled."""
 
-    def __init__(self, service: Service) -> None:
-        settings = service.settings
+    def __init__(self, parts: Parts) -> None:
+        settings = parts.settings
         address = settings.ops_address
-        assert address is not None  # noqa: S101 - else there is no face
+        assert address is not None  # noqa: S101 - else there is no server
         self.address: tuple[str, int] | None = None
         """Where it is served; None while it cannot be."""
         self.served = asyncio.Event()
-        self.feed = Feed()
-        self.board = Board()
-        self._service = service
+        self._live = LivePage(Feed(), SessionBoard())
+        self._parts = parts
         self._asked = address
         self._pages: Pages | None = None
-        self._doors: list[Door] = []
+        self._doors: list[PendingConnection] = []
         """Connections that came before there were pages to show."""
         self._loading: asyncio.Task[None] | None = None
         self._early: list[Entry] | None = []
@@ -76,7 +76,7 @@ class Face:
         try:
             if self._early is not None:
                 self._early += entries
-            self.feed.happened(self.board.take(entries))
+            self._live.feed.happened(self._live.board.take(entries))
             self._push_soon()
         except Exception:  # noqa: BLE001 - who looks on must not stop what is looked at
             _log.exception("a bug of the tap: the live page missed something", next_step=_REPORT)
@@ -84,7 +84,7 @@ class Face:
     async def run(self) -> None:
         """Serve for ever."""
         # Of a service that was killed.
-        begin_in_thread(lambda: shutil.rmtree(self._service.settings.made_path, ignore_errors=True))
+        begin_in_thread(lambda: shutil.rmtree(self._parts.settings.made_path, ignore_errors=True))
         tasks = [asyncio.create_task(body) for body in (self._restore(), self._tick(), self._tidy())]
         try:
             await self._serve()
@@ -144,12 +144,12 @@ class Face:
         """What answers a new connection."""
         pages = self._pages
         if pages is not None:
-            return pages.connection() if pages.room(_MOST_CONNECTIONS) else Full()
+            return pages.connection() if pages.room(_MOST_CONNECTIONS) else RefusedConnection()
         while len(self._doors) >= _MOST_CONNECTIONS:
             self._doors.pop(0).shut()
         if self._loading is None:
             self._loading = asyncio.get_running_loop().create_task(self._load())
-        door = Door(self._doors.remove)
+        door = PendingConnection(self._doors.remove)
         self._doors.append(door)
         return door
 
@@ -159,59 +159,59 @@ class Face:
             # On a thread: the loop has frames to read meanwhile.
             module = await in_thread(lambda: importlib.import_module("tap.service.ops.pages"))
             if module is not None:
-                pages: Pages = module.Pages(self._service, self)
+                pages: Pages = module.Pages(self._parts, self._live)
                 await pages.open()
                 self._pages = pages
         except Exception:  # noqa: BLE001 - the page's bug, not the recording's
             _log.exception("a bug of the tap: its pages cannot be shown", next_step=_REPORT)
         waiting, self._doors = self._doors, []
         for door in waiting:
-            door.open(self._connection() if self._pages is not None else Full())
+            door.open(self._connection() if self._pages is not None else RefusedConnection())
         self._loading = None
 
     # ------------------------------------------------------------------------------------------ news
 
     async def _tick(self) -> None:
         while True:
-            await pulse(_TICK_S)
+            await sleep_aligned(_TICK_S)
             self._push()
 
     async def _tidy(self) -> None:
         while True:
-            await pulse(_TIDY_S)
+            await sleep_aligned(_TIDY_S)
             if self._pages is not None:
                 await self._pages.tidy()
 
     def _push_soon(self) -> None:
         """At once, but not for every entry of a burst."""
-        if not self._pushing and self.feed.clients:
+        if not self._pushing and self._live.feed.clients:
             self._pushing = True
             asyncio.get_running_loop().call_later(0.05, self._push)
 
     def _push(self) -> None:
         self._pushing = False
         try:
-            self.feed.happened(self.board.settle())
-            if self.feed.clients:
-                self.feed.now(now_of(self._service))
+            self._live.feed.happened(self._live.board.settle())
+            if self._live.feed.clients:
+                self._live.feed.now(now_of(self._parts, self._live.board))
         except Exception:  # noqa: BLE001 - who looks on must not stop what is looked at
             _log.exception("a bug of the tap: the live page missed something", next_step=_REPORT)
 
     async def _restore(self) -> None:
         """After a restart within a session: what was before it, from the journal."""
-        session = self._service.pipeline.state.session
+        session = self._parts.pipeline.state.session
         if session is not None and session.status == "live":
-            path, key = self._service.settings.journal_path, session.key
+            path, key = self._parts.settings.journal_path, session.key
             board = await in_thread(lambda: _before(path, key))
             if board is not None:
                 board.take(self._early or [])
-                self.board = board
+                self._live.board = board
         self._early = None
 
 
-def _before(path: Path, session: str) -> Board:
+def _before(path: Path, session: str) -> SessionBoard:
     """The session as far as the journal has it. On a thread, gently."""
-    board = Board()
+    board = SessionBoard()
     with Journal.open(path, readonly=True) as journal:
         kept = journal.entries(session)
         while some := [one.entry for one in islice(kept, _RESTORED_TOGETHER)]:

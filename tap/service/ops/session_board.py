@@ -20,9 +20,9 @@ from tap.core.plain import plain
 from tap.core.reading import NEAR_MS, number, read
 from tap.core.status import Happening, Past, Totals
 from tap.core.turns import STATE_KINDS
-from tap.service.ops.session_totals import Sums
+from tap.service.ops.session_totals import SessionTotals
 
-__all__ = ["Board", "shown", "shown_id"]
+__all__ = ["SessionBoard", "shown", "shown_id"]
 
 KEPT = 1_000
 """Happenings that are drawn one by one, at least: some hours of a busy shoot."""
@@ -67,7 +67,7 @@ class _Line(Struct):
     """Of an event: its place in the order of the session."""
 
 
-class Board:
+class SessionBoard:
     """The happenings of one session."""
 
     def __init__(self, kept: int = KEPT) -> None:
@@ -85,7 +85,7 @@ class Board:
         self._was_set = False
         """The server's clock was."""
         self._held_at = 0
-        self._past = self._sums = Sums({}, 0)
+        self._past = self._sums = SessionTotals({}, 0)
         self._shift = self._first_shift = 0
         """What to add to a time of the server's clock for a moment: now, and at the first event that is drawn."""
         self._folded: set[str] = set()
@@ -181,7 +181,7 @@ class Board:
         lines = list(lines)
         if self._horizon is None:
             begun = [line.moment for line in lines if line.shown.kind in STATE_KINDS]
-            self._past = Sums(self._row.get("startState") or {}, min([self._started, *begun]))
+            self._past = SessionTotals(self._row.get("startState") or {}, min([self._started, *begun]))
         self._sums = self._past.copy()
         for line in lines:
             self._sums.take(line.shown.kind, line.moment, _fields(line))
@@ -227,7 +227,7 @@ class Board:
         self._started = _time(entry.fields, "startedAt", entry.version)
         # It may have run for long before it was first seen.
         self._seen = max(self._started, _time(entry.fields.get("startState") or {}, "at", 0))
-        self._past = Sums(entry.fields.get("startState") or {}, self._started)
+        self._past = SessionTotals(entry.fields.get("startState") or {}, self._started)
         self._sums = self._past.copy()
 
     def _keep(self, happening: Happening, entry: Entry) -> None:
@@ -369,9 +369,9 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], str]] = {
     "marker": lambda _, detail: str(detail.get("label") or detail.get("source") or ""),
 }
 
-_TELLS: Mapping[str, Callable[[Board, str, Mapping[str, Any], int], Happening | None]] = {
-    "session": Board._session,  # noqa: SLF001 - the table of this class
-    "camera": Board._camera,  # noqa: SLF001
-    "event": Board._event,  # noqa: SLF001
-    "still": Board._still,  # noqa: SLF001
+_TELLS: Mapping[str, Callable[[SessionBoard, str, Mapping[str, Any], int], Happening | None]] = {
+    "session": SessionBoard._session,  # noqa: SLF001 - the table of this class
+    "camera": SessionBoard._camera,  # noqa: SLF001
+    "event": SessionBoard._event,  # noqa: SLF001
+    "still": SessionBoard._still,  # noqa: SLF001
 }

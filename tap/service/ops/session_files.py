@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 from tap.adapters.journal import Journal
 from tap.service.config import Settings
-from tap.service.running.background_command import Child, Ended
+from tap.service.running.background_command import BackgroundCommand, Ended
 from tap.service.running.side_thread import begin_in_thread, in_thread
 
-__all__ = ["MADE", "Made", "NotMade", "Product", "Workshop"]
+__all__ = ["MADE", "Made", "NotMade", "Product", "SessionFiles"]
 
 _WITHIN_S = 120.0
 _MOST_WAITING = 8
@@ -78,7 +78,7 @@ class _Kept(NamedTuple):
     size: int
 
 
-class Workshop:
+class SessionFiles:
     """Makes things for one service. ``running``: the key of the session that is live."""
 
     def __init__(self, settings: Settings, running: Callable[[], str | None]) -> None:
@@ -88,7 +88,7 @@ class Workshop:
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._turn = asyncio.Lock()
         self._waiting = 0
-        self._child = Child(settings, _WITHIN_S)
+        self._child = BackgroundCommand(settings, _WITHIN_S)
 
     async def get(self, name: str, key: str) -> Made | NotMade:
         """What was asked for of a session: as it was made before, or made now."""

@@ -14,7 +14,7 @@ from typing import Any
 from tap.core.status import Totals
 from tap.core.turns import Turns
 
-__all__ = ["MOST_STEPS", "Steps", "Sums"]
+__all__ = ["MOST_STEPS", "SessionTotals", "Steps"]
 
 MOST_STEPS = 512
 """In which a past is drawn: as many as a wide screen has room for."""
@@ -47,7 +47,7 @@ class Steps:
         self.cameras = [sum(self.cameras[index : index + 2], Counter()) for index in pairs]
 
 
-class Sums:
+class SessionTotals:
     """One session's numbers as far as it was taken; moments are on the clock that the session began with."""
 
     def __init__(self, state: Mapping[str, Any], start: int) -> None:
@@ -96,9 +96,9 @@ class Sums:
         """What changes where events are read in another order."""
         return self.turns.holds, self.hold_ms, self.unknown_ms, dict(self.on_air), self.turns.program.value
 
-    def copy(self) -> Sums:
+    def copy(self) -> SessionTotals:
         """Goes on by itself, without steps."""
-        other = Sums({}, self.turns.start)
+        other = SessionTotals({}, self.turns.start)
         other.turns = self.turns.copy()
         other.events, other.on_air = Counter(self.events), Counter(self.on_air)
         other.hold_ms, other.unknown_ms, other.gap_ms = self.hold_ms, self.unknown_ms, self.gap_ms

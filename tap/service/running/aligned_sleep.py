@@ -9,10 +9,10 @@ import time
 
 from anyio import sleep
 
-__all__ = ["pulse"]
+__all__ = ["sleep_aligned"]
 
 
-async def pulse(every: float) -> float:
+async def sleep_aligned(every: float) -> float:
     """Sleep until the clock shows a whole multiple of ``every`` seconds: about that long, at first less.
 
     By how many seconds it came too late.

@@ -26,11 +26,11 @@ from tap.core.formats import FORMATS
 from tap.core.merge import Row, fold
 from tap.service.config import Settings
 from tap.service.logs import get_logger
-from tap.service.running.aligned_sleep import pulse
-from tap.service.running.background_command import Child
+from tap.service.running.aligned_sleep import sleep_aligned
+from tap.service.running.background_command import BackgroundCommand
 from tap.service.running.side_thread import in_thread
 
-__all__ = ["Exports"]
+__all__ = ["AutomaticExports"]
 
 _EVERY_S = 5.0
 """A recorder tells the name of its file a moment after it has stopped: the next look is soon enough."""
@@ -61,7 +61,7 @@ class _Over(Struct, frozen=True):
     """Its row names what was recorded."""
 
 
-class Exports:
+class AutomaticExports:
     """Writes what ``settings`` ask for; ``run`` it as a task."""
 
     def __init__(self, settings: Settings, *, every: float = _EVERY_S, within: float = _WITHIN_S) -> None:
@@ -70,7 +70,7 @@ class Exports:
         self._path = settings.state_dir / "exports.json"
         self._kept = self._load()
         # What it writes is for others to read: the service's own files are not.
-        self._child = Child(settings, within, umask=0o002)
+        self._child = BackgroundCommand(settings, within, umask=0o002)
 
     async def run(self) -> None:
         """Look for sessions that are over, for ever."""
@@ -80,7 +80,7 @@ class Exports:
                     await in_thread(partial(self._export, over))
                     self._kept.waiting.remove(over.key)
                     await in_thread(self._save)
-                await pulse(self._every)
+                await sleep_aligned(self._every)
         finally:
             self._end_child()
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tap.service.config import Settings
 
-__all__ = ["Child", "Ended"]
+__all__ = ["BackgroundCommand", "Ended"]
 
 _COMMAND = ("-m", "tap.cli")
 _GIVES_WAY = 19
@@ -30,7 +30,7 @@ class Ended(NamedTuple):
     """What it said on stderr."""
 
 
-class Child:
+class BackgroundCommand:
     """Runs our commands, one at a time; ``kill`` it at the end of the service."""
 
     def __init__(self, settings: Settings, within: float, *, umask: int = 0o077) -> None:

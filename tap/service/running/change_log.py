@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Final
 from tap.core.machine.gaps import FIRST_SIGHT
 from tap.core.mapping import Verdict
 from tap.core.model import Entry
-from tap.service.log_throttle import Seldom
+from tap.service.log_throttle import LogThrottle
 from tap.service.logs import get_logger
 
 if TYPE_CHECKING:
-    from tap.service.running.daemon import Service
+    from tap.adapters.journal import Journal, JournalWriter
+    from tap.adapters.server.socket import ServerSocket
+    from tap.core.mapping import Dialect
+    from tap.core.pipeline import Tally
 
-__all__ = ["AMISS", "DAMAGED", "NEWER", "Changes"]
+__all__ = ["AMISS", "DAMAGED", "NEWER", "ChangeLog"]
 
 DAMAGED: Final = "keep the file, which has what was not in the ledger yet, and check the disk ('dmesg', free space)"
 NEWER: Final = "upgrade the tap, stop it, and put that file back: its pending entries are then delivered"
@@ -37,18 +40,32 @@ _SESSIONS_WATCHED = 100
 _log = get_logger(__name__)
 
 
-class Changes:
-    """Compares the service with how it was, and logs the difference. On the event loop's thread."""
+class ChangeLog:
+    """Compares connection, journal and traffic with how they were, and logs what changed. On the loop's thread."""
 
-    def __init__(self, service: Service, clock: Callable[[], float] = time.monotonic) -> None:
+    socket: ServerSocket
+    """The connection that is told of; set before the first change of it."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        writer: JournalWriter,
+        dialect: Dialect,
+        tally: Tally,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``clock`` gives seconds that only go on."""
         self.silent = False
         """The service ends: that its own connection goes is no news."""
-        self._service = service
+        self._journal = journal
+        self._writer = writer
+        self._dialect = dialect
+        self._tally = tally
         self._failing: str | None = None
-        self._aside = len(service.journal.moved_aside)
-        self._amiss: dict[str, tuple[int, Seldom]] = {}
+        self._aside = len(journal.moved_aside)
+        self._amiss: dict[str, tuple[int, LogThrottle]] = {}
         self._unkept = 0
-        self._unkept_told = Seldom()
+        self._unkept_told = LogThrottle()
         self._types: set[str] = set()
         self._samples = 0
         self._drifted = False
@@ -70,7 +87,7 @@ class Changes:
             self._not_connected(problem)
 
     def _connected(self) -> None:
-        socket = self._service.socket
+        socket = self.socket
         remark = {} if socket.remark is None else {"remark": socket.remark}
         if self._flapping:
             self._flaps += self._stands_since is None
@@ -86,7 +103,7 @@ class Changes:
         return self._short >= _FLAPS
 
     def _not_connected(self, problem: str) -> None:
-        socket, now = self._service.socket, self._now()
+        socket, now = self.socket, self._now()
         flapped = self._flapping
         if self._stands_since is not None:
             self._short = self._short + 1 if now - self._stands_since < _STOOD_S else 0
@@ -126,11 +143,11 @@ class Changes:
     def look(self) -> None:
         """What changed since the last look."""
         self._server()
-        self._journal()
+        self._look_at_journal()
         self._frames()
 
     def _server(self) -> None:
-        since, socket, now = self._away_since, self._service.socket, self._now()
+        since, socket, now = self._away_since, self.socket, self._now()
         if self._flapping and self._stands_since is not None and now - self._stands_since >= _STOOD_S:
             self._short = 0
             _log.info("connected again", server=socket.shown, meanwhile=self._flaps, gaps=self._flap_gaps)
@@ -141,12 +158,12 @@ class Changes:
             "the server is still away",
             server=socket.shown,
             why=socket.problem,
-            next_step=f"start {self._service.dialect.speaker}, or see 'multicam-tap check'; nothing to do if it is"
+            next_step=f"start {self._dialect.speaker}, or see 'multicam-tap check'; nothing to do if it is"
             " meant to be off",
         )
 
     def _frames(self) -> None:
-        tally, dialect = self._service.pipeline.tally, self._service.dialect.name
+        tally, dialect = self._tally, self._dialect.name
         for name in [name for name in tally.unknown if name not in self._types]:
             self._types.add(name)
             _log.warning(
@@ -197,8 +214,8 @@ class Changes:
                 next_step="find out why server, network or tap were away; 'multicam-tap timeline' shows both sides",
             )
 
-    def _journal(self) -> None:
-        failing, waiting = self._service.writer.failing, self._service.writer.waiting
+    def _look_at_journal(self) -> None:
+        failing, waiting = self._writer.failing, self._writer.waiting
         if failing is not None and self._failing is None:
             what, _, hint = failing.partition(" → ")
             _log.error(
@@ -212,7 +229,7 @@ class Changes:
         self._failing = failing
         self._found_amiss()
         self._set_aside()
-        for path in self._service.journal.moved_aside[self._aside :]:
+        for path in self._journal.moved_aside[self._aside :]:
             self._aside += 1
             _log.error(
                 "the journal was damaged: it was moved aside, and a new one was started",
@@ -222,14 +239,14 @@ class Changes:
 
     def _found_amiss(self) -> None:
         """What the journal found and got over."""
-        for words, times in list(self._service.journal.amiss.items()):
-            before, seldom = self._amiss.get(words) or (0, Seldom())
+        for words, times in list(self._journal.amiss.items()):
+            before, seldom = self._amiss.get(words) or (0, LogThrottle())
             self._amiss[words] = times, seldom
             if seldom.happened(times - before):
-                _log.warning(words, file=str(self._service.journal.path), times=times, next_step=AMISS)
+                _log.warning(words, file=str(self._journal.path), times=times, next_step=AMISS)
 
     def _set_aside(self) -> None:
-        writer = self._service.writer
+        writer = self._writer
         before, self._unkept = self._unkept, writer.set_aside
         entries = self._unkept_told.happened(self._unkept - before)
         if entries:

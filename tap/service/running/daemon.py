@@ -37,22 +37,23 @@ from tap.core.model import Entry, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service.config import Settings, make_state_dir
 from tap.service.logs import configure_logs, get_logger
-from tap.service.running.aligned_sleep import pulse
-from tap.service.running.change_log import DAMAGED, NEWER, Changes
+from tap.service.running.aligned_sleep import sleep_aligned
+from tap.service.running.change_log import DAMAGED, NEWER, ChangeLog
 from tap.service.running.clock_trust import ClockTrust, Moment, away_ms, away_unknown, moment_now, read_moment
-from tap.service.running.dialect_drift import Drift
+from tap.service.running.dialect_drift import DialectDrift
 from tap.service.running.flight_recorder import FlightRecorder
 from tap.service.running.ingest import Ingest
-from tap.service.running.journal_gauge import JournalLook
-from tap.service.running.journal_pruner import Upkeep
+from tap.service.running.journal_gauge import JournalGauge
+from tap.service.running.journal_pruner import JournalPruner
 from tap.service.running.meters import Meters
 from tap.service.running.open_journal import open_journal
-from tap.service.running.restart_delay import HoldBack
+from tap.service.running.parts import Parts
+from tap.service.running.restart_delay import RestartDelay
 from tap.service.running.side_thread import in_thread
 from tap.service.running.systemd_notify import Notifier, status_words
 
 if TYPE_CHECKING:
-    from tap.service.ops.server import Face
+    from tap.service.ops.server import OpsServer
     from tap.service.running.publishing.publisher import Publisher
 
 __all__ = ["Service", "run"]
@@ -92,7 +93,7 @@ def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None
         raise SettingsInvalid([f"TAP_DIALECT: {error}"]) from None
     make_state_dir(settings)
     _warn_of_a_network(settings)
-    starts = HoldBack.from_environment(os.environ)
+    starts = RestartDelay.from_environment(os.environ)
     if not starts.wait(notifier.status):
         return 0
     journal = open_journal(settings.journal_path, notifier)
@@ -116,9 +117,11 @@ class Service:
 
     socket: ServerSocket
     ingest: Ingest
+    parts: Parts
+    """For who looks at it; once it listens."""
     publisher: Publisher | None = None
     """None where no Convex is configured: the journal keeps."""
-    face: Face | None = None
+    ops_server: OpsServer | None = None
     """Where the service is looked at; None where ``TAP_OPS_LISTEN`` is off."""
 
     def __init__(
@@ -138,16 +141,16 @@ class Service:
             raise
         self.flight = self._make_recorder()
         self.writer = JournalWriter(journal)
-        self.upkeep = Upkeep(self.writer, settings, believed=self._clock_is_believed)
+        self.journal_pruner = JournalPruner(self.writer, settings, believed=self._clock_is_believed)
         self.meters = Meters()
-        self.look = JournalLook(self.writer, settings.journal_path)
+        self.journal_gauge = JournalGauge(self.writer, settings.journal_path)
         self._remembered: int | None = None
         """The machine's uptime when that was done last."""
         self._stopped = False
         self._running: anyio.CancelScope | None = None
         """All that runs; its cancellation is the shutdown."""
-        self._changes = Changes(self)
-        self.drift = Drift(self.pipeline, path=settings.state_dir / "drift.json")
+        self._changes = ChangeLog(journal, self.writer, dialect, self.pipeline.tally)
+        self.drift = DialectDrift(self.pipeline, path=settings.state_dir / "drift.json")
 
     def stop(self) -> None:
         """End in order: cancel all that runs. On the event loop's thread; also before ``run``, and more than once."""
@@ -197,7 +200,9 @@ class Service:
             on_sent=self.flight.on_item,
             on_change=self._connection_changed,
         )
-        self.face = self._make_face()
+        self._changes.socket = self.socket
+        self.parts = self._wired()
+        self.ops_server = self._make_ops_server()
         self._say_hello()
         async with anyio.create_task_group() as running:
             self._running = running.cancel_scope
@@ -229,12 +234,14 @@ class Service:
     def _stages(self) -> list[Callable[[], Awaitable[None]]]:
         """What runs side by side, for ever."""
         stages: list[Callable[[], Awaitable[None]]] = [self.socket.run, self._watch, self._prune]
-        stages += [partial(self._notifier.keep_telling, lambda: status_words(self))]
-        stages += [self.look.run, self.meters.watch_loop, partial(self.flight.run, lambda: self.socket.heard)]
-        stages += [] if self.face is None else [self.face.run]
+        stages += [partial(self._notifier.keep_telling, lambda: status_words(self.parts))]
+        stages += [self.journal_gauge.run, self.meters.watch_loop, partial(self.flight.run, lambda: self.socket.heard)]
+        stages += [] if self.ops_server is None else [self.ops_server.run]
         if self.settings.exports:
             # Only here: who wants no files does not pay for what has them written.
-            stages.append(importlib.import_module("tap.service.running.automatic_exports").Exports(self.settings).run)
+            stages.append(
+                importlib.import_module("tap.service.running.automatic_exports").AutomaticExports(self.settings).run
+            )
         return stages if self.publisher is None else [*stages, self.publisher.run]
 
     def _submit(self, entries: Sequence[Entry], checkpoint: Checkpoint | None) -> None:
@@ -254,8 +261,8 @@ class Service:
         self._changes.entries(entries)
         self.drift.entries(entries)
         self.meters.entries(entries)
-        if self.face is not None:
-            self.face.happened(entries)
+        if self.ops_server is not None:
+            self.ops_server.happened(entries)
 
     def _connection_changed(self, problem: str | None) -> None:
         self._changes.connection(problem)
@@ -278,6 +285,24 @@ class Service:
             on_delivered=self.meters.delivered,
         )
         return publisher
+
+    def _wired(self) -> Parts:
+        return Parts(
+            settings=self.settings,
+            dialect=self.dialect,
+            clock=self.clock,
+            socket=self.socket,
+            pipeline=self.pipeline,
+            ingest=self.ingest,
+            journal=self.journal,
+            writer=self.writer,
+            journal_gauge=self.journal_gauge,
+            journal_pruner=self.journal_pruner,
+            flight=self.flight,
+            drift=self.drift,
+            meters=self.meters,
+            shipping=None if self.publisher is None else self.publisher.shipping,
+        )
 
     def _make_recorder(self) -> FlightRecorder:
         settings = self.settings
@@ -303,12 +328,12 @@ class Service:
             last = Moment(state.wall)
         return ClockTrust(last)
 
-    def _make_face(self) -> Face | None:
+    def _make_ops_server(self) -> OpsServer | None:
         if self.settings.ops_address is None:
             return None
         # Only here: who is not looked at does not pay for the web server.
-        face: Face = importlib.import_module("tap.service.ops.server").Face(self)
-        return face
+        server: OpsServer = importlib.import_module("tap.service.ops.server").OpsServer(self.parts)
+        return server
 
     def _say_hello(self) -> None:
         _log.info(
@@ -399,14 +424,14 @@ class Service:
 
     async def _watch(self) -> None:
         while True:
-            await pulse(_WATCH_EVERY_S)
+            await sleep_aligned(_WATCH_EVERY_S)
             self._changes.look()
             self.drift.look(self.clock.stamp())
 
     async def _prune(self) -> None:
         """Keep the journal within its bounds."""
         while True:
-            await self.upkeep.tidy()
+            await self.journal_pruner.tidy()
             await anyio.sleep(_PRUNE_EVERY_S)
 
     async def _clock_is_believed(self) -> bool:

@@ -1,7 +1,7 @@
 """Drift: the server's traffic stops matching the dialect, and somebody has to hear of it before the shoot is lost.
 
 Looked at once a second, from the counters that the pipeline keeps anyway: no frame costs more for it. An alarm is told
-once, in words and with the next step; it stands in ``Drift.alarms`` until it is over. What raises and what ends one:
+once, in words and with the next step; it stands in ``alarms`` until it is over. What raises and what ends one:
 
     alarm       raised                                                   over
     unknown     of the control frames of 5 minutes a quarter, and 20,    less than a tenth of them are
@@ -38,7 +38,7 @@ from tap.core.model import Entry, Stamp
 from tap.core.pipeline import Pipeline, Tally
 from tap.service.logs import get_logger
 
-__all__ = ["Drift"]
+__all__ = ["DialectDrift"]
 
 _SAMPLE_MS = 10_000
 _SHARE_MS = 300_000
@@ -82,7 +82,7 @@ class _Sessionless(Struct):
     last_hour: int = 0
 
 
-class Drift:
+class DialectDrift:
     """Watches one pipeline. ``look`` at it about once a second; ``entries`` are told as they are written.
 
     ``path``: the file that remembers the hours without a session over a restart; None remembers nothing.

@@ -7,7 +7,6 @@ to say says nothing. Which standing comes of the reasons, its words and its colo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
@@ -15,9 +14,7 @@ from tap.core.plain import plain
 from tap.core.standing import STANDINGS, standing_words
 from tap.core.status import Health, HealthState, Reason
 from tap.core.taken import DEPLOY, LOGS
-
-if TYPE_CHECKING:
-    from tap.service.running.daemon import Service
+from tap.service.running.parts import Parts
 
 __all__ = ["Health", "Numbers", "Reason", "health", "judge", "numbers_of"]
 
@@ -99,9 +96,9 @@ class Numbers(Struct, frozen=True, kw_only=True):
     lag: float = 0.0
 
 
-def health(service: Service) -> Health:
+def health(parts: Parts) -> Health:
     """How the service is now. Cheap: it reads what is counted anyway. On the loop's thread."""
-    return judge(numbers_of(service))
+    return judge(numbers_of(parts))
 
 
 def judge(numbers: Numbers) -> Health:
@@ -275,19 +272,19 @@ _RULES: tuple[Callable[[Numbers], Iterable[Reason]], ...] = (
 # ---------------------------------------------------------------------------------------------- from the service
 
 
-def numbers_of(service: Service) -> Numbers:
+def numbers_of(parts: Parts) -> Numbers:
     """What the service has counted. On the loop's thread."""
-    socket, tally, state, meters = service.socket, service.pipeline.tally, service.pipeline.state, service.meters
-    look = service.look
-    now = service.clock.stamp()
-    shipping = None if service.publisher is None else service.publisher.shipping
-    beat = service.dialect.heartbeat_ms
+    socket, tally, state, meters = parts.socket, parts.pipeline.tally, parts.pipeline.state, parts.meters
+    look = parts.journal_gauge
+    now = parts.clock.stamp()
+    shipping = parts.shipping
+    beat = parts.dialect.heartbeat_ms
     return Numbers(
         server=socket.shown,
         connected=socket.connected,
         connected_for=max(0, now.wall - meters.server_since) / 1000,
         ever_heard=meters.ever_connected or bool(state.heard),
-        expected=service.settings.server_expected(now.wall),
+        expected=parts.settings.server_expected(now.wall),
         problem=socket.problem,
         session=state.session is not None and state.session.status == "live",
         frames=socket.frames_here,
@@ -296,23 +293,23 @@ def numbers_of(service: Service) -> Numbers:
         heard=tally.frames,
         understood=tally.mapped + tally.quiet + tally.telemetry,
         too_big=socket.too_big,
-        slips=service.ingest.slips,
-        dropped_control=service.ingest.dropped_control,
+        slips=parts.ingest.slips,
+        dropped_control=parts.ingest.dropped_control,
         clock_off=None if tally.drift_ms is None else tally.drift_ms / 1000,
-        dialect=service.dialect.name,
-        speaker=service.dialect.speaker,
-        drift=dict(service.drift.alarms),
-        journal=str(service.settings.journal_path),
-        journal_failing=service.writer.failing,
-        journal_full=service.upkeep.full,
-        in_memory=service.writer.waiting,
-        unkept=service.writer.set_aside,
+        dialect=parts.dialect.name,
+        speaker=parts.dialect.speaker,
+        drift=dict(parts.drift.alarms),
+        journal=str(parts.settings.journal_path),
+        journal_failing=parts.writer.failing,
+        journal_full=parts.journal_pruner.full,
+        in_memory=parts.writer.waiting,
+        unkept=parts.writer.set_aside,
         commit_waits=look.outstanding_for(),
-        moved_aside=len(service.journal.moved_aside),
-        recorder_failing=service.flight.failing,
+        moved_aside=len(parts.journal.moved_aside),
+        recorder_failing=parts.flight.failing,
         dead=look.counts["dead"],
         oldest_pending=None if look.oldest_pending is None else max(0, now.wall - look.oldest_pending) / 1000,
-        ledger=service.settings.convex_url,
+        ledger=parts.settings.convex_url,
         ledger_state="none" if shipping is None else shipping.state,
         ledger_for=0.0 if shipping is None else max(0, now.wall - shipping.since) / 1000,
         ledger_reason=None if shipping is None else shipping.reason,

@@ -15,9 +15,9 @@ from msgspec import Struct
 from tap.adapters.journal import Journal, JournalWriter, State
 from tap.adapters.threads import result_of
 from tap.core.errors import JournalError
-from tap.service.running.aligned_sleep import pulse
+from tap.service.running.aligned_sleep import sleep_aligned
 
-__all__ = ["JournalLook"]
+__all__ = ["JournalGauge"]
 
 _EVERY_S = 2.0
 
@@ -28,7 +28,7 @@ class _Found(Struct, frozen=True):
     bytes: int
 
 
-class JournalLook:
+class JournalGauge:
     """What the journal held at the last look. ``run`` it as a task."""
 
     def __init__(self, writer: JournalWriter, path: Path, *, every: float = _EVERY_S) -> None:
@@ -56,7 +56,7 @@ class JournalLook:
             with suppress(JournalError):
                 self._take(await result_of(self._writer.run_in_writer(self._look, anyway=True)))
             self._asked = None
-            await pulse(self._every)
+            await sleep_aligned(self._every)
 
     def _look(self, journal: Journal) -> _Found:
         _, oldest = journal.depth()

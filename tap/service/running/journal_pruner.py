@@ -9,10 +9,10 @@ from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.threads import result_of
 from tap.core.errors import JournalError
 from tap.service.config import Settings
-from tap.service.log_throttle import Seldom
+from tap.service.log_throttle import LogThrottle
 from tap.service.logs import get_logger
 
-__all__ = ["Upkeep"]
+__all__ = ["JournalPruner"]
 
 _AT_ONCE = 200
 """Entries a turn on the journal's thread: few, so that no commit waits, and no more go than have to."""
@@ -29,7 +29,7 @@ async def _always() -> bool:
     return True
 
 
-class Upkeep:
+class JournalPruner:
     """``tidy`` now and then. ``full`` says in words that the journal is over its size limit and nothing more can go.
 
     ``believed``: whether the clock is, by which something would go for its age.
@@ -45,7 +45,7 @@ class Upkeep:
         self._days = settings.kept_days
         self._bound = settings.journal_megabytes * _MEGABYTE
         self._believed = believed
-        self._told = Seldom(_TOLD_EVERY_S)
+        self._told = LogThrottle(_TOLD_EVERY_S)
         self._failing = False
 
     async def tidy(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from tap.adapters.journal import Kept
 from tap.core.model import Entry
-from tap.service.running.aligned_sleep import pulse
+from tap.service.running.aligned_sleep import sleep_aligned
 
 __all__ = ["Histogram", "Meters"]
 
@@ -95,7 +95,7 @@ class Meters:
     async def watch_loop(self) -> None:
         """Measure the loop's lag for ever."""
         while True:
-            late = await pulse(_LAG_EVERY_S)
+            late = await sleep_aligned(_LAG_EVERY_S)
             self.lag.observe(late)
             self._lags.append(late)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tap.service.logs import get_logger
 
-__all__ = ["HoldBack", "passed_unless_stopped"]
+__all__ = ["RestartDelay", "passed_unless_stopped"]
 
 _FIRST_S, _LONGEST_S = 1.0, 60.0
 _WELL_AFTER_S = 300.0
@@ -23,14 +23,14 @@ _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 _log = get_logger(__name__)
 
 
-class HoldBack:
+class RestartDelay:
     """Counts starts that did not come to a good end, in ``file``; without one it never waits."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> HoldBack:
+    def from_environment(cls, environ: Mapping[str, str]) -> RestartDelay:
         """In systemd's ``$RUNTIME_DIRECTORY``, the first of them."""
         directory = environ.get("RUNTIME_DIRECTORY", "").split(":", 1)[0]
         return cls(Path(directory, "starts") if directory else None)

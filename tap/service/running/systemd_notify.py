@@ -13,12 +13,10 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from anyio import current_time, sleep, sleep_forever
 
-if TYPE_CHECKING:
-    from tap.service.running.daemon import Service
+from tap.service.running.parts import Parts
 
 __all__ = ["Notifier", "status_words"]
 
@@ -114,34 +112,32 @@ def _socket_address(named: str) -> str:
     return "\0" + named[1:] if named.startswith("@") else named
 
 
-def status_words(service: Service) -> str:
+def status_words(parts: Parts) -> str:
     """How the service stands, in one line: server, session, journal, ledger."""
-    return "; ".join([_server(service), _session(service), *_journal(service), *_ledger(service)])
+    return "; ".join([_server(parts), _session(parts), *_journal(parts), *_ledger(parts)])
 
 
-def _server(service: Service) -> str:
-    problem = service.socket.problem
+def _server(parts: Parts) -> str:
+    problem = parts.socket.problem
     return (
-        f"connected to {service.socket.shown}"
-        if problem is None
-        else f"no signal from {service.socket.shown}: {problem}"
+        f"connected to {parts.socket.shown}" if problem is None else f"no signal from {parts.socket.shown}: {problem}"
     )
 
 
-def _session(service: Service) -> str:
-    session = service.pipeline.state.session
+def _session(parts: Parts) -> str:
+    session = parts.pipeline.state.session
     return "no session" if session is None else f"session {session.key} {session.status}"
 
 
-def _journal(service: Service) -> list[str]:
-    failing = service.writer.failing
+def _journal(parts: Parts) -> list[str]:
+    failing = parts.writer.failing
     return [] if failing is None else [f"THE JOURNAL CANNOT BE WRITTEN: {failing}"]
 
 
-def _ledger(service: Service) -> list[str]:
-    if service.publisher is None:
+def _ledger(parts: Parts) -> list[str]:
+    if parts.shipping is None:
         return ["no ledger: saved in the journal"]
-    shipping = service.publisher.shipping
+    shipping = parts.shipping
     if shipping.reason is not None:
         return [f"ledger {shipping.state}: {shipping.reason}; {shipping.waiting} entries wait"]
     if shipping.last_success is None:

@@ -15,8 +15,8 @@ from tap.core.model import Entry
 from tap.core.status import Totals
 from tap.history.statistics import statistics_of
 from tap.history.timeline import timeline_of
-from tap.service.ops.session_board import Board
-from tap.service.ops.session_totals import MOST_STEPS, Sums
+from tap.service.ops.session_board import SessionBoard
+from tap.service.ops.session_totals import MOST_STEPS, SessionTotals
 from tests.history.shoots import invented
 from tests.history.test_timeline import T0, A, cut, event, gap, session
 
@@ -27,9 +27,9 @@ def entries(rows: Iterable[Row]) -> list[Entry]:
     return [Entry(row.key, row.op, row.session_key, row.version, row.fields, row.revision) for row in rows]
 
 
-def page(rows: list[Row], kept: int = 1_000) -> tuple[Board, Totals]:
+def page(rows: list[Row], kept: int = 1_000) -> tuple[SessionBoard, Totals]:
     """What the live page says of a session that was told row by row, as of its timeline's end."""
-    board = Board(kept)
+    board = SessionBoard(kept)
     for number, entry in enumerate(entries(rows)):
         board.take([entry])
         if number % 7 == 0:
@@ -41,7 +41,7 @@ def page(rows: list[Row], kept: int = 1_000) -> tuple[Board, Totals]:
     return board, told
 
 
-def all_three_agree(rows: list[Row], kept: int = 1_000) -> Board:
+def all_three_agree(rows: list[Row], kept: int = 1_000) -> SessionBoard:
     """The page, ``timeline`` and the report: the same numbers."""
     board, told = page(rows, kept)
     timeline = timeline_of(rows)
@@ -124,7 +124,7 @@ def test_a_clock_that_is_set_changes_no_length_in_summary_either() -> None:
 def test_what_is_told_again_counts_once() -> None:
     """As after a restart, when the journal is read while the same entries come in; in the summary too."""
     rows = live(invented(seed=3, cuts=300, gaps=0, stills=0))
-    board = Board(50)
+    board = SessionBoard(50)
     board.take(entries(rows))
     before = board.totals(T0 + 3_600_000)
     board.take(entries(rows[1:]))
@@ -144,7 +144,7 @@ def test_the_summary_has_every_millisecond_that_is_not_drawn() -> None:
         for camera, length in step.items():
             summed[camera] = summed.get(camera, 0) + length
             assert length <= past.step_ms
-    drawn = Sums({"programCameraId": past.program}, past.program_since)
+    drawn = SessionTotals({"programCameraId": past.program}, past.program_since)
     for one in board.happenings:
         if one.kind == "cut":
             drawn.take("cut", one.at, {"cameraId": one.camera, "fromCameraId": one.from_camera})
@@ -155,7 +155,7 @@ def test_the_summary_has_every_millisecond_that_is_not_drawn() -> None:
 
 def test_a_shoot_of_twelve_hours_takes_no_more_room_than_one_of_some() -> None:
     """20,000 cuts: so many are drawn, and the summary has so many steps, whatever came before."""
-    board, rows = Board(), live(invented(seed=1, minutes=720, cuts=29_000, stills=40, gaps=3))
+    board, rows = SessionBoard(), live(invented(seed=1, minutes=720, cuts=29_000, stills=40, gaps=3))
     board.take(entries(rows))
     past = board.past()
     assert past is not None
@@ -167,7 +167,7 @@ def test_a_shoot_of_twelve_hours_takes_no_more_room_than_one_of_some() -> None:
 
 def test_a_server_that_goes_on_telling_what_does_not_fit_is_read_more_and_more_seldom() -> None:
     """Holds that it never releases: reading them again changes nothing."""
-    board, read = Board(), 0
+    board, read = SessionBoard(), 0
     board.take(entries([session(A, end=None)]))
     for number in range(1, 500):
         board.take(entries([event("hold", number)]))
@@ -181,5 +181,5 @@ def test_a_server_that_goes_on_telling_what_does_not_fit_is_read_more_and_more_s
 
 
 def test_there_are_no_numbers_before_the_first_session() -> None:
-    board = Board()
+    board = SessionBoard()
     assert (board.totals(T0), board.past(), board.summary_until) == (None, None, None)

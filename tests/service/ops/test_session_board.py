@@ -6,7 +6,7 @@ from typing import Any
 
 from tap.core.model import Entry, Op
 from tap.core.status import Happening
-from tap.service.ops.session_board import KEPT, Board
+from tap.service.ops.session_board import KEPT, SessionBoard
 
 KEY = "hall/s"
 T0 = 1_795_000_000_000
@@ -36,7 +36,7 @@ def seconds(happenings: list[Happening]) -> list[tuple[str, float]]:
 
 
 def test_off_air_and_markers_are_told() -> None:
-    board = Board()
+    board = SessionBoard()
     off = event("off_air", 10, fromCameraId="b", fromCameraName="Ben", trigger="operator", transition="fade")
     news = board.take([begun(), cut(5, "b", "a"), off, event("marker", 12, detail={"label": "best take"})])
     told = {one.kind: one for one in news}
@@ -49,14 +49,14 @@ def test_off_air_and_markers_are_told() -> None:
 
 
 def test_what_follows_as_it_should_is_never_told_again() -> None:
-    board = Board()
+    board = SessionBoard()
     board.take([begun(), *(cut(at, "ba"[at % 2], "ab"[at % 2]) for at in range(1, 50))])
     assert board.settle() == []
 
 
 def test_after_the_clock_was_set_back_what_was_before_is_told_anew_by_the_clock_of_now() -> None:
     """Set back by 5 s between 29 and 31: what is on the page moves by that, once, and every length stays."""
-    board = Board()
+    board = SessionBoard()
     board.take([begun(), cut(5, "b", "a"), cut(29, "a", "b")])
     assert board.settle() == []
     board.take([cut(26, "c", "a", heard=31), cut(28, "b", "c", heard=33)])
@@ -68,7 +68,7 @@ def test_after_the_clock_was_set_back_what_was_before_is_told_anew_by_the_clock_
 
 
 def test_a_title_that_changes_later_leaves_the_start_where_it_is() -> None:
-    board = Board()
+    board = SessionBoard()
     board.take([begun(), cut(5, "b", "a"), cut(29, "a", "b"), cut(26, "c", "a", 31), cut(28, "b", "c", 33)])
     board.settle()
     board.take([begun(notes="renamed")])
@@ -78,7 +78,7 @@ def test_a_title_that_changes_later_leaves_the_start_where_it_is() -> None:
 
 def test_a_hold_over_a_clock_that_was_set_is_as_long_as_it_was() -> None:
     """Beside the server, on its own machine: only the length that the release tells shows it."""
-    board = Board()
+    board = SessionBoard()
     hold = event("hold", 10, cameraId="a")
     release = event("release", 3630, cameraId="a", durationMs=20_000)
     board.take([begun(), cut(5, "b", "a"), hold, release])
@@ -88,7 +88,7 @@ def test_a_hold_over_a_clock_that_was_set_is_as_long_as_it_was() -> None:
 
 
 def test_the_end_stands_where_the_server_s_clock_has_it() -> None:
-    board = Board()
+    board = SessionBoard()
     board.take([begun(), cut(5, "b", "a"), cut(29, "a", "b"), cut(26, "c", "a", 31), cut(28, "b", "c", 33)])
     board.take([entry("session", "", status="complete", startedAt=T0, completedAt=T0 + 55_000)])
     board.settle()
@@ -96,14 +96,14 @@ def test_the_end_stands_where_the_server_s_clock_has_it() -> None:
 
 
 def test_only_so_many_are_kept_and_the_newest() -> None:
-    board = Board()
+    board = SessionBoard()
     board.take([begun(), *(cut(at, "ba"[at % 2], "ab"[at % 2]) for at in range(1, KEPT + 500))])
     assert KEPT < len(board.happenings) <= KEPT + 251
     assert board.happenings[-1].at == T0 + 1000 * (KEPT + 499)
 
 
 def test_another_session_begins_anew() -> None:
-    board = Board()
+    board = SessionBoard()
     board.take([begun(), cut(5, "b", "a"), cut(2, "a", "b", 15)])
     other = Entry("hall/t", "session", "hall/t", T0, {"status": "live", "startedAt": T0 + 60_000})
     board.take([other])

@@ -14,7 +14,7 @@ from tap.adapters.journal import Journal
 from tap.core.model import Entry
 from tap.service.config import Settings, load_settings
 from tap.service.ops import session_files as workshop
-from tap.service.ops.session_files import MADE, Made, NotMade, Workshop
+from tap.service.ops.session_files import MADE, Made, NotMade, SessionFiles
 from tap.service.running.background_command import Ended
 from tests.adapters.test_pictures import png
 from tests.service.ops.rig import Server, Tap, eventually, server, tapped
@@ -46,7 +46,7 @@ def row(key: str = KEY, status: str = "complete", version: int = 0) -> Entry:
     return Entry(key, "session", key, T0 + version, fields)
 
 
-class Bench(Workshop):
+class Bench(SessionFiles):
     """A workshop whose commands only write how often they were called."""
 
     def __init__(self, settings: Settings, running: Callable[[], str | None] = lambda: None) -> None:

@@ -17,8 +17,8 @@ from tap.adapters.journal import Journal
 from tap.core.errors import SettingsInvalid
 from tap.core.model import Entry
 from tap.service.config import Settings, load_settings
-from tap.service.running.automatic_exports import Exports
-from tap.service.running.background_command import Child
+from tap.service.running.automatic_exports import AutomaticExports
+from tap.service.running.background_command import BackgroundCommand
 
 T0 = 1_795_000_000_000
 
@@ -53,9 +53,11 @@ class Hall:
     def waiting(self) -> Any:
         return json.loads((self.state / "exports.json").read_text())["waiting"]
 
-    async def exported(self, holds: Callable[[], bool], settings: Settings | None = None, **more: Any) -> Exports:
+    async def exported(
+        self, holds: Callable[[], bool], settings: Settings | None = None, **more: Any
+    ) -> AutomaticExports:
         """Run until it holds; then once more, so that what would come too much comes."""
-        exports = Exports(settings or self.settings(), every=0.05, **more)
+        exports = AutomaticExports(settings or self.settings(), every=0.05, **more)
         task = asyncio.create_task(exports.run())
         try:
             async with asyncio.timeout(300):
@@ -170,7 +172,7 @@ async def test_a_failure_is_a_warning_with_its_next_step(hall: Hall) -> None:
 def test_what_does_not_come_to_an_end_is_ended(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
     """And told."""
     monkeypatch.setattr("tap.service.running.background_command._COMMAND", ("-c", "import time; time.sleep(600)"))
-    code, said = Child(hall.settings(), 0.3).call([])
+    code, said = BackgroundCommand(hall.settings(), 0.3).call([])
     assert (code, said) == (None, "it did not finish in 0.3 s")
 
 
@@ -202,7 +204,7 @@ def test_the_command_stands_back_and_has_no_key(hall: Hall, monkeypatch: pytest.
         "print(json.dumps(dict(os.environ)), file=sys.stderr)\n"
     )
     monkeypatch.setattr("tap.service.running.background_command._COMMAND", (str(script),))
-    child = Child(hall.settings(TAP_TIMEZONE="Europe/Berlin"), 60)
+    child = BackgroundCommand(hall.settings(TAP_TIMEZONE="Europe/Berlin"), 60)
     monkeypatch.setattr("tap.service.running.background_command._MOST_SAID", 100_000)
     code, said = child.call([])
     assert code == 0

@@ -26,7 +26,7 @@ from tap.core.model import Alive, Closed, Entry, Frame, Opened, SourceItem
 from tap.core.pipeline import Pipeline
 from tap.service.running.daemon import Service
 from tap.service.running.ingest import Ingest
-from tap.service.running.journal_pruner import Upkeep
+from tap.service.running.journal_pruner import JournalPruner
 from tests.service.running.test_daemon import kinds, look_until, serve_in_process, server, settings
 
 MOST = 1_000_000
@@ -209,7 +209,7 @@ def test_a_journal_beyond_its_bound_lets_go_of_what_the_ledger_has(tmp_path: Pat
         journal.append(entries, None, 1)
         journal.settle([(n, "shipped", None) for n in range(1, 2_801)], 10**13)
         writer = JournalWriter(journal)
-        upkeep = Upkeep(writer, given)
+        upkeep = JournalPruner(writer, given)
         with structlog.testing.capture_logs() as log:
             run(upkeep.tidy())
             assert (upkeep.full, log) == (None, [])

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tap.core.model import Entry
-from tap.service.running.change_log import Changes
+from tap.service.running.change_log import ChangeLog
 
 
 class Line:
@@ -19,14 +19,14 @@ class Line:
         self.now = 0.0
         self.socket = SimpleNamespace(shown="ws://server/", remark=None, refused=False, problem=None)
         tally = SimpleNamespace(unknown={}, samples=[], drift_ms=None)
-        service = SimpleNamespace(
-            socket=self.socket,
-            journal=SimpleNamespace(moved_aside=[], amiss={}),
-            writer=SimpleNamespace(failing=None, waiting=0, set_aside=0),
-            pipeline=SimpleNamespace(tally=tally),
-            dialect=SimpleNamespace(name="multicam/1", speaker="multicam-server"),
+        self.changes = ChangeLog(
+            journal=cast(Any, SimpleNamespace(moved_aside=[], amiss={})),
+            writer=cast(Any, SimpleNamespace(failing=None, waiting=0, set_aside=0)),
+            dialect=cast(Any, SimpleNamespace(name="multicam/1", speaker="multicam-server")),
+            tally=cast(Any, tally),
+            clock=lambda: self.now,
         )
-        self.changes = Changes(cast(Any, service), lambda: self.now)
+        self.changes.socket = cast(Any, self.socket)
 
     def stand(self, seconds: float, then: str = "the server restarts (1012)") -> None:
         """A connection that stands for so long, with a gap before it."""

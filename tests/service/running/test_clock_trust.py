@@ -35,7 +35,7 @@ from tap.service.running.clock_trust import (
 )
 from tap.service.running.daemon import Service
 from tap.service.running.flight_recorder import segments
-from tap.service.running.journal_pruner import Upkeep
+from tap.service.running.journal_pruner import JournalPruner
 from tests.service.running.test_daemon import SHOOT, kept, look_until, serve_in_process, server, settings
 from tests.service.running.test_flight_recorder import frame, recorder, until
 
@@ -307,7 +307,7 @@ def test_the_old_go_in_steps_and_with_a_word(tmp_path: Path, monkeypatch: pytest
         shipped(journal, 1_000, 1)
         shipped(journal, 30, time.time_ns() // 1_000_000)
         writer = JournalWriter(journal)
-        upkeep = Upkeep(writer, given, believed=believe)
+        upkeep = JournalPruner(writer, given, believed=believe)
         upkeep._told._now = lambda: seconds
         counts: list[int] = []
         with structlog.testing.capture_logs() as log:
@@ -329,7 +329,7 @@ def test_what_cannot_be_pruned_is_told_once(tmp_path: Path, monkeypatch: pytest.
     given = settings(tmp_path)
     with Journal.open(given.journal_path, owner=True) as journal:
         writer = JournalWriter(journal)
-        upkeep = Upkeep(writer, given)
+        upkeep = JournalPruner(writer, given)
         with structlog.testing.capture_logs() as log:
             for fails in (True, True, False, True):
                 with monkeypatch.context() as patched:

@@ -546,7 +546,7 @@ def test_what_no_journal_can_keep_is_told_once(tmp_path: Path, capsys: pytest.Ca
             await look_until(lambda: service.writer.set_aside == 3 and not service.writer.waiting)
             service._changes.look()
             service._changes.look()
-            assert [reason.name for reason in health(service).reasons if reason.name == "unkept"] == ["unkept"]
+            assert [reason.name for reason in health(service.parts).reasons if reason.name == "unkept"] == ["unkept"]
 
         assert await serve_in_process(settings(tmp_path), until) == 0
 

@@ -17,7 +17,7 @@ from tap.adapters.journal import Journal
 from tap.core.model import Alive, Stamp
 from tap.service.config import load_settings
 from tap.service.running.daemon import Service
-from tap.service.running.dialect_drift import Drift
+from tap.service.running.dialect_drift import DialectDrift
 from tests.core.stage import T0, Stage
 from tests.obs.stage import ObsStage
 
@@ -31,7 +31,7 @@ class Night:
         self.stage = Stage()
         self.path = path
         self.ever: set[str] = set()
-        self.drift = Drift(self.stage.pipeline, path=path)
+        self.drift = DialectDrift(self.stage.pipeline, path=path)
         self.drift.look(self.stage.stamp())
 
     def passes(self, ms: int, *happenings: tuple[int, Callable[[Stage], Any]]) -> Night:
@@ -53,7 +53,7 @@ class Night:
     def restart(self) -> Night:
         """The tap starts anew."""
         self.stage.restart_tap(5_000)
-        self.drift = Drift(self.stage.pipeline, path=self.path)
+        self.drift = DialectDrift(self.stage.pipeline, path=self.path)
         self.drift.look(self.stage.stamp())
         return self
 
@@ -168,7 +168,7 @@ def test_untold_cuts_are_over_with_the_first_that_a_frame_tells() -> None:
 def test_another_scene_after_each_gap_is_no_untold_cut_of_obs() -> None:
     """It tells what is on air only when it is connected to: what changed meanwhile is the gap's, nobody's fault."""
     stage = ObsStage().shoot()
-    drift = Drift(stage.pipeline)
+    drift = DialectDrift(stage.pipeline)
     for scene in "BABABABA":
         before = len(stage.entries)
         stage.drop()
@@ -186,7 +186,7 @@ def test_another_scene_after_each_gap_is_no_untold_cut_of_obs() -> None:
 def test_an_obs_whose_changes_on_air_cannot_be_read_any_more_is_noticed() -> None:
     """Transitions come, and where they lead is not told in a way that is known: no cut, and an alarm that says why."""
     stage = ObsStage(scenes=("A", "B")).shoot()
-    drift = Drift(stage.pipeline)
+    drift = DialectDrift(stage.pipeline)
     for number in range(40):
         stage.event("SceneTransitionStarted", transitionName="Cut")
         stage.later(20).event("SceneTransitionVideoEnded", transitionName="Cut")
@@ -373,7 +373,7 @@ def test_looking_does_not_depend_on_how_often() -> None:
     """Once a second or once a minute: the same alarm."""
     for every in (1_000, 60_000):
         stage = Stage()
-        drift = Drift(stage.pipeline)
+        drift = DialectDrift(stage.pipeline)
         for at in range(0, 10 * MINUTE, 1_000):
             stage.now = at
             stage.say("telepathy")

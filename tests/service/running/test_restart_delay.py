@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tap.service.running.restart_delay import HoldBack
+from tap.service.running.restart_delay import RestartDelay
 
 
-def held(folder: Path) -> HoldBack:
-    return HoldBack.from_environment({"RUNTIME_DIRECTORY": str(folder)})
+def held(folder: Path) -> RestartDelay:
+    return RestartDelay.from_environment({"RUNTIME_DIRECTORY": str(folder)})
 
 
 def test_it_waits_longer_each_time(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_count_that_cannot_be_read_is_none(tmp_path: Path, text: str) -> None:
 
 def test_without_systemd_it_never_waits(tmp_path: Path) -> None:
     """Nor where the runtime directory is gone."""
-    for unheld in (HoldBack.from_environment({}), held(tmp_path / "gone")):
+    for unheld in (RestartDelay.from_environment({}), held(tmp_path / "gone")):
         assert [unheld.begin() for _ in range(5)] == [0] * 5
         unheld.end()
 

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Sequence
 from tap.core.model import Entry
 from tap.core.taken import Taken, fitted
 
-__all__ = ["IN_PART", "REFUSED", "UNKNOWN", "Older", "consumed"]
+__all__ = ["IN_PART", "REFUSED", "UNKNOWN", "OlderDeployment", "consumed"]
 
 UNKNOWN = "waits: the deployment's functions are older than this tap, and do not know this kind of event"
 IN_PART = "is in the ledger without what its older functions do not know; newer ones get it whole"
 REFUSED = "waits for newer functions; the older ones refuse it"
 
 
-class Older:
+class OlderDeployment:
     """What the deployment takes, and which entries, by ``seq``, wait for one that takes more. Times are seconds."""
 
     def __init__(self, every: float) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-__all__ = ["Postponed"]
+__all__ = ["PostponedEntries"]
 
 
 class _Waiting(Struct):
@@ -18,7 +18,7 @@ class _Waiting(Struct):
     delay: float
 
 
-class Postponed:
+class PostponedEntries:
     """By ``seq``, when each is tried again. Times are seconds of the asker's clock."""
 
     def __init__(self, first: float, longest: float) -> None:

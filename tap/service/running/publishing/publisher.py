@@ -30,9 +30,9 @@ from tap.adapters.ledger import (
 from tap.core.codec import venue_of
 from tap.core.errors import JournalBusy, JournalError, LedgerError
 from tap.service.running.publishing.forgotten_sessions import ForgottenSessions
-from tap.service.running.publishing.older_deployment import IN_PART, REFUSED, UNKNOWN, Older, consumed
+from tap.service.running.publishing.older_deployment import IN_PART, REFUSED, UNKNOWN, OlderDeployment, consumed
 from tap.service.running.publishing.pending_batches import PendingBatches
-from tap.service.running.publishing.postponed import Postponed
+from tap.service.running.publishing.postponed import PostponedEntries
 from tap.service.running.publishing.publishing_log import PublishingLog
 from tap.service.running.publishing.shipping import Pace, PublishingState, Shipping, Target
 
@@ -105,8 +105,8 @@ class Publisher:
         """What the last of them failed with."""
         self._unproven = 0
         """Entries that failed by themselves since one got through."""
-        self._postponed = Postponed(self._pace.postponed, self._pace.longest_postponed)
-        self._older = Older(self._pace.ask_older)
+        self._postponed = PostponedEntries(self._pace.postponed, self._pace.longest_postponed)
+        self._older = OlderDeployment(self._pace.ask_older)
         self._batches = PendingBatches(self._waits_apart, self._pace.look_every)
         self._unsettled: dict[int, tuple[Literal["shipped", "dead"], str | None]] = {}
         """Answers, by ``seq``, that the journal could not note yet."""

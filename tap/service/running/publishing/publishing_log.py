@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from tap.adapters.journal import Kept
 from tap.core.taken import DEPLOY, LOGS
-from tap.service.log_throttle import Seldom
+from tap.service.log_throttle import LogThrottle
 from tap.service.logs import get_logger
 from tap.service.running.publishing.shipping import PublishingState, Shipping
 
@@ -16,7 +16,7 @@ __all__ = ["PublishingLog"]
 _log = get_logger(__name__)
 
 
-class _Lines:
+class _LogAllowance:
     """How many lines of the log a ledger that comes and goes is worth: some at once, then two a minute."""
 
     _MOST, _EVERY_S = 4, 30.0
@@ -45,14 +45,14 @@ class PublishingLog:
         self._ledger = ledger
         self._shipping = shipping
         self._now = now
-        self._lines = _Lines()
+        self._lines = _LogAllowance()
         self._told: tuple[str, str | None] = ("idle", None)
         """How things stand as the log has it, and why."""
         self._told_since = shipping.since
         self._worried = False
         """That the ledger is away was told as a warning."""
-        self._postponed = Seldom()
-        self._refused = Seldom()
+        self._postponed = LogThrottle()
+        self._refused = LogThrottle()
 
     def first_answer(self) -> None:
         """The ledger has answered for the first time since the start."""

@@ -19,7 +19,7 @@ from tap.adapters.ledger import Ledger
 from tap.core.merge import fold
 from tap.core.model import Entry
 from tap.core.pipeline import Pipeline
-from tap.service.running.publishing.older_deployment import Older, consumed
+from tap.service.running.publishing.older_deployment import OlderDeployment, consumed
 from tap.service.running.publishing.shipping import Pace
 from tests.adapters.test_ledger import NOW, event, session
 from tests.contract.local import local_ledger
@@ -186,7 +186,7 @@ def test_a_season_of_entries_that_wait_is_not_read_again_for_each_cut(tmp_path: 
 
 
 def test_a_session_that_is_forgotten_waits_no_more() -> None:
-    older = Older(1.0)
+    older = OlderDeployment(1.0)
     older.hold(1, "v/1")
     older.hold(2, "v/2", in_part=True)
     older.hold(2, "v/2")
@@ -214,7 +214,7 @@ def test_the_deployment_of_today_says_what_it_takes_and_nothing_waits(tmp_path: 
             assert taken.serves("v")
             assert not taken.serves("w")
             lacking = replace(taken, contract=1)  # whatever it says of its age, it knows all of it
-            older = Older(1.0)
+            older = OlderDeployment(1.0)
             older.told(lacking, 0)
             whole = [*new_things("v"), *Shoot(4, tmp_path).entries("v")]
             assert older.fitted(whole) == whole

@@ -20,7 +20,7 @@ from tap.adapters.journal import Journal, JournalWriter, Kept
 from tap.adapters.ledger import Answer, Ledger
 from tap.core.errors import JournalError
 from tap.core.model import Entry
-from tap.service.running.publishing.postponed import Postponed
+from tap.service.running.publishing.postponed import PostponedEntries
 from tap.service.running.publishing.publisher import Publisher
 from tap.service.running.publishing.shipping import Pace, Shipping, Target
 from tap.service.secret_files import KeyFile
@@ -864,7 +864,7 @@ def test_stopping_in_the_middle_costs_a_repetition_at_most(tmp_path: Path) -> No
 
 def test_an_entry_that_fails_by_itself_waits_twice_as_long_each_time_up_to_an_hour() -> None:
     """And is due when its time has come, not before."""
-    postponed, now, waits = Postponed(5.0, 3_600.0), 0.0, list[float]()
+    postponed, now, waits = PostponedEntries(5.0, 3_600.0), 0.0, list[float]()
     assert postponed.due(now) is None
     for number in range(13):
         assert postponed.add(7, now) is (number == 0)

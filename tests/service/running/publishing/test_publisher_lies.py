@@ -15,7 +15,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from tap.adapters.ledger import Ledger
-from tap.service.running.publishing.postponed import Postponed
+from tap.service.running.publishing.postponed import PostponedEntries
 from tap.service.running.publishing.shipping import Pace
 from tests.adapters.test_ledger import event, session
 from tests.contract.stub import fails, hang, status, stubbed, throws
@@ -126,7 +126,7 @@ def test_a_wrong_key_is_no_entry_s_fault_however_often(tmp_path: Path) -> None:
 
 def test_entries_that_wait_are_tried_ever_more_seldom() -> None:
     """Up to an hour; the one whose time came first, and all of them once the ledger took one."""
-    postponed = Postponed(5.0, 60.0)
+    postponed = PostponedEntries(5.0, 60.0)
     dues = []
     now = 0.0
     for _ in range(6):
