@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 from tap.adapters.journal import Journal
 from tap.cli import cli
+from tap.core.backoff import Backoff
 from tap.rehearsal.shoot_files import write_shoot
 from tap.rehearsal.simulator import SimulatorOptions
 from tests.contract.local import ADMIN, CONVEX, Local, key_of, local_ledger
@@ -40,7 +41,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """How long a check waits for a server, and a replay between two tries, is what other tests are about."""
     monkeypatch.setattr("tap.service.tools.check._CONNECT_WITHIN_S", 0.5)
     monkeypatch.setattr("tap.service.tools.check._LISTEN_S", 0.1)
-    monkeypatch.setattr("tap.service.tools.deliver._FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr("tap.service.tools.deliver._BACKOFF", Backoff(0.01, 60.0))
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     tape_of(tmp_path / "state", 6, bare=True)
     monkeypatch.setenv("TAP_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("TAP_TIMEZONE", "Europe/Berlin")
-    monkeypatch.setattr(session, "now_ms", lambda: NOW)
+    monkeypatch.setattr(session, "wall_ms", lambda: NOW)
     return lambda *arguments: CliRunner().invoke(cli, ["session", *arguments])
 
 

@@ -46,7 +46,7 @@ def _said(command: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_the_page_says_what_the_commands_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a difference: what this test makes of the page is what belongs on it."""
     ticks = iter(range(1_795_080_600_000, 1_795_090_000_000, 20_000))
-    monkeypatch.setattr(session, "now_ms", lambda: next(ticks))
+    monkeypatch.setattr(session, "wall_ms", lambda: next(ticks))
     monkeypatch.setattr(session, "_user", lambda: "anna")
     monkeypatch.chdir(tmp_path)
     assert played(PAGE, monkeypatch) == PAGE

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tap.adapters.clock import wall_ms
 from tap.cli.arguments import MOST, POSITIVE, TEXT, FiniteNumber, WholeNumber
 from tap.cli.root import cli
 from tap.cli.shared import (
     FAILED,
     json_option,
-    now_ms,
     opened_journal,
     print_json,
     print_lines,
@@ -153,7 +153,7 @@ def journal_prune(older_than: float | None, state_dir: Path | None, as_json: boo
 
     days = read_settings("TAP_KEEP_DAYS").keep_days if older_than is None else older_than
     with opened_journal(state_dir, readonly=False) as opened:
-        gone = opened.prune(now_ms() - round(days * 86_400_000))
+        gone = opened.prune(wall_ms() - round(days * 86_400_000))
     if as_json:
         print_objects([{"pruned": gone}])
     else:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tap.adapters.clock import wall_ms
 from tap.cli.arguments import RATE_NAMES, TEXT, PathName
 from tap.cli.root import cli
-from tap.cli.shared import ledger_option, now_ms, print_lines, print_remarks, rows_of, state_dir_option, venue_zone
+from tap.cli.shared import ledger_option, print_lines, print_remarks, rows_of, state_dir_option, venue_zone
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -73,7 +74,7 @@ def report(
     else:
         from tap.history.report import page, report_of
 
-        content = page(report_of(rows, zone=zone, rate=RATES[fps], pictures=pictures, made_at=now_ms())).encode()
+        content = page(report_of(rows, zone=zone, rate=RATES[fps], pictures=pictures, made_at=wall_ms())).encode()
     if to_stdout:
         sys.stdout.buffer.write(content)
     else:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tap.adapters.clock import wall_ms
 from tap.cli.arguments import TEXT
 from tap.cli.root import cli
 from tap.cli.shared import (
     Command,
     journal_path,
     json_option,
-    now_ms,
     opened_journal,
     print_json,
     print_lines,
@@ -94,7 +94,7 @@ def session_make(
                 since=begins,
                 until=ends,
                 names=told,
-                now=now_ms(),
+                now=wall_ms(),
                 on_progress=lambda done, size: count(f"{done / 1e6:.0f} of {size / 1e6:.0f} MB of tape"),
             )
 
@@ -249,7 +249,7 @@ def session_find(since: str, until: str | None, *, dialect: str | None, state_di
 
     settings = read_settings("TAP_STATE_DIR", "STATE_DIRECTORY", "TAP_DIALECT")
     tapes = journal_path(state_dir).parent / settings.tapes_path.name
-    begins, ends = _moment(since, "--since"), now_ms() if until is None else _moment(until, "--until")
+    begins, ends = _moment(since, "--since"), wall_ms() if until is None else _moment(until, "--until")
     with _journal_of_tapes(state_dir) as opened, progress_text() as count:
         spans = find(
             tapes,
@@ -258,7 +258,7 @@ def session_find(since: str, until: str | None, *, dialect: str | None, state_di
             venue=_venue_of_tapes(tapes),
             since=begins,
             until=ends,
-            now=now_ms(),
+            now=wall_ms(),
             on_progress=lambda done, size: count(f"{done / 1e6:.0f} of {size / 1e6:.0f} MB of tape"),
         )
     if as_json:
@@ -276,7 +276,7 @@ def _choose(plan: Callable[[Journal], Plan], *, apply_it: bool, state_dir: Path 
     from tap.service.tools.session_editing import carry_out
 
     with _journal_of_tapes(state_dir, readonly=not apply_it) as opened:
-        picture = carry_out(opened, lambda: plan(opened), apply=apply_it, by=_user(), now=now_ms)
+        picture = carry_out(opened, lambda: plan(opened), apply=apply_it, by=_user(), now=wall_ms)
     if as_json:
         print_json(json.encode(picture))
     else:
@@ -323,7 +323,7 @@ def _moment(text: str, option: str) -> int:
     from tap.history.queries import unambiguous_ms
 
     try:
-        now = datetime.fromtimestamp(now_ms() / 1000, UTC)
+        now = datetime.fromtimestamp(wall_ms() / 1000, UTC)
         return unambiguous_ms(text, now.astimezone(venue_zone() or _machines_zone()))
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(str(error), param_hint=option) from None

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -173,11 +172,6 @@ def progress_text() -> Iterator[Callable[[str], None]]:
 
     with Console(stderr=True).status("connecting") as status:
         yield lambda text: status.update(Text(plain(text)))
-
-
-def now_ms() -> int:
-    """The time in Unix milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tap.adapters.clock import wall_ms
 from tap.cli.arguments import TEXT, PathName
 from tap.cli.root import cli
 from tap.cli.shared import (
@@ -19,7 +20,6 @@ from tap.cli.shared import (
     FAILED,
     SETTINGS,
     json_option,
-    now_ms,
     print_json,
     print_lines,
     print_remarks,
@@ -186,7 +186,7 @@ def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: boo
         return report(settings, venue=venue, environ=os.environ) if url is None else report_from(url, settings)
 
     if watch and not as_json:
-        sys.exit(0 if watch_status(ask, stdout_console(), venue_zone()) else FAILED)
+        sys.exit(0 if watch_status(ask, stdout_console(), venue_zone(), now=wall_ms) else FAILED)
     while True:
         found = ask()
         if as_json:
@@ -194,7 +194,7 @@ def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: boo
             sys.stdout.flush()
         else:
             print_remarks(*status_lines(found))
-            stdout_console().print(status_screen(found, venue_zone(), now_ms()))
+            stdout_console().print(status_screen(found, venue_zone(), wall_ms()))
         if not watch:
             sys.exit(0 if found.ok else FAILED)
         time.sleep(1)

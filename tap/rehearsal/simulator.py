@@ -27,6 +27,8 @@ from websockets.asyncio.server import serve as websocket_server
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from tap.adapters.clock import wall_ms
+from tap.adapters.names import is_loopback
 from tap.core.errors import TapError, UsageInvalid
 from tap.rehearsal.performance import tape_lines
 from tap.rehearsal.shoot import plan_shoot
@@ -40,7 +42,6 @@ from tap.rehearsal.world import Accept, Drop, Send, Shoot, World
 
 __all__ = ["Rehearsal", "SimulatorOptions", "run_simulator", "serve"]
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _PATIENCE_S = 60.0
 _LOG = logging.getLogger("tap.rehearsal.server")
 _LOG.addHandler(logging.NullHandler())
@@ -92,7 +93,7 @@ class Rehearsal:
     def shoot(self) -> Shoot:
         """The shoot that is played; made, where it is not yet, as of now."""
         if self._shoot is None:
-            self._shoot = self._make(_wall()) if callable(self._make) else self._make
+            self._shoot = self._make(wall_ms()) if callable(self._make) else self._make
         return self._shoot
 
     @property
@@ -148,11 +149,11 @@ class Rehearsal:
     def _greet(self, connection: ServerConnection) -> None:
         first = not self._there
         if first:
-            self.items.append(Up(wall=_wall(), now=self._now))
+            self.items.append(Up(wall=wall_ms(), now=self._now))
         for say in self.voice.greet(self.world, self._virtual()):
             broadcast([connection], say.data)
             if first:
-                self.items.append(Heard(wall=_wall(), now=self._now, ts=say.ts, data=say.data, facts=say.facts))
+                self.items.append(Heard(wall=wall_ms(), now=self._now, ts=say.ts, data=say.data, facts=say.facts))
         self._there.add(connection)
         self._arrival.set()
 
@@ -160,7 +161,7 @@ class Rehearsal:
         if connection in self._there:
             self._there.discard(connection)
             if not self._there:
-                self.items.append(Down(wall=_wall(), now=self._now, why="client gone"))
+                self.items.append(Down(wall=wall_ms(), now=self._now, why="client gone"))
 
     # ------------------------------------------------------------------------------------------ the play
 
@@ -183,7 +184,7 @@ class Rehearsal:
         self._open = False
         there, self._there = self._there, set()
         if there:
-            self.items.append(Down(wall=_wall(), now=self._now, why="server closes"))
+            self.items.append(Down(wall=wall_ms(), now=self._now, why="server closes"))
         await asyncio.gather(*(connection.close(1001, "the rehearsal is over") for connection in there))
 
     def truth(self, *, venue: str = "rehearsal") -> Truth:
@@ -206,14 +207,14 @@ class Rehearsal:
             return
         for say in self.voice.say(step):
             broadcast(self._there, say.data)
-            self.items.append(Heard(wall=_wall(), now=step.at, ts=say.ts, data=say.data, facts=say.facts))
+            self.items.append(Heard(wall=wall_ms(), now=step.at, ts=say.ts, data=say.data, facts=say.facts))
 
     async def _drop(self, step: Drop) -> None:
         """A restart says 1012; a network that fails says nothing. Either way what was sent before arrives."""
         self._open = False
         there, self._there = self._there, set()
         if there:
-            self.items.append(Down(wall=_wall(), now=step.at, why=step.why))
+            self.items.append(Down(wall=wall_ms(), now=step.at, why=step.why))
         if step.why == "restart":
             await asyncio.gather(*(connection.close(1012, "restart") for connection in there))
             return
@@ -262,10 +263,6 @@ class Rehearsal:
                     await self._arrival.wait()
 
 
-def _wall() -> int:
-    return time.time_ns() // 1_000_000
-
-
 @contextlib.asynccontextmanager
 async def serve(
     shoot: Shoot | Callable[[int], Shoot],
@@ -282,8 +279,8 @@ async def serve(
 
     Raises TapError for an address that is not loopback, or cannot be bound.
     """
-    if host not in _LOOPBACK:
-        raise UsageInvalid(f"a rehearsal does not listen on {host}", hint=f"loopback only: {', '.join(_LOOPBACK)}")
+    if not is_loopback(host):
+        raise UsageInvalid(f"a rehearsal does not listen on {host}", hint="loopback only: 127.0.0.1, ::1, localhost")
     rehearsal = Rehearsal(shoot, speed=speed, clients=clients, wait_for_client=wait_for_client, patient=patient)
 
     def admit(connection: ServerConnection, request: Request) -> Response | None:
@@ -424,7 +421,7 @@ def _write(rehearsal: Rehearsal, options: SimulatorOptions) -> None:
         if options.truth is not None:
             options.truth.write_text("".join(rehearsal.truth(venue=options.venue).lines()), encoding="utf-8")
         if options.tape is not None:
-            started = next((item.wall for item in rehearsal.items if isinstance(item, Up)), _wall())
+            started = next((item.wall for item in rehearsal.items if isinstance(item, Up)), wall_ms())
             lines = tape_lines(rehearsal.items, started, venue=options.venue)
             options.tape.write_text("".join(lines), encoding="utf-8")
     except OSError as error:

@@ -45,9 +45,16 @@ def status_lines(report: Report) -> list[str]:
 
 
 def watch_status(
-    ask: Callable[[], Report], console: Console, zone: tzinfo | None, *, pause: Callable[[float], None] = time.sleep
+    ask: Callable[[], Report],
+    console: Console,
+    zone: tzinfo | None,
+    *,
+    now: Callable[[], int],
+    pause: Callable[[float], None] = time.sleep,
 ) -> bool:
     """Show the status every second until Ctrl-C, and return whether all was well at the end.
+
+    ``now`` gives the wall clock (ms).
 
     On a terminal that cannot draw over what it shows, and into a pipe, one screen follows the other.
     """
@@ -58,7 +65,7 @@ def watch_status(
         if live is not None:
             live.start()
         while True:
-            ok, shown = _look(ask, zone)
+            ok, shown = _look(ask, zone, now())
             if live is not None:
                 live.update(shown, refresh=True)
             else:
@@ -71,12 +78,11 @@ def watch_status(
             live.stop()
 
 
-def _look(ask: Callable[[], Report], zone: tzinfo | None) -> tuple[bool, RenderableType]:
+def _look(ask: Callable[[], Report], zone: tzinfo | None, now: int) -> tuple[bool, RenderableType]:
     try:
         report = ask()
     except TapError as error:
         return False, Text(plain(str(error)), style="bold red")
-    now = time.time_ns() // 1_000_000
     lines = [Text(line, style="yellow") for line in status_lines(report)]
     return report.ok, Group(*lines, status_screen(report, zone, now))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from tap.adapters.clock import wall_ms
 from tap.adapters.uptime import boot_id, uptime_ms
 from tap.service.logs import get_logger
 
@@ -45,7 +46,7 @@ class Moment(Struct, frozen=True):
 
 def moment_now(mono: int = 0) -> Moment:
     """Now."""
-    return Moment(time.time_ns() // 1_000_000, mono, uptime_ms(), boot_id())
+    return Moment(wall_ms(), mono, uptime_ms(), boot_id())
 
 
 def read_moment(text: str | None) -> Moment | None:

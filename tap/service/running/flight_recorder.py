@@ -30,6 +30,7 @@ from anyio import sleep
 from tap.adapters.clock import Clock
 from tap.adapters.private import make_private_directory, open_private, sync_directory
 from tap.adapters.tape import TapeHeader, TapeWriter, open_tape
+from tap.core.backoff import Backoff
 from tap.core.errors import TapeInvalid
 from tap.core.mapping import Verdict
 from tap.core.model import Alive, Closed, Frame, Opened, Sent, SourceItem, Stamp
@@ -46,7 +47,7 @@ _GATHER_BYTES = 256 * 2**10
 """When there is as much, it is written at once."""
 _SYNC_EVERY_S = 5.0
 _HANGS_AFTER_S = 5.0
-_FIRST_DELAY_S, _LONGEST_DELAY_S = 0.5, 10.0
+_BACKOFF = Backoff(0.5, 10.0)
 _ITEMS_AT_ONCE = 512
 _BYTES_AT_ONCE = 4 * 2**20
 _SMALLEST_SEGMENT, _LARGEST_SEGMENT = 64 * 2**10, 16 * 2**20
@@ -244,9 +245,9 @@ class FlightRecorder:
 
     def _write(self, jobs: list[SourceItem | Sent | _Lost]) -> None:
         """Write these, however often that has to be tried; given up only where the recorder ends."""
-        delay = _FIRST_DELAY_S
-        while not self._try(jobs) and not self._stopping.wait(delay):
-            delay = min(2 * delay, _LONGEST_DELAY_S)
+        failures = 1
+        while not self._try(jobs) and not self._stopping.wait(_BACKOFF.wait(failures)):
+            failures += 1
             self._count()
 
     def _try(self, jobs: list[SourceItem | Sent | _Lost]) -> bool:

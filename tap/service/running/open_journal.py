@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from tap.adapters.journal import Journal
+from tap.core.backoff import Backoff
 from tap.core.errors import JournalDamaged, JournalError, JournalForeign, JournalVersion
 from tap.service.logs import get_logger
 from tap.service.running.restart_delay import passed_unless_stopped
@@ -18,8 +19,7 @@ from tap.service.running.systemd_notify import Notifier
 
 __all__ = ["open_journal"]
 
-_FIRST_DELAY_S = 0.25
-_LONGEST_DELAY_S = 2.0
+_BACKOFF = Backoff(0.25, 2.0)
 
 _log = get_logger(__name__)
 
@@ -29,7 +29,7 @@ def open_journal(path: Path, notifier: Notifier) -> Journal | None:
 
     Raises ``JournalForeign`` and the like, which no waiting mends.
     """
-    delay, told, since = _FIRST_DELAY_S, None, time.monotonic()
+    failures, told, since = 0, None, time.monotonic()
     while True:
         try:
             journal = _opened(path)
@@ -48,10 +48,10 @@ def open_journal(path: Path, notifier: Notifier) -> Journal | None:
             if told is not None:
                 _log.info("the journal is open; recording", waited_s=round(time.monotonic() - since, 1))
             return journal
-        if not passed_unless_stopped(delay):
+        failures += 1
+        if not passed_unless_stopped(_BACKOFF.wait(failures)):
             return None
         notifier.alive()
-        delay = min(2 * delay, _LONGEST_DELAY_S)
 
 
 def _opened(path: Path) -> Journal:

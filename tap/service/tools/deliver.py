@@ -13,6 +13,7 @@ from anyio import sleep
 from msgspec import Struct, field
 
 from tap.adapters.ledger import MAX_ENTRIES, Answer, Disposition, disposition
+from tap.core.backoff import Backoff
 from tap.core.errors import LedgerError
 from tap.core.model import Entry
 from tap.core.taken import Taken, fitted
@@ -21,7 +22,7 @@ from tap.service.running.publishing.older_deployment import consumed
 __all__ = ["Delivered", "deliver"]
 
 _TRIES = 4
-_FIRST_DELAY_S = 0.5
+_BACKOFF = Backoff(0.5, 60.0)
 _T = TypeVar("_T")
 
 
@@ -95,5 +96,5 @@ async def _patiently(question: Callable[[], Awaitable[_T]]) -> _T:
         except LedgerError as error:
             if disposition(error, attempt=attempt) is not Disposition.RETRY:
                 raise
-        await sleep(_FIRST_DELAY_S * 2 ** (attempt - 1))
+        await sleep(_BACKOFF.wait(attempt))
     return await question()

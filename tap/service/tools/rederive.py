@@ -14,13 +14,13 @@ the tapes were running. A session that is live, by either reading, is left out a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, field, structs
 
+from tap.adapters.clock import wall_ms
 from tap.adapters.journal import Journal, Kept
 from tap.adapters.tape import TapeHeader, Tapes
 from tap.core.errors import TapError
@@ -249,7 +249,7 @@ class _Comparison:
 
     def keep(self, dialect: Dialect) -> bool:
         """Put the changes into the journal; False where it has got more of these sessions meanwhile."""
-        now = time.time_ns() // 1_000_000
+        now = wall_ms()
         retracted = {"at": now, "reason": f"not on the tapes as {dialect.name} reads them ({dialect.digest[:12]})"}
         entries = [
             entry for key, rows in self._result.changes.items() for entry in self._entries_of(key, rows, retracted)

@@ -6,12 +6,12 @@ What a tape gives depends on the tape alone: its header says venue, policy, tap 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Self
 
+from tap.adapters.clock import wall_ms
 from tap.adapters.dialects import BUILT_IN, load_dialect
 from tap.adapters.journal import Journal
 from tap.adapters.tape import read_tapes
@@ -105,14 +105,10 @@ def keep(journal: Journal, entries: Iterable[Entry], show: Callable[[Entry], Non
     total = new = 0
     rest = iter(entries)
     while batch := list(islice(rest, _BATCH)):
-        total, new = total + len(batch), new + journal.append(batch, None, _now())
+        total, new = total + len(batch), new + journal.append(batch, None, wall_ms())
         for entry in batch:
             show(entry)
     return total, new
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _count(number: int, what: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import http.client
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
+from tap.adapters.clock import wall_ms
 from tap.adapters.journal import Journal
 from tap.core.codec import venue_of
 from tap.core.errors import JournalError, TapError, UsageInvalid
@@ -141,7 +141,7 @@ def _read(journal: Journal, path: Path, why: str) -> Report:
     live = session is not None and session.status == "live"
     # Whether it is heard now cannot be known; that somebody is there to hear it can.
     running = session.key if session is not None and live and owned else None
-    sessions = sessions_in(journal, time.time_ns() // 1_000_000, running)
+    sessions = sessions_in(journal, wall_ms(), running)
     counts = journal.counts()
     kept = KeptNow(
         path=str(path),

@@ -18,6 +18,7 @@ import pytest
 from tap.adapters.clock import Clock
 from tap.adapters.dialects import load_dialect
 from tap.adapters.tape import TapeHeader, read_tapes
+from tap.core.backoff import Backoff
 from tap.core.mapping import Verdict
 from tap.core.model import Alive, Closed, Frame, Opened, SourceItem, Stamp
 from tap.service.running import flight_recorder as flight
@@ -208,7 +209,7 @@ def test_a_tape_that_is_taken_away_is_followed_by_another(tmp_path: Path) -> Non
 
 def test_a_disk_that_is_full_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the queue holds comes later; what it does not is counted, told in the header, and nobody waits."""
-    monkeypatch.setattr(flight, "_FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(flight, "_BACKOFF", Backoff(0.01, 10.0))
     write, full = os.write, threading.Event()
 
     def limited(descriptor: int, data: Any) -> int:
@@ -327,7 +328,7 @@ def test_a_tape_is_on_the_disk_before_the_next_says_that_it_goes_on_from_there(
 
 def test_a_sync_that_fails_is_a_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a disk did not take then it may never take, whatever it says later: the next tape says so."""
-    monkeypatch.setattr(flight, "_FIRST_DELAY_S", 0.01)
+    monkeypatch.setattr(flight, "_BACKOFF", Backoff(0.01, 10.0))
     monkeypatch.setattr(flight, "_SYNC_EVERY_S", 0.0)
     sync, left = os.fdatasync, 2
 

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from tap.adapters.ledger import MAX_ENTRIES, Answer, LedgerAway, LedgerRefused
+from tap.core.backoff import Backoff
 from tap.core.errors import LedgerError
 from tap.core.model import Entry
 from tap.core.taken import CONTRACT, OLDEST, Taken
@@ -46,7 +47,7 @@ def delivered_to(target: Target) -> tuple[Delivered, list[Entry]]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivering, "_FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(delivering, "_BACKOFF", Backoff(0.001, 60.0))
 
 
 @pytest.mark.parametrize("most", [1000, 300, 7, 1])
