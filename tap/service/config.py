@@ -16,29 +16,29 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import platformdirs
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 
+from tap.adapters.names import is_loopback
 from tap.adapters.private import make_private_directory
 from tap.core.codec import MAX_VENUE, key_part
 from tap.core.errors import SettingsInvalid
-from tap.core.formats import FORMATS, Layout, layouts_of
+from tap.core.formats import FORMATS, Layout
 from tap.core.model import Policy, SessionPolicy
 from tap.core.redact import redact_text
 from tap.core.taken import DEFAULT_MODULE
 from tap.service.envfile import EnvFile
 from tap.service.hours import hours_of
 from tap.service.secret_files import KeyFile, SecretFileInvalid, fits_header, read_secret
+from tap.service.setting_values import Address, address_of, checked_url, exports_of
 
 __all__ = ["SettingDoc", "Settings", "load_settings", "make_state_dir", "setting_docs"]
 
 _PREFIX = "TAP_"
-_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 _SECRETS = {"server_token": "server-token", "ingest_key": "ingest-key", "ops_token": "ops-token"}
 """Settings that may stand in a file of their own, and the names of their systemd credentials."""
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9])?")
@@ -49,8 +49,6 @@ _SHORTEST_TOKEN = 12
 """Characters of the shortest token that keeps others on a network from guessing it."""
 _OBS_URL = "ws://127.0.0.1:4455"
 
-Address: TypeAlias = tuple[str, int]
-
 
 def _setting(default: Any, allowed: str, description: str, **more: Any) -> Any:
     if default is not ...:
@@ -58,10 +56,10 @@ def _setting(default: Any, allowed: str, description: str, **more: Any) -> Any:
     return Field(description=description, json_schema_extra={"allowed": allowed}, **more)
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What the service was told. Frozen; made by :func:`load_settings`."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
 
     enabled: bool = _setting(True, "1 or 0", "The venue's switch: with 0, `run` says so and exits 0.")
     venue: str = _setting(
@@ -230,18 +228,6 @@ class Settings(BaseSettings):
     _ingest_key_in_file: KeyFile | None = PrivateAttr(default=None)
     _server_token_in_file: KeyFile | None = PrivateAttr(default=None)
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what ``load_settings`` gathered: a rehearsal must not see the real service's environment."""
-        return (init_settings,)
-
     @field_validator("enabled", "compression", "stills_fetch", mode="before")
     @classmethod
     def _switch(cls, value: object) -> object:
@@ -268,15 +254,15 @@ class Settings(BaseSettings):
     @field_validator("server_url")
     @classmethod
     def _websocket(cls, value: str) -> str:
-        return _url(value, ("ws", "wss"))
+        return checked_url(value, ("ws", "wss"))
 
     @field_validator("convex_url")
     @classmethod
     def _secure(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        url = urlsplit(_url(value, ("https", "http")))
-        if url.scheme == "http" and not _LOOPBACK.fullmatch(url.hostname or ""):
+        url = urlsplit(checked_url(value, ("https", "http")))
+        if url.scheme == "http" and not is_loopback(url.hostname or ""):
             raise ValueError("would send the key in the clear over the network")
         if url.username or url.password or url.query:
             raise ValueError("has a user, a password or a query in it")
@@ -325,7 +311,7 @@ class Settings(BaseSettings):
     @field_validator("ops_listen")
     @classmethod
     def _listenable(cls, value: str) -> str:
-        _address(value)
+        address_of(value)
         return value
 
     @field_validator("ops_hosts")
@@ -353,7 +339,7 @@ class Settings(BaseSettings):
     @field_validator("export_formats")
     @classmethod
     def _writable(cls, value: str | None) -> str | None:
-        _exports(value)
+        exports_of(value)
         return value
 
     @field_validator("timezone")
@@ -369,13 +355,13 @@ class Settings(BaseSettings):
     @property
     def ops_address(self) -> Address | None:
         """Where to serve health and metrics; None for nowhere."""
-        return _address(self.ops_listen)
+        return address_of(self.ops_listen)
 
     @property
     def ops_is_local(self) -> bool:
         """Whether only this machine can reach it; true where it is served nowhere."""
         address = self.ops_address
-        return address is None or _is_loopback(address[0])
+        return address is None or is_loopback(address[0])
 
     @property
     def ingest_key_in_file(self) -> KeyFile | None:
@@ -410,7 +396,7 @@ class Settings(BaseSettings):
     @property
     def exports(self) -> tuple[tuple[str, Layout], ...]:
         """Formats and layouts to be written when a session is over; none where either setting is missing."""
-        return () if self.export_dir is None else _exports(self.export_formats)
+        return () if self.export_dir is None else exports_of(self.export_formats)
 
     def server_expected(self, now: int) -> bool:
         """Whether the venue says that the server should be there at a moment (Unix ms)."""
@@ -429,57 +415,6 @@ class Settings(BaseSettings):
             idle_ms=round(self.idle_minutes * 60_000),
             sources=self.obs_sources,
         )
-
-
-def _exports(value: str | None) -> tuple[tuple[str, Layout], ...]:
-    found: dict[str, Layout] = {}
-    for word in (value or "").split(","):
-        name, _, layout = word.strip().partition(":")
-        known = layouts_of(name) if name in FORMATS else ()
-        chosen = next((one for one in known if one == (layout or "program")), None)
-        if word.strip() and chosen is None:
-            raise ValueError(f"has {word.strip()!r} in it, which is not a format")
-        if chosen is not None:
-            found[name] = chosen
-    return tuple(found.items())
-
-
-def _url(value: str, schemes: tuple[str, ...]) -> str:
-    if not value.isprintable() or " " in value:
-        raise ValueError("has spaces in it, or characters that cannot be printed")
-    scheme, host, port = _parts(value)
-    if scheme not in schemes:
-        raise ValueError(f"does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
-    if not host:
-        raise ValueError("names no host")
-    if port == 0:
-        raise ValueError("names port 0")
-    if "#" in value:
-        raise ValueError("has a fragment (#) in it")
-    return value
-
-
-def _parts(value: str) -> tuple[str, str | None, int | None]:
-    try:
-        url = urlsplit(value)
-        parts = url.scheme, url.hostname, url.port
-    except ValueError:
-        # Not its own words: they may quote the userinfo.
-        raise ValueError("is not a URL: cannot parse its host or port") from None
-    return parts
-
-
-def _is_loopback(host: str) -> bool:
-    return _LOOPBACK.fullmatch(host.lower()) is not None
-
-
-def _address(value: str) -> Address | None:
-    if value.lower() == "off":
-        return None
-    _, host, port = _parts(f"//{value}")
-    if not host or port is None or not re.fullmatch(r"[^/@?#\s]+", value):
-        raise ValueError("is not an address to listen on")
-    return host, port
 
 
 # ---------------------------------------------------------------------------------------------- from the environment
@@ -607,10 +542,10 @@ def _unfit(values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _is_for_others(values: Mapping[str, str]) -> bool:
     """Whether others than this machine can reach the ops server."""
     try:
-        address = _address(values.get("ops_listen", "off"))
+        address = address_of(values.get("ops_listen", "off"))
     except ValueError:
         return False  # told by the setting itself
-    return address is not None and not _is_loopback(address[0])
+    return address is not None and not is_loopback(address[0])
 
 
 def _problem(name: str, error: Any, values: Mapping[str, str]) -> str:
