@@ -1,14 +1,15 @@
 """The kinds of director events: the one table of them that everybody reads who shows, colours, counts or checks them.
 
-Their names are the ledger's contract. What an event of a kind says beside its time and its camera is said
-by whoever shows it; everything else that depends on the kind stands here.
+Their names are the ledger's contract. A view may have a phrase of its own for a kind (``from cam-1, dissolve 400 ms``);
+for one that it has none for it says what stands here. How to add a kind: ``docs/design.md``.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
-__all__ = ["KINDS", "WORDS", "Kind", "Row", "Turns", "colour_of", "label_of"]
+__all__ = ["KINDS", "WORDS", "Kind", "Row", "Turns", "colour_of", "label_of", "said_of"]
 
 Turns = Literal["program", "hold", "mode", "gap"]
 Row = Literal["program", "hold", "mode", "camera", "music", "marker", "gap"]
@@ -31,20 +32,58 @@ class Kind(NamedTuple):
     """It is told when it happens. Others are dated by whoever took the still, or meant the moment."""
     style: str = ""
     """Of its line in the live page's list."""
+    fields: tuple[str, ...] = ()
+    """Columns of its row beside those that each has (kind, times, how it was known); ``detail.`` and names inside."""
+    says: tuple[str, ...] = ()
+    """Names in its detail: the first that was told is what people read beside its time and its camera."""
 
+
+_CAMERA = ("cameraId", "cameraName", "role")
+_TURN = ("fromCameraId", "fromCameraName", "trigger", "transition", "durationMs", "detail.inferred")
 
 KINDS: dict[str, Kind] = {
-    "cut": Kind("Cut", "cut", "WHITE", "program", "program", style="cut"),
-    "hold": Kind("Hold", "hold", "YELLOW", "hold", "hold"),
-    "release": Kind("Release", "hold", "YELLOW", "hold", "hold"),
-    "mode_change": Kind("Mode", "mode", "BLUE", "mode", "mode"),
-    "still_marker": Kind("Still requested", "still", "GREEN", "camera", style="still-row"),
-    "still_capture": Kind("Still taken", "still", "GREEN", "camera", at_once=False, style="still-row"),
-    "gap": Kind("Gap", "gap", "RED", "gap", "gap", style="gap-row"),
-    "music_moment": Kind("Music", "music", "MAGENTA", "music", at_once=False),
-    "off_air": Kind("Off air", "off-air", "BLACK", "program", "program", style="cut"),
-    "marker": Kind("Marker", "marker", "CYAN", "marker", at_once=False, style="marker-row"),
-}
+    "cut": Kind("Cut", "cut", "WHITE", "program", "program", style="cut", fields=(*_CAMERA, *_TURN)),
+    "hold": Kind(
+        "Hold", "hold", "YELLOW", "hold", "hold",
+        fields=(*_CAMERA, "detail.by", "detail.reason", "detail.inferred"),
+        says=("reason",),
+    ),
+    "release": Kind(
+        "Release", "hold", "YELLOW", "hold", "hold",
+        fields=(*_CAMERA, "durationMs", "detail.by", "detail.inferred"),
+    ),
+    "mode_change": Kind(
+        "Mode", "mode", "BLUE", "mode", "mode",
+        fields=("detail.from", "detail.to", "detail.inferred"),
+        says=("to",),
+    ),
+    "still_marker": Kind(
+        "Still requested", "still", "GREEN", "camera", style="still-row",
+        fields=("detail.stillId", "detail.cameraIds", "detail.by"),
+        says=("stillId",),
+    ),
+    "still_capture": Kind(
+        "Still taken", "still", "GREEN", "camera", at_once=False, style="still-row",
+        fields=(*_CAMERA, "stillKey", "detail.stillId", "detail.inferred", "detail.takenAt"),
+        says=("stillId",),
+    ),
+    "gap": Kind(
+        "Gap", "gap", "RED", "gap", "gap", style="gap-row",
+        fields=("durationMs", "detail.before", "detail.after", "detail.tap", "detail.cause", "detail.unknown"),
+        says=("cause",),
+    ),
+    "music_moment": Kind(
+        "Music", "music", "MAGENTA", "music", at_once=False,
+        fields=("detail.momentId", "detail.kind", "detail.confidence"),
+        says=("kind",),
+    ),
+    "off_air": Kind("Off air", "off-air", "BLACK", "program", "program", style="cut", fields=_TURN),
+    "marker": Kind(
+        "Marker", "marker", "CYAN", "marker", at_once=False, style="marker-row",
+        fields=(*_CAMERA, "detail.label", "detail.source", "detail.by"),
+        says=("label", "source"),
+    ),
+}  # fmt: skip
 
 WORDS = tuple(dict.fromkeys(kind.word for kind in KINDS.values()))
 """What people can ask for."""
@@ -62,3 +101,9 @@ def label_of(name: str) -> str:
     """What people read for a kind; for one that another version wrote, its name in words."""
     kind = KINDS.get(name)
     return name[:_SHOWN].replace("_", " ") if kind is None else kind.label
+
+
+def said_of(name: str, detail: Mapping[str, Any]) -> str:
+    """What people read of an event of this kind beside its time and its camera; empty where it says nothing."""
+    kind = KINDS.get(name)
+    return next((str(detail[one]) for one in (kind.says if kind is not None else ()) if detail.get(one)), "")

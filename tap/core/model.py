@@ -7,7 +7,7 @@ clock that never goes back and has no meaning but its differences.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -302,26 +302,79 @@ class StillFailed(Struct, frozen=True):
     reason: str | None = None
 
 
-class MusicMoment(Struct, frozen=True):
-    """Something happened in the music."""
+class Moment(Struct, frozen=True):
+    """Something that happened and changes nothing of what is on: it becomes a row of its own, and no more.
+
+    Each kind says which event its row is, and what makes it that one; ``tap.core.kinds`` says all else.
+    """
+
+    event: ClassVar[str]
+    """A name of :data:`tap.core.kinds.KINDS`."""
 
     envelope: Envelope
+    at: int | None = None
+    """When it happened (ms), where that is not when it was told."""
+
+    @property
+    def own_id(self) -> str | None:
+        """The id that the server gave it."""
+        raise NotImplementedError
+
+    @property
+    def subject(self) -> str | None:
+        """What it is about: where it has no id, two of one time that differ in it are two."""
+        raise NotImplementedError
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        """What its row says beside time and camera; what is None was not told."""
+        raise NotImplementedError
+
+
+class MusicMoment(Moment, frozen=True):
+    """Something happened in the music."""
+
+    event: ClassVar[str] = "music_moment"
+
     moment_id: str | None = None
     kind: str | None = None
     confidence: float | None = None
-    at: int | None = None
+
+    @property
+    def own_id(self) -> str | None:
+        return self.moment_id
+
+    @property
+    def subject(self) -> str | None:
+        return self.kind
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        return {"momentId": self.moment_id, "kind": self.kind, "confidence": self.confidence}
 
 
-class Marker(Struct, frozen=True):
+class Marker(Moment, frozen=True):
     """An operator marked this moment."""
 
-    envelope: Envelope
+    event: ClassVar[str] = "marker"
+
     label: str | None = None
-    at: int | None = None
     by: str | None = None
     marker_id: str | None = None
     source: str | None = None
     """Who told it: the server itself where it says nothing, or a plugin, a stream."""
+
+    @property
+    def own_id(self) -> str | None:
+        return self.marker_id
+
+    @property
+    def subject(self) -> str | None:
+        return self.label
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        return {"label": self.label, "source": self.source, "by": self.by}
 
 
 class Recording(Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import Any, Protocol
 
+from tap.core.kinds import KINDS, said_of
 from tap.history.formatting import duration_text, plain, time_of_day
 from tap.history.timeline import ClockStep, Event, Lane
 
@@ -114,8 +115,10 @@ def _marker(event: Event, _: Naming) -> str:
 
 
 def _other(event: Event, _: Naming) -> str:
-    """Used for a kind that has no phrase here: the texts and numbers of its detail."""
+    """What a kind says that has no words of its own here; of one that is unknown, the plain values of its detail."""
     detail = event.detail or {}
+    if event.kind in KINDS:
+        return plain(said_of(event.kind, detail))
     return ", ".join(plain(f"{name} {value}") for name, value in detail.items() if isinstance(value, str | int | float))
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any, get_args
 
 import click
 import pytest
 
+from tap.adapters.dialects import load_dialect
 from tap.cli import cli
-from tap.core.kinds import KINDS, WORDS, colour_of, label_of
-from tap.core.model import Entry
+from tap.core.kinds import KINDS, WORDS, colour_of, label_of, said_of
+from tap.core.mapping.language import EMITS
+from tap.core.model import Cut, Entry, Envelope, Moment, Observation, SessionInfo, SessionStarted, Stamp
+from tap.core.pipeline import Pipeline
 from tap.history.queries import KINDS as BY_WORD
 from tap.history.terminal.lines import entry_line
 
@@ -43,7 +47,8 @@ def test_the_live_page_says_something_of_each() -> None:
     script = (ROOT / "tap" / "service" / "ops" / "page" / "page.js").read_text("utf-8")
     table = re.search(r"const SAID = \{(.*?)\n\};", script, re.DOTALL)
     assert table is not None
-    assert set(re.findall(r"^  (\w+):", table[1], re.MULTILINE)) >= set(KINDS)
+    with_phrases = set(re.findall(r"^  (\w+):", table[1], re.MULTILINE))
+    assert all(name in with_phrases or KINDS[name].says for name in KINDS)
 
 
 def test_marks_have_a_colour_that_editing_systems_know() -> None:
@@ -68,3 +73,79 @@ def test_a_kind_of_another_version_is_called_by_its_name() -> None:
 def test_in_a_list_of_entries_each_says_what_it_is(fields: dict[str, object], said: str) -> None:
     line = entry_line(Entry("k", "event", "hall/s", T0, {"at": T0, **fields}))
     assert line == f"2026-11-18T11:06:40.000Z  event    {said}  [hall/s]"
+
+
+# ---------------------------------------------------------------------------------------------- each kind says all
+
+
+def _moments() -> list[type[Moment]]:
+    return [one for one in get_args(Observation) if issubclass(one, Moment)]
+
+
+def test_every_moment_that_frames_can_tell_is_taken_in_and_has_a_kind() -> None:
+    """In the union of observations, in what mappings emit, and in the table of kinds."""
+    assert set(_moments()) == set(Moment.__subclasses__())
+    assert {one.event for one in _moments()} <= KINDS.keys()
+    emitted = {emit.make for emit in EMITS.values()}
+    assert [one.__name__ for one in _moments() if one not in emitted] == []
+
+
+@pytest.mark.parametrize("moment", _moments(), ids=lambda one: one.__name__)
+def test_a_moment_becomes_a_row_of_its_kind(moment: type[Moment]) -> None:
+    """With its own name, its own detail, and no column that its kind does not have; twice told it is one."""
+    (emit,) = (emit for emit in EMITS.values() if emit.make is moment)
+    values: dict[str, Any] = {
+        "id": "i",
+        "text": "t",
+        "remark": "r",
+        "word": "w",
+        "number": 0.5,
+        "count": 5,
+        "flag": True,
+    }
+    told = {name: values[kind] for name, kind in emit.fields.items() if kind in values}
+    pipeline = Pipeline(load_dialect("multicam/1"), venue="hall", tap="t")
+    machine = pipeline._machine
+    machine.step(SessionStarted(Envelope(Stamp(T0, 0), T0), SessionInfo("s")))
+    machine.step(Cut(Envelope(Stamp(T0, 1), T0 + 1), to="c1"))
+    o: Any = moment(envelope=Envelope(Stamp(T0, 5), T0 + 5), **told)
+    (entry,) = machine.step(o)
+    assert machine.step(o) == []
+    kind = KINDS[moment.event]
+    fields = {name for name in entry.fields if name not in _EACH_HAS} | {
+        f"detail.{name}" for name in entry.fields["detail"]
+    }
+    assert (entry.op, entry.fields["kind"]) == ("event", moment.event)
+    assert fields <= set(kind.fields)
+    assert said_of(moment.event, entry.fields["detail"]) in told.values()
+
+
+_EACH_HAS = {"kind", "at", "observedAt", "detail"}
+
+
+def test_no_row_has_a_column_that_its_kind_does_not_have() -> None:
+    """Of all tapes; and what a kind says stands in its detail."""
+    for path in (ROOT / "fixtures").rglob("*.entries.jsonl"):
+        for fields in (json.loads(line)["fields"] for line in path.read_text("utf-8").splitlines()):
+            if "kind" in fields:
+                told = fields.keys() - _EACH_HAS | {f"detail.{name}" for name in fields.get("detail", {})}
+                assert told <= set(KINDS[fields["kind"]].fields), fields
+    assert all(f"detail.{name}" in kind.fields for kind in KINDS.values() for name in kind.says)
+
+
+def test_what_an_event_can_have_is_what_the_ledger_takes() -> None:
+    """Its columns, by the functions' own list."""
+    columns = (ROOT / "convex" / "functions" / "ledger" / "columns.ts").read_text("utf-8")
+    table = re.search(r"const eventColumns = \{(.*?)\n\};", columns, re.DOTALL)
+    assert table is not None
+    taken = set(re.findall(r"^  (\w+)", table[1], re.MULTILINE))
+    assert taken == {name.partition(".")[0] for kind in KINDS.values() for name in kind.fields} | _EACH_HAS
+
+
+def test_of_a_kind_without_a_phrase_people_read_what_it_says() -> None:
+    """On the terminal, in a list of entries, and on the live page: of one that its table alone knows."""
+    detail = {"momentId": "m", "kind": "drop", "confidence": 0.5}
+    assert said_of("music_moment", detail) == "drop"
+    fields = {"kind": "music_moment", "at": T0, "detail": detail}
+    assert "music_moment   drop" in entry_line(Entry("k", "event", "hall/s", T0, fields))
+    assert said_of("something_new", detail) == said_of("marker", {}) == ""

@@ -16,22 +16,30 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, assert_never
 
+from tap.core.kinds import KINDS
 from tap.core.machine.state import SeenFrame, Session, State
 from tap.core.model import (
+    CameraLeft,
+    CameraTold,
+    Coming,
     Cut,
     Envelope,
+    Hello,
     HoldOn,
-    Marker,
     ModeChanged,
-    MusicMoment,
+    Moment,
     Observation,
+    ProgramLost,
     Recording,
     Release,
     SessionEnded,
     SessionStarted,
+    SessionUpdated,
+    SetUp,
+    Snapshot,
     StillCaptured,
     StillFailed,
     StillRequested,
@@ -65,28 +73,38 @@ class Name(NamedTuple):
     """What it is about: a camera, a mode, a still."""
 
 
-_NAMES: Mapping[type[Any], Callable[[Any], Name]] = {
-    Cut: lambda o: Name("cut", o.cut_id, f"{o.to}"),
-    HoldOn: lambda o: Name("hold", o.hold_id, f"{o.camera_id}"),
-    Release: lambda o: Name("release", o.hold_id, ""),
-    ModeChanged: lambda o: Name("mode", None, f"{o.to}"),
-    MusicMoment: lambda o: Name("music", o.moment_id, f"{o.at}/{o.kind}"),
-    Marker: lambda o: Name("marker", o.marker_id, f"{o.at}/{o.label}"),
-    Recording: lambda o: Name("recording", None, f"{o.active}/{o.path}"),
-    SessionStarted: lambda o: Name("started", None, f"{o.session.id}"),
-    SessionEnded: lambda o: Name("ended", None, f"{o.session_id}"),
-    # A still's id is no frame's: three cameras share it.
-    StillRequested: lambda o: Name("asked", None, f"{o.still_id}/{'/'.join(o.camera_ids)}"),
-    StillCaptured: lambda o: Name("captured", None, f"{o.still_id}/{o.camera_id}"),
-    StillUploaded: lambda o: Name("uploaded", None, f"{o.still_id}/{o.camera_id}/{o.storage_key}/{o.sha256}"),
-    StillFailed: lambda o: Name("failed", None, f"{o.still_id}/{o.camera_id}"),
-}
-
-
-def name_of(o: Observation) -> Name | None:
+def name_of(o: Observation | Moment) -> Name | None:  # noqa: C901, PLR0912 - a table
     """The name of an explicit frame; None for what tells a state."""
-    name = _NAMES.get(type(o))
-    return None if name is None else name(o)
+    match o:
+        case Cut():
+            return Name("cut", o.cut_id, f"{o.to}")
+        case HoldOn():
+            return Name("hold", o.hold_id, f"{o.camera_id}")
+        case Release():
+            return Name("release", o.hold_id, "")
+        case ModeChanged():
+            return Name("mode", None, f"{o.to}")
+        case Moment():
+            return Name(KINDS[o.event].word, o.own_id, f"{o.at}/{o.subject}")
+        case Recording():
+            return Name("recording", None, f"{o.active}/{o.path}")
+        case SessionStarted():
+            return Name("started", None, f"{o.session.id}")
+        case SessionEnded():
+            return Name("ended", None, f"{o.session_id}")
+        # A still's id is no frame's: three cameras share it.
+        case StillRequested():
+            return Name("asked", None, f"{o.still_id}/{'/'.join(o.camera_ids)}")
+        case StillCaptured():
+            return Name("captured", None, f"{o.still_id}/{o.camera_id}")
+        case StillUploaded():
+            return Name("uploaded", None, f"{o.still_id}/{o.camera_id}/{o.storage_key}/{o.sha256}")
+        case StillFailed():
+            return Name("failed", None, f"{o.still_id}/{o.camera_id}")
+        case Hello() | Snapshot() | SessionUpdated() | CameraTold() | CameraLeft() | SetUp() | Coming() | ProgramLost():
+            return None
+        case _:
+            assert_never(o)
 
 
 def ident_of(name: Name, envelope: Envelope, scope: str | None, numbering: int) -> str | None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from tap.core.kinds import KINDS
 from tap.core.machine.aspects import Aspects, detail_of
 from tap.core.machine.identity import name_of
 from tap.core.machine.rows import RowWriter, time_of
 from tap.core.machine.staleness import Staleness
 from tap.core.machine.state import State
 from tap.core.machine.stills import program_at
-from tap.core.model import Marker, MusicMoment
+from tap.core.model import Moment
 
 __all__ = ["Moments"]
 
@@ -28,28 +29,15 @@ class Moments:
         self._rows = rows
         self._staleness = staleness
 
-    def music_moment(self, o: MusicMoment) -> None:
-        """Something happened in the music: a drop, a break, as the server names it."""
-        where = self._where("music_moment", o, o.moment_id, o.kind)
+    def take(self, o: Moment) -> None:
+        """A moment of any kind; where its row has a camera, it is the one that was live then."""
+        where = self._where(o)
         if where:
-            detail = detail_of(momentId=o.moment_id, kind=o.kind, confidence=o.confidence)
-            self._rows.event("music_moment", o.envelope, detail=detail, **where)
+            live = program_at(self._state, o.envelope, where["at"]) if "cameraId" in KINDS[o.event].fields else None
+            self._rows.event(o.event, o.envelope, camera_id=live, detail=detail_of(**o.detail), **where)
 
-    def marker(self, o: Marker) -> None:
-        """An operator marked this moment; the row has the camera that was live then."""
-        where = self._where("marker", o, o.marker_id, o.label)
-        if where:
-            live = program_at(self._state, o.envelope, where["at"])
-            detail = detail_of(label=o.label, source=o.source, by=o.by)
-            self._rows.event("marker", o.envelope, camera_id=live, detail=detail, **where)
-
-    def _where(self, kind: str, o: MusicMoment | Marker, own_id: str | None, subject: str | None) -> dict[str, Any]:
+    def _where(self, o: Moment) -> dict[str, Any]:
         """Where and when a moment is written: key, session and time, as arguments for ``RowWriter.event``.
-
-        Args:
-            kind: The row's kind.
-            own_id: The moment's own id.
-            subject: What it is about, for its key where it has no id.
 
         Returns:
             Nothing (an empty dict) where it was told before, or no session ran then.
@@ -65,6 +53,6 @@ class Moments:
         self._staleness.identity.remember(name, envelope, scope, self._rows.running())
         if home is None:
             return {}
-        key = self._rows.event_key(kind, envelope, own_id=own_id, subject=subject, at=o.at, session=home)
-        shared = own_id is None or at is None
+        key = self._rows.event_key(o.event, envelope, own_id=o.own_id, subject=o.subject, at=o.at, session=home)
+        shared = o.own_id is None or at is None
         return {"key": key, "session": home, "shared": shared, "at": time_of(envelope) if at is None else at}

@@ -289,7 +289,7 @@ class Telling:
         """The stream changes: sessions may be made by it. A reconnect is a marker."""
         word = state_word(item.data)
         if word == "RECONNECTING":
-            yield Marker(envelope, "stream reconnecting", source="stream")
+            yield Marker(envelope, label="stream reconnecting", source="stream")
         if self._outputs.session_by != "stream":
             return
         if word == "STARTED":
@@ -319,11 +319,11 @@ class Telling:
 
     def _mark(self, item: Waiting, envelope: Envelope) -> Iterator[Observation]:
         """A mark by a plugin or script; ``marks`` has read what it says."""
-        yield Marker(envelope, item.data.get("label"), source=item.data.get("source"))
+        yield Marker(envelope, label=item.data.get("label"), source=item.data.get("source"))
 
     def _replay_saved(self, item: Waiting, envelope: Envelope) -> Iterator[Observation]:
         """Somebody kept what was just seen: a marker with the name of the file."""
-        yield Marker(envelope, file_name(text(item.data, "savedReplayPath")), source="replay buffer")
+        yield Marker(envelope, label=file_name(text(item.data, "savedReplayPath")), source="replay buffer")
 
     def _profile_changed(self, item: Waiting, envelope: Envelope) -> Iterator[Observation]:
         yield SetUp(envelope, profile=text(item.data, "profileName"))

@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from tap.core.codec import iso, venue_of
+from tap.core.kinds import said_of
 from tap.core.merge import Row
 from tap.core.model import Entry
 from tap.history.formatting import iso_moment, plain
@@ -102,12 +103,11 @@ def _event(fields: Mapping[str, Any]) -> str:
         "still_marker": lambda: f"{detail.get('stillId', '')} of {', '.join(detail.get('cameraIds', []))}",
         "still_capture": lambda: f"{detail.get('stillId', '')} by {_named(fields)}",
         "gap": lambda: f"{fields['durationMs']} ms" if "durationMs" in fields else sight,
-        "music_moment": lambda: str(detail.get("kind", "")),
         "off_air": lambda: f"{_named(fields, 'fromCamera')} → nothing  {fields.get('trigger', '')}",
         "marker": lambda: str(detail.get("label", "")),
     }
     kind = str(fields.get("kind"))
-    return f"{kind:<13}  {says[kind]() if kind in says else ''}".rstrip()
+    return f"{kind:<13}  {says[kind]() if kind in says else said_of(kind, detail)}".rstrip()
 
 
 def _still(fields: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from tap.core.kinds import KINDS
+from tap.core.kinds import KINDS, said_of
 from tap.core.model import Entry
 from tap.core.plain import plain
 from tap.core.reading import NEAR_MS, number, read
@@ -308,7 +308,7 @@ class SessionBoard:
             name=name,
             from_camera=from_camera,
             from_name=shown(fields.get("fromCameraName")) or from_camera,
-            words=shown(_WORDS.get(kind, _nothing)(fields, detail)),
+            words=shown(_WORDS[kind](fields, detail) if kind in _WORDS else said_of(kind, detail)),
             duration_ms=_number(fields.get("durationMs")),
         )
 
@@ -362,12 +362,11 @@ def _cameras(number: int) -> str:
 _WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], str]] = {
     "cut": _cut,
     "mode_change": lambda _, detail: f"{detail.get('from', '?')} → {detail.get('to', '?')}",
-    "gap": lambda _, detail: str(detail.get("cause", "")),
     "still_marker": lambda _, detail: _cameras(len(detail.get("cameraIds") or [])),
-    "music_moment": lambda _, detail: str(detail.get("kind", "")),
     "off_air": _cut,
-    "marker": lambda _, detail: str(detail.get("label") or detail.get("source") or ""),
+    **dict.fromkeys(("hold", "release", "still_capture"), _nothing),
 }
+"""Of those kinds that say it in other words here than :func:`said_of` does."""
 
 _TELLS: Mapping[str, Callable[[SessionBoard, str, Mapping[str, Any], int], Happening | None]] = {
     "session": SessionBoard._session,  # noqa: SLF001 - the table of this class

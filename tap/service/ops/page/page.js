@@ -517,6 +517,7 @@ function showPicture(uri) {
 let tags = {};
 const OTHER_TAGS = { start: ["Start", "edge"], end: ["End", "edge"], still: ["Still", "failed"], camera: ["Camera", ""] };
 
+/** What a line says, where that is more than its words: of any other kind of event they are all. */
 const SAID = {
   start: (one) => [named(one.words ?? "a session"), more("begins")],
   end: (one) => [more(one.words)],
@@ -524,13 +525,11 @@ const SAID = {
   off_air: (one) => [one.fromName ? named(one.fromName) : "the program", " went off", more(one.words)],
   hold: (one) => [one.name === undefined ? "the program is held" : named(one.name)],
   release: (one) => [one.durationMs === undefined ? "" : `held for ${lasting(one.durationMs)}`],
-  mode_change: (one) => [named(one.words ?? "")],
   still_marker: (one) => ["requested", more(one.words)],
   still_capture: (one) => ["taken by ", named(one.name ?? "?")],
   still: (one) => ["failed: ", named(one.name ?? "?"), more(one.words)],
   gap: (one) => [blind(one), more(one.words)],
   camera: (one) => [named(one.name ?? "?"), more(one.words)],
-  music_moment: (one) => [named(one.words ?? "")],
   marker: (one) => [named(one.words ?? "marked")],
 };
 
@@ -549,7 +548,7 @@ function more(text) {
 let listed = []; // the lines that are shown, newest first
 
 function drawHappened() {
-  const lines = sorted.filter((one) => one.kind in SAID && (one.kind !== "still" || one.status === "failed"));
+  const lines = sorted.filter((one) => one.kind in tags && (one.kind !== "still" || one.status === "failed"));
   const newest = lines.slice(narrow.matches && !showAll ? -SHOWN_NARROW : -SHOWN).reverse();
   const list = byId("happened");
   const fresh = listed.length ? newest.indexOf(listed[0]) : -1;
@@ -567,8 +566,9 @@ function drawHappened() {
 }
 
 function lineOf(one) {
-  const [tag, name] = tags[one.kind] ?? [one.kind, ""];
-  return made("li", name, made("span", "time", clock(one.at)), made("span", "tag", tag), made("span", "said", ...SAID[one.kind](one)));
+  const [tag, name] = tags[one.kind];
+  const said = SAID[one.kind]?.(one) ?? [named(one.words ?? "")];
+  return made("li", name, made("span", "time", clock(one.at)), made("span", "tag", tag), made("span", "said", ...said));
 }
 
 function drawSessions() {
