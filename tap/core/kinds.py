@@ -1,7 +1,7 @@
 """The kinds of director events: the one table of them that everybody reads who shows, colours, counts or checks them.
 
 Their names are the ledger's contract. A view may have a phrase of its own for a kind (``from cam-1, dissolve 400 ms``);
-for one that it has none for it says what stands here. How to add a kind: ``docs/design.md``.
+for one that it has none for it says what stands here. How to add a kind: CONTRIBUTING.md.
 """
 
 from __future__ import annotations
