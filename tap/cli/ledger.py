@@ -27,7 +27,7 @@ from tap.cli.shared import (
 
 if TYPE_CHECKING:
     from tap.adapters.ledger import Ledger
-    from tap.service.tools.forget import Forgotten, Known
+    from tap.service.tools.forget import Forgotten, KnownSession
 
 
 @cli.group("key")
@@ -124,7 +124,7 @@ def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
         sys.exit(FAILED)
 
 
-def _known_words(session_key: str, known: Known) -> str:
+def _known_words(session_key: str, known: KnownSession) -> str:
     from tap.history.formatting import counted
 
     ledger = {None: "the ledger was not checked", True: "it is in the ledger", False: "it is not in the ledger"}

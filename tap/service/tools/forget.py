@@ -23,10 +23,10 @@ from tap.service.config import Settings
 from tap.service.secret_files import SecretFileInvalid, read_secret
 from tap.service.tools.erase_tapes import Span, erase, spans_of
 
-__all__ = ["Forgotten", "Known", "admin_key", "forget", "look_up"]
+__all__ = ["Forgotten", "KnownSession", "admin_key", "forget", "look_up"]
 
 
-class Known(NamedTuple):
+class KnownSession(NamedTuple):
     """What is known of a session before it is forgotten."""
 
     title: str | None
@@ -74,7 +74,7 @@ def _read(file: Path) -> str:
         raise SettingsInvalid([f"TAP_ADMIN_KEY_FILE: {file} {error}"]) from None
 
 
-async def look_up(settings: Settings, session_key: str) -> Known:
+async def look_up(settings: Settings, session_key: str) -> KnownSession:
     """What journal and ledger know of a session.
 
     Raises ``TapError`` for one that is live, and for one that neither knows: a typing mistake would be for ever.
@@ -98,7 +98,7 @@ async def look_up(settings: Settings, session_key: str) -> Known:
     if not kept and settings.convex_url is None and not _aside(settings.state_dir):
         raise TapError("the journal does not know it", where=session_key, hint="see 'multicam-tap sessions'")
     title = None if row is None else row.fields.get("title")
-    return Known(title, status, _count(settings.journal_path, session_key), in_ledger)
+    return KnownSession(title, status, _count(settings.journal_path, session_key), in_ledger)
 
 
 def _status(row: Row) -> str | None:

@@ -124,7 +124,7 @@ def _unusable(path: Path, what: str) -> TapError:
     return TapError(what, where=str(path), hint=hint)
 
 
-class Plan(Struct, frozen=True):
+class Installation(Struct, frozen=True):
     """What ``install`` writes: the texts, and what there is to know about them."""
 
     unit: str
@@ -137,7 +137,7 @@ class Plan(Struct, frozen=True):
     remarks: tuple[str, ...]
 
 
-def planned(places: Places, command: Path) -> Plan:
+def planned(places: Places, command: Path) -> Installation:
     """What ``install`` would write, and what clashes with other venues of this machine."""
     others = _others(places)
     kept = places.environment.exists()
@@ -152,7 +152,7 @@ def planned(places: Places, command: Path) -> Plan:
     doubt = doubt_about(values, state, places.root)
     remarks += [] if doubt is None else [doubt]
     opened = drop_in_text(values, state, places.root)
-    return Plan(unit_text(command), text, opened, kept, _ops(values), tuple(remarks))
+    return Installation(unit_text(command), text, opened, kept, _ops(values), tuple(remarks))
 
 
 def _others(places: Places) -> dict[str, dict[str, str]]:
@@ -279,7 +279,7 @@ def _write_unit(path: Path, text: str) -> str:
     return f"{path}: {'written' if before is None else 'replaced'}"
 
 
-def _write_environment(path: Path, plan: Plan) -> str:
+def _write_environment(path: Path, plan: Installation) -> str:
     if plan.kept:
         return f"{path}: not changed"
     try:
@@ -349,7 +349,7 @@ def _systemctl(*arguments: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def _next_steps(places: Places, plan: Plan) -> list[str]:
+def _next_steps(places: Places, plan: Installation) -> list[str]:
     venue, key = places.venue, places.secret("ingest-key")
     live = [] if plan.ops.lower() == "off" else [f"  see it        http://{plan.ops}/ on this machine"]
     return [
