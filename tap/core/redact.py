@@ -15,7 +15,8 @@ from typing import Any
 import orjson
 
 from tap.core.loosely import read_values, utf8, write_values
-from tap.core.secret import NEEDLES, REDACTED, clean_text, clean_url_text, is_secret_name, may_hold, names_secret
+from tap.core.secret import REDACTED, clean_text, clean_url_text, may_hold
+from tap.core.secret_names import NEEDLES, is_secret_name, names_secret
 
 __all__ = ["REDACTED", "redact_bytes", "redact_json", "redact_text", "suspect"]
 

@@ -1,4 +1,4 @@
-"""What a secret looks like: the names it goes by, and the shapes it has in a text.
+"""What a secret looks like in a text: what stands under its names (``secret_names``), and shapes of its own.
 
 A name is *plain* where it is hardly ever anything else (``password``, ``api_key``), and *short* where it is a word of
 its own, too (``pin``, ``auth``, ``pass``): a title says "Pin the pass", and a camera is called "Auth desk". Of a text
@@ -17,86 +17,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import unquote
 
-__all__ = ["NEEDLES", "REDACTED", "clean_text", "clean_url_text", "is_secret_name", "may_hold", "names_secret"]
+from tap.core.secret_names import LONGEST_NAME, NEEDLES, PLAIN, PLAIN_NAME, SHORT, is_secret_name
+
+__all__ = ["REDACTED", "clean_text", "clean_url_text", "may_hold"]
 
 REDACTED = "[redacted]"
-
-_SEP = r"[\s_.\-]?"
-_OF_KEYS = (
-    r"api|app|access|ingest|private|stream|sign(?:ing|ature)|enc(?:ryption)?|dec(?:ryption)?|shared|licen[cs]e|master"
-    r"|client|service|account|deploy|ssh|auth|admin|publish(?:ing)?|crypto|cipher|aes|hmac|root|webhook|pairing|secure"
-    r"|subscription|functions?|wep|wpa|kms|host|server|storage|bot"
-)
-_OF_CODES = (
-    r"verification|security|access|recovery|backup|pairing|login|unlock|invite|reset|auth|one[\s_.\-]?time|join|meeting"
-    r"|entry|door"
-)
-_ELSEWHERE = (
-    r"kennwort|contrase[^\s\"'=:,]{0,8}|wachtwoord|senha|has[lł]o|heslo|salasana|l[oö]senord|adgangskode|parola|[sşŞ]ifre"
-    r"|[Пп]ароль|密码|密碼|暗証番号|パスワード|비밀번호"
-)
-"""The same in other languages."""
-_PLAIN = (
-    r"pass(?:word|wd|phrase|code|key|wort)|pwd|secret|token|authori[sz]ation|authenticat(?:ion|e)|oauth|bearer"
-    r"|credential|snmpcommunity|community[\s_.\-]string"
-    rf"|cookie|signature|jwt|ufrag|usernamefragment|mnemonic|(?:seed|recovery){_SEP}phrase|[cx]srf"
-    rf"|(?:{_OF_KEYS}){_SEP}key|(?:{_OF_CODES}){_SEP}(?:code|pin|pass)|phpsessid|jsessionid|connect\.sid"
-    r"|(?:user|db|my|admin|wifi|root|mail|ftp|smtp|rtsp|cam|login)pass(?![a-z])"
-    rf"|mot{_SEP}de{_SEP}passe|{_ELSEWHERE}"
-)
-_SHORT = ("pass", "auth", "pin", "otp", "totp", "hotp", "mfa", "sig", "hmac", "psk", "cvv", "cvc", "sid", "nonce", "pw")
-
-_PLAIN_NAME = re.compile(_PLAIN, re.IGNORECASE)
-_WORDS = re.compile(r"[A-Z]++(?![a-z])|[A-Z]?[a-z]++|[0-9]++")
-_LONGEST_NAME = 400
-_NAME_OF_A_VALUE = 60
-"""Characters of the longest text that names what stands beside it."""
-
-NEEDLES = (
-    *("pass", "pw", "secret", "token", "auth", "bearer", "cred", "cookie", "jwt", "frag", "mnemonic", "phrase", "csrf"),
-    *("xsrf", "key", "code", "sessid", "jsession", "connect.sid", "kennwort", "contrase", "wachtwoord", "senha"),
-    *("haslo", "hasło", "heslo", "salasana", "senord", "adgangskode", "parola", "ifre", "ароль", "密码", "密碼"),
-    *("暗証", "パスワ", "비밀", "\\u04", "\\u5bc6"),
-    *("\\u6697", "\\u30d1", "\\ube44", "\\u0142", "\\u015f", "community", "negotiate", "ntlm"),
-    *("pin", "otp", "mfa", "sig", "hmac", "psk", "cvv", "cvc", "sid", "nonce", "inline:", "wifi:", "identified"),
-    *("basic", "digest", "://", ":\\/", "%3a", "%3d", "&quot;", "&#", "eyj", "\\u00", "-----begin"),
-    *(
-        " -u",
-        '"-u',
-        " -p",
-        '"-p',
-        " -a",
-        '"-a',
-        "--user",
-        "--proxy",
-        "turn:",
-        "turns:",
-        "stun:",
-        "stuns:",
-        "sip:",
-        "sips:",
-    ),
-    *("k=clear", "k=base64", " -b", '"-b', "--cookie", " -c", " -w", '"-w', "net use", "age-sec", ":aa", "sq0", "-us"),
-    *("akia", "asia", "aroa", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),
-    *("xox", "xapp-", "aiza", "ya29.", "gocspx", "sk_", "rk_", "pk_", "sk-", "whsec_", "npm_", "pypi-", "sg.", "hf_"),
-    *("live_", "dop_v", "shpat_", "shpss_", "dapi", "@", "?"),
-)
-"""One of these stands, in lower case, wherever there is anything that is taken here: found many times faster."""
-
-
-@lru_cache(maxsize=4096)
-def is_secret_name(name: str) -> bool:
-    """Whether what stands under a name is a secret: by a plain name in it, or a short one that is a word of it."""
-    name = name[:_LONGEST_NAME]
-    if _PLAIN_NAME.search(name):
-        return True
-    return any(word.lower() in _SHORT for word in _WORDS.findall(name))
-
-
-def names_secret(text: str) -> bool:
-    """Whether a text is the name of a secret, as in ``{"name": "password", "value": …}``, and not words about one."""
-    return len(text) <= _NAME_OF_A_VALUE and len(text.split()) <= 3 and is_secret_name(text)
-
 
 # ---------------------------------------------------------------------------------------------- addresses
 
@@ -165,7 +90,7 @@ def _clean_path(path: str, scheme: str, *, sparing: bool) -> str:
         part, before = parts[at], parts[at - 1]
         if len(part) < 4 or part == REDACTED:
             continue
-        plainly = before and _PLAIN_NAME.search(before[:_LONGEST_NAME]) and not sparing
+        plainly = before and PLAIN_NAME.search(before[:LONGEST_NAME]) and not sparing
         named = before and (is_secret_name(before) or before.lower() in _BEFORE_SECRET) and _is_mixed(part)
         if plainly or named or (not sparing and _is_random(part)):
             parts[at] = REDACTED
@@ -222,7 +147,7 @@ _SECURE_STRING = re.compile(
     r"\b(convertto-securestring\s++(?:-string\s++)?)(?:\\*+[\"'][^\"'\\]*+|[^\s\"'\\-]\S*+)", re.IGNORECASE
 )
 _AS_IT = re.compile(
-    rf"\b((?:use|enter|type|with|is)\s++)(\S{{6,100}}+)(?=\s++as\s++(?:the\s++|your\s++|a\s++)?(?:{_PLAIN}))",
+    rf"\b((?:use|enter|type|with|is)\s++)(\S{{6,100}}+)(?=\s++as\s++(?:the\s++|your\s++|a\s++)?(?:{PLAIN}))",
     re.IGNORECASE,
 )
 _DIGITS_OF_IT = re.compile(
@@ -282,7 +207,7 @@ def _clean_shapes(text: str, lower: str, *, sparing: bool) -> str:
 def _clean_input(match: re.Match[str]) -> str:
     """A field of a form whose type or name is that of a secret."""
     tag = match[0]
-    return _INPUT_VALUE.sub(rf"\1{REDACTED}", tag) if _PLAIN_NAME.search(tag) else tag
+    return _INPUT_VALUE.sub(rf"\1{REDACTED}", tag) if PLAIN_NAME.search(tag) else tag
 
 
 def _clean_pem(text: str) -> str:
@@ -331,9 +256,9 @@ def _clean_basic(match: re.Match[str], *, sparing: bool) -> str:
 
 _QUOTE = r"(?:\\*+[\"']|%22|%27|&quot;|&\#3[49];)"
 _EQUALS = r"(?:=>|:=|[=:：]|%(?:25){0,3}3[ad])"
-_PAIR = re.compile(rf"(?:{_PLAIN})[\w.\-]{{0,40}}+(?:\[\w{{0,40}}+\])?{_QUOTE}?\s*+({_EQUALS})\s*+")
+_PAIR = re.compile(rf"(?:{PLAIN})[\w.\-]{{0,40}}+(?:\[\w{{0,40}}+\])?{_QUOTE}?\s*+({_EQUALS})\s*+")
 """For text in lower case."""
-_SHORTS, _SHORT_TITLES = "|".join(_SHORT), "|".join(name.title() for name in _SHORT)
+_SHORTS, _SHORT_TITLES = "|".join(SHORT), "|".join(name.title() for name in SHORT)
 _SHORT_NAME = rf"(?:(?<![A-Za-z0-9])(?i:{_SHORTS})|(?<=[a-z0-9])(?:{_SHORT_TITLES}))(?![a-z])"
 _SHORT_PAIR = re.compile(rf"{_SHORT_NAME}[\w.\-]{{0,40}}+{_QUOTE}?\s*+({_EQUALS}|%3[AD])\s*+")
 _SURELY = r"(?=[^\s\d]{0,60}+\d)(?:(?=\d{4})|(?=\S{6}))"
@@ -344,16 +269,16 @@ _SHORT_PAIR_SURELY = re.compile(
 _NAME_WORDS = "name|key|field|header|param(?:eter)?|var(?:iable)?|option|k|id|type|kind|label"
 _NAMED_PAIR = re.compile(
     rf"{_QUOTE}(?:{_NAME_WORDS}){_QUOTE}\s*+:\s*+{_QUOTE}"
-    rf"(?:[\w .\-]{{0,40}}?(?:{_PLAIN})|(?:[\w .\-]{{0,40}}?[ _.\-])?(?:{_SHORTS}))[\w .\-]{{0,20}}+{_QUOTE}\s*+,\s*+"
+    rf"(?:[\w .\-]{{0,40}}?(?:{PLAIN})|(?:[\w .\-]{{0,40}}?[ _.\-])?(?:{_SHORTS}))[\w .\-]{{0,20}}+{_QUOTE}\s*+,\s*+"
     rf"{_QUOTE}(?:value|val|v|contents?|data|text|string){_QUOTE}\s*+:\s*+"
 )
 """For text in lower case; so is this: the name of a secret before it in a list."""
 _LISTED_PAIR = re.compile(
     rf"(?:\[\s*+{_QUOTE}|{_QUOTE}--?)"
-    rf"(?:[\w .\-]{{0,40}}?(?:{_PLAIN})|(?:[\w .\-]{{0,40}}?[ _.\-])?(?:{_SHORTS}))[\w .\-]{{0,20}}+{_QUOTE}\s*+,\s*+"
+    rf"(?:[\w .\-]{{0,40}}?(?:{PLAIN})|(?:[\w .\-]{{0,40}}?[ _.\-])?(?:{_SHORTS}))[\w .\-]{{0,20}}+{_QUOTE}\s*+,\s*+"
 )
 _OPTION = re.compile(
-    rf"(?<![\w\-])--?(?:[\w\-]{{0,40}}?(?:{_PLAIN})|(?:[\w\-]{{0,40}}?-)?(?:{_SHORTS})(?![a-z]))[\w\-]{{0,40}}+\s++(?!-)"
+    rf"(?<![\w\-])--?(?:[\w\-]{{0,40}}?(?:{PLAIN})|(?:[\w\-]{{0,40}}?-)?(?:{_SHORTS})(?![a-z]))[\w\-]{{0,40}}+\s++(?!-)"
 )
 """For text in lower case."""
 _USER_OPTION = re.compile(
@@ -368,22 +293,22 @@ _PASS_COMMANDS = ("pass", "sql", "redis", "mosquitto", "zip", "7z", "ldap", "snm
 _SAID_OF_IT = (
     "not?|an?|the|set|found|needed|wrong|missing|invalid|expired|required|refused|accepted|ok|empty|too|in|of|for|kept"
 )
-_SAID = re.compile(rf"\b(?:{_PLAIN})\w{{0,10}}+\s++(?:is|was|ist|lautet|est)\s++(?!(?:{_SAID_OF_IT})\b)")
+_SAID = re.compile(rf"\b(?:{PLAIN})\w{{0,10}}+\s++(?:is|was|ist|lautet|est)\s++(?!(?:{_SAID_OF_IT})\b)")
 _LOGIN = re.compile(r"\bpassword\s++")
 _ELEMENT = re.compile(
-    rf"<(?:[\w:.\-]{{0,60}}?(?:{_PLAIN})[\w:.\-]{{0,60}}+|(?:[\w.\-]{{0,60}}?[:.\-_])?(?:{_SHORTS})(?=[\s>]))"
+    rf"<(?:[\w:.\-]{{0,60}}?(?:{PLAIN})[\w:.\-]{{0,60}}+|(?:[\w.\-]{{0,60}}?[:.\-_])?(?:{_SHORTS})(?=[\s>]))"
     r"(?:\s[^<>]{0,200}+)?>(?=[^<]|<!\[cdata\[)"
 )
 _NEW_LINE = r"(?:\r?\n|(?:\\++r)?\\++n)"
 """Also as JSON spells it."""
-_LISTED_ELEMENT = re.compile(rf"<key>[^<>]{{0,40}}?(?:{_PLAIN})[^<>]{{0,40}}+</key>\s*+<string>(?=[^<])")
+_LISTED_ELEMENT = re.compile(rf"<key>[^<>]{{0,40}}?(?:{PLAIN})[^<>]{{0,40}}+</key>\s*+<string>(?=[^<])")
 _PART = re.compile(
-    rf"\bname=(?:\\*+[\"'])?[\w.\-]{{0,40}}?(?:{_PLAIN}|(?<![a-z])(?:{_SHORTS})(?![a-z]))[\w.\-]{{0,40}}+(?:\\*+[\"'])?"
+    rf"\bname=(?:\\*+[\"'])?[\w.\-]{{0,40}}?(?:{PLAIN}|(?<![a-z])(?:{_SHORTS})(?![a-z]))[\w.\-]{{0,40}}+(?:\\*+[\"'])?"
     rf"[^\r\n\\]{{0,120}}+(?:{_NEW_LINE}){{2}}"
 )
 """A field of a form that is sent in parts."""
 _NAMED_LINE = re.compile(
-    rf"\b(?:{_NAME_WORDS}):\s*+(?:\\*+[\"'])?[\w .\-]{{0,40}}?(?:{_PLAIN})[\w.\-]{{0,20}}+(?:\\*+[\"'])?[ \t]*+"
+    rf"\b(?:{_NAME_WORDS}):\s*+(?:\\*+[\"'])?[\w .\-]{{0,40}}?(?:{PLAIN})[\w.\-]{{0,20}}+(?:\\*+[\"'])?[ \t]*+"
     rf"{_NEW_LINE}\s*+"
     r"(?:value|val|v|contents?|data|text|string):\s*+"
 )

@@ -17,7 +17,8 @@ from tap.core.mapping import parse_mapping
 from tap.core.model import Entry, Frame, Opened, Stamp
 from tap.core.pipeline import Pipeline
 from tap.core.redact import redact_bytes, redact_json, redact_text
-from tap.core.secret import NEEDLES, clean_text
+from tap.core.secret import clean_text
+from tap.core.secret_names import NEEDLES
 from tests.service.test_logs import ROOT
 
 HUSH = "hUsh7Zq9xK2w"
