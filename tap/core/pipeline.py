@@ -242,6 +242,7 @@ class Pipeline:
         readings: Sequence[Reading] = self._read(frame)
         if len(readings) > 1:
             readings = in_order(readings, self.dialect.seq_orders, self.state)
+            self._machine.foresee([one for reading in readings for one in reading.observations])
         for reading in readings:
             verdict = reading.verdict
             if verdict is _MAPPED:

@@ -70,7 +70,8 @@ class _Open(Struct):
 
     since: int
     why: str
-    mark: RestingOn
+    marks: list[RestingOn]
+    """The frames that put it in doubt: a snapshot that settles it is newer than each of them."""
     connection: int
     """On which it was told last."""
 
@@ -124,9 +125,10 @@ class FrameDoubts:
         self.muddled.add(about)
         known = self._open.get(about)
         if known is None:
-            self._open[about] = _Open(self.env.wall, why, mark, self.env.connection)
+            self._open[about] = _Open(self.env.wall, why, [mark], self.env.connection)
         else:
-            known.mark, known.connection = mark, self.env.connection
+            known.marks.append(mark)
+            known.connection = self.env.connection
 
     def doubt_once(self, about: str, why: str) -> None:
         """Put in doubt what this frame tells, and nothing after it."""
@@ -136,7 +138,7 @@ class FrameDoubts:
     def settle(self, about: str, *, at_once: bool = False) -> None:
         """End the doubt about an aspect if this snapshot is newer than what is in doubt, or ``at_once``."""
         known = self._open.get(about)
-        if known is not None and (at_once or self.proves(known.mark)):
+        if known is not None and (at_once or all(map(self.proves, known.marks))):
             del self._open[about]
             self.told.append(DoubtTruth(kinds=KINDS[about], since=known.since, until=self.env.wall, why=known.why))
 
@@ -206,6 +208,11 @@ class FrameDoubts:
             if pending.event is not None and pending.was != value:
                 told_in_part(pending.event)
                 pending.event.doubtful = False
+                # What came between is not proved: it may be known to come from what was on before that.
+                if pending.event.from_camera_id not in (UNSET, pending.was):
+                    pending.event.from_camera_id = UNSET
+                if pending.event.from_mode not in (UNSET, pending.was):
+                    pending.event.from_mode = UNSET
             del self.pending[aspect]
             self._rest_anew(aspect)
 

@@ -76,7 +76,7 @@ class FrameFields(Struct, frozen=True):
     place: int = 0
     """Its place among all that arrived."""
     words: str = ""
-    """All its fields but the number: two frames with the same words are one event, or one event told twice."""
+    """All its fields but its time and number: two frames with the same words are one event, or one event told twice."""
     loose: bool = False
     """Whether the counter was refuted before: it may count each type by itself."""
 
@@ -87,6 +87,8 @@ class FrameFields(Struct, frozen=True):
 _TIMES = ("ts", "t", "clock")
 _NUMBERS = ("seq", "revision")
 """Where the servers of the rehearsal have their time and number; one more has both in its ``meta``."""
+_SPELT = frozenset({*_TIMES, *_NUMBERS, *_SUBJECTS, "type", "event", "payload", "data", "meta"})
+"""What the same words may differ in: how they are dated, counted and wrapped."""
 
 
 def envelopes(data: str | bytes) -> list[FrameFields]:
@@ -110,15 +112,16 @@ def _envelope(frame: Any) -> FrameFields:
     head: dict[str, Any] = meta if isinstance(meta, dict) else {}
     ts = _time(next((said[name] for name in _TIMES if name in said), head.get("emittedAt")))
     seq = next((said[name] for name in _NUMBERS if name in said), head.get("sequenceNumber"))
+    subject = next((str(said[name]) for name in _SUBJECTS if said.get(name) is not None), "")
     return FrameFields(
         type=str(kind),
         ts=ts,
         coarse=ts is not None and ts % 1000 == 0,
         seq=seq if isinstance(seq, int) else None,
         own_id=next((str(said[name]) for name in _IDS if said.get(name) is not None), None),
-        subject=next((str(said[name]) for name in _SUBJECTS if said.get(name) is not None), ""),
+        subject=subject,
         boot=said.get("boot_id"),
-        words=repr(sorted((name, value) for name, value in said.items() if name not in _NUMBERS)),
+        words=repr((kind, subject, sorted((name, value) for name, value in said.items() if name not in _SPELT))),
     )
 
 
@@ -167,9 +170,11 @@ def order_of(new: FrameFields, mark: RestingOn) -> Order:
     """Whether a frame was made after or before the frames that something rests on; "unknown" if no field says so."""
     numbered, dated = mark.numbered, mark.dated
     if numbered is not None and new.seq is not None and numbered.seq is not None and _one_scope(new, numbered):
-        if new.run != numbered.run:
+        if new.loose and new.type != numbered.type:
+            pass  # what looked like another run may only be another type
+        elif new.run != numbered.run:
             return "after" if new.run > numbered.run else "before"
-        if new.seq != numbered.seq and not (new.loose and new.type != numbered.type):
+        elif new.seq != numbered.seq:
             return "after" if new.seq > numbered.seq else "before"
     if dated is None or dated.ts is None or new.ts is None or new.ts == dated.ts:
         return "unknown"

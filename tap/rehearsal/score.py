@@ -191,7 +191,7 @@ class _Events:
     def _pairs(self, wanted: list[EventTruth]) -> list[tuple[int, int]]:
         """The nearest in time first, so that events that only the receiver's clock can tell find their own.
 
-        Of two that are as near the one of that mode, and then the one that has to be there.
+        Of two that are as near the one that says the same, and then the one that has to be there.
         """
         by_kind: dict[str, list[tuple[float, int]]] = defaultdict(list)
         for index, entry in enumerate(self._told):
@@ -201,7 +201,7 @@ class _Events:
         near = sorted(
             (
                 min(abs(at - right) for right in (event.at, *event.also)),
-                event.to_mode is not UNSET and _detail(self._told[told]).get("to") != event.to_mode,
+                _unlike(event, self._told[told]["fields"]),
                 event.doubtful,
                 want,
                 told,
@@ -282,6 +282,17 @@ class _Events:
 
     def _say(self, difference: str) -> None:
         self._result.differences.append(difference)
+
+
+def _unlike(event: EventTruth, fields: _Json) -> int:
+    """How much of what tells two events of one kind, camera and time apart is not so in the other."""
+    detail = fields.get("detail") or {}
+    told = (
+        (event.to_mode, detail.get("to")),
+        (event.trigger, fields.get("trigger")),
+        (event.from_camera_id, fields.get("fromCameraId")),
+    )
+    return sum(want is not UNSET and want != said for want, said in told)
 
 
 def _name(event: EventTruth) -> str:

@@ -56,7 +56,9 @@ class SnapshotRhythm:
         if not perhaps or gone < min(perhaps):
             return None
         surely = [limit for reading in readings if (limit := _limit(reading, _SURELY)) is not None]
-        return len(surely) == len(readings) and gone > max(surely) + _SLACK_MS
+        # What only follows a change may be all that a server sends: whether it is regular, the others have to show.
+        unasked = _limit([(one.wall, not one.new and not one.prompted) for one in self._came], _QUIET)
+        return unasked is not None and len(surely) == len(readings) and gone > max(surely) + _SLACK_MS
 
 
 def _limit(snapshots: list[tuple[int, bool]], quiet: int) -> int | None:

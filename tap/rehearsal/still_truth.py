@@ -102,9 +102,36 @@ class StillTruths:
         return [still.settled() for still in self._stills.values()]
 
     def told_late(self, fact: Fact) -> None:
-        """Something of it happened in blind time, and is told now."""
-        if fact.thing is not None:
-            self._late.add(fact.thing)
+        """Something of it happened in blind time, and is told now: a row that is known already moves forward."""
+        if fact.thing is None:
+            return
+        self._late.add(fact.thing)
+        for still in self._of(fact):
+            if fact.kind == "uploaded" and self._is_only(fact) and not still.row.doubtful:
+                still.climb("uploaded")
+                still.row.storage_key = fact.storage_key or UNSET
+                still.row.sha256 = fact.sha256 or UNSET
+            else:
+                still.doubt()
+
+    def maybe_another(self, fact: Fact) -> None:
+        """It is told again, and nothing says so: whoever has the frames may take it for another of its name."""
+        if fact.thing is None:
+            return
+        self._late.add(fact.thing)
+        for still in self._of(fact):
+            still.doubt()
+
+    def _of(self, fact: Fact) -> list[_Still]:
+        """The rows that are known of what this frame is about."""
+        cameras = fact.camera_ids or (fact.camera,)
+        found = (self._stills.get((fact.thing, camera, 0)) for camera in cameras if camera is not None)
+        return [still for still in found if still is not None]
+
+    def _is_only(self, fact: Fact) -> bool:
+        """Whether no other still had its id, and no other start of the server gave it."""
+        names = self._names.get(fact.still_id or "", ())
+        return all(one.thing == fact.thing and one.boot == self._doubts.runs.boot for one in names)
 
     # ------------------------------------------------------------------------------------------ what frames tell
 
@@ -165,6 +192,8 @@ class StillTruths:
         thing = fact.thing or fact.still_id
         owner = self._doubts.session if thing is None else self._owner.get(thing, self._doubts.session)
         if owner is None:
+            if fact.still_id is not None:
+                self._doubts.doubt_once("stills", "a still of an id that another may have, and no session runs")
             return None
         if thing is not None:
             self._owner[thing] = owner

@@ -110,3 +110,121 @@ def test_a_cut_that_a_state_confirms_makes_nothing_else_newer() -> None:
     hold = stage.pipeline.state.hold.mark
     assert hold is not None
     assert hold.explicit is None
+
+
+def test_a_number_that_is_told_again_is_no_other_cut_of_its_second() -> None:
+    """Whole seconds, each type counted by itself, no ids: the same number, time and camera are the same cut."""
+    stage = Stage()
+    shown: dict[str, Any] = {"session": {"id": "s1"}, "mode": "idle"}
+    for second in range(4):  # until it is clear that numbers of two types order nothing
+        stage.later(1_000).say("state", ts=second * 1_000, seq=200 + second, program="c1", **shown)
+        tell(stage, {"type": "hold", "ts": T0 + second * 1_000 + 1_000, "seq": 10 + second, "camera_id": "c1"})
+    back = {"type": "cut", "ts": T0 + 5_000, "seq": 11, "to": "c2", "from": "c1"}
+    stage.later(1_000)
+    tell(stage, back)
+    stage.later(300)
+    tell(stage, {"type": "cut", "ts": T0 + 5_000, "seq": 12, "to": "c3", "from": "c2"})
+    stage.later(100).say("state", ts=5_000, seq=210, program="c3", **shown)
+    stage.later(300)
+    tell(stage, back)
+    assert stage.cuts() == [("c1", "c2"), ("c2", "c3")]
+    assert stage.pipeline.state.program.value == "c3"
+
+
+def test_history_without_times_orders_nothing_that_comes_after_it() -> None:
+    """Told again by another start of the server, with the numbers of before: the first state is news all the same."""
+    stage = Stage().shoot()
+    stage.later(1_000).drop()
+    stage.later(1_000).connect(boot="b2")
+    for number, (to, was) in enumerate((("c2", "c1"), ("c1", "c2"), ("c2", "c1"))):
+        tell(stage, {"type": "cut", "seq": 700 + number, "to": to, "from": was, "cut_id": f"x{number}"})
+    tell(stage, {"type": "mode_changed", "seq": 710, "from": "idle", "to": "ghost"})
+    stage.state(mode="photoshoot")
+    told = len(stage.events("cut", "mode_change", "off_air"))
+    for _ in range(3):
+        stage.later(1_000).state(mode="photoshoot")
+    assert (stage.pipeline.state.program.value, stage.pipeline.state.mode.value) == ("c1", "photoshoot")
+    assert len(stage.events("cut", "mode_change", "off_air")) == told
+
+
+def test_three_cuts_of_one_message_whose_numbers_lie_behind_all_count() -> None:
+    """The count began anew, and nothing else says so: none of them waits for the third."""
+    stage = Stage()
+    for program in (None, None, None, "c1"):
+        stage.later(1_000).state(ts=1_000, program=program)
+    chain = (("c2", "c1"), ("c1", "c2"), ("c2", "c1"))
+    tell(
+        stage,
+        *(
+            {"type": "cut", "ts": T0 + 1_000, "seq": n, "to": to, "from": was, "cut_id": f"x{n}"}
+            for n, (to, was) in enumerate(chain)
+        ),
+    )
+    assert stage.cuts() == [(None, "c1"), *((was, to) for to, was in chain)]
+    assert stage.pipeline.state.program.value == "c2"
+
+
+def test_a_dissolve_of_history_hides_nothing_of_the_first_state() -> None:
+    """It was told without a time when the connection began: the state that follows says that nothing is on."""
+    stage = Stage().shoot()
+    stage.later(1_000).drop()
+    stage.later(1_000).connect(boot="b2")
+    tell(stage, {"type": "cut", "seq": 9, "to": "c1", "from": None, "transition": "dissolve", "duration_ms": 1_160})
+    stage.state(program=None)
+    stage.later(1_500).say("cut", to="c1", from_=None)
+    assert stage.events("cut")[-1]["at"] == T0 + stage.now
+
+
+def test_a_title_that_was_edited_just_before_does_not_hold_back_the_end() -> None:
+    """Nothing orders the two; another title is no other session, and a state of the old title takes nothing back."""
+    stage = Stage().shoot()
+    for program in ("c2", "c1"):
+        stage.later(1_000).state(bare=True, program=program)
+    stage.later(3_000).say("session_updated", bare=True, session={"id": "s1", "title": "Evening"})
+    stage.later(100).state(bare=True)
+    assert stage.session()["title"] == "Evening"
+    stage.later(200).state(bare=True, session=None)
+    assert (stage.session()["status"], stage.session()["completedAt"]) == ("complete", T0 + stage.now)
+
+
+def test_an_end_that_only_its_number_calls_old_is_believed() -> None:
+    """The numbers wrapped within one second: the end was never told, and its time is no earlier."""
+    stage = Stage().shoot()
+    stage.say("session_ended", seq=0, ts=1_010, session_id="s1", reason="operator")
+    assert stage.session()["endReason"] == "operator"
+
+
+def test_a_frame_of_a_still_shows_that_the_clock_was_set_on() -> None:
+    """None comes before it was made: what it says of when a still was taken is believed."""
+    stage = Stage().shoot()
+    stage.say("still_requested", bare=True, still_id="x", camera_ids=["c1"])
+    stage.later(300).say("still_failed", ts=stage.now + 60_000, still_id="x", camera_id="c1", reason="timeout")
+    stage.later(500).say("still_captured", bare=True, still_id="x", camera_id="c1", taken_at=T0 + stage.now + 59_900)
+    assert stage.still("x", "c1")["capturedAt"] == T0 + stage.now + 59_900
+
+
+def test_an_id_that_is_used_again_for_another_camera_is_another_cut() -> None:
+    """The server began anew under its old name, and nothing has a time: no cut changes where it leads."""
+    stage = Stage().shoot()
+    tell(stage, {"type": "cut", "to": "c2", "from": "c1", "cut_id": "x1"})
+    stage.later(5_000)
+    tell(stage, {"type": "cut", "to": "c1", "from": "c2", "cut_id": "x1"})
+    stage.later(1_000)
+    tell(stage, {"type": "cut", "to": "c1", "from": "c2", "cut_id": "x1"})
+    assert stage.cuts() == [("c1", "c2"), ("c2", "c1")]
+
+
+def test_a_number_that_came_round_is_another_release() -> None:
+    """It is the highest since the count began anew; told again it would lie behind."""
+    stage = Stage().shoot()
+    for number in (600, 20):  # the second round begins with the state of the next turn
+        tell(stage, {"type": "hold", "seq": number + 1, "camera_id": "c1"})
+        stage.later(3_000)
+        tell(stage, {"type": "release", "seq": 650})
+        stage.later(3_000)
+        for step in range(7):
+            stage.later(1_000)
+            stage.state(bare=True, seq=step)
+            tell(stage, {"type": "state", "seq": step, "program": "c1", "hold": {"active": False}})
+    assert [event["kind"] for event in stage.events("hold", "release")] == ["hold", "release"] * 2
+    assert not any("inferred" in event.get("detail", {}) for event in stage.events("release"))

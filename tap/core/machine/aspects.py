@@ -65,7 +65,7 @@ class Aspects:
             explicit: A frame told it as a change. False: a snapshot shows it, which moves the mark on, but is no change
                 where the value was known already.
         """
-        if explicit and self._staleness.is_history(envelope):
+        if explicit and (self._staleness.is_history(envelope) or self._staleness.may_be_history(envelope)):
             # Told afterwards: its number says when it was told, and orders nothing that comes now.
             envelope = Envelope(envelope.stamp, envelope.at, None, envelope.type)
         aspect.mark = self.mark(aspect.mark, envelope, explicit=explicit)

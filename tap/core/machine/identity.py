@@ -160,6 +160,8 @@ class Identity:
         self._state = state
         self.noted: Callable[[Session, str], None] = lambda _session, _ident: None
         """Told of what a session has to remember from now on."""
+        self.is_ahead: Callable[[Envelope], bool] = lambda _told: False
+        """Whether this frame's number is higher than any before it, since the count began anew."""
         self.in_history: Callable[[Envelope], bool] = lambda _told: False
         """Whether a frame may be one of those that are told again when a connection begins."""
 
@@ -181,15 +183,21 @@ class Identity:
     def differs(self, name: Name, envelope: Envelope, scope: str | None, words: int) -> bool:
         """Whether each frame of this name and time that was told said something else: then this is another one."""
         ident = ident_of(name, envelope, scope, self._state.numbering)
-        if ident is None or name.own_id is not None or envelope.at is None:
+        if ident is None or name.own_id is not None:
             return False
         return all(seen.words and words not in seen.words for seen, _ in self._found(ident))
 
-    def is_counted_on(self, name: Name, envelope: Envelope, scope: str | None) -> bool:
-        """Whether each frame of this name and time had a lower number, though the count seemed to begin anew since."""
+    def further(self, name: Name, envelope: Envelope, scope: str | None) -> int | None:
+        """How far this frame's number is from the nearest of its name and time, though the count began anew since.
+
+        Above 0 it is another event, at 0 the same one told again; None where not all of them can be compared.
+        """
         ident = ident_of(name, envelope, scope, self._state.numbering)
         found = [] if ident is None else [_further(seen, envelope, scope) for seen, _ in self._found(ident)]
-        return bool(found) and all(further is not None and further > 0 for further in found)
+        compared = [further for further in found if further is not None]
+        if 0 in compared:
+            return 0
+        return min(compared) if compared and len(compared) == len(found) else None
 
     def is_coarse(self, name: Name, envelope: Envelope) -> bool:
         """Whether what is known of this frame is only a time in whole seconds: another may share it."""
@@ -283,6 +291,8 @@ class Identity:
             own: It is remembered of the session that runs.
         """
         if name.own_id is not None:
+            if seen.subject and seen.subject != brief(name.subject):
+                return False  # an id that is used again, for another camera
             # The era falls back where a new life turned out to be none: what was noted in it is of this one then.
             if own and seen.era >= self._state.era:
                 return True
@@ -291,7 +301,8 @@ class Identity:
                 return seen.at == envelope.at
             alike = seen.boot == self._state.boots and seen.subject == brief(name.subject)
             return alike and (own or _further(seen, envelope, scope) == 0 or self.in_history(envelope))
-        return True
+        # A number that came round: told again it would lie behind what was counted since.
+        return envelope.at is not None or seen.scope == scope or not self.is_ahead(envelope)
 
     def _is_later(self, seen: SeenFrame, name: Name, envelope: Envelope, scope: str | None) -> bool:
         """Whether ``seq`` says that this is another event of the same second."""

@@ -13,7 +13,7 @@ Deadlines are found anew each time, from the state, and never kept in it: what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
 from tap.core.machine.aspects import Aspects
@@ -267,6 +267,10 @@ class Machine:
         self._rules.signal(Signal.HEARD, cause)
         self._rules.signal(Signal.ENDED, cause)
         return self._done()
+
+    def foresee(self, batch: Sequence[Observation]) -> None:
+        """All that one message says is about to come, in this order."""
+        self._staleness.foresee(batch)
 
     def step(self, observation: Observation) -> list[Entry]:
         """Take in what a frame says.

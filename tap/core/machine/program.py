@@ -120,9 +120,11 @@ class Program:
         Args:
             program: What the snapshot shows.
         """
-        cover = self._state.dissolve_cover
+        cover, connection = self._state.dissolve_cover, self._state.connection
         if cover is None or program not in {cover.before, None}:
             return False
+        if cover.at is None and (connection is None or not connection.snapshot_seen):
+            return False  # without a time it may be history that was told again: the first snapshot is news
         # By both clocks: the server's may be coarse, and ours stands still for frames that are read together.
         dated = envelope.at is not None and cover.at is not None and cover.clock == self._state.clock
         over = dated and envelope.at is not None and cover.at is not None and envelope.at >= cover.at

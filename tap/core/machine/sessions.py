@@ -22,7 +22,7 @@ from tap.core.machine.memory import Memory
 from tap.core.machine.rows import RowWriter, side_columns, time_of
 from tap.core.machine.rules import Cause, Rules, Signal
 from tap.core.machine.staleness import Place, Staleness
-from tap.core.machine.state import Session, Side, State
+from tap.core.machine.state import Mark, Session, Side, State
 from tap.core.mapping import Dialect
 from tap.core.model import Envelope, SessionEnded, SessionInfo, SessionStarted, SessionUpdated
 
@@ -284,16 +284,23 @@ class Sessions:
         if name is None:
             behind = self._staleness.behind(session.mark, o.envelope)
             if not behind:
-                session.mark = session.last_change = self._aspects.mark(session.mark, o.envelope, explicit=True)
+                # Another title is no other session: only a snapshot of the old title may be stale by it.
+                self._state.titled = self._aspects.mark(session.mark, o.envelope, explicit=True)
+                session.mark = session.last_change = self._aspects.mark(session.mark, o.envelope, explicit=False)
             return behind
         place = self._staleness.place(name, o.envelope, session, changes=False)
         # A start or an end that only its number calls old is believed: it was never told, and a state may correct it.
-        if place is Place.SAME or (place is Place.LATE and o.envelope.at is not None):
+        if place is Place.SAME or (place is Place.LATE and _is_dated_before(o.envelope, session.mark)):
             self._staleness.is_news = False
             return True
         self._staleness.identity.remember(name, o.envelope, self._staleness.scope(o.envelope), None)
         session.mark = session.last_change = self._aspects.mark(session.mark, o.envelope, explicit=True)
         return False
+
+
+def _is_dated_before(envelope: Envelope, mark: Mark | None) -> bool:
+    """Whether its time, too, says that a frame is older than what is known."""
+    return envelope.at is not None and not (mark is not None and mark.at is not None and envelope.at >= mark.at)
 
 
 def _name(session: Session, info: SessionInfo) -> None:

@@ -160,6 +160,8 @@ class Snapshots:
             agrees = signal is (Signal.NONE if state.session is None else Signal.SAME)
             return (signal if agrees else Signal.CHANGED), cause
         state.session_seen.mark = self._aspects.mark(state.session_seen.mark, cause.envelope, explicit=False)
+        if signal is Signal.SAME and self._stale(state.titled, cause.envelope):
+            cause.info = None
         return signal, cause
 
     def _policy_relation(self, by: str, fresh: dict[str, Any], first: bool) -> Signal | None:

@@ -16,6 +16,7 @@ Whether a frame is the same as an earlier one is asked before (``identity.py``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from tap.core.machine.identity import Identity, Name, name_of, words_of
@@ -57,6 +58,8 @@ class Staleness:
         self._policy = policy
         self.identity = Identity(state)
         self.identity.in_history = self.in_history
+        self.identity.is_ahead = lambda envelope: envelope is self._ahead
+        self._ahead: Envelope | None = None
         self.is_news = True
         """Whether the frame that is read now tells what is so now, and no history: set by who places it."""
         # The scope of the frame that is read now: asked for several times.
@@ -80,10 +83,36 @@ class Staleness:
                 self.set_clock(envelope)
                 if connection.began_at is None:
                     connection.began_at, connection.began_clock = at, state.clock
-        if envelope.seq is not None and self._orders != "nothing":
+        if envelope.seq is not None and self._orders != "nothing" and not (explicit and self.may_be_history(envelope)):
             self._count(o, envelope, connection, explicit=explicit)
             if connection.seq is None or envelope.seq > connection.seq:
                 connection.seq = envelope.seq
+
+    def foresee(self, batch: Sequence[Observation]) -> None:
+        """Take note of what the parts of one message show together: three that ``seq`` would throw away begin anew.
+
+        None of them waits for the third, as it has to where they come one by one.
+        """
+        connection = self._state.connection
+        if connection is None or self._orders == "nothing" or any(type(o) is Hello for o in batch):
+            return
+        behind = [o for o in batch if type(o) is not Snapshot and o.envelope.seq is not None]
+        if len(behind) >= _REFUSED and all(self._is_refused(o) for o in behind):
+            self._begin_anew(behind[0].envelope, connection, first=False)
+
+    def _is_refused(self, o: Observation) -> bool:
+        """Whether ``seq``, and nothing else, puts this explicit frame behind what was told."""
+        envelope, scope = o.envelope, self.scope(o.envelope)
+        track = None if scope is None else self._state.seq_tracks.get(scope)
+        if scope is None or track is None or envelope.seq is None or envelope.seq >= track.seq:
+            return False
+        old = (
+            envelope.at is not None
+            and track.at is not None
+            and envelope.at < track.at
+            and track.clock == self._state.clock
+        )
+        return not old and not self._is_told_again(o, envelope, scope)
 
     def set_clock(self, envelope: Envelope) -> None:
         """This frame tells what is so now: by it the server's clock is known.
@@ -103,6 +132,12 @@ class Staleness:
                 track.clock = state.clock
         state.clock_offset = offset
 
+    def no_earlier(self, envelope: Envelope) -> None:
+        """A frame may come late, but none comes before it was made: the server's clock is at least there."""
+        known = self._state.clock_offset
+        if envelope.at is not None and known is not None and envelope.at - envelope.stamp.mono > known:
+            self.set_clock(envelope)
+
     def _count(self, o: Observation, envelope: Envelope, connection: Connection, *, explicit: bool) -> None:
         """Note how far ``seq`` has come within its scope, and see whether it goes on."""
         scope, state = self.scope(envelope), self._state
@@ -114,6 +149,7 @@ class Staleness:
                 state.seq_tracks.clear()
             state.seq_tracks[scope] = SeqTrack(envelope.seq, envelope.at, state.clock, connection.number)
         elif envelope.seq > track.seq:
+            self._ahead = envelope
             track.seq, track.at, track.clock = envelope.seq, envelope.at, state.clock
             track.connection, track.behind = connection.number, 0
             if explicit:
@@ -249,8 +285,9 @@ class Staleness:
             or self.is_history(envelope)
         ):
             return False
-        if self.identity.is_counted_on(name, envelope, scope):
-            return True
+        further = self.identity.further(name, envelope, scope)
+        if further is not None and further >= 0:
+            return further > 0
         by_seq = _by_seq(aspect.mark, envelope, scope)
         if by_seq:
             return by_seq > 0
@@ -310,6 +347,15 @@ class Staleness:
         soon = envelope.stamp.mono - connection.first_mono <= _HISTORY_MS
         return soon and connection.began_clock == state.clock and envelope.at < connection.began_at
 
+    def may_be_history(self, envelope: Envelope) -> bool:
+        """Whether nothing tells this explicit frame from one that is told again when a connection begins.
+
+        It has no time, and no state came yet: its number says when it was told first, and orders nothing that comes.
+        """
+        connection = self._state.connection
+        fresh = envelope.at is None and connection is not None and not connection.snapshot_seen
+        return fresh and self.in_history(envelope)
+
     def is_long_past(self, envelope: Envelope, aspect: Aspect) -> bool:
         """Whether a late frame is so much older than what is known that it cannot be what is so now."""
         last = aspect.last_change
@@ -351,6 +397,11 @@ def _by_seq(mark: Mark | None, envelope: Envelope, scope: str | None) -> int:
     return envelope.seq - mark.seq
 
 
+def _is_undated(mark: Mark) -> bool:
+    """Whether an explicit change without a time or a number is all that is known."""
+    return mark.explicit is not None and mark.seq is None and (mark.at is None or not mark.exact)
+
+
 def is_stale(
     mark: Mark | None, envelope: Envelope, scope: str | None, *, connection: Connection, policy: Policy, clock: int = 0
 ) -> bool:
@@ -363,8 +414,8 @@ def is_stale(
     if mark is None:
         return False
     first = not connection.snapshot_seen
-    if first and mark.connection != connection.number:
-        return False
+    if first and (mark.connection != connection.number or _is_undated(mark)):
+        return False  # what has no time may be history that was told again
     by_seq = _by_seq(mark, envelope, scope)
     if by_seq:
         return by_seq < 0

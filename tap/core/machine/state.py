@@ -376,6 +376,8 @@ class State(Struct):
     """As 0.1.0 kept it; read, and never written."""
     session_seen: Aspect = field(default_factory=Aspect)
     """By what the session was told last."""
+    titled: Mark | None = None
+    """By what another title was told."""
     has_session_frames: bool = field(default=False, name="frames_seen")
     """The server has session frames, so no policy is needed."""
     hold_start: HoldStart | None = field(default=None, name="held")

@@ -175,9 +175,10 @@ class Stills:
         if name is None:
             return False
         scope = self._staleness.scope(o.envelope)
-        known = self._staleness.identity.known(
-            name, o.envelope, scope, counted=not self._staleness.is_history(o.envelope)
-        )
+        history = self._staleness.is_history(o.envelope)
+        known = self._staleness.identity.known(name, o.envelope, scope, counted=not history)
+        if not known and not history:
+            self._staleness.no_earlier(o.envelope)
         if not known:
             self._staleness.identity.remember(name, o.envelope, scope, self._rows.running())
         return known
