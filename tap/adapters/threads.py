@@ -25,19 +25,23 @@ _T = TypeVar("_T")
 
 
 class Bell:
-    """Rung from any thread, heard by one task of the event loop on which it was made."""
+    """Rung from any thread, heard by one task of an event loop."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._rung = Event()
 
-    def ring(self) -> None:
-        """There is something to do. From any thread, and cheap; in vain once the loop has ended."""
-        with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self.ring_here)
+    def listen(self) -> None:
+        """From here on somebody on this event loop hears it; what was rung before was in vain."""
+        self._loop = asyncio.get_running_loop()
 
-    def ring_here(self) -> None:
-        """The same, on the loop's own thread: it is rung when this returns."""
+    def ring(self) -> None:
+        """There is something to do. From any thread, and cheap; in vain before ``listen`` and after the loop's end."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._ring)
+
+    def _ring(self) -> None:
         self._rung.set()
 
     def mute(self) -> None:
@@ -53,6 +57,7 @@ class Bell:
 async def wait_for_end(future: Future[Any]) -> None:
     """Wait until another thread has given its answer, whatever that is; to be read from the future."""
     done = Bell()
+    done.listen()
     future.add_done_callback(lambda _: done.ring())
     await done.wait()
 

@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from pathlib import Path
 
+from anyio import CancelScope, create_task_group
 from msgspec import Struct
 from websockets.asyncio.server import Server, ServerConnection, broadcast
 from websockets.asyncio.server import serve as websocket_server
@@ -29,6 +30,7 @@ from websockets.http11 import Request, Response
 
 from tap.adapters.clock import wall_ms
 from tap.adapters.names import is_loopback
+from tap.adapters.scopes import own_error, stop_signals
 from tap.core.errors import TapError, UsageInvalid
 from tap.rehearsal.performance import tape_lines
 from tap.rehearsal.shoot import plan_shoot
@@ -402,18 +404,17 @@ async def run_simulator(options: SimulatorOptions) -> int:
 
 
 async def _play_until_stopped(rehearsal: Rehearsal) -> None:
-    loop = asyncio.get_running_loop()
-    playing = asyncio.ensure_future(rehearsal.play())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, playing.cancel)
-    try:
-        await asyncio.wait([playing])
-        if not playing.cancelled():
-            playing.result()
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
-        playing.cancel()
+    with own_error(), stop_signals() as signals:
+        async with create_task_group() as playing:
+            if signals is not None:
+                playing.start_soon(_stopped_by, signals, playing.cancel_scope)
+            await rehearsal.play()
+            playing.cancel_scope.cancel()
+
+
+async def _stopped_by(signals: AsyncIterator[signal.Signals], scope: CancelScope) -> None:
+    async for _ in signals:
+        scope.cancel()
 
 
 def _write(rehearsal: Rehearsal, options: SimulatorOptions) -> None:

@@ -6,10 +6,10 @@ no page can make the service wait, nor fill its memory.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 
 import msgspec
+from anyio import Event
 
 from tap.core.status import Happening, Now
 
@@ -34,7 +34,7 @@ class Client:
         self.gone = False
         """It was too slow."""
         self._waiting: deque[bytes] = deque()
-        self._news = asyncio.Event()
+        self._news = Event()
 
     def put(self, message: bytes) -> bool:
         """Queue a message; False where the client is too far behind."""
@@ -49,7 +49,7 @@ class Client:
     async def next(self) -> bytes | None:
         """All that waits, when there is something; None for a client that is to be dropped."""
         await self._news.wait()
-        self._news.clear()
+        self._news = Event()
         if self.gone:
             return None
         message = b"".join(self._waiting)

@@ -7,7 +7,6 @@ files of one session. Answers are small and made of what is counted anyway; who 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import time
@@ -15,10 +14,11 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
-from anyio import move_on_after
+from anyio import fail_after, move_on_after
 
 from tap.adapters.journal import Journal
 from tap.adapters.threads import wait_for_end
@@ -37,6 +37,9 @@ from tap.service.running.health import health
 from tap.service.running.parts import Parts
 from tap.service.running.side_thread import begin_in_thread
 from tap.service.session_overview import sessions_in
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Pages"]
 
@@ -176,7 +179,7 @@ class Pages:
         if not response.prepared:
             try:
                 within = _FILE_WITHIN_S if isinstance(response, web.FileResponse) else _SEND_WITHIN_S
-                async with asyncio.timeout(within):
+                with fail_after(within):
                     await response.prepare(request)
                     await response.write_eof()
             except TimeoutError:
@@ -189,7 +192,7 @@ class Pages:
         except web.HTTPException as error:
             there = "there are /, /tally, /healthz, /metrics, /status.json, /events, /made/…"
             return web.Response(status=error.status, text=f"{error.reason}: {there}\n")
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             raise
         except Exception:  # noqa: BLE001 - the page's bug, not the recording's
             _log.exception("a bug of the tap: a look at it failed", path=request.path[:100], next_step=_REPORT)
@@ -253,7 +256,7 @@ class Pages:
         message: bytes | None = event("hello", said)
         try:
             while message is not None:
-                async with asyncio.timeout(_SEND_WITHIN_S):
+                with fail_after(_SEND_WITHIN_S):
                     await response.write(message)
                 message = await client.next()
         except TimeoutError:

@@ -14,10 +14,23 @@ import importlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from anyio import (
+    BrokenResourceError,
+    EndOfStream,
+    Event,
+    connect_tcp,
+    create_task_group,
+    fail_after,
+    move_on_after,
+    sleep,
+    sleep_forever,
+)
 
 from tap.adapters.journal import Journal
 from tap.core.model import Entry
@@ -44,6 +57,9 @@ _RESTORED_TOGETHER = 100
 _BREATH_S = 0.005
 """After a restart the running session is read again, so many entries at a time: the recording goes on beside it."""
 _ASK_WITHIN_S = 5.0
+_CLOSE_WITHIN_S = 1.0
+_SOON_S = 0.05
+"""What happens within so little is told together."""
 
 _REPORT = "report it, with this line; recording goes on"
 
@@ -59,17 +75,19 @@ class OpsServer:
         assert address is not None  # noqa: S101 - else there is no server
         self.address: tuple[str, int] | None = None
         """Where it is served; None while it cannot be."""
-        self.served = asyncio.Event()
+        self.served = Event()
         self._live = LivePage(Feed(), SessionBoard())
         self._parts = parts
         self._asked = address
         self._pages: Pages | None = None
         self._doors: list[PendingConnection] = []
         """Connections that came before there were pages to show."""
-        self._loading: asyncio.Task[None] | None = None
+        self._knocked = Event()
+        """Somebody came before there were pages to show."""
         self._early: list[Entry] | None = []
         """Entries that came before the board was restored."""
-        self._pushing = False
+        self._told = Event()
+        """Something happened that the pages have not been told."""
 
     def happened(self, entries: Sequence[Entry]) -> None:
         """These entries were made. On the loop's thread; never raises."""
@@ -85,13 +103,17 @@ class OpsServer:
         """Serve for ever."""
         # Of a service that was killed.
         begin_in_thread(lambda: shutil.rmtree(self._parts.settings.made_path, ignore_errors=True))
-        tasks = [asyncio.create_task(body) for body in (self._restore(), self._tick(), self._tidy())]
-        try:
+        async with create_task_group() as beside:
+            for body in (self._restore, self._tick, self._tidy, self._load_when_asked, self._push_when_told):
+                beside.start_soon(self._safely, body)
             await self._serve()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _safely(self, body: Callable[[], Awaitable[None]]) -> None:
+        """A bug of the page's ends what it is in, and not the recording."""
+        try:
+            await body()
+        except Exception:  # noqa: BLE001 - who looks on must not stop what is looked at
+            _log.exception("a bug of the tap: the live page missed something", next_step=_REPORT)
 
     # ------------------------------------------------------------------------------------------ the address
 
@@ -101,15 +123,15 @@ class OpsServer:
         self.served.set()
         _log.info("the live page is served", url=_url(*self.address))
         try:
-            await asyncio.get_running_loop().create_future()
+            await sleep_forever()
         finally:
             server.close()
-            if self._loading is not None:
-                self._loading.cancel()
             for door in self._doors:
                 door.shut()
             if self._pages is not None:
-                await self._pages.close()
+                # Shielded, since it is cancelled by now, and so would be this.
+                with move_on_after(_CLOSE_WITHIN_S, shield=True):
+                    await self._pages.close()
 
     async def _listen(self) -> asyncio.Server:
         """Take the address, however long it takes; the log hears of a trouble once, and of its end."""
@@ -123,7 +145,7 @@ class OpsServer:
                 if why != told:
                     await self._tell_taken(error, why)
                 told = why
-                await asyncio.sleep(_RETRY_S)
+                await sleep(_RETRY_S)
             else:
                 return server
 
@@ -147,11 +169,15 @@ class OpsServer:
             return pages.connection() if pages.room(_MOST_CONNECTIONS) else RefusedConnection()
         while len(self._doors) >= _MOST_CONNECTIONS:
             self._doors.pop(0).shut()
-        if self._loading is None:
-            self._loading = asyncio.get_running_loop().create_task(self._load())
+        self._knocked.set()
         door = PendingConnection(self._doors.remove)
         self._doors.append(door)
         return door
+
+    async def _load_when_asked(self) -> None:
+        while self._pages is None:
+            await self._knocked.wait()
+            await self._load()
 
     async def _load(self) -> None:
         """Load what answers, beside the recording, and let in who waits."""
@@ -164,10 +190,11 @@ class OpsServer:
                 self._pages = pages
         except Exception:  # noqa: BLE001 - the page's bug, not the recording's
             _log.exception("a bug of the tap: its pages cannot be shown", next_step=_REPORT)
+        # Where that failed, the next who comes has it tried again.
+        self._knocked = Event()
         waiting, self._doors = self._doors, []
         for door in waiting:
             door.open(self._connection() if self._pages is not None else RefusedConnection())
-        self._loading = None
 
     # ------------------------------------------------------------------------------------------ news
 
@@ -184,12 +211,17 @@ class OpsServer:
 
     def _push_soon(self) -> None:
         """At once, but not for every entry of a burst."""
-        if not self._pushing and self._live.feed.clients:
-            self._pushing = True
-            asyncio.get_running_loop().call_later(0.05, self._push)
+        if self._live.feed.clients:
+            self._told.set()
+
+    async def _push_when_told(self) -> None:
+        while True:
+            await self._told.wait()
+            await sleep(_SOON_S)
+            self._told = Event()
+            self._push()
 
     def _push(self) -> None:
-        self._pushing = False
         try:
             self._live.feed.happened(self._live.board.settle())
             if self._live.feed.clients:
@@ -236,16 +268,14 @@ def _words(error: OSError) -> str:
 async def _holder(host: str, port: int) -> str:
     """Who has the address, where it tells."""
     try:
-        async with asyncio.timeout(_ASK_WITHIN_S):
-            reader, writer = await asyncio.open_connection(host, port)
-            try:
-                writer.write(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
-                answer = await reader.read(65_536)
-                while more := await reader.read(65_536 - len(answer)):
-                    answer += more
-            finally:
-                writer.close()
+        with fail_after(_ASK_WITHIN_S):
+            async with await connect_tcp(host, port) as stream:
+                await stream.send(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                answer = b""
+                with suppress(EndOfStream):
+                    while len(answer) < 65_536:
+                        answer += await stream.receive()
         venue = json.loads(answer.partition(b"\r\n\r\n")[2])["venue"]
-    except (OSError, TimeoutError, ValueError, LookupError, TypeError):
+    except (OSError, TimeoutError, BrokenResourceError, ValueError, LookupError, TypeError):
         return "another program"
     return f"the tap of venue {str(venue)[:80]}"

@@ -7,7 +7,6 @@ so many files, and so many bytes, at most.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import shutil
 import time
@@ -15,6 +14,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+from anyio import Lock
 
 from tap.adapters.journal import Journal
 from tap.service.config import Settings
@@ -86,7 +87,7 @@ class SessionFiles:
         self._running = running
         self._folder = settings.made_path
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
-        self._turn = asyncio.Lock()
+        self._turn = Lock()
         self._waiting = 0
         self._child = BackgroundCommand(settings, _WITHIN_S)
 

@@ -6,7 +6,6 @@ committed, and a stop only has to wait for what is on its way.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import importlib
 import os
@@ -53,6 +52,8 @@ from tap.service.running.side_thread import in_thread
 from tap.service.running.systemd_notify import Notifier, status_words
 
 if TYPE_CHECKING:
+    import asyncio
+
     from tap.service.ops.server import OpsServer
     from tap.service.running.publishing.publisher import Publisher
 

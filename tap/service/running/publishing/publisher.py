@@ -7,14 +7,15 @@ which the ledger knows as one. What a failure means is for ``disposition`` to sa
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
+
+from anyio import current_time, move_on_after, sleep
 
 from tap.adapters.journal import Journal, JournalWriter, Kept
 from tap.adapters.ledger import (
@@ -27,6 +28,7 @@ from tap.adapters.ledger import (
     disposition,
     refused,
 )
+from tap.adapters.threads import Bell, on_daemon, result_of
 from tap.core.codec import venue_of
 from tap.core.errors import JournalBusy, JournalError, LedgerError
 from tap.service.running.publishing.forgotten_sessions import ForgottenSessions
@@ -118,33 +120,22 @@ class Publisher:
         self._known = False
         """The ledger has answered since the start."""
         self._forgotten = ForgottenSessions(ledger)
-        self._task: asyncio.Task[Any] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._news = asyncio.Event()
+        self._news = Bell()
 
     def notify(self) -> None:
         """There is something to send. From any thread, and cheap; also before ``run`` and after its end."""
-        if self._loop is not None:
-            with suppress(RuntimeError):  # the loop has ended
-                self._loop.call_soon_threadsafe(self._news.set)
-
-    async def stop(self) -> None:
-        """End ``run``, whatever it waits for; at once but for a goodbye of at most a second."""
-        task = self._task
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        self._news.ring()
 
     async def run(self) -> None:
         """Ship for ever; ends only by being cancelled, and then lets go of the ledger."""
-        self._task, self._loop = asyncio.current_task(), asyncio.get_running_loop()
+        self._news.listen()
         try:
             while True:
                 await self._turn_safely()
         finally:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSE_WITHIN_S):
-                    await self._ledger.close()
+            # Shielded, since it is cancelled by now, and so would be this.
+            with move_on_after(_CLOSE_WITHIN_S, shield=True):
+                await self._ledger.close()
 
     # ------------------------------------------------------------------------------------------ one batch
 
@@ -155,7 +146,7 @@ class Publisher:
                 await self._wait_for_news()
         except JournalError as error:
             self._stands("blocked", error)
-            await asyncio.sleep(self._pace.look_every)
+            await sleep(self._pace.look_every)
         except LedgerError as error:
             await self._wait_for_ledger(error)
         except Exception as error:  # noqa: BLE001 - a slip of ours out here must not end the recording
@@ -163,14 +154,14 @@ class Publisher:
             *_, last = traceback.extract_tb(error.__traceback__)
             words = f"a bug of the tap: {type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
             self._stands("blocked", LedgerError(words, hint="restart the tap, and report it"))
-            await asyncio.sleep(self._pace.blocked_every)
+            await sleep(self._pace.blocked_every)
 
     async def _turn(self) -> bool:
         """Ship the next batch; False where there was none."""
-        if self._older.is_to_ask(asyncio.get_running_loop().time()):
+        if self._older.is_to_ask(current_time()):
             await self._ask()
         # Before the look: what is committed from here on calls for another.
-        self._news.clear()
+        self._news.mute()
         batch = await self._next()
         if await self._took_one_again(instead=bool(batch)):
             return True
@@ -225,7 +216,7 @@ class Publisher:
             self._attempt += 1
             raise
         was_older, waited = self._older.is_older, self._older.held + self._older.in_part
-        if self._older.told(taken, asyncio.get_running_loop().time()):
+        if self._older.told(taken, current_time()):
             self._batches.start_over()
         self._count_older()
         self._log.older(was_older=was_older, is_older=self._older.is_older, waited=waited)
@@ -471,7 +462,7 @@ class Publisher:
     async def _let_wait(self, entries: Sequence[Kept], reasons: Mapping[int, str]) -> None:
         if not entries:
             return
-        now = asyncio.get_running_loop().time()
+        now = current_time()
         new = [kept for kept in entries if self._postponed.add(kept.seq, now)]
         self.shipping.postponed = len(self._postponed)
         noted = [(kept.seq, reasons[kept.seq]) for kept in entries if kept.reason != reasons[kept.seq]]
@@ -483,7 +474,7 @@ class Publisher:
 
     async def _due_again(self) -> Kept | None:
         """The entry that has waited for long enough, if there is one."""
-        seq = self._postponed.due(asyncio.get_running_loop().time())
+        seq = self._postponed.due(current_time())
         if seq is None:
             return None
         found = await self._in_writer(lambda journal: journal.pending(1, seq - 1))
@@ -496,7 +487,7 @@ class Publisher:
 
     async def _try_again(self, kept: Kept) -> None:
         """An entry that failed before, by itself."""
-        now = asyncio.get_running_loop().time()
+        now = current_time()
         try:
             await self._send([kept])
         except LedgerError as error:
@@ -515,9 +506,8 @@ class Publisher:
     # ------------------------------------------------------------------------------------------ waiting
 
     async def _wait_for_news(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._pace.look_every):
-                await self._news.wait()
+        with move_on_after(self._pace.look_every):
+            await self._news.wait()
 
     async def _wait_for_ledger(self, error: LedgerError) -> None:
         self.shipping.failures += 1
@@ -532,7 +522,7 @@ class Publisher:
         else:
             self._log.still_away(self._pace.worrying)
             asked = error.retry_after if isinstance(error, LedgerAway) else None
-            await asyncio.sleep(self._pace.delay(self._attempt, self._jitter(), asked))
+            await sleep(self._pace.delay(self._attempt, self._jitter(), asked))
 
     async def _wait_for_a_hand(self, error: LedgerError) -> None:
         """Until the next attempt; sooner where another key stands in the key's file."""
@@ -541,14 +531,14 @@ class Publisher:
         self._blocked += 1
         read_again = self._read_key_again if getattr(error, "code", "") in _KEY_CODES else None
         while left > 0:
-            await asyncio.sleep(min(left, self._pace.look_every))
+            await sleep(min(left, self._pace.look_every))
             left -= self._pace.look_every
-            if read_again is not None and await asyncio.to_thread(read_again):
+            if read_again is not None and await on_daemon(read_again, "key-file"):
                 self._log.key_changed()
                 return
 
     async def _in_writer(self, function: Callable[[Journal], _T]) -> _T:
-        return await asyncio.wrap_future(self._writer.run_in_writer(function, anyway=True))
+        return await result_of(self._writer.run_in_writer(function, anyway=True))
 
     # ------------------------------------------------------------------------------------------ what is told
 

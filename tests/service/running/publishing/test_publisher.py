@@ -90,8 +90,14 @@ class Venue:
         """Let it."""
         await asyncio.sleep(0.002)
 
+    async def stop(self) -> None:
+        """Cancel it, whatever it waits for."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait([self.task])
+
     async def end(self) -> None:
-        await self.publisher.stop()
+        await self.stop()
         assert self.task is None or self.task.done()
         assert self.writer.stop(5)
         self.journal.close()
@@ -249,7 +255,7 @@ def test_waits_grow_to_a_cap_and_retry_after_is_honoured_to_another(tmp_path: Pa
                 status(429, **{"Retry-After": "20"}),
                 status(503, **{"Retry-After": "9999"}),
             ]
-            with patch("tap.service.running.publishing.publisher.asyncio.sleep", asleep):
+            with patch("tap.service.running.publishing.publisher.sleep", asleep):
                 async with venue_at(tmp_path, Ledger(url, KEY), event(1), pace=Pace(), jitter=lambda: 0.5) as venue:
                     while not venue.shipping.applied:
                         await sleep(0.002)
@@ -599,7 +605,7 @@ def test_the_loop_goes_on_whatever_the_ledger_does(tmp_path: Path, local: Local,
         await ledger.ping()
         async with venue_at(tmp_path / str(attempt), ledger, *entries, venue=name) as venue, Ticker() as ticker:
             await until(lambda: venue.shipping.failures >= 4)
-            await venue.publisher.stop()
+            await venue.stop()
             longest.append(ticker.longest)
             assert ticker.turns >= 4
             assert await venue.counts() == {"pending": 250, "shipped": 0, "dead": 0}
