@@ -5,7 +5,8 @@ export default defineConfig({
     include: ["tests/**/*.test.ts", "example-existing/**/*.test.ts"],
     // The machines that run this are small and shared.
     maxWorkers: 2,
-    testTimeout: 30_000,
+    // Only for what hangs.
+    testTimeout: 300_000,
     restoreMocks: true,
     unstubEnvs: true,
   },

@@ -268,7 +268,7 @@ describe("what is kept", () => {
   test("calls become a snapshot once it is quiet, and nothing of them is lost", async () => {
     const first = await start();
     await ingest(first, [session(), camera()]);
-    await expect.poll(() => readFileSync(data(), "utf8"), { timeout: 10_000 }).not.toContain('{"call":');
+    await expect.poll(() => readFileSync(data(), "utf8"), { timeout: 120_000 }).not.toContain('{"call":');
     await ingest(first, [event()]);
     await end(first, "SIGKILL");
     const second = await start();
@@ -372,7 +372,7 @@ describe("faults on request", () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     const refused = await fetch(local.url).catch((error: Error) => (error.cause as NodeJS.ErrnoException).code);
     expect(refused).toBe("ECONNREFUSED");
-    await expect.poll(() => ingest(local, [session()]).catch(() => null), { timeout: 5_000 }).toEqual(duplicate);
+    await expect.poll(() => ingest(local, [session()]).catch(() => null), { timeout: 120_000 }).toEqual(duplicate);
   });
 
   test("slow: the answer takes its time", async () => {
