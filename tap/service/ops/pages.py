@@ -20,6 +20,7 @@ import msgspec
 from aiohttp import web
 from anyio import fail_after, move_on_after
 
+from tap.adapters.clock import wall_ms
 from tap.adapters.journal import Journal
 from tap.adapters.threads import wait_for_end
 from tap.core.kinds import KINDS
@@ -295,7 +296,7 @@ class _Overview:
         parts = self._parts
         running = parts.running
         with Journal.open(parts.settings.journal_path, readonly=True) as journal:
-            return sessions_in(journal, time.time_ns() // 1_000_000, running)
+            return sessions_in(journal, wall_ms(), running)
 
 
 # ---------------------------------------------------------------------------------------------- small parts

@@ -10,7 +10,6 @@ import gc
 import importlib
 import os
 import signal
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING
 import anyio
 import msgspec
 
-from tap.adapters.clock import Clock
+from tap.adapters.clock import Clock, wall_ms
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.mounts import ON_A_NETWORK, network_filesystem
@@ -388,7 +387,7 @@ class Service:
         except Exception as error:
             if checkpoint is None:
                 raise
-            aside = settings.state_dir / f"checkpoint-unreadable-{_wall()}.json"
+            aside = settings.state_dir / f"checkpoint-unreadable-{wall_ms()}.json"
             _keep(aside, checkpoint)
             _log.warning(
                 "the checkpoint was moved aside: the tap starts afresh",
@@ -454,10 +453,6 @@ class Service:
 
         await result_of(self.writer.run_in_writer(remember))
         self._remembered = now.uptime
-
-
-def _wall() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _keep(path: Path, data: bytes) -> None:

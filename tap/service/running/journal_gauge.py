@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from tap.adapters.clock import wall_ms
 from tap.adapters.journal import Journal, JournalWriter, State
 from tap.adapters.threads import result_of
 from tap.core.errors import JournalError
@@ -65,7 +66,7 @@ class JournalGauge:
 
     def _take(self, found: _Found) -> None:
         self.counts, self.oldest_pending, self.bytes = found.counts, found.oldest_pending, found.bytes
-        self.at = time.time_ns() // 1_000_000
+        self.at = wall_ms()
 
 
 def _size(path: Path) -> int:

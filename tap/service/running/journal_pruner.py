@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 
+from tap.adapters.clock import wall_ms
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.threads import result_of
 from tap.core.errors import JournalError
@@ -71,7 +71,7 @@ class JournalPruner:
 
     async def _let_go_of_the_old(self) -> None:
         """One step of what is too old. A clock that is wrong in spite of everything then takes little at a time."""
-        before = time.time_ns() // 1_000_000 - self._days * _DAY_MS
+        before = wall_ms() - self._days * _DAY_MS
         gone, last = 0, _AT_ONCE
         while gone < _STEP and last == _AT_ONCE:
             last = await self._in_writer(lambda journal: journal.prune(before, _AT_ONCE))

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 
+from tap.adapters.clock import wall_ms
 from tap.adapters.journal import Kept
 from tap.core.model import Entry
 from tap.service.running.aligned_sleep import sleep_aligned
@@ -48,7 +49,7 @@ class Meters:
     """The service's own measurements; made on the loop's thread, before anything runs."""
 
     def __init__(self) -> None:
-        self.started_at = _wall()
+        self.started_at = wall_ms()
         self.commit = Histogram((0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10))
         """Seconds from reading a frame that says something to its entries on the disk; one a commit."""
         self.delivery = Histogram((0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600))
@@ -72,7 +73,7 @@ class Meters:
         """The connection stands (None), or there is none for a reason."""
         connected = problem is None
         if connected != self._connected:
-            self.server_since = _wall()
+            self.server_since = wall_ms()
         self._connected = connected
         self.ever_connected = self.ever_connected or connected
 
@@ -88,7 +89,7 @@ class Meters:
 
     def delivered(self, kept: Iterable[Kept]) -> None:
         """The ledger has answered for these."""
-        now = _wall()
+        now = wall_ms()
         for one in kept:
             self.delivery.observe(max(0, now - one.committed_at) / 1000)
 
@@ -98,7 +99,3 @@ class Meters:
             late = await sleep_aligned(_LAG_EVERY_S)
             self.lag.observe(late)
             self._lags.append(late)
-
-
-def _wall() -> int:
-    return time.time_ns() // 1_000_000

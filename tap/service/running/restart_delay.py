@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tap.core.backoff import Backoff
 from tap.service.logs import get_logger
 
 __all__ = ["RestartDelay", "passed_unless_stopped"]
 
-_FIRST_S, _LONGEST_S = 1.0, 60.0
+_BACKOFF = Backoff(1.0, 60.0)
 _WELL_AFTER_S = 300.0
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
@@ -65,7 +66,7 @@ class RestartDelay:
         starts = _counted(self._file)
         with suppress(OSError):  # a runtime directory that cannot be written is no reason not to record
             self._file.write_text(f"{starts + 1}\n", "ascii")
-        return 0.0 if starts < 2 else min(_LONGEST_S, _FIRST_S * 2 ** min(starts - 2, 10))
+        return 0.0 if starts < 2 else _BACKOFF.wait(starts - 1)
 
     def end(self) -> None:
         """It ended as it was asked to: the next start is a first one."""

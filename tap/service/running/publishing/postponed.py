@@ -10,20 +10,21 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from tap.core.backoff import Backoff
+
 __all__ = ["PostponedEntries"]
 
 
 class _Waiting(Struct):
     due: float
-    delay: float
+    failures: int
 
 
 class PostponedEntries:
     """By ``seq``, when each is tried again. Times are seconds of the asker's clock."""
 
     def __init__(self, first: float, longest: float) -> None:
-        self._first = first
-        self._longest = longest
+        self._backoff = Backoff(first, longest)
         self._waiting: dict[int, _Waiting] = {}
 
     def __len__(self) -> int:
@@ -38,8 +39,8 @@ class PostponedEntries:
     def add(self, seq: int, now: float) -> bool:
         """It failed; whether that is the first time. It waits twice as long as before."""
         before = self._waiting.get(seq)
-        delay = self._first if before is None else min(2 * before.delay, self._longest)
-        self._waiting[seq] = _Waiting(now + delay, delay)
+        failures = 1 if before is None else before.failures + 1
+        self._waiting[seq] = _Waiting(now + self._backoff.wait(failures), failures)
         return before is None
 
     def done(self, seq: int) -> bool:

@@ -8,7 +8,6 @@ which the ledger knows as one. What a failure means is for ``disposition`` to sa
 from __future__ import annotations
 
 import random
-import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 from anyio import current_time, move_on_after, sleep
 
+from tap.adapters.clock import wall_ms
 from tap.adapters.journal import Journal, JournalWriter, Kept
 from tap.adapters.ledger import (
     MAX_ENTRIES,
@@ -85,7 +85,7 @@ class Publisher:
         on_delivered: Callable[[list[Kept]], object] | None = None,
         read_key_again: Callable[[], bool] | None = None,
         pace: Pace | None = None,
-        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        now: Callable[[], int] = wall_ms,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.shipping = Shipping(since=now())
