@@ -29,6 +29,7 @@ from tap.adapters.ledger import (
     refused,
 )
 from tap.adapters.threads import Bell, on_daemon, result_of
+from tap.core.backoff import Backoff
 from tap.core.codec import venue_of
 from tap.core.errors import JournalBusy, JournalError, LedgerError
 from tap.service.running.publishing.forgotten_sessions import ForgottenSessions
@@ -527,8 +528,8 @@ class Publisher:
     async def _wait_for_a_hand(self, error: LedgerError) -> None:
         """Until the next attempt; sooner where another key stands in the key's file."""
         # Soon at first: a proxy, or a deployment that changes, may refuse once what it takes a moment later.
-        left = min(self._pace.blocked_every, self._pace.first_delay * 2.0 ** min(self._blocked, 30))
         self._blocked += 1
+        left = Backoff(self._pace.first_delay, self._pace.blocked_every).wait(self._blocked)
         read_again = self._read_key_again if getattr(error, "code", "") in _KEY_CODES else None
         while left > 0:
             await sleep(min(left, self._pace.look_every))

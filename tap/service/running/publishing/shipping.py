@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 from msgspec import Struct
 
 from tap.adapters.ledger import Answer
+from tap.core.backoff import Backoff
 from tap.core.merge import Row
 from tap.core.model import Entry
 from tap.core.taken import Taken
@@ -62,8 +63,7 @@ class Pace(NamedTuple):
 
         ``jitter`` is 0 to 1; ``asked`` is what the ledger asked for (``Retry-After``), if it did.
         """
-        delay = min(self.longest_delay, self.first_delay * 2.0 ** min(max(attempt, 1) - 1, 30))
-        delay *= 0.5 + 0.5 * jitter
+        delay = Backoff(self.first_delay, self.longest_delay).spread(attempt, jitter)
         return delay if asked is None else max(delay, min(asked, self.longest_asked))
 
     def faster(self, factor: float) -> Pace:
