@@ -59,10 +59,10 @@ def test_it_says_why_it_waits_and_a_stop_ends_that_at_once(tmp_path: Path) -> No
     (tmp_path / "starts").write_text("30")
     program = (
         "import os, sys\n"
-        "from tap.service.running.restart_delay import HoldBack\n"
+        "from tap.service.running.restart_delay import RestartDelay\n"
         "from tap.service.logs import configure_logs\n"
         "configure_logs()\n"
-        "held = HoldBack.from_environment(os.environ)\n"
+        "held = RestartDelay.from_environment(os.environ)\n"
         "sys.exit(0 if held.wait(lambda words: print(words, flush=True)) else 7)\n"
     )
     environ = os.environ | {"RUNTIME_DIRECTORY": str(tmp_path)}
