@@ -1,4 +1,4 @@
-"""When a server that is silent counts as out of sight, though the connection stands (rule 7 of the design).
+"""When a server that is silent counts as out of sight, though the connection stands (docs/how-it-works.md, rule 7).
 
 A server is regular when its last ten snapshots came at most 60 s apart and five of them said nothing new. Whether those
 that only follow an explicit change count, and what is new before a session, the rule leaves open: there several

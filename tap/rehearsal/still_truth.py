@@ -69,7 +69,7 @@ class _Name(Struct, frozen=True):
 
 
 class StillTruths:
-    """The rules for stills (rule 6 of the design).
+    """The rules for stills (docs/how-it-works.md, rule 6).
 
     ``add`` tells an event of a session; ``live`` says what was live at a moment, UNSET where that is not sure.
     """

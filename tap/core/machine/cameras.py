@@ -1,4 +1,4 @@
-"""Cameras: who is there, who left, and what is known of each (rule 2 of the design).
+"""Cameras: who is there, who left, and what is known of each (docs/how-it-works.md, rule 2).
 
 A camera belongs to a session if it is there when the session starts, joins later, or goes on air. One that goes away
 counts as gone only after the grace time (``Policy.grace_ms``, 5 s), and then as of when it went: a shorter flap leaves

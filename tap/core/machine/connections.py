@@ -1,4 +1,4 @@
-"""Connections: when one opens, is lost, or stands while the server is out of sight (rule 7 of the design).
+"""Connections: when one opens, is lost, or stands while the server is out of sight (docs/how-it-works.md, rule 7).
 
 The server is *lost* once the next connection opens, or once it tells nothing for too long on one that stands. How long
 that is, a dialect may say (a heartbeat). Without one, only a regular server can be missed: its last ten snapshots came

@@ -26,7 +26,7 @@ FIRST_SIGHT = "first sight"
 
 
 class Gaps:
-    """The rules for gaps (rule 7 of the design)."""
+    """The rules for gaps (docs/how-it-works.md, rule 7)."""
 
     def __init__(self, state: State, desk: Desk, *, rows: RowWriter) -> None:
         self._state = state

@@ -1,4 +1,4 @@
-"""The hold: when it begins and ends, and how long it lasted (rule 4 of the design).
+"""The hold: when it begins and ends, and how long it lasted (docs/how-it-works.md, rule 4).
 
 A hold freezes the program: automation may not cut. It is one flag that turns, so that two holds in a row are one, and
 its release carries how long it lasted.

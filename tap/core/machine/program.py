@@ -1,4 +1,4 @@
-"""The program: which camera is on air, each cut of it, and what a dissolve hides (rule 3 of the design).
+"""The program: which camera is on air, each cut of it, and what a dissolve hides (docs/how-it-works.md, rule 3).
 
 A cut is a change of the program, however it was told, once. Where it turns to nothing (black, a camera that died), that
 is an ``off_air`` row of the camera that was on, and no cut.

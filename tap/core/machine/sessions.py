@@ -1,4 +1,4 @@
-"""Sessions: how one starts, resumes and ends, and what the server's own session frames say (rule 1 of the design).
+"""Sessions: how one starts, resumes and ends, and what the server's own frames say (docs/how-it-works.md, rule 1).
 
 A session is known by its key: the venue and the server's id, or the venue and the time of its start where the server
 gives no id, or gives the same ids again (``Dialect.ids_start_anew``). The same key again, after a reconnect or a

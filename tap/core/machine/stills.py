@@ -1,4 +1,4 @@
-"""Stills: rows that only move forward, whatever order the frames come in (rule 6 of the design).
+"""Stills: rows that only move forward, whatever order the frames come in (docs/how-it-works.md, rule 6).
 
 One row is one still of one camera. Its status only rises: requested, failed, captured, uploaded. What is told of it
 fills columns that are empty, and never overwrites one.

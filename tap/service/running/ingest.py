@@ -26,7 +26,7 @@ from tap.service.logs import get_logger
 __all__ = ["SAVE_EVERY_S", "Backlog", "Ingest"]
 
 SAVE_EVERY_S = 4.0
-"""How old "last heard" on the disk may get while frames come; the design allows 5 s, the disk needs some of it."""
+"""How old "last heard" on the disk may get while frames come, in seconds; 5 s at most, with what the disk needs."""
 
 _TOGETHER_S = 0.005
 """In a burst, entries of so long are saved together: each time costs a checkpoint. The first is saved at once."""
