@@ -214,6 +214,19 @@ def test_an_id_that_is_used_again_for_another_camera_is_another_cut() -> None:
     assert stage.cuts() == [("c1", "c2"), ("c2", "c1")]
 
 
+def test_history_of_two_starts_with_one_id_makes_no_other_cut() -> None:
+    """Told again with its time it is the same event, though the id led elsewhere since."""
+    stage = Stage().shoot()
+    first = {"type": "cut", "ts": T0 + stage.now, "to": "c2", "from": "c1", "cut_id": "x1"}
+    tell(stage, first)
+    stage.later(20_000)
+    tell(stage, {"type": "cut", "to": "c1", "from": "c2", "cut_id": "x1"})
+    stage.later(20_000)
+    tell(stage, first)
+    assert stage.cuts() == [("c1", "c2"), ("c2", "c1")]
+    assert stage.pipeline.state.program.value == "c1"
+
+
 def test_a_number_that_came_round_is_another_release() -> None:
     """It is the highest since the count began anew; told again it would lie behind."""
     stage = Stage().shoot()

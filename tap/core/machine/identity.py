@@ -291,7 +291,7 @@ class Identity:
             own: It is remembered of the session that runs.
         """
         if name.own_id is not None:
-            if seen.subject and seen.subject != brief(name.subject):
+            if seen.subject and seen.subject != brief(name.subject) and self._is_news(seen, envelope):
                 return False  # an id that is used again, for another camera
             # The era falls back where a new life turned out to be none: what was noted in it is of this one then.
             if own and seen.era >= self._state.era:
@@ -303,6 +303,12 @@ class Identity:
             return alike and (own or _further(seen, envelope, scope) == 0 or self.in_history(envelope))
         # A number that came round: told again it would lie behind what was counted since.
         return envelope.at is not None or seen.scope == scope or not self.is_ahead(envelope)
+
+    def _is_news(self, seen: SeenFrame, envelope: Envelope) -> bool:
+        """Whether a frame is surely none of those that are told again when a connection begins."""
+        if envelope.at is None:
+            return not self.in_history(envelope)
+        return seen.at is not None and envelope.at > seen.at
 
     def _is_later(self, seen: SeenFrame, name: Name, envelope: Envelope, scope: str | None) -> bool:
         """Whether ``seq`` says that this is another event of the same second."""
