@@ -17,7 +17,7 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 SEEDS ?= 1
 
-.PHONY: audit bench bench-quick bench-node browser-node help mutants venue-env venv demo evidence scale screenshots ledger minutes test test-all test-python test-slow test-obs test-convex faults lint format pins clean
+.PHONY: audit bench bench-quick bench-node browser-node help mutants venue-env venv demo evidence scale screenshots ledger minutes test test-all test-programs test-python test-slow test-obs test-convex faults lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,10 +95,14 @@ test-python: $(READY) ledger browser-node
 
 # By branch. It takes twice as long as the tests themselves, so not every change has to wait for it.
 test-all: COVERAGE := --cov --cov-report=term
-test-all: test test-obs test-slow  ## All tests, the long ones too, with branch coverage; what CI runs
+test-all: test test-obs test-slow  ## All tests, the long ones too, with branch coverage
 
 test-slow: $(READY) ledger browser-node  ## The long tests: systemd, a browser, thousands of worlds, many kills, installations
 	$(PYTEST) -m "slow and not obs" -n $(WORKERS) --minutes slow
+
+# The long tests that are short enough for each run of CI.
+test-programs: $(READY) ledger browser-node  ## Of the long tests those on real programs: systemd, a browser, installations, valgrind
+	$(PYTEST) -m "slow and not obs" -n $(WORKERS) tests/cost tests/packaging tests/systemd tests/browser
 
 minutes: $(READY)  ## How long each part of the tests took, from make test-all, into docs/testing.md
 	@$(BIN)/python -m tests.minutes
