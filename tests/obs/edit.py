@@ -145,12 +145,15 @@ def _unbroken(before: _Piece, after: _Piece, where: str, cutting: Cutting) -> No
 
 
 def _cut(before: _Piece, after: _Piece, late: Fraction, lacking: int, where: str, cutting: Cutting) -> None:
-    """A hard cut: not before its first picture, and behind it only where OBS told of it later than of others."""
+    """A hard cut: within one picture of its first, and further behind only where OBS told of it later than of others.
+
+    When OBS says that a recording started is up to a picture off, and all cuts of that file with it.
+    """
     off = before.late() - after.early()
     cutting.cuts[off] += 1
     allowed = max(0, ceil(late - _LATE))
     cutting.told_late += 0 < off <= allowed
-    if not -lacking <= off <= allowed + lacking:
+    if not -1 - lacking <= off <= allowed + 1 + lacking:
         cutting.wrong.append(f"{where}: begins {off} pictures behind its first; told {float(late):.2f} late")
 
 

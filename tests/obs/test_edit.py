@@ -47,11 +47,11 @@ def shoot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_every_piece_shows_what_was_put_on(shoot: Path, scores: list[str]) -> None:
     """Whatever the machine was doing meanwhile: no shoot and no cut is left out.
 
-    A hard cut never lies before the first picture that shows it. It lies behind it by no more pictures than OBS told of
-    it later than of the others between the same pauses, by when the event came and what the pictures show; half a
-    picture late is not late. A fade begins within one picture of where OBS began it: OBS tells of it when it is asked
-    for, and shows it from its next picture on. No piece reaches beyond its file, and all show, one after the other,
-    what the operator had put on.
+    A hard cut lies within one picture of the first that shows it: OBS's word of when a recording started is up to
+    one off. It lies further behind by no more pictures than OBS told of it later than of the others between the
+    same pauses, by when the event came and what the pictures show; half a picture late is not late. A fade begins
+    within one picture of where OBS began it: OBS tells of it when it is asked for, and shows it from its next
+    picture on. No piece reaches beyond its file, and all show, one after the other, what the operator had put on.
 
     Where OBS itself says that it could not write some pictures of a recording (its encoder was too slow), the file has
     others in their place: there each cut may be off by as many. Where it could not draw some in time, its words of
