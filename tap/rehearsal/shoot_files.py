@@ -7,9 +7,7 @@ from pathlib import Path
 
 from tap.core.errors import TapError, UsageInvalid
 from tap.rehearsal.performance import shoot_to_tape, truth_of_shoot
-from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import SimulatorOptions
-from tap.rehearsal.styles import restyled
 from tap.rehearsal.world import ShootPlan
 
 __all__ = ["write_shoot"]
@@ -23,21 +21,7 @@ def write_shoot(options: SimulatorOptions) -> None:
     """
     if options.real_clock:
         raise UsageInvalid("--real-clock needs a client to play to", hint="leave out --tape-only")
-    start = ShootPlan(seed=0).start_wall_ms if options.start_wall_ms is None else options.start_wall_ms
-    shoot = plan_shoot(
-        options.seed,
-        cameras=options.cameras,
-        length_s=options.length_s,
-        faults=options.faults,
-        sessions=options.sessions,
-        telemetry_rate=options.telemetry_rate,
-        id_prefix=options.id_prefix,
-        start_wall_ms=start,
-        pace=options.speed,
-        ways=options.ways,
-    )
-    if options.style is not None:
-        shoot = restyled(shoot, options.style)
+    shoot = options.shoot(ShootPlan(seed=0).start_wall_ms)
     if options.tape is not None:
         _write(options.tape, shoot_to_tape(shoot, venue=options.venue))
     if options.truth is not None:

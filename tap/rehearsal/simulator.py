@@ -360,34 +360,32 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
         if self.style is not None and self.ways != PLAIN:
             raise UsageInvalid("a made-up server has ways of its own", hint="leave out --style, or --server")
 
+    def shoot(self, start_wall_ms: int) -> Shoot:
+        """The shoot that these options ask for; ``start_wall_ms`` is when it begins, unless they say so themselves."""
+        made = plan_shoot(
+            self.seed,
+            cameras=self.cameras,
+            length_s=self.length_s,
+            faults=self.faults,
+            sessions=self.sessions,
+            telemetry_rate=self.telemetry_rate,
+            id_prefix=self.id_prefix,
+            start_wall_ms=start_wall_ms if self.start_wall_ms is None else self.start_wall_ms,
+            pace=self.speed,
+            real_clock=self.real_clock,
+            ways=self.ways,
+        )
+        return made if self.style is None else restyled(made, self.style)
+
 
 async def run_simulator(options: SimulatorOptions) -> int:
     """Plays one shoot to its end, or until SIGTERM or SIGINT; then writes truth and tape, where asked. Returns 0.
 
     Raises UsageInvalid for options that cannot be, before anything listens.
     """
-
-    now = options.start_wall_ms
-
-    def shoot(arrival: int) -> Shoot:
-        made = plan_shoot(
-            options.seed,
-            cameras=options.cameras,
-            length_s=options.length_s,
-            faults=options.faults,
-            sessions=options.sessions,
-            telemetry_rate=options.telemetry_rate,
-            id_prefix=options.id_prefix,
-            start_wall_ms=arrival if now is None else now,
-            pace=options.speed,
-            real_clock=options.real_clock,
-            ways=options.ways,
-        )
-        return made if options.style is None else restyled(made, options.style)
-
-    shoot(0)  # wrong options have to be known now, not when a client comes
+    options.shoot(0)  # wrong options have to be known now, not when a client comes
     async with serve(
-        shoot,
+        options.shoot,
         host=options.host,
         port=options.port,
         speed=options.speed,

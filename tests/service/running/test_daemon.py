@@ -104,6 +104,18 @@ async def look_until(enough: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
+async def tell_shoot(connection: ServerConnection) -> None:
+    """A server that says how a shoot is, and then nothing more."""
+    for frame in SHOOT:
+        await connection.send(frame)
+    await connection.wait_closed()
+
+
+async def until_told(service: Service) -> None:
+    """Until the tap has all that ``tell_shoot`` says."""
+    await look_until(lambda: service.pipeline.tally.frames == len(SHOOT))
+
+
 # ---------------------------------------------------------------------------------------------- starting and stopping
 
 
@@ -318,17 +330,9 @@ def test_what_cannot_be_kept_at_the_end_is_told(
 
     monkeypatch.setattr(Journal, "append", appended)
 
-    async def handler(connection: ServerConnection) -> None:
-        for frame in SHOOT:
-            await connection.send(frame)
-        await connection.wait_closed()
-
     async def body() -> None:
-        async def until(service: Service) -> None:
-            await look_until(lambda: service.pipeline.tally.frames == 2)
-
-        async with server(handler) as url:
-            assert await serve_in_process(settings(tmp_path, url), until) == 1
+        async with server(tell_shoot) as url:
+            assert await serve_in_process(settings(tmp_path, url), until_told) == 1
 
     configure_logs("info", "json")
     go(body())
@@ -349,17 +353,9 @@ def test_what_is_damaged_is_moved_aside(tmp_path: Path, capsys: pytest.CaptureFi
         with Journal.open(path, owner=True) as journal:
             journal.append([], b'{"phase":"purple"}', 1)
 
-    async def handler(connection: ServerConnection) -> None:
-        for frame in SHOOT:
-            await connection.send(frame)
-        await connection.wait_closed()
-
     async def body() -> None:
-        async def until(service: Service) -> None:
-            await look_until(lambda: service.pipeline.tally.frames == 2)
-
-        async with server(handler) as url:
-            assert await serve_in_process(settings(tmp_path, url), until) == 0
+        async with server(tell_shoot) as url:
+            assert await serve_in_process(settings(tmp_path, url), until_told) == 0
 
     configure_logs("info", "json")
     go(body())
