@@ -14,7 +14,7 @@ from tap.adapters.journal import Journal
 from tap.core.backoff import Backoff
 from tap.core.errors import JournalDamaged, JournalError, JournalForeign, JournalVersion
 from tap.service.logs import get_logger
-from tap.service.running.restart_delay import passed_unless_stopped
+from tap.service.running.restart_delay import passed_unless_stopped, signals_waiting
 from tap.service.running.systemd_notify import Notifier
 
 __all__ = ["open_journal"]
@@ -25,10 +25,15 @@ _log = get_logger(__name__)
 
 
 def open_journal(path: Path, notifier: Notifier) -> Journal | None:
-    """The journal, as its owner; None where a signal stopped the waiting. On the main thread.
+    """The journal, as its owner; None where a signal stopped the waiting. On the main thread, before any other.
 
     Raises ``JournalForeign`` and the like, which no waiting mends.
     """
+    with signals_waiting():  # one that comes while it tries would end the process, and leave the count of starts behind
+        return _waited_for(path, notifier)
+
+
+def _waited_for(path: Path, notifier: Notifier) -> Journal | None:
     failures, told, since = 0, None, time.monotonic()
     while True:
         try:
@@ -45,6 +50,9 @@ def open_journal(path: Path, notifier: Notifier) -> Journal | None:
                 _log.error(words, why=error.what, file=error.where, next_step=error.hint or "see 'multicam-tap check'")
                 notifier.status(f"{words}: {error.what}")
         else:
+            if not passed_unless_stopped(0):
+                journal.close()
+                return None
             if told is not None:
                 _log.info("the journal is open; recording", waited_s=round(time.monotonic() - since, 1))
             return journal

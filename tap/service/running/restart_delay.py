@@ -15,7 +15,7 @@ from pathlib import Path
 from tap.core.backoff import Backoff
 from tap.service.logs import get_logger
 
-__all__ = ["RestartDelay", "passed_unless_stopped"]
+__all__ = ["RestartDelay", "passed_unless_stopped", "signals_waiting"]
 
 _BACKOFF = Backoff(1.0, 60.0)
 _WELL_AFTER_S = 300.0
@@ -48,7 +48,7 @@ class RestartDelay:
         _log.warning(
             "held back: the service ended several times in a row", seconds=seconds, next_step="see the log before"
         )
-        with _signals_waiting():  # the usual end of the process would leave the count behind
+        with signals_waiting():  # the usual end of the process would leave the count behind
             tell(words)
             if passed_unless_stopped(seconds):
                 return True
@@ -86,12 +86,13 @@ def _counted(file: Path) -> int:
 
 def passed_unless_stopped(seconds: float) -> bool:
     """Wait so long; False where SIGTERM or SIGINT came first. On the main thread, before any other is started."""
-    with _signals_waiting():
+    with signals_waiting():
         return signal.sigtimedwait(_SIGNALS, seconds) is None
 
 
 @contextmanager
-def _signals_waiting() -> Iterator[None]:
+def signals_waiting() -> Iterator[None]:
+    """SIGTERM and SIGINT end nothing in here: they wait for ``passed_unless_stopped``."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,22 +88,63 @@ def test_it_takes_over_what_another_lets_go_of(
     assert "alive" in notes.told
 
 
+_WAITS = """
+import sys
+from pathlib import Path
+from tap.adapters.journal import Journal
+from tap.core.errors import JournalError
+from tap.service.logs import configure_logs
+from tap.service.running.open_journal import open_journal
+from tap.service.running.systemd_notify import Notifier
+
+class Printed(Notifier):
+    def __init__(self):
+        super().__init__(None)
+    def alive(self):
+        print("alive", flush=True)
+
+def tried(*_, **__):
+    print("tries", flush=True)
+    if sys.stdin.readline() == "opens\\n":
+        return Opened()
+    raise JournalError("is in use")
+
+class Opened:
+    def tap_id(self):
+        return "one"
+    def close(self):
+        print("closed", flush=True)
+
+Journal.open = tried
+configure_logs("error", "json")
+print(open_journal(Path(sys.argv[1]), Printed()), flush=True)
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_waiting(path: Path, later: list[threading.Timer], number: signal.Signals) -> None:
-    """In order, while another still has the journal."""
-    configure_logs("error", "json")
-    with _owner(path):
-        notes = _Notes()
-
-        def ended() -> None:
-            notes.told.append("a signal")
-            os.kill(os.getpid(), number)
-
-        later.append(threading.Timer(0.4, ended))
-        later[0].start()
-        assert open_journal(path, notes) is None
-        # Not one more try after the signal than was under way.
-        assert notes.told[notes.told.index("a signal") :].count("alive") <= 1
+@pytest.mark.parametrize("after", [0, 1, 2])
+@pytest.mark.parametrize(("answer", "last"), [("\n", "None\n"), ("opens\n", "closed\nNone\n")])
+def test_a_signal_ends_the_waiting(path: Path, number: signal.Signals, after: int, answer: str, last: str) -> None:
+    """In order, in the middle of a try as well, also of one that opens the journal. No try follows."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _WAITS, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for _ in range(after):
+            process.stdin.write("\n")
+        process.stdin.flush()
+        read = [process.stdout.readline() for _ in range(2 * after + 1)]
+        process.send_signal(number)
+        process.stdin.write(answer)
+        process.stdin.close()
+        assert process.stdout.read() == last
+        assert process.wait(300) == 0
+    assert read == ["tries\n"] + ["alive\n", "tries\n"] * after
 
 
 def test_it_is_tried_every_two_seconds_in_the_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
