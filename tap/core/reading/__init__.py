@@ -58,6 +58,8 @@ class Reading(Struct, Generic[K], frozen=True):
     """Of each row, in Unix ms."""
     steps: list[Step]
     eras: list[Era]
+    certain: bool
+    """Each event finds things as it says that they were. Where one does not, the next may put all of them elsewhere."""
 
     @property
     def last_shift(self) -> int:
@@ -101,7 +103,7 @@ def read(events: Iterable[K], session: Mapping[str, Any]) -> Reading[K]:
     """The reading of one session's events. ``session``: its own row's columns; empty where that is not there."""
     frame = frame_of(session)
     items = sorted((item_of(row) for row in events), key=lambda item: item.key)
-    ordered = _ordered(items, frame)
+    ordered, certain = _ordered(items, frame)
     lengthened(ordered, frame)
     eras = eras_of(ordered)
     return Reading(
@@ -109,11 +111,12 @@ def read(events: Iterable[K], session: Mapping[str, Any]) -> Reading[K]:
         moments=[item.moment for item in ordered],
         steps=[Step(after.begin or 0, before.shift - after.shift) for before, after in pairwise(eras)],
         eras=eras,
+        certain=certain,
     )
 
 
-def _ordered(items: Sequence[Item], frame: Frame) -> list[Item]:
-    """The events in the way that takes least to explain: what they say of each other counts most."""
+def _ordered(items: Sequence[Item], frame: Frame) -> tuple[list[Item], bool]:
+    """The events in the way that takes least to explain, where what they say of each other counts most; do they agree?"""
     gaps = [item for item in items if item.chain == GAP]
     witnesses = _witnesses(items, gaps)
     several = len({gap.tap for gap in gaps}) > 1
@@ -128,16 +131,16 @@ def _ordered(items: Sequence[Item], frame: Frame) -> list[Item]:
 
     trial = best = tried(_PLAIN)
     if is_even(witnesses):
-        return turned_round(trial.ordered, frame)
+        return turned_round(trial.ordered, frame), trial.doubted == 0
     offsets = offsets_of(witnesses)
     if trial.doubted == 0 and (not offsets or trial.cost <= LEAST_FOR_TAPS):
-        return trial.ordered
+        return trial.ordered, trial.doubted == 0
     for way in _ways(offsets):
         trial = tried(way)
         if trial.cost < best.cost:
             best = trial
     # The events are where the last trial has put them.
-    return (best if best is trial else tried(best.way)).ordered
+    return (best if best is trial else tried(best.way)).ordered, best.doubted == 0
 
 
 def _witnesses(items: Iterable[Item], gaps: Iterable[Item]) -> list[Item]:

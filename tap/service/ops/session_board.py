@@ -93,8 +93,13 @@ class SessionBoard:
         self._horizon: int | None = None
         """Up to this moment."""
         self._count = 0
+        self._certain = True
+        """The session's events agreed when it was read last."""
         self._odd, self._patience = 0, 1
-        """Events since that do not fit what was on before them, and how many are let pass before that is a reason."""
+        """Events since that may change what was read, and how many are let pass before that is a reason.
+
+        They do not fit what was on before them, or follow what does not.
+        """
 
     @property
     def happenings(self) -> list[Happening]:
@@ -155,7 +160,7 @@ class SessionBoard:
         before = self._sums.holds_and_lengths()
         lines = {line.event.key: line for line in self._lines.values() if line.event is not None}
         reading = read((line.event for line in lines.values() if line.event is not None), self._frame())
-        last = reading.last_shift
+        last, self._certain = reading.last_shift, reading.certain
         self._was_set = bool(reading.steps)
         self._shift = self._first_shift + last
         for place, (entry, moment) in enumerate(zip(reading.rows, reading.moments, strict=True)):
@@ -245,7 +250,7 @@ class SessionBoard:
         self._uneven = self._uneven or again is not None or line.moment < self._past.turns.start
         # Whether somebody else was there, and what of the same moment was before it, only the whole shows.
         self._uneven = self._uneven or happening.kind == "gap"
-        self._odd += not self._sums.turns.fits(happening.kind, event.fields)
+        self._odd += not (self._certain and self._sums.turns.fits(happening.kind, event.fields))
         if not self._uneven:
             self._sums.take(happening.kind, line.moment, event.fields)
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tap.core.merge import Row
@@ -92,6 +92,18 @@ some_events = st.one_of(
 )
 
 
+LATE_CUT_SETTLES_IT = [
+    event("hold", 0),
+    event("release", 0),
+    *(event("hold", second) for second in (1, 2, 3)),
+    event("off_air", 0, fromCameraId="a"),
+    gap(1, None),
+    cut(3, "a"),
+]
+"""Only with the last of them there is a better reading of those before it, though it fits by itself."""
+
+
+@example(LATE_CUT_SETTLES_IT, {})
 @given(st.lists(some_events, max_size=25), side)
 @settings(max_examples=60)
 def test_the_same_of_whatever_was_told_in_whatever_order(events: list[Row], start: dict[str, Any]) -> None:
