@@ -116,7 +116,7 @@ def read(events: Iterable[K], session: Mapping[str, Any]) -> Reading[K]:
 
 
 def _ordered(items: Sequence[Item], frame: Frame) -> tuple[list[Item], bool]:
-    """The events in the way that takes least to explain, where what they say of each other counts most; do they agree?"""
+    """The events in the way that takes least to explain, by what they say of each other above all; do they agree?"""
     gaps = [item for item in items if item.chain == GAP]
     witnesses = _witnesses(items, gaps)
     several = len({gap.tap for gap in gaps}) > 1
