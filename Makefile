@@ -13,8 +13,8 @@ BENCH_PACKAGES := bench/node/node_modules/.ready
 BROWSER_PACKAGES := tests/browser/node/node_modules/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PYTEST := $(BIN)/python -m pytest
-# As many as a small machine has; the tests are mostly waiting for each other's sockets.
-WORKERS ?= 2
+# One more than a small machine has cores: the tests mostly wait for sockets and processes.
+WORKERS ?= 3
 SEEDS ?= 1
 
 .PHONY: audit bench bench-quick bench-node browser-node help mutants venue-env venv demo evidence scale screenshots ledger minutes test test-all test-programs test-python test-slow test-obs test-convex faults lint format pins clean

@@ -153,7 +153,7 @@ class _Both:
         self._fed += 1
         if self._fed % self._apart == 0:
             fast, plain = self.fast.checkpoint(), self.plain.checkpoint()
-            self._apart = 1 + len(plain) // 50_000  # a long shoot's is large
+            self._apart = 1 + len(plain) // 10_000  # a long shoot's is large
             assert _bytes(fast) == _bytes(plain)
         assert _counted(self.fast.tally) == _counted(self.plain.tally)
         assert self.fast.deadline() == self.plain.deadline()
