@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["KINDS", "WORDS", "Kind", "Row", "Turns", "colour_of", "label_of", "said_of"]
+__all__ = ["KINDS", "MARK_ROWS", "WORDS", "Kind", "MarkRow", "Row", "Turns", "colour_of", "label_of", "said_of"]
 
 Turns = Literal["program", "hold", "mode", "gap"]
 Row = Literal["program", "hold", "mode", "camera", "music", "marker", "gap"]
@@ -36,6 +36,19 @@ class Kind(NamedTuple):
     """Columns of its row beside those that each has (kind, times, how it was known); ``detail.`` and names inside."""
     says: tuple[str, ...] = ()
     """Names in its detail: the first that was told is what people read beside its time and its camera."""
+    titled: str = ""
+    """Name in its detail that people gave it: what its marker in an editing system and its chapter are called."""
+
+
+class MarkRow(NamedTuple):
+    """A row of its own, in each picture of a session, for moments that change nothing of what is on."""
+
+    label: str
+    """What a report calls it."""
+    sign: str
+    """Of each moment, in a chart of characters."""
+    by_people: bool = False
+    """People mean these: they are drawn so that they are seen first."""
 
 
 _CAMERA = ("cameraId", "cameraName", "role")
@@ -82,8 +95,15 @@ KINDS: dict[str, Kind] = {
         "Marker", "marker", "CYAN", "marker", at_once=False, style="marker-row",
         fields=(*_CAMERA, "detail.label", "detail.source", "detail.by"),
         says=("label", "source"),
+        titled="label",
     ),
 }  # fmt: skip
+
+MARK_ROWS: dict[Row, MarkRow] = {
+    "music": MarkRow("Music", "♪"),
+    "marker": MarkRow("Marked", "▾", by_people=True),
+}
+"""From above. An event of a kind in such a row is a marker in an editing system too."""
 
 WORDS = tuple(dict.fromkeys(kind.word for kind in KINDS.values()))
 """What people can ask for."""

@@ -62,10 +62,6 @@ def _off_air(event: Event, camera: Naming) -> str:
     return ", ".join(part for part in (f"{origin} went off" if origin else "", _how(event)) if part)
 
 
-def _hold(event: Event, _: Naming) -> str:
-    return plain(str((event.detail or {}).get("reason", "")))
-
-
 def _release(event: Event, _: Naming) -> str:
     return "" if event.duration_ms is None else f"held for {duration_text(event.duration_ms)}"
 
@@ -124,7 +120,6 @@ def _other(event: Event, _: Naming) -> str:
 
 _TELL: dict[str, Callable[[Event, Naming], str]] = {
     "cut": _cut,
-    "hold": _hold,
     "release": _release,
     "mode_change": _mode,
     "still_marker": _asked,

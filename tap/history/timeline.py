@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from tap.core.codec import venue_of
+from tap.core.kinds import KINDS, MARK_ROWS
 from tap.core.lane_order import lane_order
 from tap.core.merge import Row
 from tap.core.reading import number, read
@@ -198,6 +199,15 @@ class Timeline(_Plain, frozen=True, kw_only=True):
     """In order of what happened, which is not always the order of their rows' times."""
     clock_steps: list[ClockStep] = []
     totals: Totals
+
+    def marks(self) -> dict[str, list[Event]]:
+        """The moments that change nothing of what is on, by the row that they are drawn in; rows that have some."""
+        rows = {row: [event for event in self.events if _row_of(event) == row] for row in MARK_ROWS}
+        return {row: events for row, events in rows.items() if events}
+
+
+def _row_of(event: Event) -> str | None:
+    return KINDS[event.kind].row if event.kind in KINDS else None
 
 
 def timeline_of(rows: Iterable[Row]) -> Timeline:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+from datetime import UTC
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 import pytest
+from rich.console import Console
 
 from tap.adapters.dialects import load_dialect
 from tap.cli import cli
-from tap.core.kinds import KINDS, WORDS, colour_of, label_of, said_of
+from tap.core.kinds import KINDS, MARK_ROWS, WORDS, Kind, Row, colour_of, label_of, said_of
 from tap.core.mapping.language import EMITS
 from tap.core.model import Cut, Entry, Envelope, Moment, Observation, SessionInfo, SessionStarted, Stamp
 from tap.core.pipeline import Pipeline
+from tap.history import phrases
+from tap.history.export import RATES, export
+from tap.history.export.edit import edit_of
 from tap.history.queries import KINDS as BY_WORD
+from tap.history.report import page, report_of
+from tap.history.terminal import lines
 from tap.history.terminal.lines import entry_line
+from tap.history.terminal.timeline_chart import print_timeline
+from tap.history.timeline import timeline_of
+from tap.service.ops import session_board
+from tests.history.test_timeline import A, camera, event, session
 
 ROOT = Path(__file__).parents[2]
 T0 = 1_795_000_000_000
@@ -43,12 +55,57 @@ def test_each_can_be_asked_for() -> None:
     assert BY_WORD["off-air"] == {"off_air"}
 
 
-def test_the_live_page_says_something_of_each() -> None:
+def _live_page() -> set[str]:
+    """The kinds that the live page's script has words for."""
     script = (ROOT / "tap" / "service" / "ops" / "page" / "page.js").read_text("utf-8")
     table = re.search(r"const SAID = \{(.*?)\n\};", script, re.DOTALL)
     assert table is not None
-    with_phrases = set(re.findall(r"^  (\w+):", table[1], re.MULTILINE))
-    assert all(name in with_phrases or KINDS[name].says for name in KINDS)
+    return set(re.findall(r"^  (\w+):", table[1], re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("words", "more"),
+    [
+        (set(lines._SAYS_EVENT), set()),
+        (set(phrases._TELL), set()),
+        (set(session_board._WORDS), set()),
+        (_live_page(), {"start", "end", "still", "camera"}),
+    ],
+    ids=["list of entries", "timeline", "live board", "live page"],
+)
+def test_each_view_says_something_of_each_kind(words: set[str], more: set[str]) -> None:
+    """In words of its own, or in those of the table; and has words for no kind that there is not."""
+    assert more <= words <= KINDS.keys() | more
+    assert [name for name, kind in KINDS.items() if name not in words and not kind.says] == []
+
+
+def test_what_a_kind_is_drawn_in_and_called_by_is_there() -> None:
+    rows = {row for row in get_args(Row) if row not in ("program", "hold", "mode", "camera", "gap")}
+    assert rows == set(MARK_ROWS), "each row of moments has a sign and a label"
+    assert rows <= {kind.row for kind in KINDS.values()}
+    assert [name for name, kind in KINDS.items() if kind.titled and kind.titled not in kind.says] == []
+    assert [name for name, kind in KINDS.items() if kind.row in MARK_ROWS and not kind.says] == []
+
+
+@pytest.mark.parametrize(("row", "titled"), [("marker", "text"), ("marker", ""), ("music", "")])
+def test_a_kind_that_nobody_has_heard_of_is_drawn_and_exported_by_its_line_in_the_table(
+    monkeypatch: pytest.MonkeyPatch, row: Row, titled: str
+) -> None:
+    """In the terminal's chart and list, in a report, as a marker of an editing system, and as a chapter."""
+    applause = Kind("Applause", "applause", "RED", row, fields=("detail.text",), says=("text",), titled=titled)
+    monkeypatch.setitem(KINDS, "applause", applause)
+    rows = [session(A), camera("a", name="Ana"), event("applause", 10, detail={"text": "loud"})]
+    timeline = timeline_of(rows)
+    chart = Console(width=100, file=io.StringIO(), force_terminal=False)
+    print_timeline(timeline, chart, UTC)
+    drawn = str(chart.file.getvalue())  # type: ignore[attr-defined]
+    assert MARK_ROWS[row].sign in drawn
+    assert re.search(r"applause +loud", drawn)
+    (marker,) = edit_of(timeline, RATES["25"], UTC).markers
+    assert (marker.kind, marker.name) == ("applause", "loud" if titled else "Applause loud")
+    assert ("Applause" in page(report_of(rows, zone=UTC, made_at=T0))) is True
+    chapters = export(rows, "youtube", rate=RATES["25"], zone=UTC).files[""]
+    assert ("loud" in chapters) == bool(titled)
 
 
 def test_marks_have_a_colour_that_editing_systems_know() -> None:

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from msgspec import Struct
 
+from tap.core.kinds import KINDS
 from tap.history.export.layouts import LaidOut
 from tap.history.export.rates import Grid
 from tap.history.export.reels import printable
@@ -58,11 +59,11 @@ def _shots(timeline: Timeline) -> list[Chapter]:
 
 
 def _marks(timeline: Timeline) -> list[Chapter]:
-    """A chapter from each of an operator's own marks to the next, where there are any."""
+    """A chapter from each moment that people gave a name to the next, where there are any."""
     marks = sorted(
-        (event.moment, printable(str((event.detail or {}).get("label") or "")) or "Marker")
-        for event in timeline.markers
-        if timeline.start <= event.moment < timeline.end
+        (event.moment, printable(str((event.detail or {}).get(kind.titled) or "")) or kind.label)
+        for event in timeline.events
+        if (kind := KINDS.get(event.kind)) and kind.titled and timeline.start <= event.moment < timeline.end
     )
     ends = [*(at for at, _ in marks[1:]), timeline.end]
     return [

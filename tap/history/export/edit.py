@@ -13,6 +13,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from tap.core.kinds import KINDS
 from tap.history.export.rates import Grid, Rate
 from tap.history.export.reels import Reel, printable, reels_of
 from tap.history.formatting import counted
@@ -168,11 +169,8 @@ class _Builder:
             name = names.get(still.camera_id or "", "")
             note = f"{still.status} {printable(still.still_id or '')}".rstrip()
             yield self._marker(still.moment, still.moment, "still", f"Still {name}".rstrip(), note)
-        for event in self._timeline.music:
-            what = printable(str((event.detail or {}).get("kind") or ""))
-            yield self._marker(event.moment, event.moment, "music", f"Music {what}".rstrip())
-        for event in self._timeline.markers:
-            yield self._mark(event)
+        for events in self._timeline.marks().values():
+            yield from map(self._mark, events)
 
     # ------------------------------------------------------------------ the parts
 
@@ -208,10 +206,14 @@ class _Builder:
         return self._marker(at - duration_ms if start is None else start, at, "gap", "Gap", blind)
 
     def _mark(self, event: Event) -> EditMarker:
-        """An operator's own: what was said is its name."""
-        detail = event.detail or {}
-        label, source = (printable(str(detail.get(name) or "")) for name in ("label", "source"))
-        return self._marker(event.moment, event.moment, "marker", label or "Marker", source)
+        """A moment that changes nothing. What people called it is its name, all else that it says is beside that."""
+        kind = KINDS[event.kind]
+        told = {name: said for name in kind.says if (said := _said(event, name))}
+        name = told.pop(kind.titled, None) or kind.label
+        note = ", ".join(told.values())
+        if not kind.titled:
+            name, note = f"{name} {note}".rstrip(), ""
+        return self._marker(event.moment, event.moment, kind.word, name, note)
 
     def _marker(self, start: int, end: int, kind: str, name: str, note: str = "") -> EditMarker:
         first, last = self._frame(start), self._frame(end)
@@ -223,6 +225,10 @@ class _Builder:
     def _at(self, at: int, length: int, kind: str, name: str, note: str) -> EditMarker:
         at = min(max(at, 0), self._length - 1)
         return EditMarker(at=at, length=max(0, min(length, self._length - at)), kind=kind, name=name, note=note)
+
+
+def _said(event: Event, name: str) -> str:
+    return printable(str((event.detail or {}).get(name) or ""))
 
 
 def _ms_of_day(at: int, zone: tzinfo | None) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from tap.core.kinds import KINDS, label_of
+from tap.core.kinds import KINDS, MARK_ROWS, label_of
 from tap.core.merge import Row
 from tap.history.export.rates import RATES, Rate
 from tap.history.formatting import duration_text, plain, time_of_day, zone_name
@@ -82,6 +82,8 @@ class ReportData(Struct, frozen=True, kw_only=True):
     """Start, length, 1 where somebody else heard what happened, what it says."""
     kinds: list[tuple[str, str, str]]
     """Its name, what it is called, and the row of the picture that it stands in."""
+    marks: dict[str, tuple[str, bool]]
+    """Rows of moments that change nothing: what each is called, and whether people mean its moments."""
     words: list[str]
     events: list[tuple[int, int, int, int, str, int, int, int]]
     """Kind, time, camera, camera before, timecode, words, length of a dissolve or hold, still; -1 is none."""
@@ -330,6 +332,7 @@ class _Packer:
             holds=[(self._since(one.start), one.length, self._place(one.camera_id)) for one in timeline.holds],
             gaps=self._gaps(),
             kinds=[(bounded(kind, 40), bounded(label_of(kind), 40), _row_of(kind)) for kind in self._kinds],
+            marks={row: (look.label, look.by_people) for row, look in MARK_ROWS.items()},
             words=list(self._words),
             events=events,
             stills=[self._still(still) for still in stills],

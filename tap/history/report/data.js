@@ -18,7 +18,7 @@ const stills = shoot.stills.map(([at, camera, status, name, after, program, why]
 const stillEvent = new Map(events.filter((one) => one.still !== NOTHING).map((one) => [one.still, one]));
 const cutAt = new Map(events.filter((one) => one.kind === "cut").map((one) => [one.at, one]));
 /** Moments that have a row of their own, by the row. */
-const marks = Object.fromEntries(["music", "marker"].map((row) => [row, events.filter((one) => one.row === row)]));
+const marks = Object.fromEntries(Object.keys(shoot.marks).map((row) => [row, events.filter((one) => one.row === row)]));
 
 /** What was on air, in order: {at, end, camera, unsure, dissolve}. */
 const program = shoot.program.map(([at, length, camera, unsure]) => {

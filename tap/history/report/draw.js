@@ -67,7 +67,7 @@ function drawPicture(painter, view, theme, layout) {
   for (const row of layout.rows) {
     if (row.name === "mode") drawModes(painter, view, theme, row);
     else if (row.name === "hold") drawHolds(painter, view, theme, row);
-    else if (row.name in marks) drawMarks(painter, view, row, row.name === "marker" ? theme.accent : theme.soft, theme);
+    else if (row.name in marks) drawMarks(painter, view, row, shoot.marks[row.name][1] ? theme.accent : theme.soft, theme);
     else if (row.name === "gap") drawGaps(painter, view, theme, row);
     else if (row.camera !== undefined) drawStills(painter, view, theme, row, lanes[row.camera]);
   }

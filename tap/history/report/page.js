@@ -188,7 +188,7 @@ function printStrip(from, to, end, ruler) {
 }
 
 function printLabel(painter, theme, row) {
-  const fixed = { mode: "Mode", program: "On air", hold: "Held", music: "Music", marker: "Marked", gap: "No signal" }[row.name];
+  const fixed = { mode: "Mode", program: "On air", hold: "Held", gap: "No signal" }[row.name] ?? shoot.marks[row.name]?.[0];
   const camera = row.camera === undefined ? undefined : shoot.cameras[row.camera];
   const y = row.y + row.height * (camera ? 0.42 : 0.5);
   if (camera) painter.rect(-PAPER_LABELS, y - 4.5, 9, 9, paintOf(theme, row.camera));

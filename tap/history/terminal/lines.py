@@ -93,21 +93,33 @@ def _camera(fields: Mapping[str, Any]) -> str:
 
 
 def _event(fields: Mapping[str, Any]) -> str:
-    detail = fields.get("detail", {})
-    sight = "length unknown" if "before" in detail else "first signal"
-    says: Mapping[str, Callable[[], str]] = {
-        "cut": lambda: f"{_named(fields, 'fromCamera')} → {_named(fields)}  {fields.get('trigger', '')}",
-        "hold": lambda: _named(fields),
-        "release": lambda: f"after {fields['durationMs']} ms" if "durationMs" in fields else "",
-        "mode_change": lambda: f"{detail.get('from', '?')} → {detail.get('to', '?')}",
-        "still_marker": lambda: f"{detail.get('stillId', '')} of {', '.join(detail.get('cameraIds', []))}",
-        "still_capture": lambda: f"{detail.get('stillId', '')} by {_named(fields)}",
-        "gap": lambda: f"{fields['durationMs']} ms" if "durationMs" in fields else sight,
-        "off_air": lambda: f"{_named(fields, 'fromCamera')} → nothing  {fields.get('trigger', '')}",
-        "marker": lambda: str(detail.get("label", "")),
-    }
-    kind = str(fields.get("kind"))
-    return f"{kind:<13}  {says[kind]() if kind in says else said_of(kind, detail)}".rstrip()
+    kind, detail = str(fields.get("kind")), fields.get("detail", {})
+    says = _SAYS_EVENT.get(kind)
+    return f"{kind:<13}  {said_of(kind, detail) if says is None else says(fields, detail)}".rstrip()
+
+
+def _cut(fields: Mapping[str, Any], _: Mapping[str, Any]) -> str:
+    to = _named(fields) if fields["kind"] == "cut" else "nothing"
+    return f"{_named(fields, 'fromCamera')} → {to}  {fields.get('trigger', '')}"
+
+
+def _gap(fields: Mapping[str, Any], detail: Mapping[str, Any]) -> str:
+    if "durationMs" in fields:
+        return f"{fields['durationMs']} ms"
+    return "length unknown" if "before" in detail else "first signal"
+
+
+_SAYS_EVENT: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], str]] = {
+    "cut": _cut,
+    "hold": lambda fields, _: _named(fields),
+    "release": lambda fields, _: f"after {fields['durationMs']} ms" if "durationMs" in fields else "",
+    "mode_change": lambda _, detail: f"{detail.get('from', '?')} → {detail.get('to', '?')}",
+    "still_marker": lambda _, detail: f"{detail.get('stillId', '')} of {', '.join(detail.get('cameraIds', []))}",
+    "still_capture": lambda fields, detail: f"{detail.get('stillId', '')} by {_named(fields)}",
+    "gap": _gap,
+    "off_air": _cut,
+}
+"""Of those kinds that say it in other words here than :func:`said_of` does: each as its row's columns and detail."""
 
 
 def _still(fields: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tap.core.kinds import KINDS, MARK_ROWS
 from tap.history.formatting import counted, date_text, duration_text, plain, time_of_day, zone_name
 from tap.history.phrases import camera_names, clock_step_phrase, event_phrase
 from tap.history.timeline import Lane, Span, StillMark, Timeline
@@ -30,7 +31,6 @@ _HEIGHTS = "▁▂▃▅█"
 """By its share of a cell, where several shots are in it."""
 _THERE, _BLIND, _HOLD = "·", "░", "━"
 _STILLS = {"uploaded": "◆", "captured": "◇", "requested": "○", "failed": "✕"}
-_MUSIC, _MARKER = "♪", "▾"
 _STATUS_COLOURS = {"live": "bold red", "complete": "green", "interrupted": "yellow", "unknown": "dim"}
 _BLIND_STYLE = "red"
 _STEPS_MS = [
@@ -95,8 +95,8 @@ class _View:
         self._width = width
         self._names = camera_names(timeline.lanes)
         widest = max((cell_len(name) for name in self._names.values()), default=0)
-        marks = [name for name, some in (("marker", timeline.markers), ("music", timeline.music)) if some]
-        wanted = max(widest, *(len(name) for name in ("mode", *marks)))
+        self._marked = timeline.marks()
+        wanted = max(widest, *(len(name) for name in ("mode", *self._marked)))
         fits = min(wanted, max(8, width // 4))
         self._label = min(wanted, _LONGEST_LABEL) if whole else fits
         self._time = max((len(duration_text(lane.on_air_ms)) for lane in timeline.lanes), default=0)
@@ -178,13 +178,11 @@ class _View:
         gaps = [Span(start=timeline.start if gap.start is None else gap.start, end=gap.at) for gap in timeline.gaps]
         if gaps:
             yield self._row("gap", _drawn(gaps, scale, _BLIND, _BLIND_STYLE), style="dim")
-        for name, events, mark, style in (
-            ("music", timeline.music, _MUSIC, "magenta"),
-            ("marker", timeline.markers, _MARKER, "cyan"),
-        ):
-            if events:
+        for name, look in MARK_ROWS.items():
+            if events := self._marked.get(name):
                 moments = [Span(start=event.moment, end=event.moment) for event in events]
-                yield self._row(name, _drawn(moments, scale, mark, style), style="dim")
+                colour = KINDS[events[0].kind].colour.lower()
+                yield self._row(name, _drawn(moments, scale, look.sign, colour), style="dim")
 
     def _is_dense(self) -> bool:
         bars = (mark for lane in self._timeline.lanes for _, mark in _bars(lane.on_air, self._scale))
@@ -200,8 +198,7 @@ class _View:
             (_BLIND, "no signal", self._timeline.gaps),
             (_HOLD, "held", self._timeline.holds),
             *((mark, f"still {status}", status in statuses) for status, mark in _STILLS.items()),
-            (_MUSIC, "music", self._timeline.music),
-            (_MARKER, "marker", self._timeline.markers),
+            *((look.sign, name, name in self._marked) for name, look in MARK_ROWS.items()),
         ]
         yield from _lines((f"{mark} {says}" for mark, says, occurs in known if occurs), "   ", self._width)
 
