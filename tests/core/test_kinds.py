@@ -140,11 +140,13 @@ def _moments() -> list[type[Moment]]:
 
 
 def test_every_moment_that_frames_can_tell_is_taken_in_and_has_a_kind() -> None:
-    """In the union of observations, in what mappings emit, and in the table of kinds."""
+    """In the union of observations, in what mappings emit, in our server's dialect, and in the table of kinds."""
     assert set(_moments()) == set(Moment.__subclasses__())
     assert {one.event for one in _moments()} <= KINDS.keys()
     emitted = {emit.make for emit in EMITS.values()}
     assert [one.__name__ for one in _moments() if one not in emitted] == []
+    ours = {name for name, emit in EMITS.items() if issubclass(emit.make, Moment)}
+    assert ours <= load_dialect("multicam/1").emits, "a rule of our own server's dialect tells each"
 
 
 @pytest.mark.parametrize("moment", _moments(), ids=lambda one: one.__name__)
