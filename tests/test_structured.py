@@ -1,7 +1,7 @@
 """What runs at the same time has an owner, an end, and an error that is seen: anyio's task groups and scopes.
 
 asyncio's own interface is left to the bytes under the sockets, to what is called back for each of them, and to the one
-way from another thread to the loop.
+way from another thread to the loop. Time is the loop's too, so that a loop with another time can be put in its place.
 """
 
 from __future__ import annotations
@@ -86,3 +86,74 @@ def test_nothing_begins_a_task_or_a_wait_without_an_owner() -> None:
 def test_only_what_handles_bytes_names_asyncio() -> None:
     """And each of those still does: an exception that is none any more goes from the list."""
     assert {name for name, tree in modules("adapters", "service") if imports_asyncio(tree)} == set(BYTES)
+
+
+# ---------------------------------------------------------------------------------------------- time
+
+CLOCKS = {"adapters/clock.py", "adapters/uptime.py"}
+"""The only modules that read the machine's clocks."""
+
+LOOPLESS = {
+    "adapters/journal/rescue.py": "once, on the journal's thread: it gives up after a while",
+    "service/running/open_journal.py": "before there is a loop",
+    "service/tools/erase_tapes.py": "a command without a loop",
+    "rehearsal/demo.py": "waits for other processes, without a loop",
+}
+"""Modules that ask the adapter's clock for the seconds themselves, where others ask the loop or take a clock."""
+
+_OF_TIME = {"localtime", "gmtime", "ctime"} | {
+    f"{name}{end}"
+    for name in ("monotonic", "perf_counter", "process_time", "time", "clock_gettime")
+    for end in ("", "_ns")
+}
+_OF_DATES = {"now", "utcnow", "today"}
+
+
+def clocks_read(tree: ast.AST) -> list[str]:
+    """Where a module names one of the machine's clocks, called or not; to write a given time as text is no reading."""
+    converts = {call.func for call in ast.walk(tree) if isinstance(call, ast.Call) and call.args}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "time":
+            found += [alias.name for alias in node.names if alias.name in _OF_TIME]
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            converted = node in converts and node.attr in ("localtime", "gmtime", "ctime")
+            of_time = node.value.id == "time" and node.attr in _OF_TIME and not converted
+            if of_time or (node.value.id in ("datetime", "date") and node.attr in _OF_DATES):
+                found.append(node.attr)
+    return found
+
+
+def seconds_asked(tree: ast.AST) -> int:
+    """How often a module asks the adapter's clock for the seconds. An argument's default asks nothing."""
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return sum(isinstance(func, ast.Name) and func.id == "monotonic" for func in calls)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "time.monotonic()",
+        "def f(now=time.monotonic): ...",
+        "time.time_ns()",
+        "time.gmtime()",
+        "from time import perf_counter",
+        "datetime.now(UTC)",
+        "date.today()",
+        "time.clock_gettime(time.CLOCK_BOOTTIME)",
+    ],
+)
+def test_a_clock_that_is_read_is_found(code: str) -> None:
+    assert clocks_read(ast.parse(code))
+    assert not clocks_read(ast.parse("time.sleep(1); time.gmtime(at); datetime.fromtimestamp(at, UTC); loop.time()"))
+
+
+def test_nothing_that_runs_reads_a_clock_of_the_machine_itself() -> None:
+    """All in these folders ask the loop, take a clock, or ask the adapter's; those two modules are the only ones."""
+    found = {name: clocks_read(tree) for name, tree in modules("adapters", "core", "service", "rehearsal")}
+    assert {name for name, reads in found.items() if reads} == CLOCKS, found
+
+
+def test_only_what_has_no_loop_asks_for_the_seconds_itself() -> None:
+    found = {name: seconds_asked(tree) for name, tree in modules("adapters", "core", "service", "rehearsal")}
+    assert {name for name, often in found.items() if often} == set(LOOPLESS)

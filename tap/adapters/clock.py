@@ -1,7 +1,7 @@
 """The machine's clocks: the one place that says what time it is.
 
 The wall clock tells people when something was; it may be wrong, and be set at any time. How long something took, and
-what came first, tells ``Stamp.mono`` alone.
+what came first, tells ``Stamp.mono`` alone; beside frames, the loop's time, and ``monotonic`` where no loop runs.
 """
 
 from __future__ import annotations
@@ -10,12 +10,21 @@ import time
 
 from tap.core.model import Stamp
 
-__all__ = ["Clock", "wall_ms"]
+__all__ = ["Clock", "monotonic", "wall_ms"]
 
 
 def wall_ms() -> int:
     """Now by the wall clock, in ms since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def monotonic() -> float:
+    """Seconds that only go on, on every thread the same: what the event loop reads too, once a turn or each time.
+
+    What runs on the loop asks that. What measures finer, or has a thread of its own, takes this as an argument, so that
+    it can be exchanged.
+    """
+    return time.monotonic()
 
 
 class Clock:

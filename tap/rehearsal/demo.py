@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
+from tap.adapters.clock import monotonic
 from tap.adapters.journal import Journal
 from tap.adapters.ledger import Ledger
 from tap.core.errors import JournalError, TapError
@@ -320,15 +321,15 @@ def _ask_to_end(process: subprocess.Popen[str]) -> None:
 
 def _watch(server: subprocess.Popen[str], tap: subprocess.Popen[str], state: Path, *, shipping: bool) -> None:
     """Until the shoot is over, told and, where it can be, shipped; on a terminal with what the journal has by then."""
-    until = time.monotonic() + _PATIENCE_S
+    until = monotonic() + _PATIENCE_S
     over: float | None = None
     counts: Counter[str] = Counter()
     live: set[str] = set()
     last = 0
-    while over is None or ((live or (shipping and _waiting(state))) and time.monotonic() < over + _LAST_S):
+    while over is None or ((live or (shipping and _waiting(state))) and monotonic() < over + _LAST_S):
         if over is None and server.poll() is not None:
-            over = time.monotonic()
-        if time.monotonic() > until:
+            over = monotonic()
+        if monotonic() > until:
             raise TapError("the shoot did not come to its end")
         if tap.poll() is not None:
             raise TapError(f"the tap has ended with {tap.returncode}")

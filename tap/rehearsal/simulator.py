@@ -16,12 +16,11 @@ import contextlib
 import errno
 import logging
 import signal
-import time
 from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from pathlib import Path
 
-from anyio import CancelScope, create_task_group
+from anyio import CancelScope, create_task_group, current_time
 from msgspec import Struct
 from websockets.asyncio.server import Server, ServerConnection, broadcast
 from websockets.asyncio.server import serve as websocket_server
@@ -172,7 +171,7 @@ class Rehearsal:
         if self._waits:
             await self._gather(None)
         steps, telemetry = self.shoot.steps, Telemetry(self.shoot.plan)
-        self._origin = time.monotonic()
+        self._origin = current_time()
         for step in steps:
             self._due = step.at
             await self._until(step.at, telemetry)
@@ -229,13 +228,13 @@ class Rehearsal:
         """Virtual time now, between the last step and the next: a script that is late makes the whole server late."""
         if self._origin is None:
             return 0
-        return max(self._now, min(self._due, int((time.monotonic() - self._origin) * 1000 * self._speed)))
+        return max(self._now, min(self._due, int((current_time() - self._origin) * 1000 * self._speed)))
 
     async def _until(self, at: int, telemetry: Telemetry) -> None:
         """Waits for a moment of the script, with telemetry meanwhile."""
         assert self._origin is not None  # noqa: S101 (play() sets it)
         while True:
-            left = self._origin + at / 1000 / self._speed - time.monotonic()
+            left = self._origin + at / 1000 / self._speed - current_time()
             self._noise(telemetry, at if left <= 0 else min(at, self._virtual()))
             if left <= 0:
                 break
@@ -252,10 +251,10 @@ class Rehearsal:
     async def _pause(self) -> None:
         """Stop the virtual clock until every client is connected again."""
         assert self._origin is not None  # noqa: S101 (play() sets it)
-        since = time.monotonic()
+        since = current_time()
         if len(self._there) < self._clients:
             await self._gather(_PATIENCE_S)
-            self._origin += time.monotonic() - since
+            self._origin += current_time() - since
 
     async def _gather(self, patience_s: float | None) -> None:
         with contextlib.suppress(TimeoutError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+
+from tap.adapters.clock import monotonic
 
 __all__ = ["LogThrottle"]
 
@@ -11,7 +12,7 @@ __all__ = ["LogThrottle"]
 class LogThrottle:
     """At most one line every ``every`` seconds; ``now`` gives seconds that only go on."""
 
-    def __init__(self, every: float = 60.0, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, every: float = 60.0, *, now: Callable[[], float] = monotonic) -> None:
         self._every = every
         self._now = now
         self._untold = 0

@@ -11,11 +11,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TextIO
 
+from tap.adapters.clock import monotonic
 from tap.core.plain import plain, plain_json
 from tap.core.redact import redact_text
 
@@ -99,7 +99,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 class Sparing(logging.Filter):
     """Lets the same text through a few times at once, and then now and then, with how often it was left out."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         super().__init__()
         self._clock = clock
         self._said: dict[tuple[int, str], _Said] = {}

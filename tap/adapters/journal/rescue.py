@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from tap.adapters.clock import monotonic
 from tap.adapters.journal.rows import INSERT, KNOWN, digest_of, kept_of, sealed
 from tap.adapters.journal.schema import transaction
 
@@ -48,8 +48,8 @@ def _readable(old: sqlite3.Connection, select: str) -> Iterator[list[tuple[Any, 
     """What the ledger has not taken, as ``row_of`` gives it, in order; where a page cannot be read, entry by entry."""
     # By the table itself: an index may be what is damaged.
     page = f"{select}NOT INDEXED WHERE seq > ? AND state <> 'shipped' ORDER BY seq LIMIT {_PAGE}"
-    until, after, misses = time.monotonic() + _WITHIN_S, 0, 0
-    while misses < _PAGE and time.monotonic() < until:
+    until, after, misses = monotonic() + _WITHIN_S, 0, 0
+    while misses < _PAGE and monotonic() < until:
         try:
             rows = old.execute(page, (after,)).fetchall()
             if not rows:

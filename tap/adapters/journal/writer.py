@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from itertools import chain, islice
@@ -12,7 +11,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
-from tap.adapters.clock import wall_ms
+from tap.adapters.clock import monotonic, wall_ms
 from tap.adapters.journal.errors import Unfit
 from tap.adapters.journal.outbox import Journal
 from tap.adapters.journal.unfit import aside_of, keep_aside, line_of
@@ -39,7 +38,7 @@ class JournalWriter:
     the thread keeps the batch and tries again until it succeeds; nothing is dropped. ``failing`` then says why,
     ``waiting`` how many entries are not yet on the disk. An entry that no journal could ever keep is set aside in a
     file of its own, ``set_aside_in``, so that it holds up nothing else; ``set_aside`` counts them, ``why_aside`` says
-    of the last one why. ``now`` gives wall ms.
+    of the last one why. ``now`` gives wall ms, ``clock`` seconds that only go on.
 
     The journal is this thread's alone from here until ``stop`` has returned; closing it is left to who opened it.
     """
@@ -47,7 +46,9 @@ class JournalWriter:
     _BACKOFF = Backoff(0.1, 5.0)
     """Between attempts to commit."""
 
-    def __init__(self, journal: Journal, *, now: Callable[[], int] = wall_ms) -> None:
+    def __init__(
+        self, journal: Journal, *, now: Callable[[], int] = wall_ms, clock: Callable[[], float] = monotonic
+    ) -> None:
         self.failing: str | None = None
         self.set_aside = 0
         self.why_aside: str | None = None
@@ -56,6 +57,7 @@ class JournalWriter:
         """Lines for that file which the disk has not taken yet."""
         self._journal = journal
         self._now = now
+        self._clock = clock
         # What is submitted and not yet taken by the thread. One checkpoint, however long the disk takes nothing.
         self._submitting = threading.Condition(threading.Lock())
         self._new = _Batch()
@@ -94,7 +96,7 @@ class JournalWriter:
     def stalled_for(self) -> float:
         """Seconds for which the disk has not taken what it was given; 0 where nothing is on its way."""
         since = self._since
-        return 0.0 if since is None else time.monotonic() - since
+        return 0.0 if since is None else self._clock() - since
 
     def submit(
         self,
@@ -179,7 +181,7 @@ class JournalWriter:
 
     def _commit(self) -> None:
         failures = 0
-        self._since = time.monotonic()
+        self._since = self._clock()
         while self._batch and not self._try():
             failures += 1
             if not self._wait(self._BACKOFF.wait(failures)):
@@ -252,8 +254,8 @@ class JournalWriter:
         """Wait for the next attempt, and answer meanwhile who asks anyway; False where there is to be none."""
         if self._stopping.is_set():
             return not self._given_up.wait(min(delay, 0.5))
-        end = time.monotonic() + delay
-        while (left := end - time.monotonic()) > 0 and not self._stopping.is_set():
+        end = self._clock() + delay
+        while (left := end - self._clock()) > 0 and not self._stopping.is_set():
             for call in self._next_anyway(left):
                 call.answer(self._journal, given_up=False)
         return True

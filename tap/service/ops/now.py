@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tap.adapters.clock import wall_ms
 from tap.core.doubts import doubts_in_words
 from tap.core.lane_order import counted_key, lane_order
 from tap.core.machine.state import Session, State
@@ -246,7 +247,7 @@ def machine_zone() -> str:
         named = named or str(Path("/etc/localtime").readlink()).rpartition("zoneinfo/")[2]
     with suppress(OSError, ValueError, LookupError):
         return str(ZoneInfo(named))
-    told = f"{datetime.now().astimezone():%z}"
+    told = f"{datetime.fromtimestamp(wall_ms() / 1000).astimezone():%z}"
     return f"{told[:3]}:{told[3:5]}"
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
-from anyio import fail_after, move_on_after
+from anyio import current_time, fail_after, move_on_after
 
 from tap.adapters.clock import wall_ms
 from tap.adapters.journal import Journal
@@ -273,12 +272,12 @@ class _Overview:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._sessions: list[SessionKept] = []
-        self._read_at = 0.0
+        self._read_at: float | None = None
         self._reading: Future[list[SessionKept] | None] | None = None
 
     async def sessions(self) -> list[SessionKept]:
         """As of some seconds ago; what was known where the disk does not answer in time."""
-        if time.monotonic() - self._read_at > _OVERVIEW_FOR_S and self._reading is None:
+        if self._reading is None and (self._read_at is None or current_time() - self._read_at > _OVERVIEW_FOR_S):
             self._reading = begin_in_thread(self._read)
         if self._reading is not None:
             with move_on_after(_OVERVIEW_WITHIN_S):
@@ -289,7 +288,7 @@ class _Overview:
     def _take(self) -> None:
         reading = self._reading
         if reading is not None and reading.done():
-            self._reading, self._read_at = None, time.monotonic()
+            self._reading, self._read_at = None, current_time()
             self._sessions = reading.result() or self._sessions
 
     def _read(self) -> list[SessionKept]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from anyio import Lock
+from anyio import Lock, current_time
 
 from tap.adapters.journal import Journal
 from tap.service.config import Settings
@@ -146,7 +145,7 @@ class SessionFiles:
         if size > _MOST_BYTES:
             _remove(path.parent)
             return NotMade(413, f"is too large for this page: multicam-tap {product.words[0]} writes it to a file")
-        self._kept[name, key] = _Kept(path, seq, time.monotonic(), size)
+        self._kept[name, key] = _Kept(path, seq, current_time(), size)
         while len(self._kept) > _MOST_FILES or sum(kept.size for kept in self._kept.values()) > _MOST_BYTES:
             self._let_go(next(iter(self._kept)))
         return Made(path, product)
@@ -167,7 +166,7 @@ class SessionFiles:
         kept = self._kept.get((name, key))
         if kept is None:
             return None
-        lately = key == self._running() and time.monotonic() - kept.made_at < _LIVE_FOR_S
+        lately = key == self._running() and current_time() - kept.made_at < _LIVE_FOR_S
         if kept.seq != seq and not lately:
             return None
         self._kept.move_to_end((name, key))

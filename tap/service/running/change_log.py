@@ -6,10 +6,10 @@ at once where waiting does not help.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from tap.adapters.clock import monotonic
 from tap.core.machine.gaps import FIRST_SIGHT
 from tap.core.mapping import Verdict
 from tap.core.model import Entry
@@ -52,7 +52,7 @@ class ChangeLog:
         writer: JournalWriter,
         dialect: Dialect,
         tally: Tally,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         """``clock`` gives seconds that only go on."""
         self.silent = False

@@ -8,14 +8,13 @@ it was believed. How long the machine has run since then is counted by the machi
 from __future__ import annotations
 
 import importlib
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from tap.adapters.clock import wall_ms
+from tap.adapters.clock import monotonic, wall_ms
 from tap.adapters.uptime import boot_id, uptime_ms
 from tap.service.logs import get_logger
 
@@ -151,7 +150,7 @@ class ClockTrust:
         last: Moment | None,
         *,
         ntp: Callable[[], bool | None] = is_set_by_ntp,
-        uptime: Callable[[], float] = time.monotonic,
+        uptime: Callable[[], float] = monotonic,
     ) -> None:
         self.ok = False
         self.why: str | None = None

@@ -27,7 +27,7 @@ from typing import TypeAlias
 import msgspec
 from anyio import sleep
 
-from tap.adapters.clock import Clock
+from tap.adapters.clock import Clock, monotonic, wall_ms
 from tap.adapters.private import make_private_directory, open_private, sync_directory
 from tap.adapters.tape import TapeHeader, TapeWriter, open_tape
 from tap.core.backoff import Backoff
@@ -104,6 +104,7 @@ class FlightRecorder:
         segment_bytes: int | None = None,
         gather: float = _GATHER_S,
         may_age: Callable[[], bool] = lambda: True,
+        now: Callable[[], float] = monotonic,
     ) -> None:
         self.dropped = 0
         """Frames that are missing on the tapes, since the disk did not take them in time."""
@@ -130,7 +131,7 @@ class FlightRecorder:
         self._given = 0
         self._taken = 0
         largest = min(max(max_bytes // 8, _SMALLEST_SEGMENT), _LARGEST_SEGMENT)
-        self._shelf = _Shelf(directory, max_bytes, max_days * _DAY_S, may_age)
+        self._shelf = _Shelf(directory, max_bytes, max_days * _DAY_S, may_age, now)
         self._writer = _Writer(self._shelf, header, clean, segment_bytes or largest)
         self._failing: str | None = None
         self._stopping = threading.Event()
@@ -327,10 +328,13 @@ class _Bucket:
 class _Shelf:
     """The tapes on the disk: how many, how large, and which of them have to go."""
 
-    def __init__(self, directory: Path, max_bytes: int, max_age_s: float, may_age: Callable[[], bool]) -> None:
-        self.directory = directory
+    def __init__(
+        self, directory: Path, max_bytes: int, max_age_s: float, may_age: Callable[[], bool], now: Callable[[], float]
+    ) -> None:
+        self.directory, self.now = directory, now
+        """Seconds that only go on."""
         self._may_age = may_age
-        self._next_aged = 0.0
+        self._next_aged: float | None = None
         self.count = 0
         self.bytes = 0
         self._max_bytes = max_bytes
@@ -344,7 +348,7 @@ class _Shelf:
         make_private_directory(self.directory)
         known = segments(self.directory)
         number = int(known[-1].name.partition("-")[0]) + 1 if known else 1
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(wall_ms() // 1000))
         path = self.directory / f"{number:06d}-{stamp}.jsonl"
         descriptor = open_private(path, os.O_WRONLY | os.O_EXCL | os.O_APPEND)
         try:
@@ -386,11 +390,11 @@ class _Shelf:
     def _is_too_old(self, kept: list[tuple[Path, os.stat_result]]) -> bool:
         """Whether the first of them is, by the time of the last; a clock that is wrong must not take many at once."""
         newest = max(status.st_mtime for _, status in kept)
-        if kept[0][1].st_mtime >= newest - self._max_age_s or time.monotonic() < self._next_aged:
+        if kept[0][1].st_mtime >= newest - self._max_age_s:
             return False
-        if not self._may_age():
+        if (self._next_aged is not None and self.now() < self._next_aged) or not self._may_age():
             return False
-        self._next_aged = time.monotonic() + _AGE_EVERY_S
+        self._next_aged = self.now() + _AGE_EVERY_S
         return True
 
 
@@ -414,17 +418,17 @@ class _Writer:
         self._last: Stamp | None = None
         """Of the last line of this run that was written."""
         self._lost = 0
-        self._tidied = 0.0
+        self._tidy_at: float | None = None
         self._busy_since: float | None = None
 
     def outstanding_for(self) -> float:
         """Seconds for which the disk has not answered; 0 where nobody waits for it. From any thread."""
         since = self._busy_since
-        return 0.0 if since is None else time.monotonic() - since
+        return 0.0 if since is None else self._shelf.now() - since
 
     def write(self, jobs: list[SourceItem | Sent | _Lost]) -> None:
         """Write what is given, in order; with nothing, look after what stands on the disk."""
-        self._busy_since = time.monotonic()
+        self._busy_since = self._shelf.now()
         try:
             self._look()
             while jobs:
@@ -484,10 +488,10 @@ class _Writer:
         continues = self._last is not None and not self._lost
         start = self._last if continues and self._last is not None else stamp
         header = msgspec.structs.replace(self._header, started_at=start.wall, continues=continues, lost=self._lost)
-        segment = _Segment(path, descriptor, _Lines(header, start.mono))
+        segment = _Segment(path, descriptor, _Lines(header, start.mono), self._shelf.now)
         if continues:
             segment.add(Alive(start), self._clean)
-        self._tidied = 0.0
+        self._tidy_at = None
         return segment
 
     def _look(self) -> None:
@@ -495,8 +499,8 @@ class _Writer:
         segment = self._segment
         if segment is not None and (segment.size >= self._segment_bytes or segment.is_over()):
             self.close()
-        if time.monotonic() >= self._tidied:
-            self._tidied = time.monotonic() + 10.0
+        if self._tidy_at is None or self._shelf.now() >= self._tidy_at:
+            self._tidy_at = self._shelf.now() + 10.0
             self._shelf.tidy(None if self._segment is None else self._segment.path)
 
 
@@ -518,12 +522,13 @@ class _Lines:
 class _Segment:
     """One file that is being written."""
 
-    def __init__(self, path: Path, descriptor: int, lines: _Lines) -> None:
+    def __init__(self, path: Path, descriptor: int, lines: _Lines, now: Callable[[], float]) -> None:
         self.path = path
+        self._now = now
         self.size = 0
         self._descriptor = descriptor
         self._lines = lines
-        self._began = time.monotonic()
+        self._began = now()
         self._synced = self._began
         self._dirty = False
         status = os.fstat(descriptor)
@@ -569,9 +574,9 @@ class _Segment:
 
     def sync(self, *, now: bool = False) -> None:
         """To the disk itself, now and then: a power cut costs some seconds, and no more."""
-        if self._dirty and (now or time.monotonic() - self._synced >= _SYNC_EVERY_S):
+        if self._dirty and (now or self._now() - self._synced >= _SYNC_EVERY_S):
             os.fdatasync(self._descriptor)
-            self._synced, self._dirty = time.monotonic(), False
+            self._synced, self._dirty = self._now(), False
 
     def is_over(self) -> bool:
         """Whether it has lasted long enough, or is no longer where it was (moved or deleted)."""
@@ -579,7 +584,7 @@ class _Segment:
             status = self.path.stat()
         except FileNotFoundError:
             return True
-        return (status.st_dev, status.st_ino) != self._identity or time.monotonic() - self._began >= _SEGMENT_S
+        return (status.st_dev, status.st_ino) != self._identity or self._now() - self._began >= _SEGMENT_S
 
     def remove(self) -> None:
         """Take the file away, since nothing came to be written into it."""

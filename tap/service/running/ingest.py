@@ -12,11 +12,10 @@ taken again.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from tap.adapters.clock import Clock
+from tap.adapters.clock import Clock, monotonic
 from tap.core.machine.memory import Checkpoint
 from tap.core.mapping import Verdict
 from tap.core.model import FRAMES_LOST, Alive, Closed, Entry, Frame, Opened, SourceItem, Stamp
@@ -64,7 +63,7 @@ class Ingest:
 
     ``submit`` is the journal writer's; ``on_entries`` is told of entries as they are handed over, ``record`` of every
     item that is no telemetry (with what the dialect made of a frame, or None), both on the loop's thread. ``backlog``
-    may hold ``most_waiting`` bytes.
+    may hold ``most_waiting`` bytes. ``now`` gives seconds that only go on, finer than the loop's time may be.
     """
 
     def __init__(
@@ -78,19 +77,21 @@ class Ingest:
         backlog: Backlog | None = None,
         most_waiting: int = 0,
         save_every: float = SAVE_EVERY_S,
+        now: Callable[[], float] = monotonic,
     ) -> None:
         self.dropped_telemetry = 0
         """Frames of telemetry that were let go unread, since too much waited in memory."""
         self.dropped_control = 0
         """Other frames that were let go, since the disk took nothing and the memory was full. Each time is a gap."""
         self.first_read = 0.0
-        """When (``time.monotonic``) the first item was taken in whose entries were handed over last, or are next."""
+        """When (by ``now``) the first item was taken in whose entries were handed over last, or are next."""
         self.slips = 0
         """Items on which the pipeline itself failed: a bug of ours, told in the log."""
         self._loop = asyncio.get_running_loop()
         self._pipeline = pipeline
         self._submit = submit
         self._clock = clock
+        self._now = now
         self._on_entries = on_entries
         self._record = record
         self._backlog = backlog
@@ -157,7 +158,7 @@ class Ingest:
     def _add(self, entries: list[Entry]) -> None:
         if entries:
             if not self._entries:
-                self.first_read = time.monotonic()
+                self.first_read = self._now()
             self._entries += entries
 
     def _turn_soon(self) -> None:

@@ -6,13 +6,13 @@ as a look that does not come back.
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
-from tap.adapters.clock import wall_ms
+from tap.adapters.clock import monotonic, wall_ms
 from tap.adapters.journal import Journal, JournalWriter, State
 from tap.adapters.threads import result_of
 from tap.core.errors import JournalError
@@ -32,7 +32,9 @@ class _Found(Struct, frozen=True):
 class JournalGauge:
     """What the journal held at the last look. ``run`` it as a task."""
 
-    def __init__(self, writer: JournalWriter, path: Path, *, every: float = _EVERY_S) -> None:
+    def __init__(
+        self, writer: JournalWriter, path: Path, *, every: float = _EVERY_S, now: Callable[[], float] = monotonic
+    ) -> None:
         self.counts: dict[State, int] = {"pending": 0, "shipped": 0, "dead": 0}
         self.oldest_pending: int | None = None
         """Wall ms at which the oldest entry that the ledger has not was committed."""
@@ -43,16 +45,17 @@ class JournalGauge:
         self._writer = writer
         self._path = path
         self._every = every
+        self._now = now
         self._asked: float | None = None
 
     def outstanding_for(self) -> float:
         """Seconds since a look was asked for that has not come back; 0 where none is."""
-        return 0.0 if self._asked is None else time.monotonic() - self._asked
+        return 0.0 if self._asked is None else self._now() - self._asked
 
     async def run(self) -> None:
         """Look for ever."""
         while True:
-            self._asked = time.monotonic()
+            self._asked = self._now()
             # What cannot be read is told by whoever writes: the journal is the same.
             with suppress(JournalError):
                 self._take(await result_of(self._writer.run_in_writer(self._look, anyway=True)))

@@ -5,12 +5,11 @@ Nothing here is done for a frame: only for a commit, an answer of the ledger, a 
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from tap.adapters.clock import wall_ms
+from tap.adapters.clock import monotonic, wall_ms
 from tap.adapters.journal import Kept
 from tap.core.model import Entry
 from tap.service.running.aligned_sleep import sleep_aligned
@@ -46,9 +45,13 @@ class Histogram:
 
 
 class Meters:
-    """The service's own measurements; made on the loop's thread, before anything runs."""
+    """The service's own measurements; made on the loop's thread, before anything runs.
 
-    def __init__(self) -> None:
+    ``now`` gives seconds that only go on, to whatever thread.
+    """
+
+    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+        self._now = now
         self.started_at = wall_ms()
         self.commit = Histogram((0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10))
         """Seconds from reading a frame that says something to its entries on the disk; one a commit."""
@@ -84,8 +87,8 @@ class Meters:
                 self.events[str(entry.fields.get("kind"))] += 1
 
     def committed(self, since: float) -> None:
-        """A commit is durable whose first frame was read at ``since`` (``time.monotonic``). On the journal's thread."""
-        self.commit.observe(time.monotonic() - since)
+        """A commit is durable whose first frame was read at ``since`` (by ``now``). On the journal's thread."""
+        self.commit.observe(self._now() - since)
 
     def delivered(self, kept: Iterable[Kept]) -> None:
         """The ledger has answered for these."""

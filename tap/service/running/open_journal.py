@@ -7,9 +7,9 @@ meanwhile, and the gap that it tells afterwards says so.
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
+from tap.adapters.clock import monotonic
 from tap.adapters.journal import Journal
 from tap.core.backoff import Backoff
 from tap.core.errors import JournalDamaged, JournalError, JournalForeign, JournalVersion
@@ -34,7 +34,7 @@ def open_journal(path: Path, notifier: Notifier) -> Journal | None:
 
 
 def _waited_for(path: Path, notifier: Notifier) -> Journal | None:
-    failures, told, since = 0, None, time.monotonic()
+    failures, told, since = 0, None, monotonic()
     while True:
         try:
             journal = _opened(path)
@@ -54,7 +54,7 @@ def _waited_for(path: Path, notifier: Notifier) -> Journal | None:
                 journal.close()
                 return None
             if told is not None:
-                _log.info("the journal is open; recording", waited_s=round(time.monotonic() - since, 1))
+                _log.info("the journal is open; recording", waited_s=round(monotonic() - since, 1))
             return journal
         failures += 1
         if not passed_unless_stopped(_BACKOFF.wait(failures)):

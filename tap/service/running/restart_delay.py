@@ -7,11 +7,11 @@ a file in the unit's runtime directory, which systemd keeps over restarts and re
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tap.adapters.clock import wall_ms
 from tap.core.backoff import Backoff
 from tap.service.logs import get_logger
 
@@ -77,7 +77,7 @@ class RestartDelay:
 
 def _counted(file: Path) -> int:
     try:
-        if not 0 <= time.time() - file.stat().st_mtime < _WELL_AFTER_S:
+        if not 0 <= wall_ms() / 1000 - file.stat().st_mtime < _WELL_AFTER_S:
             return 0
         return max(0, int(file.read_text("ascii")))
     except (OSError, ValueError):

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from tap.adapters.clock import monotonic
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Kept
 from tap.adapters.private import sync_directory
@@ -132,9 +133,9 @@ def _let_go(path: Path) -> Path:
     if _is_free(path):
         return path
     path = path.rename(path.with_name(f"{path.stem}-ended{path.suffix}"))
-    end = time.monotonic() + _LET_GO_WITHIN_S
+    end = monotonic() + _LET_GO_WITHIN_S
     while not _is_free(path):
-        if time.monotonic() > end:
+        if monotonic() > end:
             raise TapError("the service still uses this tape", where=str(path), hint="run it again")
         time.sleep(_LOOK_EVERY_S)
     return path

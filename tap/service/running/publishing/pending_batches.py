@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
+from tap.adapters.clock import monotonic
 from tap.adapters.journal import Journal, Kept
 from tap.adapters.ledger import MAX_ENTRIES
 
@@ -18,16 +18,20 @@ class PendingBatches:
     """Reads pending entries batch by batch.
 
     ``waits_apart`` says of an entry's ``seq`` that it is not to be sent with the others now. Every ``look_every``
-    seconds the journal is read from its beginning again: the command line may have let wait again what lies far back.
+    seconds, by ``now``, the journal is read from its beginning again: the command line may have let wait again what
+    lies far back.
     """
 
-    def __init__(self, waits_apart: Callable[[int], bool], look_every: float) -> None:
+    def __init__(
+        self, waits_apart: Callable[[int], bool], look_every: float, now: Callable[[], float] = monotonic
+    ) -> None:
         self._waits_apart = waits_apart
         self._look_every = look_every
+        self._now = now
         self._size = MAX_ENTRIES
         self._past = 0
         """Up to here, nothing in the journal is to be sent now."""
-        self._start_over_at = 0.0
+        self._start_over_at: float | None = None
 
     def start_over(self) -> None:
         """What was passed over may be sent now."""
@@ -43,8 +47,8 @@ class PendingBatches:
 
     def next(self, journal: Journal) -> list[Kept]:
         """The next entries. On the journal's thread, while the loop waits. Raises ``JournalError``."""
-        if time.monotonic() >= self._start_over_at:
-            self._past, self._start_over_at = 0, time.monotonic() + self._look_every
+        if self._start_over_at is None or self._now() >= self._start_over_at:
+            self._past, self._start_over_at = 0, self._now() + self._look_every
         batch: list[Kept] = []
         after, size = self._past, self._size
         while len(batch) < size:

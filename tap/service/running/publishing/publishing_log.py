@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
+from tap.adapters.clock import monotonic
 from tap.adapters.journal import Kept
 from tap.core.taken import DEPLOY, LOGS
 from tap.service.log_throttle import LogThrottle
@@ -21,12 +21,13 @@ class _LogAllowance:
 
     _MOST, _EVERY_S = 4, 30.0
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = monotonic) -> None:
         self._left = float(self._MOST)
-        self._at = time.monotonic()
+        self._now = now
+        self._at = now()
 
     def take(self) -> bool:
-        now = time.monotonic()
+        now = self._now()
         self._left = min(self._left + (now - self._at) / self._EVERY_S, self._MOST)
         self._at = now
         if self._left < 1:
