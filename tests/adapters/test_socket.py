@@ -38,7 +38,7 @@ from tap.core.model import Closed, Frame, Opened, SourceItem, Stamp
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import serve
 
-QUICK = Timing().faster(10)._replace(first_delay=0.005)
+QUICK = Timing().faster(10)._replace(first_delay=0.005, open_timeout=300.0)
 
 
 def run(body: Coroutine[Any, Any, Any]) -> None:
@@ -477,7 +477,7 @@ def test_a_server_that_hangs_up_at_once_is_tried_again_and_again(reads: bool) ->
         writer.transport.abort() if came % 3 else writer.close()
 
     async def body() -> None:
-        quick = Timing().faster(1_000)._replace(open_timeout=5.0)
+        quick = Timing().faster(1_000)._replace(open_timeout=300.0)
         async with raw_server(handler) as url, listening(url, timing=quick) as (ear, client):
             while came < 60:  # noqa: ASYNC110 - connections that nobody tells of
                 await asyncio.sleep(0.005)

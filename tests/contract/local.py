@@ -81,7 +81,7 @@ class Local:
 
     def _ask(self, method: str, path: str, body: Any) -> Any:
         address = urlsplit(self.url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=300)
         try:
             connection.request(method, path, body=None if body is None else json.dumps(body))
             return json.load(connection.getresponse())

@@ -48,7 +48,9 @@ def test_a_server_that_sends_the_tap_elsewhere_does_not_get_its_token_there() ->
         url = f"ws://u:hush@127.0.0.1:{first.sockets[0].getsockname()[1]}/ws/control?ticket=hush"
         for token in ("hush-token", None):
             there.clear()
-            socket = ServerSocket(url, lambda _: None, Clock(), token=token, timing=Timing().faster(10))
+            socket = ServerSocket(
+                url, lambda _: None, Clock(), token=token, timing=Timing().faster(10)._replace(open_timeout=300.0)
+            )
             running = asyncio.create_task(socket.run())
             while not there:  # noqa: ASYNC110 - the listener tells nobody
                 await asyncio.sleep(0.01)

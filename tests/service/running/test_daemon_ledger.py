@@ -82,7 +82,7 @@ def kept(folder: Path, state: str) -> int:
 def until(folder: Path, state: str, count: int) -> None:
     """Waits for the journal to say so; a test's timeout ends what never comes."""
     pause = threading.Event()
-    end = time.monotonic() + 30
+    end = time.monotonic() + 300
     while kept(folder, state) < count:
         assert time.monotonic() < end, f"{kept(folder, state)} of {count} {state}"
         pause.wait(0.02)

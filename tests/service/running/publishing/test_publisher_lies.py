@@ -19,7 +19,7 @@ from tap.service.running.publishing.postponed import PostponedEntries
 from tap.service.running.publishing.shipping import Pace
 from tests.adapters.test_ledger import event, session
 from tests.contract.stub import fails, hang, status, stubbed, throws
-from tests.service.running.publishing.test_publisher import KEY, keys, run, until, venue_at
+from tests.service.running.publishing.test_publisher import KEY, Slow, keys, run, until, venue_at
 
 VERY_QUICK = Pace().faster(2_000)._replace(worrying=60.0)
 
@@ -85,7 +85,9 @@ def test_one_that_fails_for_whatever_reason_holds_up_nothing(tmp_path: Path, fau
         async with stubbed() as (stub, url):
             stub.faults = Faulty(draw)
             waiting = [event(number) for number in range(40)]
-            async with venue_at(tmp_path, Ledger(url, KEY, deadline=0.3), *waiting, pace=VERY_QUICK) as venue:
+            hangs = fault is hang
+            ledger = Slow(url, lambda entries: hangs and poison and event(17) in entries)
+            async with venue_at(tmp_path, ledger, *waiting, pace=VERY_QUICK) as venue:
                 counts = await venue.settled(postponed=1)
                 assert counts == {"pending": 1, "shipped": 39, "dead": 0}
                 (kept,) = await venue.postponed()
