@@ -145,15 +145,29 @@ async def test_time_goes_on_in_silence() -> None:
     await desk.kept.until(lambda: any(entry.fields.get("status") == "offline" for entry in desk.kept.entries))
 
 
-async def test_a_deadline_that_moves_away_wakes_nobody_for_nothing() -> None:
-    """A camera that comes back in time leaves no trace, and its timer does no harm."""
+async def test_a_deadline_that_moves_away_wakes_nobody_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera that comes back in time leaves no trace; its timer goes off once, and looks no further."""
     desk = Desk(policy=Policy(grace_ms=60))
+    happened: list[str] = []
+    tick, feed = Ingest._tick, desk.pipeline.feed
+
+    def goes_off(ingest: Ingest) -> None:
+        happened.append("timer")
+        tick(ingest)
+
+    def is_fed(item: SourceItem) -> list[Entry]:
+        happened.extend(["alive"] * isinstance(item, Alive))
+        return feed(item)
+
+    monkeypatch.setattr(Ingest, "_tick", goes_off)
+    monkeypatch.setattr(desk.pipeline, "feed", is_fed)
     desk.begins()
     desk.says(type="camera_left", camera_id="c1")
     await asyncio.sleep(0.01)
     desk.says(type="camera_joined", camera={"id": "c1"})
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.5)
     assert not any(entry.fields.get("status") == "offline" for entry in desk.kept.entries)
+    assert happened == ["timer"]
 
 
 class Stub(Pipeline):
