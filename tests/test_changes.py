@@ -224,15 +224,12 @@ def test_a_cursor_that_is_none_is_told(local: Local) -> None:
         (says({"status": "success", "value": {**ABOUT, "functions": ["changes"]}}), "failed inside"),
     ],
 )
-def test_a_deployment_without_it_is_told_apart_from_one_that_fails(about: Any, words: str) -> None:
-    async def body() -> None:
-        async with stubbed() as (stub, url), Ledger(url, key_of("v")) as ledger:
-            stub.about = about
-            stub.faults = [fails()]
-            with pytest.raises(tap.TapError, match=words):
-                await ledger.changes()
-
-    asyncio.run(body())
+async def test_a_deployment_without_it_is_told_apart_from_one_that_fails(about: Any, words: str) -> None:
+    async with stubbed() as (stub, url), Ledger(url, key_of("v")) as ledger:
+        stub.about = about
+        stub.faults = [fails()]
+        with pytest.raises(tap.TapError, match=words):
+            await ledger.changes()
 
 
 @pytest.mark.parametrize(
@@ -248,12 +245,9 @@ def test_a_deployment_without_it_is_told_apart_from_one_that_fails(about: Any, w
         {"page": ["row"], "cursor": "x", "isDone": True},
     ],
 )
-def test_what_no_ledger_answers_is_no_change(said: Any) -> None:
-    async def body() -> None:
-        async with stubbed() as (stub, url), Ledger(url, key_of("v")) as ledger:
-            stub.faults = [says({"status": "success", "value": said})]
-            with pytest.raises(tap.TapError, match="does not answer as Convex does") as caught:
-                await ledger.changes("same")
-            assert not isinstance(caught.value, LedgerRefused)
-
-    asyncio.run(body())
+async def test_what_no_ledger_answers_is_no_change(said: Any) -> None:
+    async with stubbed() as (stub, url), Ledger(url, key_of("v")) as ledger:
+        stub.faults = [says({"status": "success", "value": said})]
+        with pytest.raises(tap.TapError, match="does not answer as Convex does") as caught:
+            await ledger.changes("same")
+        assert not isinstance(caught.value, LedgerRefused)

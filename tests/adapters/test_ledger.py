@@ -182,110 +182,92 @@ LIAR = {"code": f"x-{SECRET}", "reason": f"The key {SECRET} is wrong."}
         (throws("a text of some app's own"), "thrown", NARROW),
     ],
 )
-def test_whatever_is_answered_gets_a_code_and_never_shows_the_key(
+async def test_whatever_is_answered_gets_a_code_and_never_shows_the_key(
     fault: Fault, code: str, expected: Disposition
 ) -> None:
     """No answer raises anything but our own errors, and no text that may quote the key is kept."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url), Ledger(url, KEY, deadline=0.5 if fault is hang else 300.0) as ledger:
-            stub.faults.append(fault)
-            with pytest.raises(LedgerError) as caught:
-                await ledger.ingest([event(0)])
-            error: Any = caught.value
-            assert error.code == code
-            assert disposition(error) is expected
-            assert url in str(error)
-            assert SECRET not in f"{error} {error!r} {vars(error)}"
-            assert error.__cause__ is None
-            assert "accessKey" not in f"{error} {error!r}"
-            # And the next call is as if nothing had been.
-            ledger._connection.seconds = 300.0
-            assert [answer.key for answer in await ledger.ingest([event(0)])] == [event(0).key]
-
-    run(body())
+    async with stubbed() as (stub, url), Ledger(url, KEY, deadline=0.5 if fault is hang else 300.0) as ledger:
+        stub.faults.append(fault)
+        with pytest.raises(LedgerError) as caught:
+            await ledger.ingest([event(0)])
+        error: Any = caught.value
+        assert error.code == code
+        assert disposition(error) is expected
+        assert url in str(error)
+        assert SECRET not in f"{error} {error!r} {vars(error)}"
+        assert error.__cause__ is None
+        assert "accessKey" not in f"{error} {error!r}"
+        # And the next call is as if nothing had been.
+        ledger._connection.seconds = 300.0
+        assert [answer.key for answer in await ledger.ingest([event(0)])] == [event(0).key]
 
 
-def test_a_wait_that_was_asked_for_is_told() -> None:
+async def test_a_wait_that_was_asked_for_is_told() -> None:
     """Retry-After comes with the error; it is for the publisher to honour, within reason."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
-            stub.faults += [status(429, **{"Retry-After": "7"}), status(503)]
-            waits = []
-            for _ in range(2):
-                with pytest.raises(LedgerAway) as caught:
-                    await ledger.ingest([event(0)])
-                waits.append(caught.value.retry_after)
-            assert waits == [7.0, None]
-
-    run(body())
+    async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
+        stub.faults += [status(429, **{"Retry-After": "7"}), status(503)]
+        waits = []
+        for _ in range(2):
+            with pytest.raises(LedgerAway) as caught:
+                await ledger.ingest([event(0)])
+            waits.append(caught.value.retry_after)
+        assert waits == [7.0, None]
 
 
-def test_a_function_that_threw_may_come_with_a_status_of_its_own() -> None:
+async def test_a_function_that_threw_may_come_with_a_status_of_its_own() -> None:
     """Convex's 560 has the same body as its 200."""
     said = '{"status":"error","errorMessage":"Server Error","errorData":{"code":"key_wrong","reason":"No."}}'
 
-    async def body() -> None:
-        async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
-            stub.faults.append(lambda *_: aiohttp.web.Response(text=said, status=560))
-            with pytest.raises(LedgerRefused, match="does not know this key"):
-                await ledger.ingest([event(0)])
-
-    run(body())
+    async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
+        stub.faults.append(lambda *_: aiohttp.web.Response(text=said, status=560))
+        with pytest.raises(LedgerRefused, match="does not know this key"):
+            await ledger.ingest([event(0)])
 
 
-def test_bare_integers_do_no_harm() -> None:
+async def test_bare_integers_do_no_harm() -> None:
     """Convex writes 302.0, and its own codec refuses 302; ours is no reason to stand still."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
-            stub.refused[event(0).key] = {"outcome": "stale", "version": NOW + 5}
-            assert await ledger.ingest([event(0)]) == [Answer(event(0).key, "stale", version=NOW + 5)]
-
-    run(body())
+    async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
+        stub.refused[event(0).key] = {"outcome": "stale", "version": NOW + 5}
+        assert await ledger.ingest([event(0)]) == [Answer(event(0).key, "stale", version=NOW + 5)]
 
 
-def test_connections_are_kept_and_cancelling_ends_a_call() -> None:
+async def test_connections_are_kept_and_cancelling_ends_a_call() -> None:
     """Ten calls, one connection; a call that is cancelled ends at once, and the next one works."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
-            for number in range(10):
-                await ledger.ingest([event(number)])
-            assert len(stub.connections) == 1
-            called, answered = asyncio.Event(), list[str]()
+    async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
+        for number in range(10):
+            await ledger.ingest([event(number)])
+        assert len(stub.connections) == 1
+        called, answered = asyncio.Event(), list[str]()
 
-            async def hangs(*_: Any) -> None:
-                called.set()
-                await asyncio.sleep(300)
-                answered.append("after all")
+        async def hangs(*_: Any) -> None:
+            called.set()
+            await asyncio.sleep(300)
+            answered.append("after all")
 
-            stub.faults.append(hangs)
-            task = asyncio.create_task(ledger.ingest([event(11)]))
-            await called.wait()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            assert not answered
-            await ledger.ingest([event(11)])
-
-    run(body())
+        stub.faults.append(hangs)
+        task = asyncio.create_task(ledger.ingest([event(11)]))
+        await called.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not answered
+        await ledger.ingest([event(11)])
 
 
-def test_nobody_there_is_told_at_once() -> None:
+async def test_nobody_there_is_told_at_once() -> None:
     """A port that nobody listens on, and a ledger that was closed: it opens again."""
 
-    async def body() -> None:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            async with Ledger(f"http://127.0.0.1:{taken.getsockname()[1]}", KEY) as ledger:
-                for _ in range(2):
-                    with pytest.raises(LedgerAway, match="nothing listens there"):
-                        await ledger.ingest([])
-                    await ledger.close()
-
-    run(body())
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        async with Ledger(f"http://127.0.0.1:{taken.getsockname()[1]}", KEY) as ledger:
+            for _ in range(2):
+                with pytest.raises(LedgerAway, match="nothing listens there"):
+                    await ledger.ingest([])
+                await ledger.close()
 
 
 def test_a_name_that_is_never_found_holds_nobody_up() -> None:
@@ -361,21 +343,18 @@ def test_other_addresses_are_refused_without_being_quoted(url: str) -> None:
 # ---------------------------------------------------------------------------------------------- what a call holds
 
 
-def test_a_call_is_bounded_in_entries_and_bytes() -> None:
+async def test_a_call_is_bounded_in_entries_and_bytes() -> None:
     """The first of the entries, as many as one call may hold; the rest is for the next call."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
-            assert len(await ledger.ingest([event(number) for number in range(1_000)])) == MAX_ENTRIES
-            big = [event(number, detail={"notes": "x" * 100_000}) for number in range(10)]
-            assert len(await ledger.ingest(big)) == 6
-            assert stub.largest < MAX_BYTES + 1_000
-            assert stub.sizes == [MAX_ENTRIES, 6]
-
-    run(body())
+    async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
+        assert len(await ledger.ingest([event(number) for number in range(1_000)])) == MAX_ENTRIES
+        big = [event(number, detail={"notes": "x" * 100_000}) for number in range(10)]
+        assert len(await ledger.ingest(big)) == 6
+        assert stub.largest < MAX_BYTES + 1_000
+        assert stub.sizes == [MAX_ENTRIES, 6]
 
 
-def test_what_convex_cannot_carry_is_answered_here_in_its_place() -> None:
+async def test_what_convex_cannot_carry_is_answered_here_in_its_place() -> None:
     """One such entry costs neither those beside it nor a call when it is alone."""
     bad = [
         event(1, detail={"größe": 1}),
@@ -385,19 +364,16 @@ def test_what_convex_cannot_carry_is_answered_here_in_its_place() -> None:
         event(5, detail={"big": 2**70}),
     ]
 
-    async def body() -> None:
-        async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
-            answers = await ledger.ingest([event(0), *bad, event(6)])
-            assert [answer.outcome for answer in answers] == ["applied", *["rejected"] * 5, "applied"]
-            assert [answer.key for answer in answers[1:6]] == [entry.key for entry in bad]
-            assert [answer.code for answer in answers[1:6]] == ["encoding"] * 3 + ["size", "encoding"]
-            assert "größe" in answers[1].words
-            assert stub.keys == [event(0).key, event(6).key]
-            calls = stub.calls
-            assert [answer.outcome for answer in await ledger.ingest(bad)] == ["rejected"] * 5
-            assert stub.calls == calls
-
-    run(body())
+    async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
+        answers = await ledger.ingest([event(0), *bad, event(6)])
+        assert [answer.outcome for answer in answers] == ["applied", *["rejected"] * 5, "applied"]
+        assert [answer.key for answer in answers[1:6]] == [entry.key for entry in bad]
+        assert [answer.code for answer in answers[1:6]] == ["encoding"] * 3 + ["size", "encoding"]
+        assert "größe" in answers[1].words
+        assert stub.keys == [event(0).key, event(6).key]
+        calls = stub.calls
+        assert [answer.outcome for answer in await ledger.ingest(bad)] == ["rejected"] * 5
+        assert stub.calls == calls
 
 
 # ---------------------------------------------------------------------------------------------- the served functions
@@ -410,7 +386,7 @@ def local() -> Iterator[Local]:
     gc.collect()
 
 
-def test_what_was_written_is_read_back_page_by_page(local: Local) -> None:
+async def test_what_was_written_is_read_back_page_by_page(local: Local) -> None:
     """Rows as history takes them, whole numbers whole, every page of every table, nothing of another session."""
     venue = local.venue()
     one, two = f"{venue}/1", f"{venue}/2"
@@ -418,54 +394,48 @@ def test_what_was_written_is_read_back_page_by_page(local: Local) -> None:
     still = Entry(f"{one}/still/a/1", "still", one, NOW, {"stillId": "a", "cameraId": "1", "status": "requested"})
     events = [event(number, session=one, detail={"share": 0.5, "n": number}) for number in range(230)]
 
-    async def body() -> None:
-        async with local.ledger(venue) as ledger:
-            for batch in (
-                [session(one), camera, still],
-                events,
-                [session(two, startedAt=NOW + 1), event(0, session=two)],
-            ):
-                answers = await ledger.ingest(batch)
-                assert [answer.outcome for answer in answers] == ["applied"] * len(batch)
-            rows = await ledger.timeline(one)
-            assert [row.op for row in rows] == ["session", "camera", *["event"] * 230, "still"]
-            assert [row.key for row in rows] == [one, camera.key, *[entry.key for entry in events], still.key]
-            assert [row.fields for row in rows[2:-1]] == [entry.fields for entry in events]
-            assert all(type(row.version) is int and type(row.fields.get("at", 0)) is int for row in rows)
-            assert timeline_of(rows).session_key == one
-            assert [row.key async for row in ledger.sessions(venue)] == [two, one]
-            assert (await ledger.session(f"{venue}/3"), await ledger.timeline(f"{venue}/3")) == (None, [])
-            with pytest.raises(LedgerRefused) as caught:
-                await ledger.session("another/1")
-            assert caught.value.code == "venue"
-
-    run(body())
+    async with local.ledger(venue) as ledger:
+        for batch in (
+            [session(one), camera, still],
+            events,
+            [session(two, startedAt=NOW + 1), event(0, session=two)],
+        ):
+            answers = await ledger.ingest(batch)
+            assert [answer.outcome for answer in answers] == ["applied"] * len(batch)
+        rows = await ledger.timeline(one)
+        assert [row.op for row in rows] == ["session", "camera", *["event"] * 230, "still"]
+        assert [row.key for row in rows] == [one, camera.key, *[entry.key for entry in events], still.key]
+        assert [row.fields for row in rows[2:-1]] == [entry.fields for entry in events]
+        assert all(type(row.version) is int and type(row.fields.get("at", 0)) is int for row in rows)
+        assert timeline_of(rows).session_key == one
+        assert [row.key async for row in ledger.sessions(venue)] == [two, one]
+        assert (await ledger.session(f"{venue}/3"), await ledger.timeline(f"{venue}/3")) == (None, [])
+        with pytest.raises(LedgerRefused) as caught:
+            await ledger.session("another/1")
+        assert caught.value.code == "venue"
 
 
-def test_a_forgotten_session_is_gone_and_stays_so(local: Local) -> None:
+async def test_a_forgotten_session_is_gone_and_stays_so(local: Local) -> None:
     """Its rows go in pages; only an admin's key can, and what comes later is refused as forgotten."""
     venue = local.venue()
     key = f"{venue}/1"
 
-    async def body() -> None:
-        async with local.ledger(venue) as ledger:
-            await ledger.ingest([session(key), *[event(number, session=key) for number in range(120)]])
-            with pytest.raises(LedgerRefused) as caught:
-                await ledger.forget(SecretStr("wrong"), key)
-            assert caught.value.code == "key_wrong"
-            assert await ledger.forget(ADMIN, key) == 120
-            row = await ledger.session(key)
-            assert row is not None
-            assert row.retracted is not None
-            assert row.retracted["reason"] == "forgotten"
-            assert [row async for row in ledger.sessions(venue)] == []
-            answer = (await ledger.ingest([event(1, session=key)]))[0]
-            assert (answer.outcome, answer.code, answer.field) == ("rejected", "forgotten", "sessionKey")
-
-    run(body())
+    async with local.ledger(venue) as ledger:
+        await ledger.ingest([session(key), *[event(number, session=key) for number in range(120)]])
+        with pytest.raises(LedgerRefused) as caught:
+            await ledger.forget(SecretStr("wrong"), key)
+        assert caught.value.code == "key_wrong"
+        assert await ledger.forget(ADMIN, key) == 120
+        row = await ledger.session(key)
+        assert row is not None
+        assert row.retracted is not None
+        assert row.retracted["reason"] == "forgotten"
+        assert [row async for row in ledger.sessions(venue)] == []
+        answer = (await ledger.ingest([event(1, session=key)]))[0]
+        assert (answer.outcome, answer.code, answer.field) == ("rejected", "forgotten", "sessionKey")
 
 
-def test_ping_says_what_is_wrong_and_what_to_do(local: Local) -> None:
+async def test_ping_says_what_is_wrong_and_what_to_do(local: Local) -> None:
     """Each of the ways in which a ledger is not ready has a code, words and a next step; nothing is written."""
     venue, other = local.venue(), local.venue()
 
@@ -476,53 +446,44 @@ def test_ping_says_what_is_wrong_and_what_to_do(local: Local) -> None:
         assert SECRET not in f"{ping}"
         return ping.code
 
-    async def body() -> None:
-        async with local.ledger(venue) as ledger:
-            assert (await ledger.ping(venue)).ok
-            assert (await ledger.ping(other)).code == "venue"
-            assert [row async for row in ledger.sessions()] == []
-        assert await code(local.url, KEY) == "key_wrong"
-        assert await code(local.url, None) == "key_missing"
-        async with stubbed() as (stub, url):
-            stub.faults += [page(), status(404), fails("Could not find public function for 'production:ingest'")]
-            assert [await code(url, KEY) for _ in range(3)] == ["garbage", "http_404", "no_function"]
-        assert await code(url, KEY) == "unreachable"
-
-    run(body())
+    async with local.ledger(venue) as ledger:
+        assert (await ledger.ping(venue)).ok
+        assert (await ledger.ping(other)).code == "venue"
+        assert [row async for row in ledger.sessions()] == []
+    assert await code(local.url, KEY) == "key_wrong"
+    assert await code(local.url, None) == "key_missing"
+    async with stubbed() as (stub, url):
+        stub.faults += [page(), status(404), fails("Could not find public function for 'production:ingest'")]
+        assert [await code(url, KEY) for _ in range(3)] == ["garbage", "http_404", "no_function"]
+    assert await code(url, KEY) == "unreachable"
 
 
-def test_arguments_that_convex_cannot_carry_are_our_own_mistake(local: Local) -> None:
+async def test_arguments_that_convex_cannot_carry_are_our_own_mistake(local: Local) -> None:
     """They never reach the network, and are not quoted."""
     venue = local.venue()
 
-    async def body() -> None:
-        async with local.ledger(venue) as ledger:
-            with pytest.raises(LedgerRefused) as caught:
-                await ledger.query("getSession", {"sessionKey": 2**60})
-            assert caught.value.code == "arguments"
-            with pytest.raises(LedgerRefused) as caught:
-                await ledger.mutation("nothing", {})
-            assert caught.value.code == "no_function"
-
-    run(body())
+    async with local.ledger(venue) as ledger:
+        with pytest.raises(LedgerRefused) as caught:
+            await ledger.query("getSession", {"sessionKey": 2**60})
+        assert caught.value.code == "arguments"
+        with pytest.raises(LedgerRefused) as caught:
+            await ledger.mutation("nothing", {})
+        assert caught.value.code == "no_function"
 
 
-def test_every_call_goes_to_the_module_that_the_functions_are_in() -> None:
+async def test_every_call_goes_to_the_module_that_the_functions_are_in() -> None:
     """An app may have a ``production.ts`` of its own: nothing of ours is called there."""
 
-    async def body() -> None:
-        page_of_none = {"page": [], "isDone": True, "continueCursor": ""}
-        async with stubbed() as (stub, url), Ledger(url, KEY, module="stage/tap") as ledger:
-            await ledger.ingest([event(1)])
-            stub.faults += [says({"status": "success", "value": {"done": True, "deleted": 3.0}})]
-            await ledger.forget(KEY, "v/s1")
-            stub.faults += [says({"status": "success", "value": None})] * 2
-            await ledger.session("v/s1")
-            stub.faults += [says({"status": "success", "value": page_of_none})] * 4
-            assert await ledger.timeline("v/s1") == []
-            assert [row async for row in ledger.sessions()] == []
-        functions = [path.removeprefix("stage/tap:") for path in stub.paths]
-        assert functions[:4] == ["ingest", "forgetSession", "getSession", "getSession"]
-        assert sorted(functions[4:]) == ["listCameras", "listDirectorEvents", "listSessions", "listStills"]
-
-    run(body())
+    page_of_none = {"page": [], "isDone": True, "continueCursor": ""}
+    async with stubbed() as (stub, url), Ledger(url, KEY, module="stage/tap") as ledger:
+        await ledger.ingest([event(1)])
+        stub.faults += [says({"status": "success", "value": {"done": True, "deleted": 3.0}})]
+        await ledger.forget(KEY, "v/s1")
+        stub.faults += [says({"status": "success", "value": None})] * 2
+        await ledger.session("v/s1")
+        stub.faults += [says({"status": "success", "value": page_of_none})] * 4
+        assert await ledger.timeline("v/s1") == []
+        assert [row async for row in ledger.sessions()] == []
+    functions = [path.removeprefix("stage/tap:") for path in stub.paths]
+    assert functions[:4] == ["ingest", "forgetSession", "getSession", "getSession"]
+    assert sorted(functions[4:]) == ["listCameras", "listDirectorEvents", "listSessions", "listStills"]

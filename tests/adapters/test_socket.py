@@ -224,7 +224,7 @@ def test_a_dead_line_is_noticed_within_40_seconds() -> None:
 # ---------------------------------------------------------------------------------------------- frames
 
 
-def test_frames_arrive_as_they_were_sent() -> None:
+async def test_frames_arrive_as_they_were_sent() -> None:
     """Text, binary, fragmented, broken and empty frames: each whole, in order, stamped and told apart."""
     clock = Clock(Stamp(0, 5_000))
 
@@ -243,22 +243,19 @@ def test_frames_arrive_as_they_were_sent() -> None:
         )
         await reader.read()
 
-    async def body() -> None:
-        async with raw_server(handler) as url, listening(url, clock=clock) as (ear, client):
-            await ear.until(lambda: len(ear.of(Frame)) == 5)
-        assert isinstance(ear.items[0], Opened)
-        frames = ear.of(Frame)
-        assert ear.data == [b'{"type":"hello"}', b"\x00\xff", b'{"a":1}', b"not \xff utf-8", b""]
-        assert [frame.binary for frame in frames] == [False, True, False, False, False]
-        assert [(frame.connection, frame.ordinal) for frame in frames] == [(1, n) for n in range(1, 6)]
-        assert all(isinstance(frame.data, bytes) for frame in frames)
-        assert frames[0].stamp.mono >= 5_000
-        assert client.frames == 5
-
-    run(body())
+    async with raw_server(handler) as url, listening(url, clock=clock) as (ear, client):
+        await ear.until(lambda: len(ear.of(Frame)) == 5)
+    assert isinstance(ear.items[0], Opened)
+    frames = ear.of(Frame)
+    assert ear.data == [b'{"type":"hello"}', b"\x00\xff", b'{"a":1}', b"not \xff utf-8", b""]
+    assert [frame.binary for frame in frames] == [False, True, False, False, False]
+    assert [(frame.connection, frame.ordinal) for frame in frames] == [(1, n) for n in range(1, 6)]
+    assert all(isinstance(frame.data, bytes) for frame in frames)
+    assert frames[0].stamp.mono >= 5_000
+    assert client.frames == 5
 
 
-def test_it_reconnects_after_a_drop() -> None:
+async def test_it_reconnects_after_a_drop() -> None:
     """A goodbye and a broken line each give one close with its reason and one new connection."""
     lives = 0
 
@@ -273,27 +270,24 @@ def test_it_reconnects_after_a_drop() -> None:
         else:
             await connection.wait_closed()
 
-    async def body() -> None:
-        async with server(handler) as url, listening(url) as (ear, client):
-            await ear.until(lambda: len(ear.of(Frame)) == 3)
-            assert client.connected
-            assert client.connection == 3
-        assert [(frame.data, frame.connection, frame.ordinal) for frame in ear.of(Frame)] == [
-            (b"life 1", 1, 1),
-            (b"life 2", 2, 1),
-            (b"life 3", 3, 1),
-        ]
-        closes = ear.of(Closed)
-        assert [close.reason for close in closes] == [
-            "the server restarts (1012: update)",
-            "the connection broke without a goodbye",
-            "tap stopped",
-        ]
-        assert [close.connection for close in closes] == [1, 2, 3]
-        assert [close.heard for close in closes] == [frame.stamp.mono for frame in ear.of(Frame)]
-        assert ear.changes[-1] == "tap stopped"
-
-    run(body())
+    async with server(handler) as url, listening(url) as (ear, client):
+        await ear.until(lambda: len(ear.of(Frame)) == 3)
+        assert client.connected
+        assert client.connection == 3
+    assert [(frame.data, frame.connection, frame.ordinal) for frame in ear.of(Frame)] == [
+        (b"life 1", 1, 1),
+        (b"life 2", 2, 1),
+        (b"life 3", 3, 1),
+    ]
+    closes = ear.of(Closed)
+    assert [close.reason for close in closes] == [
+        "the server restarts (1012: update)",
+        "the connection broke without a goodbye",
+        "tap stopped",
+    ]
+    assert [close.connection for close in closes] == [1, 2, 3]
+    assert [close.heard for close in closes] == [frame.stamp.mono for frame in ear.of(Frame)]
+    assert ear.changes[-1] == "tap stopped"
 
 
 @pytest.mark.parametrize("says", [(), ("hello",), ("hello", "state")], ids=["nothing", "a frame", "two frames"])
@@ -370,7 +364,7 @@ def _attempts(
     return attempts[:count]
 
 
-def test_a_server_that_is_away_is_told_once() -> None:
+async def test_a_server_that_is_away_is_told_once() -> None:
     """Attempts that fail alike are one change; when it comes, it is heard."""
     tries = 0
 
@@ -383,37 +377,31 @@ def test_a_server_that_is_away_is_told_once() -> None:
         tries += 1
         return connection.respond(503, "starting\n") if tries <= 5 else None
 
-    async def body() -> None:
-        async with server(handler, process_request=admit) as url, listening(url) as (ear, _):
-            await ear.until(lambda: bool(ear.of(Frame)))
-        assert ear.changes == ["the server is away for now (HTTP 503)", None, "tap stopped"]
-        assert [type(item).__name__ for item in ear.items] == ["Opened", "Frame", "Closed"]
-
-    run(body())
+    async with server(handler, process_request=admit) as url, listening(url) as (ear, _):
+        await ear.until(lambda: bool(ear.of(Frame)))
+    assert ear.changes == ["the server is away for now (HTTP 503)", None, "tap stopped"]
+    assert [type(item).__name__ for item in ear.items] == ["Opened", "Frame", "Closed"]
 
 
-def test_a_server_that_starts_later_is_found() -> None:
+async def test_a_server_that_starts_later_is_found() -> None:
     """Nothing listens at first; the socket tries until something does."""
 
     async def handler(connection: ServerConnection) -> None:
         await connection.send("at last")
         await connection.wait_closed()
 
-    async def body() -> None:
-        with sockets.socket() as place:
-            place.bind(("127.0.0.1", 0))
-            port = place.getsockname()[1]
-        async with listening(f"ws://127.0.0.1:{port}/") as (ear, client):
-            await ear.until(lambda: bool(ear.changes))
-            assert client.problem == "nothing listens there (connection refused)"
-            async with server(handler, port):
-                await ear.until(lambda: bool(ear.of(Frame)))
-                assert client.problem is None
-
-    run(body())
+    with sockets.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        port = place.getsockname()[1]
+    async with listening(f"ws://127.0.0.1:{port}/") as (ear, client):
+        await ear.until(lambda: bool(ear.changes))
+        assert client.problem == "nothing listens there (connection refused)"
+        async with server(handler, port):
+            await ear.until(lambda: bool(ear.of(Frame)))
+            assert client.problem is None
 
 
-def test_a_web_page_is_no_server() -> None:
+async def test_a_web_page_is_no_server() -> None:
     """A proxy that answers with HTML is named as such, and not pressed."""
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -422,13 +410,10 @@ def test_a_web_page_is_no_server() -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page) + page)
         await writer.drain()
 
-    async def body() -> None:
-        async with raw_server(handler) as url, listening(url) as (ear, client):
-            await ear.until(lambda: bool(ear.changes))
-            assert "a web page, not with a WebSocket" in str(client.problem)
-        assert ear.items == []
-
-    run(body())
+    async with raw_server(handler) as url, listening(url) as (ear, client):
+        await ear.until(lambda: bool(ear.changes))
+        assert "a web page, not with a WebSocket" in str(client.problem)
+    assert ear.items == []
 
 
 @pytest.mark.parametrize(
@@ -439,7 +424,7 @@ def test_a_web_page_is_no_server() -> None:
         (RuntimeError("a library's own"), "cannot connect: a library's own"),
     ],
 )
-def test_whatever_goes_wrong_while_it_connects_the_next_attempt_is_made(
+async def test_whatever_goes_wrong_while_it_connects_the_next_attempt_is_made(
     monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
 ) -> None:
     """A server that hangs up before its first word makes a library say many things; none of them ends the tap."""
@@ -455,16 +440,13 @@ def test_whatever_goes_wrong_while_it_connects_the_next_attempt_is_made(
     async def handler(connection: ServerConnection) -> None:
         await connection.wait_closed()
 
-    async def body() -> None:
-        async with server(handler) as url, listening(url) as (ear, client):
-            await ear.until(lambda: client.connected)
-            assert ear.changes == [words, None]
-
-    run(body())
+    async with server(handler) as url, listening(url) as (ear, client):
+        await ear.until(lambda: client.connected)
+        assert ear.changes == [words, None]
 
 
 @pytest.mark.parametrize("reads", [False, True])
-def test_a_server_that_hangs_up_at_once_is_tried_again_and_again(reads: bool) -> None:
+async def test_a_server_that_hangs_up_at_once_is_tried_again_and_again(reads: bool) -> None:
     """Before a word of ours was read, or after."""
     came = 0
 
@@ -476,19 +458,16 @@ def test_a_server_that_hangs_up_at_once_is_tried_again_and_again(reads: bool) ->
         writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n" if came % 2 else b"")
         writer.transport.abort() if came % 3 else writer.close()
 
-    async def body() -> None:
-        quick = Timing().faster(1_000)._replace(open_timeout=300.0)
-        async with raw_server(handler) as url, listening(url, timing=quick) as (ear, client):
-            while came < 60:  # noqa: ASYNC110 - connections that nobody tells of
-                await asyncio.sleep(0.005)
-            assert not client.connected
-        assert ear.items == []
-
-    run(body())
+    quick = Timing().faster(1_000)._replace(open_timeout=300.0)
+    async with raw_server(handler) as url, listening(url, timing=quick) as (ear, client):
+        while came < 60:  # noqa: ASYNC110 - connections that nobody tells of
+            await asyncio.sleep(0.005)
+        assert not client.connected
+    assert ear.items == []
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.6\r\n", b"", b"\x00" * 100, b"HTTP/1.1 101 OK\r\n\r\n"])
-def test_what_is_no_server_at_all_is_named(answer: bytes) -> None:
+async def test_what_is_no_server_at_all_is_named(answer: bytes) -> None:
     """Another service on that port: a word, and no item."""
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -496,16 +475,13 @@ def test_what_is_no_server_at_all_is_named(answer: bytes) -> None:
         writer.write(answer)
         await writer.drain()
 
-    async def body() -> None:
-        async with raw_server(handler) as url, listening(url) as (ear, _):
-            await ear.until(lambda: bool(ear.changes))
-            assert ear.changes[0]
-        assert ear.items == []
-
-    run(body())
+    async with raw_server(handler) as url, listening(url) as (ear, _):
+        await ear.until(lambda: bool(ear.changes))
+        assert ear.changes[0]
+    assert ear.items == []
 
 
-def test_the_token_is_sent_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_token_is_sent_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     """It goes into the header; without it the server's refusal says which setting to look at."""
     caplog.set_level(logging.DEBUG)
 
@@ -517,18 +493,15 @@ def test_the_token_is_sent_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -
         given = request.headers.get("Authorization")
         return None if given == "Bearer hush-hush-1" else connection.respond(401, "no\n")
 
-    async def body() -> None:
-        async with server(handler, process_request=admit) as bare:
-            url = bare.replace("ws://", "ws://user:pass-word@") + "?key=hidden"
-            async with listening(url) as (ear, client):
-                await ear.until(lambda: bool(ear.changes))
-                assert "TAP_SERVER_TOKEN" in str(client.problem)
-                assert client.shown.startswith("ws://127.0.0.1:")
-            async with listening(bare, token="hush-hush-1") as (ear, client):
-                await ear.until(lambda: bool(ear.of(Frame)))
-                assert "hush" not in f"{client.shown} {ear.items} {ear.changes}"
-
-    run(body())
+    async with server(handler, process_request=admit) as bare:
+        url = bare.replace("ws://", "ws://user:pass-word@") + "?key=hidden"
+        async with listening(url) as (ear, client):
+            await ear.until(lambda: bool(ear.changes))
+            assert "TAP_SERVER_TOKEN" in str(client.problem)
+            assert client.shown.startswith("ws://127.0.0.1:")
+        async with listening(bare, token="hush-hush-1") as (ear, client):
+            await ear.until(lambda: bool(ear.of(Frame)))
+            assert "hush" not in f"{client.shown} {ear.items} {ear.changes}"
     ours = [record.getMessage() for record in caplog.records if "server" not in record.name]
     assert not any("hush" in text or "pass-word" in text for text in ours)
 
@@ -550,7 +523,7 @@ def test_an_address_that_is_none_is_refused_at_once() -> None:
         assert "pw" not in str(caught.value)
 
 
-def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server stands in the venue's network, whatever was set up for web pages."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
@@ -559,14 +532,11 @@ def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatc
         await connection.send("direct")
         await connection.wait_closed()
 
-    async def body() -> None:
-        async with server(handler) as url, listening(url.replace("127.0.0.1", "localhost")) as (ear, _):
-            await ear.until(lambda: bool(ear.of(Frame)))
-
-    run(body())
+    async with server(handler) as url, listening(url.replace("127.0.0.1", "localhost")) as (ear, _):
+        await ear.until(lambda: bool(ear.of(Frame)))
 
 
-def test_compression_only_where_asked_for() -> None:
+async def test_compression_only_where_asked_for() -> None:
     """By default none is offered; with it a frame reads just the same."""
     offers: list[str | None] = []
 
@@ -576,40 +546,34 @@ def test_compression_only_where_asked_for() -> None:
         await connection.send("x" * 10_000)
         await connection.wait_closed()
 
-    async def body() -> None:
-        async with server(handler, compression="deflate") as url:
-            for compression in (False, True):
-                async with listening(url, compression=compression) as (ear, _):
-                    await ear.until(lambda: bool(ear.of(Frame)))
-                    assert ear.data == [b"x" * 10_000]
-        assert offers[0] is None
-        assert "permessage-deflate" in str(offers[1])
-
-    run(body())
+    async with server(handler, compression="deflate") as url:
+        for compression in (False, True):
+            async with listening(url, compression=compression) as (ear, _):
+                await ear.until(lambda: bool(ear.of(Frame)))
+                assert ear.data == [b"x" * 10_000]
+    assert offers[0] is None
+    assert "permessage-deflate" in str(offers[1])
 
 
 # ---------------------------------------------------------------------------------------------- life and death
 
 
-def test_a_half_open_line_is_noticed() -> None:
+async def test_a_half_open_line_is_noticed() -> None:
     """A server that answers nothing any more, without a word from TCP, is left within the scaled 40 s."""
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(await shake_hands(reader) + message(b"the last word"))
         await asyncio.Event().wait()
 
-    async def body() -> None:
-        loop = asyncio.get_running_loop()
-        async with raw_server(handler) as url, listening(url, timing=QUICK) as (ear, _):
-            await ear.until(lambda: bool(ear.of(Frame)))
-            begin = loop.time()
-            await ear.until(lambda: len(ear.of(Opened)) == 2)
-            assert loop.time() - begin < 4.0
-        (closed, *_) = ear.of(Closed)
-        assert "not even an answer to a ping" in closed.reason
-        assert closed.heard == ear.of(Frame)[0].stamp.mono
-
-    run(body())
+    loop = asyncio.get_running_loop()
+    async with raw_server(handler) as url, listening(url, timing=QUICK) as (ear, _):
+        await ear.until(lambda: bool(ear.of(Frame)))
+        begin = loop.time()
+        await ear.until(lambda: len(ear.of(Opened)) == 2)
+        assert loop.time() - begin < 4.0
+    (closed, *_) = ear.of(Closed)
+    assert "not even an answer to a ping" in closed.reason
+    assert closed.heard == ear.of(Frame)[0].stamp.mono
 
 
 def test_answers_keep_a_quiet_line() -> None:
@@ -636,7 +600,7 @@ def test_answers_keep_a_quiet_line() -> None:
     run(body())
 
 
-def test_a_slow_large_frame_is_life() -> None:
+async def test_a_slow_large_frame_is_life() -> None:
     """An answer stuck behind a large frame may stay away, as long as the frame comes whole in time."""
     timing = Timing().faster(30)  # 0.5 s to answer
     large = b"y" * 3_000_000
@@ -650,17 +614,14 @@ def test_a_slow_large_frame_is_life() -> None:
                 await writer.drain()
                 await asyncio.sleep(0.05)
 
-    async def body() -> None:
-        async with raw_server(handler) as url, listening(url, timing=timing) as (ear, client):
-            await ear.until(lambda: len(ear.of(Frame)) == 4)
-            assert ear.data == [large] * 4
-            assert client.connection == 1
-
-    run(body())
+    async with raw_server(handler) as url, listening(url, timing=timing) as (ear, client):
+        await ear.until(lambda: len(ear.of(Frame)) == 4)
+        assert ear.data == [large] * 4
+        assert client.connection == 1
 
 
 @pytest.mark.parametrize("goes_on", [False, True], ids=["hangs up", "goes on sending"])
-def test_a_frame_beyond_the_limit_costs_the_connection(goes_on: bool) -> None:
+async def test_a_frame_beyond_the_limit_costs_the_connection(goes_on: bool) -> None:
     """It is named and counted, backs off although frames came before it, and what follows is heard."""
     lives = 0
 
@@ -675,53 +636,44 @@ def test_a_frame_beyond_the_limit_costs_the_connection(goes_on: bool) -> None:
                 await asyncio.sleep(0.01)
         await reader.read()
 
-    async def body() -> None:
-        waits = iter((0.0, 0.25, 0.5, 0.75, 1.0))
-        async with (
-            raw_server(handler) as url,
-            listening(url, max_frame=200_000, timing=QUICK, jitter=lambda: next(waits)) as (ear, client),
-        ):
-            await ear.until(lambda: len(ear.of(Frame)) == 3)
-            assert client.too_big == 2
-        assert ear.data == [b"life 1", b"life 2", b"life 3"]
-        assert "beyond the limit" in ear.of(Closed)[0].reason
-        assert "300" in ear.of(Closed)[0].reason
-
-    run(body())
+    waits = iter((0.0, 0.25, 0.5, 0.75, 1.0))
+    async with (
+        raw_server(handler) as url,
+        listening(url, max_frame=200_000, timing=QUICK, jitter=lambda: next(waits)) as (ear, client),
+    ):
+        await ear.until(lambda: len(ear.of(Frame)) == 3)
+        assert client.too_big == 2
+    assert ear.data == [b"life 1", b"life 2", b"life 3"]
+    assert "beyond the limit" in ear.of(Closed)[0].reason
+    assert "300" in ear.of(Closed)[0].reason
 
 
-def test_a_frame_of_20_mb_is_taken() -> None:
+async def test_a_frame_of_20_mb_is_taken() -> None:
     """It is within the limit, and whole."""
 
     async def handler(connection: ServerConnection) -> None:
         await connection.send("x" * 20_000_000)
         await connection.wait_closed()
 
-    async def body() -> None:
-        async with server(handler) as url, listening(url) as (ear, _):
-            await ear.until(lambda: bool(ear.of(Frame)))
-            assert len(ear.data[0]) == 20_000_000
-
-    run(body())
+    async with server(handler) as url, listening(url) as (ear, _):
+        await ear.until(lambda: bool(ear.of(Frame)))
+        assert len(ear.data[0]) == 20_000_000
 
 
-def test_it_never_says_a_word() -> None:
+async def test_it_never_says_a_word() -> None:
     """Through a whole shoot with drops and restarts, not one data frame comes from the tap."""
 
-    async def body() -> None:
-        shoot = plan_shoot(7, length_s=60, faults=("reconnect", "restart"), pace=100, telemetry_rate=20)
-        async with serve(shoot, speed=100, patient=True) as (rehearsal, port):
-            async with listening(f"ws://127.0.0.1:{port}/ws/control") as (ear, client):
-                await rehearsal.play()
-                await ear.until(lambda: client.problem is not None)
-            assert client.frames > 100
-            assert client.connection >= 2
-            assert rehearsal.received_from_clients == 0
-
-    run(body())
+    shoot = plan_shoot(7, length_s=60, faults=("reconnect", "restart"), pace=100, telemetry_rate=20)
+    async with serve(shoot, speed=100, patient=True) as (rehearsal, port):
+        async with listening(f"ws://127.0.0.1:{port}/ws/control") as (ear, client):
+            await rehearsal.play()
+            await ear.until(lambda: client.problem is not None)
+        assert client.frames > 100
+        assert client.connection >= 2
+        assert rehearsal.received_from_clients == 0
 
 
-def test_a_stop_says_goodbye() -> None:
+async def test_a_stop_says_goodbye() -> None:
     """Cancelled, the socket closes the connection in order, and tells so once."""
     codes: list[int | None] = []
     gone = asyncio.Event()
@@ -732,21 +684,18 @@ def test_a_stop_says_goodbye() -> None:
         codes.append(connection.close_code)
         gone.set()
 
-    async def body() -> None:
-        async with server(handler) as url:
-            async with listening(url) as (ear, client):
-                await ear.until(lambda: bool(ear.of(Frame)))
-                await asyncio.sleep(0.02)  # the frame may have come with the handshake, before the connection is ours
-            await gone.wait()
-            assert codes == [1001]
-            assert [item.reason for item in ear.of(Closed)] == ["tap stopped"]
-            assert not client.connected
-
-    run(body())
+    async with server(handler) as url:
+        async with listening(url) as (ear, client):
+            await ear.until(lambda: bool(ear.of(Frame)))
+            await asyncio.sleep(0.02)  # the frame may have come with the handshake, before the connection is ours
+        await gone.wait()
+        assert codes == [1001]
+        assert [item.reason for item in ear.of(Closed)] == ["tap stopped"]
+        assert not client.connected
 
 
 @pytest.mark.parametrize("kind", [Opened, Frame, Closed])
-def test_what_on_item_raises_ends_it(kind: type[Any]) -> None:
+async def test_what_on_item_raises_ends_it(kind: type[Any]) -> None:
     """Nothing is swallowed: who runs the socket hears of it."""
 
     async def handler(connection: ServerConnection) -> None:
@@ -757,9 +706,6 @@ def test_what_on_item_raises_ends_it(kind: type[Any]) -> None:
         if isinstance(item, kind):
             raise OSError("no room")
 
-    async def body() -> None:
-        async with server(handler) as url:
-            with pytest.raises(OSError, match="no room"):
-                await ServerSocket(url, on_item, Clock(), timing=QUICK).run()
-
-    run(body())
+    async with server(handler) as url:
+        with pytest.raises(OSError, match="no room"):
+            await ServerSocket(url, on_item, Clock(), timing=QUICK).run()

@@ -13,7 +13,7 @@ from tap.core.model import Entry
 from tap.service.tools.deliver import deliver
 from tap.service.tools.session_editing import Plan, merge, rename, split, trim, undo
 from tests.contract.local import local_ledger
-from tests.contract.test_contract import _kept, run
+from tests.contract.test_contract import _kept
 from tests.service.chosen import done, heard, tape_of
 from tests.service.tools.test_session_editing_seeds import over
 
@@ -39,23 +39,20 @@ def chosen(folder: Path, seed: int) -> list[list[Entry]]:
 
 
 @pytest.mark.parametrize("app", ["ledger", "a", "b"])
-def test_every_step_reaches_the_tables(app: str, tmp_path: Path) -> None:
+async def test_every_step_reaches_the_tables(app: str, tmp_path: Path) -> None:
     """Step by step, twice, and shuffled: the rows are those that the journal makes of its entries."""
     steps = chosen(tmp_path, 2)
     dice = random.Random(1)
 
-    async def body() -> None:
-        with local_ledger(["hall"], app=app) as local:
-            async with local.ledger("hall") as ledger:
-                for entries in steps:
-                    delivered = await deliver(ledger, entries, lambda _: None)
-                    assert not delivered.rejected
-                    assert await _kept(ledger) == fold(entries)
-                again = dice.sample(steps[-1], len(steps[-1]))
-                assert (await deliver(ledger, again, lambda _: None)).applied == 0
-                assert await _kept(ledger) == fold(steps[-1])
-
-    run(body())
+    with local_ledger(["hall"], app=app) as local:
+        async with local.ledger("hall") as ledger:
+            for entries in steps:
+                delivered = await deliver(ledger, entries, lambda _: None)
+                assert not delivered.rejected
+                assert await _kept(ledger) == fold(entries)
+            again = dice.sample(steps[-1], len(steps[-1]))
+            assert (await deliver(ledger, again, lambda _: None)).applied == 0
+            assert await _kept(ledger) == fold(steps[-1])
 
 
 def test_a_second_tap_does_not_undo_a_choice(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tap.history.report import page, report_of
 from tap.service.tools.deliver import deliver
 from tap.service.tools.session_editing import Plan, carry_out, merge, rename, split, trim, undo
 from tests.contract.local import local_ledger
-from tests.contract.test_contract import _kept, run
+from tests.contract.test_contract import _kept
 from tests.service.chosen import NOW, RIGHT, tape_of
 
 T0 = 1_795_000_000_000
@@ -228,7 +228,7 @@ def test_a_tap_that_came_after_the_cut_takes_nothing_from_one_that_was_there(tmp
 
 
 @pytest.mark.parametrize("app", ["ledger", "a", "b"])
-def test_the_tables_hold_what_both_chose(app: str, tmp_path: Path) -> None:
+async def test_the_tables_hold_what_both_chose(app: str, tmp_path: Path) -> None:
     """One tap's choice first or the other's, and all of it again: the tables hold the rows that the rule gives."""
     with machines(tmp_path) as (one, two):
         heard = [one.entries(), two.entries()]
@@ -237,12 +237,9 @@ def test_the_tables_hold_what_both_chose(app: str, tmp_path: Path) -> None:
         chosen = [machine.entries() for machine in (one, two)]
     expected = fold(entry for told in chosen for entry in told)
 
-    async def body() -> None:
-        for first, last in ((0, 1), (1, 0)):
-            with local_ledger(["hall"], app=app) as local:
-                async with local.ledger("hall") as ledger:
-                    for told in (heard[first], heard[last], chosen[first], chosen[last], chosen[first]):
-                        assert not (await deliver(ledger, told, lambda _: None)).rejected
-                    assert await _kept(ledger) == expected
-
-    run(body())
+    for first, last in ((0, 1), (1, 0)):
+        with local_ledger(["hall"], app=app) as local:
+            async with local.ledger("hall") as ledger:
+                for told in (heard[first], heard[last], chosen[first], chosen[last], chosen[first]):
+                    assert not (await deliver(ledger, told, lambda _: None)).rejected
+                assert await _kept(ledger) == expected

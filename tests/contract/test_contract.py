@@ -171,23 +171,20 @@ async def _kept(ledger: Ledger) -> dict[str, Row]:
     return {row.key: row for row in await _all_rows(ledger, sessions)}
 
 
-def test_every_entry_of_a_shoot_is_taken_in_any_order_and_any_number_of_times(shoot: Shoot, fresh: Local) -> None:
+async def test_every_entry_of_a_shoot_is_taken_in_any_order_and_any_number_of_times(shoot: Shoot, fresh: Local) -> None:
     """Once, twice, and shuffled: the rows are those that the tap itself makes of its entries, to the version."""
     dice = random.Random(7)
 
-    async def body() -> None:
-        for order in ("once", "again and again", "backwards", "shuffled"):
-            venue = fresh.venue()
-            entries = shoot.entries(venue)
-            expected = fold(entries)
-            assert len(expected) > 100
-            async with fresh.ledger(venue) as ledger:
-                await _deliver(ledger, _ordered(entries, order, dice), dice)
-                if order != "backwards":
-                    assert await _deliver(ledger, entries, dice) <= {"duplicate", "stale"}
-                assert await _kept(ledger) == expected, order
-
-    run(body())
+    for order in ("once", "again and again", "backwards", "shuffled"):
+        venue = fresh.venue()
+        entries = shoot.entries(venue)
+        expected = fold(entries)
+        assert len(expected) > 100
+        async with fresh.ledger(venue) as ledger:
+            await _deliver(ledger, _ordered(entries, order, dice), dice)
+            if order != "backwards":
+                assert await _deliver(ledger, entries, dice) <= {"duplicate", "stale"}
+            assert await _kept(ledger) == expected, order
 
 
 def _ordered(entries: Sequence[Entry], order: str, dice: random.Random) -> list[Entry]:
@@ -222,7 +219,9 @@ def test_a_thousand_answers_lost_change_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("late", "without"), [(0, ""), (7, "missing_ts")])
-def test_two_taps_give_the_ledger_of_one(shoot: Shoot, fresh: Local, tmp_path: Path, late: int, without: str) -> None:
+async def test_two_taps_give_the_ledger_of_one(
+    shoot: Shoot, fresh: Local, tmp_path: Path, late: int, without: str
+) -> None:
     """Side by side, batch by batch; but for gaps, which each tells by its own clock, and what counts them.
 
     Where a frame has no time, its time is the receiver's: only taps that hear it at once then agree.
@@ -231,19 +230,16 @@ def test_two_taps_give_the_ledger_of_one(shoot: Shoot, fresh: Local, tmp_path: P
     shoot = Shoot(shoot.seed, tmp_path, without=without)
     alone, both = fresh.venue(), fresh.venue()
 
-    async def body() -> None:
-        async with fresh.ledger(alone) as ledger:
-            await _deliver(ledger, shoot.entries(alone), dice)
-            expected = _comparable(await _kept(ledger), alone)
-        one, two = shoot.entries(both, "one"), shoot.entries(both, "two", late=late)
-        assert [entry.key for entry in one] != [entry.key for entry in two]
-        async with fresh.ledger(both) as ledger:
-            await _deliver(ledger, _interleaved(one, two, dice), dice)
-            rows = await _kept(ledger)
-        assert _comparable(rows, both) == expected
-        assert _gaps(rows) == 2 * _gaps(fold(one))
-
-    run(body())
+    async with fresh.ledger(alone) as ledger:
+        await _deliver(ledger, shoot.entries(alone), dice)
+        expected = _comparable(await _kept(ledger), alone)
+    one, two = shoot.entries(both, "one"), shoot.entries(both, "two", late=late)
+    assert [entry.key for entry in one] != [entry.key for entry in two]
+    async with fresh.ledger(both) as ledger:
+        await _deliver(ledger, _interleaved(one, two, dice), dice)
+        rows = await _kept(ledger)
+    assert _comparable(rows, both) == expected
+    assert _gaps(rows) == 2 * _gaps(fold(one))
 
 
 def _interleaved(one: Sequence[Entry], two: Sequence[Entry], dice: random.Random) -> Iterator[Entry]:

@@ -25,14 +25,17 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from tap.adapters.dialects import load_dialect
+from tap.adapters.server.socket import Timing
 from tap.core.errors import HandshakeRefused
 from tap.core.model import Closed, Frame, Opened, Sent
 from tap.core.obs.handshake import ObsHandshake
 from tap.core.obs.messages import MASK
 from tap.service.tools.record import record
-from tests.adapters.test_socket import listening, run, server
+from tests.adapters.test_socket import listening, server
 
 OBS = load_dialect("obs")
+HASTY = Timing().faster(10)._replace(first_delay=0.005)
+"""For who waits in vain: nobody has to answer within that."""
 TAPE = Path(__file__).parents[2] / "fixtures" / "obs" / "recording-1.jsonl.gz"
 PASSWORD = "rehearsal-4455"
 HELLO = {"op": 0, "d": {"obsWebSocketVersion": "5.1.0", "rpcVersion": 1}}
@@ -252,164 +255,138 @@ def obs(*, heard: Heard, proof: str | None = None, then: Handler | None = None) 
     return attend
 
 
-def test_a_connection_begins_with_its_greeting_and_nothing_else_is_ever_sent() -> None:
+async def test_a_connection_begins_with_its_greeting_and_nothing_else_is_ever_sent() -> None:
     """Opened, Hello, Identified; the password is no bearer token."""
 
-    async def body() -> None:
-        heard = Heard()
-        sent: list[Sent] = []
-        proof = real_greeting()[1]
-        async with (
-            server(obs(heard=heard, proof=proof)) as url,
-            listening(url, token=PASSWORD, dialect=OBS, on_sent=sent.append) as (ear, socket),
-        ):
-            await ear.until(lambda: len(ear.of(Frame)) == 2)
-            await heard.until(2 + len(ASKED))
-            assert isinstance(ear.items[0], Opened)
-            assert [orjson.loads(data)["op"] for data in ear.data] == [0, 2]
-            assert [frame["d"]["requestType"] for frame in heard[2:]] == ASKED
-            assert (socket.connected, socket.connection, socket.frames, socket.remark) == (True, 1, 2, None)
-        assert not any(name.lower() == "authorization" for name in heard[0])
-        assert [orjson.loads(item.data)["op"] for item in sent] == [1] + [6] * len(ASKED)
-        assert len(heard) == 2 + len(ASKED)
-
-    run(body())
+    heard = Heard()
+    sent: list[Sent] = []
+    proof = real_greeting()[1]
+    async with (
+        server(obs(heard=heard, proof=proof)) as url,
+        listening(url, token=PASSWORD, dialect=OBS, on_sent=sent.append) as (ear, socket),
+    ):
+        await ear.until(lambda: len(ear.of(Frame)) == 2)
+        await heard.until(2 + len(ASKED))
+        assert isinstance(ear.items[0], Opened)
+        assert [orjson.loads(data)["op"] for data in ear.data] == [0, 2]
+        assert [frame["d"]["requestType"] for frame in heard[2:]] == ASKED
+        assert (socket.connected, socket.connection, socket.frames, socket.remark) == (True, 1, 2, None)
+    assert not any(name.lower() == "authorization" for name in heard[0])
+    assert [orjson.loads(item.data)["op"] for item in sent] == [1] + [6] * len(ASKED)
+    assert len(heard) == 2 + len(ASKED)
 
 
-def test_a_wrong_password_is_told_as_such_and_tried_again_slowly() -> None:
+async def test_a_wrong_password_is_told_as_such_and_tried_again_slowly() -> None:
     """No storm of attempts that might lock us out, no connection, and no gap in anybody's history."""
 
-    async def body() -> None:
-        heard = Heard()
-        async with (
-            server(obs(heard=heard, proof=real_greeting()[1])) as url,
-            listening(url, token="hush-hush", dialect=OBS) as (ear, socket),
-        ):
-            await ear.until(lambda: socket.refused)
-            assert "refuses the password" in (socket.problem or "")
-            assert "4009" in (socket.problem or "")
-            assert "hush" not in (socket.problem or "")
-            loop = asyncio.get_running_loop()
-            since = loop.time()
-            await heard.until(4)
-            assert loop.time() - since > 1.0  # the longest delay, at a tenth
-            assert ear.items == []
-            assert (socket.connection, socket.frames) == (0, 0)
-            assert len(ear.changes) == 1
-
-    run(body())
+    heard = Heard()
+    async with (
+        server(obs(heard=heard, proof=real_greeting()[1])) as url,
+        listening(url, token="hush-hush", dialect=OBS) as (ear, socket),
+    ):
+        await ear.until(lambda: socket.refused)
+        assert "refuses the password" in (socket.problem or "")
+        assert "4009" in (socket.problem or "")
+        assert "hush" not in (socket.problem or "")
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        await heard.until(4)
+        assert loop.time() - since > 1.0  # the longest delay, at a tenth
+        assert ear.items == []
+        assert (socket.connection, socket.frames) == (0, 0)
+        assert len(ear.changes) == 1
 
 
-def test_a_websocket_that_says_nothing_is_no_obs() -> None:
+async def test_a_websocket_that_says_nothing_is_no_obs() -> None:
     """As version 4.x does, which waits to be asked."""
 
-    async def body() -> None:
-        async def silent(connection: ServerConnection) -> None:
-            await connection.wait_closed()
+    async def silent(connection: ServerConnection) -> None:
+        await connection.wait_closed()
 
-        async with server(silent) as url, listening(url, dialect=OBS) as (ear, socket):
-            await ear.until(lambda: socket.refused)
-            assert "4.x" in (socket.problem or "")
-            assert ear.items == []
-
-    run(body())
+    async with server(silent) as url, listening(url, dialect=OBS, timing=HASTY) as (ear, socket):
+        await ear.until(lambda: socket.refused)
+        assert "4.x" in (socket.problem or "")
+        assert ear.items == []
 
 
-def test_an_obs_that_never_lets_us_in_is_told_apart_from_that() -> None:
+async def test_an_obs_that_never_lets_us_in_is_told_apart_from_that() -> None:
     """It greeted."""
 
-    async def body() -> None:
-        async def hangs(connection: ServerConnection) -> None:
-            await connection.send(json.dumps(HELLO))
-            await connection.wait_closed()
+    async def hangs(connection: ServerConnection) -> None:
+        await connection.send(json.dumps(HELLO))
+        await connection.wait_closed()
 
-        async with server(hangs) as url, listening(url, dialect=OBS) as (ear, socket):
-            await ear.until(lambda: socket.refused)
-            assert "may hang" in (socket.problem or "")
-            assert ear.items == []
-
-    run(body())
+    async with server(hangs) as url, listening(url, dialect=OBS, timing=HASTY) as (ear, socket):
+        await ear.until(lambda: socket.refused)
+        assert "may hang" in (socket.problem or "")
+        assert ear.items == []
 
 
 @pytest.mark.parametrize("pad", [400_000, 0], ids=["large ones", "many"])
-def test_one_that_talks_before_it_lets_us_in_fills_no_memory(pad: int) -> None:
+async def test_one_that_talks_before_it_lets_us_in_fills_no_memory(pad: int) -> None:
     """What is kept until then is bounded; nothing of such a connection is handed on."""
     frame, most = json.dumps({"op": 5, "d": {"eventType": "x" * pad}}), 0
 
-    async def body() -> None:
-        async def talks(connection: ServerConnection) -> None:
-            nonlocal most
-            await connection.send(json.dumps(HELLO))
-            with suppress(ConnectionClosed):
-                while True:
-                    await connection.send(frame)
-                    most = max(most, len(socket._early))
+    async def talks(connection: ServerConnection) -> None:
+        nonlocal most
+        await connection.send(json.dumps(HELLO))
+        with suppress(ConnectionClosed):
+            while True:
+                await connection.send(frame)
+                most = max(most, len(socket._early))
 
-        async with server(talks) as url, listening(url, dialect=OBS) as (ear, socket):
-            await ear.until(lambda: socket.refused)
-            assert "sends without end" in (socket.problem or "")
-            assert ear.items == []
-            assert most <= 1_001
-            assert socket._early == []
-
-    run(body())
+    async with server(talks) as url, listening(url, dialect=OBS) as (ear, socket):
+        await ear.until(lambda: socket.refused)
+        assert "sends without end" in (socket.problem or "")
+        assert ear.items == []
+        assert most <= 1_001
+        assert socket._early == []
 
 
-def test_a_proxy_that_answers_with_a_page_is_told() -> None:
+async def test_a_proxy_that_answers_with_a_page_is_told() -> None:
     """It is no WebSocket."""
 
-    async def body() -> None:
-        def page(connection: ServerConnection, request: Request) -> Response:
-            response = connection.respond(200, "<html>Sign in</html>")
-            del response.headers["Content-Type"]
-            response.headers["Content-Type"] = "text/html"
-            return response
+    def page(connection: ServerConnection, request: Request) -> Response:
+        response = connection.respond(200, "<html>Sign in</html>")
+        del response.headers["Content-Type"]
+        response.headers["Content-Type"] = "text/html"
+        return response
 
-        async def never(_: ServerConnection) -> None:
-            raise AssertionError("nobody gets here")
+    async def never(_: ServerConnection) -> None:
+        raise AssertionError("nobody gets here")
 
-        async with server(never, process_request=page) as url, listening(url, dialect=OBS) as (ear, socket):
-            await ear.until(lambda: socket.refused)
-            assert "web page" in (socket.problem or "")
-
-    run(body())
+    async with server(never, process_request=page) as url, listening(url, dialect=OBS) as (ear, socket):
+        await ear.until(lambda: socket.refused)
+        assert "web page" in (socket.problem or "")
 
 
-def test_a_drop_after_the_greeting_ends_the_connection_that_it_began() -> None:
+async def test_a_drop_after_the_greeting_ends_the_connection_that_it_began() -> None:
     """And the next one greets anew."""
 
-    async def body() -> None:
-        heard = Heard()
+    heard = Heard()
 
-        async def leaves(connection: ServerConnection) -> None:
-            await connection.close(1001)
+    async def leaves(connection: ServerConnection) -> None:
+        await connection.close(1001)
 
-        async with server(obs(heard=heard, then=leaves)) as url, listening(url, dialect=OBS) as (ear, socket):
-            await ear.until(lambda: len(ear.of(Closed)) >= 2)
-            assert [type(item) for item in ear.items[:8]] == [Opened, Frame, Frame, Closed] * 2
-            assert [item.connection for item in ear.of(Opened)][:2] == [1, 2]
-            assert socket.connection >= 2
-
-    run(body())
+    async with server(obs(heard=heard, then=leaves)) as url, listening(url, dialect=OBS) as (ear, socket):
+        await ear.until(lambda: len(ear.of(Closed)) >= 2)
+        assert [type(item) for item in ear.items[:8]] == [Opened, Frame, Frame, Closed] * 2
+        assert [item.connection for item in ear.of(Opened)][:2] == [1, 2]
+        assert socket.connection >= 2
 
 
-def test_a_tape_has_both_ways_and_no_secret(tmp_path: Path) -> None:
+async def test_a_tape_has_both_ways_and_no_secret(tmp_path: Path) -> None:
     """What was sent is on it as ``out``; challenge, salt and answer are not."""
     hello, proof = real_greeting()
 
-    async def body() -> None:
-        heard = Heard()
-        async with server(obs(heard=heard, proof=proof)) as url:
-            stop = asyncio.Event()
-            tape = tmp_path / "t.jsonl"
-            recording = asyncio.create_task(
-                record(url, tape, dialect=OBS, token=PASSWORD, until=stop.wait, venue="hall")
-            )
-            await heard.until(2 + len(ASKED))
-            stop.set()
-            await recording
-
-    run(body())
+    heard = Heard()
+    async with server(obs(heard=heard, proof=proof)) as url:
+        stop = asyncio.Event()
+        tape = tmp_path / "t.jsonl"
+        recording = asyncio.create_task(record(url, tape, dialect=OBS, token=PASSWORD, until=stop.wait, venue="hall"))
+        await heard.until(2 + len(ASKED))
+        stop.set()
+        await recording
     lines = [orjson.loads(line) for line in (tmp_path / "t.jsonl").read_bytes().splitlines()]
     assert lines[0]["dialect"] == "obs"
     assert [line.get("dir", line.get("event")) for line in lines[1:6]] == ["open", "in", "out", "in", "out"]

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from tap.core.model import Policy
 from tap.core.obs.handshake import ObsHandshake
 from tap.core.obs.messages import ITEMS, MASK
-from tests.adapters.test_socket import listening, run, server
+from tests.adapters.test_socket import listening, server
 from tests.obs.stage import DIALECT, T0, ObsStage
 
 POLICY = Policy(sources={"Studio": ("Cam 1", "Cam 2", "Cam 3")})
@@ -205,25 +205,22 @@ def test_off_nothing_is_asked_nor_listened_to() -> None:
         assert [said["requestData"] for said in lists] == [{"sceneName": scene} for scene in sources]
 
 
-def test_the_venue_s_setting_reaches_obs() -> None:
+async def test_the_venue_s_setting_reaches_obs() -> None:
     """Over a real socket."""
 
-    async def body() -> None:
-        heard: list[Any] = []
-        done = asyncio.Event()
+    heard: list[Any] = []
+    done = asyncio.Event()
 
-        async def obs(connection: ServerConnection) -> None:
-            await connection.send(json.dumps({"op": 0, "d": {"obsWebSocketVersion": "5.7.4", "rpcVersion": 1}}))
-            heard.append(json.loads(await connection.recv()))
-            await connection.send(json.dumps({"op": 2, "d": {"negotiatedRpcVersion": 1}}))
-            async for frame in connection:
-                heard.append(json.loads(frame))
-                if heard[-1]["d"]["requestType"] == "GetSceneItemList":
-                    done.set()
+    async def obs(connection: ServerConnection) -> None:
+        await connection.send(json.dumps({"op": 0, "d": {"obsWebSocketVersion": "5.7.4", "rpcVersion": 1}}))
+        heard.append(json.loads(await connection.recv()))
+        await connection.send(json.dumps({"op": 2, "d": {"negotiatedRpcVersion": 1}}))
+        async for frame in connection:
+            heard.append(json.loads(frame))
+            if heard[-1]["d"]["requestType"] == "GetSceneItemList":
+                done.set()
 
-        async with server(obs) as url, listening(url, dialect=DIALECT, policy=POLICY):
-            await done.wait()
-        assert heard[0]["d"]["eventSubscriptions"] == MASK | ITEMS
-        assert heard[-1]["d"]["requestData"] == {"sceneName": "Studio"}
-
-    run(body())
+    async with server(obs) as url, listening(url, dialect=DIALECT, policy=POLICY):
+        await done.wait()
+    assert heard[0]["d"]["eventSubscriptions"] == MASK | ITEMS
+    assert heard[-1]["d"]["requestData"] == {"sceneName": "Studio"}

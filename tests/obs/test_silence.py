@@ -17,7 +17,7 @@ from tap.core.merge import fold
 from tap.core.model import Alive, Stamp
 from tap.core.obs.handshake import ObsHandshake
 from tap.core.pipeline import Pipeline
-from tests.adapters.test_socket import listening, run, server
+from tests.adapters.test_socket import listening, server
 from tests.obs.stage import T0, ObsStage
 
 OBS = load_dialect("obs")
@@ -105,45 +105,42 @@ def test_where_a_transition_leads_is_asked_once() -> None:
 # ---------------------------------------------------------------------------------------------- what comes of it
 
 
-def test_a_server_that_is_silent_at_first_is_heard_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_is_silent_at_first_is_heard_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recording that ran already, one that nobody answered for: its session, its gap, and its cuts."""
     monkeypatch.setattr("tap.adapters.server.socket._ASK_AGAIN_S", 0.01)
 
-    async def body() -> None:
-        asked: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
 
-        async def silent(connection: ServerConnection) -> None:
-            await connection.send(json.dumps(HELLO))
-            await connection.recv()
-            await connection.send(json.dumps(IDENTIFIED))
-            async for frame in connection:
-                said = json.loads(frame)["d"]
-                kind = said["requestType"]
-                asked[kind] += 1
-                if asked[kind] == 1:
-                    continue
-                await connection.send(_said(kind, said["requestId"]))
-                if kind == "GetCurrentSceneTransition":
-                    for scene in ("B", "A"):
-                        data = {"sceneName": scene, "sceneUuid": f"u-{scene}"}
-                        event = {"eventType": "CurrentProgramSceneChanged", "eventIntent": 4, "eventData": data}
-                        await connection.send(json.dumps({"op": 5, "d": event}))
-                        await asyncio.sleep(0.1)
+    async def silent(connection: ServerConnection) -> None:
+        await connection.send(json.dumps(HELLO))
+        await connection.recv()
+        await connection.send(json.dumps(IDENTIFIED))
+        async for frame in connection:
+            said = json.loads(frame)["d"]
+            kind = said["requestType"]
+            asked[kind] += 1
+            if asked[kind] == 1:
+                continue
+            await connection.send(_said(kind, said["requestId"]))
+            if kind == "GetCurrentSceneTransition":
+                for scene in ("B", "A"):
+                    data = {"sceneName": scene, "sceneUuid": f"u-{scene}"}
+                    event = {"eventType": "CurrentProgramSceneChanged", "eventIntent": 4, "eventData": data}
+                    await connection.send(json.dumps({"op": 5, "d": event}))
+                    await asyncio.sleep(0.1)
 
-        pipeline = Pipeline(OBS, venue="hall", tap="tap-a")
-        async with server(silent) as url, listening(url, dialect=OBS) as (ear, _socket):
-            await ear.until(lambda: b'"sceneName": "A", "sceneUuid": "u-A"}}' in b"".join(ear.data[-1:]))
-            last = ear.items[-1].stamp
-            entries = [entry for item in ear.items for entry in pipeline.feed(item)]
-            entries += pipeline.feed(Alive(Stamp(last.wall + 100, last.mono + 100)))
-        rows = [row.fields for row in fold(entries).values()]
-        (session,) = [row for row in rows if "startedAt" in row]
-        assert session["status"] == "live"
-        events = [row for row in rows if "kind" in row]
-        assert [(row["kind"], row.get("cameraId")) for row in events] == [("gap", None), ("cut", "B"), ("cut", "A")]
-        assert {row["cameraId"] for row in rows if "joinedAt" in row} == {"A", "B"}
-
-    run(body())
+    pipeline = Pipeline(OBS, venue="hall", tap="tap-a")
+    async with server(silent) as url, listening(url, dialect=OBS) as (ear, _socket):
+        await ear.until(lambda: b'"sceneName": "A", "sceneUuid": "u-A"}}' in b"".join(ear.data[-1:]))
+        last = ear.items[-1].stamp
+        entries = [entry for item in ear.items for entry in pipeline.feed(item)]
+        entries += pipeline.feed(Alive(Stamp(last.wall + 100, last.mono + 100)))
+    rows = [row.fields for row in fold(entries).values()]
+    (session,) = [row for row in rows if "startedAt" in row]
+    assert session["status"] == "live"
+    events = [row for row in rows if "kind" in row]
+    assert [(row["kind"], row.get("cameraId")) for row in events] == [("gap", None), ("cut", "B"), ("cut", "A")]
+    assert {row["cameraId"] for row in rows if "joinedAt" in row} == {"A", "B"}
 
 
 def _said(kind: str, ident: str) -> str:

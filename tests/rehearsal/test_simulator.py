@@ -60,140 +60,119 @@ async def hear_on(url: str, playing: asyncio.Task[None]) -> list[str | bytes]:
     return heard
 
 
-def test_two_clients_hear_the_same() -> None:
+async def test_two_clients_hear_the_same() -> None:
     """Both get hello, state and every frame of the script, garbage too; neither says a thing."""
 
-    async def body() -> None:
-        shoot = short("garbage", "stale_state", telemetry_rate=50)
-        async with serve(shoot, speed=FAST, clients=2) as (rehearsal, port):
-            url = f"ws://127.0.0.1:{port}/ws/control"
-            one, two, _ = await asyncio.gather(hear(url), hear(url), rehearsal.play())
-        assert one[2:] == two[2:]
-        for heard in (one, two):
-            assert [json.loads(frame)["type"] for frame in heard[:2]] == ["hello", "state"]
-        assert [frame for frame in one if '"values"' not in str(frame) and '"sdp"' not in str(frame)][2:] == [
-            step.data for step in shoot.steps if hasattr(step, "data")
-        ]
-        assert rehearsal.telemetry_sent > 500
-        assert rehearsal.received_from_clients == 0
-
-    run(body())
+    shoot = short("garbage", "stale_state", telemetry_rate=50)
+    async with serve(shoot, speed=FAST, clients=2) as (rehearsal, port):
+        url = f"ws://127.0.0.1:{port}/ws/control"
+        one, two, _ = await asyncio.gather(hear(url), hear(url), rehearsal.play())
+    assert one[2:] == two[2:]
+    for heard in (one, two):
+        assert [json.loads(frame)["type"] for frame in heard[:2]] == ["hello", "state"]
+    assert [frame for frame in one if '"values"' not in str(frame) and '"sdp"' not in str(frame)][2:] == [
+        step.data for step in shoot.steps if hasattr(step, "data")
+    ]
+    assert rehearsal.telemetry_sent > 500
+    assert rehearsal.received_from_clients == 0
 
 
-def test_a_live_truth_without_drops_is_the_planned_one() -> None:
+async def test_a_live_truth_without_drops_is_the_planned_one() -> None:
     """Nothing was missed, so events, cameras and rows are those of the tape."""
 
-    async def body() -> None:
-        shoot = short("ghost_program", "late_join", "still_disorder")
-        async with serve(shoot, speed=FAST) as (rehearsal, port):
-            await asyncio.gather(hear(f"ws://127.0.0.1:{port}/ws/control"), rehearsal.play())
-        # Played so fast, the receiver's own clock does not bear out how long a hold lasted: only one truth has that.
-        live, planned = (
-            [re.sub(r'"durationMs":\d+,', "", line) for line in truth.lines()]
-            for truth in (rehearsal.truth(), truth_of_shoot(shoot))
-        )
-        assert live == planned
-
-    run(body())
+    shoot = short("ghost_program", "late_join", "still_disorder")
+    async with serve(shoot, speed=FAST) as (rehearsal, port):
+        await asyncio.gather(hear(f"ws://127.0.0.1:{port}/ws/control"), rehearsal.play())
+    # Played so fast, the receiver's own clock does not bear out how long a hold lasted: only one truth has that.
+    live, planned = (
+        [re.sub(r'"durationMs":\d+,', "", line) for line in truth.lines()]
+        for truth in (rehearsal.truth(), truth_of_shoot(shoot))
+    )
+    assert live == planned
 
 
-def test_who_speaks_is_counted() -> None:
+async def test_who_speaks_is_counted() -> None:
     """A data frame from a client is noticed, so that a test can insist on silence."""
 
-    async def body() -> None:
-        async with serve(short()) as (rehearsal, port):
-            async with connect(f"ws://127.0.0.1:{port}/ws/control") as client:
-                await client.send("hello?")
-                await client.ping()
-            await client.wait_closed()
-        assert rehearsal.received_from_clients == 1
-
-    run(body())
+    async with serve(short()) as (rehearsal, port):
+        async with connect(f"ws://127.0.0.1:{port}/ws/control") as client:
+            await client.send("hello?")
+            await client.ping()
+        await client.wait_closed()
+    assert rehearsal.received_from_clients == 1
 
 
-def test_drops_are_real() -> None:
+async def test_drops_are_real() -> None:
     """Each planned drop ends the connection; a client that comes back is greeted, and every loss is a gap."""
 
-    async def body() -> None:
-        shoot = plan_shoot(1, length_s=10, faults=["reconnect", "restart"], pace=200)
-        async with serve(shoot, speed=200, patient=True) as (rehearsal, port):
-            playing = asyncio.ensure_future(rehearsal.play())
-            heard = await hear_on(f"ws://127.0.0.1:{port}/ws/control", playing)
-            await playing
-        drops = sum(isinstance(step, Drop) for step in shoot.steps)
-        greetings = [frame for frame in heard if '"type":"hello"' in str(frame)]
-        assert len(greetings) == 1 + drops
-        assert sum(isinstance(item, Down) for item in rehearsal.items) == 1 + drops
-        assert any(isinstance(item, Missed) for item in rehearsal.items)
-        planned, live = truth_of_shoot(shoot), rehearsal.truth()
-        # When a client is back, and so where a gap stands among the rest, is for the machine to say, not for the plan.
-        shape = Counter((e.kind, str(e.camera_id)) for e in planned.events)
-        assert Counter((e.kind, str(e.camera_id)) for e in live.events) == shape
-        assert [(row.status, row.end_reason) for row in live.sessions] == [
-            (row.status, row.end_reason) for row in planned.sessions
-        ]
-
-    run(body())
+    shoot = plan_shoot(1, length_s=10, faults=["reconnect", "restart"], pace=200)
+    async with serve(shoot, speed=200, patient=True) as (rehearsal, port):
+        playing = asyncio.ensure_future(rehearsal.play())
+        heard = await hear_on(f"ws://127.0.0.1:{port}/ws/control", playing)
+        await playing
+    drops = sum(isinstance(step, Drop) for step in shoot.steps)
+    greetings = [frame for frame in heard if '"type":"hello"' in str(frame)]
+    assert len(greetings) == 1 + drops
+    assert sum(isinstance(item, Down) for item in rehearsal.items) == 1 + drops
+    assert any(isinstance(item, Missed) for item in rehearsal.items)
+    planned, live = truth_of_shoot(shoot), rehearsal.truth()
+    # When a client is back, and so where a gap stands among the rest, is for the machine to say, not for the plan.
+    shape = Counter((e.kind, str(e.camera_id)) for e in planned.events)
+    assert Counter((e.kind, str(e.camera_id)) for e in live.events) == shape
+    assert [(row.status, row.end_reason) for row in live.sessions] == [
+        (row.status, row.end_reason) for row in planned.sessions
+    ]
 
 
-def test_a_server_that_is_away_or_asked_for_something_else_refuses() -> None:
+async def test_a_server_that_is_away_or_asked_for_something_else_refuses() -> None:
     """Another path is not found; after the end nobody is let in."""
 
-    async def body() -> None:
-        async with serve(short(), speed=FAST, wait_for_client=False) as (rehearsal, port):
-            with pytest.raises(InvalidStatus, match="404"):
-                await hear(f"ws://127.0.0.1:{port}/elsewhere")
-            await rehearsal.play()
-            with pytest.raises(InvalidStatus, match="503"):
-                await hear(f"ws://127.0.0.1:{port}/ws/control")
-        assert all(not event.carried for event in rehearsal.truth().events)
-
-    run(body())
+    async with serve(short(), speed=FAST, wait_for_client=False) as (rehearsal, port):
+        with pytest.raises(InvalidStatus, match="404"):
+            await hear(f"ws://127.0.0.1:{port}/elsewhere")
+        await rehearsal.play()
+        with pytest.raises(InvalidStatus, match="503"):
+            await hear(f"ws://127.0.0.1:{port}/ws/control")
+    assert all(not event.carried for event in rehearsal.truth().events)
 
 
-def test_a_rehearsal_stays_at_home() -> None:
+async def test_a_rehearsal_stays_at_home() -> None:
     """It listens on loopback only, and says so when the port is taken."""
 
-    async def body() -> None:
-        with pytest.raises(TapError, match="loopback only"):
-            async with serve(short(), host="0.0.0.0"):  # noqa: S104
+    with pytest.raises(TapError, match="loopback only"):
+        async with serve(short(), host="0.0.0.0"):  # noqa: S104
+            pass
+    with pytest.raises(TapError, match="speed is -1"):
+        async with serve(short(), speed=-1):
+            pass
+    async with serve(short()) as (_, port):
+        with pytest.raises(TapError, match="cannot listen"):
+            async with serve(short(), port=port):
                 pass
-        with pytest.raises(TapError, match="speed is -1"):
-            async with serve(short(), speed=-1):
-                pass
-        async with serve(short()) as (_, port):
-            with pytest.raises(TapError, match="cannot listen"):
-                async with serve(short(), port=port):
-                    pass
-
-    run(body())
 
 
-def test_the_command_writes_truth_and_tape(tmp_path: Path) -> None:
+async def test_the_command_writes_truth_and_tape(tmp_path: Path) -> None:
     """One call plays a shoot from the clock of now, and leaves both files."""
 
-    async def body() -> None:
-        ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        options = SimulatorOptions(
-            seed=4,
-            length_s=10,
-            speed=FAST,
-            faults=("repeats",),
-            truth=tmp_path / "truth.jsonl",
-            tape=tmp_path / "tape.jsonl",
-            on_ready=ready.set_result,
-        )
-        playing = asyncio.ensure_future(run_simulator(options))
-        heard = await hear(f"ws://127.0.0.1:{await ready}/ws/control")
-        assert await playing == 0
-        truth = read_truth((tmp_path / "truth.jsonl").read_text(encoding="utf-8").splitlines())
-        assert truth.sessions[0].status == "complete"
-        lines = [json.loads(line) for line in (tmp_path / "tape.jsonl").read_text(encoding="utf-8").splitlines()]
-        quiet = [frame for frame in heard if '"values"' not in str(frame) and '"sdp"' not in str(frame)]
-        assert [line["data"] for line in lines if "data" in line] == quiet
-        assert lines[0]["venue"] == "rehearsal"
-
-    run(body())
+    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    options = SimulatorOptions(
+        seed=4,
+        length_s=10,
+        speed=FAST,
+        faults=("repeats",),
+        truth=tmp_path / "truth.jsonl",
+        tape=tmp_path / "tape.jsonl",
+        on_ready=ready.set_result,
+    )
+    playing = asyncio.ensure_future(run_simulator(options))
+    heard = await hear(f"ws://127.0.0.1:{await ready}/ws/control")
+    assert await playing == 0
+    truth = read_truth((tmp_path / "truth.jsonl").read_text(encoding="utf-8").splitlines())
+    assert truth.sessions[0].status == "complete"
+    lines = [json.loads(line) for line in (tmp_path / "tape.jsonl").read_text(encoding="utf-8").splitlines()]
+    quiet = [frame for frame in heard if '"values"' not in str(frame) and '"sdp"' not in str(frame)]
+    assert [line["data"] for line in lines if "data" in line] == quiet
+    assert lines[0]["venue"] == "rehearsal"
 
 
 def test_bad_options_are_refused_before_anything_listens(tmp_path: Path) -> None:
@@ -209,19 +188,16 @@ def test_bad_options_are_refused_before_anything_listens(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+async def test_a_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     """Clients are told goodbye, and the truth so far is written."""
 
-    async def body() -> None:
-        ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        options = SimulatorOptions(truth=tmp_path / "truth.jsonl", on_ready=ready.set_result)
-        playing = asyncio.ensure_future(run_simulator(options))
-        async with connect(f"ws://127.0.0.1:{await ready}/ws/control") as client:
-            await client.recv()
-            os.kill(os.getpid(), number)
-            await _listen(client, [])
-            assert client.close_code == 1001
-        assert await playing == 0
-        assert read_truth((tmp_path / "truth.jsonl").read_text(encoding="utf-8").splitlines()).header.seed == 1
-
-    run(body())
+    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    options = SimulatorOptions(truth=tmp_path / "truth.jsonl", on_ready=ready.set_result)
+    playing = asyncio.ensure_future(run_simulator(options))
+    async with connect(f"ws://127.0.0.1:{await ready}/ws/control") as client:
+        await client.recv()
+        os.kill(os.getpid(), number)
+        await _listen(client, [])
+        assert client.close_code == 1001
+    assert await playing == 0
+    assert read_truth((tmp_path / "truth.jsonl").read_text(encoding="utf-8").splitlines()).header.seed == 1

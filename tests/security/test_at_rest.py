@@ -102,7 +102,7 @@ def test_a_journal_that_others_could_read_is_taken_from_them(tmp_path: Path) -> 
         assert modes(tap.state) == {}
 
 
-def test_a_tape_that_is_recorded_is_for_its_own_user_alone_and_without_secrets(tmp_path: Path) -> None:
+async def test_a_tape_that_is_recorded_is_for_its_own_user_alone_and_without_secrets(tmp_path: Path) -> None:
     tape = tmp_path / "shoot.jsonl"
     program = "import os, sys; os.umask(0); from tap.cli import main; sys.argv[0] = 'multicam-tap'; main()"
 
@@ -111,22 +111,19 @@ def test_a_tape_that_is_recorded_is_for_its_own_user_alone_and_without_secrets(t
             await connection.send(json.dumps(frame))
         await connection.wait_closed()
 
-    async def body() -> None:
-        quiet = logging.getLogger("tests.security.server")
-        quiet.propagate = False
-        async with serve(handler, "127.0.0.1", 0, logger=quiet) as running:
-            port = next(iter(running.sockets)).getsockname()[1]
-            url = f"ws://hush-user:hush-password@127.0.0.1:{port}/?ticket=hush-query"
-            arguments = ("record", url, "-o", str(tape), "--seconds", "3", "--with-token")
-            environ = os.environ | {"TAP_SERVER_TOKEN": "hush-token"}
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", program, *arguments, env=environ, stderr=subprocess.PIPE
-            )
-            _, said = await asyncio.wait_for(process.communicate(), PATIENCE)
-            assert process.returncode == 0, said
-            assert not [secret for secret in SECRETS if secret.encode() in said]
-
-    asyncio.run(body())
+    quiet = logging.getLogger("tests.security.server")
+    quiet.propagate = False
+    async with serve(handler, "127.0.0.1", 0, logger=quiet) as running:
+        port = next(iter(running.sockets)).getsockname()[1]
+        url = f"ws://hush-user:hush-password@127.0.0.1:{port}/?ticket=hush-query"
+        arguments = ("record", url, "-o", str(tape), "--seconds", "3", "--with-token")
+        environ = os.environ | {"TAP_SERVER_TOKEN": "hush-token"}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, *arguments, env=environ, stderr=subprocess.PIPE
+        )
+        _, said = await asyncio.wait_for(process.communicate(), PATIENCE)
+        assert process.returncode == 0, said
+        assert not [secret for secret in SECRETS if secret.encode() in said]
     kept = tape.read_bytes()
     assert stat.S_IMODE(tape.stat().st_mode) == 0o600
     assert b"cdn.example/x" in kept

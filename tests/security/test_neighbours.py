@@ -35,33 +35,30 @@ async def listener(requests: list[bytes], answer: bytes) -> asyncio.Server:
     return await asyncio.start_server(serve, "127.0.0.1", 0)
 
 
-def test_a_server_that_sends_the_tap_elsewhere_does_not_get_its_token_there() -> None:
+async def test_a_server_that_sends_the_tap_elsewhere_does_not_get_its_token_there() -> None:
     """A redirect to another address is followed without who we are."""
 
-    async def body() -> None:
-        there: list[bytes] = []
-        here: list[bytes] = []
-        other = await listener(there, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-        to = f"ws://127.0.0.1:{other.sockets[0].getsockname()[1]}/elsewhere"
-        moved = f"HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n".encode()
-        first = await listener(here, moved)
-        url = f"ws://u:hush@127.0.0.1:{first.sockets[0].getsockname()[1]}/ws/control?ticket=hush"
-        for token in ("hush-token", None):
-            there.clear()
-            socket = ServerSocket(
-                url, lambda _: None, Clock(), token=token, timing=Timing().faster(10)._replace(open_timeout=300.0)
-            )
-            running = asyncio.create_task(socket.run())
-            while not there:  # noqa: ASYNC110 - the listener tells nobody
-                await asyncio.sleep(0.01)
-            running.cancel()
-            await asyncio.wait([running])
-            assert b"uthorization" in here[-1]
-            assert all(b"uthorization" not in request and b"hush" not in request for request in there)
-        other.close()
-        first.close()
-
-    run(body())
+    there: list[bytes] = []
+    here: list[bytes] = []
+    other = await listener(there, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+    to = f"ws://127.0.0.1:{other.sockets[0].getsockname()[1]}/elsewhere"
+    moved = f"HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n".encode()
+    first = await listener(here, moved)
+    url = f"ws://u:hush@127.0.0.1:{first.sockets[0].getsockname()[1]}/ws/control?ticket=hush"
+    for token in ("hush-token", None):
+        there.clear()
+        socket = ServerSocket(
+            url, lambda _: None, Clock(), token=token, timing=Timing().faster(10)._replace(open_timeout=300.0)
+        )
+        running = asyncio.create_task(socket.run())
+        while not there:  # noqa: ASYNC110 - the listener tells nobody
+            await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.wait([running])
+        assert b"uthorization" in here[-1]
+        assert all(b"uthorization" not in request and b"hush" not in request for request in there)
+    other.close()
+    first.close()
 
 
 def test_a_second_tap_on_the_same_state_is_told_who_has_it(tmp_path: Path) -> None:
@@ -84,34 +81,28 @@ def test_a_second_tap_on_the_same_state_is_told_who_has_it(tmp_path: Path) -> No
 # ---------------------------------------------------------------------------------------------- a stolen ingest key
 
 
-def test_a_stolen_ingest_key_reaches_no_other_venue_and_deletes_nothing() -> None:
+async def test_a_stolen_ingest_key_reaches_no_other_venue_and_deletes_nothing() -> None:
     """It writes and reads the one venue that it is for, until its digest is taken from the deployment."""
 
-    async def body() -> None:
-        with local_ledger(["mine", "yours"]) as local:
-            async with local.ledger("yours") as owner, Ledger(local.url, key_of("mine")) as thief:
-                await owner.ingest([session("yours/s")])
-                (answer,) = await thief.ingest([session("yours/s")])
-                assert (answer.outcome, answer.code) == ("rejected", "venue")
-                with pytest.raises(LedgerRefused):
-                    await thief.session("yours/s")
-                with pytest.raises(LedgerRefused):
-                    _ = [row async for row in thief.sessions("yours")]
-                with pytest.raises(LedgerRefused):
-                    await thief.forget(key_of("mine"), "mine/s")
-                rows = [row async for row in owner.sessions("yours")]
-                assert [row.fields["status"] for row in rows] == ["live"]
-
-    run(body())
+    with local_ledger(["mine", "yours"]) as local:
+        async with local.ledger("yours") as owner, Ledger(local.url, key_of("mine")) as thief:
+            await owner.ingest([session("yours/s")])
+            (answer,) = await thief.ingest([session("yours/s")])
+            assert (answer.outcome, answer.code) == ("rejected", "venue")
+            with pytest.raises(LedgerRefused):
+                await thief.session("yours/s")
+            with pytest.raises(LedgerRefused):
+                _ = [row async for row in thief.sessions("yours")]
+            with pytest.raises(LedgerRefused):
+                await thief.forget(key_of("mine"), "mine/s")
+            rows = [row async for row in owner.sessions("yours")]
+            assert [row.fields["status"] for row in rows] == ["live"]
 
 
-def test_a_key_that_was_taken_back_is_none() -> None:
-    async def body() -> None:
-        with local_ledger(["mine"], keys="mine:" + "0" * 64) as local:
-            async with Ledger(local.url, key_of("mine")) as thief:
-                assert (await thief.ping("mine")).code == "key_wrong"
-
-    run(body())
+async def test_a_key_that_was_taken_back_is_none() -> None:
+    with local_ledger(["mine"], keys="mine:" + "0" * 64) as local:
+        async with Ledger(local.url, key_of("mine")) as thief:
+            assert (await thief.ping("mine")).code == "key_wrong"
 
 
 def test_a_running_service_takes_a_corrected_key_from_its_file(tmp_path: Path) -> None:

@@ -93,109 +93,94 @@ class Desk:
         return [row.fields["detail"] for row in fold(self.entries).values() if row.fields.get("kind") == "gap"]
 
 
-def test_telemetry_goes_first_and_only_while_much_waits() -> None:
+async def test_telemetry_goes_first_and_only_while_much_waits() -> None:
     """Half way to the bound telemetry is let go and counted; cuts are not, and nothing is a gap."""
 
-    async def body() -> None:
-        desk = Desk()
-        await desk.begins()
-        desk.raw(POSE)
-        assert (desk.ingest.dropped_telemetry, desk.pipeline.tally.telemetry) == (0, 1)
-        await desk.fills(0.6)
-        desk.raw(POSE)
-        desk.says(type="cut", to="c2")
-        assert (desk.ingest.dropped_telemetry, desk.pipeline.tally.telemetry) == (1, 1)
-        desk.disk.waiting_bytes = 0
-        await look_until(lambda: not desk.ingest._crowded)
-        desk.raw(POSE)
-        await desk.turn()
-        assert (desk.ingest.dropped_telemetry, desk.ingest.dropped_control) == (1, 0)
-        assert desk.kinds() == ["cut"]
-
-    run(body())
+    desk = Desk()
+    await desk.begins()
+    desk.raw(POSE)
+    assert (desk.ingest.dropped_telemetry, desk.pipeline.tally.telemetry) == (0, 1)
+    await desk.fills(0.6)
+    desk.raw(POSE)
+    desk.says(type="cut", to="c2")
+    assert (desk.ingest.dropped_telemetry, desk.pipeline.tally.telemetry) == (1, 1)
+    desk.disk.waiting_bytes = 0
+    await look_until(lambda: not desk.ingest._crowded)
+    desk.raw(POSE)
+    await desk.turn()
+    assert (desk.ingest.dropped_telemetry, desk.ingest.dropped_control) == (1, 0)
+    assert desk.kinds() == ["cut"]
 
 
-def test_control_frames_stay_while_the_disk_takes_anything() -> None:
+async def test_control_frames_stay_while_the_disk_takes_anything() -> None:
     """A burst beyond the bound is no loss, as long as commits get through."""
 
-    async def body() -> None:
-        desk = Desk()
-        await desk.begins()
-        await desk.fills(3.0, stalled_for=0.2)
-        desk.says(type="cut", to="c2")
-        await desk.turn()
-        assert (desk.ingest.dropped_control, desk.kinds()) == (0, ["cut"])
-
-    run(body())
+    desk = Desk()
+    await desk.begins()
+    await desk.fills(3.0, stalled_for=0.2)
+    desk.says(type="cut", to="c2")
+    await desk.turn()
+    assert (desk.ingest.dropped_control, desk.kinds()) == (0, ["cut"])
 
 
 @pytest.mark.parametrize("meanwhile", ["nothing", "another connection", "no connection"])
-def test_what_is_let_go_is_one_gap_of_its_own(meanwhile: str) -> None:
+async def test_what_is_let_go_is_one_gap_of_its_own(meanwhile: str) -> None:
     """Frames that memory had no room for are counted; once the disk takes again, exactly one gap tells both sides."""
 
-    async def body() -> None:
-        desk = Desk()
-        await desk.begins()
+    desk = Desk()
+    await desk.begins()
+    await desk.fills(1.0)
+    for camera in ("c2", "c3", "c2"):
+        desk.says(type="cut", to=camera)
+    if meanwhile != "nothing":
+        desk.ingest.on_item(Closed(desk.clock.stamp(), 1, "gone"))
+    if meanwhile == "another connection":
+        desk.ingest.on_item(Opened(desk.clock.stamp(), 2))
+    desk.state("c2")
+    assert desk.ingest.dropped_control == 4
+    assert desk.kinds() == []
+    await desk.fills(0.0)
+    await look_until(lambda: not desk.ingest._blind)
+    if meanwhile == "no connection":
+        desk.ingest.on_item(Opened(desk.clock.stamp(), 2))
+    desk.state("c2")
+    desk.says(type="cut", to="c4")
+    await desk.turn()
+    assert desk.kinds() == ["gap", "cut"]
+    (gap,) = desk.gaps
+    assert gap["cause"] == "overflow"
+    assert gap["before"]["programCameraId"] == "c1"
+    assert gap["after"]["programCameraId"] == "c2"
+    assert desk.ingest.dropped_control == 4
+
+
+async def test_a_disk_that_fails_again_before_anything_was_heard_is_the_same_gap() -> None:
+    desk = Desk()
+    await desk.begins()
+    for _ in range(3):
         await desk.fills(1.0)
-        for camera in ("c2", "c3", "c2"):
-            desk.says(type="cut", to=camera)
-        if meanwhile != "nothing":
-            desk.ingest.on_item(Closed(desk.clock.stamp(), 1, "gone"))
-        if meanwhile == "another connection":
-            desk.ingest.on_item(Opened(desk.clock.stamp(), 2))
-        desk.state("c2")
-        assert desk.ingest.dropped_control == 4
-        assert desk.kinds() == []
+        desk.says(type="cut", to="c2")
         await desk.fills(0.0)
         await look_until(lambda: not desk.ingest._blind)
-        if meanwhile == "no connection":
-            desk.ingest.on_item(Opened(desk.clock.stamp(), 2))
-        desk.state("c2")
-        desk.says(type="cut", to="c4")
-        await desk.turn()
-        assert desk.kinds() == ["gap", "cut"]
-        (gap,) = desk.gaps
-        assert gap["cause"] == "overflow"
-        assert gap["before"]["programCameraId"] == "c1"
-        assert gap["after"]["programCameraId"] == "c2"
-        assert desk.ingest.dropped_control == 4
-
-    run(body())
+    desk.state()
+    await desk.turn()
+    assert desk.kinds() == ["gap"]
 
 
-def test_a_disk_that_fails_again_before_anything_was_heard_is_the_same_gap() -> None:
-    async def body() -> None:
-        desk = Desk()
-        await desk.begins()
-        for _ in range(3):
-            await desk.fills(1.0)
-            desk.says(type="cut", to="c2")
-            await desk.fills(0.0)
-            await look_until(lambda: not desk.ingest._blind)
-        desk.state()
-        await desk.turn()
-        assert desk.kinds() == ["gap"]
-
-    run(body())
-
-
-def test_the_tapes_get_what_the_journal_cannot() -> None:
+async def test_the_tapes_get_what_the_journal_cannot() -> None:
     """What is let go is still given to the flight recorder, whose disk may be another; time goes on meanwhile."""
 
-    async def body() -> None:
-        desk = Desk()
-        await desk.begins()
-        await desk.fills(1.0)
-        before = len(desk.recorded)
-        desk.says(type="cut", to="c2")
-        desk.raw(POSE)
-        desk.ingest.on_item(Alive(desk.clock.stamp()))
-        desk.ingest.on_item(Closed(desk.clock.stamp(), 1, "gone"))
-        told = desk.recorded[before:]
-        assert [type(item) for item, _ in told] == [Frame, Closed]
-        assert not any(getattr(item, "reason", None) == "frames lost" for item, _ in desk.recorded)
-
-    run(body())
+    desk = Desk()
+    await desk.begins()
+    await desk.fills(1.0)
+    before = len(desk.recorded)
+    desk.says(type="cut", to="c2")
+    desk.raw(POSE)
+    desk.ingest.on_item(Alive(desk.clock.stamp()))
+    desk.ingest.on_item(Closed(desk.clock.stamp(), 1, "gone"))
+    told = desk.recorded[before:]
+    assert [type(item) for item, _ in told] == [Frame, Closed]
+    assert not any(getattr(item, "reason", None) == "frames lost" for item, _ in desk.recorded)
 
 
 # ---------------------------------------------------------------------------------------------- the journal's size
@@ -244,7 +229,7 @@ SHOOT = (
 )
 
 
-def test_the_service_on_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_service_on_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames go on being read and memory stays within its bound; then all that was taken is kept, with one gap."""
     append = Journal.append
     hangs = False
@@ -258,43 +243,40 @@ def test_the_service_on_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.Mo
     cuts = 0
     told: list[int] = []
 
-    async def body() -> None:
-        begin, enough, again = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    begin, enough, again = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-        async def handler(connection: ServerConnection) -> None:
-            nonlocal cuts
-            for frame in SHOOT:
-                await connection.send(frame)
-            await begin.wait()
-            while not enough.is_set():
-                cuts += 1
-                camera = f"{'x' * 300}{cuts % 2}"
-                await connection.send(f'{{"type":"cut","seq":{cuts + 2},"to":"{camera}","cut_id":{cuts}}}')
-                await asyncio.sleep(0.001)
-            await again.wait()
-            await connection.send(f'{{"type":"state","seq":{cuts + 3},"session":{{"id":"s1"}},"program":"c1"}}')
-            await connection.send(f'{{"type":"cut","seq":{cuts + 4},"to":"c2","cut_id":"last"}}')
-            await connection.wait_closed()
+    async def handler(connection: ServerConnection) -> None:
+        nonlocal cuts
+        for frame in SHOOT:
+            await connection.send(frame)
+        await begin.wait()
+        while not enough.is_set():
+            cuts += 1
+            camera = f"{'x' * 300}{cuts % 2}"
+            await connection.send(f'{{"type":"cut","seq":{cuts + 2},"to":"{camera}","cut_id":{cuts}}}')
+            await asyncio.sleep(0.001)
+        await again.wait()
+        await connection.send(f'{{"type":"state","seq":{cuts + 3},"session":{{"id":"s1"}},"program":"c1"}}')
+        await connection.send(f'{{"type":"cut","seq":{cuts + 4},"to":"c2","cut_id":"last"}}')
+        await connection.wait_closed()
 
-        async def until(service: Service) -> None:
-            nonlocal hangs
-            await look_until(lambda: service.pipeline.tally.frames == 3 and service.writer.waiting == 0)
-            hangs = True
-            begin.set()
-            await look_until(lambda: service.ingest.dropped_control > 200)
-            told.append(service.writer.waiting_bytes)
-            enough.set()
-            await look_until(lambda: service.pipeline.tally.frames + service.ingest.dropped_control == 3 + cuts)
-            hangs = False
-            await look_until(lambda: service.writer.waiting == 0 and not service.ingest._blind)
-            again.set()
-            await look_until(lambda: service.pipeline.state.program.value == "c2" and service.writer.waiting == 0)
+    async def until(service: Service) -> None:
+        nonlocal hangs
+        await look_until(lambda: service.pipeline.tally.frames == 3 and service.writer.waiting == 0)
+        hangs = True
+        begin.set()
+        await look_until(lambda: service.ingest.dropped_control > 200)
+        told.append(service.writer.waiting_bytes)
+        enough.set()
+        await look_until(lambda: service.pipeline.tally.frames + service.ingest.dropped_control == 3 + cuts)
+        hangs = False
+        await look_until(lambda: service.writer.waiting == 0 and not service.ingest._blind)
+        again.set()
+        await look_until(lambda: service.pipeline.state.program.value == "c2" and service.writer.waiting == 0)
 
-        async with server(handler) as url:
-            given = settings(tmp_path, url, TAP_MEMORY_MEGABYTES="1", TAP_OPS_LISTEN="off")
-            assert await serve_in_process(given, until) == 0
-
-    run(body())
+    async with server(handler) as url:
+        given = settings(tmp_path, url, TAP_MEMORY_MEGABYTES="1", TAP_OPS_LISTEN="off")
+        assert await serve_in_process(given, until) == 0
     assert told[0] < 2_000_000
     with Journal.open(tmp_path / "state" / "journal.db", readonly=True) as journal:
         entries = list(journal.entries())

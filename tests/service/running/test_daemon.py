@@ -147,52 +147,47 @@ def test_a_journal_has_one_service(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_with_everything_kept(tmp_path: Path, number: signal.Signals) -> None:
+async def test_a_signal_stops_it_with_everything_kept(tmp_path: Path, number: signal.Signals) -> None:
     """Exit code 0; what was heard is on the disk, the journal is free, and not a word was said."""
     said: list[str | bytes] = []
 
-    async def body() -> None:
-        heard = asyncio.Event()
+    heard = asyncio.Event()
 
-        async def handler(connection: ServerConnection) -> None:
-            for frame in SHOOT:
-                await connection.send(frame)
-            for n in range(500):
-                await connection.send(f'{{"type":"cut","seq":{n + 2},"to":"c{n % 2 + 2}","cut_id":{n}}}')
-            # The answer to a ping comes after all that was sent before has been taken in.
-            await (await connection.ping())
-            heard.set()
-            said.extend([message async for message in connection])
+    async def handler(connection: ServerConnection) -> None:
+        for frame in SHOOT:
+            await connection.send(frame)
+        for n in range(500):
+            await connection.send(f'{{"type":"cut","seq":{n + 2},"to":"c{n % 2 + 2}","cut_id":{n}}}')
+        # The answer to a ping comes after all that was sent before has been taken in.
+        await (await connection.ping())
+        heard.set()
+        said.extend([message async for message in connection])
 
-        async with server(handler) as url:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", RUN, env=os.environ | environment(tmp_path, url), stderr=subprocess.PIPE
-            )
-            await heard.wait()
-            process.send_signal(number)
-            _, log = await process.communicate()
-            assert process.returncode == 0, log.decode()
-        lines = [json.loads(line) for line in log.splitlines()]
-        assert [line["message"] for line in lines] == ["listening", "connected", "session", "gap", "stopped"]
-        assert lines[-1]["frames"] == 502
-
-    go(body())
+    async with server(handler) as url:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", RUN, env=os.environ | environment(tmp_path, url), stderr=subprocess.PIPE
+        )
+        await heard.wait()
+        process.send_signal(number)
+        _, log = await process.communicate()
+        assert process.returncode == 0, log.decode()
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert [line["message"] for line in lines] == ["listening", "connected", "session", "gap", "stopped"]
+    assert lines[-1]["frames"] == 502
     assert kinds(kept(tmp_path))["cut"] == 500
     assert said == []
     Journal.open(tmp_path / "state" / "journal.db", owner=True).close()
 
 
-def test_a_stop_while_the_server_is_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_stop_while_the_server_is_away(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It does not wait for the next attempt; the reason was logged once."""
 
-    async def body() -> None:
-        async def until(service: Service) -> None:
-            await look_until(lambda: service.socket.problem == "nothing listens there (connection refused)")
-
-        assert await serve_in_process(settings(tmp_path), until) == 0
-
     configure_logs("info", "json")
-    go(body())
+
+    async def until(service: Service) -> None:
+        await look_until(lambda: service.socket.problem == "nothing listens there (connection refused)")
+
+    assert await serve_in_process(settings(tmp_path), until) == 0
     assert [line["message"] for line in told(capsys)] == ["listening", "not connected", "stopped"]
 
 
@@ -228,7 +223,7 @@ def test_a_stage_that_fails_ends_the_service(tmp_path: Path, monkeypatch: pytest
 # ---------------------------------------------------------------------------------------------- what it says
 
 
-def test_changes_are_logged_once(
+async def test_changes_are_logged_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connects, drops with their reason, sessions, unknown types, useless frames and a clock that is off."""
@@ -247,17 +242,15 @@ def test_changes_are_logged_once(
             await connection.close(1012, "update")
         await connection.wait_closed()
 
-    async def body() -> None:
-        async def until(service: Service) -> None:
-            await look_until(lambda: service.socket.connection == 2 and service.pipeline.tally.frames == 14)
-            await asyncio.sleep(0.05)
-
-        async with server(handler) as url:
-            given = settings(tmp_path, url, TAP_INGEST_KEY="hush")
-            assert await serve_in_process(given, until) == 0
-
     configure_logs("info", "json")
-    go(body())
+
+    async def until(service: Service) -> None:
+        await look_until(lambda: service.socket.connection == 2 and service.pipeline.tally.frames == 14)
+        await asyncio.sleep(0.05)
+
+    async with server(handler) as url:
+        given = settings(tmp_path, url, TAP_INGEST_KEY="hush")
+        assert await serve_in_process(given, until) == 0
     lines = told(capsys)
     assert "hush" not in str(lines)
     assert Counter(line["message"] for line in lines) == Counter(
@@ -278,7 +271,7 @@ def test_changes_are_logged_once(
     )
 
 
-def test_a_journal_that_fails_is_told_and_loses_nothing(
+async def test_a_journal_that_fails_is_told_and_loses_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk: one line when it begins, one when it is over, and every entry is there."""
@@ -299,27 +292,25 @@ def test_a_journal_that_fails_is_told_and_loses_nothing(
         await connection.send('{"type":"cut","seq":2,"to":"c2"}')
         await connection.wait_closed()
 
-    async def body() -> None:
-        async def until(service: Service) -> None:
-            nonlocal full
-            await look_until(lambda: service.pipeline.tally.frames == 3 and service.writer.failing is not None)
-            await asyncio.sleep(0.05)
-            full = False
-            await look_until(lambda: service.writer.waiting == 0)
-            await asyncio.sleep(0.05)
-
-        async with server(handler) as url:
-            assert await serve_in_process(settings(tmp_path, url), until) == 0
-
     configure_logs("info", "json")
-    go(body())
+
+    async def until(service: Service) -> None:
+        nonlocal full
+        await look_until(lambda: service.pipeline.tally.frames == 3 and service.writer.failing is not None)
+        await asyncio.sleep(0.05)
+        full = False
+        await look_until(lambda: service.writer.waiting == 0)
+        await asyncio.sleep(0.05)
+
+    async with server(handler) as url:
+        assert await serve_in_process(settings(tmp_path, url), until) == 0
     said = [line["message"] for line in told(capsys)]
     assert said.count("the journal cannot be written; entries wait in memory") == 1
     assert said.count("the journal can be written again") == 1
     assert kinds(kept(tmp_path))["cut"] == 1
 
 
-def test_what_cannot_be_kept_at_the_end_is_told(
+async def test_what_cannot_be_kept_at_the_end_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that stays full makes the exit code 1, in time."""
@@ -330,12 +321,10 @@ def test_what_cannot_be_kept_at_the_end_is_told(
 
     monkeypatch.setattr(Journal, "append", appended)
 
-    async def body() -> None:
-        async with server(tell_shoot) as url:
-            assert await serve_in_process(settings(tmp_path, url), until_told) == 1
-
     configure_logs("info", "json")
-    go(body())
+
+    async with server(tell_shoot) as url:
+        assert await serve_in_process(settings(tmp_path, url), until_told) == 1
     assert "the end of the recording could not be saved" in [line["message"] for line in told(capsys)]
 
 
@@ -343,7 +332,7 @@ def test_what_cannot_be_kept_at_the_end_is_told(
 
 
 @pytest.mark.parametrize("what", ["journal", "checkpoint"])
-def test_what_is_damaged_is_moved_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
+async def test_what_is_damaged_is_moved_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str) -> None:
     """Never deleted; told once; and recording goes on."""
     path = tmp_path / "state" / "journal.db"
     if what == "journal":
@@ -353,12 +342,10 @@ def test_what_is_damaged_is_moved_aside(tmp_path: Path, capsys: pytest.CaptureFi
         with Journal.open(path, owner=True) as journal:
             journal.append([], b'{"phase":"purple"}', 1)
 
-    async def body() -> None:
-        async with server(tell_shoot) as url:
-            assert await serve_in_process(settings(tmp_path, url), until_told) == 0
-
     configure_logs("info", "json")
-    go(body())
+
+    async with server(tell_shoot) as url:
+        assert await serve_in_process(settings(tmp_path, url), until_told) == 0
     (line,) = [line for line in told(capsys) if "moved aside" in line["message"]]
     aside = Path(line["file"])
     assert aside.parent == path.parent
@@ -367,7 +354,7 @@ def test_what_is_damaged_is_moved_aside(tmp_path: Path, capsys: pytest.CaptureFi
     assert kept(tmp_path)
 
 
-def test_damage_while_it_runs_is_told(
+async def test_damage_while_it_runs_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is spoilt under the running service: it is moved aside, told once, and recording goes on."""
@@ -381,20 +368,18 @@ def test_damage_while_it_runs_is_told(
         await connection.send('{"type":"cut","seq":2,"to":"c2"}')
         await connection.wait_closed()
 
-    async def body() -> None:
-        async def until(service: Service) -> None:
-            await look_until(lambda: service.pipeline.tally.entries > 0 and service.writer.waiting == 0)
-            given = service.settings.journal_path
-            given.rename(given.with_name("gone.db"))
-            spoilt.set()
-            await look_until(lambda: bool(service.journal.moved_aside) and service.writer.waiting == 0)
-            await asyncio.sleep(0.05)
-
-        async with server(handler) as url:
-            assert await serve_in_process(settings(tmp_path, url), until) == 0
-
     configure_logs("info", "json")
-    go(body())
+
+    async def until(service: Service) -> None:
+        await look_until(lambda: service.pipeline.tally.entries > 0 and service.writer.waiting == 0)
+        given = service.settings.journal_path
+        given.rename(given.with_name("gone.db"))
+        spoilt.set()
+        await look_until(lambda: bool(service.journal.moved_aside) and service.writer.waiting == 0)
+        await asyncio.sleep(0.05)
+
+    async with server(handler) as url:
+        assert await serve_in_process(settings(tmp_path, url), until) == 0
     said = [line["message"] for line in told(capsys)]
     assert said.count("the journal was damaged: it was moved aside, and a new one was started") == 1
     assert kinds(kept(tmp_path))["cut"] == 1
@@ -415,7 +400,7 @@ def test_a_checkpoint_that_cannot_even_be_moved_is_no_obstacle(tmp_path: Path) -
     daemon._keep(tmp_path / "no" / "such" / "place.json", b"{}")
 
 
-def test_old_entries_that_the_ledger_has_are_pruned(tmp_path: Path) -> None:
+async def test_old_entries_that_the_ledger_has_are_pruned(tmp_path: Path) -> None:
     """After TAP_KEEP_DAYS, in pages; what the ledger has not stays."""
     path = tmp_path / "state" / "journal.db"
     entries = [Entry(f"v/s/{n}", "event", "v/s", n, {"kind": "cut", "at": n}) for n in range(2_500)]
@@ -423,17 +408,14 @@ def test_old_entries_that_the_ledger_has_are_pruned(tmp_path: Path) -> None:
         journal.append(entries, None, 1)
         journal.settle([(n, "shipped", None) for n in range(1, 2_401)], 1)
 
-    async def body() -> None:
-        async def until(service: Service) -> None:
-            await look_until(lambda: service.writer.run_in_writer(lambda j: j.counts()["shipped"]).result(300) == 0)
+    async def until(service: Service) -> None:
+        await look_until(lambda: service.writer.run_in_writer(lambda j: j.counts()["shipped"]).result(300) == 0)
 
-        assert await serve_in_process(settings(tmp_path), until) == 0
-
-    go(body())
+    assert await serve_in_process(settings(tmp_path), until) == 0
     assert len(kept(tmp_path)) == 100
 
 
-def test_a_prune_that_fails_is_a_warning(
+async def test_a_prune_that_fails_is_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = asyncio.Event()
@@ -444,15 +426,13 @@ def test_a_prune_that_fails_is_a_warning(
 
     monkeypatch.setattr(Journal, "prune", prune)
 
-    async def body() -> None:
-        async def until(service: Service) -> None:
-            await look_until(failed.is_set)
-            await asyncio.sleep(0.02)
-
-        assert await serve_in_process(settings(tmp_path), until) == 0
-
     configure_logs("info", "json")
-    go(body())
+
+    async def until(service: Service) -> None:
+        await look_until(failed.is_set)
+        await asyncio.sleep(0.02)
+
+    assert await serve_in_process(settings(tmp_path), until) == 0
     assert "old entries could not be pruned" in [line["message"] for line in told(capsys)]
 
 
@@ -530,23 +510,20 @@ def test_a_kill_at_any_instant_loses_and_doubles_nothing(tmp_path: Path) -> None
     assert sum(kind.matched for kind in result.kinds.values()) > 20
 
 
-def test_what_no_journal_can_keep_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_what_no_journal_can_keep_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With its reason and its file; the log, health, and nothing else of the recording."""
     configure_logs("info", "json")
 
-    async def body() -> None:
-        async def until(service: Service) -> None:
-            for number in range(3):
-                unfit = Entry("v/1/x", "session", "v/1", 10**19, {"n": number})
-                service.writer.submit([unfit, Entry(f"v/1/{number}", "event", "v/1", 1, {})], None)
-            await look_until(lambda: service.writer.set_aside == 3 and not service.writer.waiting)
-            service._changes.look()
-            service._changes.look()
-            assert [reason.name for reason in health(service.parts).reasons if reason.name == "unkept"] == ["unkept"]
+    async def until(service: Service) -> None:
+        for number in range(3):
+            unfit = Entry("v/1/x", "session", "v/1", 10**19, {"n": number})
+            service.writer.submit([unfit, Entry(f"v/1/{number}", "event", "v/1", 1, {})], None)
+        await look_until(lambda: service.writer.set_aside == 3 and not service.writer.waiting)
+        service._changes.look()
+        service._changes.look()
+        assert [reason.name for reason in health(service.parts).reasons if reason.name == "unkept"] == ["unkept"]
 
-        assert await serve_in_process(settings(tmp_path), until) == 0
-
-    go(body())
+    assert await serve_in_process(settings(tmp_path), until) == 0
     lines = [line for line in told(capsys) if "cannot save" in line["message"]]
     assert [(line["entries"], line["file"]) for line in lines] == [(3, str(tmp_path / "state" / "set-aside.jsonl"))]
     assert "too large" in lines[0]["why"]
@@ -572,22 +549,21 @@ def test_a_state_directory_on_a_network_is_warned_of(
 
 
 @pytest.mark.parametrize("cut", [True, False])
-def test_a_journal_that_is_gone_or_empty_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], cut: bool) -> None:
+async def test_a_journal_that_is_gone_or_empty_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cut: bool
+) -> None:
     """It is begun anew, and not without a word."""
     assert stopped_at_once(settings(tmp_path)) == 0
     capsys.readouterr()
     journal = tmp_path / "state" / "journal.db"
     os.truncate(journal, 0) if cut else journal.unlink()
 
-    async def body() -> None:
-        async def until(service: Service) -> None:
-            service._changes.look()
-            service._changes.look()
+    async def until(service: Service) -> None:
+        service._changes.look()
+        service._changes.look()
 
-        configure_logs("info", "json")
-        assert await serve_in_process(settings(tmp_path), until) == 0
-
-    go(body())
+    configure_logs("info", "json")
+    assert await serve_in_process(settings(tmp_path), until) == 0
     (line,) = [line for line in told(capsys) if line["level"] == "warning"]
     assert line["message"].startswith("the journal was empty" if cut else "the journal was gone")
     assert "rederive" in line["next_step"]

@@ -108,18 +108,8 @@ def test_whom_the_watchdog_watches(manager: Manager, environ: dict[str, str], wa
     assert notifier(manager, **environ).watchdog_s == watchdog
 
 
-def test_the_watchdog_is_fed_while_the_loop_turns_and_not_while_it_hangs(manager: Manager) -> None:
+async def test_the_watchdog_is_fed_while_the_loop_turns_and_not_while_it_hangs(manager: Manager) -> None:
     """Twice in its time; a loop that is held feeds nothing."""
-
-    async def body() -> None:
-        telling = asyncio.create_task(notifier(manager, WATCHDOG_USEC="200000").keep_telling(lambda: "well"))
-        while manager.listen().count("WATCHDOG=1") < 4:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(0.01)
-        fed = manager.listen().count("WATCHDOG=1")
-        asyncio.get_running_loop().call_soon(held.wait)
-        await asyncio.sleep(0)
-        assert manager.listen().count("WATCHDOG=1") <= fed + 1
-        telling.cancel()
 
     class Held:
         def wait(self) -> None:
@@ -131,26 +121,31 @@ def test_the_watchdog_is_fed_while_the_loop_turns_and_not_while_it_hangs(manager
                     silent.recv(1)
 
     held = Held()
-    asyncio.run(asyncio.wait_for(body(), 300))
+
+    telling = asyncio.create_task(notifier(manager, WATCHDOG_USEC="200000").keep_telling(lambda: "well"))
+    while manager.listen().count("WATCHDOG=1") < 4:  # noqa: ASYNC110 - no event
+        await asyncio.sleep(0.01)
+    fed = manager.listen().count("WATCHDOG=1")
+    asyncio.get_running_loop().call_soon(held.wait)
+    await asyncio.sleep(0)
+    assert manager.listen().count("WATCHDOG=1") <= fed + 1
+    telling.cancel()
 
 
-def test_the_service_tells_how_it_stands(tmp_path: Path, manager: Manager) -> None:
+async def test_the_service_tells_how_it_stands(tmp_path: Path, manager: Manager) -> None:
     """Ready though no server is there, with the reason; and that it stops."""
     given = load_settings(
         {"TAP_STATE_DIR": str(tmp_path / "s"), "TAP_SERVER_URL": "ws://127.0.0.1:1/ws", "TAP_OPS_LISTEN": "off"}
     )
 
-    async def body() -> None:
-        told = notifier(manager, WATCHDOG_USEC="60000000")
-        service = Service(given, load_dialect("multicam/1"), Journal.open(given.journal_path, owner=True), told)
-        running = asyncio.create_task(service.run())
-        await manager.until("READY=1", "STATUS=no signal from ws://127.0.0.1:1/ws: ", "no ledger: saved in the journal")
-        assert "STOPPING=1" not in manager.said
-        service.stop()
-        assert await running == 0
-        assert "STOPPING=1" in manager.listen()
-
-    asyncio.run(asyncio.wait_for(body(), 300))
+    told = notifier(manager, WATCHDOG_USEC="60000000")
+    service = Service(given, load_dialect("multicam/1"), Journal.open(given.journal_path, owner=True), told)
+    running = asyncio.create_task(service.run())
+    await manager.until("READY=1", "STATUS=no signal from ws://127.0.0.1:1/ws: ", "no ledger: saved in the journal")
+    assert "STOPPING=1" not in manager.said
+    service.stop()
+    assert await running == 0
+    assert "STOPPING=1" in manager.listen()
 
 
 @pytest.mark.parametrize("reads", [True, False], ids=["a manager that reads", "one that does not"])

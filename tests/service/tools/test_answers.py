@@ -284,41 +284,35 @@ NOW_AND_THEN = [case for case in CASES if not case.key and (case.about is None o
 
 
 @pytest.mark.parametrize("case", NOW_AND_THEN, ids=lambda case: case.comes)
-def test_a_deployment_that_changes_in_the_middle_of_a_shoot_costs_no_entry(case: Case, tmp_path: Path) -> None:
+async def test_a_deployment_that_changes_in_the_middle_of_a_shoot_costs_no_entry(case: Case, tmp_path: Path) -> None:
     """Paused, throttled, moved: what is told meanwhile waits, none of it by itself, and all of it arrives in order."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), event(0), pace=PACE) as venue:
-            await venue.settled()
-            spoil(stub, case)
-            venue.submit(*[event(number) for number in range(1, 30)])
-            await until(lambda: venue.shipping.state == case.state and venue.shipping.failures > 5)
-            assert case.words in str(venue.shipping.reason)
-            assert venue.shipping.hint == case.step
-            assert (venue.shipping.postponed, (await venue.counts())["dead"]) == (0, 0)
-            stub.faults, stub.about = [], TAKES
-            assert await venue.settled() == {"pending": 0, "shipped": 30, "dead": 0}
-            assert stub.keys == [event(number).key for number in range(30)]
-
-    run(body())
+    async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), event(0), pace=PACE) as venue:
+        await venue.settled()
+        spoil(stub, case)
+        venue.submit(*[event(number) for number in range(1, 30)])
+        await until(lambda: venue.shipping.state == case.state and venue.shipping.failures > 5)
+        assert case.words in str(venue.shipping.reason)
+        assert venue.shipping.hint == case.step
+        assert (venue.shipping.postponed, (await venue.counts())["dead"]) == (0, 0)
+        stub.faults, stub.about = [], TAKES
+        assert await venue.settled() == {"pending": 0, "shipped": 30, "dead": 0}
+        assert stub.keys == [event(number).key for number in range(30)]
 
 
 @pytest.mark.parametrize(
     "sentence", ["Cannot run functions while this deployment is paused.", "Could not find public function", FREE]
 )
-def test_an_entry_that_quotes_a_sentence_of_convexs_is_that_entry(sentence: str, tmp_path: Path) -> None:
+async def test_an_entry_that_quotes_a_sentence_of_convexs_is_that_entry(sentence: str, tmp_path: Path) -> None:
     """A validator's failure quotes what it was sent: only how a failure begins tells of the deployment."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.poison = {event(1, session=sentence).key}
-            entries = [event(0), event(1, session=sentence), event(2)]
-            async with venue_at(tmp_path, Ledger(url, KEY), *entries, pace=PACE) as venue:
-                await venue.settled(postponed=1)
-                assert stub.keys == [event(0).key, event(2).key]
-                assert venue.shipping.state in ("idle", "shipping")
-
-    run(body())
+    async with stubbed() as (stub, url):
+        stub.poison = {event(1, session=sentence).key}
+        entries = [event(0), event(1, session=sentence), event(2)]
+        async with venue_at(tmp_path, Ledger(url, KEY), *entries, pace=PACE) as venue:
+            await venue.settled(postponed=1)
+            assert stub.keys == [event(0).key, event(2).key]
+            assert venue.shipping.state in ("idle", "shipping")
 
 
 def test_a_body_that_convex_does_not_take_is_narrowed_down_to_its_entry(tmp_path: Path) -> None:
@@ -342,15 +336,12 @@ def test_a_body_that_convex_does_not_take_is_narrowed_down_to_its_entry(tmp_path
     run(body())
 
 
-def test_what_an_owners_function_refuses_is_set_aside_with_its_own_words_and_field(tmp_path: Path) -> None:
+async def test_what_an_owners_function_refuses_is_set_aside_with_its_own_words_and_field(tmp_path: Path) -> None:
     words = "A function of your app's ledger module failed, or gave a row that your table refuses: event() failed: x"
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.refused = {event(1).key: {"outcome": "rejected", "code": "owner", "reason": words, "field": "crewId"}}
-            async with venue_at(tmp_path, Ledger(url, KEY), event(0), event(1), event(2), pace=PACE) as venue:
-                assert await venue.settled() == {"pending": 0, "shipped": 2, "dead": 1}
-                (dead,) = await venue.dead()
-                assert dead.reason == f"owner: {words} (crewId)"
-
-    run(body())
+    async with stubbed() as (stub, url):
+        stub.refused = {event(1).key: {"outcome": "rejected", "code": "owner", "reason": words, "field": "crewId"}}
+        async with venue_at(tmp_path, Ledger(url, KEY), event(0), event(1), event(2), pace=PACE) as venue:
+            assert await venue.settled() == {"pending": 0, "shipped": 2, "dead": 1}
+            (dead,) = await venue.dead()
+            assert dead.reason == f"owner: {words} (crewId)"

@@ -115,19 +115,16 @@ def test_a_server_that_is_away_is_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
-def test_a_full_disk_ends_it_with_a_message() -> None:
+async def test_a_full_disk_ends_it_with_a_message() -> None:
     """A tape that cannot be written is no reason to pretend."""
 
-    async def body() -> None:
-        async with websocket_server(talk, "127.0.0.1", 0) as server:
-            url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
-            with pytest.raises(TapeInvalid, match="make room"):
-                await record(url, "/dev/full", dialect=DIALECT, force=True, timing=QUICK)
-
-    run(body())
+    async with websocket_server(talk, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+        with pytest.raises(TapeInvalid, match="make room"):
+            await record(url, "/dev/full", dialect=DIALECT, force=True, timing=QUICK)
 
 
-def test_alive_lines_and_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_alive_lines_and_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it runs the tape on the disk grows, alive lines say when the server was last heard, progress is told."""
     monkeypatch.setattr(recording, "_FLUSH_EVERY_S", 0.02)
     monkeypatch.setattr(recording, "_ALIVE_EVERY_MS", 50)
@@ -137,25 +134,22 @@ def test_alive_lines_and_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         await connection.send('{"type":"pose","x":1}')
         await connection.wait_closed()
 
-    async def body() -> None:
-        stop = asyncio.Event()
-        sizes: list[int] = []
-        heard: list[bool] = []
+    stop = asyncio.Event()
+    sizes: list[int] = []
+    heard: list[bool] = []
 
-        def on_progress(recorded: Recorded) -> None:
-            sizes.append(tape.stat().st_size)
-            heard.append(recorded.telemetry > 0)
-            if heard.count(True) > 10 and recorded.seconds > 0.3:
-                stop.set()
+    def on_progress(recorded: Recorded) -> None:
+        sizes.append(tape.stat().st_size)
+        heard.append(recorded.telemetry > 0)
+        if heard.count(True) > 10 and recorded.seconds > 0.3:
+            stop.set()
 
-        async with websocket_server(handler, "127.0.0.1", 0) as server:
-            url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
-            recorded = await record(url, tape, dialect=DIALECT, until=stop.wait, on_progress=on_progress)
-        assert recorded.telemetry == 1
-        assert sizes[0] > 0
-        assert sizes[-1] > sizes[0]
-
-    run(body())
+    async with websocket_server(handler, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+        recorded = await record(url, tape, dialect=DIALECT, until=stop.wait, on_progress=on_progress)
+    assert recorded.telemetry == 1
+    assert sizes[0] > 0
+    assert sizes[-1] > sizes[0]
     with open_tape(tape) as reader:
         items = list(reader)
     opened, *alive, closed = items
@@ -169,7 +163,7 @@ def test_alive_lines_and_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_the_tape_in_order(tmp_path: Path, number: signal.Signals) -> None:
+async def test_ctrl_c_ends_the_tape_in_order(tmp_path: Path, number: signal.Signals) -> None:
     """The process ends by itself, with a summary and a tape that is whole."""
     tape = tmp_path / "a.jsonl.gz"
     code = (
@@ -180,27 +174,24 @@ def test_ctrl_c_ends_the_tape_in_order(tmp_path: Path, number: signal.Signals) -
     )
     told: list[bytes] = []
 
-    async def body() -> None:
-        heard = asyncio.Event()
+    heard = asyncio.Event()
 
-        async def handler(connection: ServerConnection) -> None:
-            await connection.send('{"type":"hello"}')
-            await (await connection.ping())
-            heard.set()
-            await connection.wait_closed()
+    async def handler(connection: ServerConnection) -> None:
+        await connection.send('{"type":"hello"}')
+        await (await connection.ping())
+        heard.set()
+        await connection.wait_closed()
 
-        async with websocket_server(handler, "127.0.0.1", 0) as server:
-            url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", code, url, str(tape), stdout=subprocess.PIPE
-            )
-            await heard.wait()
-            os.kill(process.pid, number)
-            out, _ = await process.communicate()
-            told.append(out)
-            assert process.returncode == 0
-
-    run(body())
+    async with websocket_server(handler, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}/"
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, url, str(tape), stdout=subprocess.PIPE
+        )
+        await heard.wait()
+        os.kill(process.pid, number)
+        out, _ = await process.communicate()
+        told.append(out)
+        assert process.returncode == 0
     assert told == [b"1\n"]
     with open_tape(tape) as reader:
         assert [type(item) for item in reader] == [Opened, Frame, Closed]

@@ -114,74 +114,64 @@ def test_a_running_tap_notices_the_upgrade_by_itself(tmp_path: Path) -> None:
     assert [("older" in line, "newer" in line) for line in told] == [(True, False), (False, True)]
 
 
-def test_functions_that_were_rolled_back_are_noticed_by_what_they_refuse(tmp_path: Path) -> None:
+async def test_functions_that_were_rolled_back_are_noticed_by_what_they_refuse(tmp_path: Path) -> None:
     """Nothing is set aside: the deployment is asked again before its refusal counts."""
     first, *rest = new_things("v")
 
-    async def body() -> None:
-        async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), pace=OLD) as venue:
-            await until(lambda: stub.calls)
-            stub.about = fails()
-            refusal = {"outcome": "rejected", "code": "value", "reason": "None of those allowed.", "field": "kind"}
-            stub.refused = {entry.key: refusal for entry in rest if entry.fields["kind"] in ("off_air", "marker")}
-            venue.submit(first, *rest)
-            await until(lambda: (venue.shipping.held, venue.shipping.in_part) == (2, 2))
-            assert (await venue.counts())["dead"] == 0
-            # What is new again takes it all.
-            stub.refused = {}
+    async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), pace=OLD) as venue:
+        await until(lambda: stub.calls)
+        stub.about = fails()
+        refusal = {"outcome": "rejected", "code": "value", "reason": "None of those allowed.", "field": "kind"}
+        stub.refused = {entry.key: refusal for entry in rest if entry.fields["kind"] in ("off_air", "marker")}
+        venue.submit(first, *rest)
+        await until(lambda: (venue.shipping.held, venue.shipping.in_part) == (2, 2))
+        assert (await venue.counts())["dead"] == 0
+        # What is new again takes it all.
+        stub.refused = {}
+        stub.about = says({"status": "success", "value": ABOUT})
+        assert (await venue.settled())["shipped"] == 6
+
+
+async def test_what_an_older_deployment_refuses_for_whatever_it_says_waits_for_a_newer_one(tmp_path: Path) -> None:
+    async with stubbed() as (stub, url):
+        stub.about = fails()
+        stub.refused = {event(1).key: {"outcome": "rejected", "code": "unknown_field", "reason": "None of ours."}}
+        async with venue_at(tmp_path, Ledger(url, KEY), event(1), event(2), pace=OLD) as venue:
+            await until(lambda: venue.shipping.applied == 1)
+            assert (venue.shipping.held, stub.keys) == (1, keys([event(2)]))
+            assert await venue.counts() == {"pending": 1, "shipped": 1, "dead": 0}
             stub.about = says({"status": "success", "value": ABOUT})
-            assert (await venue.settled())["shipped"] == 6
-
-    run(body())
-
-
-def test_what_an_older_deployment_refuses_for_whatever_it_says_waits_for_a_newer_one(tmp_path: Path) -> None:
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.about = fails()
-            stub.refused = {event(1).key: {"outcome": "rejected", "code": "unknown_field", "reason": "None of ours."}}
-            async with venue_at(tmp_path, Ledger(url, KEY), event(1), event(2), pace=OLD) as venue:
-                await until(lambda: venue.shipping.applied == 1)
-                assert (venue.shipping.held, stub.keys) == (1, keys([event(2)]))
-                assert await venue.counts() == {"pending": 1, "shipped": 1, "dead": 0}
-                stub.about = says({"status": "success", "value": ABOUT})
-                # Now it is the entry's own fault.
-                assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 1}
-
-    run(body())
+            # Now it is the entry's own fault.
+            assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 1}
 
 
-def test_a_season_of_entries_that_wait_is_not_read_again_for_each_cut(tmp_path: Path) -> None:
+async def test_a_season_of_entries_that_wait_is_not_read_again_for_each_cut(tmp_path: Path) -> None:
     """What waits for newer functions stays behind; what is new is found without it."""
     waits = [kind("marker", number, "v/1") for number in range(2_000)]
     read = 0
 
-    async def body() -> None:
-        nonlocal read
-        async with stubbed() as (stub, url):
-            stub.about = fails()
-            venue = Venue(tmp_path / "journal.db", Ledger(url, KEY), pace=OLD._replace(look_every=60, ask_older=60))
-            try:
-                venue.submit(*waits)
-                await venue.counts()
-                venue.start()
-                await until(lambda: venue.shipping.held == len(waits))
-                pending = venue.journal.pending
+    async with stubbed() as (stub, url):
+        stub.about = fails()
+        venue = Venue(tmp_path / "journal.db", Ledger(url, KEY), pace=OLD._replace(look_every=60, ask_older=60))
+        try:
+            venue.submit(*waits)
+            await venue.counts()
+            venue.start()
+            await until(lambda: venue.shipping.held == len(waits))
+            pending = venue.journal.pending
 
-                def counting(limit: int, after_seq: int = 0) -> Any:
-                    nonlocal read
-                    page = pending(limit, after_seq)
-                    read += len(page)
-                    return page
+            def counting(limit: int, after_seq: int = 0) -> Any:
+                nonlocal read
+                page = pending(limit, after_seq)
+                read += len(page)
+                return page
 
-                venue.journal.pending = counting  # type: ignore[method-assign]
-                for number in range(20):
-                    venue.submit(event(number, session="v/1"))
-                    await until(lambda number=number: len(stub.keys) == number + 1)  # type: ignore[misc]
-            finally:
-                await venue.end()
-
-    run(body())
+            venue.journal.pending = counting  # type: ignore[method-assign]
+            for number in range(20):
+                venue.submit(event(number, session="v/1"))
+                await until(lambda number=number: len(stub.keys) == number + 1)  # type: ignore[misc]
+        finally:
+            await venue.end()
     assert read < 20 * 700
 
 

@@ -143,37 +143,31 @@ def keys(entries: Sequence[Entry]) -> list[str]:
 # ---------------------------------------------------------------------------------------------- against the stub
 
 
-def test_a_single_event_and_then_silence_is_shipped_at_once(tmp_path: Path) -> None:
+async def test_a_single_event_and_then_silence_is_shipped_at_once(tmp_path: Path) -> None:
     """Nobody waits for a batch to fill, nor for the next look into the journal."""
 
-    async def body() -> None:
-        never = Pace()._replace(look_every=3600.0)
-        async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), pace=never) as venue:
-            await until(lambda: venue.shipping.last_success)
-            assert (venue.shipping.state, stub.keys) == ("idle", [])
-            venue.submit(event(1))
-            await until(lambda: venue.shipping.applied)
-            assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
-
-    run(body())
+    never = Pace()._replace(look_every=3600.0)
+    async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), pace=never) as venue:
+        await until(lambda: venue.shipping.last_success)
+        assert (venue.shipping.state, stub.keys) == ("idle", [])
+        venue.submit(event(1))
+        await until(lambda: venue.shipping.applied)
+        assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
 
 
-def test_order_survives_everything_that_may_happen_to_a_call(tmp_path: Path) -> None:
+async def test_order_survives_everything_that_may_happen_to_a_call(tmp_path: Path) -> None:
     """Each entry arrives once, in the order of the journal, through every kind of failure."""
     entries = [event(number) for number in range(900)]
     faults = [status(503), lost, page(), half, hang, lost, status(429, **{"Retry-After": "0"}), fails(), half, lost]
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.faults += faults
-            async with venue_at(tmp_path, Ledger(url, KEY, deadline=3.0), *entries[:500]) as venue:
-                for entry in entries[500:]:
-                    venue.submit(entry)
-                assert await venue.settled() == {"pending": 0, "shipped": 900, "dead": 0}
-            assert stub.keys == keys(entries)
-            assert not stub.faults
-
-    run(body())
+    async with stubbed() as (stub, url):
+        stub.faults += faults
+        async with venue_at(tmp_path, Ledger(url, KEY, deadline=3.0), *entries[:500]) as venue:
+            for entry in entries[500:]:
+                venue.submit(entry)
+            assert await venue.settled() == {"pending": 0, "shipped": 900, "dead": 0}
+        assert stub.keys == keys(entries)
+        assert not stub.faults
 
 
 def test_the_log_tells_of_changes_and_never_the_key(tmp_path: Path) -> None:
@@ -258,7 +252,7 @@ def test_a_key_that_is_put_right_in_its_file_is_taken_without_a_restart(tmp_path
     ]
 
 
-def test_waits_grow_to_a_cap_and_retry_after_is_honoured_to_another(tmp_path: Path) -> None:
+async def test_waits_grow_to_a_cap_and_retry_after_is_honoured_to_another(tmp_path: Path) -> None:
     """Backing off, jittered; never past the longest delay, unless the ledger asks, and then not for ever."""
     waits: list[float] = []
     sleep = asyncio.sleep
@@ -267,35 +261,29 @@ def test_waits_grow_to_a_cap_and_retry_after_is_honoured_to_another(tmp_path: Pa
         waits.append(seconds)
         await sleep(0)
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.faults += [
-                *[status(503)] * 9,
-                status(429, **{"Retry-After": "20"}),
-                status(503, **{"Retry-After": "9999"}),
-            ]
-            with patch("tap.service.running.publishing.publisher.sleep", asleep):
-                async with venue_at(tmp_path, Ledger(url, KEY), event(1), pace=Pace(), jitter=lambda: 0.5) as venue:
-                    while not venue.shipping.applied:
-                        await sleep(0.002)
-
-    run(body())
+    async with stubbed() as (stub, url):
+        stub.faults += [
+            *[status(503)] * 9,
+            status(429, **{"Retry-After": "20"}),
+            status(503, **{"Retry-After": "9999"}),
+        ]
+        with patch("tap.service.running.publishing.publisher.sleep", asleep):
+            async with venue_at(tmp_path, Ledger(url, KEY), event(1), pace=Pace(), jitter=lambda: 0.5) as venue:
+                while not venue.shipping.applied:
+                    await sleep(0.002)
     assert waits == [0.1875, 0.375, 0.75, 1.5, 3.0, 6.0, 11.25, 11.25, 11.25, 20.0, 60.0]
 
 
-def test_batches_shrink_for_a_ledger_that_is_slow_and_grow_again(tmp_path: Path) -> None:
+async def test_batches_shrink_for_a_ledger_that_is_slow_and_grow_again(tmp_path: Path) -> None:
     """A batch that is never done in time would be sent for ever."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            slow = iter([True] * 3)
-            waiting = [event(number) for number in range(1_000)]
-            async with venue_at(tmp_path, Slow(url, lambda _: next(slow, False)), *waiting) as venue:
-                await venue.settled()
-            assert stub.sizes[:5] == [37, 74, 148, 296, 300]
-            assert stub.keys == keys(waiting)
-
-    run(body())
+    async with stubbed() as (stub, url):
+        slow = iter([True] * 3)
+        waiting = [event(number) for number in range(1_000)]
+        async with venue_at(tmp_path, Slow(url, lambda _: next(slow, False)), *waiting) as venue:
+            await venue.settled()
+        assert stub.sizes[:5] == [37, 74, 148, 296, 300]
+        assert stub.keys == keys(waiting)
 
 
 @pytest.mark.parametrize("poisoned", [{0}, {137}, {299}, {0, 1, 2}, {5, 150, 298}, set(range(40, 55))])
@@ -335,74 +323,62 @@ def test_only_the_bad_entries_wait(tmp_path: Path, poisoned: set[int]) -> None:
     assert "npx convex logs" in told[0]["next_step"]
 
 
-def test_a_bad_entry_alone_waits_too(tmp_path: Path) -> None:
+async def test_a_bad_entry_alone_waits_too(tmp_path: Path) -> None:
     """With nothing beside it that gets through, the ledger is asked whether it takes anything at all."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.poison = {event(0).key}
-            async with venue_at(tmp_path, Ledger(url, KEY), event(0)) as venue:
-                assert await venue.settled(postponed=1) == {"pending": 1, "shipped": 0, "dead": 0}
-                venue.submit(event(1))
-                assert await venue.settled(postponed=1) == {"pending": 1, "shipped": 1, "dead": 0}
-
-    run(body())
+    async with stubbed() as (stub, url):
+        stub.poison = {event(0).key}
+        async with venue_at(tmp_path, Ledger(url, KEY), event(0)) as venue:
+            assert await venue.settled(postponed=1) == {"pending": 1, "shipped": 0, "dead": 0}
+            venue.submit(event(1))
+            assert await venue.settled(postponed=1) == {"pending": 1, "shipped": 1, "dead": 0}
 
 
-def test_a_ledger_that_fails_on_everything_is_not_the_entries_fault(tmp_path: Path) -> None:
+async def test_a_ledger_that_fails_on_everything_is_not_the_entries_fault(tmp_path: Path) -> None:
     """A deployment that is broken does not empty the journal into the set-aside ones: it blocks, and says so."""
     entries = [event(number) for number in range(200)]
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.poison = set(keys(entries))
-            async with venue_at(tmp_path, Ledger(url, KEY), *entries) as venue:
-                await until(lambda: venue.shipping.state == "blocked")
-                assert venue.shipping.reason == "fails on every entry"
-                assert await venue.counts() == {"pending": 200, "shipped": 0, "dead": 0}
-                stub.poison = set()
-                assert await venue.settled() == {"pending": 0, "shipped": 200, "dead": 0}
-            assert stub.keys == keys(entries)
-
-    run(body())
+    async with stubbed() as (stub, url):
+        stub.poison = set(keys(entries))
+        async with venue_at(tmp_path, Ledger(url, KEY), *entries) as venue:
+            await until(lambda: venue.shipping.state == "blocked")
+            assert venue.shipping.reason == "fails on every entry"
+            assert await venue.counts() == {"pending": 200, "shipped": 0, "dead": 0}
+            stub.poison = set()
+            assert await venue.settled() == {"pending": 0, "shipped": 200, "dead": 0}
+        assert stub.keys == keys(entries)
 
 
-def test_nor_one_by_one(tmp_path: Path) -> None:
+async def test_nor_one_by_one(tmp_path: Path) -> None:
     """Events that trickle in while it is broken: a few wait by themselves, then it blocks; none is set aside."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.poison = {event(number).key for number in range(50)}
-            # What waits by itself is not tried again in here: that the ledger answers would be told meanwhile.
-            pace = Pace().faster(1_000)._replace(postponed=3600.0)
-            async with venue_at(tmp_path, Ledger(url, KEY), pace=pace) as venue:
-                for number in range(15):
-                    venue.submit(event(number))
-                    await until(lambda: venue.shipping.waiting == 0 or venue.shipping.state == "blocked")
-                    await venue.counts()
-                await until(lambda: venue.shipping.state == "blocked")
-                apart = venue.shipping.postponed
-                assert (await venue.dead(), 0 < apart < 11) == ([], True)
-                assert venue.shipping.reason == "fails on every entry"
-                stub.poison = set()
-                counts = await venue.settled(postponed=apart)
-                assert counts == {"pending": apart, "shipped": 15 - apart, "dead": 0}
-
-    run(body())
+    async with stubbed() as (stub, url):
+        stub.poison = {event(number).key for number in range(50)}
+        # What waits by itself is not tried again in here: that the ledger answers would be told meanwhile.
+        pace = Pace().faster(1_000)._replace(postponed=3600.0)
+        async with venue_at(tmp_path, Ledger(url, KEY), pace=pace) as venue:
+            for number in range(15):
+                venue.submit(event(number))
+                await until(lambda: venue.shipping.waiting == 0 or venue.shipping.state == "blocked")
+                await venue.counts()
+            await until(lambda: venue.shipping.state == "blocked")
+            apart = venue.shipping.postponed
+            assert (await venue.dead(), 0 < apart < 11) == ([], True)
+            assert venue.shipping.reason == "fails on every entry"
+            stub.poison = set()
+            counts = await venue.settled(postponed=apart)
+            assert counts == {"pending": apart, "shipped": 15 - apart, "dead": 0}
 
 
-def test_a_bare_error_that_passes_sets_nothing_aside(tmp_path: Path) -> None:
+async def test_a_bare_error_that_passes_sets_nothing_aside(tmp_path: Path) -> None:
     """A deployment that restarts fails for a while, in the middle of narrowing down too."""
     entries = [event(number) for number in range(8)]
 
-    async def body() -> None:
-        for failures in range(1, 24):
-            async with stubbed() as (stub, url):
-                stub.faults += [fails()] * failures
-                async with venue_at(tmp_path / str(failures), Ledger(url, KEY), *entries) as venue:
-                    assert await venue.settled() == {"pending": 0, "shipped": 8, "dead": 0}, failures
-
-    run(body())
+    for failures in range(1, 24):
+        async with stubbed() as (stub, url):
+            stub.faults += [fails()] * failures
+            async with venue_at(tmp_path / str(failures), Ledger(url, KEY), *entries) as venue:
+                assert await venue.settled() == {"pending": 0, "shipped": 8, "dead": 0}, failures
 
 
 def test_nor_does_a_ledger_that_goes_away_while_it_is_asked(tmp_path: Path) -> None:
@@ -458,76 +434,64 @@ def test_an_idle_publisher_leaves_the_journal_alone(tmp_path: Path) -> None:
         status(413),
     ],
 )
-def test_a_call_that_is_refused_whole_is_made_smaller(tmp_path: Path, fault: Any) -> None:
+async def test_a_call_that_is_refused_whole_is_made_smaller(tmp_path: Path, fault: Any) -> None:
     """At once, without waiting; nothing is set aside for it."""
     entries = [event(number) for number in range(100)]
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.faults += [fault] * 3
-            async with venue_at(tmp_path, Ledger(url, KEY), *entries) as venue:
-                assert await venue.settled() == {"pending": 0, "shipped": 100, "dead": 0}
-            assert stub.keys == keys(entries)
-            assert stub.sizes == [25, 25, 50]
-
-    run(body())
+    async with stubbed() as (stub, url):
+        stub.faults += [fault] * 3
+        async with venue_at(tmp_path, Ledger(url, KEY), *entries) as venue:
+            assert await venue.settled() == {"pending": 0, "shipped": 100, "dead": 0}
+        assert stub.keys == keys(entries)
+        assert stub.sizes == [25, 25, 50]
 
 
-def test_a_key_for_another_venue_blocks_and_costs_nothing(tmp_path: Path) -> None:
+async def test_a_key_for_another_venue_blocks_and_costs_nothing(tmp_path: Path) -> None:
     """The answers blame the entries, but they are the venue's own: it is the key. Others' entries are set aside."""
     ours, theirs = event(1), event(1, session="formerly/1")
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            refusal = {"outcome": "rejected", "code": "venue", "reason": "Another venue's.", "field": "sessionKey"}
-            stub.refused = {ours.key: refusal, theirs.key: refusal}
-            async with venue_at(tmp_path, Ledger(url, KEY), theirs, ours) as venue:
-                await until(lambda: venue.shipping.state == "blocked")
-                assert "this key is for another venue" in str(venue.shipping.reason)
-                assert await venue.counts() == {"pending": 2, "shipped": 0, "dead": 0}
-                del stub.refused[ours.key]
-                assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 1}
-                assert [kept.reason for kept in await venue.dead()] == ["venue: Another venue's. (sessionKey)"]
-
-    run(body())
+    async with stubbed() as (stub, url):
+        refusal = {"outcome": "rejected", "code": "venue", "reason": "Another venue's.", "field": "sessionKey"}
+        stub.refused = {ours.key: refusal, theirs.key: refusal}
+        async with venue_at(tmp_path, Ledger(url, KEY), theirs, ours) as venue:
+            await until(lambda: venue.shipping.state == "blocked")
+            assert "this key is for another venue" in str(venue.shipping.reason)
+            assert await venue.counts() == {"pending": 2, "shipped": 0, "dead": 0}
+            del stub.refused[ours.key]
+            assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 1}
+            assert [kept.reason for kept in await venue.dead()] == ["venue: Another venue's. (sessionKey)"]
 
 
-def test_a_row_that_the_ledger_has_newer_is_told_once_a_call(tmp_path: Path) -> None:
+async def test_a_row_that_the_ledger_has_newer_is_told_once_a_call(tmp_path: Path) -> None:
     """Only where our newest word on it is below what stands; a repetition of older words is normal."""
     told: list[tuple[str, int]] = []
     lost_count, repeated = session("v/1"), event(2)
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.refused = {
-                lost_count.key: {"outcome": "stale", "version": float(NOW + 1_000)},
-                repeated.key: {"outcome": "stale", "version": float(repeated.version)},
-            }
-            note = lambda key, version: told.append((key, version))  # noqa: E731
-            async with venue_at(tmp_path, Ledger(url, KEY), lost_count, repeated, on_stale=note) as venue:
-                assert await venue.settled() == {"pending": 0, "shipped": 2, "dead": 0}
-                await until(lambda: told)
-                assert (venue.shipping.stale, venue.shipping.shipped) == (2, 2)
-
-    run(body())
+    async with stubbed() as (stub, url):
+        stub.refused = {
+            lost_count.key: {"outcome": "stale", "version": float(NOW + 1_000)},
+            repeated.key: {"outcome": "stale", "version": float(repeated.version)},
+        }
+        note = lambda key, version: told.append((key, version))  # noqa: E731
+        async with venue_at(tmp_path, Ledger(url, KEY), lost_count, repeated, on_stale=note) as venue:
+            assert await venue.settled() == {"pending": 0, "shipped": 2, "dead": 0}
+            await until(lambda: told)
+            assert (venue.shipping.stale, venue.shipping.shipped) == (2, 2)
     assert told == [(lost_count.key, NOW + 1_000)]
 
 
-def test_what_the_command_line_lets_wait_again_is_found(tmp_path: Path) -> None:
+async def test_what_the_command_line_lets_wait_again_is_found(tmp_path: Path) -> None:
     """Nobody notifies across processes: the journal is looked into now and then."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.refused = {event(1).key: {"outcome": "rejected", "code": "type", "reason": "Odd.", "field": "at"}}
-            async with venue_at(tmp_path, Ledger(url, KEY), event(1)) as venue:
-                await venue.settled()
-                assert [kept.reason for kept in await venue.dead()] == ["type: Odd. (at)"]
-                stub.refused = {}
-                await venue.ask(lambda journal: journal.retry_dead())
-                await until(lambda: stub.keys)
-                assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
-
-    run(body())
+    async with stubbed() as (stub, url):
+        stub.refused = {event(1).key: {"outcome": "rejected", "code": "type", "reason": "Odd.", "field": "at"}}
+        async with venue_at(tmp_path, Ledger(url, KEY), event(1)) as venue:
+            await venue.settled()
+            assert [kept.reason for kept in await venue.dead()] == ["type: Odd. (at)"]
+            stub.refused = {}
+            await venue.ask(lambda journal: journal.retry_dead())
+            await until(lambda: stub.keys)
+            assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
 
 
 def test_a_journal_that_cannot_be_read_blocks_and_goes_on(tmp_path: Path) -> None:
@@ -718,32 +682,31 @@ def local() -> Iterator[Local]:
         ("slow", {"times": 4, "ms": 50}),
     ],
 )
-def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path, local: Local, kind: str, how: dict[str, Any]) -> None:
+async def test_nothing_is_lost_and_nothing_doubled(
+    tmp_path: Path, local: Local, kind: str, how: dict[str, Any]
+) -> None:
     """Through every fault, with a shoot that goes on meanwhile: the ledger has each entry once, as it was said."""
     name = local.venue()
     key = f"{name}/1"
     events = [event(number, session=key) for number in range(80)]
 
-    async def body() -> None:
-        local.fault(kind, **how)
-        # What is only slow must not become a failure on a machine that is slow itself; what hangs is waited for.
-        ledger = local.ledger(name, deadline=3.0 if kind in ("hang", "hang_after") else 60.0)
-        async with venue_at(tmp_path, ledger, session(key), *events[:40], venue=name) as venue:
-            for entry in events[40:]:
-                venue.submit(entry)
-                await venue.counts()
-            assert await venue.settled() == {"pending": 0, "shipped": 81, "dead": 0}
-            assert (kind == "slow") == (venue.shipping.failures == 0)
-        async with local.ledger(name) as reader:
-            rows = await reader.timeline(key)
-        assert [row.key for row in rows] == [key, *keys(events)]
-        assert [row.fields for row in rows[1:]] == [entry.fields for entry in events]
-        assert not local.waiting()
-
-    run(body())
+    local.fault(kind, **how)
+    # What is only slow must not become a failure on a machine that is slow itself; what hangs is waited for.
+    ledger = local.ledger(name, deadline=3.0 if kind in ("hang", "hang_after") else 60.0)
+    async with venue_at(tmp_path, ledger, session(key), *events[:40], venue=name) as venue:
+        for entry in events[40:]:
+            venue.submit(entry)
+            await venue.counts()
+        assert await venue.settled() == {"pending": 0, "shipped": 81, "dead": 0}
+        assert (kind == "slow") == (venue.shipping.failures == 0)
+    async with local.ledger(name) as reader:
+        rows = await reader.timeline(key)
+    assert [row.key for row in rows] == [key, *keys(events)]
+    assert [row.fields for row in rows[1:]] == [entry.fields for entry in events]
+    assert not local.waiting()
 
 
-def test_one_bad_entry_among_many_is_set_aside_with_its_reason(tmp_path: Path, local: Local) -> None:
+async def test_one_bad_entry_among_many_is_set_aside_with_its_reason(tmp_path: Path, local: Local) -> None:
     """A rule that it breaks is named; where a function only fails, the entry is narrowed down to, and waits."""
     name = local.venue()
     key = f"{name}/1"
@@ -751,27 +714,24 @@ def test_one_bad_entry_among_many_is_set_aside_with_its_reason(tmp_path: Path, l
     events[20] = event(20, session=key, at="noon")
     events[40] = event(40, session=key, detail={"größe": 1})
 
-    async def body() -> None:
-        local.fault("error", times=0, match=events[30].key)
-        try:
-            async with venue_at(tmp_path, local.ledger(name), session(key), *events, venue=name) as venue:
-                assert await venue.settled(postponed=1) == {"pending": 1, "shipped": 58, "dead": 2}
-                aside = [*await venue.dead(), *await venue.postponed()]
-                reasons = {kept.entry.key: str(kept.reason) for kept in aside}
-        finally:
-            local.clear()
-        assert (
-            reasons[events[20].key]
-            == "type: The value has the wrong type, is not a finite number, or is not valid Unicode text. (at)"
-        )
-        assert reasons[events[30].key].startswith("server_error: ")
-        assert "größe" in reasons[events[40].key]
-        async with local.ledger(name) as reader:
-            rows = await reader.timeline(key)
-        bad = {events[number].key for number in (20, 30, 40)}
-        assert {row.key for row in rows} == {key, *keys(events)} - bad
-
-    run(body())
+    local.fault("error", times=0, match=events[30].key)
+    try:
+        async with venue_at(tmp_path, local.ledger(name), session(key), *events, venue=name) as venue:
+            assert await venue.settled(postponed=1) == {"pending": 1, "shipped": 58, "dead": 2}
+            aside = [*await venue.dead(), *await venue.postponed()]
+            reasons = {kept.entry.key: str(kept.reason) for kept in aside}
+    finally:
+        local.clear()
+    assert (
+        reasons[events[20].key]
+        == "type: The value has the wrong type, is not a finite number, or is not valid Unicode text. (at)"
+    )
+    assert reasons[events[30].key].startswith("server_error: ")
+    assert "größe" in reasons[events[40].key]
+    async with local.ledger(name) as reader:
+        rows = await reader.timeline(key)
+    bad = {events[number].key for number in (20, 30, 40)}
+    assert {row.key for row in rows} == {key, *keys(events)} - bad
 
 
 def test_a_wrong_key_blocks_until_it_is_mended(tmp_path: Path) -> None:
@@ -854,40 +814,34 @@ class Watched:
         return self.answered[key]
 
 
-def test_a_cut_is_in_the_ledger_before_anybody_could_look(tmp_path: Path, local: Local) -> None:
+async def test_a_cut_is_in_the_ledger_before_anybody_could_look(tmp_path: Path, local: Local) -> None:
     """Its news alone bring it there, with the next call: no timer is waited for, and no other entry."""
     took: list[int] = []
 
-    async def body() -> None:
-        name = local.venue()
-        ledger = Watched(local.ledger(name))
-        never = Pace()._replace(look_every=3600.0)
-        async with venue_at(tmp_path, ledger, session(f"{name}/1"), venue=name, pace=never) as venue:
-            await venue.settled()
-            for number in range(300):
-                entry = event(number, session=f"{name}/1")
-                before = ledger.calls
-                venue.submit(entry)
-                took.append(await ledger.until(entry.key) - before)
-
-    run(body())
+    name = local.venue()
+    ledger = Watched(local.ledger(name))
+    never = Pace()._replace(look_every=3600.0)
+    async with venue_at(tmp_path, ledger, session(f"{name}/1"), venue=name, pace=never) as venue:
+        await venue.settled()
+        for number in range(300):
+            entry = event(number, session=f"{name}/1")
+            before = ledger.calls
+            venue.submit(entry)
+            took.append(await ledger.until(entry.key) - before)
     assert took == [1] * 300
 
 
-def test_stopping_in_the_middle_costs_a_repetition_at_most(tmp_path: Path) -> None:
+async def test_stopping_in_the_middle_costs_a_repetition_at_most(tmp_path: Path) -> None:
     """Stopped at any moment and started again, the journal goes on where it was."""
     entries = [event(number) for number in range(2_000)]
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            for calls in range(1, 7):
-                async with venue_at(tmp_path, Ledger(url, KEY), *(entries if calls == 1 else [])):
-                    await until(lambda calls=calls: stub.calls >= calls)  # type: ignore[misc]
-            async with venue_at(tmp_path, Ledger(url, KEY)) as venue:
-                assert await venue.settled() == {"pending": 0, "shipped": 2_000, "dead": 0}
-            assert stub.keys == keys(entries)
-
-    run(body())
+    async with stubbed() as (stub, url):
+        for calls in range(1, 7):
+            async with venue_at(tmp_path, Ledger(url, KEY), *(entries if calls == 1 else [])):
+                await until(lambda calls=calls: stub.calls >= calls)  # type: ignore[misc]
+        async with venue_at(tmp_path, Ledger(url, KEY)) as venue:
+            assert await venue.settled() == {"pending": 0, "shipped": 2_000, "dead": 0}
+        assert stub.keys == keys(entries)
 
 
 def test_an_entry_that_fails_by_itself_waits_twice_as_long_each_time_up_to_an_hour() -> None:

@@ -74,93 +74,83 @@ def events(*numbers: int) -> list[Entry]:
 
 
 @pytest.mark.parametrize("unreadable", [False, True])
-def test_what_happens_while_it_is_full_goes_from_memory(tmp_path: Path, disk: Disk, unreadable: bool) -> None:
+async def test_what_happens_while_it_is_full_goes_from_memory(tmp_path: Path, disk: Disk, unreadable: bool) -> None:
     """In order, at once; when there is room it is kept, and what is sent again is known as sent."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), event(0)) as venue:
-            assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
-            with full(disk, unreadable=unreadable):
-                for number in range(1, 500):
-                    venue.submit(event(number))
-                    if number % 100 == 0:
-                        await until(lambda number=number: len(stub.keys) > number)  # type: ignore[misc]
-                await until(lambda: len(stub.keys) == 500)
-                await until(lambda: venue.shipping.state == "idle")
-                calls = stub.calls
-                assert venue.writer.waiting == 499
-                assert venue.writer.failing is not None
-                venue.publisher.notify()
-                await until(lambda: venue.shipping.state == "idle")
-                assert stub.calls == calls
-            assert await venue.settled() == {"pending": 0, "shipped": 500, "dead": 0}
-            assert stub.keys == keys(events(*range(500)))
-            assert await venue.ask(lambda journal: keys([kept.entry for kept in journal.entries()])) == stub.keys
-
-    run(body())
+    async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), event(0)) as venue:
+        assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
+        with full(disk, unreadable=unreadable):
+            for number in range(1, 500):
+                venue.submit(event(number))
+                if number % 100 == 0:
+                    await until(lambda number=number: len(stub.keys) > number)  # type: ignore[misc]
+            await until(lambda: len(stub.keys) == 500)
+            await until(lambda: venue.shipping.state == "idle")
+            calls = stub.calls
+            assert venue.writer.waiting == 499
+            assert venue.writer.failing is not None
+            venue.publisher.notify()
+            await until(lambda: venue.shipping.state == "idle")
+            assert stub.calls == calls
+        assert await venue.settled() == {"pending": 0, "shipped": 500, "dead": 0}
+        assert stub.keys == keys(events(*range(500)))
+        assert await venue.ask(lambda journal: keys([kept.entry for kept in journal.entries()])) == stub.keys
 
 
-def test_a_backlog_on_it_goes_out_while_it_is_full(tmp_path: Path, disk: Disk) -> None:
+async def test_a_backlog_on_it_goes_out_while_it_is_full(tmp_path: Path, disk: Disk) -> None:
     """Not its first batch over and over: the answers wait in memory, and are noted when there is room."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            venue = Venue(tmp_path / "journal.db", Ledger(url, KEY))
-            try:
-                venue.submit(*events(*range(1_000)))
-                await venue.counts()
-                with full(disk):
-                    venue.start()
-                    await until(lambda: len(stub.keys) == 1_000)
-                    await until(lambda: venue.shipping.waiting == 0)
-                    calls = stub.calls
-                    assert await venue.counts() == {"pending": 1_000, "shipped": 0, "dead": 0}
-                assert await venue.settled() == {"pending": 0, "shipped": 1_000, "dead": 0}
-                assert (stub.keys, stub.calls) == (keys(events(*range(1_000))), calls)
-            finally:
-                await venue.end()
-
-    run(body())
+    async with stubbed() as (stub, url):
+        venue = Venue(tmp_path / "journal.db", Ledger(url, KEY))
+        try:
+            venue.submit(*events(*range(1_000)))
+            await venue.counts()
+            with full(disk):
+                venue.start()
+                await until(lambda: len(stub.keys) == 1_000)
+                await until(lambda: venue.shipping.waiting == 0)
+                calls = stub.calls
+                assert await venue.counts() == {"pending": 1_000, "shipped": 0, "dead": 0}
+            assert await venue.settled() == {"pending": 0, "shipped": 1_000, "dead": 0}
+            assert (stub.keys, stub.calls) == (keys(events(*range(1_000))), calls)
+        finally:
+            await venue.end()
 
 
-def test_what_waits_in_memory_for_it_is_bounded(tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_waits_in_memory_for_it_is_bounded(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Beyond so many answers it stops, says why, and goes on when there is room."""
     monkeypatch.setattr("tap.service.running.publishing.publisher._MOST_UNSETTLED", 500)
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            venue = Venue(tmp_path / "journal.db", Ledger(url, KEY))
-            try:
-                venue.submit(*events(*range(1_000)))
-                await venue.counts()
-                with full(disk):
-                    venue.start()
-                    await until(lambda: venue.shipping.state == "blocked")
-                    assert "the disk is full" in str(venue.shipping.reason)
-                    assert len(stub.keys) == 600
-                assert await venue.settled() == {"pending": 0, "shipped": 1_000, "dead": 0}
-            finally:
-                await venue.end()
-
-    run(body())
+    async with stubbed() as (stub, url):
+        venue = Venue(tmp_path / "journal.db", Ledger(url, KEY))
+        try:
+            venue.submit(*events(*range(1_000)))
+            await venue.counts()
+            with full(disk):
+                venue.start()
+                await until(lambda: venue.shipping.state == "blocked")
+                assert "the disk is full" in str(venue.shipping.reason)
+                assert len(stub.keys) == 600
+            assert await venue.settled() == {"pending": 0, "shipped": 1_000, "dead": 0}
+        finally:
+            await venue.end()
 
 
-def test_where_another_tap_has_the_journal_nothing_is_sent(tmp_path: Path, disk: Disk) -> None:
+async def test_where_another_tap_has_the_journal_nothing_is_sent(tmp_path: Path, disk: Disk) -> None:
     """What this one has in memory would be a second history."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY)) as venue:
-            await ready(venue)
-            with full(disk, error=JournalBusy("is in use", where="journal.db"), unreadable=True):
-                venue.submit(event(1))
-                await until(lambda: venue.writer.failing)
-                venue.publisher.notify()
-                await until(lambda: venue.shipping.state == "blocked")
-                assert "in use" in str(venue.shipping.reason)
-                assert stub.keys == []
-            assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
-
-    run(body())
+    async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY)) as venue:
+        await ready(venue)
+        with full(disk, error=JournalBusy("is in use", where="journal.db"), unreadable=True):
+            venue.submit(event(1))
+            await until(lambda: venue.writer.failing)
+            venue.publisher.notify()
+            await until(lambda: venue.shipping.state == "blocked")
+            assert "in use" in str(venue.shipping.reason)
+            assert stub.keys == []
+        assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
 
 
 @pytest.mark.parametrize("fault", [fails(), status(400)])
@@ -183,21 +173,18 @@ def test_a_bad_entry_in_memory_holds_up_none_behind_it(tmp_path: Path, disk: Dis
     run(body())
 
 
-def test_a_ledger_that_is_away_too_is_waited_for(tmp_path: Path, disk: Disk) -> None:
+async def test_a_ledger_that_is_away_too_is_waited_for(tmp_path: Path, disk: Disk) -> None:
     """With the usual patience; nothing is skipped."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), pace=VERY_QUICK) as venue:
-            await ready(venue)
-            stub.faults = [status(503)] * 9
-            with full(disk):
-                venue.submit(*events(1, 2, 3))
-                await until(lambda: venue.shipping.state == "away")
-                await until(lambda: len(stub.keys) == 3)
-            assert await venue.settled() == {"pending": 0, "shipped": 3, "dead": 0}
-            assert stub.keys == keys(events(1, 2, 3))
-
-    run(body())
+    async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), pace=VERY_QUICK) as venue:
+        await ready(venue)
+        stub.faults = [status(503)] * 9
+        with full(disk):
+            venue.submit(*events(1, 2, 3))
+            await until(lambda: venue.shipping.state == "away")
+            await until(lambda: len(stub.keys) == 3)
+        assert await venue.settled() == {"pending": 0, "shipped": 3, "dead": 0}
+        assert stub.keys == keys(events(1, 2, 3))
 
 
 def test_a_place_in_memory_is_good_until_the_next_commit(tmp_path: Path, disk: Disk) -> None:

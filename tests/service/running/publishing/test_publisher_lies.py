@@ -46,24 +46,21 @@ class Faulty(list[Any]):
     ("fault", "share", "count"),
     [(fails(), 0.8, 46), (status(400), 0.5, 38), (status(413), 0.5, 38), (throws({"code": "odd"}), 0.5, 38)],
 )
-def test_a_ledger_that_fails_at_random_buries_nothing(
+async def test_a_ledger_that_fails_at_random_buries_nothing(
     tmp_path: Path, fault: Any, share: float, count: int, seed: int
 ) -> None:
     """However often it fails: each entry arrives, once, and none is set aside."""
     rng = random.Random(seed)
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.faults = Faulty(lambda _: fault if rng.random() < share else None)
-            async with venue_at(tmp_path, Ledger(url, KEY), pace=VERY_QUICK) as venue:
-                for number in range(count):
-                    venue.submit(event(number))
-                    await asyncio.sleep(rng.random() * 0.004)
-                assert await venue.settled() == {"pending": 0, "shipped": count, "dead": 0}
-                assert venue.shipping.dead == 0
-            assert sorted(stub.keys) == sorted(keys([event(number) for number in range(count)]))
-
-    run(body())
+    async with stubbed() as (stub, url):
+        stub.faults = Faulty(lambda _: fault if rng.random() < share else None)
+        async with venue_at(tmp_path, Ledger(url, KEY), pace=VERY_QUICK) as venue:
+            for number in range(count):
+                venue.submit(event(number))
+                await asyncio.sleep(rng.random() * 0.004)
+            assert await venue.settled() == {"pending": 0, "shipped": count, "dead": 0}
+            assert venue.shipping.dead == 0
+        assert sorted(stub.keys) == sorted(keys([event(number) for number in range(count)]))
 
 
 # ---------------------------------------------------------------------------------------------- one that is poison
@@ -177,22 +174,19 @@ def test_thousands_that_fail_are_the_ledger_s_fault(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     "said", [{}, {"code": "type"}, {"reason": "Odd."}, {"code": "", "reason": "Odd."}, {"code": 7}]
 )
-def test_a_refusal_without_a_reason_ends_nothing(tmp_path: Path, said: dict[str, Any]) -> None:
+async def test_a_refusal_without_a_reason_ends_nothing(tmp_path: Path, said: dict[str, Any]) -> None:
     """It is tried again; with a reason it is set aside, as it always was."""
 
-    async def body() -> None:
-        async with stubbed() as (stub, url):
-            stub.refused = {event(1).key: {"outcome": "rejected", **said}}
-            async with venue_at(tmp_path, Ledger(url, KEY), event(0), event(1), event(2)) as venue:
-                assert await venue.settled(postponed=1) == {"pending": 1, "shipped": 2, "dead": 0}
-                (kept,) = await venue.postponed()
-                assert "without a reason" in str(kept.reason)
-                stub.refused[event(1).key] = {"outcome": "rejected", "code": "type", "reason": "Odd."}
-                assert await venue.settled() == {"pending": 0, "shipped": 2, "dead": 1}
-                assert [kept.reason for kept in await venue.dead()] == ["type: Odd."]
-                assert (venue.shipping.dead, venue.shipping.postponed) == (1, 0)
-
-    run(body())
+    async with stubbed() as (stub, url):
+        stub.refused = {event(1).key: {"outcome": "rejected", **said}}
+        async with venue_at(tmp_path, Ledger(url, KEY), event(0), event(1), event(2)) as venue:
+            assert await venue.settled(postponed=1) == {"pending": 1, "shipped": 2, "dead": 0}
+            (kept,) = await venue.postponed()
+            assert "without a reason" in str(kept.reason)
+            stub.refused[event(1).key] = {"outcome": "rejected", "code": "type", "reason": "Odd."}
+            assert await venue.settled() == {"pending": 0, "shipped": 2, "dead": 1}
+            assert [kept.reason for kept in await venue.dead()] == ["type: Odd."]
+            assert (venue.shipping.dead, venue.shipping.postponed) == (1, 0)
 
 
 def test_words_that_no_journal_keeps_are_kept_as_far_as_they_go(tmp_path: Path) -> None:
