@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,10 +36,6 @@ from tests.contract.stub import Fault, fails, half, hang, lost, page, says, stat
 NOW = 1_795_379_975_000
 SECRET = "the-key-that-nobody-may-see"
 KEY = SecretStr(SECRET)
-
-
-def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 300))
 
 
 def event(number: int, *, session: str = "v/1", **fields: Any) -> Entry:

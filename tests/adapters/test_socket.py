@@ -576,7 +576,7 @@ async def test_a_half_open_line_is_noticed() -> None:
     assert closed.heard == ear.of(Frame)[0].stamp.mono
 
 
-def test_answers_keep_a_quiet_line() -> None:
+async def test_answers_keep_a_quiet_line() -> None:
     """A server that has nothing to say but answers pings stays connected."""
     pings = 0
 
@@ -597,7 +597,7 @@ def test_answers_keep_a_quiet_line() -> None:
             await ear.until(lambda: bool(ear.of(Frame)))
             assert client.connection == 1
 
-    run(body())
+    await body()
 
 
 async def test_a_slow_large_frame_is_life() -> None:

@@ -3,10 +3,9 @@ and take whatever the tap makes of a shoot, in any order, any number of times, f
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,10 +34,6 @@ AT_ONCE = Pace(first_delay=0.001, longest_delay=0.001)
 SEEDS = (1, 4)
 
 
-def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 300))
-
-
 # ---------------------------------------------------------------------------------------------- case by case
 
 
@@ -50,7 +45,7 @@ def local() -> Iterator[Local]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_the_ledger_does_what_the_contract_says(local: Local, case: dict[str, Any]) -> None:
+async def test_the_ledger_does_what_the_contract_says(local: Local, case: dict[str, Any]) -> None:
     """Outcomes entry by entry, and the rows afterwards, over HTTP, through the tap's own client."""
     venue = local.venue()
     case = json.loads(json.dumps(case).replace(CONTRACT["venue"], venue))
@@ -67,7 +62,7 @@ def test_the_ledger_does_what_the_contract_says(local: Local, case: dict[str, An
                 table: [_expected(op, row) for row in case["rows"][table]] for op, table in TABLES.items()
             }
 
-    run(body())
+    await body()
 
 
 async def _never_leaves(ledger: Ledger, case: dict[str, Any]) -> None:
@@ -196,7 +191,7 @@ def _ordered(entries: Sequence[Entry], order: str, dice: random.Random) -> list[
 
 
 @pytest.mark.slow
-def test_a_thousand_answers_lost_change_nothing(tmp_path: Path) -> None:
+async def test_a_thousand_answers_lost_change_nothing(tmp_path: Path) -> None:
     """Written, and never told so, again and again: the publisher repeats, and the rows are the same."""
 
     async def body(local: Local) -> None:
@@ -215,7 +210,7 @@ def test_a_thousand_answers_lost_change_nothing(tmp_path: Path) -> None:
             assert await _kept(reader) == fold(entries)
 
     with local_ledger() as local:
-        run(body(local))
+        await body(local)
 
 
 @pytest.mark.parametrize(("late", "without"), [(0, ""), (7, "missing_ts")])

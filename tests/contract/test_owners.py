@@ -25,7 +25,6 @@ from tests.contract.test_contract import (
     _never_leaves,
     _rows_by_table,
     _session_keys,
-    run,
 )
 from tests.service.running.publishing.test_publisher import venue_at
 
@@ -70,7 +69,7 @@ def local(owner: str) -> Iterator[Local]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_the_ledger_does_there_what_the_contract_says(local: Local, case: dict[str, Any]) -> None:
+async def test_the_ledger_does_there_what_the_contract_says(local: Local, case: dict[str, Any]) -> None:
     """Outcomes entry by entry, and the rows afterwards, over HTTP, through the tap's own client."""
     venue = local.venue()
     case = json.loads(json.dumps(case).replace(CONTRACT["venue"], venue))
@@ -87,10 +86,10 @@ def test_the_ledger_does_there_what_the_contract_says(local: Local, case: dict[s
                 table: [_expected(op, row) for row in case["rows"][table]] for op, table in TABLES.items()
             }
 
-    run(body())
+    await body()
 
 
-def test_a_ping_finds_out_that_their_context_throws() -> None:
+async def test_a_ping_finds_out_that_their_context_throws() -> None:
     """Before the first entry, and with their words, so that ``check`` says it before the shoot."""
 
     async def body(local: Local) -> None:
@@ -101,11 +100,11 @@ def test_a_ping_finds_out_that_their_context_throws() -> None:
             assert (await ledger.ping("hall")).ok
 
     with local_ledger(0, keys=f"hall:{_digest(key_of('hall'))}", app="a") as local:
-        run(body(local))
+        await body(local)
 
 
 @pytest.mark.parametrize("seed", [1, 4])
-def test_a_whole_shoot_with_every_fault_reaches_their_tables(owner: str, seed: int, tmp_path: Path) -> None:
+async def test_a_whole_shoot_with_every_fault_reaches_their_tables(owner: str, seed: int, tmp_path: Path) -> None:
     """All of it is applied, nothing is set aside, the rows are the tap's own; and their pages show what happened."""
     shoot = Shoot(seed, tmp_path)
 
@@ -126,7 +125,7 @@ def test_a_whole_shoot_with_every_fault_reaches_their_tables(owner: str, seed: i
         _their_pages_are_right(owner, local, venue, expected)
 
     with local_ledger(app=owner) as local:
-        run(body(local))
+        await body(local)
 
 
 def _their_pages_are_right(owner: str, local: Local, venue: str, rows: dict[str, Row]) -> None:

@@ -9,9 +9,7 @@ import os
 import re
 import signal
 from collections import Counter
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -25,10 +23,6 @@ from tap.rehearsal.truth import Down, Missed, read_truth
 from tap.rehearsal.world import Drop, Shoot
 
 FAST = 1000.0
-
-
-def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 300))
 
 
 def short(*faults: str, telemetry_rate: float = 0.0) -> Shoot:
@@ -175,16 +169,16 @@ async def test_the_command_writes_truth_and_tape(tmp_path: Path) -> None:
     assert lines[0]["venue"] == "rehearsal"
 
 
-def test_bad_options_are_refused_before_anything_listens(tmp_path: Path) -> None:
+async def test_bad_options_are_refused_before_anything_listens(tmp_path: Path) -> None:
     """An unknown fault, an address that is not at home, a place that cannot be written to."""
     with pytest.raises(TapError, match="unknown fault: gremlins"):
-        run(run_simulator(SimulatorOptions(faults=("gremlins",))))
+        await run_simulator(SimulatorOptions(faults=("gremlins",)))
     with pytest.raises(TapError, match="loopback only"):
-        run(run_simulator(SimulatorOptions(host="192.0.2.1")))
+        await run_simulator(SimulatorOptions(host="192.0.2.1"))
     nowhere = tmp_path / "no" / "such"
     options = SimulatorOptions(length_s=1, speed=FAST, wait_for_client=False, truth=nowhere)
     with pytest.raises(TapError, match="cannot write"):
-        run(run_simulator(options))
+        await run_simulator(options)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,10 +15,6 @@ from tap.adapters.server import ServerSocket, Timing
 from tests.adapters.test_ledger import session
 from tests.contract.local import key_of, local_ledger
 from tests.security.victim import PATIENCE, RUN, victim
-
-
-def run(body: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(body, 300))
 
 
 async def listener(requests: list[bytes], answer: bytes) -> asyncio.Server:

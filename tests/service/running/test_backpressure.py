@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,6 @@ from tests.service.running.test_daemon import kinds, look_until, serve_in_proces
 
 MOST = 1_000_000
 POSE = b'{"type":"pose","data":1}'
-
-
-def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 300))
 
 
 class Disk:
@@ -186,7 +182,7 @@ async def test_the_tapes_get_what_the_journal_cannot() -> None:
 # ---------------------------------------------------------------------------------------------- the journal's size
 
 
-def test_a_journal_beyond_its_bound_lets_go_of_what_the_ledger_has(tmp_path: Path) -> None:
+async def test_a_journal_beyond_its_bound_lets_go_of_what_the_ledger_has(tmp_path: Path) -> None:
     """Shipped entries go early; what the ledger has not stays, turns the state red, and is told once."""
     given = settings(tmp_path, TAP_JOURNAL_MEGABYTES="1")
     entries = [Entry(f"v/s/{n}", "event", "v/s", n, {"kind": "cut", "pad": "x" * 1000}) for n in range(1, 3_001)]
@@ -196,7 +192,7 @@ def test_a_journal_beyond_its_bound_lets_go_of_what_the_ledger_has(tmp_path: Pat
         writer = JournalWriter(journal)
         upkeep = JournalPruner(writer, given)
         with structlog.testing.capture_logs() as log:
-            run(upkeep.tidy())
+            await upkeep.tidy()
             assert (upkeep.full, log) == (None, [])
             assert 100_000 < upkeep.size < 10**6
             kept = writer.run_in_writer(lambda journal: journal.counts()).result(300)
@@ -204,14 +200,14 @@ def test_a_journal_beyond_its_bound_lets_go_of_what_the_ledger_has(tmp_path: Pat
             assert 0 < kept["shipped"] < 2_800
 
             writer.submit([Entry(f"v/t/{n}", "event", "v/t", n, {"pad": "x" * 1000}) for n in range(2_000)], None)
-            run(upkeep.tidy())
-            run(upkeep.tidy())
+            await upkeep.tidy()
+            await upkeep.tidy()
             assert "MB that the ledger has not" in (upkeep.full or "")
             assert writer.run_in_writer(lambda journal: journal.counts()).result(300)["pending"] == 2_200
             writer.run_in_writer(
                 lambda journal: journal.settle([(one.seq, "shipped", None) for one in journal.pending(5_000)], 10**13)
             ).result(300)
-            run(upkeep.tidy())
+            await upkeep.tidy()
         assert upkeep.full is None
         assert [line["event"] for line in log] == [
             "the journal is over its size limit",

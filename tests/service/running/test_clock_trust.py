@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +41,6 @@ NOW = 1_795_000_000_000
 HOUR = 3_600_000
 DAY = 24 * HOUR
 LAST = Moment(NOW, 5_000, 100_000, "b1")
-
-
-def go(body: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(body, 300))
 
 
 def later(wall: int, ran: int | None = None) -> Moment:
@@ -295,7 +289,7 @@ def shipped(journal: Journal, count: int, at: int) -> None:
     journal.settle([(first + n, "shipped", None) for n in range(1, count + 1)], at)
 
 
-def test_the_old_go_in_steps_and_with_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_old_go_in_steps_and_with_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step each time; one line an hour has the sum."""
     monkeypatch.setattr("tap.service.running.journal_pruner._STEP", 400)
     given, believed, seconds = settings(tmp_path), False, 0.0
@@ -312,7 +306,7 @@ def test_the_old_go_in_steps_and_with_a_word(tmp_path: Path, monkeypatch: pytest
         counts: list[int] = []
         with structlog.testing.capture_logs() as log:
             for looks in range(6):
-                go(upkeep.tidy())
+                await upkeep.tidy()
                 counts.append(writer.run_in_writer(lambda journal: journal.counts()["shipped"]).result(300))
                 believed = True
                 seconds += 3_600.0 if looks == 3 else 1.0
@@ -324,7 +318,7 @@ def test_the_old_go_in_steps_and_with_a_word(tmp_path: Path, monkeypatch: pytest
         assert writer.stop(30)
 
 
-def test_what_cannot_be_pruned_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_cannot_be_pruned_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And again after it could."""
     given = settings(tmp_path)
     with Journal.open(given.journal_path, owner=True) as journal:
@@ -335,7 +329,7 @@ def test_what_cannot_be_pruned_is_told_once(tmp_path: Path, monkeypatch: pytest.
                 with monkeypatch.context() as patched:
                     if fails:
                         patched.setattr(Journal, "prune", _full)
-                    go(upkeep.tidy())
+                    await upkeep.tidy()
         assert [line["event"] for line in log] == ["old entries could not be pruned"] * 2
         assert writer.stop(30)
 
@@ -378,7 +372,7 @@ def test_tapes_go_one_at_a_time_and_only_where_the_clock_is_believed(
     assert [line["tape"][:6] for line in told] == ["000001", "000002", "000003"]
 
 
-def test_a_start_forty_days_ahead_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_start_forty_days_ahead_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No tape and no entry goes, no gap of weeks is told, and when the clock is right again all is as it was."""
     monkeypatch.setattr(daemon, "_PRUNE_EVERY_S", 0.02)
     monkeypatch.setattr(clocks, "_SYNCHRONIZED", tmp_path / "synchronized")
@@ -429,7 +423,7 @@ def test_a_start_forty_days_ahead_costs_nothing(tmp_path: Path, monkeypatch: pyt
         assert set(before[1]) <= set(after[1])
 
     with structlog.testing.capture_logs() as log:
-        go(body())
+        await body()
     told = [one.entry.fields for one in kept(tmp_path) if one.entry.fields.get("kind") == "gap"]
     gaps = [fields["durationMs"] for fields in told if "durationMs" in fields]
     assert len(gaps) == 2

@@ -53,10 +53,6 @@ SHOOT = (
 )
 
 
-def go(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 300))
-
-
 def settings(tmp_path: Path, url: str = "ws://127.0.0.1:1/", **more: str) -> Settings:
     return load_settings(environment(tmp_path, url, **more))
 

@@ -6,7 +6,6 @@ The words are those of Convex's source (2026-08); no real deployment was asked.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +21,7 @@ from tap.service.running.publishing.shipping import Pace
 from tap.service.tools import check as checking
 from tests.adapters.test_ledger import event
 from tests.contract.stub import ABOUT, Fault, Stub, fails, says, stubbed, throws
-from tests.service.running.publishing.test_publisher import KEY, SECRET, run, until, venue_at
+from tests.service.running.publishing.test_publisher import KEY, SECRET, until, venue_at
 
 PAGE = Path(__file__).parents[3] / "docs" / "troubleshooting.md"
 PACE = Pace(first_delay=0.002, longest_delay=0.005, blocked_every=0.005, look_every=0.01, ask_older=0.01, worrying=0.0)
@@ -236,14 +235,14 @@ def table() -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_check_says_which_it_is_and_what_to_do(case: Case) -> None:
+async def test_check_says_which_it_is_and_what_to_do(case: Case) -> None:
     async def body() -> Any:
         async with stubbed() as (stub, url):
             spoil(stub, case)
             settings = {"TAP_CONVEX_URL": url, "TAP_INGEST_KEY": SECRET, "TAP_VENUE": "v"}
             return {finding.tried: finding async for finding in checking._ledger(load_settings(settings))}
 
-    found = asyncio.run(asyncio.wait_for(body(), 300))
+    found = await body()
     assert SECRET not in repr(found)
     finding = found["key" if case.key else "convex"]
     assert finding.result == "failed"
@@ -253,7 +252,7 @@ def test_check_says_which_it_is_and_what_to_do(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
-def test_status_and_log_say_which_it_is_and_nothing_is_set_aside(case: Case, tmp_path: Path) -> None:
+async def test_status_and_log_say_which_it_is_and_nothing_is_set_aside(case: Case, tmp_path: Path) -> None:
     """Found at the start, with entries that wait; and once it is over, they all arrive."""
     entries = [event(number) for number in range(30)]
 
@@ -271,7 +270,7 @@ def test_status_and_log_say_which_it_is_and_nothing_is_set_aside(case: Case, tmp
                 assert stub.keys == [entry.key for entry in entries]
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     told = [log for log in logs if log["log_level"] in ("warning", "error")]
     # A bare error is told as one till it has come three times.
     assert {log["next_step"] for log in told} <= {case.step, LOGS}
@@ -315,7 +314,7 @@ async def test_an_entry_that_quotes_a_sentence_of_convexs_is_that_entry(sentence
             assert venue.shipping.state in ("idle", "shipping")
 
 
-def test_a_body_that_convex_does_not_take_is_narrowed_down_to_its_entry(tmp_path: Path) -> None:
+async def test_a_body_that_convex_does_not_take_is_narrowed_down_to_its_entry(tmp_path: Path) -> None:
     """400 with a code: the others arrive, and the one waits by itself with that code as its reason."""
     bad = event(3).key.encode()
 
@@ -333,7 +332,7 @@ def test_a_body_that_convex_does_not_take_is_narrowed_down_to_its_entry(tmp_path
                 (waiting,) = await venue.postponed()
                 assert "HTTP 400, BadJsonBody" in str(waiting.reason)
 
-    run(body())
+    await body()
 
 
 async def test_what_an_owners_function_refuses_is_set_aside_with_its_own_words_and_field(tmp_path: Path) -> None:

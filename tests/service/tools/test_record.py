@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,6 @@ from tap.service.tools.record import Recorded, record
 
 DIALECT = load_dialect("multicam/1")
 QUICK = Timing(first_delay=0.005)
-
-
-def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 300))
 
 
 def lines(tape: Path) -> list[dict[str, Any]]:
@@ -198,7 +193,7 @@ async def test_ctrl_c_ends_the_tape_in_order(tmp_path: Path, number: signal.Sign
         assert not reader.torn
 
 
-def test_live_and_replay_agree(tmp_path: Path) -> None:
+async def test_live_and_replay_agree(tmp_path: Path) -> None:
     """What the pipeline made of a shoot as it came, it makes again of the tape, byte for byte."""
     live: list[Entry] = []
     tape = tmp_path / "shoot.jsonl"
@@ -232,7 +227,7 @@ def test_live_and_replay_agree(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recording, "ServerSocket", Tee)
-        run(body())
+        await body()
     again = Pipeline(DIALECT, venue="hall", tap="t")
     with open_tape(tape) as reader:
         replayed = [entry for item in reader for entry in again.feed(item)]

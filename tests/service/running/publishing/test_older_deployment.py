@@ -25,7 +25,7 @@ from tests.adapters.test_ledger import NOW, event, session
 from tests.contract.local import local_ledger
 from tests.contract.stub import ABOUT, fails, says, stubbed
 from tests.contract.test_contract import Shoot, _kept
-from tests.service.running.publishing.test_publisher import KEY, Venue, keys, run, until, venue_at
+from tests.service.running.publishing.test_publisher import KEY, Venue, keys, until, venue_at
 
 JOURNAL_OF_0_1_0 = Path(__file__).parents[3] / "adapters" / "journal-v1.db.gz"
 OLD = Pace(first_delay=0.005, longest_delay=0.02, look_every=0.02, ask_older=0.02)
@@ -52,7 +52,7 @@ def kind(name: str, number: int, session_key: str) -> Entry:
     return replace(cut, key=f"{session_key}/{name}/{number}", fields=fields)
 
 
-def test_entries_go_to_0_1_0_in_part_or_wait_and_whole_once_it_is_upgraded(tmp_path: Path) -> None:
+async def test_entries_go_to_0_1_0_in_part_or_wait_and_whole_once_it_is_upgraded(tmp_path: Path) -> None:
     """The functions of 0.1.0 as they were deployed; the tap runs all the while, and starts anew in between as well."""
     data, shoot = tmp_path / "ledger", Shoot(4, tmp_path)
 
@@ -87,12 +87,12 @@ def test_entries_go_to_0_1_0_in_part_or_wait_and_whole_once_it_is_upgraded(tmp_p
     new, entries = new_things("v"), shoot.entries("v")
     with local_ledger(["v"], data=data, app="0.1.0") as old:
         key = old.key("v")
-        run(while_old(old.url))
+        await while_old(old.url)
     with local_ledger(["v"], data=data) as local:
-        run(once_new(local.url))
+        await once_new(local.url)
 
 
-def test_a_running_tap_notices_the_upgrade_by_itself(tmp_path: Path) -> None:
+async def test_a_running_tap_notices_the_upgrade_by_itself(tmp_path: Path) -> None:
     """And says once that it was older, and once that it is not any more."""
     new = new_things("v")
 
@@ -109,7 +109,7 @@ def test_a_running_tap_notices_the_upgrade_by_itself(tmp_path: Path) -> None:
                 assert venue.shipping.duplicate == 2  # those that went in part
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     told = [log["event"] for log in logs if "functions" in log["event"]]
     assert [("older" in line, "newer" in line) for line in told] == [(True, False), (False, True)]
 
@@ -193,7 +193,7 @@ def test_entries_that_wait_are_done_with_as_far_as_those_before_them_are(fits: s
     assert consumed([event(1) if mark == "x" else None for mark in fits], answered) == done
 
 
-def test_the_deployment_of_today_says_what_it_takes_and_nothing_waits(tmp_path: Path) -> None:
+async def test_the_deployment_of_today_says_what_it_takes_and_nothing_waits(tmp_path: Path) -> None:
     """Asked by the tap's own client; it knows every kind and column that the tap writes."""
 
     async def body(url: str) -> None:
@@ -211,10 +211,10 @@ def test_the_deployment_of_today_says_what_it_takes_and_nothing_waits(tmp_path: 
 
     with local_ledger(["v"]) as local:
         key = local.key("v")
-        run(body(local.url))
+        await body(local.url)
 
 
-def test_a_journal_and_checkpoint_of_0_1_0_go_on_a_new_deployment(tmp_path: Path) -> None:
+async def test_a_journal_and_checkpoint_of_0_1_0_go_on_a_new_deployment(tmp_path: Path) -> None:
     """Its pending entries, recorded files as bare paths among them, are applied; the machine goes on from its state."""
     begun = session("v/1")
     pending = [
@@ -244,4 +244,4 @@ def test_a_journal_and_checkpoint_of_0_1_0_go_on_a_new_deployment(tmp_path: Path
 
     with local_ledger(["v"]) as local:
         key = local.key("v")
-        run(body(local.url))
+        await body(local.url)

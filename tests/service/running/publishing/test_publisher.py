@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,6 @@ from tests.contract.stub import Stub, fails, half, hang, lost, page, status, stu
 SECRET = "the-key-that-nobody-may-see"
 KEY = SecretStr(SECRET)
 QUICK = Pace().faster(50)._replace(worrying=60.0)
-
-
-def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 300))
 
 
 async def until(happened: Callable[[], object]) -> None:
@@ -170,7 +166,7 @@ async def test_order_survives_everything_that_may_happen_to_a_call(tmp_path: Pat
         assert not stub.faults
 
 
-def test_the_log_tells_of_changes_and_never_the_key(tmp_path: Path) -> None:
+async def test_the_log_tells_of_changes_and_never_the_key(tmp_path: Path) -> None:
     """One line when the ledger goes away, one when it is back with the count, however many attempts lie between."""
 
     async def body() -> None:
@@ -186,7 +182,7 @@ def test_the_log_tells_of_changes_and_never_the_key(tmp_path: Path) -> None:
                 assert not venue.shipping.reason
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     assert [log["event"] for log in logs] == [
         "the ledger is away; entries are saved in the journal",
         "the ledger is back",
@@ -195,7 +191,7 @@ def test_the_log_tells_of_changes_and_never_the_key(tmp_path: Path) -> None:
     assert SECRET not in str(logs)
 
 
-def test_a_ledger_that_stays_away_is_a_warning_once(tmp_path: Path) -> None:
+async def test_a_ledger_that_stays_away_is_a_warning_once(tmp_path: Path) -> None:
     """Going away is none, since it mostly mends itself; staying away is, with what to do."""
 
     async def body() -> None:
@@ -207,7 +203,7 @@ def test_a_ledger_that_stays_away_is_a_warning_once(tmp_path: Path) -> None:
                 await until(lambda: venue.shipping.state == "idle")
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     told = [(log["log_level"], log["event"]) for log in logs]
     assert told[:2] == [
         ("info", "the ledger is away; entries are saved in the journal"),
@@ -217,7 +213,7 @@ def test_a_ledger_that_stays_away_is_a_warning_once(tmp_path: Path) -> None:
     assert "nothing is lost" in logs[1]["next_step"]
 
 
-def test_a_key_that_is_put_right_in_its_file_is_taken_without_a_restart(tmp_path: Path) -> None:
+async def test_a_key_that_is_put_right_in_its_file_is_taken_without_a_restart(tmp_path: Path) -> None:
     """The file is looked into while the ledger does not take the key, and only then."""
     file = tmp_path / "key"
     file.write_text("wrong-key\n")
@@ -245,7 +241,7 @@ def test_a_key_that_is_put_right_in_its_file_is_taken_without_a_restart(tmp_path
                 assert looks == before
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     assert key_of("v").get_secret_value() not in str(logs)
     assert [log["event"] for log in logs if log["log_level"] == "error"] == [
         "publishing is blocked; entries are saved in the journal"
@@ -287,7 +283,7 @@ async def test_batches_shrink_for_a_ledger_that_is_slow_and_grow_again(tmp_path:
 
 
 @pytest.mark.parametrize("poisoned", [{0}, {137}, {299}, {0, 1, 2}, {5, 150, 298}, set(range(40, 55))])
-def test_only_the_bad_entries_wait(tmp_path: Path, poisoned: set[int]) -> None:
+async def test_only_the_bad_entries_wait(tmp_path: Path, poisoned: set[int]) -> None:
     """A call that fails for no reason given is narrowed down to the entries that it fails on; the others arrive.
 
     These wait by themselves, with what is known of it, and arrive too once the ledger takes them: no reason, no end.
@@ -315,7 +311,7 @@ def test_only_the_bad_entries_wait(tmp_path: Path, poisoned: set[int]) -> None:
                 assert not await venue.postponed()
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     assert SECRET not in str(logs)
     told = [log for log in logs if "fails on some entries" in log["event"]]
     assert len(told) == 1
@@ -381,7 +377,7 @@ async def test_a_bare_error_that_passes_sets_nothing_aside(tmp_path: Path) -> No
                 assert await venue.settled() == {"pending": 0, "shipped": 8, "dead": 0}, failures
 
 
-def test_nor_does_a_ledger_that_goes_away_while_it_is_asked(tmp_path: Path) -> None:
+async def test_nor_does_a_ledger_that_goes_away_while_it_is_asked(tmp_path: Path) -> None:
     """A suspect's last chance has to be answered: what comes to nothing proves nothing."""
 
     async def body() -> None:
@@ -398,10 +394,10 @@ def test_nor_does_a_ledger_that_goes_away_while_it_is_asked(tmp_path: Path) -> N
                 assert await venue.settled() == {"pending": 0, "shipped": 2, "dead": 0}
             assert stub.keys == [event(1).key, event(0).key]
 
-    run(body())
+    await body()
 
 
-def test_an_idle_publisher_leaves_the_journal_alone(tmp_path: Path) -> None:
+async def test_an_idle_publisher_leaves_the_journal_alone(tmp_path: Path) -> None:
     """After what there was is shipped it looks once more, and then waits for news."""
     pending = Journal.pending
     looks = 0
@@ -423,7 +419,7 @@ def test_an_idle_publisher_leaves_the_journal_alone(tmp_path: Path) -> None:
             assert looks == before
 
     with patch.object(Journal, "pending", counted):
-        run(body())
+        await body()
 
 
 @pytest.mark.parametrize(
@@ -494,7 +490,7 @@ async def test_what_the_command_line_lets_wait_again_is_found(tmp_path: Path) ->
             assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
 
 
-def test_a_journal_that_cannot_be_read_blocks_and_goes_on(tmp_path: Path) -> None:
+async def test_a_journal_that_cannot_be_read_blocks_and_goes_on(tmp_path: Path) -> None:
     """It is said once, and publishing continues when it can."""
     failures = 5
     pending = Journal.pending
@@ -515,14 +511,14 @@ def test_a_journal_that_cannot_be_read_blocks_and_goes_on(tmp_path: Path) -> Non
                     await venue.settled()
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     assert [log["event"] for log in logs] == [
         "publishing is blocked; entries are saved in the journal",
         "publishing continues",
     ]
 
 
-def test_a_bug_in_here_ends_neither_the_recording_nor_the_publishing(tmp_path: Path) -> None:
+async def test_a_bug_in_here_ends_neither_the_recording_nor_the_publishing(tmp_path: Path) -> None:
     """It is told by its place, not by words that may quote the key; and tried again."""
 
     async def body() -> None:
@@ -539,7 +535,7 @@ def test_a_bug_in_here_ends_neither_the_recording_nor_the_publishing(tmp_path: P
             assert stub.keys == [event(1).key]
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     assert "a bug of the tap: KeyError at " in logs[0]["why"]
     assert SECRET not in str(logs)
 
@@ -579,7 +575,7 @@ _BATCHES = 15
 
 
 @pytest.mark.parametrize("fault", ["hang", "refuse", "garbage", "slow"])
-def test_the_loop_goes_on_whatever_the_ledger_does(tmp_path: Path, local: Local, fault: str) -> None:
+async def test_the_loop_goes_on_whatever_the_ledger_does(tmp_path: Path, local: Local, fault: str) -> None:
     """Batches of 700 KB, hanging and refused: no turn costs more than a few times what a batch takes to be written
     down, on whatever machine and however busy; and others have theirs meanwhile."""
     longest = []
@@ -612,15 +608,15 @@ def test_the_loop_goes_on_whatever_the_ledger_does(tmp_path: Path, local: Local,
     if fault == "refuse":
         with local_ledger([f"venue-refused-{number}" for number in range(6)]) as own:
             local = own
-            run(body())
+            await body()
     else:
-        run(body())
+        await body()
         local.clear()
     print(f"longest turn with {fault}: {_BATCHES * min(longest):.1f} batches")
     assert min(longest) < 1
 
 
-def test_a_backlog_goes_fast_and_in_little_memory(tmp_path: Path) -> None:
+async def test_a_backlog_goes_fast_and_in_little_memory(tmp_path: Path) -> None:
     """20,000 entries to a stub in another process: in few calls, and memory stays flat."""
     count = 20_000
     memory: list[int] = []
@@ -653,7 +649,7 @@ def test_a_backlog_goes_fast_and_in_little_memory(tmp_path: Path) -> None:
         assert max(memory) < 60 * 2**20
 
     with stub_process() as url:
-        run(body(url))
+        await body(url)
 
 
 # ---------------------------------------------------------------------------------------------- the served functions
@@ -734,7 +730,7 @@ async def test_one_bad_entry_among_many_is_set_aside_with_its_reason(tmp_path: P
     assert {row.key for row in rows} == {key, *keys(events)} - bad
 
 
-def test_a_wrong_key_blocks_until_it_is_mended(tmp_path: Path) -> None:
+async def test_a_wrong_key_blocks_until_it_is_mended(tmp_path: Path) -> None:
     """It is known before the shoot, said with what to do, and once the deployment knows the key all is shipped."""
     data = tmp_path / "ledger.jsonl"
 
@@ -756,7 +752,7 @@ def test_a_wrong_key_blocks_until_it_is_mended(tmp_path: Path) -> None:
                     assert await venue.settled() == {"pending": 0, "shipped": 2, "dead": 0}
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     events = [log["event"] for log in logs if log["log_level"] != "warning" or "away" in log["event"]]
     assert events == [
         "publishing is blocked; entries are saved in the journal",
@@ -766,7 +762,7 @@ def test_a_wrong_key_blocks_until_it_is_mended(tmp_path: Path) -> None:
     assert key_of("v").get_secret_value() not in str(logs)
 
 
-def test_a_forgotten_session_goes_from_the_journal_too(tmp_path: Path, local: Local) -> None:
+async def test_a_forgotten_session_goes_from_the_journal_too(tmp_path: Path, local: Local) -> None:
     """What the ledger was told to forget the tap drops as well, what was shipped before included."""
     name = local.venue()
     key, other = f"{name}/1", f"{name}/2"
@@ -785,7 +781,7 @@ def test_a_forgotten_session_goes_from_the_journal_too(tmp_path: Path, local: Lo
             await until(lambda: venue.shipping.forgotten == 5)
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     assert sum("forgotten" in log["event"] for log in logs) == 1
 
 

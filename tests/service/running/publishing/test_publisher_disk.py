@@ -16,7 +16,7 @@ from tap.core.errors import JournalBusy, JournalError
 from tap.core.model import Entry
 from tests.adapters.test_ledger import event
 from tests.contract.stub import fails, status, stubbed
-from tests.service.running.publishing.test_publisher import KEY, Venue, keys, run, until, venue_at
+from tests.service.running.publishing.test_publisher import KEY, Venue, keys, until, venue_at
 from tests.service.running.publishing.test_publisher_lies import VERY_QUICK, Faulty
 
 FULL = JournalError("the disk is full (database or disk is full)", where="journal.db", hint="make room")
@@ -154,7 +154,7 @@ async def test_where_another_tap_has_the_journal_nothing_is_sent(tmp_path: Path,
 
 
 @pytest.mark.parametrize("fault", [fails(), status(400)])
-def test_a_bad_entry_in_memory_holds_up_none_behind_it(tmp_path: Path, disk: Disk, fault: Any) -> None:
+async def test_a_bad_entry_in_memory_holds_up_none_behind_it(tmp_path: Path, disk: Disk, fault: Any) -> None:
     """It is left out there; from the journal it is found, told, and tried again as ever."""
     bad = True
 
@@ -170,7 +170,7 @@ def test_a_bad_entry_in_memory_holds_up_none_behind_it(tmp_path: Path, disk: Dis
             bad = False
             assert await venue.settled() == {"pending": 0, "shipped": 7, "dead": 0}
 
-    run(body())
+    await body()
 
 
 async def test_a_ledger_that_is_away_too_is_waited_for(tmp_path: Path, disk: Disk) -> None:

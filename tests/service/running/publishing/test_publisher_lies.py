@@ -19,7 +19,7 @@ from tap.service.running.publishing.postponed import PostponedEntries
 from tap.service.running.publishing.shipping import Pace
 from tests.adapters.test_ledger import event, session
 from tests.contract.stub import fails, hang, status, stubbed, throws
-from tests.service.running.publishing.test_publisher import KEY, Slow, keys, run, until, venue_at
+from tests.service.running.publishing.test_publisher import KEY, Slow, keys, until, venue_at
 
 VERY_QUICK = Pace().faster(2_000)._replace(worrying=60.0)
 
@@ -67,7 +67,7 @@ async def test_a_ledger_that_fails_at_random_buries_nothing(
 
 
 @pytest.mark.parametrize("fault", [status(403), status(404), status(503), hang, fails(), throws("no"), status(400)])
-def test_one_that_fails_for_whatever_reason_holds_up_nothing(tmp_path: Path, fault: Any) -> None:
+async def test_one_that_fails_for_whatever_reason_holds_up_nothing(tmp_path: Path, fault: Any) -> None:
     """A proxy refuses a word of it, or the functions never come to an end on it: the others arrive, and later it does.
 
     Found at the fourth attempt at the latest; what is asked then is whether a call without entries gets through.
@@ -95,10 +95,10 @@ def test_one_that_fails_for_whatever_reason_holds_up_nothing(tmp_path: Path, fau
                 poison = False
                 assert await venue.settled() == {"pending": 0, "shipped": 41, "dead": 0}
 
-    run(body())
+    await body()
 
 
-def test_a_wrong_key_is_no_entry_s_fault_however_often(tmp_path: Path) -> None:
+async def test_a_wrong_key_is_no_entry_s_fault_however_often(tmp_path: Path) -> None:
     """It is never looked for among the entries, and the log has it once."""
     wrong = throws({"code": "key_wrong", "reason": "The access key is none that may do this here."})
     sizes: list[int] = []
@@ -117,7 +117,7 @@ def test_a_wrong_key_is_no_entry_s_fault_however_often(tmp_path: Path) -> None:
             assert set(sizes[1:]) == {20}
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     assert [log["event"] for log in logs if log["log_level"] == "error"] == [
         "publishing is blocked; entries are saved in the journal"
     ]
@@ -144,7 +144,7 @@ def test_entries_that_wait_are_tried_ever_more_seldom() -> None:
     assert (postponed.done(8), postponed.done(8), len(postponed), 7 in postponed) == (True, False, 1, True)
 
 
-def test_thousands_that_fail_are_the_ledger_s_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_thousands_that_fail_are_the_ledger_s_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a bound it is told as such; what is let wait stays bounded, and all of it arrives in the end."""
     monkeypatch.setattr("tap.service.running.publishing.publisher._MOST_POSTPONED", 20)
     bad = True
@@ -165,7 +165,7 @@ def test_thousands_that_fail_are_the_ledger_s_fault(tmp_path: Path, monkeypatch:
                 bad = False
                 assert await venue.settled() == {"pending": 0, "shipped": 100, "dead": 0}
 
-    run(body())
+    await body()
 
 
 # ---------------------------------------------------------------------------------------------- without a reason
@@ -189,7 +189,7 @@ async def test_a_refusal_without_a_reason_ends_nothing(tmp_path: Path, said: dic
             assert (venue.shipping.dead, venue.shipping.postponed) == (1, 0)
 
 
-def test_words_that_no_journal_keeps_are_kept_as_far_as_they_go(tmp_path: Path) -> None:
+async def test_words_that_no_journal_keeps_are_kept_as_far_as_they_go(tmp_path: Path) -> None:
     """Half a surrogate pair in a reason must not hold up all that is behind it."""
 
     async def body() -> None:
@@ -206,10 +206,10 @@ def test_words_that_no_journal_keeps_are_kept_as_far_as_they_go(tmp_path: Path) 
                 assert await venue.settled() == {"pending": 0, "shipped": 0, "dead": 1}
                 assert [kept.reason for kept in await venue.dead()] == ["type: ? odd\x00"]
 
-    run(body())
+    await body()
 
 
-def test_one_wrong_word_of_forgetting_deletes_nothing(tmp_path: Path) -> None:
+async def test_one_wrong_word_of_forgetting_deletes_nothing(tmp_path: Path) -> None:
     """What the ledger says it was told to forget it must show as forgotten; else the journal keeps all of it."""
     key = "v/1"
     kept = session(key), event(0)
@@ -236,13 +236,13 @@ def test_one_wrong_word_of_forgetting_deletes_nothing(tmp_path: Path) -> None:
             await until(lambda: venue.shipping.forgotten)
             assert await venue.counts() == {"pending": 0, "shipped": 0, "dead": 0}
 
-    run(body())
+    await body()
 
 
 # ---------------------------------------------------------------------------------------------- what the log hears
 
 
-def test_a_ledger_that_comes_and_goes_does_not_fill_the_log(tmp_path: Path) -> None:
+async def test_a_ledger_that_comes_and_goes_does_not_fill_the_log(tmp_path: Path) -> None:
     """Some lines at once, and then now and then; how it stands at last is told all the same."""
     calls = 0
 
@@ -267,7 +267,7 @@ def test_a_ledger_that_comes_and_goes_does_not_fill_the_log(tmp_path: Path) -> N
                 await until(lambda: venue.shipping.failures > failures + 2)
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     assert [log["event"] for log in logs] == [
         "the ledger is away; entries are saved in the journal",
         "the ledger is back",
@@ -277,7 +277,7 @@ def test_a_ledger_that_comes_and_goes_does_not_fill_the_log(tmp_path: Path) -> N
     ]
 
 
-def test_nor_do_entries_that_are_refused_one_by_one(tmp_path: Path) -> None:
+async def test_nor_do_entries_that_are_refused_one_by_one(tmp_path: Path) -> None:
     """The first at once, the others in sums."""
 
     async def body() -> None:
@@ -289,7 +289,7 @@ def test_nor_do_entries_that_are_refused_one_by_one(tmp_path: Path) -> None:
             assert venue.shipping.dead == 50
 
     with capture_logs() as logs:
-        run(body())
+        await body()
     assert [(log["event"], log["entries"]) for log in logs if log["log_level"] == "warning"] == [
         ("entries were rejected", 1)
     ]
