@@ -20,11 +20,11 @@ from tap.adapters.ledger import (
     MAX_BYTES,
     MAX_ENTRIES,
     Answer,
-    Disposition,
     Ledger,
     LedgerAway,
     LedgerRefused,
-    disposition,
+    Remedy,
+    remedy_for,
 )
 from tap.adapters.ledger.errors import by_status, in_words, seconds_asked
 from tap.core.errors import LedgerError
@@ -51,7 +51,7 @@ def session(key: str, **fields: Any) -> Entry:
 
 # ---------------------------------------------------------------------------------------------- what to do about it
 
-RETRY, NARROW, QUARANTINE, BLOCKED = Disposition.RETRY, Disposition.NARROW, Disposition.QUARANTINE, Disposition.BLOCKED
+RETRY, NARROW, QUARANTINE, BLOCKED = Remedy.RETRY, Remedy.NARROW, Remedy.QUARANTINE, Remedy.BLOCKED
 AT = "https://a.convex.cloud"
 
 
@@ -79,9 +79,9 @@ def refused(code: str) -> LedgerRefused:
         (LedgerError("of a kind that nobody knows"), 1, 300, NARROW),
     ],
 )
-def test_one_table_decides(error: LedgerError, attempt: int, entries: int, expected: Disposition) -> None:
+def test_one_table_decides(error: LedgerError, attempt: int, entries: int, expected: Remedy) -> None:
     """What is retried, narrowed down, set aside, and told to people, stands in one place."""
-    assert disposition(error, attempt=attempt, entries=entries) is expected
+    assert remedy_for(error, attempt=attempt, entries=entries) is expected
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,11 @@ def test_one_table_decides(error: LedgerError, attempt: int, entries: int, expec
     + [(code, NARROW, LedgerRefused) for code in (400, 413)]
     + [(code, BLOCKED, LedgerRefused) for code in (401, 402, 403, 404, 405, 410, 421, 451)],
 )
-def test_every_status_has_a_meaning(code: int, expected: Disposition, kind: type[LedgerError]) -> None:
+def test_every_status_has_a_meaning(code: int, expected: Remedy, kind: type[LedgerError]) -> None:
     """A status is a loss for now, a matter of the batch, or something to mend."""
     error = by_status(code, "", None, AT)
     assert type(error) is kind
-    assert disposition(error) is expected
+    assert remedy_for(error) is expected
     assert str(code) in str(error)
 
 
@@ -179,7 +179,7 @@ LIAR = {"code": f"x-{SECRET}", "reason": f"The key {SECRET} is wrong."}
     ],
 )
 async def test_whatever_is_answered_gets_a_code_and_never_shows_the_key(
-    fault: Fault, code: str, expected: Disposition
+    fault: Fault, code: str, expected: Remedy
 ) -> None:
     """No answer raises anything but our own errors, and no text that may quote the key is kept."""
 
@@ -189,7 +189,7 @@ async def test_whatever_is_answered_gets_a_code_and_never_shows_the_key(
             await ledger.ingest([event(0)])
         error: Any = caught.value
         assert error.code == code
-        assert disposition(error) is expected
+        assert remedy_for(error) is expected
         assert url in str(error)
         assert SECRET not in f"{error} {error!r} {vars(error)}"
         assert error.__cause__ is None

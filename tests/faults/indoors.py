@@ -190,7 +190,7 @@ class _Life:
             service.writer._stopping.set()
             service.flight._stopping.set()
             service._changes.silent = True
-            service._settle = _kept
+            service._save_what_is_left = _kept
             service.journal._file.release()
             _hang_up()
         for task in [self._task, *lives.pop(self._number, ())]:

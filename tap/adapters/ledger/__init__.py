@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tap.adapters.ledger.answers import Answer, Changed, Outcome, Ping, Secret
 from tap.adapters.ledger.client import Ledger
-from tap.adapters.ledger.errors import REFUSES_ALL, Disposition, LedgerAway, LedgerRefused, disposition, refused
+from tap.adapters.ledger.errors import REFUSES_ALL, LedgerAway, LedgerRefused, Remedy, refused, remedy_for
 from tap.adapters.ledger.values import MAX_BYTES, MAX_ENTRIES
 
 __all__ = [
@@ -16,13 +16,13 @@ __all__ = [
     "REFUSES_ALL",
     "Answer",
     "Changed",
-    "Disposition",
     "Ledger",
     "LedgerAway",
     "LedgerRefused",
     "Outcome",
     "Ping",
+    "Remedy",
     "Secret",
-    "disposition",
     "refused",
+    "remedy_for",
 ]

@@ -3,7 +3,7 @@
 Every call here ends by a deadline, can be cancelled, and reuses its connection; what takes long (encoding, decoding,
 name look-up, the imports) happens on other threads, so that nobody on the event loop waits for a ledger.
 
-What goes wrong is a ``LedgerAway`` (maybe later) or a ``LedgerRefused`` (as it is: never); ``disposition`` says what to
+What goes wrong is a ``LedgerAway`` (maybe later) or a ``LedgerRefused`` (as it is: never); ``remedy_for`` says what to
 do. The key stands in request bodies and nowhere else: in no exception, log or ``repr``. An answer that nobody meant to
 be read (a bare server error, a page of some proxy) may quote what was sent, so its text is never kept.
 """

@@ -19,16 +19,16 @@ from tap.core.errors import LedgerError, LedgerRejected, LedgerUnavailable
 
 __all__ = [
     "REFUSES_ALL",
-    "Disposition",
     "LedgerAway",
     "LedgerRefused",
+    "Remedy",
     "by_status",
     "code_of",
-    "disposition",
     "garbage",
     "in_words",
     "is_clients",
     "refused",
+    "remedy_for",
     "seconds_asked",
 ]
 
@@ -74,7 +74,7 @@ def garbage(where: str) -> LedgerAway:
     return LedgerAway("garbage", words, where=where, hint="check TAP_CONVEX_URL, and the network")
 
 
-class Disposition(Enum):
+class Remedy(Enum):
     """What to do after a call that failed."""
 
     RETRY = "retry"
@@ -87,7 +87,7 @@ class Disposition(Enum):
     """Somebody has to mend something that is no entry: say so, and try again now and then."""
 
 
-def disposition(error: LedgerError, *, attempt: int = 1, entries: int = 2) -> Disposition:
+def remedy_for(error: LedgerError, *, attempt: int = 1, entries: int = 2) -> Remedy:
     """What to do after a batch of so many ``entries`` failed, this being the ``attempt``-th time. Pure.
 
     A bare server error may be a deployment that restarts, or one entry on which a function fails: it is retried a
@@ -95,10 +95,10 @@ def disposition(error: LedgerError, *, attempt: int = 1, entries: int = 2) -> Di
     """
     code = getattr(error, "code", "")
     if isinstance(error, LedgerUnavailable) and not (code in _MAY_PASS and attempt >= _TRIES):
-        return Disposition.RETRY
+        return Remedy.RETRY
     if code in BLOCKING or code.startswith("http_"):
-        return Disposition.BLOCKED
-    return Disposition.NARROW if entries > 1 else Disposition.QUARANTINE
+        return Remedy.BLOCKED
+    return Remedy.NARROW if entries > 1 else Remedy.QUARANTINE
 
 
 def code_of(error: LedgerError) -> str:

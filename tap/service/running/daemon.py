@@ -169,7 +169,7 @@ class Service:
                 with own_error():
                     await self._listen(signals, on_ready)
             finally:
-                kept = await self._settle()
+                kept = await self._save_what_is_left()
         return 0 if kept else 1
 
     async def _listen(
@@ -345,7 +345,7 @@ class Service:
             ledger=self.settings.convex_url or "none (TAP_CONVEX_URL is not set): the journal saves every entry",
         )
 
-    async def _settle(self) -> bool:
+    async def _save_what_is_left(self) -> bool:
         """Commit what was heard, and let go of the journal. False where something could not be kept.
 
         All that runs is cancelled by now, and so would be each wait in here: anyio cancels for as long as a scope is

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from anyio import sleep
 from msgspec import Struct, field
 
-from tap.adapters.ledger import MAX_ENTRIES, Answer, Disposition, disposition
+from tap.adapters.ledger import MAX_ENTRIES, Answer, Remedy, remedy_for
 from tap.core.backoff import Backoff
 from tap.core.errors import LedgerError
 from tap.core.model import Entry
@@ -94,7 +94,7 @@ async def _patiently(question: Callable[[], Awaitable[_T]]) -> _T:
         try:
             return await question()
         except LedgerError as error:
-            if disposition(error, attempt=attempt) is not Disposition.RETRY:
+            if remedy_for(error, attempt=attempt) is not Remedy.RETRY:
                 raise
         await sleep(_BACKOFF.wait(attempt))
     return await question()

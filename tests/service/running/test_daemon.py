@@ -388,7 +388,7 @@ def test_a_long_run_watches_the_last_sessions_only(tmp_path: Path, monkeypatch: 
     changes = service._changes
     changes.entries([Entry(f"v/{n}", "session", f"v/{n}", n, {"status": "live"}) for n in range(500)])
     assert len(changes._sessions) <= 100
-    assert anyio.run(service._settle)
+    assert anyio.run(service._save_what_is_left)
 
 
 def test_a_checkpoint_that_cannot_even_be_moved_is_no_obstacle(tmp_path: Path) -> None:

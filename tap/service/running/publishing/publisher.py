@@ -2,7 +2,7 @@
 
 A batch is asked for, sent, and settled by its answers; only then comes the next. Nothing counts as shipped that the
 ledger has not answered for, so whatever ends this (a kill, a timeout, an answer lost on the way) costs a repetition,
-which the ledger knows as one. What a failure means is for ``disposition`` to say; here it is only carried out.
+which the ledger knows as one. What a failure means is for ``remedy_for`` to say; here it is only carried out.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tap.adapters.ledger import (
     MAX_ENTRIES,
     REFUSES_ALL,
     Answer,
-    Disposition,
     LedgerAway,
     LedgerRefused,
-    disposition,
+    Remedy,
     refused,
+    remedy_for,
 )
 from tap.adapters.threads import Bell, on_daemon, result_of
 from tap.core.backoff import Backoff
@@ -56,7 +56,7 @@ _MAY_BE_OLD = frozenset(("unknown_field", "missing_field", "type", "value", "op"
 """Why an older deployment rejects what a newer one takes."""
 _LOOK = "see 'multicam-tap check'; nothing is lost meanwhile, and the tap tries again by itself"
 _NO_REASON = "rejected: the ledger rejects this entry without a reason"
-_SUSPECTED = (Disposition.NARROW, Disposition.QUARANTINE)
+_SUSPECTED = (Remedy.NARROW, Remedy.QUARANTINE)
 
 _T = TypeVar("_T")
 _Settled: TypeAlias = tuple[int, Literal["shipped", "dead"], str | None]
@@ -180,7 +180,7 @@ class Publisher:
         except LedgerError as error:
             self._attempt += 1
             self._code = getattr(error, "code", "")
-            if disposition(error, attempt=self._attempt, entries=len(batch)) not in _SUSPECTED:
+            if remedy_for(error, attempt=self._attempt, entries=len(batch)) not in _SUSPECTED:
                 raise
             if not batch and self._code != "server_error":
                 raise
@@ -297,7 +297,7 @@ class Publisher:
         self._succeeded(len(answered))
         if answered:
             in_part = {kept.seq for kept, fit in going if fit is not kept.entry}
-            await self._settle(answered, in_part)
+            await self._note_outcomes(answered, in_part)
         return consumed(fits, len(answered))
 
     async def _became_older(self, answers: Sequence[Answer]) -> bool:
@@ -323,7 +323,7 @@ class Publisher:
     def _locked_out(self, kept: Kept, answer: Answer) -> bool:
         return answer.code == "venue" and venue_of(kept.entry.session_key) == self._venue
 
-    async def _settle(self, answered: Sequence[tuple[Kept, Answer]], in_part: Set[int]) -> None:
+    async def _note_outcomes(self, answered: Sequence[tuple[Kept, Answer]], in_part: Set[int]) -> None:
         """Note the answers in the journal, then tell of them. Of those ``in_part`` not all was sent."""
         taken = [kept for kept, answer in answered if not _refuses(answer)]
         await self._hold([(kept, IN_PART) for kept in taken if kept.seq in in_part], in_part=True)
@@ -390,7 +390,7 @@ class Publisher:
             answers = await self._ledger.ingest(going) if going else []
         except LedgerError as error:
             self._attempt += 1
-            if disposition(error, attempt=self._attempt, entries=len(entries)) not in _SUSPECTED:
+            if remedy_for(error, attempt=self._attempt, entries=len(entries)) not in _SUSPECTED:
                 raise
             if len(entries) == 1:
                 self._ahead = place
@@ -438,7 +438,7 @@ class Publisher:
     def _refuse_others(error: LedgerError, code: str) -> None:
         """Raises what is no fault of an entry: another failure than the one that was begun with."""
         # The attempts that patience asks for came before.
-        suspected = disposition(error, attempt=_MANY, entries=1) in _SUSPECTED
+        suspected = remedy_for(error, attempt=_MANY, entries=1) in _SUSPECTED
         if not suspected and getattr(error, "code", "") != code:
             raise error
 
@@ -513,7 +513,7 @@ class Publisher:
     async def _wait_for_ledger(self, error: LedgerError) -> None:
         self.shipping.failures += 1
         # A refusal that no entry could be blamed for is for somebody to mend.
-        blocked = isinstance(error, LedgerRefused) or disposition(error, attempt=self._attempt) is Disposition.BLOCKED
+        blocked = isinstance(error, LedgerRefused) or remedy_for(error, attempt=self._attempt) is Remedy.BLOCKED
         if isinstance(error, LedgerAway) and error.code == "timeout":
             # It may be slow rather than gone: a smaller batch may be done in time.
             self._batches.smaller()
