@@ -39,6 +39,8 @@ from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import serve
 
 QUICK = Timing().faster(10)._replace(first_delay=0.005, open_timeout=300.0)
+PATIENT = QUICK._replace(ping_every=300.0, answer_within=300.0)
+"""Tries again soon, and takes nobody for dead: on a busy machine an answer may take its time."""
 
 
 def run(body: Coroutine[Any, Any, Any]) -> None:
@@ -74,11 +76,23 @@ class Ear:
         return [frame.data for frame in self.of(Frame)]
 
 
+async def turns(seconds: float) -> None:
+    """A wait that is counted in turns of the loop, a thousand a second: a machine that is busy makes it no shorter."""
+    for _ in range(round(1000 * seconds)):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def by_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client waits by them."""
+    monkeypatch.setattr("tap.adapters.server.socket.sleep", turns)
+
+
 @asynccontextmanager
 async def listening(url: str, **options: Any) -> AsyncIterator[tuple[Ear, ServerSocket]]:
     """A socket that runs, and an ear for it."""
     ear = Ear()
-    options.setdefault("timing", QUICK)
+    options.setdefault("timing", PATIENT)
     options.setdefault("jitter", lambda: 1.0)
     client = ServerSocket(url, ear.on_item, options.pop("clock", Clock()), on_change=ear.on_change, **options)
     task = asyncio.create_task(client.run())
@@ -576,7 +590,7 @@ async def test_a_half_open_line_is_noticed() -> None:
     assert closed.heard == ear.of(Frame)[0].stamp.mono
 
 
-async def test_answers_keep_a_quiet_line() -> None:
+async def test_answers_keep_a_quiet_line(by_turns: None) -> None:
     """A server that has nothing to say but answers pings stays connected."""
     pings = 0
 
@@ -592,15 +606,12 @@ async def test_answers_keep_a_quiet_line() -> None:
             if pings == 4:
                 writer.write(message(b"still here"))
 
-    async def body() -> None:
-        async with raw_server(handler) as url, listening(url, timing=Timing().faster(75)) as (ear, client):
-            await ear.until(lambda: bool(ear.of(Frame)))
-            assert client.connection == 1
-
-    await body()
+    async with raw_server(handler) as url, listening(url, timing=Timing().faster(75)) as (ear, client):
+        await ear.until(lambda: bool(ear.of(Frame)))
+        assert client.connection == 1
 
 
-async def test_a_slow_large_frame_is_life() -> None:
+async def test_a_slow_large_frame_is_life(by_turns: None) -> None:
     """An answer stuck behind a large frame may stay away, as long as the frame comes whole in time."""
     timing = Timing().faster(30)  # 0.5 s to answer
     large = b"y" * 3_000_000
@@ -612,7 +623,7 @@ async def test_a_slow_large_frame_is_life() -> None:
             for start in range(0, len(wire), 500_000):
                 writer.write(wire[start : start + 500_000])
                 await writer.drain()
-                await asyncio.sleep(0.05)
+                await turns(0.05)
 
     async with raw_server(handler) as url, listening(url, timing=timing) as (ear, client):
         await ear.until(lambda: len(ear.of(Frame)) == 4)
@@ -665,7 +676,7 @@ async def test_it_never_says_a_word() -> None:
 
     shoot = plan_shoot(7, length_s=60, faults=("reconnect", "restart"), pace=100, telemetry_rate=20)
     async with serve(shoot, speed=100, patient=True) as (rehearsal, port):
-        async with listening(f"ws://127.0.0.1:{port}/ws/control") as (ear, client):
+        async with listening(f"ws://127.0.0.1:{port}/ws/control", timing=QUICK) as (ear, client):
             await rehearsal.play()
             await ear.until(lambda: client.problem is not None)
         assert client.frames > 100
@@ -687,7 +698,7 @@ async def test_a_stop_says_goodbye() -> None:
     async with server(handler) as url:
         async with listening(url) as (ear, client):
             await ear.until(lambda: bool(ear.of(Frame)))
-            await asyncio.sleep(0.02)  # the frame may have come with the handshake, before the connection is ours
+            await turns(0.1)  # the frame may have come with the handshake, before the connection is ours
         await gone.wait()
         assert codes == [1001]
         assert [item.reason for item in ear.of(Closed)] == ["tap stopped"]
