@@ -694,7 +694,7 @@ class TestWriter:
         writer.submit([entry(500)], None)
         assert writer.waiting == 501
         gate.lift()
-        assert writer.stop(10)
+        assert writer.stop(300)
         assert journal.commits == before + 1
         assert durable == list(range(500))
         assert [kept.entry for kept in journal.entries()] == [entry(n) for n in range(501)]
@@ -713,7 +713,7 @@ class TestWriter:
 
         writer.submit([entry(1)], b"{}", look)
         assert called.wait(300)
-        assert writer.stop(10)
+        assert writer.stop(300)
         assert seen == [["v/1/event/1"]]
 
     def test_disk_full(self, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -743,7 +743,7 @@ class TestWriter:
         assert writer.waiting > 0
         room = journal._file.db.execute("PRAGMA max_page_count = 1000000")
         room.close()
-        assert writer.stop(10)
+        assert writer.stop(300)
         assert [kept.entry.key for kept in journal.entries()] == [entry(n).key for n in range(51)]
         assert (journal.checkpoint(), writer.failing, writer.waiting) == (b"50", None, 0)
 
@@ -762,7 +762,7 @@ class TestWriter:
         writer = JournalWriter(journal)
         writer.submit([entry(1)], None, kept.set)
         assert kept.wait(300)
-        assert writer.stop(10)
+        assert writer.stop(300)
         assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0]
 
     def test_gives_up_at_last(self, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -785,8 +785,8 @@ class TestWriter:
         with pytest.raises(ZeroDivisionError):
             writer.run_in_writer(lambda _: 1 // 0).result(300)
         assert writer.run_in_writer(lambda journal: journal.settle([(1, "shipped", None)], NOW)).result(300) is None
-        assert writer.stop(10)
-        assert writer.stop(10)
+        assert writer.stop(300)
+        assert writer.stop(300)
         with pytest.raises(RuntimeError):
             writer.submit([], None)
 
@@ -799,7 +799,7 @@ class TestWriter:
 
         writer.submit([entry(1)], None, fail)
         writer.submit([entry(2)], None)
-        assert writer.stop(10)
+        assert writer.stop(300)
         assert journal.depth()[0] == 2
 
     def test_deleted(self, path: Path, journal: Journal) -> None:
@@ -808,5 +808,5 @@ class TestWriter:
         writer.submit([entry(1)], b"1")
         writer.run_in_writer(lambda _: path.unlink()).result(300)
         writer.submit([entry(2)], b"2")
-        assert writer.stop(10)
+        assert writer.stop(300)
         assert (keys(journal.entries()), journal.checkpoint()) == (["v/1/event/1", "v/1/event/2"], b"2")

@@ -95,7 +95,7 @@ class TestLock:
                     writer.run_in_writer(lambda journal: journal.pending(10)).result(300)
                 second.append([entry(3)], b"3", NOW)
                 assert keys(second.entries()) == ["v/1/event/1", "v/1/event/3"]
-            assert writer.stop(30)
+            assert writer.stop(300)
             assert keys(first.entries()) == [f"v/1/event/{number}" for number in (1, 3, 2)]
             assert first.checkpoint() == b"2"
 
@@ -250,7 +250,7 @@ def test_waits_between_attempts_grow_to_a_cap(journal: Journal, monkeypatch: pyt
     writer = JournalWriter(journal)
     writer.submit([entry(1)], None)
     assert enough.wait(300)
-    assert writer.stop(30)
+    assert writer.stop(300)
     assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0]
     assert keys(journal.entries()) == ["v/1/event/1"]
 

@@ -123,7 +123,7 @@ class TestWriter:
         assert writer.run_in_writer(lambda journal: journal.pending(10)).result(300) == []
         writer.submit([entry(50)], b"2")
         assert [kept.seq for kept in writer.run_in_writer(lambda journal: journal.pending(10)).result(300)] == [40]
-        assert writer.stop(10)
+        assert writer.stop(300)
         assert len(journal.moved_aside) == 1
         assert (keys(journal.entries()), journal.checkpoint()) == (["v/1/event/50"], b"2")
 
@@ -166,7 +166,7 @@ class TestWriter:
         assert 5_000 < writer.waiting_bytes < 7_000
         assert writer.stalled_for > 0
         goes_on.set()
-        assert writer.stop(10)
+        assert writer.stop(300)
         assert (journal.checkpoint(), writer.waiting_bytes, writer.stalled_for) == (b"last", 0, 0)
 
 

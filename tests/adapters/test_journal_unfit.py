@@ -60,7 +60,7 @@ def test_it_alone_is_set_aside(path: Path, journal: Journal, name: str) -> None:
     writer.submit([entry(2), UNFIT[name], entry(3)], b"2", durable.set)
     assert durable.wait(300)
     writer.submit([entry(4)], b"3")
-    assert writer.stop(30)
+    assert writer.stop(300)
     assert keys(journal.entries()) == [f"v/1/event/{number}" for number in (1, 2, 3, 4)]
     assert (journal.checkpoint(), writer.failing) == (b"3", None)
     assert (writer.waiting, writer.waiting_bytes, writer.set_aside) == (0, 0, 1)
@@ -77,7 +77,7 @@ def test_a_whole_batch_of_them_holds_nothing_up(path: Path, journal: Journal) ->
     writer = JournalWriter(journal)
     writer.submit(list(UNFIT.values()), None)
     writer.submit([], b"1")
-    assert writer.stop(30)
+    assert writer.stop(300)
     assert (keys(journal.entries()), journal.checkpoint()) == ([], b"1")
     assert (len(aside(path)), writer.set_aside, writer.waiting) == (len(UNFIT), len(UNFIT), 0)
 
@@ -105,7 +105,7 @@ def test_a_journal_that_keeps_nothing_is_not_the_entries_fault(
     assert "a bug of ours" in str(writer.failing)
     assert (writer.waiting, writer.set_aside) == (1, 0)
     monkeypatch.setattr("tap.adapters.journal.outbox.insert_new", insert)
-    assert writer.stop(30)
+    assert writer.stop(300)
     assert keys(journal.entries()) == ["v/1/event/1"]
     assert not path.with_name("set-aside.jsonl").exists()
 
@@ -123,7 +123,7 @@ def test_a_full_disk_is_not_either(path: Path, journal: Journal, monkeypatch: py
     assert writer.waiting == 51
     room = journal._file.db.execute("PRAGMA max_page_count = 1000000")
     room.close()
-    assert writer.stop(30)
+    assert writer.stop(300)
     assert keys(journal.entries()) == [f"v/1/event/{number}" for number in range(50)]
     assert (len(aside(path)), writer.set_aside) == (1, 1)
 
@@ -139,7 +139,7 @@ def test_where_the_file_takes_nothing_the_journal_does_all_the_same(
     assert writer.run_in_writer(lambda journal: keys(journal.entries())).result(300) == ["v/1/event/1"]
     place.rmdir()
     writer.submit([entry(2)], b"2")
-    assert writer.stop(30)
+    assert writer.stop(300)
     assert len(aside(path)) == 1
 
 
@@ -161,7 +161,7 @@ def test_a_shoot_that_is_forgotten_goes_from_there_too(path: Path, journal: Jour
     """Lines of others stay, torn ones that name it do not."""
     writer = JournalWriter(journal)
     writer.submit([UNFIT["no version"], Entry("v/2/x", "event", "v/2", 10**19, {}), entry(1)], b"1")
-    assert writer.stop(30)
+    assert writer.stop(300)
     place = path.with_name("set-aside.jsonl")
     with place.open("ab") as file:
         file.write(b'{"reason":"no","key":"v/1/ev')

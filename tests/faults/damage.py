@@ -161,7 +161,7 @@ async def _record_again(folder: Path, what: str, before: Mapping[str, Entry], ou
             try:
                 await desk.listened()
                 said = await desk.cut()
-                await look_until(lambda: _holds(tap, said.cut_id), lambda: f"{said.cut_id}: {tap.messages()[-3:]}", 20)
+                await look_until(lambda: _holds(tap, said.cut_id), lambda: f"{said.cut_id}: {tap.messages()[-3:]}")
             except TimeoutError as error:
                 outcome.promise(False, f"{what}: {error}: {tap.messages()[-3:]}")
                 return
@@ -226,7 +226,7 @@ async def deleted(count: int, seed: int) -> Outcome:
                     outcome.tried += 1
                     since = time.monotonic()
                     said = await desk.cut()
-                    await look_until(lambda: _holds(tap, said.cut_id), lambda: f"the next: {tap.messages()[-3:]}", 20)  # noqa: B023
+                    await look_until(lambda: _holds(tap, said.cut_id), lambda: f"the next: {tap.messages()[-3:]}")  # noqa: B023
                     took = time.monotonic() - since
                     outcome.recovered(took * 1000)
                     outcome.promise(took < _WITHIN_S * stage.TIMES_LATER, f"recording went on after {took:.1f} s")
@@ -247,13 +247,13 @@ async def unlocked(count: int, seed: int) -> Outcome:
                 for _ in range(count):
                     tap.folder.joinpath("journal.lock").unlink()
                     said = await desk.cut()
-                    await look_until(lambda: _holds(tap, said.cut_id), lambda: f"the next: {tap.messages()[-3:]}", 20)  # noqa: B023
+                    await look_until(lambda: _holds(tap, said.cut_id), lambda: f"the next: {tap.messages()[-3:]}")  # noqa: B023
                     second = Tap(tap.folder, desk.url, None, "venue", _RIG, log=place / f"second-{rng.random()}.log")
                     async with lone_tap(second):
                         waits = "cannot open the journal; recording is paused until it opens"
                         await look_until(lambda: waits in second.messages(), "the second tap to wait")  # noqa: B023
                         since, said = time.monotonic(), await desk.cut()
-                        await look_until(lambda: _holds(tap, said.cut_id), "a cut while another waits", 20)  # noqa: B023
+                        await look_until(lambda: _holds(tap, said.cut_id), "a cut while another waits")  # noqa: B023
                         outcome.recovered((time.monotonic() - since) * 1000)
                     outcome.tried += 1
                 outcome.promise(desk.connections == 1, f"{desk.connections} connections, of one tap")

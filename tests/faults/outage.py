@@ -117,7 +117,7 @@ async def _pile_up(desk: Desk, tap: Tap, backlog: int) -> int:
         if number % 2_000 == 0 and number >= backlog * _WARM:
             rss = tap.rss()
             warm, most = warm or rss, max(most, rss)
-    await look_until(lambda: tap.count("pending") >= backlog, "the backlog to be kept", 120)
+    await look_until(lambda: tap.count("pending") >= backlog, "the backlog to be kept")
     return max(most, tap.rss()) - (warm or most)
 
 

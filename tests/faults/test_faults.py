@@ -13,7 +13,7 @@ from tests.faults.table import FAULTS, Fault
 
 
 def _cases(*, slow: bool) -> list[Any]:
-    marks = [pytest.mark.slow, pytest.mark.timeout(1200)] if slow else [pytest.mark.timeout(240)]
+    marks = [pytest.mark.slow, pytest.mark.timeout(1200)] if slow else []
     return [pytest.param(fault, id=fault.name, marks=marks) for fault in FAULTS if fault.slow is slow]
 
 

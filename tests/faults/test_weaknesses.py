@@ -81,7 +81,7 @@ def test_an_entry_that_the_disk_gives_back_changed_never_goes_out(path: Path) ->
         assert journal.verify() == ["entry 6 (v/s/cut/5): it differs from what was saved"]
         writer = JournalWriter(journal)
         pending = writer.run_in_writer(lambda journal: journal.pending(100)).result(300)
-        assert writer.stop(30)
+        assert writer.stop(300)
         assert [kept.entry.key for kept in pending] == [f"v/s/cut/{n}" for n in range(10) if n != 5]
         assert all(kept.entry in [entry(n) for n in range(10)] for kept in pending)
         assert journal.checkpoint() == b'{"all":"well"}'
@@ -122,7 +122,7 @@ def test_who_asks_while_the_disk_fails_is_told_so(journal: Journal, monkeypatch:
     with pytest.raises(JournalError, match="the disk is full"):
         writer.run_in_writer(lambda journal: journal.counts()).result(300)
     monkeypatch.setattr(Journal, "append", append)
-    assert writer.stop(30)
+    assert writer.stop(300)
     assert keys(journal) == ["v/s/cut/1"]
 
 

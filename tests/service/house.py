@@ -84,14 +84,14 @@ class House:
         if self.connection:
             self.feed(Closed(self.stamp(), self.connection, "tap stopped"))
         self._save([])
-        assert self.recorder.stop(60)
+        assert self.recorder.stop(300)
 
     def kill(self) -> None:
         """What was not saved is forgotten; the tape has what was written by then, all of it."""
-        assert self.recorder.stop(60)
+        assert self.recorder.stop(300)
 
     def start(self, dialect: Dialect | None = None, *, recording: bool = True) -> None:
-        assert self.recorder.stop(60)
+        assert self.recorder.stop(300)
         self.dialect = dialect or self.dialect
         self.recording = recording
         self._begin()

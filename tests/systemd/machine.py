@@ -141,7 +141,7 @@ def _pid(process: subprocess.Popen[bytes]) -> int:
         if process.poll() is None:
             process.terminate()
         why = process.stderr.read().decode()
-        if process.wait(20) == _IMPOSSIBLE:
+        if process.wait(300) == _IMPOSSIBLE:
             pytest.skip(f"systemd cannot be booted here: {why.strip()}")
         raise AssertionError(f"systemd did not boot\n{why}")
     return int(words[1])

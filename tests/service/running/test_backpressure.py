@@ -213,7 +213,7 @@ async def test_a_journal_beyond_its_bound_lets_go_of_what_the_ledger_has(tmp_pat
             "the journal is over its size limit",
             "the journal is below its size limit again",
         ]
-        assert writer.stop(10)
+        assert writer.stop(300)
 
 
 # ---------------------------------------------------------------------------------------------- the whole service

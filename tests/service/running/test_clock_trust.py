@@ -234,8 +234,8 @@ def test_a_start_after_a_reboot_with_a_wrong_clock_tells_no_gap_of_forty_days(
         now = service.clock.stamp()
         entries = hear(service.pipeline, now.wall, now.mono)
     finally:
-        service.flight.stop(5)
-        service.writer.stop(5)
+        service.flight.stop(300)
+        service.writer.stop(300)
         journal.close()
     assert sum("the tap's absence is unknown" in line["event"] for line in log) == told
     (gap,) = [entry.fields for entry in entries if entry.fields.get("kind") == "gap"]
@@ -315,7 +315,7 @@ async def test_the_old_go_in_steps_and_with_a_word(tmp_path: Path, monkeypatch: 
             ("entries were deleted that the ledger has: they were too old", 400),
             ("entries were deleted that the ledger has: they were too old", 600),
         ]
-        assert writer.stop(30)
+        assert writer.stop(300)
 
 
 async def test_what_cannot_be_pruned_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,7 +331,7 @@ async def test_what_cannot_be_pruned_is_told_once(tmp_path: Path, monkeypatch: p
                         patched.setattr(Journal, "prune", _full)
                     await upkeep.tidy()
         assert [line["event"] for line in log] == ["old entries could not be pruned"] * 2
-        assert writer.stop(30)
+        assert writer.stop(300)
 
 
 def _full(*_: object) -> int:

@@ -589,8 +589,8 @@ def test_an_id_that_cannot_be_kept_is_no_fault_of_the_checkpoint(
         assert service.pipeline.state.session is not None
         assert service.flight._writer._header.tap == tap_id
     finally:
-        service.flight.stop(5)
-        service.writer.stop(5)
+        service.flight.stop(300)
+        service.writer.stop(300)
         service.journal.close()
     assert not list((tmp_path / "state").glob("checkpoint-*"))
     assert told(capsys) == []

@@ -49,7 +49,7 @@ def recorder(directory: Path, **options: Any) -> Iterator[FlightRecorder]:
     try:
         yield made
     finally:
-        made.stop(30)
+        made.stop(300)
 
 
 def frame(number: int, data: bytes | None = None) -> Frame:
@@ -372,7 +372,7 @@ def test_many_frames_are_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             made.on_item(frame(number), Verdict.MAPPED)
         assert len(rings) == 1
         ring(None)
-        made.stop(30)
+        made.stop(300)
     assert len(writes) == 1
     assert len(frames(tmp_path)) == 100
 

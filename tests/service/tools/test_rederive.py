@@ -72,7 +72,7 @@ def state(tmp_path: Path) -> Path:
 def house(state: Path) -> Iterator[House]:
     made = House(state)
     yield made
-    made.recorder.stop(60)
+    made.recorder.stop(300)
     made.journal.close()
 
 

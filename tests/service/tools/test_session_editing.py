@@ -43,7 +43,7 @@ LATER = T0 + 10**9
 def house(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path / "state")
     yield made
-    made.recorder.stop(60)
+    made.recorder.stop(300)
     made.journal.close()
 
 

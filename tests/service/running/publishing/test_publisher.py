@@ -95,7 +95,7 @@ class Venue:
     async def end(self) -> None:
         await self.stop()
         assert self.task is None or self.task.done()
-        assert self.writer.stop(5)
+        assert self.writer.stop(300)
         self.journal.close()
 
 

@@ -208,7 +208,7 @@ def test_a_place_in_memory_is_good_until_the_next_commit(tmp_path: Path, disk: D
         with full(disk):
             writer.submit(events(5), None)
             assert writer.in_memory(9, after)[1] == events(5)
-        assert writer.stop(30)
+        assert writer.stop(300)
 
 
 def test_who_asks_anyway_is_answered_while_it_is_full(tmp_path: Path, disk: Disk) -> None:
@@ -228,4 +228,4 @@ def test_who_asks_anyway_is_answered_while_it_is_full(tmp_path: Path, disk: Disk
             with pytest.raises(JournalError, match="disk is full"):
                 writer.run_in_writer(lambda journal: journal.counts()).result(300)
         assert writer.run_in_writer(lambda journal: journal.counts()).result(300)["pending"] == 2
-        assert writer.stop(30)
+        assert writer.stop(300)
