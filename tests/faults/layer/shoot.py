@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from tap.adapters.clock import monotonic
 from tap.adapters.journal import Journal, JournalWriter
 from tap.adapters.tape import TapeHeader
 from tap.core.errors import JournalError
@@ -181,7 +182,7 @@ class _Recorder:
     """The flight recorder's own writer, without its thread: each frame is written and synced before the next."""
 
     def __init__(self, directory: Path, played: Played) -> None:
-        shelf = flight._Shelf(directory, 10**9, 10**9, lambda: True)
+        shelf = flight._Shelf(directory, 10**9, 10**9, lambda: True, monotonic)
         header = TapeHeader(dialect="multicam/1", venue="hall", tap="0123456789ab")
         self._writer = flight._Writer(shelf, header, bytes, 2_500)
         self._played = played
