@@ -483,21 +483,18 @@ def test_an_answer_that_is_none_is_refused_as_websockets_refuses_it(answer: str,
 
 
 @pytest.mark.parametrize("split", [True, False])
-def test_a_refusal_is_known_as_soon_as_it_is_there(split: bool) -> None:
+async def test_a_refusal_is_known_as_soon_as_it_is_there(split: bool) -> None:
     """A server that leaves the connection open does not hold it back, however its page reads as frames."""
 
-    async def scene() -> None:
-        protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"))
-        line = WebsocketsLine(protocol, Ear(None), split=split, close_timeout=1)
-        wire = Wire()
-        wire.protocol = line
-        line.connection_made(wire)
-        for part in (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n", b"\x81", b"\x7e"):
-            wire.feed(part)
-        assert "404" in str(protocol.handshake_exc)
-        wire.end()
-
-    asyncio.run(scene())
+    protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"))
+    line = WebsocketsLine(protocol, Ear(None), split=split, close_timeout=1)
+    wire = Wire()
+    wire.protocol = line
+    line.connection_made(wire)
+    for part in (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n", b"\x81", b"\x7e"):
+        wire.feed(part)
+    assert "404" in str(protocol.handshake_exc)
+    wire.end()
 
 
 def test_an_answer_goes_out_where_its_question_stood() -> None:
@@ -557,51 +554,45 @@ def _standing(*, split: bool = True) -> tuple[Wire, Ear]:
 
 
 @pytest.mark.parametrize("split", [True, False])
-def test_a_flood_leaves_everybody_else_a_turn(split: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_flood_leaves_everybody_else_a_turn(split: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """However much comes at once, reading stops after some of it, and goes on in the next turn."""
     monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
 
-    async def scene() -> None:
-        wire, _ = _standing(split=split)
-        flood = message(_padded(1000)) * 100
-        for _ in range(3):
-            read = 0
-            while not wire.paused:
-                wire.feed(flood)
-                read += len(flood)
-            assert 2 * ROOM < read < 6 * ROOM
-            await asyncio.sleep(0)
-            assert not wire.paused
-        for _ in range(1000):
-            wire.feed(flood[:1008])
+    wire, _ = _standing(split=split)
+    flood = message(_padded(1000)) * 100
+    for _ in range(3):
+        read = 0
+        while not wire.paused:
+            wire.feed(flood)
+            read += len(flood)
+        assert 2 * ROOM < read < 6 * ROOM
+        await asyncio.sleep(0)
         assert not wire.paused
-        wire.end()
+    for _ in range(1000):
+        wire.feed(flood[:1008])
+    assert not wire.paused
+    wire.end()
 
-    asyncio.run(scene())
 
-
-def test_dense_telemetry_is_left_to_gather(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_dense_telemetry_is_left_to_gather(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not the first of it, nor what comes now and then; and never for longer than the rest."""
     telemetry = message(_padded(500))
 
-    async def scene() -> None:
-        wire, _ = _standing()
-        monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
-        for _ in range(5):
-            wire.feed(telemetry)
-        assert wire.holds() == 0
-        monkeypatch.setattr(websockets_line, "_DENSE_S", 3600.0)
+    wire, _ = _standing()
+    monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
+    for _ in range(5):
         wire.feed(telemetry)
-        wire.feed(telemetry)
-        assert wire.holds() == 1
-        async with asyncio.timeout(300):
-            while wire.holds():  # noqa: ASYNC110 - a transport tells nobody
-                await asyncio.sleep(0.001)
-        wire.feed(telemetry)
-        assert wire.holds() == 1
-        wire.end()
-
-    asyncio.run(scene())
+    assert wire.holds() == 0
+    monkeypatch.setattr(websockets_line, "_DENSE_S", 3600.0)
+    wire.feed(telemetry)
+    wire.feed(telemetry)
+    assert wire.holds() == 1
+    async with asyncio.timeout(300):
+        while wire.holds():  # noqa: ASYNC110 - a transport tells nobody
+            await asyncio.sleep(0.001)
+    wire.feed(telemetry)
+    assert wire.holds() == 1
+    wire.end()
 
 
 @pytest.mark.parametrize(
@@ -615,20 +606,17 @@ def test_dense_telemetry_is_left_to_gather(monkeypatch: pytest.MonkeyPatch) -> N
     ],
     ids=["a cut", "a part of one", "a ping", "binary", "a fragment"],
 )
-def test_what_else_comes_is_not_left_to_wait(other: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_else_comes_is_not_left_to_wait(other: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read with anything in it but whole telemetry is followed by the next at once."""
     telemetry = message(_padded(500))
 
-    async def scene() -> None:
-        wire, _ = _standing()
-        monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
-        wire.feed(telemetry)
-        monkeypatch.setattr(websockets_line, "_DENSE_S", 3600.0)
-        wire.feed(telemetry + other)
-        assert not wire.paused
-        wire.end()
-
-    asyncio.run(scene())
+    wire, _ = _standing()
+    monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
+    wire.feed(telemetry)
+    monkeypatch.setattr(websockets_line, "_DENSE_S", 3600.0)
+    wire.feed(telemetry + other)
+    assert not wire.paused
+    wire.end()
 
 
 def made_for(ear: Ear) -> Any:

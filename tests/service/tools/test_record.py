@@ -44,7 +44,7 @@ async def talk(connection: ServerConnection) -> None:
     await connection.close(1012, "update")
 
 
-def test_it_records_what_came(tmp_path: Path) -> None:
+async def test_it_records_what_came(tmp_path: Path) -> None:
     """Header, connects, drops, text and binary frames; no secret, no telemetry unless asked for."""
     tape = tmp_path / "a.jsonl"
 
@@ -72,7 +72,7 @@ def test_it_records_what_came(tmp_path: Path) -> None:
                 timing=QUICK,
             )
 
-    recorded = asyncio.run(body(telemetry=False))
+    recorded = await body(telemetry=False)
     assert "hush" not in tape.read_text()
     header, *rest = lines(tape)
     assert (header["tape"], header["dialect"], header["venue"]) == (1, "multicam/1", "hall")
@@ -83,27 +83,27 @@ def test_it_records_what_came(tmp_path: Path) -> None:
     assert recorded.frames >= 6
     assert recorded.connections >= 2
 
-    asyncio.run(body(telemetry=True))
+    await body(telemetry=True)
     assert "pose" in tape.read_text()
 
 
-def test_a_tape_is_not_replaced_unless_told_to(tmp_path: Path) -> None:
+async def test_a_tape_is_not_replaced_unless_told_to(tmp_path: Path) -> None:
     tape = tmp_path / "a.jsonl"
     tape.write_text("mine")
     with pytest.raises(TapeInvalid, match="--force"):
-        asyncio.run(record("ws://127.0.0.1:1/", tape, dialect=DIALECT, duration=0.05))
+        await record("ws://127.0.0.1:1/", tape, dialect=DIALECT, duration=0.05)
     assert tape.read_text() == "mine"
 
 
-def test_an_address_that_is_none_makes_no_tape(tmp_path: Path) -> None:
+async def test_an_address_that_is_none_makes_no_tape(tmp_path: Path) -> None:
     with pytest.raises(ServerError):
-        asyncio.run(record("nonsense", tmp_path / "a.jsonl", dialect=DIALECT))
+        await record("nonsense", tmp_path / "a.jsonl", dialect=DIALECT)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_is_away_is_waited_for(tmp_path: Path) -> None:
+async def test_a_server_that_is_away_is_waited_for(tmp_path: Path) -> None:
     """After the given time there is an empty tape, and the reason in words."""
-    recorded = asyncio.run(record("ws://127.0.0.1:1/", tmp_path / "a.jsonl", dialect=DIALECT, duration=0.05))
+    recorded = await record("ws://127.0.0.1:1/", tmp_path / "a.jsonl", dialect=DIALECT, duration=3.0)
     assert recorded.problem == "nothing listens there (connection refused)"
     assert recorded.frames == 0
     assert len(lines(tmp_path / "a.jsonl")) == 1
