@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from tap.adapters.journal import Journal, JournalWriter, kept_object, schema
+from tap.adapters.journal import Journal, JournalWriter, kept_object, schema, verify
 from tap.core.errors import JournalError
 from tap.core.model import Entry
 from tests.adapters.test_journal import NOW, entry, keys, sqlite
@@ -228,6 +228,25 @@ def test_verify_reads_every_column(path: Path, change: str, words: str | None) -
         problems = journal.verify()
     key = "v/1/event/7" if change.startswith("key") else "b'\\x00'" if " key" in change else "v/1/event/1"
     assert problems == ([] if words is None else [f"entry 2 ({key}): {words}"])
+
+
+@pytest.mark.parametrize("counted", [2, 4])
+def test_verify_names_a_tally_that_says_less_or_more(path: Path, counted: int) -> None:
+    with Journal.open(path, owner=True) as journal:
+        journal.append([entry(number) for number in range(3)], b"{}", NOW)
+    sqlite(path, f"UPDATE tally SET n = {counted} WHERE state = 'pending'")  # noqa: S608 - words of this test
+    with Journal.open(path, readonly=True) as journal:
+        assert journal.verify() == [f"the tally of pending says {counted}, there are 3"]
+
+
+def test_verify_reads_every_row_of_every_page(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last of one page and the first of the next, too."""
+    monkeypatch.setattr(verify, "_PAGE", 2)
+    with Journal.open(path, owner=True) as journal:
+        journal.append([entry(number) for number in range(5)], b"{}", NOW)
+    sqlite(path, "UPDATE entries SET committed_at = 'soon'")
+    with Journal.open(path, readonly=True) as journal:
+        assert [problem.split()[1] for problem in journal.verify()] == ["1", "2", "3", "4", "5"]
 
 
 def test_an_entry_without_the_time_of_its_commit_is_whole(path: Path) -> None:

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from tap.core.merge import fold
-from tap.core.model import Entry
+from tap.core.model import Entry, Op
 
 _FILE = orjson.loads((Path(__file__).parents[2] / "convex" / "contract" / "entries.json").read_bytes())
 _CASES: list[dict[str, Any]] = _FILE["cases"]
@@ -69,3 +69,13 @@ def test_their_order_and_repetition_change_nothing(case: dict[str, Any]) -> None
     entries = _entries(case) * 2
     random.Random(case["name"]).shuffle(entries)
     assert _shown(entries) == case["rows"]
+
+
+@pytest.mark.parametrize("op", ["event", "still"])
+def test_of_two_retractions_of_one_row_one_wins_in_any_order(op: Op) -> None:
+    """They differ by their reason alone; which one stands does not depend on which came first."""
+    fields = {"kind": "cut", "at": 1, "observedAt": 1} if op == "event" else {"status": "captured"}
+    both = [
+        Entry("v/1/x", op, "v/1", 1, fields, 1, {"at": 1, "reason": reason}) for reason in ("was wrong", "came twice")
+    ]
+    assert fold(both) == fold(both[::-1])

@@ -149,8 +149,10 @@ def test_who_was_on_air(case: str) -> None:
 def test_a_change_within_a_second_of_a_gap_s_end_is_the_tap_s_own() -> None:
     """What lies deeper in it than the first frame after it may tell of, somebody else has heard."""
     own = timeline_of([session(A), cut(49.5, "b", "a"), gap(50, 20, A, B)])
+    edge = timeline_of([session(A), cut(49, "b", "a"), gap(50, 20, A, B)])
     other = timeline_of([session(A), cut(48.5, "b", "a"), gap(50, 20, A, B)])
     assert ([one.covered for one in own.gaps], [one.covered for one in other.gaps]) == ([False], [True])
+    assert not edge.gaps[0].covered
     assert spans(own) == "a 0-49.5, ? 49.5-50, b 50-100"
     assert spans(other) == "a 0-48.5, b 48.5-100"
 
