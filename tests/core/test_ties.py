@@ -241,3 +241,64 @@ def test_a_number_that_came_round_is_another_release() -> None:
             tell(stage, {"type": "state", "seq": step, "program": "c1", "hold": {"active": False}})
     assert [event["kind"] for event in stage.events("hold", "release")] == ["hold", "release"] * 2
     assert not any("inferred" in event.get("detail", {}) for event in stage.events("release"))
+
+
+def test_a_state_that_is_read_after_a_dissolve_was_made_while_it_ran() -> None:
+    """The tap stood still: by the server's clock it is of a moment at which nothing had to be on."""
+    stage = Stage().shoot()
+    cut = stage.now
+    stage.say("cut", to="c2", from_="c1", transition="dissolve", duration_ms=2_000)
+    stage.later(8_000).state(ts=cut + 1_200, program=None, mode="idle")
+    stage.state(ts=cut + 2_600, program="c2", mode="idle")
+    assert [(event["kind"], event["at"]) for event in stage.events("cut", "off_air")] == [("cut", T0 + cut)]
+
+
+def test_a_state_by_a_clock_that_was_set_back_is_not_of_a_dissolve_that_is_over() -> None:
+    """Its time lies before the dissolve, its number after it, and the tap's own clock says that the dissolve is over."""
+    stage = Stage().shoot()
+    cut = stage.later(10_000).now
+    stage.say("cut", to="c2", from_="c1", transition="dissolve", duration_ms=2_000)
+    stage.later(3_000).state(ts=cut - 2_000, mode="idle")
+    assert stage.cuts() == [("c1", "c2"), ("c2", "c1")]
+
+
+def test_a_start_told_again_without_a_time_revives_no_session_that_is_over() -> None:
+    """The server began anew and shows no session; then it tells its history: the session that was lost stays so."""
+    stage = Stage().shoot()
+    stage.later(1_000).drop()
+    stage.later(5_000).connect(boot="b2")
+    stage.idle_state()
+    tell(stage, {"type": "session_started", "seq": 80, "session": {"id": "s1", "title": "Morning"}})
+    assert (stage.session()["status"], stage.session()["title"]) == ("interrupted", "Autumn")
+
+
+@pytest.mark.parametrize(("silent", "program"), [(60_000, "c1"), (60_001, "c2")])
+def test_a_count_that_is_lower_after_a_minute_of_silence_began_anew(silent: int, program: str) -> None:
+    """On a connection that stands, without times: nothing comes so late."""
+    stage = Stage().shoot()
+    tell(stage, {"type": "state", "seq": 500, "program": "c1", "session": {"id": "s1"}})
+    stage.later(silent)
+    tell(stage, {"type": "state", "seq": 1, "program": "c2", "session": {"id": "s1"}})
+    assert stage.pipeline.state.program.value == program
+
+
+def test_a_cut_that_is_told_late_after_a_silence_is_late() -> None:
+    """Its number is lower and its time earlier: both say so."""
+    stage = Stage().shoot()
+    told = stage.later(3_000).now
+    stage.say("cut", seq=500, to="c2")
+    stage.later(70_000).say("cut", seq=499, ts=told - 10, to="c3")
+    assert stage.pipeline.state.program.value == "c2"
+    assert stage.pipeline.state.doubts.scopes == 0
+
+
+def test_a_state_older_than_one_that_a_dissolve_hid_is_hidden_too() -> None:
+    """It comes after the dissolve and has no time; its number says that it was made while that ran."""
+    stage = Stage().shoot()
+    stage.say("cut", seq=50, to="c2", from_="c1", transition="dissolve", duration_ms=1_000)
+    stage.later(900).state(seq=60)
+    stage.later(900)
+    tell(stage, {"type": "state", "seq": 55, "program": "c1", "session": {"id": "s1"}})
+    assert stage.cuts() == [("c1", "c2")]
+    stage.later(10).state(seq=61)
+    assert stage.cuts() == [("c1", "c2"), ("c2", "c1")]

@@ -115,20 +115,38 @@ class Program:
         """Whether a dissolve explains that a snapshot still shows what was on before it, or nothing.
 
         By both clocks: the server's may count in whole seconds, and the tap's stands still for frames that are read
-        together.
+        together. A snapshot that is read late was made while the dissolve ran, if its own time says so, or if its
+        number is lower than that of another which the dissolve hid.
 
         Args:
             program: What the snapshot shows.
         """
-        cover, connection = self._state.dissolve_cover, self._state.connection
+        cover = self._state.dissolve_cover
         if cover is None or program not in {cover.before, None}:
             return False
+        scope = self._staleness.scope(envelope)
+        seq = envelope.seq if scope is not None else None
+        if seq is not None and cover.seq is not None and cover.scope == scope and seq < cover.seq:
+            return True
+        hides = self._runs(cover, envelope)
+        if hides and seq is not None:
+            cover.scope, cover.seq = scope, seq
+        return hides
+
+    def _runs(self, cover: DissolveCover, envelope: Envelope) -> bool:
+        """Whether a snapshot is of a moment at which this dissolve may still have run."""
+        connection = self._state.connection
         if cover.at is None and (connection is None or not connection.snapshot_seen):
             return False  # without a time it may be history that was told again: the first snapshot is news
-        # By both clocks: the server's may be coarse, and ours stands still for frames that are read together.
-        dated = envelope.at is not None and cover.at is not None and cover.clock == self._state.clock
-        over = dated and envelope.at is not None and cover.at is not None and envelope.at >= cover.at
-        return envelope.stamp.mono < cover.mono and not over
+        at = envelope.at if cover.clock == self._state.clock else None
+        if at is not None and cover.at is not None and at >= cover.at:
+            return False
+        return envelope.stamp.mono < cover.mono or (at is not None and cover.at is not None and self._ran_at(at))
+
+    def _ran_at(self, at: int) -> bool:
+        """Whether the last change was told as such, and was no later than this: a clock set back shows nothing."""
+        change = self._state.program.last_change
+        return change is not None and change.explicit is not None and change.at is not None and change.at <= at
 
     # ------------------------------------------------------------------ what is known
 

@@ -230,7 +230,7 @@ class Sessions:
         info, at = o.session, o.envelope.at
         if at is None:
             again = self._staleness.in_history(o.envelope) and info.id is not None
-            return again and any(over.id == info.id and over.status == "complete" for over in self._state.ended)
+            return again and any(over.id == info.id for over in self._state.ended)
         if not self._staleness.is_history(o.envelope):
             return False
         return any(over.id == info.id and at <= (over.completed_at or 0) for over in self._state.ended)

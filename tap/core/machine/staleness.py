@@ -32,6 +32,8 @@ _BEHIND = 6
 """So many frames of any kind do."""
 _CONTRADICTED = 3
 """So often on one line ``seq`` may begin anew before it counts as ordering nothing."""
+_LATEST_MS = 60_000
+"""After so long without a word a lower number is none that came late: a frame does not take that long."""
 _TRACKS = 200
 _HISTORY_MS = 5_000
 """For so long after a connection began, what is older than it is history that is told again."""
@@ -170,13 +172,14 @@ class Staleness:
     def _behind(self, track: SeqTrack, envelope: Envelope, connection: Connection, *, explicit: bool) -> None:
         """A number that is lower than one before: something that came late, or another count.
 
-        It is another count if its time is newer all the same, if it comes first on a new connection, or if so many in a
-        row are behind that they cannot all be late.
+        It is another count if its time is newer all the same, if it comes first on a new connection or after a long
+        silence, or if so many in a row are behind that they cannot all be late.
         """
         dated = envelope.at is not None and track.at is not None and track.clock == self._state.clock
         ahead = envelope.at - track.at if dated and envelope.at is not None and track.at is not None else 0
         newer, old = ahead > 0, ahead < 0  # equal times say nothing
-        first = track.connection != connection.number and not (explicit and old)
+        waited = connection.controlled > 0 and envelope.stamp.mono - connection.controlled > _LATEST_MS
+        first = (track.connection != connection.number and not (explicit and old)) or (waited and not old)
         if not old:  # else its time says so too, and the number is right
             track.behind += 1
             track.refused += explicit

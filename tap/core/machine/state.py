@@ -205,6 +205,9 @@ class DissolveCover(Struct, array_like=True):
     clock: int
     mono: int
     """When it ends, by ours."""
+    scope: str | None = None
+    seq: int | None = None
+    """The highest number of a snapshot that it hid, and what that is comparable within: what is lower is older."""
 
 
 class Doubts(Struct, omit_defaults=True):
