@@ -102,7 +102,7 @@ class AspectTruths:
     def told_late(self, fact: Fact) -> None:
         """A dissolve that is told afterwards covers snapshots all the same."""
         if fact.kind == "cut" and fact.duration_ms is not None:
-            self._cover = DissolveCover(fact.before, fact.camera, self._doubts.env, fact.duration_ms)
+            self._cover = DissolveCover(fact.before, fact.camera, self._doubts.env, fact.duration_ms, afterwards=True)
 
     # ------------------------------------------------------------------------------------------ seen in snapshots
 

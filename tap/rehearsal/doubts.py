@@ -43,12 +43,15 @@ class DissolveCover(Struct, frozen=True):
     to: str | None
     frame: FrameFields
     length: int
+    afterwards: bool = False
+    """It was told only later, so that the receiver's clock says nothing of when it ran."""
 
     def hides(self, shown: str | None, env: FrameFields) -> bool:
         """Whether a snapshot with this program can be of a moment during the dissolve, and so contradicts nothing."""
         if shown is not None and shown != self.old:
             return False
-        if env.wall - self.frame.wall <= self.length + _LATER_MS:
+        dated = env.ts is not None and self.frame.ts is not None
+        if env.wall - self.frame.wall <= self.length + _LATER_MS and not (dated and self.afterwards):
             return True
         if env.ts is None or self.frame.ts is None:
             return False

@@ -114,14 +114,6 @@ class StillTruths:
             else:
                 still.doubt()
 
-    def maybe_another(self, fact: Fact) -> None:
-        """It is told again, and nothing says so: whoever has the frames may take it for another of its name."""
-        if fact.thing is None:
-            return
-        self._late.add(fact.thing)
-        for still in self._of(fact):
-            still.doubt()
-
     def _of(self, fact: Fact) -> list[_Still]:
         """The rows that are known of what this frame is about."""
         cameras = fact.camera_ids or (fact.camera,)
@@ -192,7 +184,7 @@ class StillTruths:
         thing = fact.thing or fact.still_id
         owner = self._doubts.session if thing is None else self._owner.get(thing, self._doubts.session)
         if owner is None:
-            if fact.still_id is not None:
+            if fact.still_id in self._names:
                 self._doubts.doubt_once("stills", "a still of an id that another may have, and no session runs")
             return None
         if thing is not None:

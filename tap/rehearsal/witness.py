@@ -327,8 +327,6 @@ class _Witness:
         self._doubts.doubt(about, "told again, and nothing says so", explicit=True)
         if self._loss is not None:
             self._loss.muddled = True
-        if about == "stills":
-            self._stills.maybe_another(fact)
         if about in ("stills", "marks"):
             self._doubts.settle(about, at_once=True)
 

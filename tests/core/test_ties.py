@@ -302,3 +302,34 @@ def test_a_state_older_than_one_that_a_dissolve_hid_is_hidden_too() -> None:
     assert stage.cuts() == [("c1", "c2")]
     stage.later(10).state(seq=61)
     assert stage.cuts() == [("c1", "c2"), ("c2", "c1")]
+
+
+def test_a_still_that_is_told_again_without_a_time_after_a_restart_is_no_other_still() -> None:
+    """The server began anew and tells its history on connect: request, captures and the upload are of the one still."""
+    stage = Stage().shoot()
+    history = [
+        {"type": "still_requested", "seq": 70, "still_id": "x", "camera_ids": ["c1"]},
+        *({"type": "still_captured", "seq": 71, "still_id": "x", "camera_id": camera} for camera in ("c1", "c2")),
+    ]
+    tell(stage, *history)
+    stage.later(1_000).drop()
+    stage.later(2_000).connect(boot="b2")
+    tell(stage, *history)
+    stage.state()
+    stage.later(3_000)
+    tell(stage, {"type": "still_uploaded", "still_id": "x", "camera_id": "c1", "sha256": "ab"})
+    assert len(stage.events("still_marker", "still_capture")) == 3
+    assert (stage.still("x", "c1")["status"], stage.still("x", "c2")["status"]) == ("uploaded", "captured")
+
+
+def test_a_still_id_that_comes_again_later_after_a_restart_is_another_still() -> None:
+    """Ids began anew with the server: told again it would have been told when the connection began."""
+    stage = Stage().shoot()
+    for boot in ("b1", "b2"):
+        stage.connect(boot=boot)
+        stage.state()
+        stage.later(5_000)
+        tell(stage, {"type": "still_requested", "still_id": "x", "camera_ids": ["c1"]})
+        tell(stage, {"type": "still_captured", "still_id": "x", "camera_id": "c1"})
+        stage.later(5_000)
+    assert len(stage.events("still_capture")) == 2

@@ -202,11 +202,17 @@ class Stills:
         """Whether a request with an id that is known is for another still."""
         if take.requested == at:
             return o.still_id is None  # without an id, the same second names two
+        if take.requested is not None and self._may_be_history(o.envelope):
+            return False
         if take.era != self._rows.state.era:
             return take.requested is None or at > take.requested
         if take.captured is None or o.envelope.at is None:
             return False
         return take.requested is not None or at > take.captured
+
+    def _may_be_history(self, envelope: Envelope) -> bool:
+        """Whether a frame may be one of those that are told again when a connection begins: it has no time of its own."""
+        return envelope.at is None and self._staleness.in_history(envelope)
 
     def _take(self, session: Session, name: str, at: int, number: int = 1) -> StillUse:
         """Begin a take of a still's id: the first, or the one with that number."""
@@ -345,7 +351,7 @@ class Stills:
             return False
         if isinstance(o, StillFailed):
             return True
-        same_life = running and still.era == self._rows.state.era
+        same_life = running and (still.era == self._rows.state.era or self._may_be_history(o.envelope))
         if isinstance(o, StillUploaded):
             for value, column in ((o.sha256, "sha256"), (o.storage_key, "storageKey"), (o.url, "url")):
                 if value is not None and column in fields:
