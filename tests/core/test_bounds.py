@@ -168,9 +168,7 @@ def test_two_hundred_counts_are_followed_at_once() -> None:
 
 
 @pytest.mark.parametrize(("taken", "forgotten"), [(3, 0), (4, 1)])
-def test_a_still_is_given_up_only_beyond_the_bound(
-    taken: int, forgotten: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_still_is_given_up_only_beyond_the_bound(taken: int, forgotten: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stills, "_MOST", 3)
     stage = Stage().shoot()
     for number in range(taken):
@@ -236,9 +234,7 @@ def test_a_camera_that_is_there_is_not_forgotten_for_another(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("room", "known"), [(0, True), (-1, False)])
-def test_cameras_may_weigh_just_as_much_as_is_allowed(
-    room: int, known: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cameras_may_weigh_just_as_much_as_is_allowed(room: int, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where all that are known belong to the session, a new one has no room beyond that."""
     stage = Stage().shoot()
     told = "c1", "Wide", "host", "c2", "Close"

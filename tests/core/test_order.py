@@ -73,7 +73,7 @@ def test_a_mark_told_again_with_its_time_and_number_is_one_mark() -> None:
     assert len(stage.events("marker")) == 2
 
 
-# ---------------------------------------------------------------------------------------------- a time that is carried over
+# ---------------------------------------------------------------------------------------------- a time carried over
 
 
 def live_on(program: str = "c1") -> Stage:
@@ -296,7 +296,7 @@ def test_a_session_of_another_id_does_not_go_on(tmp_path: Path) -> None:
     assert len(keys(stage)) == 2
 
 
-# ---------------------------------------------------------------------------------------------- a camera that is told off
+# ---------------------------------------------------------------------------------------------- a camera told off
 
 
 def test_a_camera_that_says_that_it_is_not_online_leaves_after_the_grace_time() -> None:

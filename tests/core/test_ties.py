@@ -254,7 +254,7 @@ def test_a_state_that_is_read_after_a_dissolve_was_made_while_it_ran() -> None:
 
 
 def test_a_state_by_a_clock_that_was_set_back_is_not_of_a_dissolve_that_is_over() -> None:
-    """Its time lies before the dissolve, its number after it, and the tap's own clock says that the dissolve is over."""
+    """Its time lies before the dissolve, its number after it, and by the tap's own clock that is over."""
     stage = Stage().shoot()
     cut = stage.later(10_000).now
     stage.say("cut", to="c2", from_="c1", transition="dissolve", duration_ms=2_000)

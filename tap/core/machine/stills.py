@@ -211,7 +211,7 @@ class Stills:
         return take.requested is not None or at > take.captured
 
     def _may_be_history(self, envelope: Envelope) -> bool:
-        """Whether a frame may be one of those that are told again when a connection begins: it has no time of its own."""
+        """Whether a frame has no time, and may be one of those that are told again when a connection begins."""
         return envelope.at is None and self._staleness.in_history(envelope)
 
     def _take(self, session: Session, name: str, at: int, number: int = 1) -> StillUse:
