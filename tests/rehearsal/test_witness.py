@@ -289,9 +289,9 @@ def test_a_still_while_no_session_runs_may_be_another_of_its_name_only_where_the
 
 @pytest.mark.parametrize(("asked", "gaps"), [(0, 2), (12, 1)])
 def test_a_server_that_of_late_only_answered_changes_is_not_missed(asked: int, gaps: int) -> None:
-    """Snapshots by a clock, then some that each follow a change, and two minutes of silence: it may have nothing to say.
+    """Snapshots by a clock, then some that each follow a change, and two minutes of silence.
 
-    The first sight is a gap as well.
+    It may have had nothing to say. The first sight is a gap as well.
     """
     telling = Telling()
     for number in range(12 + asked):
