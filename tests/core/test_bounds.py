@@ -95,7 +95,7 @@ def test_a_moment_is_known_again_in_eight_sessions_that_are_over(ended: int, kno
     stage = Stage()
     stage.idle_state()
     stage.later(1_000).say("session_started", session={"id": "s1"})
-    told = {"moment_id": "m", "kind": "drop", "at": T0 + stage.now, "ts": stage.now}
+    told: dict[str, Any] = {"moment_id": "m", "kind": "drop", "at": T0 + stage.now, "ts": stage.now}
     stage.say("music_moment", **told)
     for number in range(1, ended + 1):
         stage.later(1_000).say("session_ended", session_id=f"s{number}")

@@ -307,7 +307,7 @@ def test_a_state_older_than_one_that_a_dissolve_hid_is_hidden_too() -> None:
 def test_a_still_that_is_told_again_without_a_time_after_a_restart_is_no_other_still() -> None:
     """The server began anew and tells its history on connect: request, captures and the upload are of the one still."""
     stage = Stage().shoot()
-    history = [
+    history: list[dict[str, Any]] = [
         {"type": "still_requested", "seq": 70, "still_id": "x", "camera_ids": ["c1"]},
         *({"type": "still_captured", "seq": 71, "still_id": "x", "camera_id": camera} for camera in ("c1", "c2")),
     ]
