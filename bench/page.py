@@ -21,18 +21,20 @@ _APART = 0.05
 _WHY = """
 ## Why there is no fast extra
 
-The tap reads with websockets, but for what nearly every byte belongs to: whole text messages of one frame are cut out
-of the kernel's buffer in place, and telemetry is recognized and counted there without a copy. A client in C (picows)
-was to be the faster way. It calls Python for every frame all the same, and hands it a copy: the row "picows listener
-that only sniffs" is such a client that tells telemetry apart, and does nothing else (no time stamps, no reading of the
-other frames, no journal, no recorder). It costs about what telemetry costs in the tap; see "Growth: cameras". So the
-plain install is held to the target of a faster client. Reaching it would need compiled code for telemetry, snapshots
-and cuts.
+The tap reads with the library websockets. Nearly all bytes belong to whole text messages of one frame: these the tap
+cuts out of the kernel's buffer in place. It recognizes and counts telemetry there, without a copy.
 
-Where the time goes at saturation (by hand, 2026-11-23: CPU by thread from /proc, within the main thread by py-spy):
-applying what snapshots and cuts say 23 %, cutting frames out of the buffer and handing them on 18 %, reading snapshots
-and cuts 16 %, telling telemetry 15 %, the flight recorder 13 %, checkpoints 5 %, the journal 5 %, counting telemetry
-3 %, the event loop and the rest 2 %. At 1,000 frames a second waking up is most of it: reads are few, and each is cold.
+We planned a faster client in C (picows). But such a client calls Python for every frame, and gives it a copy. The row
+"picows listener that only sniffs" is a client that only recognizes telemetry: it has no time stamps, does not read
+other frames, and has no journal and no recorder. It costs about as much as telemetry costs in the tap (see "Growth:
+cameras"). So there is only one client, and its targets are also those for a client in C. To reach these, telemetry,
+snapshots and cuts would need compiled code.
+
+This is where the time goes at saturation (measured by hand on 2026-11-23: CPU by thread from /proc, and within the
+main thread by py-spy): 23 % to apply snapshots and cuts, 18 % to cut frames out of the buffer and hand them on, 16
+% to parse snapshots and cuts, 15 % to recognize telemetry, 13 % for the flight recorder, 5 % for checkpoints, 5 %
+for the journal, 3 % to count telemetry, 2 % for the event loop and the rest. At 1,000 frames a second most of the
+time goes into waking up: there are few reads, and each finds cold caches.
 """.strip().splitlines()
 
 
@@ -42,16 +44,16 @@ def page(results: Results, picture: str) -> list[str]:
     lines = ["# What the tap costs", ""]
     if begun.quick:
         lines += [
-            "**A rough look** (`make bench-quick`): too little was measured to say more than the order of it.",
+            "**A rough look** (`make bench-quick`): this run measured too little to say more than the magnitude.",
             "",
         ]
     lines += [
-        "**Ratios, not absolutes.** What is compared was measured in one run, in interleaved rounds, on one machine;",
-        "on another one every figure is another, and the ratios are about the same. Shown are medians, in brackets the",
-        "least and the most of all rounds. CPU is user and system of the whole process, with all its threads. The tap",
-        "is the real process as it ships, with its journal at `synchronous=FULL` and its flight recorder on. The load",
-        "is 95 % telemetry (0.4 to 4 KB), 4 % snapshots and 1 % control, always the same. The control (A/A) is the",
-        "bare loop once more: how far two of the same lie apart.",
+        "**Ratios, not absolutes.** All programs were measured in one run, in interleaved rounds, on one machine. On",
+        "another machine each figure is different, but the ratios are about the same. The tables show medians, and in",
+        "brackets the least and the most of all rounds. CPU is user and system time of the whole process, with all",
+        "its threads. The tap is the real process as it ships, with its journal at `synchronous=FULL` and its flight",
+        "recorder on. The load is always the same: 95 % telemetry (0.4 to 4 KB), 4 % snapshots and 1 % control. The",
+        "control (A/A) is the bare loop once more: it shows how much two runs of the same program differ.",
         "",
         f"![CPU and memory of the tap beside a bare loop, Node and Node-RED: ratios, not absolutes]({picture})",
         "",
@@ -59,7 +61,7 @@ def page(results: Results, picture: str) -> list[str]:
         "",
         *(f"- {remark}" for remark in remarks(results)),
         "",
-        "## It must",
+        "## Targets",
         "",
         *it_must(results),
         "",
@@ -73,7 +75,9 @@ def page(results: Results, picture: str) -> list[str]:
             continue
         lines += [*part.tell(measured), ""]
         lines += [_when(measured.begun, measured.seconds), ""]
-    lines.append("Written by `make bench` from what it measured; single parts: `make bench BENCH='--part saturation'`.")
+    lines.append(
+        "`make bench` measures this and writes the page. For a single part: `make bench BENCH='--part saturation'`."
+    )
     return lines
 
 
@@ -83,9 +87,9 @@ def remarks(results: Results) -> Iterator[str]:
     for who, why in {who: why for one in begun for who, why in one.left_out.items()}.items():
         yield f"{NAMES[who]}: not measured everywhere, since {why}."
     if len({one.code for one in begun}) > 1:
-        yield "The parts were measured on different states of the tap's code."
+        yield "The parts were measured with different versions of the tap's code."
     if len({(one.machine.cpu, one.machine.kernel) for one in begun}) > 1:
-        yield "The parts were measured on different machines; told is the one of the last."
+        yield "The parts were measured on different machines. The page names the machine of the last part."
     # Those behind the first find the load of the one before them.
     if begun and begun[0].load > _BUSY * begun[0].machine.cores:
         yield f"The machine was not quiet before the first part: its load average was {begun[0].load:.2f}."
@@ -93,7 +97,7 @@ def remarks(results: Results) -> Iterator[str]:
         measured = results.parts.get(name)
         control = None if measured is None else measured.ratio(AGAIN, BARE, what)
         if control is not None and abs(control.median - 1) > _APART:
-            yield f"The control of the part {name} is {number(control.median)}: too noisy a machine for small steps."
+            yield f"The control of the part {name} is {number(control.median)}: too much noise for small differences."
 
 
 def _last(results: Results) -> Begun:

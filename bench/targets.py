@@ -31,7 +31,7 @@ class Target(Struct, frozen=True):
     part: str
     value: Value
     control: Value | None = None
-    """How far two of the same lie apart."""
+    """How much two runs of the same program differ."""
     unit: str = ""
     too_little: Callable[[Measured], str | None] | None = None
     """Why what was measured is not what was asked for, if so."""
@@ -62,8 +62,8 @@ _grown = partial(_plain, saturation.GROWN)
 _wait = partial(_ratio, slow_disk.P99)
 _start = partial(_plain, start.SECONDS)
 _AT_MOST, _AT_RATE, _MEMORY = "CPU at saturation", "CPU at 1,000 frames/s", "memory"
-_EXTRA = "target of a faster client"
-"""There is none: see "Why there is no fast extra" on the page. The one install is held to this too."""
+_EXTRA = "if the client were in C"
+"""There is no such client: see "Why there is no fast extra" on the page. The tap has to reach this target, too."""
 _A, _B, _C, _D = "saturation", "steady", "slow-disk", "start"
 
 TARGETS: tuple[Target, ...] = (

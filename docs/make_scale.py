@@ -33,10 +33,10 @@ SEED, SECONDS = 1, 900
 HOURS = 8
 SHOOT: Mapping[str, tuple[int, str]] = {
     "cuts, holds, marks": (3000, "event"),
-    "stills requested (one call each: its mark, and a row a camera)": (200, "event still"),
+    "stills requested (one call for each: its mark, and a row for each camera)": (200, "event still"),
     "stills taken, by 2 cameras": (400, "event still"),
     "stills uploaded, by 2 cameras": (400, "still"),
-    "cameras that came, went or changed": (60, "camera"),
+    "cameras that joined, left or changed": (60, "camera"),
     "the session's own row": (30, "session"),
 }
 """What happens in the shoot that is reckoned: how often, and which kind of call tells it."""
@@ -203,32 +203,36 @@ def _bytes(count: float) -> str:
 _TEXT = """\
 # What it costs on Convex, and what a thousand venues would need
 
-Written by `docs/make_scale.py` (`make scale`), which anybody with Python and Node can run. **Counted**: a simulated
-shoot (seed {seed}, {seconds} s) went through the tap's own rules, and its {counted} calls through the ledger's own
-functions on convex-test, where bytes, documents and ranges of indexes were added up. **On paper**: everything that is
-multiplied from there, and every limit and price, which are from Convex's own page of limits (2026-08). Nothing was run
-on Convex itself; no time was measured. MB and GB are powers of ten.
+`docs/make_scale.py` (`make scale`) writes this page. Anybody with Python and Node can run it.
+
+- **Counted**: a simulated shoot (seed {seed}, {seconds} s) went through the tap's own rules. Its {counted} calls went
+  through the ledger's own functions on convex-test, which added up bytes, documents and ranges of indexes.
+- **Calculated**: everything that is multiplied from these counts. Limits and prices are from Convex's own page of
+  limits (2026-08).
+
+Nothing ran on Convex itself, and no time was measured. MB and GB are powers of ten.
 
 ## One call
 
-Bytes, the mean of each kind of call. Each call is one function call; the tap sends what a frame brought at once, and
-more frames in one call where they come faster than answers do. The last column is for the tables of an owner (`a`).
+The table has bytes, as the mean of each kind of call. Each call is one function call. Usually a call has the entries of
+one frame. If frames come faster than answers, a call has those of several. The last column is for an app with its own
+tables (example `a`).
 
-| a call tells of | sent | answered | read | written | written with every index | written, in an owner's tables |
+| a call with | sent | answered | read | written | written with every index | written, in an app's own tables |
 | --- | --- | --- | --- | --- | --- | --- |
 {kinds}
 
-A cut reads {ranges} ranges of indexes (in an owner's tables {owner_ranges}) of the 4,096 that a mutation may read.
+A cut reads {ranges} ranges of indexes (in an app's own tables {owner_ranges}). A mutation may read 4,096.
 
 ## A shoot of {hours} h with 3,000 cuts
 
-| what happens | how often | told by |
+| what happens | how often | kind of call |
 | --- | --- | --- |
 {shoot}
 
-{calls} function calls, {rate} a second; as many bytes as these calls have:
+These are {calls} function calls, {rate} a second. This is their data:
 
-| | tables of the ledger's own | an owner's |
+| | in the ledger's tables | in an app's own tables |
 | --- | --- | --- |
 {totals}
 
@@ -238,38 +242,42 @@ A cut reads {ranges} ranges of indexes (in an owner's tables {owner_ranges}) of 
 | --- | --- | --- |
 | a subscriber of `latestEvents` (20 rows), for one change | {latest} | {latest_read} |
 | … for 200 cuts | {two_hundred} | |
-| … for the shoot ({calls} changes, none of them together) | {viewer} | {viewer_read} |
+| … for the shoot ({calls} changes, each by itself) | {viewer} | {viewer_read} |
 | a pipeline that follows `changes`: each row once | {followed} | |
 | for comparison, `sessionTimeline` once, at its first 200 events | {timeline} | |
 | … for the shoot | {timeline_all} | |
 
-Each update is a function call more for each subscriber. Subscribers that ask the same with the same key share one
-reading.
+Each update is one more function call for each subscriber. Subscribers with the same question and the same key share one
+read.
 
-## Which limit is met first
+## Which limit is reached first
 
-A month's allowance on the **free plan**, in such shoots: 1 million function calls are {free_calls}; 1 GB of database
-I/O is {free_io} with one viewer; and 0.5 GB of storage, each index priced as a copy, keeps {free_storage}. So
-**{first}** first, after {first_shoots} shoots. On a paid plan these are prices, not ends.
+A month on the **free plan** is enough for these shoots:
+
+- 1 million function calls: {free_calls} shoots;
+- 1 GB of database I/O: {free_io} shoots, with one viewer;
+- 0.5 GB of storage, with each index priced as a copy: {free_storage} shoots.
+
+So **{first}** ends first, after {first_shoots} shoots. On a paid plan these are prices, not limits.
 
 ## A thousand venues on one deployment
 
-All of them busy at once, a cut every {seconds_apart} s at each:
+All of them are busy at once, with a cut every {seconds_apart} s at each:
 
-| | needs | the smallest class (S16) has |
+| | they need | the smallest class (S16) has |
 | --- | --- | --- |
 | mutations | {peak_calls} a second | 16 at a time: enough if one takes under {mutation_ms} ms |
 | written | {peak_bytes} a second | 4 MiB a second: {peak_share} of it |
 | written with every index, if those count | {peak_copies} a second | {peak_share_copies} of it |
 | subscribers | one session each | 1,000 sessions |
-| conflicts | none between venues: no row is written by two of them, and no counter by all | |
+| conflicts | none between venues: no two venues write the same row or counter | |
 | keys | 1,000 rows, found by an index | an environment variable holds about 100 |
 
-So **mutations at a time** are met first there, then sessions; the next class (S256) has 256 and 10,000. {days} days
-with a shoot a month are {month_calls} function calls, {month_io} of database I/O and {month_storage} more stored (as
-priced): the largest dataset, 1 TB, is full after {months} months of that, unless shoots are moved elsewhere (`changes`
-feeds what they are moved to) and forgotten here.
-`changes` over all venues, or over up to 50 by name, reads only what is new, by indexes of its own.
+So the limit of **mutations at a time** is reached first, then that of sessions. The next class (S256) has 256 and
+10,000. If each venue has a shoot on {days} days of a month, these are {month_calls} function calls, {month_io} of
+database I/O, and {month_storage} of new storage (as priced). The largest dataset, 1 TB, is then full after {months}
+months. Before that, move old shoots elsewhere (with `changes`), and forget them here. `changes` reads only what is new,
+for all venues or for up to 50 by name, by indexes of its own.
 """
 
 

@@ -1,6 +1,6 @@
 """What compression costs: the tap with ``TAP_COMPRESSION`` on and off, at a server that offers permessage-deflate.
 
-At saturation, CPU a frame. On loopback it buys nothing, and the tap does not ask for it unless told to.
+The table has CPU per frame at saturation. On loopback compression is of no use. By default it is off.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What more cameras cost: 1 to 500, at saturation. Only a snapshot grows with them, since it tells of each."""
+"""What more cameras cost: 1 to 500, at saturation. Only snapshots grow with them, because each lists all cameras."""
 
 from __future__ import annotations
 

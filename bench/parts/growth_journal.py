@@ -1,6 +1,6 @@
-"""What a large journal costs: 1,000 to 1,000,000 entries, all of which wait for a ledger.
+"""What a large journal costs: 1,000 to 1,000,000 entries, all of them pending.
 
-The start as in the part ``start``; a cut's way to the disk as in the part ``latency``.
+The start is measured as in the part ``start``, and a cut's way to the disk as in the part ``latency``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a long session costs: telemetry and cuts at saturation, early and late in one of 100,000 cuts."""
+"""What a long session costs: telemetry and cuts at saturation, early and late in a session of 100,000 cuts."""
 
 from __future__ import annotations
 

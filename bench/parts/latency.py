@@ -1,8 +1,8 @@
-"""How long a cut takes under 1,000 frames a second: from the server's send to the disk, and to the ledger's answer.
+"""How long a cut takes at 1,000 frames a second: from the server's send to the disk, and to the ledger's answer.
 
-Seen from outside, by one clock: when the server sent it, when another reader finds it in the journal (SQLite shows it
-once it is synced), and when the answer of the local ledger for it comes by. The local ledger is the real functions on
-convex-test, not a Convex: its share is its own.
+One clock measures from outside: when the server sends the cut, when another reader finds it in the journal (SQLite
+shows it once it is synced), and when the local ledger's answer for it passes. The local ledger runs the real functions
+on convex-test. It is not Convex: a real deployment takes another time.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""As fast as each takes them: 300,000 frames on end, one contestant after the other, in interleaved rounds.
+"""As fast as each program can read: 300,000 frames without a pause, one program after the other, in interleaved rounds.
 
-CPU is user and system of the whole process with all its threads, until it has nothing left to do: commits and the
-flight recorder included. What comes before (start, 50,000 frames to warm up) does not count.
+CPU is user and system time of the whole process with all its threads, until it has nothing left to do. That includes
+commits and the flight recorder. The start and the first 50,000 frames (to warm up) do not count.
 """
 
 from __future__ import annotations
@@ -64,4 +64,4 @@ def tell(measured: Measured) -> list[str]:
         )
     frames = measured.begun.sizes["frames"]
     head = ("", "µs of CPU a frame", "÷ bare loop", "MB", f"MB grown over {frames:,.0f} frames")
-    return [*table(head, rows), "", f"`{NAMES[AGAIN]}`: how far two of the same lie apart."]
+    return [*table(head, rows), "", f"`{NAMES[AGAIN]}` shows how much two runs of the same program differ."]

@@ -1,7 +1,8 @@
 """How long a frame waits while the disk is slow: 1,000 frames a second, 10 ms a sync, ÷ the same tap without a journal.
 
-The server puts a ping behind each fifth frame. Its answer comes once the frame before it was handled, so the time to it
-is the frame's wait, as the server sees it. Who commits where frames are read answers 10 ms late.
+The server sends a ping after each fifth frame. The tap answers it when it has handled the frame before it. So the time
+to the answer is how long the frame waits, as the server sees it. A program that commits while it reads frames would
+answer 10 ms late.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How long a start takes: from the command to READY=1, told to a service manager, and the memory at that moment.
+"""How long a start takes: from the command to READY=1 (which systemd waits for), and the memory at that moment.
 
-With no journal yet, which has to be made, and with a journal of a million entries, all of which wait for a ledger.
+Measured without a journal, so that the tap has to make one, and with a journal of a million pending entries.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Like at a venue: 1,000 frames a second, all contestants side by side on one core, in slices of 8 s.
+"""As at a venue: 1,000 frames a second, all programs side by side on one core, in slices of 8 s.
 
-Side by side, since one at a time is too noisy at so little work: what else the machine does hits all of them.
+They run side by side, because a single program does too little work to be measured well. So other work of the machine
+disturbs all of them alike.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Ids that a tap of before kept letter by letter, where they are now compared in Unicode NFC.
+"""Sessions that an earlier version recorded go on under the same keys, however their ids are spelt.
 
-What it knew goes on under the keys that it has: an id that is told composed is taken for the one that is known. What
-is new is composed (``codec.parse_id``).
+Earlier versions compared ids letter by letter. Now ids are compared in Unicode NFC: ``codec.parse_id`` composes each
+one. A checkpoint of an earlier version may hold ids that are not composed. Where the server sends such an id now, the
+observation gets the old spelling back, so that it matches the checkpoint and its keys stay.
 """
 
 from __future__ import annotations
@@ -23,23 +24,28 @@ _IDS = frozenset(
         *("still_id", "cut_id", "hold_id", "moment_id", "marker_id"),
     )
 )
+"""Fields of observations that hold an id which a checkpoint of an earlier version may know.
+
+A new kind of event adds its field here only if that holds the id of something older, such as a camera or a session.
+Its own ids need no entry: no earlier version knew them.
+"""
 _PROSE = frozenset({"title", "notes", "name", "label", "cameraName", "fromCameraName"})
-"""What people wrote, which is no id."""
+"""Fields with texts that people wrote; these are no ids."""
 _HOLD_IDS = frozenset({"session", "camera", "cameras"})
+"""Fields of observations that hold objects with ids in them."""
 
 _Struct = TypeVar("_Struct", bound=Struct)
 
 
 def spelt_before(checkpoint: bytes) -> dict[str, str]:
-    """The texts of a checkpoint that are not in NFC: how they were spelt, by how they are read now.
+    """The texts of a checkpoint that are not in NFC: from the spelling of today to the old one.
 
-    A text that was known in both spellings was two ids, and stays two.
+    If a checkpoint knows a text in both spellings, these were two ids, and stay two.
     """
     if checkpoint.isascii():
         return {}
     texts = set(_texts(orjson.loads(checkpoint)))
     read = {composed(text): text for text in sorted(texts) if composed(text) != text}
-    # Where both spellings were known, they were two, and stay it.
     return {text: before for text, before in read.items() if text not in texts}
 
 
@@ -57,7 +63,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def respelt(o: Observation, before: Mapping[str, str]) -> Observation:
-    """The same observation, its ids spelt as they were.
+    """The same observation, with the old spelling of its ids.
 
     Args:
         before: What :func:`spelt_before` found.

@@ -32,7 +32,7 @@ _NOTHING = "nothing to do"
 
 STANDINGS: dict[str, Standing] = {
     "in_step": Standing(
-        "green", False, "Recording, and in step with the ledger", "Ready, and in step with the ledger", _NOTHING
+        "green", False, "Recording, the ledger is up to date", "Ready, the ledger is up to date", _NOTHING
     ),
     "local": Standing(
         "green", False, "Recording locally", "Ready, recording locally", "nothing; set TAP_CONVEX_URL to have a ledger"
@@ -66,7 +66,7 @@ STANDINGS: dict[str, Standing] = {
         False,
         "Recording, the journal is over its size limit",
         "Ready, the journal is over its size limit",
-        "nothing is lost while the disk has space; see why the ledger takes nothing, or raise TAP_JOURNAL_MEGABYTES",
+        "nothing is lost while the disk has space; see why the ledger accepts nothing, or raise TAP_JOURNAL_MEGABYTES",
     ),
     "missing": Standing(
         "red",
@@ -78,30 +78,30 @@ STANDINGS: dict[str, Standing] = {
     "in_memory": Standing(
         "red",
         True,
-        "Recording in memory only: the disk takes nothing",
-        "In memory only: the disk takes nothing",
-        "free space or repair the disk, and do not stop the tap before",
+        "Recording in memory only: the disk does not write",
+        "In memory only: the disk does not write",
+        "free space or repair the disk; do not stop the tap before that",
     ),
     "not_understood": Standing(
         "red",
         True,
-        "Nothing is recorded: no frame is understood",
-        "Nothing is recorded: no frame is understood",
-        "'multicam-tap inspect' shows what the server says; TAP_DIALECT takes a mapping for it",
+        "Nothing is recorded: the dialect understands no frame",
+        "Nothing is recorded: the dialect understands no frame",
+        "'multicam-tap inspect' shows what the server says; set TAP_DIALECT to a mapping for it",
     ),
     "silent": Standing(
         "red",
         True,
         "Nothing is recorded: the server sends nothing",
         "No signal: the server sends nothing",
-        "see whether the server hangs, or restart it",
+        "check whether the server hangs, or restart it",
     ),
     "lost": Standing(
         "red",
         True,
         "Nothing is recorded: the server is away",
         "Nothing is recorded: the server is away",
-        "start the server, or check the network: each second becomes part of a gap",
+        "start the server, or check the network: every second makes the gap longer",
     ),
 }
 """From the best to the worst: of two that hold, the later one counts."""

@@ -75,8 +75,8 @@ class Settings(BaseModel):
     server_token: SecretStr | None = _setting(
         None,
         "a bearer token of printable ASCII without spaces, or any password of OBS",
-        "Bearer token for the server, if it wants one; OBS's password. Also as a file named by `TAP_SERVER_TOKEN_FILE`,"
-        " or as the systemd credential `server-token`.",
+        "The server's bearer token, if it wants one, or OBS's password. It can also be in a file named by"
+        " `TAP_SERVER_TOKEN_FILE`, or in the systemd credential `server-token`.",
     )
     dialect: str = _setting(
         "multicam/1",
@@ -86,7 +86,7 @@ class Settings(BaseModel):
     state_dir: Path = _setting(
         ...,
         "a directory with write permission",
-        "Journal and tapes. Unset: systemd's `$STATE_DIRECTORY`, else the user's own state directory.",
+        "Where journal and tapes are. Unset: systemd's `$STATE_DIRECTORY`, else the user's own state directory.",
         default_factory=lambda: Path(platformdirs.user_state_dir("multicam-tap", appauthor=False)),
     )
     convex_url: str | None = _setting(
@@ -97,57 +97,58 @@ class Settings(BaseModel):
     convex_module: str = _setting(
         DEFAULT_MODULE,
         "the path of a module below the functions folder, without .ts",
-        "The Convex module with the ledger's functions. Set it (say, to `tap`) if your app calls it otherwise.",
+        "The Convex module with the ledger's functions. Set it if your app has them in another module, such as `tap`.",
     )
     ingest_key: SecretStr | None = _setting(
         None,
         "printable ASCII without spaces",
-        "The venue's key for writing to the ledger. Also as a file named by `TAP_INGEST_KEY_FILE`, or as the systemd"
-        " credential `ingest-key`.",
+        "The venue's key for writing to the ledger. It can also be in a file named by `TAP_INGEST_KEY_FILE`, or in the"
+        " systemd credential `ingest-key`.",
     )
     ops_listen: str = _setting(
-        "127.0.0.1:9405", "HOST:PORT, or off", "Where health, metrics and the live page are served; `off`: nowhere."
+        "127.0.0.1:9405", "HOST:PORT, or off", "The address of the live page, health and metrics; `off`: none."
     )
     ops_token: SecretStr | None = _setting(
         None,
-        f"a text on one line, of {_SHORTEST_TOKEN} characters at least if it does not listen on loopback",
-        "Token for the live page, health and metrics: a bearer token, or the password in a browser. Needed if"
-        " they can be reached from other machines. Also as a file named by `TAP_OPS_TOKEN_FILE`, or as the systemd"
-        " credential `ops-token`.",
+        f"one line of text; at least {_SHORTEST_TOKEN} characters unless TAP_OPS_LISTEN is on loopback",
+        "Token for the live page, health and metrics: a bearer token, or the password in a browser. Needed if other"
+        " machines can reach them. It can also be in a file named by `TAP_OPS_TOKEN_FILE`, or in the systemd credential"
+        " `ops-token`.",
     )
     ops_hosts: str | None = _setting(
         None,
-        "host names, commas between them",
-        "More host names for the live page; addresses, localhost and this machine's own name always work.",
+        "host names, separated by commas",
+        "More host names for the live page. IP addresses, localhost and this machine's own name always work.",
     )
     server_hours: str | None = _setting(
         None,
         "always, or days and hours such as mon-fri 08:00-23:00, sat",
         "Hours in which the server should be on (venue time). If it is away then, the tap raises an alarm."
-        " Unset: only in a session.",
+        " Unset: it raises one only in a session.",
     )
     stills_dir: Path | None = _setting(
         None,
-        "a folder, from / on",
-        "The stills' own files: the live page shows them small, found as `report --media` does. Unset: no pictures.",
+        "an absolute path of a folder",
+        "The folder with the stills' files. The live page shows them as thumbnails, and finds them as `report --media`"
+        " does. Unset: no pictures.",
     )
     stills_fetch: bool = _setting(
-        False, "on or off", "Let the live page show stills from the addresses that they were uploaded to."
+        False, "on or off", "Whether the live page fetches stills from the addresses that they were uploaded to."
     )
     export_dir: Path | None = _setting(
         None,
-        "a folder, from / on",
-        "Where files for the edit are written at the end of a session. Unset: nowhere.",
+        "an absolute path of a folder",
+        "Where the service writes files for the edit at the end of a session. Unset: it writes none.",
     )
     export_formats: str | None = _setting(
         None,
-        f"of {', '.join(FORMATS)}, commas between them; those with tracks also as {_TRACKED}",
-        "Which files are written there, and again when a session is repaired. Unset: nothing.",
+        f"of {', '.join(FORMATS)}, separated by commas; those with tracks also as {_TRACKED}",
+        "Which files the service writes to `TAP_EXPORT_DIR`. After a repair it writes them again. Unset: none.",
     )
     timezone: str | None = _setting(
         None,
         "a name such as Europe/Berlin",
-        "The venue's time zone, for what people read and for timecode. Unset: the machine's.",
+        "The venue's time zone, for times that people read and for timecode. Unset: the machine's.",
     )
     session_by: SessionPolicy | None = _setting(
         None,
@@ -157,7 +158,7 @@ class Settings(BaseModel):
     obs_sources: dict[str, tuple[str, ...]] = _setting(
         ...,
         """JSON, such as {"Studio": ["Cam 1", "Cam 2"]}""",
-        "OBS: scenes whose sources are cameras, and which of them, for shows that switch sources inside a scene. Unset:"
+        "For shows in OBS that switch sources inside a scene: the scene, and which of its sources are cameras. Unset:"
         " scenes are the cameras.",
         default_factory=dict,
     )
@@ -167,8 +168,8 @@ class Settings(BaseModel):
     settle_seconds: float = _setting(
         2.0,
         "seconds, 0 to 60",
-        "Seconds after a change in which a snapshot that contradicts it counts as old, unless times or numbers order"
-        " them.",
+        "For this long after a change, a snapshot that contradicts it counts as old, unless times or numbers show which"
+        " is newer.",
         ge=0,
         le=60,
     )
@@ -180,7 +181,7 @@ class Settings(BaseModel):
         le=1440,
     )
     compression: bool = _setting(
-        False, "on or off", "Use compressed frames. Costs time at both ends; only for slow networks."
+        False, "on or off", "Compress frames. This costs time at both ends; use it only for slow networks."
     )
     keep_days: int = _setting(
         30,
@@ -192,8 +193,8 @@ class Settings(BaseModel):
     journal_megabytes: int = _setting(
         2048,
         "megabytes, 1 to 1000000",
-        "How large the journal may grow. Beyond it, entries that the ledger has are deleted earlier, pending entries"
-        " stay, and health turns red.",
+        "How large the journal may grow. If it is larger, health turns red, and entries that the ledger has are deleted"
+        " earlier. Pending entries always stay.",
         ge=1,
         le=1_000_000,
     )
@@ -207,14 +208,14 @@ class Settings(BaseModel):
     tape_megabytes: int = _setting(
         1024,
         "megabytes, 0 to 1000000",
-        "How much disk the flight recorder's tapes may take; the oldest are deleted first; `0`: no tapes.",
+        "How much disk space the flight recorder's tapes may take. The oldest are deleted first. `0`: no tapes.",
         ge=0,
         le=1_000_000,
     )
     memory_megabytes: int = _setting(
         64,
         "megabytes, 1 to 100000",
-        "How much may wait in memory if the disk does not write; beyond it, frames are dropped.",
+        "How much may wait in memory if the disk does not write. If it is more, the tap drops frames.",
         ge=1,
         le=100_000,
     )
@@ -222,7 +223,7 @@ class Settings(BaseModel):
         "info", "debug, info, warning or error", "How much is logged."
     )
     log_format: Literal["auto", "json", "text"] = _setting(
-        "auto", "auto, json or text", "How it is logged to stderr; `auto`: text on a terminal, else JSON."
+        "auto", "auto, json or text", "The format of the log on stderr. `auto`: text on a terminal, else JSON."
     )
 
     _ingest_key_in_file: KeyFile | None = PrivateAttr(default=None)

@@ -61,7 +61,7 @@ def test_whatever_makes_the_figures_doubtful_is_remarked() -> None:
     )
     assert "its load average was 3.00" in told
     assert "The control of the part saturation is 1.20" in told
-    assert "different states of the tap's code" in told
+    assert "different versions of the tap's code" in told
     assert f"{NAMES[NODE_RED]}: not measured everywhere, since no Node" in told
 
 

@@ -184,14 +184,15 @@ def page(results: Sequence[Result]) -> Iterator[str]:
     """The whole page."""
     yield "# Faults"
     yield ""
-    yield "What a venue may do to the tap, many times over: a simulated server, real tap processes, the local ledger"
-    yield "(for outages a stub), all on one machine. At the end the truth of each shoot is compared with what the"
-    yield "ledger has of it."
+    yield "What a venue may do to the tap, many times over. Each try has a simulated server, real tap processes and"
+    yield "the local ledger (for outages a stub of it), all on one machine. At its end, the test compares what"
+    yield "really happened in the shoot with the rows in the ledger."
     yield ""
-    yield "- **lost**: committed and not in the ledger, or sent to the tap and neither told nor inside a told gap;"
-    yield "- **doubled**, **invented**: told twice; told though it did not happen;"
-    yield "- **longest stall**: from the receipt of a frame to the commit of what it told;"
-    yield "- **recovery**: from the end of the fault to things going on as before."
+    yield "- **lost**: a row was committed, but is not in the ledger; or the server sent something that no row and"
+    yield "  no gap has."
+    yield "- **doubled**: the ledger has something twice. **invented**: it has something that did not happen."
+    yield "- **longest stall**: the longest time from the receipt of a frame to the commit of its rows."
+    yield "- **recovery**: the time from the end of the fault until everything works as before."
     yield ""
     yield from table(results)
     yield ""
@@ -199,9 +200,10 @@ def page(results: Sequence[Result]) -> Iterator[str]:
     whens = sorted(result.when for result in results)
     if whens:
         hours = sum(result.seconds for result in results) / 3600
-        yield f"Run from {whens[0]} to {whens[-1]} UTC, {hours:.1f} h of it, with `make faults` on {_machine()}."
-    yield "`make faults` goes on where it stopped; `make faults FAULTS='--part kill --scale 0.1'` tries one a tenth"
-    yield "as often; `python -m tests.faults --list` names them. Half-open lines and failing disks need root."
+        yield f"Run from {whens[0]} to {whens[-1]} UTC, {hours:.1f} hours in all, with `make faults` on {_machine()}."
+    yield "`make faults` resumes where it stopped. `make faults FAULTS='--part kill --scale 0.1'` tries one fault a"
+    yield "tenth as often. `python -m tests.faults --list` names all faults. Half-open connections and failing"
+    yield "disks need root."
 
 
 def _measured(results: Sequence[Result]) -> Iterator[str]:

@@ -173,7 +173,7 @@ async def run(count: int, seed: int) -> Outcome:
                 bool(frames) and frames[-1] >= outcome.tried, f"{frames} frames were counted, {outcome.tried} sent"
             )
             unknown = sum("does not know this type" in message for message in tap.messages())
-            outcome.notes.append(f"{unknown} unknown types were told of")
+            outcome.notes.append(f"{unknown} unknown types were reported")
             outcome.promise(desk.received == 0, "the tap has sent data frames")
             told = {kept.entry.key for kept in tap.kept()}
             outcome.lost += sum(not any(cut.cut_id in key for key in told) for cut in desk.cuts)

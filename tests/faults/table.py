@@ -62,7 +62,7 @@ _NODE = ledgers.missing
 _FAULTS: tuple[Fault, ...] = (
     Fault(
         "kill",
-        "kill -9 of the tap at any instant: it ships, prunes, changes tapes, starts",
+        "kill -9 of the tap at any instant: while it sends, prunes, changes tapes, starts",
         kills.run,
         500,
         8,
@@ -80,7 +80,7 @@ _FAULTS: tuple[Fault, ...] = (
         lambda: _NODE() or disk.missing(),
     ),
     Fault("answer-lost", "the ledger's answer lost after the commit", ledgers.lost_answers, 1_000, 12, 200, _NODE),
-    Fault("answer-half", "half of the ledger's answer", ledgers.half_answers, 200, 10, 200, _NODE, slow=True),
+    Fault("answer-half", "the ledger's answer cut in half", ledgers.half_answers, 200, 10, 200, _NODE, slow=True),
     Fault(
         "ledger-refuses",
         "ledger (stub) refuses for an hour, backlog of 100,000",
@@ -107,12 +107,18 @@ _FAULTS: tuple[Fault, ...] = (
     Fault("restart-kept", "server restart, session kept", restarts.kept, 50, 1, 25, _NODE),
     Fault("restart-lost", "server restart, session lost", restarts.lost, 50, 1, 25, _NODE),
     Fault("restart-replaced", "server restart, session replaced", restarts.replaced, 50, 1, 25, _NODE),
-    Fault("half-open", "half-open TCP (veth, blackhole), waits 10:1", network.half_open, 20, 1, 10, network.missing),
-    Fault("half-open-real", "half-open TCP at real times", network.half_open_real, 1, 1, 1, network.missing, slow=True),
-    Fault("slow-loris", "a server that answers byte by byte, waits 10:1", network.loris, 20, 1, 10, _NODE, slow=True),
+    Fault(
+        "half-open", "half-open TCP (veth, blackhole), timeouts a tenth", network.half_open, 20, 1, 10, network.missing
+    ),
+    Fault(
+        "half-open-real", "half-open TCP, real timeouts", network.half_open_real, 1, 1, 1, network.missing, slow=True
+    ),
+    Fault(
+        "slow-loris", "a server that answers byte by byte, timeouts a tenth", network.loris, 20, 1, 10, _NODE, slow=True
+    ),
     Fault(
         "slow-loris-real",
-        "a server that answers byte by byte, real times",
+        "a server that answers byte by byte, real timeouts",
         network.loris_real,
         1,
         1,
@@ -120,8 +126,10 @@ _FAULTS: tuple[Fault, ...] = (
         _NODE,
         slow=True,
     ),
-    Fault("drip", "a line of 1 byte per second, waits 10:1", network.drip, 20, 1, 10, _NODE, slow=True),
-    Fault("drip-real", "a line of 1 byte per second, real times", network.drip_real, 1, 1, 1, _NODE, slow=True),
+    Fault("drip", "a connection of 1 byte per second, timeouts a tenth", network.drip, 20, 1, 10, _NODE, slow=True),
+    Fault(
+        "drip-real", "a connection of 1 byte per second, real timeouts", network.drip_real, 1, 1, 1, _NODE, slow=True
+    ),
     Fault("disk-full", "disk full for a while", disk.full, 20, 1, 20, disk.missing),
     Fault("disk-full-at-start", "disk full when the tap starts", disk.stays_full, 20, 1, 20, disk.missing, slow=True),
     Fault("disk-read-only", "state directory read-only when the tap starts", disk.read_only, 20, 1, 20, disk.missing),
@@ -147,7 +155,7 @@ _FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "disk-power",
-        "the power goes at any write, sync or rename of a shoot: the unsynced is lost in part, out of order",
+        "a power cut at any write, sync or rename of a shoot: unsynced data is lost in part, out of order",
         layer.power,
         10_000,
         120,
@@ -156,7 +164,7 @@ _FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "disk-errors",
-        "any write, sync or rename of a shoot fails (EIO, ENOSPC, half written), and the power goes later",
+        "any write, sync or rename of a shoot fails (EIO, ENOSPC, half written), with a power cut later",
         layer.errors,
         3_600,
         30,
@@ -173,14 +181,14 @@ _FAULTS: tuple[Fault, ...] = (
     Fault("clock-back", "the tap's clock −1 h", clocks.hour_back, 20, 1, 20, _NODE),
     Fault("clock-on", "the tap's clock +1 h", clocks.hour_on, 20, 1, 20, _NODE, slow=True),
     Fault(
-        "clock-40-days", "the tap's clock 40 days on, at once or after a reboot", clocks.forty_days, 40, 2, 20, _NODE
+        "clock-40-days", "the tap's clock 40 days ahead, at once or after a reboot", clocks.forty_days, 40, 2, 20, _NODE
     ),
     Fault("clock-years", "the server's clock five years off", clocks.years_off, 20, 1, 20, _NODE),
     Fault("clock-jumps", "the server's clock set within a session", clocks.jumps, 20, 1, 20, _NODE),
     Fault("quiet", "a single event, then silence", quiet.run, 100, 5, 100, _NODE),
     Fault(
         "stopped-bare",
-        "the tap stopped (SIGSTOP) while 12 cuts are told: a server without times, ids and numbers",
+        "the tap stopped (SIGSTOP) while the server sends 12 cuts: a server without times, ids and numbers",
         stopped.standing,
         50,
         1,
@@ -190,10 +198,10 @@ _FAULTS: tuple[Fault, ...] = (
     Fault("burst-bare", "200 cuts at once: a server without times, ids and numbers", stopped.burst, 50, 1, 50, _NODE),
     Fault("poison", "a poison entry among 1,000", ledgers.poison, 20, 1, 10, _NODE, slow=True),
     Fault("two-taps", "two taps on one server, one killed now and then", pair.run, 20, 1, 10, _NODE),
-    Fault("pings", "pings without end from a server that reads no answer", hostile.pings, 20, 1, 20),
+    Fault("pings", "endless pings from a server that reads no answer", hostile.pings, 20, 1, 20),
     Fault(
         "flapping",
-        "a server that lets in and closes at once, for a minute",
+        "a server that accepts connections and closes them at once, for a minute",
         hostile.flapping,
         20,
         1,
@@ -202,22 +210,39 @@ _FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "steady",
-        "a fault that goes on and on, 60 attempts each: at most 30 lines of log, 250 MB of memory",
+        "a fault that does not end, 60 attempts each: at most 30 lines of log, 250 MB of memory",
         steady.run,
         30,
         3,
         10,
     ),
     Fault("fuzz", "frames fuzzed by structure", fuzz.run, 1_000_000, 4_000, 50_000, _NODE),
-    Fault("eight-hours", "a shoot of 8 h in one life of the tap, 60:1", long.eight_hours, 8, 1, 8, _NODE, slow=True),
+    Fault(
+        "eight-hours",
+        "a shoot of 8 h without a restart of the tap, 60 times as fast",
+        long.eight_hours,
+        8,
+        1,
+        8,
+        _NODE,
+        slow=True,
+    ),
     Fault("dense", "1,000 frames a second, six minutes of the shoot each", long.dense, 5, 1, 1, _NODE, slow=True),
     Fault("seeds", "faults of all kinds together, drawn from a seed", seeds.run, 1_000, 2, 10, _NODE),
-    Fault("beside", "never in the way: a tap that is well", beside.well, 3, 1, 3, slow=True),
-    Fault("beside-slow-disk", "never in the way: 10 ms a sync", beside.slow_disk, 3, 1, 3, slow=True),
-    Fault("beside-ledger-away", "never in the way: the ledger away", beside.ledger_away, 3, 1, 3, slow=True),
+    Fault("beside", "the tap beside another reader: nothing is wrong", beside.well, 3, 1, 3, slow=True),
+    Fault("beside-slow-disk", "the tap beside another reader: 10 ms a sync", beside.slow_disk, 3, 1, 3, slow=True),
+    Fault(
+        "beside-ledger-away",
+        "the tap beside another reader: the ledger is away",
+        beside.ledger_away,
+        3,
+        1,
+        3,
+        slow=True,
+    ),
     Fault(
         "beside-stopped",
-        "never in the way: the tap stopped (SIGSTOP), then resumed",
+        "the tap beside another reader: the tap is stopped (SIGSTOP), then resumed",
         beside.stopped,
         3,
         1,

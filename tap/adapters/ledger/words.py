@@ -24,9 +24,11 @@ class Said(NamedTuple):
 
 
 NET = "check the network and TAP_CONVEX_URL; nothing is lost meanwhile"
-_NEW_KEY = "make a key with 'multicam-tap key new', run its line for this deployment, and set TAP_INGEST_KEY"
-_WAITS = "nothing: it waits and goes on; if it lasts, the deployment needs a larger plan"
-_RESUME = "in the dashboard, Settings, resume the deployment; it goes on by itself then"
+_NEW_KEY = (
+    "make a key with 'multicam-tap key new', run the command that it prints for this deployment, and set TAP_INGEST_KEY"
+)
+_WAITS = "nothing: the tap waits and tries again; if it lasts, the deployment needs a larger plan"
+_RESUME = "in the dashboard, Settings, resume the deployment; the tap then continues by itself"
 _PLAN = "in the dashboard, Usage, see which limit is reached; raise the plan or the limit, or wait until it is reset"
 
 BARE = ("server_error", "no_function", "http_404")
@@ -36,7 +38,7 @@ BLOCKING: Mapping[str, Said] = {
     "key_missing": Said("wants a key, and none is set", _NEW_KEY),
     "key_wrong": Said("does not know this key", _NEW_KEY),
     "key_rights": Said("knows this key, which may not write", _NEW_KEY),
-    "venue": Said("says that this key is for another venue", "check TAP_VENUE, or take the key of this venue"),
+    "venue": Said("says that this key is for another venue", "check TAP_VENUE, or use the key of this venue"),
     "key": Said("rejects this session's key", "check TAP_VENUE"),
     "absent": Said(
         "is not deployed, paused, or over its plan",
@@ -49,9 +51,9 @@ BLOCKING: Mapping[str, Said] = {
     "no_function": Said("has no such function", f"{DEPLOY}; or check TAP_CONVEX_MODULE and TAP_CONVEX_URL"),
     "paused": Said("is paused", _RESUME),
     "suspended": Said("is suspended by Convex", "write to Convex: support@convex.dev"),
-    "over_plan": Said("is over its plan or a limit of its owner's", _PLAN),
+    "over_plan": Said("is over its plan, or over a limit that its owner set", _PLAN),
     "owner_context": Said(
-        "cannot write, since context() of the app failed", "correct what its words name, in the data or in context()"
+        "cannot write, since context() of the app failed", "correct what its message names, in the data or in context()"
     ),
     "failing": Said("fails on every entry", LOGS),
     "http_401": Said("wants another login (HTTP 401)", "check TAP_CONVEX_URL"),
@@ -68,9 +70,11 @@ BLOCKING: Mapping[str, Said] = {
 """Codes for which no entry can be blamed: what is said of the ledger, and the step to take."""
 
 _CODES: Mapping[str, Said] = {
-    "TooManyConcurrentRequests": Said("has more calls at a time than its class takes", _WAITS),
-    "TooManyWrites": Said("writes more than its class takes (4 MiB/s)", _WAITS),
-    "OptimisticConcurrencyControlFailure": Said("had others write the same rows", "nothing: it is tried again"),
+    "TooManyConcurrentRequests": Said("has more calls at a time than its class allows", _WAITS),
+    "TooManyWrites": Said("writes more than its class allows (4 MiB/s)", _WAITS),
+    "OptimisticConcurrencyControlFailure": Said(
+        "had a conflict: others wrote the same rows", "nothing: the tap tries again"
+    ),
 }
 """What Convex's own codes mean; all others are shown as they are."""
 
@@ -101,7 +105,7 @@ def of_status(status: int, code: str) -> Said:
     if known is not None:
         return Said(f"{known.words} ({named})", known.step)
     if status == 429:
-        return Said(f"is asked too much at a time ({named})", _WAITS)
+        return Said(f"gets too many requests ({named})", _WAITS)
     if status in (400, 413):
         return Said(f"refused it ({named})", "see 'multicam-tap journal ls --pending'; only this entry waits")
     return Said(f"{'redirects to another address' if 300 <= status < 400 else 'cannot answer now'} ({named})", NET)

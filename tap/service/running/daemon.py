@@ -64,12 +64,13 @@ _REMEMBER_EVERY_MS = 3_600_000
 _SEEN, _BELIEVED = "seen", "believed"
 """Moments that the journal remembers: of this tap, and of a clock that was believed."""
 _COMMIT_WITHIN_S = 2.0
-"""For what is on its way at the end: with a goodbye of 1 s and the writer's own second, under the 5 s of a stop."""
+"""How long the last commit may take. All steps of a stop together take 6 s at most: the goodbye to the server,
+then ``_settle``. That is well under the 10 s after which systemd kills the process (``TimeoutStopSec`` of the unit)."""
 _COMMIT_ENDS_WITHIN_S = _COMMIT_WITHIN_S + 1.5
-"""However the writer's thread takes that: the end does not wait for it any longer."""
+"""How long the stop waits for the writer's thread, even if that thread does not end in its own time."""
 _RECORD_WITHIN_S = 0.2
 _CLOSE_WITHIN_S = 0.4
-"""A disk that hangs would keep us here; the journal's lock dies with the process in any case."""
+"""How long the stop waits for the journal to close. If the disk hangs, the journal's lock ends with the process."""
 _MEGABYTE = 10**6
 
 _log = get_logger(__name__)

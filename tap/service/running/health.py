@@ -175,7 +175,7 @@ def _silence(n: Numbers) -> Iterable[Reason]:
 
 
 def _dialect(n: Numbers) -> Iterable[Reason]:
-    look = "'multicam-tap inspect' shows what the server says; TAP_DIALECT takes a mapping for it"
+    look = "'multicam-tap inspect' shows what the server says; set TAP_DIALECT to a mapping for it"
     if n.heard and not n.understood and n.connected and n.connected_for >= UNDERSTOOD_S:
         words = f"the dialect {n.dialect} understands none of {n.heard} frames"
         yield _reason("failing", "nothing_understood", words, look, "not_understood")

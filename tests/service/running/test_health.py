@@ -130,8 +130,8 @@ def test_what_costs_the_recording_is_told_before_what_does_not() -> None:
 @pytest.mark.parametrize(
     ("what", "standing", "colour", "words"),
     [
-        ({}, "in_step", "green", "Ready, and in step with the ledger"),
-        ({"session": True}, "in_step", "green", "Recording, and in step with the ledger"),
+        ({}, "in_step", "green", "Ready, the ledger is up to date"),
+        ({"session": True}, "in_step", "green", "Recording, the ledger is up to date"),
         ({"ledger": None, "session": True, "waiting": 900}, "local", "green", "Recording locally"),
         ({"ledger_answered": False}, "untried", "grey", "Ready, the ledger has not been asked yet"),
         ({"connected": False, "connected_for": 36_000.0}, "waiting", "grey", "Waiting for the server"),
@@ -146,12 +146,12 @@ def test_what_costs_the_recording_is_told_before_what_does_not() -> None:
         ({"ledger_state": "blocked", "waiting": 7}, "behind", "yellow", None),
         ({"journal_full": "the journal holds 9 MB"}, "overfull", "red", None),
         ({"connected": False, "connected_for": RECONNECT_S, "expected": True}, "missing", "red", None),
-        ({"journal_failing": "disk full"}, "in_memory", "red", "In memory only: the disk takes nothing"),
+        ({"journal_failing": "disk full"}, "in_memory", "red", "In memory only: the disk does not write"),
         ({"understood": 0, "connected_for": UNDERSTOOD_S}, "not_understood", "red", None),
         ({"frames": 0, "connected_for": FIRST_FRAME_S}, "silent", "red", None),
         ({"connected": False, "session": True}, "lost", "red", "Nothing is recorded: the server is away"),
         ({"connected": False, "session": True, "journal_failing": "disk full"}, "lost", "red", None),
-        ({"dead": 2, "clock_off": 60.0}, "in_step", "yellow", "Ready, and in step with the ledger; 2 to look at"),
+        ({"dead": 2, "clock_off": 60.0}, "in_step", "yellow", "Ready, the ledger is up to date; 2 to look at"),
         ({"connected": False, "dead": 1}, "waiting", "yellow", "Waiting for the server; 1 to look at"),
     ],
 )

@@ -27,10 +27,12 @@ PAGE = Path(__file__).parents[3] / "docs" / "troubleshooting.md"
 PACE = Pace(first_delay=0.002, longest_delay=0.005, blocked_every=0.005, look_every=0.01, ask_older=0.01, worrying=0.0)
 REDACTED = "[Request ID: 6d1c0a6ef3b8b4d2] Server Error"
 BARE = fails(REDACTED)
-NEW_KEY = "make a key with 'multicam-tap key new', run its line for this deployment, and set TAP_INGEST_KEY"
-WAITS = "nothing: it waits and goes on; if it lasts, the deployment needs a larger plan"
-RESUME = "in the dashboard, Settings, resume the deployment; it goes on by itself then"
-OVER = "is over its plan or a limit of its owner's"
+NEW_KEY = (
+    "make a key with 'multicam-tap key new', run the command that it prints for this deployment, and set TAP_INGEST_KEY"
+)
+WAITS = "nothing: the tap waits and tries again; if it lasts, the deployment needs a larger plan"
+RESUME = "in the dashboard, Settings, resume the deployment; the tap then continues by itself"
+OVER = "is over its plan, or over a limit that its owner set"
 PLAN = "in the dashboard, Usage, see which limit is reached; raise the plan or the limit, or wait until it is reset"
 THREE_STEPS = (
     f"1. {DEPLOY}, and check TAP_CONVEX_MODULE; 2. in the dashboard, Settings, resume it if it is paused;"
@@ -139,35 +141,35 @@ CASES = [
         "`venue`, or `about` says that the key is for others",
         refuses("venue", "Another's."),
         "says that this key is for another venue",
-        "check TAP_VENUE, or take the key of this venue",
+        "check TAP_VENUE, or use the key of this venue",
         key=True,
     ),
     Case(
         "`owner_context`",
         refuses("owner_context", "The owner's context failed, so no row can be written. there is no crew called v"),
         "cannot write, since context() of the app failed",
-        "correct what its words name, in the data or in context()",
+        "correct what its message names, in the data or in context()",
         about=TAKES,
     ),
     Case(
         "429 `TooManyConcurrentRequests`",
         http(429, {"code": "TooManyConcurrentRequests", "message": BUSY}),
-        "has more calls at a time than its class takes (HTTP 429, TooManyConcurrentRequests)",
+        "has more calls at a time than its class allows (HTTP 429, TooManyConcurrentRequests)",
         WAITS,
         "away",
     ),
     Case(
         "429 `TooManyWrites`",
         http(429, {"code": "TooManyWrites", "message": WRITES}),
-        "writes more than its class takes (4 MiB/s) (HTTP 429, TooManyWrites)",
+        "writes more than its class allows (4 MiB/s) (HTTP 429, TooManyWrites)",
         WAITS,
         "away",
     ),
     Case(
         "503 `OptimisticConcurrencyControlFailure`",
         http(503, {"code": "OptimisticConcurrencyControlFailure", "message": CONFLICT}),
-        "had others write the same rows (HTTP 503, OptimisticConcurrencyControlFailure)",
-        "nothing: it is tried again",
+        "had a conflict: others wrote the same rows (HTTP 503, OptimisticConcurrencyControlFailure)",
+        "nothing: the tap tries again",
         "away",
     ),
     Case(

@@ -110,19 +110,19 @@ class PublishingLog:
         """The deployment's functions turned out to be older than this tap, or newer than they were."""
         if is_older and not was_older:
             _log.warning(
-                "the deployment's functions are older than this tap: it gets what it knows, and the rest waits",
+                "the deployment's functions are older than this tap: it sends what they know, the rest stays pending",
                 ledger=self._ledger,
                 next_step=DEPLOY,
             )
         elif was_older and not is_older:
-            _log.info("the deployment has newer functions: what waited for them goes now", entries=waited)
+            _log.info("the deployment has newer functions: the tap now sends what waited for them", entries=waited)
 
     def postponed(self, new: Sequence[Kept], why: str) -> None:
         """These entries failed by themselves, for the first time."""
         told = self._postponed.happened(len(new))
         if told:
             _log.warning(
-                "the ledger fails on some entries and takes others: those are pending, and are tried again",
+                "the ledger fails on some entries and accepts others: the tap tries the failed ones again",
                 entries=told,
                 first=new[0].entry.key if new else None,
                 why=why,
