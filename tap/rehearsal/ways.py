@@ -44,7 +44,7 @@ WAYS: Mapping[str, str] = {
     "clock": "the server's clock runs on, or somebody sets it: 5 s or 60 s back or on, or an hour on",
     "seq": "what the frames' numbers count, or that they are missing, wrap, or restart without a sign",
     "boot": "boot_id is new at each start of the server, or always the same",
-    "ids": "the ids of cuts, holds, moments and stills: usual, unique for ever, from 1 at each boot or session, or none",
+    "ids": "the ids of cuts, holds, moments and stills: usual, unique for ever, from 1 at each boot or session, none",
     "history": "what the server repeats at each connect: nothing, the last 100, or the last 1,000 events",
     "retold": "a repeated event has its first number again, or a new one",
     "hello": "a hello comes once in a connection, or every ten seconds",
