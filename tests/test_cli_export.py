@@ -47,7 +47,7 @@ def test_a_folder_of_files_becomes_a_timeline(shoot: Path, tmp_path: Path) -> No
     assert done.stdout == f"{out}\n"
     assert "Cam 1_001.mov: cam-0 (its name), begins 2026-11-2" in done.stderr
     assert "(its timecode 19:" in done.stderr
-    assert "note: カメラ三: when its files begin is only known to the second" in done.stderr
+    assert "note: カメラ三: the start of its files is known only to the second" in done.stderr
     text = out.read_text()
     assert "<multiclip" in text
     assert f"<pathurl>file://localhost{shoot}/rec/Cam%201_001.mov</pathurl>" in text

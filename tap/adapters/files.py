@@ -54,7 +54,7 @@ def write_whole(path: Path, content: bytes, *, force: bool) -> None:
 
 
 def _cannot(path: Path, error: OSError) -> TapError:
-    hint = "make room, or name a file in a folder that may be written to"
+    hint = "make room, or name a file in a folder where you can write"
     return TapError(f"cannot be written: {error.strerror}", where=str(path), hint=hint)
 
 

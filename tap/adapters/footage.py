@@ -208,7 +208,7 @@ def _footage(
 ) -> Footage:
     rate = average or base
     if rate is None or seconds <= 0 or not all(size):
-        raise _Unusable("has no pictures in it that can be counted")
+        raise _Unusable("has no pictures that can be counted")
     told = [{name.lower(): value for name, value in part.items()} for part in tags]
     return Footage(
         path=str(path),

@@ -137,7 +137,7 @@ class _Job:
                 for key, url in todo[: self.limits.number]:
                     pictures.start_soon(self._one, session, key, url)
         if self._open:
-            self._refuse("no time was left", self._open)
+            self._refuse("there was no time left", self._open)
 
     async def _one(self, session: ClientSession, key: str, url: str) -> None:
         import aiohttp  # noqa: PLC0415
@@ -195,7 +195,7 @@ class _Job:
             if len(content) > self.limits.each:
                 raise _Refused(f"larger than {self.limits.each // (1024 * 1024)} MB")
             if self._left < 0:
-                raise _Refused("together too much")
+                raise _Refused("too much in all")
         return bytes(content)
 
 

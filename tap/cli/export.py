@@ -22,20 +22,24 @@ _MEDIA_HELP = (
     "Where the video files are: a folder; a path with {name}, {camera}, {reel}, {role}, {venue}, {date}; 'recorded' for"
     " what the server recorded; or a table (.csv) of files."
 )
-_FPS_HELP = "Frame rate.  [default: that of the files, else 25]"
+_FPS_HELP = "Frame rate.  [default: the files' rate, else the server's, else 25]"
 _LAYOUT_HELP = (
-    "program: one track. angles: a track for each camera, the live one enabled. multicam: one clip of all cameras, to"
-    " be cut again."
+    "program: one track. angles: a track for each camera, the live one enabled. multicam: one multicam clip of all"
+    " cameras, in which you can choose other angles."
 )
-_OFFSET_HELP = "Move a camera's files, or 'program'; + is later. May be repeated."
-_SOURCE_HELP = "The files' timecode: their own ('file', none is zero), the time of day ('tod'), or one for all."
-_START_HELP = "The first frame's timecode: the time of day at the venue ('tod'), 'zero', or one such as 01:00:00:00."
-_EXPLAIN_HELP = "Say how each file was placed, or why it was left out; without -o only that."
+_OFFSET_HELP = "Move the files of a camera, or of 'program'; + is later. You can repeat this option."
+_SOURCE_HELP = (
+    "The files' timecode: each file's own ('file'; zero if it has none), the time of day ('tod'), or one for all."
+)
+_START_HELP = (
+    "The timeline's first timecode: the time of day at the venue ('tod'), 'zero', or your own, such as 01:00:00:00."
+)
+_EXPLAIN_HELP = "Say where each file was placed and why, or why it was left out. Without -o, write nothing else."
 
 
 @cli.command()
 @click.argument("key", required=False, type=TEXT)
-@click.option("--format", "format_name", type=click.Choice(FORMATS), help="Default: by the file's ending.")
+@click.option("--format", "format_name", type=click.Choice(FORMATS), help="The format.  [default: by the ending of -o]")
 @click.option("--fps", type=click.Choice(RATE_NAMES), help=_FPS_HELP)
 @click.option("--layout", type=click.Choice(LAYOUTS), default="program", show_default=True, help=_LAYOUT_HELP)
 @click.option("--media", metavar="WHERE", type=TEXT, help=_MEDIA_HELP)
@@ -64,9 +68,9 @@ def export(
 ) -> None:
     """Write a session for an editing system, or as a table.
 
-    Without KEY: the newest. For editing: edl (CMX3600), fcp7xml (Premiere Pro, Resolve, Avid), fcpxml (Final Cut Pro,
-    Resolve), otio (OpenTimelineIO), resolve-markers. Chapters: webvtt, srt, ffmetadata, youtube. Tables: shots, csv
-    (events), jsonl (every row).
+    Without KEY, it writes the newest session. Formats for editing: edl (CMX3600), fcp7xml (Premiere Pro, Resolve,
+    Avid), fcpxml (Final Cut Pro, Resolve), otio (OpenTimelineIO), resolve-markers. Chapters: webvtt, srt, ffmetadata,
+    youtube. Tables: shots, csv (events), jsonl (every row).
     """
     from tap.adapters.footage import VideoFiles
     from tap.history.export import RATES, check_pattern, export

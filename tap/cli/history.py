@@ -43,7 +43,7 @@ def sessions(
 ) -> None:
     """List the sessions in the journal or ledger, newest first.
 
-    From the ledger those of the key's venue; a read key is enough. Times, also those of --since and --until,
+    With --ledger it lists the sessions of the key's venue; a read key is enough. All times, also --since and --until,
     are in the venue's time zone: TAP_TIMEZONE, else the machine's. JSON has Unix milliseconds.
     """
     from itertools import islice
@@ -82,7 +82,9 @@ def _print_events(found: Iterable[Any]) -> None:
 @click.option("--venue", type=TEXT, help="Without KEY: only of this venue.")
 @when_options
 @click.option("--camera", type=TEXT, help="Only what this camera did: its id, or a part of its name.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(WORDS), help="Only this kind; may be repeated.")
+@click.option(
+    "--kind", "kinds", multiple=True, type=click.Choice(WORDS), help="Only this kind. You can repeat this option."
+)
 @ledger_option
 @state_dir_option
 @json_option
@@ -98,9 +100,9 @@ def timeline(
 ) -> None:
     """Show one session in the terminal.
 
-    Who was on air when, and the event log. Without KEY: the newest. With --camera, --kind, --since, --until or
-    --venue: a table of the matching events, of the session KEY or of all sessions. 'multicam-tap sessions' lists
-    the keys.
+    It shows who was on air when, and the event log. Without KEY, it shows the newest session. With --camera, --kind,
+    --since, --until or --venue, it shows a table of the matching events, of the session KEY or of all sessions.
+    'multicam-tap sessions' lists the keys.
     """
     if camera is not None or kinds or any(filters.values()):
         asked = filters_of(**filters)

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 @click.argument("what", metavar="TAPE|URL", type=TEXT)
 @click.option("--dialect", type=TEXT, help="Use this dialect.  [default: the tape's, else multicam/1]")
 @click.option("--seconds", type=FiniteNumber(min=0, min_open=True), default=60.0, help="How long to listen to a URL.")
-@click.option("--suggest", "suggests", is_flag=True, help="Draft a mapping file; its doubtful lines say why.")
+@click.option(
+    "--suggest",
+    "suggests",
+    is_flag=True,
+    help="Draft a mapping file. Remarks in it say which lines are doubtful, and why.",
+)
 @click.option(
     "--try",
     "tried",
@@ -37,10 +42,10 @@ if TYPE_CHECKING:
 @click.option("--with-token", is_flag=True, help="Send the server the token of TAP_SERVER_TOKEN.")
 @json_option
 def inspect_(what: str, *, dialect: str | None, seconds: float, with_token: bool, **how: Any) -> None:
-    """Show what a server says, and what the dialect knows of it.
+    """Show what a server says, and how the dialect reads it.
 
-    From a tape, or from a live server (for --seconds): its types of frames with samples, what the fields look like,
-    and, with --suggest, a draft of a mapping file.
+    It reads a tape, or listens to a live server for --seconds. It shows the types of frames with samples, and what the
+    fields look like. With --suggest it drafts a mapping file.
     """
     import tempfile
 

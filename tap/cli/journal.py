@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def journal() -> None:
     """Look into the journal.
 
-    It has every entry, in the order in which it was written.
+    The journal has every entry, in the order in which the tap wrote them.
     """
 
 
@@ -49,7 +49,7 @@ def journal() -> None:
     default=100,
     show_default=True,
     type=WholeNumber(0),
-    help="At most this many, the newest; 0: all. JSON has no limit.",
+    help="At most this many, the newest ones; 0 for all. JSON has no limit.",
 )
 @state_dir_option
 @json_option
@@ -79,7 +79,7 @@ def journal_ls(session_key: str | None, state: State | None, limit: int, state_d
 def journal_show(which: str, state_dir: Path | None, as_json: bool) -> None:
     """Show one whole entry.
 
-    By its number; or every version of a row, by its key."""
+    SEQ is the entry's number. With a row's KEY, it shows every version of that row."""
     from tap.adapters.journal import kept_object
 
     with opened_journal(state_dir) as opened:

@@ -42,8 +42,9 @@ def keys() -> None:
 def key_new(venues: tuple[str, ...], *, may: str, for_all: bool) -> None:
     """Make a key for the ledger, shown once.
 
-    An ingest key for a venue; with --may read or forget for several or all. Prints the key, and the command that tells
-    it to a deployment: for dev, then for production. The key is saved nowhere.
+    The key writes and reads one venue. With --may read or --may forget it can be for several venues, or for all. The
+    command prints the key, and two commands that register it in a deployment: the first in dev, the second in
+    production. It does not save the key.
     """
     from tap.service.tools.keys import ROTATION, new_key
 
@@ -55,7 +56,7 @@ def key_new(venues: tuple[str, ...], *, may: str, for_all: bool) -> None:
     print_lines(made)
     use = "TAP_ADMIN_KEY" if may == "forget" else "TAP_INGEST_KEY"
     print_remarks(f"↑ the key: it is shown only once. Use it as {use}, or in a file of mode 0600 named by {use}_FILE.")
-    _tell_commands("tell its digest, which is not a secret, to the deployment", *lines)
+    _tell_commands("register its digest, which is not a secret", *lines)
     print_remarks(*ROTATION.splitlines())
 
 
@@ -63,7 +64,8 @@ def key_new(venues: tuple[str, ...], *, may: str, for_all: bool) -> None:
 def key_ls() -> None:
     """Print the command that lists a deployment's keys.
 
-    For dev, then for production. Keys are listed by the first 8 digits of their digest, with venues and rights.
+    It prints one for dev, and one for production. The list has the first 8 digits of each key's digest, its venues and
+    its rights.
     """
     from tap.service.tools.keys import commands
 
@@ -75,7 +77,8 @@ def key_ls() -> None:
 def key_revoke(digits: str) -> None:
     """Print the command that revokes a key.
 
-    For dev, then for production. DIGITS are the first 8 or more of its digest, as the list shows them; never the key.
+    It prints one for dev, and one for production. DIGITS are the first 8 or more digits of the key's digest, as the
+    list shows them; never the key itself.
     """
     from tap.service.tools.keys import commands
 
@@ -85,9 +88,9 @@ def key_revoke(digits: str) -> None:
 
 def _tell_commands(what: str, dev: str, production: str) -> None:
     """Two commands on stdout, ready to paste; what each is for, on stderr before it."""
-    print_remarks(f"on dev, where the deployment's project is, {what}:")
+    print_remarks(f"to {what}, run this in the deployment's project, for dev:")
     print_lines(dev)
-    print_remarks("on production:")
+    print_remarks("or this, for production:")
     print_lines(production)
 
 
@@ -96,10 +99,11 @@ def _tell_commands(what: str, dev: str, production: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @state_dir_option
 def forget(session_key: str, yes: bool, state_dir: Path | None) -> None:
-    """Remove a shoot from ledger, journals and tapes, for good.
+    """Delete a shoot from ledger, journals and tapes, for good.
 
-    For a consent that is withdrawn. The ledger then rejects the session for ever. Needs the deployment's admin key in
-    TAP_ADMIN_KEY, or in a file named by TAP_ADMIN_KEY_FILE. With TAP_INGEST_KEY it first shows what the ledger has.
+    Use it, for example, if somebody withdraws their consent. The ledger then rejects this session for ever. The command
+    needs the deployment's admin key in TAP_ADMIN_KEY, or in a file named by TAP_ADMIN_KEY_FILE. With TAP_INGEST_KEY it
+    first shows what the ledger has.
     """
     import asyncio
 
@@ -145,14 +149,14 @@ def _gone_words(gone: Forgotten) -> str:
 
 @cli.command()
 @click.option("--since", metavar="CURSOR", type=TEXT, help="Go on after this cursor.  [default: from the first row]")
-@click.option("--venue", "venues", type=TEXT, multiple=True, help="Only of this venue. May be repeated.")
+@click.option("--venue", "venues", type=TEXT, multiple=True, help="Only of this venue. You can repeat this option.")
 @json_option
 def changes(since: str | None, *, venues: tuple[str, ...], as_json: bool) -> None:
     """Print what was written to the ledger since a cursor.
 
-    For pipelines: each row at least once, in the order of the commits, as it is now, and again after each change. With
-    --json each line has a "cursor": save that of the last line you are done with, and go on from it with --since. A
-    read key is enough (TAP_INGEST_KEY).
+    This is for pipelines. Each row comes at least once, as it is now, in the order of the commits. It comes again after
+    each change. With --json each line has a "cursor". Save the cursor of the last line that you have processed, and
+    continue with --since. A read key is enough (TAP_INGEST_KEY).
     """
     from tap.adapters.ledger import Changed
     from tap.history.terminal.lines import change_line, change_object

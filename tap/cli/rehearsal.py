@@ -14,11 +14,13 @@ from tap.cli.arguments import PathName, ServerWays, Venue
 from tap.cli.root import cli
 from tap.cli.shared import print_lines
 
-_SERVER_HELP = "How the server counts, dates and names; the ways are below.  [default: as docs/multicam-1.md has it]"
+_SERVER_HELP = (
+    "How the server numbers, dates and names things; see the list below.  [default: as in docs/multicam-1.md]"
+)
 _PORT_HELP = "The port, on this machine only.  [default: any free port]"
 _VENUE_HELP = "The venue in the truth and tape files."
 _CLIENTS_HELP = "Wait for this number of clients before the shoot begins."
-_REAL_CLOCK_HELP = "Do not speed up the server's clock: at a higher speed the shoot is denser."
+_REAL_CLOCK_HELP = "Do not speed up the server's clock. With --speed, more then happens in each second."
 _WAYS = "WAY=WORD[,WAY=WORD...]"
 
 
@@ -31,7 +33,7 @@ class _WithFaults(click.Command):
 
         with formatter.section("Ways of the server (the first word of each is the default)"):
             formatter.write_dl([(f"{name}={'|'.join(CHOICES[name])}", does) for name, does in WAYS.items()])
-        with formatter.section("Faults (all: every one of these, huge aside)"):
+        with formatter.section("Faults (all: every one of these except huge)"):
             formatter.write_dl([(name, fault.does) for name, fault in FAULTS.items()])
 
 
@@ -41,10 +43,12 @@ class _WithFaults(click.Command):
 @click.option("--speed", default=1.0, show_default=True, help="How many times faster than real time.")
 @click.option("--length", default=120.0, show_default=True, help="Seconds of the shoot's own time, at least.")
 @click.option("--sessions", default=1, show_default=True, help="How many sessions.")
-@click.option("--faults", multiple=True, metavar="NAME[,NAME...]", help="What goes wrong; the names are below.")
+@click.option("--faults", multiple=True, metavar="NAME[,NAME...]", help="What goes wrong; see the list below.")
 @click.option("--server", "ways", type=ServerWays(), default="", metavar=_WAYS, help=_SERVER_HELP)
 @click.option("--telemetry-rate", default=40.0, show_default=True, help="Telemetry frames a second of the shoot.")
-@click.option("--style", help="Speak like a made-up server: nested, snapshots or numeric.  [default: multicam/1]")
+@click.option(
+    "--style", help="Send the messages of a made-up server: nested, snapshots or numeric.  [default: multicam/1]"
+)
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help=_PORT_HELP)
 @click.option("--path", default="/ws/control", show_default=True, help="The WebSocket's path.")
 @click.option("--venue", type=Venue(), default="rehearsal", show_default=True, help=_VENUE_HELP)
@@ -58,9 +62,8 @@ class _WithFaults(click.Command):
 def simulate(tape_only: bool, length: float, no_wait: bool, **options: Any) -> None:
     """Simulate a multicam-server, to rehearse with.
 
-    Plays a simulated shoot to every client on this machine.
-
-    It ignores all TAP_* variables, so that no rehearsal touches a real server or ledger.
+    It plays a simulated shoot to every client on this machine. It ignores all TAP_* variables, so that a rehearsal
+    never touches a real server or ledger.
     """
     for name in [name for name in os.environ if name.startswith("TAP_")]:
         del os.environ[name]
@@ -85,8 +88,9 @@ def simulate(tape_only: bool, length: float, no_wait: bool, **options: Any) -> N
 def demo() -> None:
     """Play a simulated shoot, record it, and show its history.
 
-    It takes about a minute, writes only into the folder .demo, and ignores all TAP_* variables. In a checkout with
-    Node the history goes through a local ledger; else it is read from the journal. Exit code 1 if the history is wrong.
+    It takes about a minute, writes only into the folder .demo, and ignores all TAP_* variables. In a checkout with Node
+    the history goes through a local ledger. Otherwise the demo reads it from the journal. Exit code 1 if the history is
+    wrong.
     """
     from tap.rehearsal.demo import main
 

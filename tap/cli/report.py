@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--fps", type=click.Choice(RATE_NAMES), default="25", show_default=True, help="Frame rate of timecode.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
-@click.option("--json", "as_json", is_flag=True, help="The numbers alone, as one JSON object: no page.")
+@click.option("--json", "as_json", is_flag=True, help="Write only the numbers, as one JSON object, and no page.")
 @ledger_option
 @state_dir_option
 def report(
@@ -51,7 +51,8 @@ def report(
 ) -> None:
     """Write a session as one page, to send to a client.
 
-    Without KEY: the newest. It is one HTML file that loads nothing from outside, for a browser, to print or to send.
+    Without KEY, it writes the newest session. The page is one HTML file, to open in a browser, to print or to send. It
+    loads nothing from outside.
     """
     from tap.adapters.files import refuse_existing
     from tap.adapters.pictures import picture_files

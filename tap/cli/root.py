@@ -47,7 +47,8 @@ class _Commands(click.Group):
 def cli(installed: str | None) -> None:
     """Records the history of a live multi-camera shoot.
 
-    A passive tap on multicam-server's control WebSocket. The service takes its settings from TAP_* variables.
+    It listens to the control WebSocket of a camera server, and sends it no commands. The service reads its settings
+    from TAP_* variables.
     """
     if installed is not None:
         from tap.service.venue.unit import Places, venue_environment

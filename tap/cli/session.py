@@ -38,17 +38,17 @@ if TYPE_CHECKING:
 
 @cli.group()
 def session() -> None:
-    """Make, cut, join and name sessions afterwards.
+    """Make, split, merge and rename sessions afterwards.
 
-    Each command shows before and after, and changes nothing without --apply. Nothing is deleted: 'session undo' takes
-    the last step back.
+    Each command shows the sessions before and after. Without --apply it changes nothing. No command deletes anything:
+    'session undo' takes the last step back.
     """
 
 
 def _applied(command: Command) -> Command:
-    return click.option("--apply", "apply_it", is_flag=True, help="Do it: into the journal, and so into the ledger.")(
-        command
-    )
+    return click.option(
+        "--apply", "apply_it", is_flag=True, help="Write it to the journal, and from there to the ledger."
+    )(command)
 
 
 @session.command("make")
@@ -56,8 +56,8 @@ def _applied(command: Command) -> Command:
     "--from", "since", required=True, metavar="WHEN", type=TEXT, help="When it began: 14:30, '2026-11-21 14:30' …"
 )
 @click.option("--to", "until", required=True, metavar="WHEN", type=TEXT, help="When it ended.")
-@click.option("--title", help="What it is called.")
-@click.option("--notes", help="What else is known of it.")
+@click.option("--title", help="Its title.")
+@click.option("--notes", help="Notes about it.")
 @click.option("--dialect", type=TEXT, help="A built-in dialect or a mapping file.  [default: TAP_DIALECT]")
 @_applied
 @state_dir_option
@@ -74,7 +74,8 @@ def session_make(
 ) -> None:
     """Make a session that nobody started, from the tapes.
 
-    With the cameras, cuts, holds, stills and gaps that the tapes show between two moments. Without a date: of today.
+    It gets the cameras, cuts, holds, stills and gaps that the tapes show between two times. A time without a date is of
+    today.
     """
     from tap.adapters.dialects import load_dialect
     from tap.service.tools.session_making import make
@@ -103,8 +104,8 @@ def session_make(
 
 @session.command("split")
 @click.argument("key", type=TEXT)
-@click.option("--at", "moment", required=True, metavar="WHEN", type=TEXT, help="Where the second one begins.")
-@click.option("--title", help="What the second one is called.")
+@click.option("--at", "moment", required=True, metavar="WHEN", type=TEXT, help="When the second one begins.")
+@click.option("--title", help="The title of the second one.")
 @_applied
 @state_dir_option
 @json_option
@@ -113,7 +114,8 @@ def session_split(
 ) -> None:
     """Make two sessions of one.
 
-    The first keeps its key. A still goes where it was requested, even if it is uploaded later.
+    The key of the first one stays the same. A still belongs to the session in which it was requested, even if it is
+    uploaded later.
     """
     from tap.service.tools.session_editing import split
 
@@ -134,7 +136,7 @@ def session_split(
 def session_merge(keys: tuple[str, ...], *, apply_it: bool, state_dir: Path | None, as_json: bool) -> None:
     """Make one session of several.
 
-    It has the key and the title of the first by time. What lies between two of them becomes a gap.
+    It gets the key and the title of the earliest one. The time between two of them becomes a gap.
     """
     from tap.service.tools.session_editing import merge
 
@@ -148,8 +150,8 @@ def session_merge(keys: tuple[str, ...], *, apply_it: bool, state_dir: Path | No
 
 @session.command("trim")
 @click.argument("key", type=TEXT)
-@click.option("--from", "since", metavar="WHEN", type=TEXT, help="Leave out what was before.")
-@click.option("--to", "until", metavar="WHEN", type=TEXT, help="Leave out what came after.")
+@click.option("--from", "since", metavar="WHEN", type=TEXT, help="Cut off everything before this.")
+@click.option("--to", "until", metavar="WHEN", type=TEXT, help="Cut off everything after this.")
 @_applied
 @state_dir_option
 @json_option
@@ -173,8 +175,8 @@ def session_trim(
 
 @session.command("rename")
 @click.argument("key", type=TEXT)
-@click.option("--title", help="What it is called; '' takes the title away.")
-@click.option("--notes", help="What else is known of it; '' takes it away.")
+@click.option("--title", help="The new title; '' removes it.")
+@click.option("--notes", help="The new notes; '' removes them.")
 @_applied
 @state_dir_option
 @json_option
@@ -199,9 +201,9 @@ def session_rename(key: str, *, apply_it: bool, state_dir: Path | None, as_json:
 @state_dir_option
 @json_option
 def session_undo(key: str, *, apply_it: bool, state_dir: Path | None, as_json: bool) -> None:
-    """Take back the last step that was taken with a session.
+    """Take back the last change of a session.
 
-    Once more takes back the one before it. 'session log KEY' shows them.
+    Run it again to take back the change before it. 'session log KEY' lists the changes.
     """
     from tap.service.tools.session_editing import undo
 
@@ -239,7 +241,7 @@ def session_log(key: str, *, state_dir: Path | None, as_json: bool) -> None:
 def session_find(since: str, until: str | None, *, dialect: str | None, state_dir: Path | None, as_json: bool) -> None:
     """Show what looks like a shoot that nobody started.
 
-    Spans of the tapes outside of sessions in which cameras were cut to and stills taken, the longest first.
+    It searches the tapes outside of sessions for cuts and stills, and lists these times, the longest first.
     """
     from msgspec import json
 

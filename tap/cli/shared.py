@@ -87,7 +87,7 @@ def state_dir_option(command: Command) -> Command:
 
 def json_option(command: Command) -> Command:
     """Give a command the option --json, as its argument ``as_json``."""
-    return click.option("--json", "as_json", is_flag=True, help="JSON: one object a line, or one object.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON: an object a line, or one object.")(command)
 
 
 def ledger_option(command: Command) -> Command:

@@ -59,8 +59,9 @@ def replay(
 ) -> None:
     """Print the entries that tapes give.
 
-    Several tapes are one history: name them in order of time. Lines that cannot be parsed are counted on stderr. With
-    --to-ledger the exit code is 1 if the ledger does not have all of it: it rejected some, or its functions are older.
+    Several tapes make one history: name them in order of time. The command counts lines that it cannot parse on stderr.
+    With --to-ledger the exit code is 1 if the ledger does not have all entries, because it rejected some or its
+    functions are older.
     """
     if to_journal and to_ledger:
         raise click.UsageError("--to-journal or --to-ledger, one at a time")
@@ -152,8 +153,9 @@ def rederive(
 ) -> None:
     """Read the venue's own tapes again, with today's dialect.
 
-    Shows the differences: rows added (+), changed (~), retracted (-). With --apply they go into the journal, and from
-    there into the ledger, under the same keys with a higher revision; nothing is deleted. Live sessions are left out.
+    It shows the differences: rows added (+), changed (~), retracted (-). With --apply it writes them to the journal,
+    and from there to the ledger, under the same keys with a higher revision. It deletes nothing, and leaves out live
+    sessions.
     """
     from msgspec import json
 

@@ -86,9 +86,9 @@ def enabled() -> None:
 def check(as_json: bool) -> None:
     """Try everything once, and say what to do.
 
-    Settings, unit, server, clock, journal, disk, Convex, key. A line for each: what was tried, what was found, what to
-    do. It changes nothing and can run beside the service. Exit code 1 if something failed, 78 if the settings are
-    wrong.
+    It tries settings, unit, server, clock, journal, disk, Convex and key. It prints a line for each: what it tried,
+    what it found, and what to do. It changes nothing, and can run beside the service. Exit code 1 if something failed,
+    78 if the settings are wrong.
     """
     import asyncio
 
@@ -134,10 +134,10 @@ def _print_finding(finding: Finding, *, as_json: bool) -> None:
 @click.option("--print", "only_print", is_flag=True, help="Only show what would be written, and where.")
 @click.option("--root", type=PathName(file_okay=False), default="/", help="Write below this folder instead of /.")
 def install(venue: str, *, only_print: bool, root: Path) -> None:
-    """Make a venue a service of systemd.
+    """Make a venue a systemd service.
 
-    Writes the unit, and the venue's environment file unless there is one; starts nothing. Run it again after each
-    upgrade. Needs root.
+    It writes the unit, and the venue's settings file if that does not exist. It starts nothing. Run it again after each
+    upgrade. It needs root.
     """
     from tap.service.venue.unit import Places, command_path, install, shown
 
@@ -168,8 +168,9 @@ def uninstall(venue: str, root: Path) -> None:
 def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: bool) -> None:
     """Show the status of the running tap.
 
-    Health, the session, and for each session what was delivered, pending and rejected, and which stills never arrived.
-    If no tap answers, the journal is read. Exit code 0 if all is well; 1 if not, or if no tap runs.
+    It shows health and the session on air. For each session it shows what was delivered, what is pending and rejected,
+    and which stills never arrived. If no tap answers, it reads the journal. Exit code 0 if all is well, 1 if not or if
+    no tap runs.
     """
     from msgspec import json
 

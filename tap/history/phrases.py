@@ -31,9 +31,8 @@ def clock_step_phrase(step: ClockStep, zone: tzinfo | None) -> str:
     """Says that the server's clock was set, and what that means for the times that are shown in ``zone``."""
     way = "back" if step.by_ms < 0 else "forward"
     by = f"{way} by {duration_text(abs(step.by_ms))}"
-    return (
-        f"the server's clock was set {by} before {time_of_day(step.moment, zone)}; times here go on by the clock before"
-    )
+    at = time_of_day(step.moment, zone)
+    return f"the server's clock was set {by} before {at}; times here continue by the first clock"
 
 
 def event_phrase(event: Event, camera: Naming) -> str:

@@ -485,15 +485,21 @@ def clock(d: Director) -> list[Act]:
 
 
 FAULTS: dict[str, Fault] = {
-    "told_thrice": Fault("a cut comes with its frame, the state after it and the state a second later", told_thrice),
-    "snapshot_only": Fault("some changes (start and end of the session too) come only in a state", snapshot_only),
-    "stale_state": Fault("states made before a change come after it: with seq, only ts, or neither", stale_state),
+    "told_thrice": Fault(
+        "each cut comes three times: in its own frame, in the state after it, and a second later", told_thrice
+    ),
+    "snapshot_only": Fault("some changes come only in a state, also the start and end of a session", snapshot_only),
+    "stale_state": Fault(
+        "states from before a change come after it: with seq, with only ts, or with neither", stale_state
+    ),
     "reconnect": Fault("the connection is lost, and things happen before it is back", reconnect),
-    "restart": Fault("the server restarts in mid-shoot: session kept, lost, found again or replaced", restart),
-    "restart_kept": Fault("the same, the session always kept", lambda _: [session_kept], in_all=False),
-    "restart_lost": Fault("the same, the session always lost", lambda _: [session_lost], in_all=False),
+    "restart": Fault(
+        "the server restarts in the shoot: its session continues, is lost, comes back or is replaced", restart
+    ),
+    "restart_kept": Fault("the same, but the session always continues", lambda _: [session_kept], in_all=False),
+    "restart_lost": Fault("the same, but the session is always lost", lambda _: [session_lost], in_all=False),
     "restart_replaced": Fault(
-        "the same, another session always in its place", lambda _: [replaced("restart")], in_all=False
+        "the same, but another session always replaces it", lambda _: [replaced("restart")], in_all=False
     ),
     "flap": Fault("cameras are away for less than five seconds", flap),
     "late_join": Fault("cameras join late: by id alone, unannounced, or live before they ever joined", late_join),
@@ -502,7 +508,7 @@ FAULTS: dict[str, Fault] = {
         "stills uploaded before captured, twice, several under one id, without id, never", still_disorder
     ),
     "other_dialect": Fault("camelCase, envelopes, batches, seconds, ISO times, numeric ids", _none),
-    "garbage": Fault("frames that nobody can read, of every kind but a huge one", garbage),
+    "garbage": Fault("frames that cannot be parsed, of every kind except huge ones", garbage),
     "clock": Fault("the server's clock drifts and is set", clock),
     "missing_ts": Fault("frames without ts", _none),
     "missing_seq": Fault("frames without seq", _none),

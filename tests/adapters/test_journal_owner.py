@@ -129,12 +129,14 @@ class TestBegunAnew:
             journal.append([entry(n) for n in range(20)], b"{}", NOW)
         return path
 
-    @pytest.mark.parametrize(("cut", "words"), [(True, "the journal was empty"), (False, "the journal was gone")])
+    @pytest.mark.parametrize(
+        ("cut", "words"), [(True, "the journal was empty"), (False, "the journal's file was missing")]
+    )
     def test_is_told(self, filled: Path, cut: bool, words: str) -> None:
         """A journal that was cut to nothing, or is not there: the owner goes on, and does not do so without a word."""
         os.truncate(filled, 0) if cut else filled.unlink()
         if cut:
-            with pytest.raises(JournalDamaged, match="is empty, though this tap has recorded before"):
+            with pytest.raises(JournalDamaged, match="is empty, although this tap has recorded before"):
                 Journal.open(filled, readonly=True)
         with Journal.open(filled, owner=True) as journal:
             assert [said.startswith(words) for said in journal.amiss] == [True]

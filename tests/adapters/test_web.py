@@ -168,9 +168,9 @@ def test_redirects_come_to_an_end(certificate: tuple[Path, Path]) -> None:
 BOUNDS = {
     "a long one": ("/long", Limits(each=4000), "larger than 0 MB"),
     "one that says nothing of its length": ("/endless", Limits(each=4000), "larger than 0 MB"),
-    "all of them": ("/long", Limits(together=4000), "together too much"),
+    "all of them": ("/long", Limits(together=4000), "too much in all"),
     "a slow one": ("/slow", Limits(seconds=1), "no answer within 1 s"),
-    "all that are slow": ("/slow", Limits(all_seconds=1), "no time was left"),
+    "all that are slow": ("/slow", Limits(all_seconds=1), "there was no time left"),
     "one that is not there": ("/missing", Limits(), "the server says 404"),
 }
 

@@ -375,7 +375,7 @@ def test_past_sessions_open_the_same_card_and_its_files_are_links(play: Stage, o
     page.locator("#sessions button").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#card-title")).to_be_focused()
-    expect(page.locator("#card .missing h3")).to_contain_text("missing: to be taken again")
+    expect(page.locator("#card .missing h3")).to_contain_text("missing: take them again")
     links = page.locator("#card .files a")
     expect(links).to_have_text(["Report", "EDL", "FCP7 XML", "FCPXML", "Shots (CSV)", "Events (CSV)"])
     assert all("/made/" in str(links.nth(n).get_attribute("href")) for n in range(6))

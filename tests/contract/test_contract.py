@@ -67,7 +67,7 @@ async def test_the_ledger_does_what_the_contract_says(local: Local, case: dict[s
 
 async def _never_leaves(ledger: Ledger, case: dict[str, Any]) -> None:
     """Convex's own values cannot carry it: the client says so, for the one entry, and the others are written."""
-    with pytest.raises(LedgerRefused, match="nothing that Convex can carry"):
+    with pytest.raises(LedgerRefused, match="Convex cannot carry"):
         await ledger.mutation("ingest", {"entries": case["entries"]})
     entries = [
         Entry(raw["key"], raw["op"], raw["sessionKey"], raw["version"], raw["fields"]) for raw in case["entries"]

@@ -12,7 +12,7 @@ from tap.core.errors import JournalDamaged, JournalError
 __all__ = ["NEXT_RUN_MOVES_IT", "Unfit", "errors_in_words", "nothing_yet", "place_hint"]
 
 
-NEXT_RUN_MOVES_IT = "the next 'multicam-tap run' moves it aside, keeps it, and begins a new one"
+NEXT_RUN_MOVES_IT = "the next 'multicam-tap run' moves it aside and begins a new one"
 """What follows where a journal is damaged."""
 
 
@@ -37,14 +37,14 @@ def nothing_yet(path: Path) -> JournalError:
 
 def place_hint(path: Path) -> str:
     """The next step where a file of the state directory cannot be made or written."""
-    return f"is {path.parent} the state directory (TAP_STATE_DIR), and may the tap's user write there?"
+    return f"is {path.parent} the state directory (TAP_STATE_DIR), and can the tap's user write there?"
 
 
 _WORDS = {
     sqlite3.SQLITE_FULL: ("the disk is full", "free some space; unsaved entries wait in memory"),
     sqlite3.SQLITE_READONLY: ("no permission to write", "give the tap's user the right to write the state directory"),
     sqlite3.SQLITE_IOERR: ("the disk fails", "see the system's log (dmesg) about the disk"),
-    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "see who may read and write the state directory"),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", "check who can read and write the state directory"),
     sqlite3.SQLITE_BUSY: ("another process is writing to it", "try again when that one is done"),
 }
 """What SQLite's primary result codes mean to an operator, and what to do next."""

@@ -25,8 +25,8 @@ from tap.core.errors import JournalDamaged, JournalError, JournalVersion
 
 __all__ = ["JournalFile"]
 
-_GONE = "the journal was gone: a new one was started; entries of the old one that the ledger did not have are not in it"
-_EMPTY = "the journal was empty, though this tap has recorded before: a new one was started"
+_GONE = "the journal's file was missing: a new one was started, without the pending entries of the old one"
+_EMPTY = "the journal was empty, although this tap has recorded before: a new one was started"
 _TAKEN = "the journal's file was removed or replaced while the tap ran: its pending entries were moved to the new one"
 _UNLOCKED = "the journal's lock file was removed while the tap ran: a new one was made"
 """What may be found amiss."""
@@ -239,9 +239,9 @@ class JournalFile:
     def _refuse_emptied(self) -> None:
         if self._has_recorded() and not self._holds_something():
             raise JournalDamaged(
-                "is empty, though this tap has recorded before",
+                "is empty, although this tap has recorded before",
                 where=str(self.path),
-                hint="bring it back from a copy if there is one; the next 'multicam-tap run' begins a new one",
+                hint="restore it from a copy if you have one; the next 'multicam-tap run' begins a new one",
             )
 
     # ------------------------------------------------------------------------------------------ while it runs

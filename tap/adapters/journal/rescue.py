@@ -86,7 +86,7 @@ def checkpoint_in(connection: sqlite3.Connection) -> list[tuple[str, bytes]] | N
     """The rows of the checkpoint; None without one. Raises ``ValueError`` if it differs from what was saved."""
     rows = connection.execute("SELECT part, data FROM checkpoint").fetchall()
     if any(part is None or data is None for part, data in rows):
-        raise ValueError("a record of it is empty")
+        raise ValueError("a record in it is empty")
     known = {part: bytes(data) for part, data in rows}
     if "machine" not in known:
         return None

@@ -242,7 +242,7 @@ class Ledger:
                 body = await to_thread.run_sync(body_of, path, args)
             except (ValueError, TypeError, RecursionError):
                 # Not its own words: they may quote a value.
-                words = "these arguments are nothing that Convex can carry"
+                words = "Convex cannot carry these arguments"
                 raise LedgerRefused("arguments", words, where=self.shown) from None
             return await self._post(kind, path, body)
 

@@ -62,7 +62,7 @@ _FOR_GOOD = (1003, 1008, 3000, 3003)
 _STATUS = {
     401: "wants a token, or another one: see TAP_SERVER_TOKEN",
     403: "refuses this client: see TAP_SERVER_TOKEN",
-    404: "knows no such path: see TAP_SERVER_URL",
+    404: "does not know this path: see TAP_SERVER_URL",
     407: "is a proxy that wants a password (see TAP_SERVER_URL)",
     426: "wants another protocol than WebSocket: see TAP_SERVER_URL",
     429: "has had too many requests",
@@ -86,7 +86,7 @@ def _closed(error: ConnectionClosed) -> tuple[Retry, str]:
         retry = Retry.SLOWLY if code in _FOR_GOOD else Retry.SOON
         return retry, f"{words} ({code}{': ' if reason else ''}{reason})"
     if error.sent is not None and is_too_big(error):
-        return Retry.BACKED_OFF, f"the server sent a frame beyond the limit: {error.sent.reason}"
+        return Retry.BACKED_OFF, f"the server sent a frame above the size limit: {error.sent.reason}"
     if error.sent is not None:
         return (
             Retry.BACKED_OFF,

@@ -414,7 +414,7 @@ class ServerSocket:
         self._early_bytes += len(item.data) if isinstance(item, Frame) else 0
         if self._early_bytes <= _MOST_EARLY and len(self._early) <= _EARLY_FRAMES:
             return True
-        self._refusal = HandshakeRefused("it sends without end, and does not finish the handshake")
+        self._refusal = HandshakeRefused("it keeps sending, and does not finish the handshake")
         return False
 
     def _send(self, line: Line, frames: list[bytes]) -> None:

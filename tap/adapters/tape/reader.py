@@ -212,7 +212,7 @@ class TapeReader:
         elif self._known_wall is not None:
             wall = self._known_wall[0] + t - self._known_wall[1]
         else:
-            self._refuse(f"line {number} has no wall and the header no startedAt", number, "give either of the two")
+            self._refuse(f"line {number} has no wall and the header no startedAt", number, "add one of the two")
         return self._position.stamp(t, wall)
 
     def _bad(self, number: int, why: str) -> None:

@@ -147,6 +147,6 @@ def _create(path: Path, force: bool) -> IO[bytes]:
         hint = "use --force to replace it, or name another file"
         raise TapeInvalid("the file already exists", where=str(path), hint=hint) from None
     except OSError as error:
-        hint = "name a file in a directory that exists and may be written to"
+        hint = "name a file in a folder that exists and where you can write"
         raise TapeInvalid(f"cannot be made: {error.strerror}", where=str(path), hint=hint) from None
     return os.fdopen(descriptor, "wb")

@@ -47,8 +47,8 @@ _TOO_OLD = (
     "this is obs-websocket 4.x: the tap speaks version 5, which OBS 28 and newer contain (its port is mostly 4455)"
 )
 _SPLITS_UNTOLD = (
-    "this OBS is set to split its recordings, and does not report it (OBS 30.2 with obs-websocket 5.5 is the first that"
-    " does): of each recording only the first file is named"
+    "this OBS splits its recordings, but does not report it (OBS 30.2 with obs-websocket 5.5 is the first that"
+    " does): the history names only the first file of each recording"
 )
 
 REFUSALS: Mapping[int, str] = {
@@ -139,7 +139,7 @@ class ObsHandshake:
         named = ", ".join(dict.fromkeys(silent[:_NAMED])) + (" …" if len(silent) > _NAMED else "")
         words = [] if self._notice is None else [self._notice]
         if silent:
-            words.append(f"OBS does not answer {named}; it is asked again, and until then only what changes is known")
+            words.append(f"OBS does not answer {named}; the tap asks again, and until then knows only what changes")
         return "; ".join(words) or None
 
     def received(self, data: bytes) -> list[bytes]:

@@ -82,7 +82,7 @@ def export(
     """
     if layout not in layouts_of(format_name):
         hint = "fcp7xml, fcpxml and otio have tracks for all cameras"
-        raise UsageInvalid(f"{format_name} knows one track: there is no layout {layout} of it", hint=hint)
+        raise UsageInvalid(f"{format_name} has only one track: it cannot have the layout {layout}", hint=hint)
     kept = [row for row in rows if row.retracted is None]
     timeline = timeline_of(kept)
     laid = _laid(kept, timeline, rate, zone, start, media, source, offsets or {}, files)

@@ -283,7 +283,7 @@ def _doubts(found: Takes, media: SessionMedia, rate: Rate) -> Iterator[str]:
     for owner, take in vague.items():
         name = owner if owner == PROGRAM else media.cameras[owner].name
         yield (
-            f"{name}: when its files begin is only known to the second (by {take.start_by}): look at its sync, and move"
+            f"{name}: the start of its files is known only to the second (by {take.start_by}): check its sync, and move"
             f" it by --offset '{name}=SECONDS'"
         )
     others = sorted({source.rate.name for source in media.sources if source.rate.fps != rate.fps})

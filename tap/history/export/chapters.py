@@ -126,7 +126,7 @@ def _youtube(chapters: Sequence[Chapter], laid: LaidOut) -> str:
     kept = list(_long_enough(chapters))
     if len(kept) < len(chapters):
         laid.edit.notes.append(
-            f"{len(chapters) - len(kept)} of {len(chapters)} chapters are left out: YouTube takes none under 10 s"
+            f"{len(chapters) - len(kept)} of {len(chapters)} chapters are left out: YouTube rejects those under 10 s"
         )
     if len(kept) < _YOUTUBE_FEWEST:
         laid.edit.notes.append(f"YouTube shows chapters only where there are {_YOUTUBE_FEWEST} or more")

@@ -114,7 +114,7 @@ def edit_of(
     )
     if timeline.clock_steps:
         often = counted(len(timeline.clock_steps), "time")
-        edit.notes.append(f"the server's clock was set {often}: times here go on by the clock that it had at the start")
+        edit.notes.append(f"the server's clock was set {often}: times here continue by the clock from the start")
     if timeline.status == "live":
         edit.notes.append("this session still runs: the file ends with what is known by now")
     return edit

@@ -80,7 +80,7 @@ def _bounded(edit: Edit) -> None:
         raise TapError(f"an EDL has room for {_HOURS} hours, and this one would end at {last}", hint=hint)
     if edit.start_frame + edit.length > edit.rate.day:
         edit.notes.append(
-            f"the timecode passes midnight, and runs on to {last}; where a system wants less than 24 hours:"
+            f"the timecode continues past midnight, to {last}; for a system that needs less than 24 hours:"
             " --start 01:00:00:00"
         )
 
@@ -162,7 +162,7 @@ class _Writer:
 
     def notes(self) -> Iterator[str]:
         if self._odd:
-            odd = f"{len(self._odd)} files have names that an EDL cannot hold"
+            odd = f"{len(self._odd)} files have names that an EDL cannot have"
             yield f"{odd}: they have no SOURCE FILE line; a pattern with {{reel}} or {{camera}} has one"
 
 

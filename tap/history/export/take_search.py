@@ -129,11 +129,11 @@ class _TakeSearch:
         if unread:
             words = f"{len(unread)} files were not read" if len(unread) > 1 else f"{unread[0].path} was not read"
             self.found.notes.append(
-                f"{words}: each is taken to begin with the session, to last as long, and to have sound and no timecode"
+                f"{words}: each is assumed to begin with the session, to be as long, and to have sound and no timecode"
             )
 
     def _take(self, owner: str, path: str | None, footage: Footage | None, by: str) -> None:
-        start, start_by, exact = Fraction(self._timeline.start), "it is taken to begin with the session", True
+        start, start_by, exact = Fraction(self._timeline.start), "it is assumed to begin with the session", True
         told = None if footage is None else begin_of_file(footage, counting_of(footage), self._span, self._zone, None)
         if told is not None and not isinstance(told, str):
             start, start_by, exact = told.at, told.by, told.exact
@@ -167,7 +167,7 @@ class _TakeSearch:
             # Who came late knows it by the second in the file's name.
             start, start_by, exact = Fraction(one.start), "the server says when it began", bool(one.start % 1000)
         elif first:
-            start, start_by = Fraction(self._timeline.start), "it is taken to begin with the session"
+            start, start_by = Fraction(self._timeline.start), "it is assumed to begin with the session"
         else:
             told = (
                 None if footage is None else begin_of_file(footage, counting_of(footage), self._span, self._zone, None)
@@ -269,7 +269,7 @@ class _TakeSearch:
         if owner is None and len(lanes) == 1 and not kinds and (row is None or row.camera is None):
             owner, by = lanes[0].camera_id, "there is only one camera"
         if owner is None:
-            self.found.left.append(f"{footage.path}: which camera it is of is not known: {by}")
+            self.found.left.append(f"{footage.path}: its camera is not known: {by}")
             return
         told = begin_of_file(footage, counting_of(footage), self._span, self._zone, row)
         if isinstance(told, str):

@@ -27,7 +27,7 @@ function hitProgram(view, x, at) {
   if (!shot) return undefined;
   if (shot.camera === UNKNOWN) return hitUnknown(shot);
   const how = shot.cut ? [shot.cut.words] : [shot.at === 0 ? "on air when the shoot began" : "on air when the signal came back"];
-  if (shot.unsure) how.push("it went off unseen, some time before the next event");
+  if (shot.unsure) how.push("it went off air at an unknown time before the next event");
   return { title: called(shot.camera), lines: [spanLines(shot), ...how], event: shot.cut, at: shot.at, end: shot.end };
 }
 
@@ -68,7 +68,7 @@ function aboutStill(still, many = 1) {
 function hitMode(view, x, at) {
   const mode = about(modes, at);
   if (!mode) return undefined;
-  const lines = [spanLines(mode), ...(mode.more ? ["it ended unseen, some time before the next event"] : [])];
+  const lines = [spanLines(mode), ...(mode.more ? ["it ended at an unknown time before the next event"] : [])];
   return { title: `Mode: ${mode.rest.replaceAll("_", " ")}`, lines, at: mode.at, end: mode.end };
 }
 
@@ -87,7 +87,7 @@ function hitGap(view, x, at) {
   const gap = gaps.find((one) => one.at <= at && one.end >= at) ?? gaps.find((one) => Math.abs(view.x(one.end) - x) < NEAR);
   if (!gap) return undefined;
   const event = events.find((one) => one.kind === "gap" && one.at === gap.end);
-  const covered = gap.rest === 1 ? ["another listener heard what happened"] : [];
+  const covered = gap.rest === 1 ? ["another recording has what happened"] : [];
   return { title: "No signal", lines: [spanLines(gap), event ? event.words : gap.more, ...covered], event, at: gap.at, end: gap.end };
 }
 

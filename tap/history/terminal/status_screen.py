@@ -23,9 +23,9 @@ _SIGNS = {"green": ("●", "green"), "grey": ("○", ""), "yellow": ("▲", "yel
 _STATES = {"ok": "green", "degraded": "yellow", "failing": "red"}
 """The colours of reasons, and of a tap that is of before there were standings."""
 _LEDGER = {
-    "none": "none is configured: the journal saves everything",
+    "none": "not configured: the journal saves everything",
     "idle": "has everything",
-    "shipping": "is taking entries",
+    "shipping": "accepts entries",
     "away": "is away",
     "blocked": "blocked",
 }
@@ -165,7 +165,7 @@ def _facts(status: Status, zone: tzinfo | None) -> Iterator[tuple[str, Text]]:
 
 def _tapes(since: int, zone: tzinfo | None) -> Text:
     """How far back the tapes go: a session that nobody started can be made from there on."""
-    return Text(f"a session can be made back to {_date(since, zone)}") + _quiet("multicam-tap session make")
+    return Text(f"a session can be made afterwards, back to {_date(since, zone)}") + _quiet("multicam-tap session make")
 
 
 def _on_air(now: Now, zone: tzinfo | None) -> Text:
@@ -207,7 +207,7 @@ def _kept(report: Report, zone: tzinfo | None, now: int) -> Iterator[RenderableT
     assert kept is not None  # noqa: S101 - asked only where there is one
     head = Text(plain(kept.venue or "no venue yet"), style="bold")
     if report.running is None:
-        head.append("   ? a tap owns this journal, and was not asked", style="yellow")
+        head.append("   ? a tap uses this journal, but was not asked", style="yellow")
     else:
         head.append("   ■ no tap runs here", style="bold red")
     yield head

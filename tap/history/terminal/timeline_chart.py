@@ -193,7 +193,7 @@ class _View:
         statuses = {still.status for still in self._timeline.stills}
         known: list[tuple[str, str, Any]] = [
             (_ON, "on air", any(lane.on_air for lane in self._timeline.lanes)),
-            (_HEIGHTS[1], "several shots, as high as their share", self._is_dense()),
+            (_HEIGHTS[1], "several shots, height: their share", self._is_dense()),
             (_THERE, "there", self._timeline.lanes),
             (_BLIND, "no signal", self._timeline.gaps),
             (_HOLD, "held", self._timeline.holds),

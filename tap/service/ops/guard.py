@@ -56,10 +56,10 @@ class Guard:
     def refusal(self, method: str, host: str | None, authorization: str | None) -> Refusal | None:
         """None where the request may be answered."""
         if not self._is_ours(host):
-            words = "this name is not one of this machine: ask by its address, or name it in TAP_OPS_HOSTS"
+            words = "this is not a name of this machine: use its address, or add the name to TAP_OPS_HOSTS"
             return Refusal(421, words)
         if method not in ("GET", "HEAD"):
-            return Refusal(405, "this can only be looked at: GET")
+            return Refusal(405, "this page is read-only: use GET")
         if self._token is not None and not _shows(authorization, self._token):
             return Refusal(401, "a token is needed: TAP_OPS_TOKEN as a bearer token, or as the password")
         return None

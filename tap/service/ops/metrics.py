@@ -74,14 +74,14 @@ class _Readings(Collector):
     def _health(self) -> Iterator[Metric]:
         now = health(self._parts)
         states = {state: float(state == now.state) for state in ("ok", "degraded", "failing")}
-        yield _by("health", "1 for how the tap does: ok, degraded (look at it), failing.", "state", states)
+        yield _by("health", "1 for the present health: ok, degraded or failing.", "state", states)
         standings = {name: float(name == now.standing) for name in STANDINGS}
         yield _by(
             "standing", "1 for the tap's standing: what happens to a cut that is made now.", "standing", standings
         )
-        yield _gauge("alarm", "1 where somebody has to be woken: what happens now is being lost.", now.alarm)
+        yield _gauge("alarm", "1 if somebody has to be woken, because something is being lost now.", now.alarm)
         reasons = {reason.name: 1.0 for reason in now.reasons}
-        yield _by("health_reason", "1 for each thing that is not as it should be.", "reason", reasons)
+        yield _by("health_reason", "1 for each reason why the health is not ok.", "reason", reasons)
 
     def _server(self) -> Iterator[Metric]:
         parts = self._parts
@@ -90,10 +90,10 @@ class _Readings(Collector):
         yield _counter("server_connections", "Connections to multicam-server since the start.", socket.connection)
         heard = 0.0 if socket.heard is None else socket.heard.wall / 1000
         yield _gauge("server_last_frame_timestamp_seconds", "When the last frame came; 0 before the first.", heard)
-        yield _counter("server_frames_too_big", "Connections lost to a frame beyond the limit.", socket.too_big)
+        yield _counter("server_frames_too_big", "Connections ended by a frame above the size limit.", socket.too_big)
         offset = (tally.drift_ms or 0) / 1000
         yield _gauge(
-            "server_clock_offset_seconds", "Server's clock less ours, where that is over 10 s; else 0.", offset
+            "server_clock_offset_seconds", "The server's clock minus the tap's, if that is over 10 s; else 0.", offset
         )
         yield _counter("received_frames", "WebSocket messages received.", tally.frames)
         classes = {
@@ -104,7 +104,7 @@ class _Readings(Collector):
             "unreadable": tally.unreadable,
             "unknown": sum(tally.unknown.values()),
         }
-        words = "What became of frames, and of the objects inside of batches, by class of their type."
+        words = "Frames, and objects inside of batches, by result and class of their type."
         yield _counters("frames", words, "class", classes)
         words = "Frames of types that the dialect does not know: the first twenty types, the rest as other."
         yield _counters("unmapped_frames", words, "type", bounded_types(tally.unknown))
@@ -113,24 +113,22 @@ class _Readings(Collector):
             "control": parts.ingest.dropped_control,
             "recorder": parts.flight.dropped,
         }
-        yield _counters("dropped_frames", "Frames that were not taken in, or not recorded.", "what", dropped)
+        yield _counters("dropped_frames", "Frames that were dropped, or not recorded.", "what", dropped)
         yield _gauge("session_live", "1 while a session runs, as far as is known.", parts.running is not None)
         yield _gauge("cameras", "Cameras that are there.", sum(one.present is True for one in state.cameras.values()))
 
     def _history(self) -> Iterator[Metric]:
         parts = self._parts
         tally, events = parts.pipeline.tally, parts.meters.events
-        yield _counter("observations", "What frames said.", tally.observations)
+        yield _counter("observations", "Observations from frames, by kind.", tally.observations)
         yield _counter("entries", "Entries made for the ledger.", tally.entries)
         by_kind = {kind: float(events[kind]) for kind in KINDS if kind != "gap"}
         yield _counters("events", "Director events made, by kind; gaps are counted by themselves.", "kind", by_kind)
         yield _counter("gaps", "Gaps in the history.", events["gap"])
-        yield _counter("bugs", "Frames that could not be taken in, by our own fault.", parts.ingest.slips)
+        yield _counter("bugs", "Frames that the tap could not process because of a bug.", parts.ingest.slips)
         alarms = parts.drift.alarms
         named = dict.fromkeys(list(alarms)[:_ALARMS], 1.0)
-        yield _by(
-            "drift_alarm", "1 for each way in which the server stopped speaking as its dialect says.", "alarm", named
-        )
+        yield _by("drift_alarm", "1 for each alarm: the server's frames do not match the dialect.", "alarm", named)
 
     def _journal(self) -> Iterator[Metric]:
         parts = self._parts
@@ -147,8 +145,8 @@ class _Readings(Collector):
         # Where no ledger is configured, entries do not wait for one.
         oldest = None if parts.shipping is None else look.oldest_pending
         age = 0.0 if oldest is None else max(0, now - oldest) / 1000
-        yield _gauge("journal_oldest_pending_age_seconds", "Since when the oldest unshipped entry waits; 0: none.", age)
-        words = "From reading a frame that says something to its entries on the disk; one a commit."
+        yield _gauge("journal_oldest_pending_age_seconds", "How long the oldest pending entry has waited, or 0.", age)
+        words = "Time from reading a frame to its entries on the disk, once for each commit."
         yield _histogram("journal_commit_latency_seconds", words, parts.meters.commit)
 
     def _ledger(self) -> Iterator[Metric]:
@@ -156,7 +154,7 @@ class _Readings(Collector):
         shipping = parts.shipping
         stands = "none" if shipping is None else shipping.state
         states = {state: float(state == stands) for state in _STATES}
-        yield _by("ledger_state", "1 for the state of publishing; none: no Convex is configured.", "state", states)
+        yield _by("ledger_state", "1 for the state of publishing: none without Convex.", "state", states)
         if shipping is None:
             return
         last = (shipping.last_success or 0) / 1000
@@ -171,7 +169,7 @@ class _Readings(Collector):
             "forgotten": shipping.forgotten,
         }
         yield _counters("ledger_entries", "Entries that the ledger answered for, by its answer.", "outcome", outcomes)
-        words = "From the commit of an entry to the ledger's answer for it."
+        words = "Time from the commit of an entry to the ledger's answer for it."
         yield _histogram("ledger_latency_seconds", words, parts.meters.delivery)
 
     def _recorder(self) -> Iterator[Metric]:

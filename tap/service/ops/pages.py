@@ -195,7 +195,7 @@ class Pages:
         except ConnectionError:
             raise
         except Exception:  # noqa: BLE001 - the page's bug, not the recording's
-            _log.exception("a bug of the tap: a look at it failed", path=request.path[:100], next_step=_REPORT)
+            _log.exception("a bug of the tap: a page could not be made", path=request.path[:100], next_step=_REPORT)
             return web.Response(status=500, text="a bug of the tap: its log says more\n")
 
     async def _healthz(self, request: web.Request) -> web.Response:

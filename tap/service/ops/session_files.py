@@ -104,7 +104,7 @@ class SessionFiles:
         if kept is not None:
             return Made(kept, MADE[name])
         if self._waiting >= _MOST_WAITING:
-            return NotMade(429, "too much is being made: try again in some seconds")
+            return NotMade(429, "the tap is busy with other files: try again in some seconds")
         self._waiting += 1
         try:
             async with self._turn:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AMISS", "DAMAGED", "NEWER", "ChangeLog"]
 
-DAMAGED: Final = "keep the file, which has what was not in the ledger yet, and check the disk ('dmesg', free space)"
+DAMAGED: Final = (
+    "save the file: it has the entries that were not in the ledger yet. Check the disk ('dmesg', free space)"
+)
 NEWER: Final = "upgrade the tap, stop it, and put that file back: its pending entries are then delivered"
 AMISS: Final = (
     "find out who removes files of the state directory; 'multicam-tap rederive' restores from the tapes what is missing"
@@ -211,7 +213,7 @@ class ChangeLog:
                 "gap",
                 session=entry.session_key,
                 blind_ms=blind,
-                next_step="find out why server, network or tap were away; 'multicam-tap timeline' shows both sides",
+                next_step="find out why server, network or tap were away; 'multicam-tap timeline' shows it",
             )
 
     def _look_at_journal(self) -> None:

@@ -166,7 +166,7 @@ class ClockTrust:
         why = doubt(self.last, now, server_off=server_off, ntp=self._by_ntp)
         if why is None:
             if self.why is not None:
-                _log.info("this machine's clock is right again: old data is deleted again")
+                _log.info("this machine's clock is right again: the tap deletes old data again")
             # One that was set back tells nothing new; when it is right again, it must not seem to be ahead.
             if self.last is None or now.wall >= self.last.wall + (_ran_on(self.last, now) or 0) - _HOUR_MS:
                 self.last = now

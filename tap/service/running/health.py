@@ -170,7 +170,7 @@ def _silence(n: Numbers) -> Iterable[Reason]:
             "failing", "server_silent", words, "is TAP_SERVER_URL the path of its control WebSocket?", "silent"
         )
     elif n.heartbeat and n.silent_for is not None and n.silent_for > _HEARTBEATS_MISSED * n.heartbeat:
-        words = f"{n.server} stays silent for {n.silent_for:.0f} s, and promised a frame every {n.heartbeat:.0f} s"
+        words = f"{n.server} has sent nothing for {n.silent_for:.0f} s, but promised a frame every {n.heartbeat:.0f} s"
         yield _reason("failing", "server_silent", words, f"see whether {n.speaker} hangs, or restart it", "silent")
 
 
@@ -189,14 +189,14 @@ def _frames(n: Numbers) -> Iterable[Reason]:
         words = f"{n.dropped_control} control frames were dropped, because the machine was too slow: a gap shows it"
         yield _reason("degraded", "control_dropped", words, "see what else this machine is busy with")
     if n.too_big:
-        words = f"{n.too_big} connections were lost to a frame beyond the limit"
+        words = f"{n.too_big} connections ended because of a frame above the size limit"
         yield _reason("degraded", "frame_too_big", words, f"find out what {n.speaker} sends that is so large")
     if n.slips:
-        words = f"{n.slips} frames could not be taken in: a bug of the tap"
+        words = f"{n.slips} frames could not be processed: a bug of the tap"
         yield _reason("degraded", "bug", words, "report it, with what the log says of it")
     if n.clock_off is not None:
         words = f"the server's clock and this machine's differ by {abs(n.clock_off):.0f} s"
-        yield _reason("degraded", "clock", words, "let both ask one time server (timedatectl set-ntp true)")
+        yield _reason("degraded", "clock", words, "set both by one time server (timedatectl set-ntp true)")
     if n.lag >= LAG_S:
         words = f"the tap was held up for {n.lag:.1f} s within the last minute"
         yield _reason("degraded", "lag", words, "see what else this machine is busy with")
@@ -213,7 +213,7 @@ def _journal(n: Numbers) -> Iterable[Reason]:
         words = f"the disk has not answered for {n.commit_waits:.0f} s; {n.in_memory} entries wait in memory"
         yield _reason("failing", "disk", words, f"check the disk of {n.journal}", "in_memory")
     if n.journal_full is not None:
-        step = "see why the ledger does not take it ('multicam-tap check'), or raise TAP_JOURNAL_MEGABYTES"
+        step = "see why the ledger does not accept entries ('multicam-tap check'), or raise TAP_JOURNAL_MEGABYTES"
         yield _reason("failing", "journal_full", n.journal_full, step, "overfull")
     if n.moved_aside:
         words = "a damaged journal was moved aside, and a new one begun"
@@ -243,16 +243,16 @@ def _ledger(n: Numbers) -> Iterable[Reason]:
         and not 0 < n.waiting <= n.postponed + n.held + n.in_part
     ):
         words = f"the ledger is behind: {waiting}, the oldest for {n.oldest_pending:.0f} s"
-        step = "wait while it catches up; see the deployment where it does not"
+        step = "wait while it catches up; if it does not, check the deployment"
         yield _reason("degraded", "ledger_behind", words, step, "behind")
     if n.postponed:
-        words = f"the ledger fails on {n.postponed} entries while it takes others: these are tried again by themselves"
+        words = f"the ledger fails on {n.postponed} entries and accepts others: the tap tries the failed ones again"
         step = f"see 'multicam-tap journal ls --pending' for why; {LOGS}"
         yield _reason("degraded", "postponed", words, step)
     if n.older:
         words = (
-            f"the deployment's functions are older than this tap: {n.held} entries wait for newer ones, and {n.in_part}"
-            " are there without what they do not know"
+            f"the deployment's functions are older than this tap: {n.held} entries stay pending, and {n.in_part} are"
+            " there without the newer columns"
         )
         yield _reason("degraded", "ledger_older", words, DEPLOY)
     if n.dead:

@@ -85,7 +85,7 @@ class JournalPruner:
         if self.size > self._bound:
             size, bound = self.size // _MEGABYTE, self._bound // _MEGABYTE
             full = (
-                f"the journal has {size} MB that the ledger has not, {bound} MB are allowed; it still saves everything"
+                f"the journal has {size} MB that the ledger does not have ({bound} MB are allowed); it still saves all"
             )
         if full is not None and self.full is None:
             hint = "see why the ledger does not accept them ('multicam-tap check'), or raise TAP_JOURNAL_MEGABYTES"

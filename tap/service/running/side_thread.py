@@ -31,7 +31,7 @@ def begin_in_thread(function: Callable[[], _T]) -> Future[_T | None]:
         except JournalError:
             return None  # whoever writes the journal tells of it
         except Exception:  # noqa: BLE001 - nobody else would hear of it
-            _log.exception("a bug of the tap: a look at it failed", next_step=_REPORT)
+            _log.exception("a bug of the tap: a page could not be made", next_step=_REPORT)
             return None
 
     return start_daemon(body, "ops-aside")

@@ -230,8 +230,8 @@ def _judged(heard: _Heard, shown: str, problem: str | None, connections: int, di
 
 async def _ledger(settings: Settings) -> AsyncIterator[Finding]:
     if settings.convex_url is None:
-        to_do = "set TAP_CONVEX_URL later, and all of it is sent"
-        yield Finding("convex", "ok", "none is configured: the journal saves everything", to_do)
+        to_do = "set TAP_CONVEX_URL later, and the tap sends everything"
+        yield Finding("convex", "ok", "not configured: the journal saves everything", to_do)
         return
     async with Ledger(
         settings.convex_url, settings.ingest_key, module=settings.convex_module, deadline=_LEDGER_WITHIN_S
@@ -245,9 +245,7 @@ def _deployment(shown: str, ping: Ping) -> Finding:
     if ping.code not in ("ok", *_KEY_CODES):
         return Finding("convex", "failed", f"{shown}: {ping.words}", ping.hint)
     if ping.taken is not None and ping.taken.older:
-        words = (
-            f"{shown}: it answers; its functions are older than this tap: what they do not know waits for newer ones"
-        )
+        words = f"{shown}: it answers; its functions are older than this tap: what they do not know stays pending"
         return Finding("convex", "note", words, DEPLOY)
     return Finding("convex", "ok", f"{shown}: {_THERE}")
 

@@ -204,7 +204,7 @@ async def _forget_rows(url: str, module: str, session_key: str, admin: SecretStr
         except LedgerRefused as error:
             if error.code not in ("key_wrong", "key_missing", "venue"):
                 raise
-            hint = "nothing was removed; check TAP_ADMIN_KEY, and whether the deployment has it ('multicam-tap key ls')"
+            hint = "nothing was deleted; check TAP_ADMIN_KEY, and whether the deployment has it ('multicam-tap key ls')"
             raise TapError("does not accept this admin key", where=error.where, hint=hint) from None
 
 

@@ -27,8 +27,8 @@ RIGHTS = ("write", "read", "forget")
 """What a key may do: write and read its venue, only read, or only forget shoots."""
 
 ROTATION = """\
-Several keys may be valid at a time. To change a key: add the new one, give it to the tap (it reads the file of
-TAP_INGEST_KEY_FILE again by itself; else restart it), run 'multicam-tap check', then revoke the old one
+Several keys can be valid at a time. To change a key: add the new one and give it to the tap. (It reads the file of
+TAP_INGEST_KEY_FILE again by itself; otherwise restart it.) Run 'multicam-tap check', then revoke the old key
 ('multicam-tap key ls', 'multicam-tap key revoke')."""
 """What to know before a key is changed."""
 

@@ -282,7 +282,7 @@ class _Comparison:
             self._result.left_out[key] = "is live"
             return
         if _is_live(told.get(key)):
-            self._result.left_out[key] = "is live by the new reading"
+            self._result.left_out[key] = "is live, as the new mapping reads it"
             return
         self._result.sessions += 1
         partly = self._partly(key, known)

@@ -130,8 +130,8 @@ def carry_out(
             return _picture(plan, changes)
         if _keep(journal, plan, changes, by, now()):
             return _picture(plan, changes, applied=True)
-    hint = "run it again once the service has less to say of these sessions"
-    raise TapError("the journal went on changing meanwhile; nothing was done", where=str(journal.path), hint=hint)
+    hint = "run it again when these sessions change less often"
+    raise TapError("the journal kept changing meanwhile; nothing was done", where=str(journal.path), hint=hint)
 
 
 class _Change(Struct):
@@ -312,7 +312,7 @@ def _refuse_pruned(found: Known) -> None:
     kept = counted(found.rows.values())["counts"]
     if any(kept.get(kind, 0) < number for kind, number in (final.get("counts") or {}).items()):
         hint = "it keeps them for TAP_KEEP_DAYS, and as long as there are tapes (TAP_TAPE_DAYS)"
-        raise TapError("the journal has not all of its events any more", where=found.key, hint=hint)
+        raise TapError("the journal no longer has all of its events", where=found.key, hint=hint)
 
 
 def trim(journal: Journal, key: str, *, since: int | None, until: int | None, venue: str | None = None) -> Plan:
@@ -321,7 +321,7 @@ def trim(journal: Journal, key: str, *, since: int | None, until: int | None, ve
     begins, ends = span_of(found.rows)
     since, until = begins if since is None else since, ends if until is None else until
     if since < begins or until > ends:
-        hint = "it cannot be made longer so: 'session make' makes a session of any span on the tapes"
+        hint = "trim cannot make it longer: use 'session make', for any time on the tapes"
         raise TapError(f"this session lasted from {iso(begins)} to {iso(ends)}", where=key, hint=hint)
     if since >= until:
         raise TapError("nothing of it would be left", where=key, hint="name a --from before --to")
@@ -357,7 +357,7 @@ def split(
         hint = "name a moment within it"
         raise TapError(f"this session lasted from {iso(begins)} to {iso(ends)}", where=key, hint=hint)
     if other.rows:
-        raise TapError(f"there is a session that begins so: {new}", where=key, hint=_SESSIONS)
+        raise TapError(f"another session begins at this time: {new}", where=key, hint=_SESSIONS)
     first = part_of(found.rows, None, at, key=key, reason="split")
     second = part_of(found.rows, at, None, key=new, reason="split")
     if names:
@@ -375,7 +375,7 @@ def merge(journal: Journal, keys: Sequence[str], *, venue: str | None = None) ->
     """A plan that makes one session of several, under the key of the first of them by time."""
     args = {"from": sorted(set(keys))}
     if len(args["from"]) < 2:
-        raise TapError("one session alone cannot be joined", where=keys[0], hint="name two or more")
+        raise TapError("a single session cannot be merged", where=keys[0], hint="name two or more")
     done = _done_before(journal, "merge", args["from"], args)
     if done is not None:
         return done
@@ -417,11 +417,11 @@ def undo(journal: Journal, key: str, *, venue: str | None = None) -> Plan:
         hint = f"this is the tap of venue {venue} (TAP_VENUE)"
         raise TapError(f"this session is of another venue, {venue_of(key)}", where=key, hint=hint)
     if not mine:
-        raise TapError("nothing was done to this session that could be taken back", where=key, hint=_SESSIONS)
+        raise TapError("this session has no change that could be taken back", where=key, hint=_SESSIONS)
     step = mine[-1]
     gone = {name for name, _, _ in journal.forgotten()} & set(step.keys)
     if gone:
-        raise TapError(f"{min(gone)} was forgotten, and stays so", where=key)
+        raise TapError(f"{min(gone)} was forgotten, which cannot be undone", where=key)
     for other in step.keys:
         later = of_session(steps, other)[-1]
         if later is not step:
@@ -461,7 +461,7 @@ class _Undo:
         for name, seq in self._step.seqs.items():
             if seq and not any(one.seq <= seq for one in self._kept[name]):
                 hint = "it keeps entries for TAP_KEEP_DAYS, and as long as there are tapes (TAP_TAPE_DAYS)"
-                raise TapError("the journal has not any more what was before", where=name, hint=hint)
+                raise TapError("the journal no longer has the rows from before", where=name, hint=hint)
 
     def _late(self, name: str) -> Iterator[Entry]:
         """What was told of a session since the step, as if that had not been."""

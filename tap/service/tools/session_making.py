@@ -110,7 +110,9 @@ def _refuse_others(journal: Journal, key: str, since: int, until: int, now: int)
         raise TapError(f"it overlaps {row.key} ({iso(begins)} to {iso(ends)})", where=key, hint=hint)
     for forgotten, begins, ends in journal.forgotten():
         if begins < until and ends > since and venue_of(forgotten) == venue_of(key):
-            raise TapError(f"{forgotten} was forgotten, and stays so", where=key, hint="choose a span without it")
+            raise TapError(
+                f"{forgotten} was forgotten, which cannot be undone", where=key, hint="choose a span without it"
+            )
 
 
 def _sessions(journal: Journal, venue: str) -> Iterator[Row]:

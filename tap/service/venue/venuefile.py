@@ -18,7 +18,7 @@ __all__ = ["environment_text"]
 _WIDTH = 110
 _HEAD: Final = """\
 The settings of one venue: /etc/multicam-tap/VENUE.env, read by multicam-tap@VENUE.service. One NAME=VALUE a line.
-Lines that begin with # say what there is, and with which default; take the # away to set one. After a change:
+Lines that begin with # show a setting and its default; remove the # to set it. After a change:
     systemctl restart multicam-tap@VENUE
 """
 _UNDER_SYSTEMD: Final = {

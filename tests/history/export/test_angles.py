@@ -95,7 +95,7 @@ def test_a_file_is_told_by_its_folder_or_its_name(path: str, camera: str | None)
     found = made(Disk(video(path, timecode=CLOCK), other))
     line = next(line for line in found.placed if path in line)
     if camera is None:
-        assert line.startswith(f"left out: {path}: which camera it is of is not known")
+        assert line.startswith(f"left out: {path}: its camera is not known")
         assert any(path in note for note in found.notes)
     else:
         assert f"{path}: {camera} (its " in line
@@ -152,7 +152,7 @@ def test_a_file_is_placed_by_the_time_in_its_name(name: str) -> None:
     """The venue's; to the second, which is said."""
     disk = Disk(video(f"/rec/{name}", 30), video("/rec/rechts 2.mov", 30, timecode=CLOCK))
     assert items(disk)[0][3] == 50
-    assert "Links: when its files begin is only known to the second" in " ".join(made(disk).notes)
+    assert "Links: the start of its files is known only to the second" in " ".join(made(disk).notes)
 
 
 def test_a_table_says_what_cannot_be_told_otherwise() -> None:
@@ -325,7 +325,7 @@ def test_a_session_that_still_runs_and_one_of_more_than_a_day_are_exported() -> 
     rows = two_cameras()
     rows[0].fields["completedAt"] = T0 + 30 * 3_600_000
     found = made(disk, rows, form="edl", rate=RATES["25"])
-    assert "the timecode passes midnight, and runs on to 42:06:40:00" in " ".join(found.notes)
+    assert "the timecode continues past midnight, to 42:06:40:00" in " ".join(found.notes)
     rows[0].fields["completedAt"] = T0 + 100 * 3_600_000
     with pytest.raises(TapError, match=r"an EDL has room for 100 hours"):
         made(disk, rows, form="edl", rate=RATES["25"])

@@ -210,5 +210,5 @@ def test_tables_and_rows_over_a_clock_that_was_set_back_keep_its_times_in_the_or
 def test_that_a_clock_was_set_is_told_with_the_file() -> None:
     made = export(SET_BACK, "edl", rate=RATES["25"], zone=BERLIN)
     assert [note for note in made.notes if "clock" in note] == [
-        "the server's clock was set 1 time: times here go on by the clock that it had at the start"
+        "the server's clock was set 1 time: times here continue by the clock from the start"
     ]

@@ -186,7 +186,7 @@ def test_an_edl_is_plain_ascii_and_says_what_a_reel_is() -> None:
     assert "* SOURCE FILE: Wide & close.mov" in text
     assert "Annas iPhone.mov" not in text, "the file has another name: better none than a wrong one"
     made = export(made_up(3), "edl", rate=RATES["25"], zone=BERLIN, media="/rec/{name}.mov")
-    assert made.notes[0].startswith("2 files have names that an EDL cannot hold")
+    assert made.notes[0].startswith("2 files have names that an EDL cannot have")
     assert re.search(r"\* LOC: \d\d:\d\d:\d\d:\d\d GREEN +Still ", text)
     assert all(len(line) < 300 for line in text.splitlines())
 

@@ -165,7 +165,7 @@ def test_an_edl_over_midnight_reads_back_right(rate: str) -> None:
     """Later is more, in drop frame too, with a dissolve across it: by pycmx, and by OpenTimelineIO's reader."""
     rows = a_night(rate, transition="Fade", durationMs=2000)
     made = export(rows, "edl", rate=RATES[rate], zone=BERLIN, source="tod", media=PATTERN)
-    assert any("the timecode passes midnight" in note for note in made.notes)
+    assert any("the timecode continues past midnight" in note for note in made.notes)
     document, exact = made.files[""], RATES[rate].exact
     if rate != "29.97":  # where OpenTimelineIO begins the day anew 86 s too early
         timeline = otio.adapters.read_from_string(document, "cmx_3600", rate=exact)
@@ -262,7 +262,7 @@ def test_chapters_for_youtube_begin_at_zero_and_are_long_enough() -> None:
     """An operator's own marks, where there are any; else the shots."""
     made = export(with_marks(), "youtube", zone=BERLIN)
     assert made.files[""] == "0:00 Opening\n0:15 Song ‹2›\n0:28 End\n"
-    assert "1 of 4 chapters are left out: YouTube takes none under 10 s" in made.notes
+    assert "1 of 4 chapters are left out: YouTube rejects those under 10 s" in made.notes
     assert text(a_night("25"), "youtube", media=None).splitlines() == ["0:00 a", "0:20 b"]
 
 

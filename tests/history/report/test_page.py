@@ -424,7 +424,7 @@ def test_a_clock_that_was_set_is_told_and_moves_nothing() -> None:
     told = data(paged(*rows))
     assert told["length"] == 60_000
     assert [one[1] for one in told["events"]] == [5_000, 29_000, 31_000, 33_000]
-    assert "The server's clock was set back by 5.0 s before 12:07:11; times here go on by the clock before." in words(
+    assert "The server's clock was set back by 5.0 s before 12:07:11; times here continue by the first clock." in words(
         *rows
     )
     assert "clock was set" not in words(*show())

@@ -100,4 +100,4 @@ def test_it_says_how_far_back_a_session_can_be_made() -> None:
     assert known.status is not None
     assert "a session can be made" not in shown(known)
     known = structs.replace(known, status=structs.replace(known.status, tapes_since=NOW - 86_400_000))
-    assert "a session can be made back to" in shown(known)
+    assert "a session can be made afterwards, back to" in shown(known)

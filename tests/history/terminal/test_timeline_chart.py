@@ -150,7 +150,7 @@ def test_off_air_and_markers_are_shown_and_a_clock_that_was_set_is_told() -> Non
     assert "13:07:11.000 cut c from a, operator" in lines
     assert any(line.startswith("marker ") and "▾" in line for line in lines)
     assert "▾ marker" in text
-    assert "the server's clock was set back by 5.0 s before 13:07:11; times here go on by the clock before" in lines
+    assert "the server's clock was set back by 5.0 s before 13:07:11; times here continue by the first clock" in lines
     assert "2026-11-18 13:06:40 to 13:07:40 CEST · 1:00" in lines
 
 
@@ -162,7 +162,7 @@ def test_many_shots_in_a_cell_are_as_high_as_their_share() -> None:
     text = shown(timeline_of(rows), 100)
     lanes = {line.split(" ")[0]: line for line in text.splitlines() if line.count("▁") > 60 or line.count("█") > 60}
     assert set(lanes) == {"Anna", "Ben"}
-    assert "several shots, as high as their share" in text
+    assert "several shots, height: their share" in text
 
 
 def test_a_name_of_300_letters_pushes_no_lane_away() -> None:

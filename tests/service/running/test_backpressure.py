@@ -202,7 +202,7 @@ async def test_a_journal_beyond_its_bound_lets_go_of_what_the_ledger_has(tmp_pat
             writer.submit([Entry(f"v/t/{n}", "event", "v/t", n, {"pad": "x" * 1000}) for n in range(2_000)], None)
             await upkeep.tidy()
             await upkeep.tidy()
-            assert "MB that the ledger has not" in (upkeep.full or "")
+            assert "MB that the ledger does not have" in (upkeep.full or "")
             assert writer.run_in_writer(lambda journal: journal.counts()).result(300)["pending"] == 2_200
             writer.run_in_writer(
                 lambda journal: journal.settle([(one.seq, "shipped", None) for one in journal.pending(5_000)], 10**13)

@@ -124,7 +124,7 @@ def test_doubt_is_told_once_and_its_end_too() -> None:
         assert trust.look(later(40 * DAY, 60_000), None)
     assert [(line["log_level"], line["event"]) for line in log] == [
         ("warning", "this machine's clock is in doubt: nothing is deleted because of its age"),
-        ("info", "this machine's clock is right again: old data is deleted again"),
+        ("info", "this machine's clock is right again: the tap deletes old data again"),
     ]
     assert "40 days" in log[0]["why"]
     assert "NTP" in log[0]["next_step"]

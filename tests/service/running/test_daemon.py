@@ -560,7 +560,7 @@ def test_a_journal_that_is_gone_or_empty_is_told(tmp_path: Path, capsys: pytest.
     # The first was on a loop of its own.
     assert anyio.run(serve_in_process, settings(tmp_path), until) == 0
     (line,) = [line for line in told(capsys) if line["level"] == "warning"]
-    assert line["message"].startswith("the journal was empty" if cut else "the journal was gone")
+    assert line["message"].startswith("the journal was empty" if cut else "the journal's file was missing")
     assert "rederive" in line["next_step"]
 
 

@@ -500,7 +500,7 @@ def test_forget_reaches_a_made_session(house: House) -> None:
     with Journal.open(house.journal.path) as journal:
         journal.forget(key)
         assert b"Secret" not in house.journal.path.read_bytes()
-        with pytest.raises(TapError, match="was forgotten, and stays so"):
+        with pytest.raises(TapError, match="was forgotten, which cannot be undone"):
             make_it(house, journal, since, until)
 
 

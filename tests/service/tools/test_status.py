@@ -120,7 +120,7 @@ def test_a_tap_without_an_ops_face_is_told_by_its_journal(tmp_path: Path) -> Non
         assert said["sessions"][0]["leftLive"] is False
         done = status(tap.state, "off")
         assert "TAP_OPS_LISTEN is off" in done.stderr
-        assert "a tap owns this journal" in done.stdout
+        assert "a tap uses this journal" in done.stdout
 
 
 def test_where_there_is_nothing_it_says_so(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_a_face_that_hangs_does_not_hang_status(venue: tuple[Server, Tap]) -> No
     with socket.create_server(("127.0.0.1", 0)) as listener:
         done = status(tap.state, f"127.0.0.1:{listener.getsockname()[1]}")
     assert done.returncode == 1
-    assert "a tap owns this journal" in done.stdout
+    assert "a tap uses this journal" in done.stdout
 
 
 def test_watch_goes_on_until_ctrl_c_on_a_terminal_and_in_a_pipe(venue: tuple[Server, Tap]) -> None:

@@ -107,7 +107,7 @@ export class Cards {
 
   missing(card) {
     if (card.missingCount === 0) return null;
-    const box = made("div", "missing", made("h3", "", `${counted(card.missingCount, "still")} missing: to be taken again while the cameras are there`));
+    const box = made("div", "missing", made("h3", "", `${counted(card.missingCount, "still")} missing: take them again while the cameras are there`));
     const list = made("ul", "");
     for (const one of card.missing) {
       const names = one.stills.slice(0, MISSING_SHOWN).map((still) => `${still.name} (${STATUS[still.status] ?? still.status}${still.why ? `: ${still.why}` : ""})`);

@@ -150,9 +150,9 @@ function drawState() {
   reasons.replaceChildren(...state.health.reasons.map((one) =>
     made("li", one.state, made("strong", "", one.words), made("span", "", `What to do: ${one.nextStep}`))));
   drawWay();
-  say("foot", `pid ${status.pid} · up since ${clocks.day(status.startedAt)} ${clock(status.startedAt)} · ${counted(state.server.frames, "frame")} heard`);
+  say("foot", `pid ${status.pid} · up since ${clocks.day(status.startedAt)} ${clock(status.startedAt)} · ${counted(state.server.frames, "frame")} received`);
   const unknown = Object.keys(state.server.unknownTypes);
-  if (unknown.length) byId("foot").append(` · types not known: `, named(unknown.slice(0, 5).join(", ")));
+  if (unknown.length) byId("foot").append(` · unknown types: `, named(unknown.slice(0, 5).join(", ")));
 }
 
 function drawWay() {
@@ -169,9 +169,9 @@ function drawWay() {
       .filter(Boolean).join(" · "));
   const lamps = { none: "none", idle: "ok", shipping: "ok", away: "degraded", blocked: "degraded" };
   const words = {
-    none: "none is configured: the journal saves everything",
+    none: "not configured: the journal saves everything",
     idle: "has everything",
-    shipping: "is taking entries",
+    shipping: "accepts entries",
     away: `away: ${ledger.problem ?? "no answer"}`,
     blocked: `blocked: ${ledger.problem ?? ""}`,
   };
@@ -224,7 +224,7 @@ function drawAir(at) {
     say("since", "");
     return;
   }
-  say("air-label", live ? "On air" : !session.seen ? "Last seen on air" : "On air, not told since the gap");
+  say("air-label", live ? "On air" : !session.seen ? "Last seen on air" : "On air, not confirmed since the gap");
   if (session.seen && program !== null && program.cameraId === null) say("air-label", "On air");
   say("program", program === null ? "not known yet" : (program.name ?? "Nothing"));
   say("role", heading ? `→ ${heading.name}${heading.transition ? ` (${heading.transition})` : ""}` : (camera?.role ?? ""));

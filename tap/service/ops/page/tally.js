@@ -35,7 +35,7 @@ function draw() {
   if (on && program.sure) return show("on", "On air", `for ${lasting(Date.now() + offset - program.since)}`);
   if (program === null || !program.sure) return show("lost", "Not known", "what is on air is not known yet");
   const leads = state.heading?.cameraId ?? null;
-  if (leads !== null && leads === mine?.id) return show("next", "Next", "the program is going over to this camera");
+  if (leads !== null && leads === mine?.id) return show("next", "Next", "a transition to this camera is running");
   return show("off", mine === null ? "Not there" : "Off air", mine === null ? "No camera of this name is known now." : "");
 }
 
