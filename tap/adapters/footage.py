@@ -260,7 +260,7 @@ class VideoFiles:
         return read_footage(place) if can_read() and place.is_file() else None
 
     def text(self, path: str) -> str | None:
-        """What stands in a small file of text; None where there is none. Raises ``TapError`` for what is no text."""
+        """What is in a small file of text; None where there is none. Raises ``TapError`` for what is no text."""
         place = Path(path)
         if not place.is_file():
             return None

@@ -48,5 +48,5 @@ def network_filesystem(path: Path, mounts: str | None = None) -> str | None:
 
 
 def _unescaped(text: str) -> str:
-    """Spaces and the like stand as octal numbers there."""
+    """Spaces and the like are written as octal numbers there."""
     return _OCTAL.sub(lambda found: chr(int(found[1], 8)), text)

@@ -1,4 +1,4 @@
-"""Host names: looked up on threads that nobody waits for, and told whether they are this machine."""
+"""Host names: looked up on threads that nobody waits for, and whether a name is this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, as it stands in a URL or a setting (no brackets), can only be this machine. No look-up."""
+    """Whether a host, as it is in a URL or a setting (no brackets), can only be this machine. No look-up."""
     return _LOOPBACK.fullmatch(host.lower()) is not None
 
 

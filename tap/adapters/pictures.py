@@ -1,7 +1,7 @@
 """Pictures for people to look at: found in a folder, made small, and turned into ``data:`` URIs.
 
-A picture of any size becomes a small JPEG without what a camera wrote into it (where it was taken, for one). A file is
-told by its first bytes, never by its name, and what a browser might run (SVG) is no picture.
+A picture of any size becomes a small JPEG, without the metadata of the camera (for example the place). A file's type is
+recognized by its first bytes, never by its name. A file that a browser might run (SVG) does not count as a picture.
 """
 
 from __future__ import annotations

@@ -25,14 +25,14 @@ _T = TypeVar("_T")
 
 
 class Bell:
-    """Rung from any thread, heard by one task of an event loop."""
+    """Any thread can ring it; it wakes one task of an event loop."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._rung = Event()
 
     def listen(self) -> None:
-        """From here on somebody on this event loop hears it; what was rung before was in vain."""
+        """From here on it wakes a task of this event loop. Rings before that have no effect."""
         self._loop = asyncio.get_running_loop()
 
     def ring(self) -> None:

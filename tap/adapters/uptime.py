@@ -19,7 +19,7 @@ def uptime_ms() -> int:
 
 
 def boot_id() -> str | None:
-    """The same for as long as ``uptime_ms`` counts on, and never again; None where that cannot be told."""
+    """The same for as long as ``uptime_ms`` counts on, and never again; None where that cannot be known."""
     try:
         shown = float(_UPTIME.read_text("ascii").split()[0])
     except (OSError, ValueError, IndexError):

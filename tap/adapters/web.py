@@ -1,7 +1,7 @@
 """Pictures from the web, for who asks for them: https only, public addresses only, and bounded in every way.
 
 A still's URL is what a server said, so it may be anything. Every name is resolved here, and the connection goes to just
-those addresses that were judged; every redirect is judged anew. No proxy, cookie, key or referrer is used.
+those addresses that were judged; every redirect is judged again. No proxy, cookie, key or referrer is used.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ class _Names:
         ]
 
     async def close(self) -> None:
-        """Nothing is kept."""
+        """Nothing is saved."""
 
 
 def _refusal_in(error: BaseException | None) -> _Refused | None:

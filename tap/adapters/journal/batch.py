@@ -1,7 +1,7 @@
 """How a batch goes into the file, in few statements however long it is.
 
 A statement costs more than a row does (each opens the counter of ``seq``, and keeps what its triggers may have to
-undo), so many rows share one. Their texts differ by the number of rows, of which few are used: each is prepared once.
+undo), this many rows share one. Their texts differ by the number of rows, of which few are used: each is prepared once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["insert_new", "keep_checkpoint", "known_among", "unpadded"]
 _MOST = 64
 """Rows of the longest statement."""
 _STEP = 16
-"""Above it, statements have a multiple of so many rows."""
+"""Above it, statements have a multiple of this many rows."""
 
 _PAGE = 4096
 """Bytes of one of SQLite's pages."""
@@ -31,7 +31,7 @@ _KEEP_CHECKPOINT = (
 
 
 def insert_new(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> tuple[int, int]:
-    """Insert what ``row_of`` gave, without what is kept already: how many rows, and the last one's ``seq`` (or 0)."""
+    """Insert what ``row_of`` gave, without what is saved already: how many rows, and the last one's ``seq`` (or 0)."""
     seen = known_among(db, rows)
     new = []
     for row in rows:
@@ -46,7 +46,7 @@ def insert_new(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> tuple
 
 
 def known_among(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
-    """The content of those rows that are kept already, and of some that are like them."""
+    """The content of those rows that are saved already, and of some that are like them."""
     seen: set[tuple[Any, ...]] = set()
     for part in _parts(rows):
         seen.update(db.execute(_known(len(part)), [value for row in part for value in (row[0], row[3])]))
@@ -75,14 +75,14 @@ def keep_checkpoint(db: sqlite3.Connection, checkpoint: Checkpoint) -> None:
 def _padded(checkpoint: bytes) -> bytes:
     """JSON with spaces behind it, up to whole pages.
 
-    One of the same length is written where the last one stands, and of its pages only those that differ.
+    One of the same length is written where the last one is, and of its pages only those that differ.
     """
     short = -len(checkpoint) % _PAGE
     return checkpoint + b" " * short if len(checkpoint) > _PAGE else checkpoint
 
 
 def unpadded(data: bytes) -> bytes:
-    """The checkpoint that was kept as ``data``."""
+    """The checkpoint that was saved as ``data``."""
     return data.rstrip(b" ") if len(data) % _PAGE == 0 else data
 
 

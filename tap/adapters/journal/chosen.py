@@ -1,7 +1,7 @@
-"""What is still heard of a session that people or a repair have changed since: it has to go the same way.
+"""New entries of a session that people or a repair have changed: they have to be changed in the same way.
 
-Somebody may split a session, join two or rename one while the tap still hears it; a repair may have written it anew.
-An entry that the owner adds then is kept under the keys that were chosen, and at the repair's revision, or nobody
+Somebody may split a session, join two or rename one while the tap still hears it; a repair may have written it again.
+An entry that the owner adds then is saved under the keys that were chosen, and at the repair's revision, or nobody
 would see it.
 """
 
@@ -52,5 +52,5 @@ def _followed(file: JournalFile, entries: Sequence[Entry]) -> Sequence[Entry]:
 def _followed_one(file: JournalFile, steps: Sequence[Step], entry: Entry) -> Entry | None:
     try:
         return follow(steps, entry, partial(session_fields, file))
-    except Exception:  # noqa: BLE001 - whatever is odd about a choice, what is heard has to be written all the same
+    except Exception:  # noqa: BLE001 - whatever is odd about a choice, what is received has to be written all the same
         return entry

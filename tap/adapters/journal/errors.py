@@ -17,7 +17,7 @@ NEXT_RUN_MOVES_IT = "the next 'multicam-tap run' moves it aside and begins a new
 
 
 class Unfit(JournalError):
-    """What was to be kept is nothing that SQLite keeps, however well the disk is. Never leaves the journal."""
+    """What was to be saved is nothing that SQLite keeps, however well the disk is. Never leaves the journal."""
 
 
 @contextmanager

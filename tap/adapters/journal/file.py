@@ -1,7 +1,7 @@
 """The journal's file: who owns it, and what happens where it is damaged, emptied, replaced or taken away.
 
 A file can lose its name, its log or its lock while the tap runs. Each use of it therefore begins with a look at what
-stands on the disk now; ``JournalFile.reading`` and ``changing`` are the only ways to the database.
+is on the disk now; ``JournalFile.reading`` and ``changing`` are the only ways to the database.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _UNLOCKED = "the journal's lock file was removed while the tap ran: a new one wa
 """What may be found amiss."""
 
 _UNUSABLE: dict[type[BaseException], str] = {JournalDamaged: "damaged", JournalVersion: "newer"}
-"""What the owner puts aside to begin anew, and the word for it in the new name."""
+"""What the owner puts aside to start again, and the word for it in the new name."""
 
 
 class JournalFile:
@@ -47,7 +47,7 @@ class JournalFile:
         self.moved_aside: list[Path] = []
         """Files that were found damaged and given another name, in order; nothing is deleted."""
         self.wants_all = False
-        """Another file was begun: what is kept in it next has to be all there is, and no difference."""
+        """Another file was begun: what is saved in it next has to be all there is, and no difference."""
         self.amiss: Counter[str] = Counter()
         """What else was found that should not be, and got over, in words; how often."""
         self.commits = 0
@@ -81,7 +81,7 @@ class JournalFile:
 
     @property
     def id_file(self) -> Path:
-        """Where the tap's id stands beside the journal."""
+        """Where the tap's id is beside the journal."""
         return self.path.with_name("tap-id")
 
     def close(self) -> None:
@@ -111,7 +111,7 @@ class JournalFile:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Use ``db`` inside, after a look whether it still is what stands at the path; SQLite's errors in our words."""
+        """Use ``db`` inside, after a look whether it still is what is at the path; SQLite's errors in our words."""
         if identity(self._names[0]) != self._identity:
             self._reopen()
             self._found(_TAKEN)
@@ -124,7 +124,7 @@ class JournalFile:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """A transaction: all of it is on the disk at the end, or nothing is kept."""
+        """A transaction: all of it is on the disk at the end, or nothing is saved."""
         with self.reading():
             with transaction(self.db):
                 yield
@@ -137,7 +137,7 @@ class JournalFile:
             return self.db.execute(sql, parameters).fetchall()
 
     def kept(self, row: tuple[Any, ...]) -> Kept:
-        """A row that begins as ``select`` does. Raises ``JournalDamaged`` where it is not what was kept."""
+        """A row that begins as ``select`` does. Raises ``JournalDamaged`` where it is not what was saved."""
         self.saw(row[0])
         try:
             return kept_of(row)
@@ -152,7 +152,7 @@ class JournalFile:
     def name_the_log(self) -> None:
         """Sync the name of the log, which the first commit makes: SQLite does not say if it did not reach the disk.
 
-        Raises ``JournalError``: the batch is given again, and is not kept twice.
+        Raises ``JournalError``: the batch is given again, and is not saved twice.
         """
         log = identity(self._names[1])
         if log == self._named:
@@ -247,7 +247,7 @@ class JournalFile:
     # ------------------------------------------------------------------------------------------ while it runs
 
     def _log_there(self) -> tuple[Identity, Identity]:
-        """Which log stands beside the file, and which index of the log, by which connections share their locks."""
+        """Which log is beside the file, and which index of the log, by which connections share their locks."""
         _, log, shared = self._names
         return identity(log), identity(shared)
 

@@ -54,7 +54,7 @@ class Lock:
             os.close(before)
 
     def hold(self) -> bool:
-        """See that it still keeps everybody else away; whether its file was gone, and had to be made anew.
+        """See that it still keeps everybody else away; whether its file was gone, and had to be made again.
 
         Raises ``JournalBusy`` where another service has it by now: it was let in while the file was gone.
         """
@@ -119,7 +119,7 @@ def _busy(path: Path, who: str) -> JournalBusy:
 
 
 def _owner_in(descriptor: int) -> str:
-    """The process that says in the lock's file that it holds it; empty where nothing readable stands there."""
+    """The process that says in the lock's file that it holds it; empty where nothing readable is there."""
     try:
         said = os.pread(descriptor, 20, 0)
     except OSError:

@@ -1,4 +1,4 @@
-"""The journal: an outbox on the venue's disk, in which entries wait for the ledger and the machine's state is kept.
+"""The journal: an outbox on the venue's disk, in which entries wait for the ledger and the machine's state is saved.
 
 SQLite with a write-ahead log and ``synchronous=FULL``: once ``append`` returns, entries and checkpoint are on the disk,
 together or not at all. One service owns a journal (a lock that dies with its process); the command line may read it
@@ -42,7 +42,7 @@ class Journal:
     def open(cls, path: str | os.PathLike[str], *, owner: bool = False, readonly: bool = False) -> Journal:
         """Open the journal at ``path`` (``…/journal.db``), made if missing unless ``readonly``.
 
-        ``owner`` is for the service: it keeps every other service away, and moves a damaged file aside to begin anew.
+        ``owner`` is for the service: it keeps every other service away, and moves a damaged file aside to start again.
         Raises ``JournalBusy`` (another service owns it), ``JournalVersion`` (written by a newer tap; it is not
         touched), ``JournalDamaged`` (for who does not own it) or ``JournalError``.
         """
@@ -101,10 +101,10 @@ class Journal:
 
         A checkpoint in bytes is a state with all its memory in it.
 
-        An entry that is kept already, byte for byte, is not kept twice, so a batch may be given again after an error.
-        What the owner adds to a session that was repaired is kept at the repair's revision, or nobody would see it.
+        An entry that is saved already, byte for byte, is not saved twice, so a batch may be given again after an error.
+        What the owner adds to a session that was repaired is saved at the repair's revision, or nobody would see it.
         The owner begins a new file where this one is damaged or gone, and keeps the batch there. Raises
-        ``JournalError`` (disk full, not writable, …), and then nothing of the batch was kept.
+        ``JournalError`` (disk full, not writable, …), and then nothing of the batch was saved.
         """
         given = list(entries)
         rows = [row_of(entry, now_ms) for entry in given]
@@ -128,9 +128,9 @@ class Journal:
         return self._file.begin_anew()
 
     def unfit(self, entries: Sequence[Entry], now_ms: int) -> dict[int, str]:
-        """Those of the entries that this journal can never keep, by their place, and why. Nothing is kept by asking.
+        """Those of the entries that this journal can never keep, by their place, and why. Nothing is saved by asking.
 
-        Raises ``JournalError`` where nothing can be kept now: then it is not the entries.
+        Raises ``JournalError`` where nothing can be saved now: then it is not the entries.
         """
         with self._file.reading():
             return unfit_among(self._file.db, self.path, entries, now_ms)
@@ -146,7 +146,7 @@ class Journal:
     def tap_id(self) -> str:
         """The id of this tap, 12 hex digits, made once for the state directory.
 
-        It stands in a file of its own too (``tap-id``), so that it outlives a journal that was moved aside.
+        It is in a file of its own too (``tap-id``), so that it outlives a journal that was moved aside.
         """
         in_file, in_meta = tap_id_in(self._file.id_file), self._meta("tap")
         known = in_file or in_meta
@@ -161,7 +161,7 @@ class Journal:
         except JournalError:
             if known is None:
                 raise
-            # The disk takes nothing now: it stands in one of the two places, and comes into the other later.
+            # The disk takes nothing now: it is in one of the two places, and comes into the other later.
             return known
 
     def _keep_tap_id(self) -> str:
@@ -173,11 +173,11 @@ class Journal:
         return known
 
     def remembered(self, name: str) -> str | None:
-        """What ``remember`` kept under this name."""
+        """What ``remember`` saved under this name."""
         return self._meta(name)
 
     def remember(self, name: str, text: str) -> None:
-        """Keep a few words under a name, in the place of what was kept under it before."""
+        """Keep a few words under a name, in the place of what was saved under it before."""
         with self._file.changing():
             self._file.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, text))
 
@@ -221,11 +221,11 @@ class Journal:
     def entries(
         self, session_key: str | None = None, state: State | None = None, after: int = 0, op: Op | None = None
     ) -> Iterator[Kept]:
-        """The kept entries in order, read page by page; those added meanwhile come too."""
+        """The saved entries in order, read page by page; those added meanwhile come too."""
         return reading.entries(self._file, session_key, state, after, op)
 
     def session_entries(self, session_key: str) -> Iterator[Kept]:
-        """All that is kept of one session, in order."""
+        """All that is saved of one session, in order."""
         return self.entries(session_key)
 
     def session_rows(self, venue_prefix: str | None = None) -> Iterator[Kept]:
@@ -236,15 +236,15 @@ class Journal:
         return reading.session_rows(self._file, venue_prefix or "")
 
     def last_entry(self, session_key: str) -> Kept | None:
-        """What was kept last of one session."""
+        """What was saved last of one session."""
         return reading.last_entry(self._file, session_key)
 
     def last_seq(self) -> int:
-        """The number of the entry that was kept last; 0 where there is none."""
+        """The number of the entry that was saved last; 0 where there is none."""
         return int(self._file.all("SELECT coalesce(max(seq), 0) FROM entries")[0][0])
 
     def sessions(self, venue_prefix: str | None = None) -> Iterator[str]:
-        """The keys of the kept sessions, newest first by source time; those whose key starts with the prefix."""
+        """The keys of the saved sessions, newest first by source time; those whose key starts with the prefix."""
         return reading.sessions(self._file, venue_prefix or "")
 
     def counts(self, session_key: str | None = None) -> dict[State, int]:
@@ -267,7 +267,7 @@ class Journal:
 
     @property
     def size(self) -> int:
-        """Bytes that the kept entries take, without the log beside the file."""
+        """Bytes that the saved entries take, without the log beside the file."""
         return removing.size_of(self._file)
 
     # ------------------------------------------------------------------------------------------ what is repaired
@@ -276,7 +276,7 @@ class Journal:
         """Keep the entries of a repaired history, unless one of its sessions has got more since they were made.
 
         ``seen``: for each session the highest ``seq`` that the repair knows. ``step``: what somebody chose by it.
-        False: nothing was kept, look again.
+        False: nothing was saved, look again.
         """
         with self._file.changing():
             for session_key, seq in seen.items():

@@ -78,7 +78,7 @@ def session_rows(file: JournalFile, venue_prefix: str) -> Iterator[Kept]:
 
 
 def last_entry(file: JournalFile, session_key: str) -> Kept | None:
-    """What was kept last of one session."""
+    """What was saved last of one session."""
     rows = file.all(f"{file.select}{_IN_SESSION} ORDER BY seq DESC LIMIT 1", {"session": session_key})
     return file.kept(rows[0]) if rows else None
 

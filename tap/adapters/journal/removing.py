@@ -36,7 +36,7 @@ def shrink(file: JournalFile, to_bytes: int, limit: int) -> int:
 
 
 def size_of(file: JournalFile) -> int:
-    """Bytes that the kept entries take, without the log beside the file."""
+    """Bytes that the saved entries take, without the log beside the file."""
     with file.reading():
         pages, free, page = (
             int(file.db.execute(f"PRAGMA {name}").fetchone()[0])
@@ -92,7 +92,7 @@ def _forget_memory(file: JournalFile, session_key: str) -> None:
         names = records_of(remembered, session_key)
     except msgspec.MsgspecError:
         return  # of a newer version, or damaged: the next start sets it aside
-    # Of a part that somebody split off, the tap remembers the stills under the session that it was heard in.
+    # Of a part that somebody split off, the tap remembers the stills under the session that it was received in.
     stills = {old for step in _steps(file) for old, new in step.names.items() if new.startswith(f"{session_key}/")}
     names = [*names, *(name for name, _ in remembered if name.partition(":t:")[2] in stills)]
     with file.changing():

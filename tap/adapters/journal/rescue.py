@@ -22,7 +22,7 @@ def rescue(old: sqlite3.Connection, new: sqlite3.Connection, select: str) -> int
     """Bring over what waits for the ledger, the checkpoint, and what else is remembered; how many entries.
 
     Raises nothing.
-    ``old`` is still open, whatever became of its file. What cannot be read, or is not what was kept, stays behind.
+    ``old`` is still open, whatever became of its file. What cannot be read, or is not what was saved, stays behind.
     """
     brought = 0
     with suppress(sqlite3.Error):

@@ -101,7 +101,7 @@ def sealed(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 CONTENT = 7
-"""The first columns of a row, those that say what is kept."""
+"""The first columns of a row, those that say what is saved."""
 
 
 def _digest(content: Sequence[Any]) -> int:
@@ -109,7 +109,7 @@ def _digest(content: Sequence[Any]) -> int:
 
 
 def digest_of(checkpoint: bytes) -> bytes:
-    """What is kept beside a checkpoint, to know it again."""
+    """What is saved beside a checkpoint, to know it again."""
     return b"%d" % zlib.crc32(checkpoint)
 
 
@@ -135,5 +135,5 @@ def kept_of(row: tuple[Any, ...]) -> Kept:
     if not (isinstance(key, str) and isinstance(session_key, str) and type(version) is type(revision) is int):
         raise ValueError("a column of another type")  # where there is no digest to tell
     entry = Entry(key, op, session_key, version, fields_of(text), revision, retracted)
-    # When it was committed is not what was kept: the entry is whole without it.
+    # When it was committed is not what was saved: the entry is whole without it.
     return Kept(seq, entry, state, reason, committed_at if type(committed_at) is int else 0)

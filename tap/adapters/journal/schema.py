@@ -57,7 +57,7 @@ _FIRST = (
 _SECOND = (
     # What a repaired history takes back: {at, reason}.
     "ALTER TABLE entries ADD COLUMN retracted TEXT",
-    # Of what an entry says; NULL for those kept before.
+    # The digest of an entry's content; NULL for entries of earlier versions.
     "ALTER TABLE entries ADD COLUMN digest INTEGER",
     "CREATE INDEX entries_revised ON entries (session_key, revision) WHERE revision > 0",
 )

@@ -16,7 +16,7 @@ _TAP_ID = re.compile(r"[0-9a-f]{12}")
 
 
 def tap_id_in(file: Path) -> str | None:
-    """The id that stands in the file; None where there is no file, or no id in it."""
+    """The id that is in the file; None where there is no file, or no id in it."""
     try:
         text = file.read_text(errors="replace").strip()
     except OSError:

@@ -26,7 +26,7 @@ __all__ = ["aside_of", "forget_aside", "keep_aside", "line_of", "unfit_among"]
 
 _SURELY_FIT = Entry("probe", "event", "probe", 0, {})
 _LARGEST = 16 * 2**20
-"""Bytes of the file; whatever makes so many is known by then."""
+"""Bytes of the file; whatever makes this many is known by then."""
 
 
 def aside_of(journal: Path) -> Path:
@@ -35,9 +35,9 @@ def aside_of(journal: Path) -> Path:
 
 
 def unfit_among(db: sqlite3.Connection, path: Path, entries: Sequence[Entry], now_ms: int) -> dict[int, str]:
-    """Those of the entries that can never be kept, by their place, and why. Nothing is kept by asking.
+    """Those of the entries that can never be saved, by their place, and why. Nothing is saved by asking.
 
-    Raises ``JournalError`` where nothing can be kept now, or asked: then it is not the entries.
+    Raises ``JournalError`` where nothing can be saved now, or asked: then it is not the entries.
     """
     with errors_in_words(path), _undone(db, "BEGIN IMMEDIATE", "ROLLBACK"):
         why = _why_unfit(db, path, _SURELY_FIT, now_ms)
@@ -73,7 +73,7 @@ def _undone(db: sqlite3.Connection, begin: str, undo: str) -> Iterator[None]:
 
 
 def line_of(entry: Entry, reason: str, now_ms: int) -> bytes:
-    """What is written of an entry that cannot be kept; whatever is in it."""
+    """What is written of an entry that cannot be saved; whatever is in it."""
     said = {
         "reason": reason,
         "at": now_ms,
@@ -133,7 +133,7 @@ def forget_aside(journal: Path, session_key: str) -> int:
 
 
 def _is_of(line: bytes, session_key: str) -> bool:
-    """Whether a line tells of a session; one that cannot be read does where its key stands in it."""
+    """Whether a line tells of a session; one that cannot be read does where its key is in it."""
     try:
         said: Any = json.loads(line)
         return bool(said["sessionKey"] == session_key)

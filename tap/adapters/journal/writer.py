@@ -26,9 +26,9 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _Saved: TypeAlias = Checkpoint | bytes | None
 _CALLBACKS_KEPT = 1_000
-"""While a disk takes nothing for hours, who waits longest is told once it does."""
+"""How many callers are notified after one commit. If the disk does not write for hours, these are the earliest ones."""
 _ASIDE_KEPT = 1_000
-"""Entries that no journal can keep wait in memory for their file, at most so many."""
+"""Entries that no journal can keep wait in memory for their file, at most this many."""
 
 
 class JournalWriter:
@@ -133,7 +133,7 @@ class JournalWriter:
     def in_memory(self, limit: int, after: tuple[int, int] = (0, 0)) -> tuple[tuple[int, int], list[Entry]]:
         """Entries that are submitted and not on the disk yet, in order, and the place behind them. From any thread.
 
-        ``after`` is such a place; one from before a commit is none any more, and begins anew.
+        ``after`` is such a place; one from before a commit is none any more, and starts again.
         """
         with self._submitting:
             skip = after[1] if after[0] == self._generation else 0
@@ -141,7 +141,7 @@ class JournalWriter:
             return (self._generation, skip + len(found)), found
 
     def stop(self, timeout: float) -> bool:
-        """Commit what was submitted, for up to ``timeout`` seconds, and end the thread. True where all is kept."""
+        """Commit what was submitted, for up to ``timeout`` seconds, and end the thread. True where all is saved."""
         self._stopping.set()
         with self._submitting:
             self._submitting.notify()
@@ -195,7 +195,7 @@ class JournalWriter:
             self._keep(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread that keeps the history must not die
             self.failing = str(error) if isinstance(error, JournalError) else repr(error)
-            # Nobody waits behind a disk that fails: who asks is told why, and may ask again.
+            # Nobody waits for a disk that fails: the caller gets the error, and may try again.
             why = error if isinstance(error, JournalError) else JournalError(repr(error))
             for call in self._calls:
                 call.answer(self._journal, given_up=False) if call.anyway else call.refuse(why)
@@ -226,7 +226,7 @@ class JournalWriter:
         self._write_aside()
 
     def _narrow_down(self, batch: _Batch) -> bool:
-        """Take out of a batch what can never be kept; whether there was any of it."""
+        """Take out of a batch what can never be saved; whether there was any of it."""
         now = self._now()
         unfit = self._journal.unfit(batch.entries, now)
         for place, why in unfit.items():

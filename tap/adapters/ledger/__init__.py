@@ -1,6 +1,6 @@
-"""The ledger: Convex's documented HTTP API, as an async client that can neither hang nor be heard.
+"""The ledger: Convex's documented HTTP API, as an async client that cannot hang, and never shows the key.
 
-A line in here may touch the network towards Convex. Others import what stands in ``__all__`` from here.
+A line in here may touch the network towards Convex. Others import what is in ``__all__`` from here.
 """
 
 from __future__ import annotations

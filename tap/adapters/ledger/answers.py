@@ -33,7 +33,7 @@ class Answer(msgspec.Struct, frozen=True):
     reason: str | None = None
     field: str | None = None
     version: int | None = None
-    """Of a ``stale`` one: the version that stands."""
+    """The version of the newer row, if the answer is ``stale``."""
 
     @property
     def reasoned(self) -> bool:

@@ -1,10 +1,10 @@
-"""The ledger: Convex's documented HTTP API, as an async client that can neither hang nor be heard.
+"""The ledger: Convex's documented HTTP API, as an async client that cannot hang, and never shows the key.
 
 Every call here ends by a deadline, can be cancelled, and reuses its connection; what takes long (encoding, decoding,
 name look-up, the imports) happens on other threads, so that nobody on the event loop waits for a ledger.
 
 What goes wrong is a ``LedgerAway`` (maybe later) or a ``LedgerRefused`` (as it is: never); ``remedy_for`` says what to
-do. The key stands in request bodies and nowhere else: in no exception, log or ``repr``. An answer that nobody meant to
+do. The key is in request bodies and nowhere else: in no exception, log or ``repr``. An answer that nobody meant to
 be read (a bare server error, a page of some proxy) may quote what was sent, so its text is never kept.
 """
 
@@ -34,7 +34,7 @@ __all__ = ["Ledger"]
 _DEADLINE_S = 15.0
 _MAX_ANSWER = 32 * 2**20
 _MAX_VERDICT = 2 * 2**20
-"""Bytes of the answer to a batch: some times what keys and reasons of so many entries take."""
+"""Bytes of the answer to a batch: some times what keys and reasons of this many entries take."""
 _MOST_PAGES = 10_000
 _MOST_DELETED = 10**6
 """Rows that one call may say it deleted; some hundreds is what it does."""

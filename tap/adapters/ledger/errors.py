@@ -88,7 +88,7 @@ class Remedy(Enum):
 
 
 def remedy_for(error: LedgerError, *, attempt: int = 1, entries: int = 2) -> Remedy:
-    """What to do after a batch of so many ``entries`` failed, this being the ``attempt``-th time. Pure.
+    """What to do after a batch of this many ``entries`` failed, this being the ``attempt``-th time. Pure.
 
     A bare server error may be a deployment that restarts, or one entry on which a function fails: it is retried a
     few times before the entries are suspected. So may be what looks like no deployment at all.

@@ -90,7 +90,7 @@ class Replies:
         return LedgerAway("server_error", f"failed inside{named}", where=self._where, hint=LOGS)
 
     def clean(self, text: Any) -> str:
-        """Words of the other side, bounded, without the key should it be among them, and text that can be kept."""
+        """Words of the other side, bounded, without the key should it be among them, and text that can be saved."""
         words = text if isinstance(text, str) else ""
         key = self._secret()
         words = (words.replace(key, "[key]") if key else words)[:_WORDS]

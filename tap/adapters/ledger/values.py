@@ -1,4 +1,4 @@
-"""Values on the wire: calls as Convex reads them, and what stands in its answers.
+"""Values on the wire: calls as Convex reads them, and what is in its answers.
 
 The ``convex`` package supplies how values are written; its own clients are not used: one freezes the whole process
 while Convex is away, the other can be neither cancelled nor given a deadline.

@@ -2,7 +2,7 @@
 
 On production Convex says little: whatever a function throws, but a ``ConvexError``, is "Server Error" there, and so are
 a function that is missing and a deployment that is paused. What it does say (a status with a code, a fixed sentence,
-our own refusals) stands here, so that a person reads which of them it is.
+our own refusals) is here, so that a person reads which of them it is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The camera server or OBS: one WebSocket connection after another, each frame stamped and handed on.
 
 A line in here may touch the network towards the server. No data frame leaves it but what a handshake has to say.
-Others import what stands in ``__all__`` from here.
+Others import what is in ``__all__`` from here.
 """
 
 from __future__ import annotations

@@ -26,9 +26,9 @@ class Retry(Enum):
     """When to try again after a connection ended or none came about."""
 
     SOON = "soon"
-    """Backing off from attempt to attempt, anew once a connection stood for ``Timing.steady_after``."""
+    """Backing off from attempt to attempt, again once a connection was open for ``Timing.steady_after``."""
     BACKED_OFF = "backed off"
-    """Backing off however long it stood: what ended it may well come again at once."""
+    """Backing off however long it was: what ended it may well come again at once."""
     SLOWLY = "slowly"
     """At the longest delay: somebody has to mend something first."""
 
@@ -112,7 +112,7 @@ def _no_answer(error: InvalidMessage) -> tuple[Retry, str]:
 
 
 _JUDGES: tuple[tuple[type[BaseException], Callable[[Any], tuple[Retry, str]]], ...] = (
-    # The first that fits, so what is special stands before what is general.
+    # The first that fits, so what is special is before what is general.
     (SilentError, lambda error: (Retry.SOON, str(error))),
     (UnreadError, lambda error: (Retry.BACKED_OFF, str(error))),
     (ConnectionClosed, _closed),

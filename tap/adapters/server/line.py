@@ -33,11 +33,11 @@ class Listener(Protocol):
         """A whole message: its payload, and whether it was a binary one. ``line`` is there to answer on."""
 
     def passed(self, frames: int) -> bool:
-        """So many frames of telemetry, one after the other."""
+        """This many frames of telemetry, one after the other."""
 
 
 class Line(Protocol):
-    """A connection that stands."""
+    """An open connection."""
 
     heard: int
     """How many WebSocket messages came whole, answers to pings included: what shows that the server is alive."""

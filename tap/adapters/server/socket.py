@@ -4,7 +4,7 @@ It listens and nothing else: no data frame ever leaves it, only pings, pongs and
 and what the handshake of a dialect has to say (OBS tells nothing to who does not identify and ask; multicam/1 has
 none).
 It never makes the server wait: frames go from the read callback straight to ``on_item``, with no queue between that
-could fill up. Proxies from the environment are not asked: the server stands in the venue's own network, and the
+could fill up. Proxies from the environment are not asked: the server is in the venue's own network, and the
 control traffic of a shoot is not for a machine that somebody set up for web pages.
 """
 
@@ -75,8 +75,8 @@ class Timing(NamedTuple):
     first_delay: float = 0.25
     longest_delay: float = 15.0
     steady_after: float = 20.0
-    """How long a connection has to stand for the next attempt to come soon again. Longer than ``answer_within``: by
-    then the server was heard after it had let us in."""
+    """How long a connection has to be open for the next attempt to come soon again. Longer than ``answer_within``: by
+    then the server was received after it had let us in."""
 
     def backoff(self, retry: Retry) -> Backoff:
         """How long to wait before the next attempt."""
@@ -93,20 +93,21 @@ class Timing(NamedTuple):
 class ServerSocket:
     """Listens to one server, reconnecting for ever. ``run`` it; cancel that to stop.
 
-    ``on_item`` is called from the read callback with ``Opened``, ``Frame`` and ``Closed``, and has to be quick; what it
-    raises ends ``run``. Where there is an ``on_telemetry``, frames that ``dialect`` knows for telemetry by their bytes
-    are only counted to that: when they came, and how many one after the other. ``on_change`` is told when a connection
-    stands (None) and, in words, why there is none, once for each reason and not at each attempt. ``token`` is sent as
-    a bearer token, and shown nowhere; ``read_token_again`` gives another one after a refusal, or None.
+    ``on_item`` is called from the read callback with ``Opened``, ``Frame`` and ``Closed``. It has to be quick; if it
+    raises, ``run`` ends. If there is an ``on_telemetry``, frames that ``dialect`` recognizes as telemetry by their
+    bytes are only counted: it is called with their time and their number. ``on_change`` is called with None when a
+    connection is open, and with the reason when there is none, once for each reason and not for each attempt.
+    ``token`` is sent as a bearer token, and shown nowhere. ``read_token_again`` returns another one after a refusal,
+    or None.
 
-    Where ``dialect`` has a handshake, ``token`` is the password for that instead, and a connection that does not get
-    through it is none: nothing of it is handed on. ``on_sent`` is told each frame that was sent.
+    If ``dialect`` has a handshake, ``token`` is the password for that instead. A connection that fails the handshake
+    does not count: nothing of it is passed on. ``on_sent`` is called with each frame that was sent.
 
-    Raises ``ServerError`` where ``url`` is not the address of a WebSocket, or ``token`` no bearer token.
+    Raises ``ServerError`` if ``url`` is not the address of a WebSocket, or ``token`` is no bearer token.
     """
 
     connected = False
-    """Whether a connection stands, and its handshake is through."""
+    """Whether a connection is open, and its handshake is through."""
     connection = 0
     """How many connections there were, the present one included."""
     frames = 0
@@ -114,7 +115,7 @@ class ServerSocket:
     heard: Stamp | None = None
     """When the last frame was received."""
     problem: str | None = "not connected yet"
-    """Why there is no connection, in words; None while one stands."""
+    """Why there is no connection, in words; None while one is open."""
     remark: str | None = None
     """What people should know of the server although it can be listened to."""
     refused = False
@@ -125,9 +126,9 @@ class ServerSocket:
     _ordinal = 0
     """Of the last frame on its connection."""
     _number = 0
-    """Of the connection that is being made, or stands."""
+    """Of the connection that is being made, or is open."""
     _since = 0
-    """Since when the present connection has stood (mono ms)."""
+    """Since when the present connection has been open (mono ms)."""
     _failure: BaseException | None = None
     """What a listener raised; ``run`` raises it."""
     _is_in = False
@@ -175,11 +176,11 @@ class ServerSocket:
         self._early: list[SourceItem | Sent] = []
         self._early_bytes = 0
         self._refusal: ServerError | None = None
-        # A handshake hears all that is said before it is done.
+        # A handshake gets everything that comes before it is complete.
         telemetry = dialect is not None and on_telemetry is not None and self._speaking is None
         self.sniff: Sniff | None = dialect.sniff if dialect is not None and telemetry else None
         self._now = clock.stamp()
-        """When the bytes came whose frames are told."""
+        """When the bytes of the present frames came."""
         self._compression = "deflate" if compression else None
         self._timing = timing or Timing()
         self._max_frame = max_frame
@@ -228,7 +229,7 @@ class ServerSocket:
         return True
 
     def _stood(self) -> float:
-        """Seconds for which the present connection has stood."""
+        """Seconds for which the present connection has been open."""
         return (self._clock.stamp().mono - self._since) / 1000 if self.connected else 0.0
 
     async def _dial(self) -> Line:
@@ -283,7 +284,7 @@ class ServerSocket:
         return silence or ended
 
     async def _attended(self, line: Line) -> BaseException:
-        """A connection that stands, with what has to be done beside it; why it ended."""
+        """An open connection, with what has to be done beside it; why it ended."""
         try:
             async with create_task_group() as beside:
                 beside.start_soon(self._keep_alive, line)
@@ -291,7 +292,7 @@ class ServerSocket:
                 ended = await self._ended(line)
                 beside.cancel_scope.cancel()
         except ExceptionGroup as errors:
-            # A bug of ours beside the line: it costs this connection, and is told as the reason.
+            # A bug of the tap: it ends this connection, and is reported as the reason.
             return errors.exceptions[0]
         return ended
 
@@ -300,7 +301,7 @@ class ServerSocket:
         try:
             return await line.ended()
         except get_cancelled_exc_class():
-            # Shielded, since each wait within a cancelled scope is cancelled anew.
+            # Shielded, since each wait within a cancelled scope is cancelled again.
             with move_on_after(_PART_WITHIN * self._timing.close_timeout, shield=True):
                 await line.say_goodbye()
             raise
@@ -313,10 +314,10 @@ class ServerSocket:
             try:
                 await line.send_ping()
             except ConnectionClosed:
-                return  # its end is told by the line itself
+                return  # the line itself reports its end
             await sleep(timing.answer_within)
             if line.heard == heard:
-                # Perhaps it was us who stood still, and the answer waits in the kernel: read before judging.
+                # Perhaps it was us who was stopped, and the answer waits in the kernel: read before judging.
                 await sleep(timing.answer_within / 100)
             if line.heard == heard:
                 words = f"no signal for {timing.answer_within:g} s, not even an answer to a ping"
@@ -344,7 +345,7 @@ class ServerSocket:
     # ------------------------------------------------------------------------------------------ what happens on it
 
     def reading(self) -> None:
-        """Bytes came. All that stands in them came now, however long it takes to tell it."""
+        """Bytes came. All that is in them came now, however long it takes to tell it."""
         self._now = self._clock.stamp()
 
     def opened(self) -> bool:
@@ -361,7 +362,7 @@ class ServerSocket:
         return True
 
     def passed(self, frames: int) -> bool:
-        """So many frames of telemetry came, one after the other. False where nobody wants more."""
+        """This many frames of telemetry came, one after the other. False where nobody wants more."""
         self._ordinal += frames
         self.frames += frames
         self.heard = self._now

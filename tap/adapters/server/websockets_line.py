@@ -3,7 +3,7 @@
 It does the handshake, TLS, pings, fragments, the goodbye and all that can go wrong. Only whole text messages of one
 frame, which is what a control WebSocket carries, are cut out of the bytes here: its own way costs each of them a
 parser of coroutines, a queue and a task, which is more than all the rest of the tap, and telemetry needs no copy at
-all: it is told and counted in the buffer that the kernel wrote it to. Whatever else stands between two messages is
+all: it is recognized and counted in the buffer that the kernel wrote it to. Everything else between two messages is
 given to websockets as it came, and in order.
 """
 
@@ -98,7 +98,7 @@ class WebsocketsLine(ClientConnection):
             self.loop.call_later(self.close_timeout or 0, self.transport.abort)
 
     def give_way(self, size: int) -> None:
-        """So many bytes were read at once, and more may follow before anybody else has a turn."""
+        """This many bytes were read at once, and more may follow before anybody else has a turn."""
         self._in_turn += size
         if self._in_turn == size:
             self.loop.call_soon(self._turned)
@@ -141,7 +141,7 @@ class WebsocketsLine(ClientConnection):
             self._message(event)
             return
         super().process_event(event)
-        # The first frames may stand in the same packet: the connection is open before they are read.
+        # The first frames may be in the same packet: the connection is open before they are read.
         if self.protocol.handshake_exc is None and not self._listener.opened():
             self._refuse()
 
@@ -177,7 +177,7 @@ class WebsocketsLine(ClientConnection):
             self._refuse()
 
     def passed(self, frames: int) -> int:
-        """Tell the listener of so many frames of telemetry, before it gets what came behind them. Always 0."""
+        """Tell the listener of this many frames of telemetry, before it gets what came behind them. Always 0."""
         if frames:
             self.heard += frames
             if not self._unwanted and not self._listener.passed(frames):
@@ -236,7 +236,7 @@ class _Cutter(asyncio.BufferedProtocol):
         self._listener = listener
         self._sniff = listener.sniff or _never_telemetry
         self._protocol = line.protocol
-        # What it is cut out of is kept until all of it is there.
+        # What it is cut out of is saved until all of it is there.
         self._largest = min(line.protocol.max_message_size or _ROOM, _ROOM - _LONGEST_HEADER)
         self._buffer = bytearray(_ROOM + _LONGEST_HEADER)
         self._view = memoryview(self._buffer)[:_ROOM]
@@ -286,7 +286,7 @@ class _Cutter(asyncio.BufferedProtocol):
         self._line.resume_writing()
 
     def _answer(self, size: int) -> int:
-        """Leave the server's answer to the upgrade to websockets; where the first messages may stand behind it."""
+        """Leave the server's answer to the upgrade to websockets; where the first messages may be behind it."""
         data = bytes(self._view[:size])
         seen = self._tail + data
         end = seen.find(_HEADERS_END)
@@ -296,7 +296,7 @@ class _Cutter(asyncio.BufferedProtocol):
         return begin
 
     def _cut(self, begin: int, size: int) -> bool:
-        """Tell the messages that stand in the buffer from ``begin`` to ``size``: the way of nearly every byte.
+        """Tell the messages that are in the buffer from ``begin`` to ``size``: the way of nearly every byte.
 
         True where it was telemetry alone.
         """

@@ -9,7 +9,7 @@ A tape is JSON lines, plain or gzip (told apart by their first bytes, not by the
 
 ``t`` and ``heard`` are seconds since the start of the tape.
 
-A line in here may touch the tapes' files, and nothing else. Others import what stands in ``__all__`` from here.
+A line in here may touch the tapes' files, and nothing else. Others import what is in ``__all__`` from here.
 """
 
 from __future__ import annotations

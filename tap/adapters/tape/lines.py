@@ -50,7 +50,7 @@ class TapeHeader(msgspec.Struct, frozen=True):
     continues: bool = False
     """It is the next segment of the run that recorded the tape before it: the connection went on."""
     lost: int = 0
-    """So many frames were heard between the tape before it and this one, and could not be recorded."""
+    """This many frames were received between the tape before it and this one, and could not be recorded."""
 
 
 class _HeaderLine(msgspec.Struct, rename="camel"):
@@ -185,7 +185,7 @@ def iso(wall: int) -> str:
 
 
 class Walls:
-    """Wall times as text, one after the other: within a second only the thousandths are made anew."""
+    """Wall times as text, one after the other: within a second only the thousandths are made again."""
 
     def __init__(self) -> None:
         self._second: int | None = None

@@ -56,7 +56,7 @@ class Position:
         return Opened(stamp, self._connection, reason)
 
     def closed(self, stamp: Stamp, reason: str | None, heard: int | None) -> Closed:
-        """The end of the connection; ``heard``: when the server was heard last (mono ms)."""
+        """The end of the connection; ``heard``: when the server was received last (mono ms)."""
         if self._unopened:
             self._next_connection()
         self._open = False

@@ -50,7 +50,7 @@ class TapeReader:
         self.bad_count = 0
         self.torn = False
         self.line = 0
-        """The number of the line that the last item stands on."""
+        """The number of the line that the last item is on."""
         self.header = TapeHeader()
         self._position = Position() if position is None else position
         self._known_wall: tuple[int, int] | None = None
@@ -141,7 +141,7 @@ class TapeReader:
         try:
             said = parsed(line)
         except ValueError as error:
-            # Half a header, or nothing where it should stand: a power cut takes a file sector by sector.
+            # Half a header, or nothing where it should be: a power cut takes a file sector by sector.
             if b"\0" in line or (line.startswith(b'{"tape":') and not line.endswith(b"\n")):
                 where = f"{self.path}:{number}"
                 raise TapeEmpty(f"is not a tape: the line is {error}", where=where, hint=_LOOKS_LIKE) from None

@@ -24,8 +24,8 @@ class Tapes:
     Where a tape does not say that it continues the one before, the tap had stopped in between: a connection that was
     open is closed then (``tap stopped``). ``header`` is what the tapes say together.
 
-    A tape on which nothing came to be written is passed over, and named among the torn ones, where others stand beside
-    it. ``on_tape`` is told of each tape's header before its items are given; then the headers may differ.
+    A tape on which nothing came to be written is passed over, and named among the torn ones, where others are beside
+    it. ``on_tape`` is called with each tape's header before its items come; then the headers may differ.
 
     Raises ``TapeInvalid`` as ``TapeReader`` does, and on opening where two headers contradict each other.
     """
@@ -74,7 +74,7 @@ class Tapes:
 
     @property
     def place(self) -> tuple[Path, int]:
-        """On which tape the last item stands, and on which line; none before the first tape."""
+        """On which tape the last item is, and on which line; none before the first tape."""
         return (Path(), 0) if self._reader is None else (self._reader.path, self._reader.line)
 
     @property

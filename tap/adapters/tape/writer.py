@@ -79,7 +79,7 @@ class TapeWriter:
         self._event("close", item.stamp, item.reason, item.heard)
 
     def alive(self, item: Alive) -> None:
-        """A connection that stands, on which nothing came for a while."""
+        """An open connection, on which nothing came for a while."""
         self._event("alive", item.stamp, heard=item.heard)
 
     def flush(self) -> None:

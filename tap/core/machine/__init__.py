@@ -10,7 +10,7 @@ with one owner:
 - ``snapshots``: what a snapshot means; ``desk``: program, hold, mode and recorder together.
 - ``program``, ``hold``, ``mode``, ``recorder``, ``moments``, ``cameras``, ``stills``: one kind of thing each.
 - ``aspects``: what program, hold, mode and recorder have in common.
-- ``identity`` (is this frame one that was told before?) and ``staleness`` (is it older than what is known?): how a
+- ``identity`` (is this frame one that was reported before?) and ``staleness`` (is it older than what is known?): how a
   frame is weighed before it changes anything.
 - ``state``: all that is known, which is the checkpoint; ``memory``: the part of it that grows, saved by differences.
 - ``rows``: how an entry is written: its key, version and columns.

@@ -1,17 +1,16 @@
 """What program, hold, mode and recorder share: where an explicit change belongs, and what is known after it.
 
-Each of the four is an *aspect* of the desk: a value that a snapshot shows and that frames tell changes of. Nothing
-about them is simple, since frames come late, twice and out of order. An explicit change goes through three questions,
-in this order:
+Each of the four is an *aspect* of the desk: a snapshot shows its value, and explicit frames report its changes. Frames
+come late, twice and out of order. So each explicit change is asked three questions, in this order:
 
-1. Was it told before? Then it is nothing (``Place.SAME``).
-2. Is it newer than what is known? If so, it is a row, and the aspect changes (``Place.NEWEST``).
-3. If it is older, it is still a row, at its own time, and nothing changes that is so now (``Place.LATE``). If it
-   happened before this connection, but is the newest of all that is known, it is a row and the aspect changes, while
-   the session may have been another then (``Place.AFTERWARDS``).
+1. Is it a repetition? Then it does nothing (``Place.SAME``).
+2. Is it newer than what is known? Then it becomes a row, and the aspect changes (``Place.NEWEST``).
+3. If it is older, it still becomes a row, at its own time, but the present value does not change (``Place.LATE``). If
+   it happened before this connection, but is the newest change that is known, it becomes a row and the aspect changes.
+   But it may belong to an earlier session (``Place.AFTERWARDS``).
 
-A judgement of "late" may be wrong: an ``Aspect`` remembers it in ``late``, and a snapshot that shows that very value
-within :data:`LATE_MS` proves the frame right after all.
+The answer "late" may be wrong. So an ``Aspect`` remembers the change in ``late_change``. If a snapshot shows that value
+within :data:`LATE_MS`, the change was the newest after all.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from tap.core.model import Envelope, ModeChanged, Observation, Policy
 __all__ = ["LATE_MS", "Aspects", "detail_of"]
 
 LATE_MS = 10_000
-"""For so long a change that was told late may turn out to be the newest."""
+"""For this long a change that was reported late may turn out to be the newest."""
 
 
 class Aspects:
@@ -53,8 +52,8 @@ class Aspects:
         """The mark after ``envelope`` changed or confirmed something (see ``staleness.marked``).
 
         Args:
-            mark: What stood before; None where nothing was told yet.
-            explicit: A frame told it as a change. False: a snapshot showed it.
+            mark: The mark before; None if there was none yet.
+            explicit: An explicit frame reported it as a change. False: a snapshot showed it.
         """
         return self._staleness.marked(mark, envelope, self._state.connection, explicit=explicit)
 
@@ -62,11 +61,11 @@ class Aspects:
         """From now on the aspect has this value, for sure.
 
         Args:
-            explicit: A frame told it as a change. False: a snapshot shows it, which moves the mark on, but is no change
-                where the value was known already.
+            explicit: An explicit frame reported it as a change. False: a snapshot shows it. That gives a new mark, but
+                is no change if the value was known already.
         """
         if explicit and (self._staleness.is_history(envelope) or self._staleness.may_be_history(envelope)):
-            # Told afterwards: its number says when it was told, and orders nothing that comes now.
+            # History: its number says when the server sent it first, and orders nothing that comes now.
             envelope = Envelope(envelope.stamp, envelope.at, None, envelope.type)
         aspect.mark = self.mark(aspect.mark, envelope, explicit=explicit)
         changed = not (aspect.known and aspect.sure and aspect.value == value)
@@ -75,23 +74,23 @@ class Aspects:
         if explicit or changed:
             aspect.inferred_at = aspect.late_change = None
         elif aspect.late_change is not None and envelope.stamp.mono - aspect.late_change[1] >= self._policy.settle_ms:
-            aspect.late_change = None  # what was told late is shown not to be so
+            aspect.late_change = None  # the snapshot shows another value: the late change was not the newest
         aspect.value, aspect.known, aspect.sure = value, True, True
 
     @staticmethod
     def would_change(aspect: Aspect, value: Any) -> bool:
         """Whether ``value`` differs from what is known for sure.
 
-        After a loss nothing is sure, so that a difference then is no change that anybody saw: it only becomes known.
+        After the server was lost nothing is sure. A difference then is no change that anybody saw: it only becomes
+        known.
         """
         return aspect.known and aspect.sure and aspect.value != value
 
     @staticmethod
     def turned_out(aspect: Aspect, value: Any) -> bool:
-        """Whether a snapshot shows what a frame told that was taken for late: then it was the newest change, and has
-        its row.
+        """Whether a snapshot shows the value of a change that counted as late: then that was the newest change.
 
-        It counts as explicit from then on, so that an older snapshot cannot take it back.
+        Its row is already written. It counts as explicit from then on, so that an older snapshot cannot undo it.
         """
         late = aspect.late_change
         if late is None or late[0] != value:
@@ -106,17 +105,17 @@ class Aspects:
     def place(
         self, aspect: Aspect, o: Observation, *, value: Any, follows: bool | None = None, late: bool = True
     ) -> Place:
-        """Where an explicit change belongs among those that were told before; remembers it, and signals the newest.
+        """Where an explicit change belongs among earlier ones. Remembers it, and signals it if it is the newest.
 
         Args:
             aspect: What it changes.
-            value: What it changes that to.
-            follows: It says that it comes from what is on now (True), or from something else (False); None: it does not
+            value: The new value.
+            follows: It says that it follows what is on air now (True), or something else (False); None: it does not
                 say.
-            late: A late one becomes a row.
+            late: Whether a late change becomes a row.
 
         Returns:
-            What the caller has to do: nothing (``SAME``), a row alone (``LATE``), or a row and the change.
+            What the caller has to do: nothing (``SAME``), write a row (``LATE``), or write a row and change the aspect.
         """
         name, envelope = name_of(o), o.envelope
         if name is None:
@@ -130,16 +129,16 @@ class Aspects:
         if not changes and (
             place is Place.AFTERWARDS or (place is Place.NEWEST and self._staleness.is_history(envelope))
         ):
-            place = Place.LATE  # it led to what is on: a row at its own time, and nothing changes now
+            place = Place.LATE  # it led to the present value: a row at its own time, and nothing changes now
         if place is Place.LATE and not changes and self._guessed(aspect, envelope):
-            place = Place.SAME  # a snapshot told it first
+            place = Place.SAME  # a snapshot has shown it already
             aspect.inferred_at = None
         scope, running = self._staleness.scope(envelope), self._rows.running()
         self._staleness.identity.remember(name, envelope, scope, running, changes=changes, words=words)
         if place is Place.NEWEST:
             before = aspect.late_change
             if before is not None and (before[2] != self._state.epoch or self._follows_late(o, before)):
-                # It was no older than this: the numbers began anew since, or this goes on from it.
+                # The late change was the newest: the numbers have started again since, or this change follows it.
                 aspect.value, aspect.late_change = before[0], None
                 if aspect is self._state.hold:
                     self._state.hold_start = self._state.late_hold_start if before[0] else None
@@ -154,12 +153,12 @@ class Aspects:
         return place
 
     def _follows_late(self, o: Observation, late: tuple[Any, int, int]) -> bool:
-        """Whether this newest change leads away from what a frame told that was only taken for late."""
+        """Whether this newest change follows one that counted as late."""
         return isinstance(o, ModeChanged) and o.from_ == late[0] != o.to and self._state.mono - late[1] <= LATE_MS
 
     @staticmethod
     def _guessed(aspect: Aspect, envelope: Envelope) -> bool:
-        """Whether what is told is the change that a snapshot told before."""
+        """Whether a snapshot has already shown this change."""
         return aspect.inferred_at is not None and (envelope.at is None or envelope.at <= aspect.inferred_at)
 
     # ------------------------------------------------------------------ what belongs to the past
@@ -167,15 +166,15 @@ class Aspects:
     def home(self, envelope: Envelope, *, known: bool = True) -> Session | None:
         """The session that an event of the past belongs to: the one that ran at the event's time.
 
-        Without a time it is the one that runs now. But soon after a connection began it may be any old event told
-        again: then it belongs nowhere, unless an id of its own tells that it is new, in a session that ran before that
+        Without a time it is the present session. But soon after a connection began, an event without a time may be
+        history: then it belongs nowhere, unless its own id shows that it is new, and its session ran before that
         connection.
 
         Args:
             known: It has an id of its own.
 
         Returns:
-            None where no session that is still known ran then. Times in whole seconds may be off by 999 ms.
+            None if no known session ran then. Times in whole seconds may be off by 999 ms.
         """
         running, at, state = self._rows.running(), envelope.at, self._state
         if at is None:
@@ -197,15 +196,15 @@ class Aspects:
         return connection is not None and session.connection == connection.number
 
     def is_of_now(self, envelope: Envelope) -> bool:
-        """Whether what is told afterwards happened in the session that runs now."""
+        """Whether an event that was sent afterwards happened in the present session."""
         running = self._rows.running()
         return running is not None and self.home(envelope) is running
 
     def write_late(self, kind: str, o: Observation, *, own_id: str | None, subject: str | None, **columns: Any) -> None:
-        """Write a row for what was told after later things: at its own time, while nothing changes that is so now.
+        """Write a row for an event that came after later ones, at its own time. Nothing else changes.
 
-        Where it belongs to a session that is over, that session's final counts are written anew. Where it belongs to
-        none, it is left out; an event without a time is then counted among the doubts.
+        If it belongs to a session that is over, that session's final counts are written again. If it belongs to none,
+        it is left out; if it has no time, it counts as doubtful.
 
         Args:
             kind: The event's kind, as in its row.
@@ -227,5 +226,5 @@ class Aspects:
 
 
 def detail_of(**parts: Any) -> dict[str, Any]:
-    """A row's ``detail`` column, without the parts that were not told."""
+    """A row's ``detail`` column, without the parts that were not reported."""
     return {name: value for name, value in parts.items() if value is not None}

@@ -208,7 +208,7 @@ class Cameras:
         )
 
     def _merge(self, camera: Camera, info: CameraInfo) -> None:
-        """Take over the texts that are told, as far as there is room."""
+        """Take over the texts that are reported, as far as there is room."""
         news = {name: value for name in _TEXTS if (value := getattr(info, name)) is not UNSET}
         changed = msgspec.structs.replace(camera.info, **news)
         more = _weight(changed) - _weight(camera.info)

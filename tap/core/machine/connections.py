@@ -1,12 +1,12 @@
-"""Connections: when one opens, is lost, or stands while the server is out of sight (docs/how-it-works.md, rule 7).
+"""Connections: when one opens, when the server is lost, and when it is silent too long (docs/how-it-works.md, rule 7).
 
-The server is *lost* once the next connection opens, or once it tells nothing for too long on one that stands. How long
-that is, a dialect may say (a heartbeat). Without one, only a regular server can be missed: its last ten snapshots came
-at most a minute apart, and five of them told nothing new, so they came by a clock and not because something changed.
-Then it is out of sight after 60 s plus ten times the longest of those intervals.
+The server is *lost* once the next connection opens, or once it sends nothing for too long on an open one. A dialect may
+say how long that is (a heartbeat). Without a heartbeat, silence means something only if the server is regular: its last
+ten snapshots came at most a minute apart, and five of them said nothing new. So they came by a clock, and not because
+something changed. Then the server is lost after 60 s plus ten times the longest of those intervals.
 
-*Quiet is not unseen*: a take of two hours without a cut says nothing of the connection. The idle time, after which a
-session is closed, counts only while the server cannot be seen.
+*No event does not mean no signal*: in a take of two hours without a cut, the connection may be fine. The idle time,
+after which a session is closed, counts only while there is no signal.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from tap.core.model import Envelope, Hello
 __all__ = ["Connections"]
 
 _REGULAR = 10
-"""A server is regular by its last ten snapshots …"""
+"""How many of the last snapshots show whether a server is regular."""
 _NOTHING_NEW = 5
-"""… of which so many said nothing new …"""
+"""How many of these must have said nothing new."""
 _APART_MS = 60_000
-"""… and which came so close together."""
+"""How far apart these may be."""
 _PROMPTED_MS = 1_000
-"""A snapshot that comes so soon after a change comes because of it."""
+"""A snapshot within this time after a change comes because of the change."""
 
 
 class Connections:
@@ -35,22 +35,22 @@ class Connections:
     def __init__(
         self, state: State, desk: Desk, *, staleness: Staleness, rules: Rules, heartbeat_ms: int | None
     ) -> None:
-        """``heartbeat_ms``: how often a server of this dialect is heard at least; None: the dialect does not say."""
+        """``heartbeat_ms``: how often a server of this dialect sends something, at least; None if it does not say."""
         self._state = state
         self._desk = desk
         self._staleness = staleness
         self._rules = rules
         self._heartbeat_ms = heartbeat_ms
         self.silent_after = self._silent_after()
-        """For how long (ms) the server may tell nothing before it is out of sight; None where that cannot be said."""
+        """How long (ms) the server may be silent before it is lost; None if silence means nothing."""
 
     # ------------------------------------------------------------------ one opens, greets, is lost
 
     def connect(self, *, greeted: bool) -> Connection:
-        """A connection stands: what was known before it is not sure any more.
+        """A connection opens: what was known before is not sure any more.
 
         Args:
-            greeted: A greeting opened it, not the source: another greeting on it opens another.
+            greeted: A greeting opened it, not the source. Then another greeting on it opens another connection.
         """
         state = self._state
         if state.connection is not None:
@@ -60,9 +60,9 @@ class Connections:
         return state.connection
 
     def lose(self) -> None:
-        """The server is lost: from here on nothing is sure until it is told anew.
+        """The server is lost: nothing is sure until a frame says it again.
 
-        The table is asked first, so that it can remember what was on as the old side of the gap.
+        The table comes first, so that it can remember what was on air as the "before" of the gap.
         """
         state = self._state
         self._rules.signal(Signal.LOST, Cause.of_time(state))
@@ -74,10 +74,10 @@ class Connections:
             state.connection.snapshot_seen = state.connection.session_seen = False
 
     def greet(self, hello: Hello) -> None:
-        """A greeting comes. On a line that nobody opened it opens a connection, and closes the one before.
+        """A greeting comes. If the source did not open a connection for it, it opens one, and closes the one before.
 
-        A greeting that is only told again, on a line that stands, does neither. Another boot id than before is another
-        life of the server: ids and sequence numbers may begin anew.
+        A repeated greeting on an open connection does neither. If the boot id is new, the server was restarted: ids and
+        sequence numbers may start again.
         """
         connection = self._state.connection
         seq, at = hello.envelope.seq, hello.envelope.at
@@ -98,7 +98,7 @@ class Connections:
 
     @staticmethod
     def _goes_on(hello: Hello, connection: Connection, name: str) -> bool:
-        """Whether a greeting of the same boot, on a line that was greeted, is only told again.
+        """Whether a greeting of the same boot, on a connection that was greeted, is a repetition.
 
         Args:
             name: All that it says, in one text, to compare it with the one before.
@@ -106,13 +106,13 @@ class Connections:
         seq, at = hello.envelope.seq, hello.envelope.at
         if connection.hello == name and (seq is not None or at is not None or connection.frames == 1):
             return True
-        # Whoever is told when a connection opens need not guess it from a greeting, where that says anything at all.
+        # The source said when this connection opened. So a greeting that says anything at all opens no other.
         if connection.told_open and (hello.boot is not None or at is not None):
             return True
         return seq is not None and connection.seq is not None and seq > connection.seq
 
     def hello(self, o: Hello) -> None:
-        """What a greeting says of the server; ``greet`` has seen to the connection before."""
+        """What a greeting says of the server. ``greet`` was called before, and has set the connection."""
         state = self._state
         if state.connection is None:
             return
@@ -126,8 +126,8 @@ class Connections:
         """Note when this snapshot came: the last ten say whether the server is regular.
 
         Args:
-            news: It changed something. So does one that follows a change within a second: it came because of that, and
-                shows nothing of a clock.
+            news: It changed something. A snapshot within a second after a change counts as such, too: it came because
+                of the change, not by a clock.
         """
         state = self._state
         prompted = state.explicit_mono is not None and envelope.stamp.mono - state.explicit_mono <= _PROMPTED_MS
@@ -141,7 +141,7 @@ class Connections:
         self.silent_after = self._silent_after()
 
     def _silent_after(self) -> int | None:
-        """For how long (ms) the server may tell nothing before it is out of sight; None where that cannot be said."""
+        """How long (ms) the server may be silent before it is lost; None if silence means nothing."""
         beat, state = self._heartbeat_ms, self._state
         if beat is not None:
             return beat
@@ -155,17 +155,17 @@ class Connections:
             return None
         return _APART_MS + 10 * longest
 
-    # ------------------------------------------------------------------ out of sight
+    # ------------------------------------------------------------------ silence
 
     def last_told(self, connection: Connection) -> int:
         """When (``mono``) the server last showed that it is there.
 
-        Without a heartbeat only control frames count: telemetry may come from elsewhere than what tells the cuts.
+        Without a heartbeat only control frames count: another part of the server may send the telemetry.
         """
         return connection.controlled if self._heartbeat_ms is None else self._state.heard
 
     def out_of_sight(self) -> None:
-        """A regular server has told nothing for too long, though the connection stands."""
+        """A regular server has sent nothing for too long on an open connection."""
         state, connection = self._state, self._state.connection
         if connection is not None:
             connection.silent = True
@@ -174,10 +174,10 @@ class Connections:
         self.lose()
 
     def unseen_since(self) -> int | None:
-        """Since when (``mono``) the server cannot be seen; None while it can.
+        """Since when (``mono``) there is no signal from the server; None while there is one.
 
-        From here the idle time counts (``Policy.idle_ms``): from the last frame where the connection is gone, from the
-        silence where it stands, and from the first beat that is missing where the dialect declares a heartbeat.
+        The idle time (``Policy.idle_ms``) counts from here: from the last frame if the connection is closed, from the
+        silence if it is open, and from the first missing beat if the dialect declares a heartbeat.
         """
         connection = self._state.connection
         beat = self._heartbeat_ms
@@ -189,11 +189,11 @@ class Connections:
         return None if beat is None else self._state.heard + beat
 
     def excuse(self, connection: Connection, envelope: Envelope | None, mono: int) -> None:
-        """Let a silence pass that was none, or that is not over yet.
+        """Ignore a silence that was not the server's.
 
-        Two things look like silence and are not: telemetry that still comes, and a tap that itself stood still (a
-        machine that slept), which then reads what waited for it. The server's own times show the latter: they go on
-        without a hole.
+        Two things look like silence: a server that sends only telemetry, and a tap that was stopped itself (say, on a
+        machine that slept) and now reads the frames that waited for it. The server's own times show the latter: they
+        go on without a hole.
 
         Args:
             envelope: That of the frame that comes now; None for telemetry.

@@ -2,7 +2,7 @@
 
 A snapshot can be taken in two ways. *Taking over* makes its values known, and nothing more: that is for the first sight
 of a session, and for what cannot belong to one. *Inferring* compares them with what was known for sure, and makes an
-event of each difference, marked as inferred: a cut that no frame told, for example.
+event of each difference, marked as inferred: a cut that no frame reported, for example.
 """
 
 from __future__ import annotations
@@ -79,10 +79,11 @@ class Desk:
         return Side(value(state.program), value(state.mode), value(state.hold))
 
     def lose(self) -> None:
-        """The server is lost: nothing on the desk is sure until it is told anew, and whatever waited to be confirmed is
-        over.
+        """The server is lost: nothing on the desk is sure until a frame says it again.
 
-        A hold's length cannot be told across a gap, so its beginning is forgotten too.
+        What waited for a confirmation is dropped.
+
+        A hold's length cannot be known across a gap, so its beginning is forgotten too.
         """
         state = self._state
         for aspect in (state.program, state.hold, state.mode, state.recording):

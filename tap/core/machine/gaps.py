@@ -22,7 +22,7 @@ from tap.core.model import Envelope, HoldInfo, Stamp
 __all__ = ["FIRST_SIGHT", "Gaps", "gap_columns"]
 
 FIRST_SIGHT = "first sight"
-"""The cause of a gap before which the tap had never heard the session."""
+"""The cause of a gap at the first sight of a session."""
 
 
 class Gaps:
@@ -34,14 +34,14 @@ class Gaps:
         self._rows = rows
 
     def go_blind(self, _: Cause) -> None:
-        """The server is lost: remember what is on, and when it was heard last."""
+        """The server is lost: remember what is on, and when it was received last."""
         session = self._state.session
         if session is not None:
             session.before = self._desk.side()
             session.blind_since = self._state.heard
 
     def note(self, cause: Cause) -> None:
-        """The server is heard again: a gap waits until its new side is told.
+        """The server sends again: a gap waits until its new side is reported.
 
         Its length goes from the last frame before to the first one after, by the tap's own clock. It has none where the
         tap itself was away, and no clock tells for how long.
@@ -69,9 +69,7 @@ class Gaps:
         self._write(session, gap, after, cause.envelope)
 
     def first_sight(self, session: Session, cause: Cause) -> None:
-        """The session ran already when it was first heard of: what came before is one gap, without an old side and a
-        length.
-        """
+        """The session ran before the tap's first frame of it: the time before is a gap, without "before" and length."""
         # NB: exception 6 in rules: the phase was never ``returning``, and no gap was pending.
         connection = self._state.connection
         if connection is None or connection.first_at is None:

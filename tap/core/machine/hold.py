@@ -32,7 +32,7 @@ class Hold:
     # ------------------------------------------------------------------ what frames say
 
     def held(self, o: HoldOn) -> None:
-        """The program is held, told as such."""
+        """An explicit frame says that the program is held."""
         hold = self._state.hold
         place = self._aspects.place(hold, o, value=True)
         if place is Place.SAME:
@@ -52,9 +52,9 @@ class Hold:
         self._aspects.set(hold, True, o.envelope, explicit=True)
 
     def released(self, o: Release) -> None:
-        """The hold ended, told as such.
+        """An explicit frame says that the hold ended.
 
-        A release that is told late has a length only where the hold began before it, by the server's own clock.
+        A release that comes late has a length only if the hold began before it, by the server's own clock.
         """
         hold = self._state.hold
         place = self._aspects.place(hold, o, value=False)
@@ -136,7 +136,7 @@ class Hold:
 
 
 def _held_ms(held: HoldStart, envelope: Envelope) -> int | None:
-    """How long the hold lasted (ms): by the server's clock where it told both ends, else by the tap's own.
+    """How long the hold lasted (ms): by the server's clock where it reported both ends, else by the tap's own.
 
     Where the two are more than 5 s apart, the server's clock was set meanwhile, and the tap's counts.
     """

@@ -1,15 +1,15 @@
-"""Which event is this? What makes an explicit frame the same one that was told before, and what is remembered for it.
+"""Which event is this? When an explicit frame is a repetition of an earlier one, and what is remembered for that.
 
-A server tells things again: at once, after a reconnect, or in a batch of its last thousand events. What is the same is
-judged before what is newer, by the best that a frame carries:
+A server repeats things: at once, after a reconnect, or in a batch of its last thousand events. The first question is
+whether a frame is a repetition, the second whether it is newer. The first is decided by the best that the frame has:
 
-1. **Its own id**, within one life of the server and one session, whatever its time says. After a new start ids begin
-   anew: then it is the same only where the time is the same too.
-2. **Its time and what it is about**, where it has no id. Where ``seq`` says that it is newer, or its other words differ
-   though it is no history told again, it is another.
-3. **Its number and what it is about**, where it has no time either.
+1. **Its own id**, within one era of the server and one session, whatever its time says. After a restart ids start
+   again: then it is the same only if the time is the same, too.
+2. **Its time and what it is about**, if it has no id. It is another event if ``seq`` says that it is newer, or if its
+   other content differs and it is no history.
+3. **Its number and what it is about**, if it has no time either.
 
-What has none of the three cannot be told from a repetition: a change of what is on air is then believed, and counted.
+A frame that has none of the three may be a repetition. If it changes what is on air, it counts as new, and as doubtful.
 """
 
 from __future__ import annotations
@@ -49,23 +49,23 @@ from tap.core.model import (
 __all__ = ["Identity", "Name", "name_of", "words_of"]
 
 _STILLS = frozenset({"asked", "captured", "uploaded", "failed"})
-"""No two stills of one camera in one ms: there a newer number is only the number of another telling."""
+"""No camera takes two stills in one ms: with these, a newer number only means that the frame was sent again."""
 _OUTSIDE = 64
 """Explicit frames that are remembered while no session runs."""
 MOST_SEEN = 100_000
 """Explicit frames that are remembered of one session."""
 _LOOKED_BACK = 8
-"""Sessions that are over in which a frame is looked for too."""
+"""In how many of the last sessions that are over a frame is looked up, too."""
 _AGAIN_MS = 10_000
-"""What carries nothing to know it by may be a repetition of what was told so shortly before."""
+"""Within this time, a frame without id, time and number may be a repetition of an equal one."""
 _MOST_WORDS = 8
-"""Different words that are remembered of frames that share a time and what they are about."""
+"""How many different contents are remembered of frames with the same time that are about the same thing."""
 _SHORT = 80
-"""Characters: what is longer is remembered by its digest."""
+"""Characters. A longer text is remembered by its digest."""
 
 
 class Name(NamedTuple):
-    """What an explicit frame is called, apart from when it was told."""
+    """What identifies an explicit frame, apart from its time and number."""
 
     kind: str
     own_id: str | None
@@ -74,7 +74,7 @@ class Name(NamedTuple):
 
 
 def name_of(o: Observation | Moment) -> Name | None:  # noqa: C901, PLR0912 - a table
-    """The name of an explicit frame; None for what tells a state."""
+    """The name of an explicit frame; None for a frame that shows a state."""
     match o:
         case Cut():
             return Name("cut", o.cut_id, f"{o.to}")
@@ -92,7 +92,7 @@ def name_of(o: Observation | Moment) -> Name | None:  # noqa: C901, PLR0912 - a 
             return Name("started", None, f"{o.session.id}")
         case SessionEnded():
             return Name("ended", None, f"{o.session_id}")
-        # A still's id is no frame's: three cameras share it.
+        # A still's id does not identify a frame: three cameras may share it.
         case StillRequested():
             return Name("asked", None, f"{o.still_id}/{'/'.join(o.camera_ids)}")
         case StillCaptured():
@@ -108,29 +108,29 @@ def name_of(o: Observation | Moment) -> Name | None:  # noqa: C901, PLR0912 - a 
 
 
 def ident_of(name: Name, envelope: Envelope, scope: str | None, numbering: int) -> str | None:
-    """By what this frame is known again: its own id, else its time, else its number, each with what it is about.
+    """A text by which this frame is recognized: its own id, else its time, else its number, with what it is about.
 
     Args:
-        scope: What its number can be compared within.
-        numbering: How often a connection began to count anew.
+        scope: Within what its number can be compared.
+        numbering: How often the numbers started again at the beginning of a connection.
 
     Returns:
-        None where it carries nothing to know it by.
+        None if it has none of these.
     """
     if name.own_id is not None:
         return f"{name.kind}#{brief(name.own_id)}"
     if envelope.at is not None:
         return f"{name.kind}@{envelope.at}/{brief(name.subject)}"
     if scope is not None and envelope.seq is not None:
-        # Though the count seems to have begun anew on one line: the same number with the same words is told again.
+        # Without the epoch: even if the numbers seem to start again, the same number with the same content is the same.
         return f"{name.kind}:{_line(scope)}%{numbering}:{envelope.seq}/{brief(name.subject)}"
     return None
 
 
 def words_of(o: Observation) -> int:
-    """What a change says beside its name, as a number (a checksum); 0 where it says nothing more.
+    """A checksum of what a change says beside its name; 0 if there is nothing more.
 
-    Two changes that share a time and a camera may differ in it, and then are two.
+    If two changes have the same time and camera, but differ in this, they are two events.
     """
     match o:
         case Cut():
@@ -147,29 +147,29 @@ def words_of(o: Observation) -> int:
 
 
 def brief(text: str) -> str:
-    """``text`` as it is remembered: what is longer than 80 characters by its digest."""
+    """``text`` as it is remembered: a text of more than 80 characters by its digest."""
     if len(text) <= _SHORT:
         return text
     return "~" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 class Identity:
-    """Remembers the explicit frames that were told, and knows them again."""
+    """Remembers explicit frames, and recognizes repetitions of them."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self.noted: Callable[[Session, str], None] = lambda _session, _ident: None
-        """Told of what a session has to remember from now on."""
+        """Called with what a session has to remember from now on."""
         self.is_ahead: Callable[[Envelope], bool] = lambda _told: False
-        """Whether this frame's number is higher than any before it, since the count began anew."""
+        """Whether this frame's number is higher than any before it in the present epoch."""
         self.in_history: Callable[[Envelope], bool] = lambda _told: False
-        """Whether a frame may be one of those that are told again when a connection begins."""
+        """Whether a frame may be history, which the server sends when a connection begins."""
 
     def known(self, name: Name, envelope: Envelope, scope: str | None, *, counted: bool = False) -> bool:
-        """Whether this frame was told before, in the session that runs, outside of one, or in one of the last eight.
+        """Whether this frame has come before: in the present session, outside of sessions, or in one of the last eight.
 
         Args:
-            counted: A newer number makes another event of what has only a time.
+            counted: If a frame has only a time, and a newer number, it is another event.
         """
         ident = ident_of(name, envelope, scope, self._state.numbering)
         if ident is None:
@@ -181,16 +181,16 @@ class Identity:
         )
 
     def differs(self, name: Name, envelope: Envelope, scope: str | None, words: int) -> bool:
-        """Whether each frame of this name and time that was told said something else: then this is another one."""
+        """Whether all earlier frames with this name and time said something else: then this is another event."""
         ident = ident_of(name, envelope, scope, self._state.numbering)
         if ident is None or name.own_id is not None:
             return False
         return all(seen.words and words not in seen.words for seen, _ in self._found(ident))
 
     def further(self, name: Name, envelope: Envelope, scope: str | None) -> int | None:
-        """How far this frame's number is from the nearest of its name and time, though the count began anew since.
+        """How far this frame's number is from the nearest earlier one with its name and time, in any epoch.
 
-        Above 0 it is another event, at 0 the same one told again; None where not all of them can be compared.
+        Above 0 it is another event, at 0 a repetition; None if they cannot all be compared.
         """
         ident = ident_of(name, envelope, scope, self._state.numbering)
         found = [] if ident is None else [_further(seen, envelope, scope) for seen, _ in self._found(ident)]
@@ -200,7 +200,7 @@ class Identity:
         return min(compared) if compared and len(compared) == len(found) else None
 
     def is_coarse(self, name: Name, envelope: Envelope) -> bool:
-        """Whether what is known of this frame is only a time in whole seconds: another may share it."""
+        """Whether only a time in whole seconds identifies this frame: another frame may have the same."""
         return (
             name.own_id is None
             and envelope.at is not None
@@ -218,13 +218,12 @@ class Identity:
         changes: bool = False,
         words: int = 0,
     ) -> None:
-        """Keep this frame, to know it again.
+        """Remember this frame, to recognize a repetition of it.
 
         Args:
-            session: In whose memory; None: outside of sessions, where the last 64 are kept.
-            changes: It is believed to change something; if it carries nothing to know it by, that is counted as a
-                doubt.
-            words: What else it says (``words_of``).
+            session: The session that remembers it. None: outside of sessions, where the last 64 are remembered.
+            changes: It counts as a change. If nothing identifies it, that is doubtful, and counted.
+            words: A checksum of its other content (``words_of``).
         """
         ident = ident_of(name, envelope, scope, self._state.numbering)
         if ident is None:
@@ -253,7 +252,7 @@ class Identity:
             del outside[next(iter(outside))]
 
     def _remember_bare(self, name: Name, envelope: Envelope) -> None:
-        """A frame that carries nothing to know it by: told lately, it may be told again."""
+        """Note a frame without id, time and number: if an equal one came lately, it may be a repetition."""
         bare, ident = self._state.nameless_frames, f"{name.kind}/{brief(name.subject)}"
         last = bare.pop(ident, None)
         if last is not None and envelope.stamp.mono - last <= _AGAIN_MS:
@@ -263,14 +262,14 @@ class Identity:
             del bare[next(iter(bare))]
 
     def _forget_half(self, session: Session) -> None:
-        """A session has told too many: the older half is forgotten, and counted."""
+        """Forget the older half of a session's frames, because there are too many, and count them."""
         for ident in list(session.seen)[: MOST_SEEN // 2]:
             del session.seen[ident]
             self.noted(session, ident)
         self._state.doubts.forgotten += MOST_SEEN // 2
 
     def _found(self, ident: str) -> Iterator[tuple[SeenFrame, bool]]:
-        """What is remembered under this, and whether it is of the session that runs."""
+        """The frames that are remembered under this text, and whether each is of the present session."""
         state = self._state
         session = state.session
         if session is not None and (seen := session.seen.get(ident)) is not None:
@@ -282,30 +281,30 @@ class Identity:
                 yield seen, False
 
     def _is_same(self, seen: SeenFrame, name: Name, envelope: Envelope, scope: str | None, own: bool) -> bool:
-        """Whether what is remembered is this very frame.
+        """Whether the remembered frame is this one.
 
-        An id within one life of the server and one session is the same whatever its time says. After a new start it is
-        the same only at the same time; without times, within one boot and about the same thing.
+        Within one era of the server and one session, an equal id is enough, whatever the times say. In a later era the
+        times must be equal, too; without times, the boot and the subject.
 
         Args:
-            own: It is remembered of the session that runs.
+            own: The present session remembers it.
         """
         if name.own_id is not None:
             if seen.subject and seen.subject != brief(name.subject) and self._is_news(seen, envelope):
                 return False  # an id that is used again, for another camera
-            # The era falls back where a new life turned out to be none: what was noted in it is of this one then.
+            # The era may have gone back since, because a new one was a mistake: its frames belong to the present one.
             if own and seen.era >= self._state.era:
                 return True
-            # After a new start only another time tells another event, after a new boot the boot itself does too.
+            # In a later era, another time shows that it is another event. So does another boot.
             if envelope.at is not None or seen.at is not None:
                 return seen.at == envelope.at
             alike = seen.boot == self._state.boots and seen.subject == brief(name.subject)
             return alike and (own or _further(seen, envelope, scope) == 0 or self.in_history(envelope))
-        # A number that came round: told again it would lie behind what was counted since.
+        # A number may come again after the numbers started again. A repetition would have a lower number than others.
         return envelope.at is not None or seen.scope == scope or not self.is_ahead(envelope)
 
     def _is_news(self, seen: SeenFrame, envelope: Envelope) -> bool:
-        """Whether a frame is surely none of those that are told again when a connection begins."""
+        """Whether a frame is surely no history."""
         if envelope.at is None:
             return not self.in_history(envelope)
         return seen.at is not None and envelope.at > seen.at
@@ -320,7 +319,7 @@ class Identity:
 
 
 def _further(seen: SeenFrame, envelope: Envelope, scope: str | None) -> int | None:
-    """How far this frame's number is from the one that was seen on its line; None where they cannot be compared."""
+    """How far this frame's number is from a remembered one of the same scope; None if they cannot be compared."""
     if (
         scope is None
         or seen.scope is None
@@ -333,5 +332,5 @@ def _further(seen: SeenFrame, envelope: Envelope, scope: str | None) -> int | No
 
 
 def _line(scope: str) -> str:
-    """What a scope is of, though the count seemed to begin anew on it."""
+    """A scope without its epoch."""
     return scope.partition("#")[0]

@@ -8,7 +8,7 @@ Time passes in two ways. Each frame carries the tap's own time, and before it is
 happens first, in order (``_pass``). In silence somebody has to call ``tick`` at ``next_deadline``. Either way a
 deadline acts as of its own time, so that a replay at any speed gives the same entries.
 
-Deadlines are found anew each time, from the state, and never kept in it: what is due is a consequence of what is known.
+Deadlines are computed from the state each time. They are not part of the state: they follow from what is known.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ TAP_RESTART = "tap restart"
 _IN_SIGHT = frozenset({Phase.LIVE, Phase.UNSURE})
 """Phases in which the program is known not to have changed, as long as the server can be seen."""
 _OFF_ENDS_MS = 10_000
-"""For so long nothing may be on before a session by ``program`` is over."""
+"""For this long nothing may be on before a session by ``program`` is over."""
 
 
 class Machine:
@@ -95,7 +95,7 @@ class Machine:
         self.state = state = State() if state is None else state
         self.memory = memory = Memory(self.state) if memory is None else memory
         self.is_news = True
-        """Whether the last observation told what is so now, and no history."""
+        """Whether the last observation reported what is so now, and no history."""
         self.next_deadline: int | None = None
         """``mono`` (ms) at which something is due; None where nothing is."""
         self._dialect = dialect
@@ -202,7 +202,7 @@ class Machine:
     # ------------------------------------------------------------------ the source: connections and time
 
     def opened(self, stamp: Stamp) -> list[Entry]:
-        """The source says that a connection stands; what was known before it is not sure any more."""
+        """The source says that a connection is open; what was known before it is not sure any more."""
         self._pass(stamp)
         self._connections.connect(greeted=False).told_open = True
         return self._done()
@@ -258,7 +258,7 @@ class Machine:
 
         Args:
             envelope: Time and stamp of its end.
-            lost: No connection stood then, so nobody heard its end: that is told as a gap.
+            lost: No connection was open then, so its end is not known: a gap says so.
         """
         self._pass(envelope.stamp)
         cause = Cause(envelope, reason="made")
@@ -346,10 +346,10 @@ class Machine:
         return found
 
     def _pass(self, stamp: Stamp, *, envelope: Envelope | None = None, heard: bool = False) -> None:
-        """Time goes on to ``stamp``: what was due before it happens first, in the order of its deadlines.
+        """Time goes on to ``stamp``. What was due before that happens first, in the order of the deadlines.
 
-        That the server is out of sight is not to be said while it is heard (``heard``: telemetry), nor where the next
-        frame's own time shows that it told on, and the tap itself stood still (``envelope``).
+        The server is not lost as long as telemetry comes (``heard``). It is not lost either if the next frame's own
+        time shows that the server went on, and that the tap itself was stopped (``envelope``).
         """
         if envelope is not None or heard:
             connection = self.state.connection
@@ -373,11 +373,11 @@ class Machine:
         self._rules.signal(Signal.IDLE, Cause.of_time(self.state))
 
     def _unchanged(self) -> None:
-        """Nothing has changed for so long that a session by ``program`` is over, as of the last change."""
+        """A session by ``program`` is over, because nothing has changed for too long. It ended at the last change."""
         self._rules.signal(Signal.ENDED, Cause.of_time(self.state, reason="unchanged", at=self.state.program_since[0]))
 
     def _off(self) -> None:
-        """Nothing has been on for so long that the show is over; it ended when the program went off."""
+        """The show is over, because nothing has been on air for too long. It ended when the program went off."""
         self._rules.signal(Signal.ENDED, Cause.of_time(self.state, at=self.state.program_since[0]))
 
 

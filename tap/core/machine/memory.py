@@ -1,12 +1,12 @@
 """What a session has to remember to know its own: saved by what changed of it, so that a commit does not grow.
 
 The machine's checkpoint holds what is so now, and is small. What grows with a session (explicit frames and keys that
-were told, stills and their rows) and the sessions that are over lie beside it, as records by name:
+were reported, stills and their rows) and the sessions that are over lie beside it, as records by name:
 
     m:3:s               session 3, which is over
     m:3:t:KEY           a still of it
     m:3:u:ID            the use of a still's id that counts now
-    m:3:i:IDENT         an explicit frame that was told
+    m:3:i:IDENT         an explicit frame that was reported
     m:3:k:KEY           how many events wanted that key
     m:3:*               (only as a change) all of session 3 is given up
 
@@ -39,14 +39,14 @@ _session = msgspec.json.Decoder(Session).decode
 
 
 class Checkpoint(NamedTuple):
-    """What has to be kept so that a restart goes on from here."""
+    """What has to be saved so that a restart goes on from here."""
 
     state: bytes
     """What is so now, as JSON: it replaces the last."""
     memory: Mapping[str, bytes | None]
     """Records that changed since the last one; None where a record is gone."""
     whole: bool = False
-    """The records are all there are: what was kept before is to go."""
+    """The records are all there are: what was saved before is to go."""
 
 
 class _Homes(Struct, frozen=True):
@@ -105,7 +105,7 @@ class Memory:
         """This record of the session changed, or is gone.
 
         Args:
-            kind: ``t`` a still, ``u`` the use of a still's id, ``i`` a frame that was told, ``k`` how many wanted a
+            kind: ``t`` a still, ``u`` the use of a still's id, ``i`` a frame that was reported, ``k`` how many wanted a
                 key.
             name: Its name among those of its kind.
         """
@@ -227,7 +227,7 @@ def slim(state: State) -> State:
 
 
 def _modernised(session: Session) -> None:
-    """Ids of stills as 0.1.0 kept them."""
+    """Ids of stills as 0.1.0 saved them."""
     for name, at in session.asked.items():
         session.takes.setdefault(name, StillUse(1, 0, at, session.markers.get(name)))
     session.asked, session.markers = {}, {}

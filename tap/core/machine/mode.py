@@ -31,7 +31,7 @@ class Mode:
         self._rules = rules
 
     def changed(self, o: ModeChanged) -> None:
-        """The mode changed, told as such: a row where it really turns."""
+        """An explicit frame says that the mode changed: a row, if it really did."""
         mode = self._state.mode
         place = self._aspects.place(mode, o, value=o.to)
         told_from = o.from_ if o.from_ is not UNSET else None

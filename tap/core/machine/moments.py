@@ -40,7 +40,7 @@ class Moments:
         """Where and when a moment is written: key, session and time, as arguments for ``RowWriter.event``.
 
         Returns:
-            Nothing (an empty dict) where it was told before, or no session ran then.
+            Nothing (an empty dict) where it was reported before, or no session ran then.
         """
         name, envelope = name_of(o), o.envelope
         scope = self._staleness.scope(envelope)

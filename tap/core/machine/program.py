@@ -1,14 +1,14 @@
 """The program: which camera is on air, each cut of it, and what a dissolve hides (docs/how-it-works.md, rule 3).
 
-A cut is a change of the program, however it was told, once. Where it turns to nothing (black, a camera that died), that
+A cut is a change of the program, however it was sent, once. Where it turns to nothing (black, a camera that died), that
 is an ``off_air`` row of the camera that was on, and no cut.
 
 *A chain.* A cut may say which camera it comes from. As a rule that is the one that is on: the cut follows. Where it is
-another, something in between was not told: the cut counts, the chain is broken (``State.chain_broken``), and a cut to
+another, something in between was not sent: the cut counts, the chain is broken (``State.chain_broken``), and a cut to
 that camera that comes now fills the hole, so that it changes nothing that is on.
 
 *A cover.* A dissolve takes time, and servers differ in what a snapshot shows meanwhile: the old camera, the new one, or
-none. So a dissolve that was told covers its own length and half a second: a snapshot within it that shows the old
+none. So a dissolve that was reported covers its own length and half a second: a snapshot within it that shows the old
 program, or none, says nothing.
 """
 
@@ -31,7 +31,7 @@ __all__ = ["Program"]
 _TRIGGERS = frozenset({"operator", "ai", "ghost_approved", "collection_switch"})
 _HISTORY_KEPT = 64
 _COVER_MORE_MS = 500
-"""A snapshot may still show the old program for so long after a dissolve was to end."""
+"""How long after the end of a dissolve a snapshot may still show the old program."""
 
 
 class Program:
@@ -50,10 +50,10 @@ class Program:
     # ------------------------------------------------------------------ what frames say
 
     def cut(self, o: Cut) -> None:
-        """The program changed, told as such.
+        """An explicit frame says that the program changed.
 
-        Nothing where it was told before; a row alone where it is late; else a row and the change. A cut to what is on
-        already is no row, unless it proves to be one of its own (``_is_own``).
+        A repetition does nothing. A late cut only becomes a row. Any other becomes a row and changes the program. A cut
+        to the camera that is already on air is no row, unless it proves to be a cut of its own (``_is_own``).
         """
         state, program = self._state, self._state.program
         place = self._aspects.place(program, o, value=o.to, follows=self._follows(o))
@@ -91,7 +91,7 @@ class Program:
         self._state.heading = None if o.to is None else RunningTransition(o.to, o.transition)
 
     def lost(self, o: ProgramLost) -> None:
-        """What was on air is there no more, and what is instead is not told yet: nothing is sure, and it is no cut."""
+        """What was on air is there no more, and what is instead is not sent yet: nothing is sure, and it is no cut."""
         state = self._state
         if state.program.sure:
             state.program.sure, state.program.inferred_at, state.program.late_change = False, None, None
@@ -158,7 +158,7 @@ class Program:
     def note_change(self, change: ProgramChange) -> None:
         """Remember when the program changed: stills and markers ask which camera was live at their own time.
 
-        The last 64 changes are kept.
+        The last 64 changes are saved.
         """
         history = self._state.program_changes
         history.append(change)
@@ -174,7 +174,7 @@ class Program:
         self._aspects.set(program, value, envelope, explicit=explicit)
 
     def _was_on(self) -> str | None:
-        """What was on until now, as far as is known for sure: where a cut was taken for late, what that one told."""
+        """What was on until now, as far as is known for sure: where a cut was taken for late, what that one sent."""
         program = self._state.program
         late = program.late_change
         if late is not None and self._state.mono - late[1] <= LATE_MS:
@@ -188,7 +188,7 @@ class Program:
         """Whether a cut to what is on already is one all the same: it has an id, and says that something else was on
         before it.
 
-        What led away in between was not told. Where a snapshot showed this very cut already, it is no other one.
+        What led away in between was not reported. Where a snapshot showed this very cut already, it is no other one.
         """
         guessed = program.inferred_at is not None and (o.envelope.at is None or o.envelope.at <= program.inferred_at)
         return o.cut_id is not None and o.from_ is not UNSET and o.from_ != o.to and not guessed
@@ -244,10 +244,10 @@ class Program:
     def _write_cut(self, o: Cut, was: str | None, *, late: bool) -> None:
         """Write a cut; where the program turned to nothing, an ``off_air`` row of what went off.
 
-        A trigger that is not one of the ledger's is ``unknown``, and its own word stands in ``detail.trigger``.
+        A trigger that is not one of the ledger's is ``unknown``, and its own word is in ``detail.trigger``.
 
         Args:
-            was: What was on before, where that is known or was told.
+            was: What was on before, where that is known or was reported.
             late: The row belongs to the session of its own time.
         """
         if o.to is None and was is None:
@@ -271,7 +271,7 @@ class Program:
         self._rows.event(kind, o.envelope, key=key, at=time_of(begun), shared=shared, **columns)
 
     def _inferred_cut(self, to: str | None, envelope: Envelope) -> None:
-        """A snapshot shows a change that no cut told: a row marked as inferred, with the snapshot's time."""
+        """A snapshot shows a change that no cut reported: a row marked as inferred, with the snapshot's time."""
         state = self._state
         was, told_late = state.program.value, self._aspects.turned_out(state.program, to)
         state.dissolve_cover = state.chain_broken = None

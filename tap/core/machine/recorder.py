@@ -52,7 +52,7 @@ class Recorder:
     def _files(self, o: Recording) -> None:
         """What the recorder says of its files, into the rows of the sessions that they belong to.
 
-        That is the session that runs, and the last one that is over, if its last file is this one: a name may be told
+        That is the session that runs, and the last one that is over, if its last file is this one: a name may be sent
         only once the file is closed, after the session ended.
         """
         state, at = self._state, time_of(o.envelope) if o.at is None else o.at

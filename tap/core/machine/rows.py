@@ -1,7 +1,7 @@
 """Writing entries: which session a thing belongs to, its key, its version, its columns.
 
 The machine decides what happened; this is how that is written. Two taps on one server have to write the same rows, so a
-key is made only of what the server told (and of receive times where it told nothing), never of counters of this tap's
+key is made only of what the server sent (and of receive times where it sent nothing), never of counters of this tap's
 own. A whole row (session, camera, still) has a version: its source time, raised above the last one, so that a later one
 wins wherever both arrive. An event is written once, and its version is its time.
 
@@ -67,7 +67,7 @@ class RowWriter:
             at: Its source time (ms). The version is that, raised above the last one.
 
         Returns:
-            The row as it stands now.
+            The row as it is now.
         """
         fields = _present(fields)
         if last is not None and last.fields == fields:
@@ -112,7 +112,7 @@ class RowWriter:
         )
 
     def _source(self, session: Session) -> dict[str, Any]:
-        """By which server and which mapping a session was told."""
+        """By which server and which mapping a session was reported."""
         known = {
             "serverVersion": self.state.server_version,
             "profile": session.profile,
@@ -198,7 +198,7 @@ class RowWriter:
 
         Args:
             again: It was written before under this key, with less knowledge.
-            shared: Another event may have this key: the second one's ends in ``/2``, in the order told.
+            shared: Another event may have this key: the second one's ends in ``/2``, in the order reported.
         """
         session = session or self.running()
         if session is None:
@@ -230,7 +230,7 @@ class RowWriter:
                 self._memory.note_over(session)
 
     def _own_key(self, session: Session, key: str) -> str:
-        """``key`` with how many had it before, where any did: a clock may be coarse, missing, or stand still."""
+        """``key`` with how many had it before, where any did: a clock may be coarse, missing, or stop."""
         name = brief(key[len(session.key) :])
         number = session.keys[name] = session.keys.get(name, 0) + 1
         self._memory.note(session, "k", name)
@@ -262,7 +262,7 @@ class RowWriter:
             return ""
         at = envelope.at if at is None else at
         if own_id is not None:
-            # Ids may start anew with each boot; a server time tells such namesakes apart, else the boot does.
+            # Ids may start again with each boot; a server time tells such namesakes apart, else the boot does.
             time = at if at is not None else f"b{self.state.boot}" if self.state.boot else None
             parts: tuple[str | int, ...] = (own_id,) if time is None else (own_id, time)
         else:

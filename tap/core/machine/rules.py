@@ -1,37 +1,37 @@
-"""The policy for sessions, as a table: what can befall a session, and what the machine does about it.
+"""The policy for sessions, as a table: what can happen to a session, and what the machine does about it.
 
 Theory of operation
 ===================
 
-The machine follows one server. At any time it stands in one *phase* (``state.Phase``) to the one session that it
-knows, or to none. What befalls it comes as a *signal*: a frame starts or ends a session, a snapshot shows one, the
-connection closes, time runs out. :data:`RULES` says for each phase and signal which *actions* follow, in which order,
-and which phase comes after. A pair that is not in the table changes nothing. So the policy is what the table says, and
-:meth:`Rules.signal` is the only line that changes the phase.
+The machine follows one server, and knows one session or none. It is always in one *phase* (``state.Phase``). What
+happens to the session comes as a *signal*: a frame starts or ends a session, a snapshot shows one, the connection
+closes, time runs out. For each phase and signal, :data:`RULES` has the *actions*, in their order, and the next phase.
+A pair that is not in the table changes nothing. So the table is the policy, and :meth:`Rules.signal` is the only line
+that changes the phase.
 
-The table is total where h11's raises: a tap that only listens cannot refuse what happened.
+h11 raises an error for a pair that its table lacks. A tap only listens, and cannot refuse what happened.
 
-While the server can be heard there are two phases: ``waiting`` (no session) and ``live``. All others are about not
-hearing it, and they go round in a ring:
+While the tap has a signal from the server, there are two phases: ``waiting`` (no session) and ``live``. The other
+phases are for a server without a signal. They follow each other in this order:
 
-- The connection closes: ``disconnected``. Nothing is lost yet: frames that were read before the end may still be handed
-  on, and they belong to the connection that closed. With one of them the session is ``live`` again.
-- The server is lost: ``blind``. That is so once another connection opens, the server has been silent for too long on
-  an open one, or the idle time is over. What was on air, held, and which mode it was is remembered as the old side of
-  a gap.
-- It stays away for the idle time (``Policy.idle_ms``, 30 minutes): ``idled``. The session is closed as interrupted, as
-  of the last frame that showed it, but is kept: it may yet go on.
-- A first frame comes: ``returning``. There is a gap, and ``at`` and key of its row are this frame's; it is not written
-  yet, since its new side is what the first snapshot shows.
-- A snapshot shows the session: the gap is written, and it is ``live``.
+- The connection closes: ``disconnected``. Nothing is lost yet: frames that were read before that may still come, and
+  they belong to the connection that closed. With one of them the session is ``live`` again.
+- The server is lost: ``blind``. This is so once another connection opens, the server has been silent for too long on
+  an open one, or the idle time is over. The machine remembers what was on air, the hold and the mode: this is what the
+  coming gap has as "before".
+- The server stays away for the idle time (``Policy.idle_ms``, 30 minutes): ``idled``. The session is closed as
+  interrupted, at the time of the last frame that showed it. The machine still remembers it, since it may go on later.
+- A first frame comes: ``returning``. There is a gap, whose row has ``at`` and key from this frame. The row is not
+  written yet, since only the first snapshot shows what is on air after the gap.
+- A snapshot shows the session: the gap is written, and the phase is ``live``.
 - A cut, hold, release or mode change comes before any snapshot, or the connection closes again: the gap is written
-  without more knowledge, and it is ``unsure`` whether the session still runs. The next snapshot, or frame of a session,
-  says so.
+  without its "after", and the phase is ``unsure``: nobody knows whether the session still runs. The next snapshot, or
+  the next frame of a session, says so.
 
-How a session ends depends on whether the end was seen. In ``live``, nothing was missed: what ends it *completes* it,
-at the time of that frame. In ``returning`` and ``unsure``, a snapshot without it shows only that it ended at some time
-while nobody listened: it is *interrupted*, as of the last frame that showed it. Only a frame that says "ended"
-completes it even then.
+How a session ends depends on whether the tap saw its end. In ``live``, nothing was missed: whatever ends the session
+*completes* it, at the time of that frame. In ``returning`` and ``unsure``, a snapshot without the session only shows
+that it ended at some time without a signal: it is *interrupted*, at the time of the last frame that showed it. Only a
+frame that says "ended" completes it even then.
 
 The order of actions matters. The phase changes before the first of them. A gap is written before a session is closed
 (its row belongs to the old session, whose final state counts it), and a session is closed before another starts.
@@ -39,23 +39,25 @@ The order of actions matters. The phase changes before the first of them. A gap 
 What the table does not say
 ---------------------------
 
-Each exception is marked with "NB" where it stands.
+The code marks each exception with "NB".
 
-1. *Who signals.* A snapshot is one signal at most: ``Snapshots`` weighs its word on the session, or the venue's policy
-   (``Policy.session``) where the server has no session frames; what is stale in it signals nothing but that something
-   was told. Under a policy, a cut, a change of mode or a recorder that starts signals ``STARTED`` too, before it is
-   written, so that it belongs to the session that it makes (``Program``, ``Mode``, ``Recorder``).
-2. *What was told before signals nothing*: repeated frames, and history that a server tells again after a reconnect. The
-   exception to that is a start of the session that is closed as idle: it resumes it (``Sessions.started``).
-3. ``START`` *may resume.* A session that is over, and shows again under the same key, goes on; it is never started
+1. *What makes a signal.* A snapshot makes one signal at most. ``Snapshots`` decides by what it says of the session; if
+   the server has no session frames, by the venue's policy (``Policy.session``). A stale part of it only signals that a
+   frame came. Under a policy, a cut, a change of mode or the start of a recorder also signals ``STARTED``. It does so
+   before its own row is written, so that the row belongs to the session that it makes (``Program``, ``Mode``,
+   ``Recorder``).
+2. *A repetition makes no signal*: neither a repeated frame, nor history that a server sends again after a reconnect.
+   There is one exception: a start of the session that was closed as idle resumes it (``Sessions.started``).
+3. ``START`` *may resume.* If a session that is over shows again under the same key, it goes on. It is never started
    twice (``Sessions.start``).
-4. ``GO_ON`` *resumes only by an explicit change.* A snapshot that says nothing of the session writes the gap, but is no
-   proof that the session runs (``Sessions.go_on``).
-5. *A late end.* A frame may tell the end of a session that was already closed as interrupted: its row becomes
-   complete, whatever the phase (``Sessions.ended``).
-6. *First sight.* A session that ran before the tap first heard of it starts with a gap of its own, for which the phase
-   was never ``returning`` (``Gaps.first_sight``).
-7. *A session that somebody chose* begins and ends when that person says, by ``Machine.begin`` and ``Machine.finish``.
+4. ``GO_ON`` *resumes only for an explicit change.* If a snapshot does not mention the session, the gap is written, but
+   that does not prove that the session runs (``Sessions.go_on``).
+5. *A late end.* The end of a session may be reported when it is already closed as interrupted. Then its row becomes
+   complete, in every phase (``Sessions.ended``).
+6. *First sight.* A session that ran before the tap's first frame starts with a gap of its own, without the phase
+   ``returning`` (``Gaps.first_sight``).
+7. *A session that a person makes afterwards* begins and ends when that person says: ``Machine.begin`` and
+   ``Machine.finish``.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ __all__ = ["RULES", "Action", "Cause", "Rules", "Signal"]
 
 
 class Signal(StrEnum):
-    """What can befall a session."""
+    """What can happen to a session."""
 
     STARTED = "another starts"
     """A frame says that a session starts which is not the known one."""
@@ -82,11 +84,11 @@ class Signal(StrEnum):
     ENDED = "ended"
     """A frame says that it is over."""
     CHANGED = "explicit change"
-    """A cut, hold, release or mode change was told before any snapshot."""
+    """A cut, hold, release or mode change came before any snapshot."""
     CLOSED = "connection closed"
-    """The connection ended. What was read before that may still be handed on."""
+    """The connection ended. Frames that were read before that may still come."""
     LOST = "server lost"
-    """From here on nothing is sure until it is told anew: another connection opens, or the server has been silent."""
+    """Another connection opens, or the server has been silent: nothing is sure until a frame says it again."""
     HEARD = "server heard"
     """The first frame after a loss, or one that still comes after the end of its connection."""
     IDLE = "out of sight too long"
@@ -99,23 +101,23 @@ class Action(StrEnum):
     START = "start"
     """Write the session's first row, and its cameras."""
     RESUME = "resume"
-    """It is live again; a row is written only where it had been closed."""
+    """It is live again. A row is written only if it had been closed."""
     GO_ON = "go on"
     """Resume it, if an explicit change says so."""
     COMPLETE = "complete"
-    """Close it as ``complete``: its end was seen."""
+    """Close it as ``complete``: the tap saw its end."""
     UNSEEN = "interrupt (unseen)"
-    """Close it as ``interrupted``: it is gone, and nobody saw when."""
+    """Close it as ``interrupted``: it has ended at an unknown time."""
     REPLACED = "interrupt (replaced)"
-    """The same, where another runs in its place."""
+    """The same, because another session runs instead."""
     IDLED = "interrupt (idle)"
-    """The same, where the server stays away; the session is kept, and may go on."""
+    """The same, because the server stays away. The machine still remembers the session: it may go on."""
     GO_BLIND = "remember what was on"
-    """Keep the old side of the gap that will follow."""
+    """Remember the "before" of the gap that will follow."""
     NOTE_GAP = "note gap"
-    """A gap ends here; its row waits for its new side."""
+    """A gap ends here. Its row is not written until its "after" is known."""
     WRITE_GAP = "write gap"
-    """Write the gap that waits."""
+    """Write the gap that was noted."""
 
 
 RULES: Mapping[tuple[Phase, Signal], tuple[tuple[Action, ...], Phase]] = {
@@ -147,11 +149,11 @@ RULES: Mapping[tuple[Phase, Signal], tuple[tuple[Action, ...], Phase]] = {
     (Phase.UNSURE, Signal.ENDED): ((Action.COMPLETE,), Phase.WAITING),
     (Phase.UNSURE, Signal.LOST): ((Action.GO_BLIND,), Phase.BLIND),
 }
-"""What each signal means in each phase: the actions, in order, and the phase after. Others change nothing."""
+"""For each phase and signal: the actions, in order, and the next phase. Other pairs change nothing."""
 
 
 class Cause:
-    """What makes a signal: when, by which session, and what the new side of a gap is."""
+    """What caused a signal: when, which session it is about, and the "after" of a gap."""
 
     def __init__(
         self,
@@ -174,27 +176,27 @@ class Cause:
 
     @classmethod
     def of_time(cls, state: State, *, reason: str | None = None, at: int | None = None) -> Self:
-        """What no frame told: a deadline passed, or the source itself said that the server was lost."""
+        """A cause without a frame: a deadline passed, or the source itself said that the server was lost."""
         return cls(Envelope(Stamp(state.wall, state.mono)), reason=reason, at=at)
 
 
 class Rules:
-    """Looks a signal up in the table, changes the phase, and has the actions done by those who own them."""
+    """Looks a signal up in the table, changes the phase, and calls the actions."""
 
     def __init__(self, state: State, policy: Policy) -> None:
         self._state = state
         self._policy = policy
         self.actions: Mapping[Action, Callable[[Cause], None]] = {}
-        """Who does what; the machine fills it in once all of them are there."""
+        """The function for each action. The machine fills it in when all its parts exist."""
 
     def signal(self, signal: Signal, cause: Cause) -> None:
-        """Something befell the session."""
+        """Something happened to the session."""
         actions, phase = RULES.get((self._state.phase, signal), ((), self._state.phase))
-        # The phase first: what an action writes belongs to the session as the rule sees it.
+        # Change the phase first: the actions write their rows for the session as it is after this rule.
         self._state.phase = phase
         for action in actions:
             self.actions[action](cause)
 
     def by_policy(self, policy: str) -> bool:
-        """Whether ``policy`` makes the sessions here: only where the server itself has no session frames."""
+        """Whether ``policy`` makes the sessions here: only if the server itself has no session frames."""
         return self._policy.session == policy and not self._state.has_session_frames

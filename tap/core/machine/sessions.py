@@ -64,7 +64,7 @@ class Sessions:
     def start(self, cause: Cause) -> None:
         """A session begins, or one that was over shows again.
 
-        What the snapshot that shows it says of the desk becomes known first, so that it stands in ``startState``. Where
+        What the snapshot that shows it says of the desk becomes known first, so that it is in ``startState``. Where
         a venue's policy makes the session, the change that made it is an event of it instead, so nothing is taken over.
         """
         state = self._state
@@ -106,8 +106,8 @@ class Sessions:
     def _shows_again(self, over: Session, cause: Cause) -> bool:
         """Whether a snapshot shows a session that was over, by its id alone.
 
-        That is a question only where ids start anew, so that a key has the time of the start, and the snapshot does not
-        say it.
+        This is a question only if ids start again (so that a key has the time of the start), and if the snapshot does
+        not have that time.
         """
         info = cause.info
         if info is None or cause.snapshot is None or info.id is None or info.started_at is not None:
@@ -130,13 +130,13 @@ class Sessions:
             self._cameras.join_session(session, cause.at)
 
     def go_on(self, cause: Cause) -> None:
-        """A change that is told as such, before any snapshot, belongs to the session, also to one closed as idle."""
+        """An explicit change before any snapshot belongs to the session, even if that was closed as idle."""
         # NB: exception 4 in rules: a snapshot without a word on the session is no proof that it runs.
         if cause.snapshot is None:
             self.resume(cause)
 
     def complete(self, cause: Cause) -> None:
-        """The end was seen: the session is complete, at the time of what told it."""
+        """The end was seen: the session is complete, at the time of what reported it."""
         session = self._state.session
         if session is not None:
             self._close(session, "complete", cause.reason, cause.at, self._desk.side())
@@ -147,8 +147,8 @@ class Sessions:
         So a tap that did see the end writes a later version of the row, and outranks this one.
 
         Args:
-            reason: ``unseen``, ``replaced`` or ``idle``, for the row's ``endReason``. After ``idle`` the session is
-                kept: it may go on once the server is heard again.
+            reason: ``unseen``, ``replaced`` or ``idle``, for the row's ``endReason``. After ``idle`` the machine still
+                remembers the session: it may go on once the server sends again.
         """
         session = self._state.session
         if session is None:
@@ -194,7 +194,7 @@ class Sessions:
     # ------------------------------------------------------------------ what the server's session frames say
 
     def is_known(self, info: SessionInfo) -> bool:
-        """Whether the known session is the one that a frame speaks of: by id, and where ids start anew by the time of
+        """Whether the known session is the one that a frame speaks of: by id, and where ids start again by the time of
         its start too.
 
         A frame or a session without an id fits any.
@@ -222,7 +222,7 @@ class Sessions:
         self._rows.note_running(o.envelope)
 
     def _is_over(self, o: SessionStarted) -> bool:
-        """Whether this start, told again after a reconnect, is of a session that was seen to end.
+        """Whether this start, reported again after a reconnect, is of a session that was seen to end.
 
         By its time where it has one; without, only soon after a connection began, when a server may tell its last
         events again.
@@ -276,7 +276,7 @@ class Sessions:
                 self._memory.note_over(over)
 
     def _is_repeated(self, o: SessionStarted | SessionUpdated | SessionEnded) -> bool:
-        """Whether a session's frame was told before, or is older than what is known of the session.
+        """Whether a session's frame was reported before, or is older than what is known of the session.
 
         An update has no name of its own (``identity.name_of``), so only its order counts.
         """
@@ -289,7 +289,7 @@ class Sessions:
                 session.mark = session.last_change = self._aspects.mark(session.mark, o.envelope, explicit=False)
             return behind
         place = self._staleness.place(name, o.envelope, session, changes=False)
-        # A start or an end that only its number calls old is believed: it was never told, and a state may correct it.
+        # A start or an end that only its number calls old is believed: it was never sent, and a state may correct it.
         if place is Place.SAME or (place is Place.LATE and _is_dated_before(o.envelope, session.mark)):
             self._staleness.is_news = False
             return True
@@ -304,7 +304,7 @@ def _is_dated_before(envelope: Envelope, mark: Mark | None) -> bool:
 
 
 def _name(session: Session, info: SessionInfo) -> None:
-    """Take over id, title and notes, as far as they are told; an id that is known never changes."""
+    """Take over id, title and notes, as far as they are reported; an id that is known never changes."""
     if session.id is None:
         session.id = info.id
     if info.title is not UNSET:

@@ -1,11 +1,12 @@
-"""Snapshots: what is fresh in one, what it means for the session, and what it tells that nothing else told.
+"""Snapshots: what is fresh in one, what it means for the session, and which changes it alone shows.
 
-A snapshot shows all that is so at one moment, but it may be old: one that was made before a cut and read after it would
-undo that cut. So each of its values is weighed against what it contradicts (``staleness.is_stale``). What is stale is
-passed over; a value that confirms what is known is never stale.
+A snapshot shows the whole state at one moment, but it may be old. One that was made before a cut and read after it
+would undo that cut. So each value that contradicts what is known is checked (``staleness.is_stale``), and ignored if it
+is stale. A value that confirms what is known is never stale.
 
-What is fresh then goes two ways. Its word on the session, or what the venue's policy makes of it, is one signal for the
-table; what it shows of the desk becomes known, or becomes events where nothing else told of the change.
+What is fresh is then used twice. What it says of the session (or what the venue's policy concludes from it) becomes one
+signal for the table. What it shows of program, hold and mode becomes known; if no explicit frame reported a change, it
+becomes an event.
 """
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ class Snapshots:
         self._policy = policy
 
     def shown(self, o: Snapshot) -> None:
-        """Take a snapshot in.
+        """Read a snapshot.
 
-        The order matters: first the signal, so that what is shown belongs to the session that the snapshot shows; but a
-        change that ends a session by policy belongs to the session that it ends.
+        The order matters. The signal comes first, so that the events belong to the session that the snapshot shows. But
+        a change that ends a session by policy belongs to the session that it ends.
         """
         state = self._state
         connection = state.connection
@@ -101,27 +102,26 @@ class Snapshots:
         return fresh
 
     def _stale(self, mark: Mark | None, envelope: Envelope) -> bool:
-        """Whether this snapshot was made before what ``mark`` stands for."""
+        """Whether this snapshot is older than the frame of ``mark``."""
         connection = self._state.connection
         return connection is not None and self._staleness.stale(mark, envelope, connection)
 
     # ------------------------------------------------------------------ what it means for the session
 
     def _session_relation(self, o: Snapshot, fresh: dict[str, Any]) -> tuple[Signal | None, Cause]:
-        """What a snapshot means for the session: by its own word, or by the venue's policy.
+        """What a snapshot means for the session: by what it says itself, or by the venue's policy.
 
-        The server's word counts wherever it has session frames; only a server that never told a session is judged by
-        policy.
+        If the server has session frames, its word counts. The policy only counts for a server without sessions.
 
         Args:
             fresh: What is fresh in it.
 
         Returns:
-            The signal, or None where it means nothing; and the cause that goes with it.
+            The signal, or None if it means nothing; and its cause.
         """
         state = self._state
         first = state.connection is not None and not state.connection.snapshot_seen
-        # Without a word on the session, a gap is told all the same.
+        # Even if it says nothing of the session, a gap that was noted is written.
         seen = Signal.CHANGED if fresh else None
         state.has_session_frames = state.has_session_frames or isinstance(o.session, SessionInfo)
         by = self._policy.session
@@ -137,25 +137,22 @@ class Snapshots:
         return self._policy_relation(by, fresh, first) or seen, cause
 
     def _ran_already(self, info: SessionInfo | None) -> bool:
-        """Whether this is the connection's first word on its session, which began before it: then what came before is a
-        gap.
-        """
+        """Whether the first frame about the session says that it began before this connection: that time is a gap."""
         connection = self._state.connection
         if connection is None or connection.session_seen or connection.first_at is None or info is None:
             return False
         return info.started_at is not None and info.started_at < connection.first_at
 
     def _frames_relation(self, info: SessionInfo | None, cause: Cause) -> tuple[Signal | None, Cause]:
-        """What a snapshot means for the session by its own word.
+        """What a snapshot means for the session by what it says itself.
 
-        A word that is stale may still confirm what is known, but neither contradicts nor renames it.
+        If that is stale, it may confirm what is known, but neither contradict nor rename it.
         """
         state = self._state
         signal = Signal.NONE
         if info is not None:
             signal = Signal.SAME if self._sessions.is_known(info) else Signal.OTHER
         if self._stale(state.session_seen.mark, cause.envelope):
-            # Stale it may still confirm, but neither contradict nor rename.
             cause.info = None
             agrees = signal is (Signal.NONE if state.session is None else Signal.SAME)
             return (signal if agrees else Signal.CHANGED), cause
@@ -165,7 +162,7 @@ class Snapshots:
         return signal, cause
 
     def _policy_relation(self, by: str, fresh: dict[str, Any], first: bool) -> Signal | None:
-        """Whether the condition of a session by policy holds, going by a snapshot.
+        """Whether a snapshot fulfils the condition of a session by policy.
 
         Args:
             by: ``mode``, ``record`` or ``program``.
@@ -173,8 +170,7 @@ class Snapshots:
             first: It is the first of its connection.
 
         Returns:
-            ``SAME`` or ``NONE`` where a session is known, ``OTHER`` where one begins; None where the snapshot does not
-            say.
+            ``SAME`` or ``NONE`` if a session is known, ``OTHER`` if one begins; None if the snapshot does not say.
         """
         runs: bool | None = None
         has_session = self._state.session is not None
@@ -184,10 +180,10 @@ class Snapshots:
             runs = bool(fresh["recording"])
         elif by == "program" and "program" in fresh:
             runs = fresh["program"] is not None
-            # Nothing is on: it may be a fade to black. After a loss nobody knows since when.
+            # Nothing is on air: it may be a fade to black. After a loss nobody knows since when.
             if has_session and not runs and not first:
                 runs = None
-            # Only a change makes a session: what is live at first sight may have been so for days.
+            # Only a change begins a session: what is live at first sight may have been so for days.
             if not has_session and (first or not self._aspects.would_change(self._state.program, fresh["program"])):
                 runs = None
         if runs is None:

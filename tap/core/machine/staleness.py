@@ -1,17 +1,18 @@
-"""What is older than what: order as evidence, never as belief.
+"""Which of two frames is older: order needs evidence.
 
-A server tells the same thing several times, late, and out of order, and counts and dates as it likes. These rules
-decide, and nothing else does:
+A server says the same thing several times, late, and out of order, and numbers and dates frames as it likes. Only these
+rules decide:
 
-- ``seq`` orders two frames within what the dialect says that it counts (a boot, a connection, a type), as long as the
-  frames do not contradict that. A lower number that is newer by its time, or that comes first on a new connection, or a
-  third explicit frame in a row that ``seq`` alone would throw away, starts a new scope. A line on which that happens
-  again and again counts otherwise than was said: there ``seq`` orders nothing.
-- ``ts`` orders what ``seq`` does not. Equal times order nothing, and neither do times of two settings of the clock.
-- Where neither orders two explicit frames, the later one to come is the newer one; a snapshot against an explicit frame
-  has to wait for the settle time.
+- ``seq`` orders two frames within the scope that the dialect names (a boot, a connection, a type), as long as the
+  frames do not contradict that. A new scope starts if a lower number has a newer time, if it comes first on a new
+  connection, or if ``seq`` alone would throw away three explicit frames in a row. If that happens again and again on
+  a connection, the dialect is wrong: there ``seq`` orders nothing.
+- If ``seq`` does not order two frames, ``ts`` does. Equal times order nothing. Neither do times before and after the
+  server's clock was set.
+- If neither orders two explicit frames, the one that came later is newer. If neither orders a snapshot and an explicit
+  frame, the snapshot changes nothing until the settle time is over.
 
-Whether a frame is the same as an earlier one is asked before (``identity.py``).
+``identity.py`` decides before that whether a frame is a repetition of an earlier one.
 """
 
 from __future__ import annotations
@@ -27,32 +28,32 @@ from tap.core.model import Envelope, Hello, Observation, Policy, Snapshot
 __all__ = ["Place", "Staleness", "is_stale", "marked"]
 
 _REFUSED = 3
-"""So many explicit frames in a row that ``seq`` alone would throw away start a new scope."""
+"""If ``seq`` alone would throw away this many explicit frames in a row, a new scope starts."""
 _BEHIND = 6
-"""So many frames of any kind do."""
+"""The same for frames of any kind."""
 _CONTRADICTED = 3
 """So often on one line ``seq`` may begin anew before it counts as ordering nothing."""
 _LATEST_MS = 60_000
 """After so long without a word a lower number is none that came late: a frame does not take that long."""
 _TRACKS = 200
 _HISTORY_MS = 5_000
-"""For so long after a connection began, what is older than it is history that is told again."""
+"""How long after a connection began a frame that is older than it is history, which the server sends again."""
 
 
 class Place(StrEnum):
-    """Where an explicit frame belongs among those that were told before."""
+    """Where an explicit frame belongs among those that came before."""
 
     NEWEST = "newest"
     AFTERWARDS = "told afterwards"
-    """The newest that is known, but of a time before this connection."""
+    """It is the newest one known, but happened before this connection."""
     LATE = "late"
-    """Told after later ones: it is a row at its own time, and changes nothing that is on now."""
+    """It came after later ones: it becomes a row at its own time, and does not change what is on air now."""
     SAME = "the same"
-    """It was told before."""
+    """It is a repetition."""
 
 
 class Staleness:
-    """Watches how a server counts and dates, and places explicit frames."""
+    """Watches how a server numbers and dates its frames, and places explicit frames."""
 
     def __init__(self, state: State, orders: SeqOrders, policy: Policy) -> None:
         self._state = state
@@ -63,17 +64,17 @@ class Staleness:
         self.identity.is_ahead = lambda envelope: envelope is self._ahead
         self._ahead: Envelope | None = None
         self.is_news = True
-        """Whether the frame that is read now tells what is so now, and no history: set by who places it."""
-        # The scope of the frame that is read now: asked for several times.
+        """Whether the present frame says what is true now, and not history. Set by the code that places it."""
+        # The present frame and its scope, which is needed several times.
         self._envelope: Envelope | None = None
         self._scope: str | None = None
 
     # ------------------------------------------------------------------ what every frame shows
 
     def watch(self, o: Observation, connection: Connection) -> None:
-        """Take note of a frame's time and number, before it is asked what it says.
+        """Take note of a frame's time and number, before its content is looked at.
 
-        Here it shows whether times are finer than seconds, what the server's clock says, and whether the numbers go on.
+        This shows whether times are finer than seconds, what the server's clock says, and whether the numbers continue.
         """
         envelope, state, kind = o.envelope, self._state, type(o)
         explicit = kind is not Snapshot and kind is not Hello
@@ -91,9 +92,9 @@ class Staleness:
                 connection.seq = envelope.seq
 
     def foresee(self, batch: Sequence[Observation]) -> None:
-        """Take note of what the parts of one message show together: three that ``seq`` would throw away begin anew.
+        """Look at all parts of one message: if ``seq`` would throw away three of them, a new scope starts.
 
-        None of them waits for the third, as it has to where they come one by one.
+        If they came one by one, the first two would be thrown away. Here none is.
         """
         connection = self._state.connection
         if connection is None or self._orders == "nothing" or any(type(o) is Hello for o in batch):
@@ -103,7 +104,7 @@ class Staleness:
             self._begin_anew(behind[0].envelope, connection, first=False)
 
     def _is_refused(self, o: Observation) -> bool:
-        """Whether ``seq``, and nothing else, puts this explicit frame behind what was told."""
+        """Whether ``seq``, and nothing else, says that this explicit frame is an old one."""
         envelope, scope = o.envelope, self.scope(o.envelope)
         track = None if scope is None else self._state.seq_tracks.get(scope)
         if scope is None or track is None or envelope.seq is None or envelope.seq >= track.seq:
@@ -117,10 +118,10 @@ class Staleness:
         return not old and not self._is_told_again(o, envelope, scope)
 
     def set_clock(self, envelope: Envelope) -> None:
-        """This frame tells what is so now: by it the server's clock is known.
+        """This frame says what is true now, so its time is the present time of the server's clock.
 
-        A step of more than ``Policy.clock_step_ms`` against the tap's own clock is a clock that was set: times of
-        before and after order nothing between them.
+        If that clock jumps by more than ``Policy.clock_step_ms`` against the tap's own, somebody has set it: times from
+        before and after that cannot be compared.
         """
         state = self._state
         if envelope.at is None:
@@ -135,13 +136,13 @@ class Staleness:
         state.clock_offset = offset
 
     def no_earlier(self, envelope: Envelope) -> None:
-        """A frame may come late, but none comes before it was made: the server's clock is at least there."""
+        """A frame may come late, but never before it was made: the server's clock shows at least its time."""
         known = self._state.clock_offset
         if envelope.at is not None and known is not None and envelope.at - envelope.stamp.mono > known:
             self.set_clock(envelope)
 
     def _count(self, o: Observation, envelope: Envelope, connection: Connection, *, explicit: bool) -> None:
-        """Note how far ``seq`` has come within its scope, and see whether it goes on."""
+        """Note how far ``seq`` has come within its scope, and whether it continues."""
         scope, state = self.scope(envelope), self._state
         if scope is None or envelope.seq is None:
             return
@@ -156,12 +157,12 @@ class Staleness:
             track.connection, track.behind = connection.number, 0
             if explicit:
                 track.refused = 0
-        # What was told before shows nothing, but that it is told again.
+        # The low number of a repetition proves nothing.
         elif envelope.seq < track.seq and not (explicit and self._is_told_again(o, envelope, scope)):
             self._behind(track, envelope, connection, explicit=explicit)
 
     def _is_told_again(self, o: Observation, envelope: Envelope, scope: str) -> bool:
-        """Whether an explicit frame was told before in the same words: then its low number shows nothing."""
+        """Whether an explicit frame is a repetition with the same content: then its low number proves nothing."""
         name = name_of(o)
         return (
             name is not None
@@ -170,7 +171,7 @@ class Staleness:
         )
 
     def _behind(self, track: SeqTrack, envelope: Envelope, connection: Connection, *, explicit: bool) -> None:
-        """A number that is lower than one before: something that came late, or another count.
+        """Judge a number that is lower than an earlier one: the frame came late, or the numbers started again.
 
         It is another count if its time is newer all the same, if it comes first on a new connection or after a long
         silence, or if so many in a row are behind that they cannot all be late.
@@ -187,14 +188,14 @@ class Staleness:
             self._begin_anew(envelope, connection, first=first)
 
     def _begin_anew(self, envelope: Envelope, connection: Connection, *, first: bool) -> None:
-        """The numbers begin anew: from here on they are a scope of their own, and order nothing against those before.
+        """The numbers start again: from here on they are a scope of their own. Earlier ones cannot be compared with it.
 
-        That looks like a new life of the server, so ids may begin anew too. On a line on which it happens again and
-        again it is no new life: the server only counts otherwise than the dialect says, and from then on its numbers
-        order nothing but within one type.
+        That looks like a restart of the server, so ids may start again, too: a new era begins. If it happens again and
+        again on one connection, it is no restart: the dialect is wrong about what the numbers count. From then on they
+        are compared only within one type.
 
         Args:
-            first: It is the first of its connection.
+            first: It is the first frame of its connection.
         """
         state = self._state
         self._envelope = None
@@ -208,7 +209,7 @@ class Staleness:
         else:
             connection.contradicted += 1
             if connection.contradicted >= _CONTRADICTED:
-                # It was no new life of the server, any of these times: it only counts otherwise than was said.
+                # None of these was a restart: the dialect is wrong about what the numbers count.
                 self._envelope, state.doubts.untrusted = None, True
                 state.era = connection.era
                 return
@@ -217,7 +218,7 @@ class Staleness:
             state.seq_tracks[scope] = SeqTrack(envelope.seq, envelope.at, state.clock, connection.number)
 
     def new_boot(self, connection: Connection) -> None:
-        """Another life of the server: ids and numbers begin anew."""
+        """The server was restarted: a new era begins, in which ids and numbers start again."""
         state = self._state
         self._envelope = None
         state.boots += 1
@@ -228,7 +229,7 @@ class Staleness:
     # ------------------------------------------------------------------ two frames
 
     def scope(self, envelope: Envelope) -> str | None:
-        """The name of what this frame's ``seq`` can be compared within, or None."""
+        """The name of the scope within which this frame's ``seq`` can be compared, or None."""
         if envelope is not self._envelope:
             self._envelope, self._scope = envelope, self._scope_of(envelope)
         return self._scope
@@ -237,13 +238,13 @@ class Staleness:
         state, connection = self._state, self._state.connection
         if envelope.seq is None or self._orders == "nothing" or connection is None:
             return None
-        # What contradicts the dialect may still count each type by itself: nearly every way to count does.
+        # Even if the dialect is wrong, numbers within one type rise: that is true for nearly every way of counting.
         if self._orders == "type" or state.doubts.untrusted:
             name = f"c{connection.number}:{envelope.type}"
         elif self._orders == "boot" and connection.boot is not None:
             name = f"b{connection.boot}"
         else:
-            # A server that names no boot may count anew with each connection.
+            # Without a boot id, the server may start to count again with each connection.
             name = f"c{connection.number}"
         return f"{name}#{state.epoch}" if state.epoch else name
 
@@ -257,14 +258,14 @@ class Staleness:
         follows: bool | None = None,
         words: int = 0,
     ) -> Place:
-        """Where this explicit frame belongs among those that were told before.
+        """Where this explicit frame belongs among those that came before.
 
         Args:
-            name: What it is called (``identity.name_of``).
-            aspect: What it is told of.
+            name: What identifies it (``identity.name_of``).
+            aspect: What it is about.
             changes: It would change what is known of that.
-            follows: It says that it comes from what is on now (True), or from something else (False).
-            words: What it says beside its name (``identity.words_of``).
+            follows: It says that it follows what is on air now (True), or something else (False). None: neither.
+            words: A digest of its other content (``identity.words_of``).
         """
         scope = self.scope(envelope)
         if self.identity.known(name, envelope, scope):
@@ -274,10 +275,9 @@ class Staleness:
         return self._placed(name, envelope, aspect, scope, follows)
 
     def _may_be_another(self, name: Name, envelope: Envelope, aspect: Aspect, scope: str | None) -> bool:
-        """Whether a change that has the time of the newest one is another of that time.
+        """Whether a change with the same time as the newest one is a second change at that time, and no repetition.
 
-        ``seq`` may say so. Where nothing does, a change within one second of a coarse clock is believed, and counted
-        as doubtful.
+        ``seq`` may show it. If nothing does, and the clock is coarse, it counts as a second one, and as doubtful.
         """
         last = aspect.last_change
         if (
@@ -300,10 +300,10 @@ class Staleness:
         return True
 
     def _placed(self, name: Name, envelope: Envelope, aspect: Aspect, scope: str | None, follows: bool | None) -> Place:
-        """The same for one that was never told: by number where that orders the two, only else by time.
+        """The same for a frame that is no repetition: by its number if that orders the two, else by its time.
 
-        Equal times order nothing. A time further back than ``Policy.clock_step_ms`` is a clock that was set, so that
-        the frame is the newest. Where nothing orders the two, the later one to come is.
+        Equal times order nothing. If its time is older by more than ``Policy.clock_step_ms``, somebody has set the
+        clock, and the frame is the newest. If nothing orders two frames, the one that came later is the newer one.
         """
         mark, last, state = aspect.mark, aspect.last_change, self._state
         by_seq = _by_seq(mark, envelope, scope)
@@ -324,12 +324,12 @@ class Staleness:
         return Place.LATE if name.own_id is not None or follows is False else Place.NEWEST
 
     def _is_counted_past(self, envelope: Envelope, scope: str | None) -> bool:
-        """Whether the server has told higher numbers than this one."""
+        """Whether the server has already sent higher numbers than this one."""
         track = None if scope is None else self._state.seq_tracks.get(scope)
         return track is not None and envelope.seq is not None and envelope.seq < track.seq
 
     def behind(self, mark: Mark | None, envelope: Envelope) -> bool:
-        """Whether ``seq`` says that this frame was made before what is known, or that it is history told again."""
+        """Whether ``seq`` says that this frame is older than what is known; or whether it is history."""
         if mark is None:
             return False
         by_seq = _by_seq(mark, envelope, self.scope(envelope))
@@ -339,10 +339,10 @@ class Staleness:
         return dated and self.is_history(envelope)
 
     def is_history(self, envelope: Envelope) -> bool:
-        """Whether this frame is of a time before its connection: told again, or told afterwards.
+        """Whether this frame happened before its connection: the server repeats it, or sends it afterwards.
 
-        Only within 5 s after the connection began, and as long as the server's clock was not set: later on an old time
-        is only a frame that came late.
+        This is asked only within 5 s after the connection began, and only if the server's clock was not set since.
+        Later on, a frame with an old time only came late.
         """
         state, connection = self._state, self._state.connection
         if connection is None or connection.began_at is None or envelope.at is None:
@@ -351,16 +351,17 @@ class Staleness:
         return soon and connection.began_clock == state.clock and envelope.at < connection.began_at
 
     def may_be_history(self, envelope: Envelope) -> bool:
-        """Whether nothing tells this explicit frame from one that is told again when a connection begins.
+        """Whether this explicit frame may as well be history that the server sends when a connection begins.
 
-        It has no time, and no state came yet: its number says when it was told first, and orders nothing that comes.
+        It has no time, and no state has come yet. Then its number says when it was sent first, and orders nothing that
+        comes after it.
         """
         connection = self._state.connection
         fresh = envelope.at is None and connection is not None and not connection.snapshot_seen
         return fresh and self.in_history(envelope)
 
     def is_long_past(self, envelope: Envelope, aspect: Aspect) -> bool:
-        """Whether a late frame is so much older than what is known that it cannot be what is so now."""
+        """Whether a late frame is too old to say what is true now."""
         last = aspect.last_change
         if envelope.at is None:
             return self.in_history(envelope)
@@ -369,12 +370,12 @@ class Staleness:
         return self.is_history(envelope) or last.at - envelope.at > self._policy.clock_step_ms
 
     def in_history(self, envelope: Envelope) -> bool:
-        """Whether a frame without a time may be history that is told again: soon after its connection began."""
+        """Whether a frame without a time may be history: it came soon after its connection began."""
         connection = self._state.connection
         return connection is not None and envelope.stamp.mono - connection.first_mono <= self._policy.settle_ms
 
     def stale(self, mark: Mark | None, envelope: Envelope, connection: Connection) -> bool:
-        """Whether a snapshot that contradicts what ``mark`` stands for was made before it."""
+        """Whether a snapshot that contradicts something is older than the frame that said it; see :func:`is_stale`."""
         return is_stale(
             mark, envelope, self.scope(envelope), connection=connection, policy=self._policy, clock=self._state.clock
         )
@@ -394,31 +395,31 @@ class Staleness:
 
 
 def _by_seq(mark: Mark | None, envelope: Envelope, scope: str | None) -> int:
-    """How far ``seq`` says that a frame is ahead of what is known; 0 where it orders nothing."""
+    """By how much a frame's ``seq`` is higher than what is known; 0 if ``seq`` does not order the two."""
     if mark is None or scope is None or mark.scope != scope or mark.seq is None or envelope.seq is None:
         return 0
     return envelope.seq - mark.seq
 
 
 def _is_undated(mark: Mark) -> bool:
-    """Whether an explicit change without a time or a number is all that is known."""
+    """Whether the last that is known is an explicit change without a time or a number."""
     return mark.explicit is not None and mark.seq is None and (mark.at is None or not mark.exact)
 
 
 def is_stale(
     mark: Mark | None, envelope: Envelope, scope: str | None, *, connection: Connection, policy: Policy, clock: int = 0
 ) -> bool:
-    """Whether a snapshot that contradicts what ``mark`` stands for was made before it.
+    """Whether a snapshot that contradicts something is older than the frame that said it (``mark``).
 
-    By ``seq`` where it orders the two; only else by time, where a step of more than ``clock_step_ms`` is a clock that
-    was set; where neither orders them, an explicit change stands for the settle time. The first snapshot of a
-    connection is news to everything that was known before that connection.
+    ``seq`` decides if it orders the two, else their times. (A step of more than ``clock_step_ms`` means that somebody
+    has set the clock.) If neither orders them, an explicit change wins until the settle time is over. The first
+    snapshot of a connection is newer than everything that was known before that connection.
     """
     if mark is None:
         return False
     first = not connection.snapshot_seen
     if first and (mark.connection != connection.number or _is_undated(mark)):
-        return False  # what has no time may be history that was told again
+        return False  # a frame without a time may be history
     by_seq = _by_seq(mark, envelope, scope)
     if by_seq:
         return by_seq < 0
@@ -440,15 +441,15 @@ def marked(
     explicit: bool,
     clock: int = 0,
 ) -> Mark:
-    """The mark after ``envelope`` changed (``explicit``) or confirmed what ``mark`` stands for.
+    """The new mark after ``envelope`` changed (``explicit``) or confirmed something.
 
-    A frame without ``seq`` leaves the known one as a lower bound: what is older than that is surely stale.
+    A frame without ``seq`` leaves the known ``seq`` as a lower bound: a snapshot with a lower one is surely stale.
     """
     seq, kept_scope = envelope.seq, scope
     if scope is None:
         seq = mark.seq if mark else None
         kept_scope = mark.scope if mark else None
-        # An explicit change without seq is not ordered against later snapshots by an older seq.
+        # After an explicit change without seq, an older seq must not order later snapshots against it.
         if explicit:
             seq = kept_scope = None
     elif mark is not None and mark.scope == scope and mark.seq is not None and envelope.seq is not None:

@@ -1,12 +1,19 @@
 """What the machine knows between two observations. All of it goes into the checkpoint, as JSON.
 
-The names in that JSON are a format: a checkpoint of an older version has to be readable. So a field that is called
-otherwise in the code keeps its old name there (``field(name=…)``), a new field has a default, and what is no longer
-written is still read.
+The names in that JSON are a format: this version has to read the checkpoint of an older one. So a field that has
+another name in the code keeps its old name in the JSON (``field(name=…)``), a new field has a default, and a field that
+is no longer written is still read.
 
-Two clocks run through it. ``at`` is the server's time where a frame has one, else the tap's wall clock; it goes into
-rows. ``mono`` is the tap's own clock, which never goes back, and measures every length of time that decides something.
+There are two clocks. ``at`` is the server's time if a frame has one, else the tap's wall clock; it goes into rows.
+``mono`` is the tap's own clock, which never goes back. All lengths of time that decide something are measured by it.
 Both are whole milliseconds.
+
+Some words that all files of the machine use:
+
+- An *explicit* frame says that one thing happened (a cut, a hold, a still). A *snapshot* shows the state of everything.
+- An *era* is one life of the server: from one start of it to the next. Ids may start again in each.
+- A *scope* is the set of frames whose ``seq`` can be compared: those of a boot, a connection or a type.
+- A *mark* says which frame last said something: a snapshot has to be newer than that to change it.
 """
 
 from __future__ import annotations
@@ -50,60 +57,58 @@ __all__ = [
 
 
 class Phase(StrEnum):
-    """How the machine stands to the session."""
+    """What the machine knows of the session: see ``rules.py``."""
 
     WAITING = "waiting"
     """No session is known."""
     LIVE = "live"
     """A session runs, and the server says so."""
     DISCONNECTED = "disconnected"
-    """A session ran when the connection closed. Frames that were read before may still come, and go on with it."""
+    """A session ran when the connection closed. Frames that were read before that may still come, and belong to it."""
     BLIND = "blind"
-    """A session ran when the server was lost; nothing has been heard since."""
+    """A session ran when the server was lost. No frame has come since."""
     IDLED = "idled"
-    """The server has been out of sight for so long that the session was closed as interrupted."""
+    """There has been no signal for so long that the session was closed as interrupted."""
     RETURNING = "returning"
-    """The server is heard again; what changed meanwhile is not told yet, and a gap is pending."""
+    """There is a signal again. No snapshot has shown yet what changed meanwhile, and the gap is not written yet."""
     UNSURE = "unsure"
-    """The gap is written; whether the session still runs is not told yet."""
+    """The gap is written. No frame has said yet whether the session still runs."""
 
 
 class Mark(Struct):
-    """By what something was last told: what a snapshot has to be newer than, to change it."""
+    """Which frame last said something: a snapshot has to be newer than that to change it."""
 
     scope: str | None = None
-    """Within what ``seq`` orders: one boot, one connection, one type. None: nothing."""
+    """Within what that ``seq`` can be compared: one boot, one connection, one type. None: it cannot."""
     seq: int | None = None
     at: int | None = None
     exact: bool = True
-    """False where the last change had no time of its own, so that ``at`` is only a lower bound."""
+    """False if the last change had no time of its own: then ``at`` is only a lower bound."""
     connection: int = 0
     explicit: int | None = None
     """``mono`` of the last explicit change."""
     clock: int = 0
-    """Under which setting of the server's clock ``at`` was told: times of two settings order nothing."""
+    """Under which setting of the server's clock ``at`` was sent: times of two settings cannot be compared."""
 
 
 class Aspect(Struct):
-    """One thing that a snapshot tells: program, hold, mode, whether the recorder runs; and by what the session was told
-    last.
-    """
+    """One thing that a snapshot shows: program, hold, mode, whether the recorder runs, or the session."""
 
     value: Any = None
     known: bool = False
     sure: bool = False
-    """False after a loss, until it is told anew."""
+    """False after the server was lost, until a frame says it again."""
     mark: Mark | None = None
     inferred_at: int | None = field(default=None, name="guessed")
-    """Time of the last change where only a snapshot told it: a frame that tells it too adds nothing."""
+    """Time of the last change if only a snapshot showed it: an explicit frame that says the same adds nothing."""
     late_change: tuple[Any, int, int] | None = field(default=None, name="late")
-    """Value, ``mono`` and epoch of a change that was told late, and may yet turn out to be the newest."""
+    """Value, ``mono`` and epoch of a change that came late, and may turn out to be the newest."""
     last_change: Mark | None = field(default=None, name="last")
-    """By what it was last changed, or told as such; ``mark`` moves on with every snapshot that confirms it."""
+    """The frame that last changed it. ``mark`` is that frame, or a later snapshot that confirmed it."""
 
 
 class Side(Struct, rename="camel", omit_defaults=True):
-    """Program, hold and mode on one side of a gap, at a start, or at an end; absent where they are not known."""
+    """Program, hold and mode before or after a gap, at a start, or at an end; absent if they are not known."""
 
     program_camera_id: str | None = None
     mode: str | None = None
@@ -111,18 +116,18 @@ class Side(Struct, rename="camel", omit_defaults=True):
 
 
 class Leaving(Struct):
-    """A camera went away; it counts only once the grace time is over."""
+    """A camera went away. This counts only when the grace time is over."""
 
     at: int
     deadline: int
 
 
 class Camera(Struct):
-    """What is known of a camera, session or not."""
+    """What is known of a camera, in a session or outside one."""
 
     info: CameraInfo
     present: bool | None = None
-    """None: it was never said whether it is there."""
+    """None if no frame has ever said whether it is there."""
     shown_at: int = 0
     """Time of the last frame that showed it present."""
     leaving: Leaving | None = None
@@ -137,16 +142,16 @@ class RowState(Struct):
 
 
 class StillUse(Struct, array_like=True):
-    """One use of a still's id: ids may start anew with a boot or a session."""
+    """One use of a still's id: ids may start again with a boot or a session."""
 
     number: int
     """From 1: the second one's keys end in ``/2``."""
     era: int
-    """In which life of the server it was first told (see ``SeenFrame.era``)."""
+    """In which era the first frame about it came (see ``SeenFrame.era``)."""
     first_at: int
-    """Time of the first mention."""
+    """Time of that frame."""
     requested: int | None = None
-    """Time of the request, where one was told."""
+    """Time of the request, if a frame said so."""
     captured: int | None = None
     """Time of its last capture, by any camera."""
 
@@ -156,31 +161,31 @@ class Still(Struct):
 
     row: RowState
     capture: str | None = None
-    """How its capture was told: ``inferred`` (by an upload), ``seen``, or not yet."""
+    """How its capture is known: ``inferred`` (from an upload), ``seen``, or not yet."""
     anonymous: bool = False
     """The server gave no id."""
     moment: int = -1
-    """By what it is known which camera was live: its capture (2), the request (1), the upload (0)."""
+    """Which frame says what camera was live: its capture (2), the request (1), or the upload (0)."""
     era: int = 0
-    """In which life of the server it was told last."""
+    """In which era the last frame about it came."""
 
 
 class SeenFrame(Struct, array_like=True):
-    """An explicit frame that was told: enough to know it again."""
+    """An explicit frame that has come: enough to recognize a repetition of it."""
 
     era: int
-    """In which life of the server: ids may start anew with each."""
+    """In which era: ids may start again in each."""
     at: int | None = None
-    """The server's time of it."""
+    """The server's time in it."""
     seq: int | None = None
     scope: str | None = None
-    """What that ``seq`` can be compared within."""
+    """Within what that ``seq`` can be compared."""
     boot: int = 0
-    """Of which boot, counted."""
+    """The number of the boot."""
     subject: str = ""
-    """What it was about, where it has an id of its own."""
+    """What it was about, if it has an id of its own."""
     words: list[int] = field(default_factory=list)
-    """What else it said, each telling of it in other words once (see ``identity.words_of``)."""
+    """Digests of what else it said, one for each different repetition (see ``identity.words_of``)."""
 
 
 class SeqTrack(Struct, array_like=True):
@@ -191,13 +196,13 @@ class SeqTrack(Struct, array_like=True):
     clock: int = 0
     connection: int = 0
     refused: int = 0
-    """Explicit frames in a row that ``seq`` alone would throw away."""
+    """How many explicit frames in a row only ``seq`` would throw away."""
     behind: int = 0
-    """Frames of any kind in a row that ``seq`` puts behind."""
+    """How many frames of any kind in a row have a lower ``seq``."""
 
 
 class DissolveCover(Struct, array_like=True):
-    """A dissolve that was told: until it ends, a snapshot may still show what was on before."""
+    """A dissolve that runs: until it ends, a snapshot may still show the camera before it."""
 
     before: str | None
     at: int | None
@@ -211,37 +216,37 @@ class DissolveCover(Struct, array_like=True):
 
 
 class Doubts(Struct, omit_defaults=True):
-    """What could not be told from what the server says, counted; for the operator."""
+    """How often the server's frames left open what happened; for the operator."""
 
     believed: int = 0
-    """Changes that may be repetitions: neither id nor number tells them from one that was told before."""
+    """Changes that may be repetitions: neither id nor number distinguishes them from an earlier one."""
     scopes: int = 0
-    """Times that ``seq`` began anew where the dialect says that it goes on."""
+    """How often ``seq`` started again although the dialect says that it continues."""
     late: int = 0
-    """Events that were told after later ones."""
+    """Events that came after later ones."""
     undated: int = 0
-    """Old events that were told again without a time: not written."""
+    """Old events that the server repeated without a time: not written."""
     unplaced: int = 0
-    """Stills of no session that is still known."""
+    """Stills whose session is no longer known."""
     forgotten: int = 0
-    """Rows of memory that were given up, since there were too many."""
+    """Things that were dropped from memory, because there were too many."""
     untrusted: bool = False
     """``seq`` contradicts what the dialect says of it, so it orders nothing on this connection."""
 
 
 class PendingGap(Struct):
-    """A gap whose new side is not told yet."""
+    """A gap whose "after" is not known yet."""
 
     at: int
     observed: int
     blind_ms: int | None
-    """None: for how long is not known."""
+    """Its length; None if that is not known."""
     before: Side
     cause: str
 
 
 class Session(Struct):
-    """A session and all that is needed to go on writing its rows."""
+    """A session, and all that is needed to write more of its rows."""
 
     key: str
     by: str
@@ -249,27 +254,27 @@ class Session(Struct):
     id: str | None
     started_at: int
     start_told: bool
-    """False where ``started_at`` is only when it was first seen."""
+    """False if ``started_at`` is only the time at which the tap first saw the session."""
     start: dict[str, Any]
     number: int = 0
-    """Which of all sessions of this machine: short, for the names in its memory."""
-    # What grows with a session: kept in memory, and saved by what changed of it (see ``tap.core.machine.memory``).
+    """Its number among all sessions of this machine: a short name for its parts in the checkpoint."""
+    # These grow with a session: they stay in memory, and only their changes are saved (``tap.core.machine.memory``).
     stills: dict[str, Still] = field(default_factory=dict)
     takes: dict[str, StillUse] = field(default_factory=dict)
-    """Ids of its stills, with the use of each that counts now."""
+    """Ids of its stills, each with its present use."""
     seen: dict[str, SeenFrame] = field(default_factory=dict)
-    """Explicit frames that were told in it, by what identifies them."""
+    """Explicit frames that came in it, by what identifies them."""
     keys: dict[str, int] = field(default_factory=dict)
-    """How many events wanted one key, where more than one can."""
-    # As 0.1.0 kept them; read, and never written.
+    """How many events have the same key before ``/2``, ``/3`` is added, if more than one can."""
+    # Fields of 0.1.0: they are read, and never written.
     markers: dict[str, int] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     # What changes with every event comes last: see ``encode_state``.
     media: list[Media | str] = field(default_factory=list)
-    """What was recorded; 0.1.0 kept bare paths."""
+    """What was recorded. 0.1.0 saved only paths."""
     profile: str | None = None
     collection: str | None = None
-    """By what settings the server worked when the session began, or was first known to."""
+    """The server's settings when the session began, or when they were first known."""
     title: str | None = None
     notes: str | None = None
     status: str = "live"
@@ -281,11 +286,11 @@ class Session(Struct):
     gaps: int = 0
     gap_ms: int = 0
     before: Side | None = None
-    """What was on when the server was lost."""
+    """What was on air when the server was lost."""
     blind_since: int = 0
-    """``mono`` of the last frame heard before that."""
+    """``mono`` of the last frame before that."""
     away_unknown: bool = False
-    """The tap itself was away, and no clock tells for how long: the next gap has no length."""
+    """The tap itself was away, and no clock shows for how long: the next gap has no length."""
     gap: PendingGap | None = None
     counts: dict[str, int] = field(default_factory=dict)
     shown_at: int = 0
@@ -312,31 +317,31 @@ class Connection(Struct):
     """A snapshot on it said something of the session."""
     boot: str | None = None
     hello: str | None = None
-    """What the greeting said, to tell a repeated one."""
+    """What the greeting said, to recognize a repetition."""
     hello_seq: int | None = None
     frames: int = 0
     told_open: bool = False
-    """The source said that it opened; a greeting on it opens nothing."""
+    """The source said that it opened, so a greeting on it opens nothing."""
     first_mono: int = 0
     seq: int | None = None
-    """The highest ``seq`` that was told on it."""
+    """The highest ``seq`` on it."""
     controlled: int = 0
-    """``mono`` of its last frame that said something."""
+    """``mono`` of its last control frame."""
     controlled_at: int | None = None
-    """That frame's time by the server."""
+    """The server's time in that frame."""
     excused: int = 0
-    """Until when (``mono``) its silence was none: telemetry came, or the tap itself stood still."""
+    """Until when (``mono``) its silence does not count: telemetry came, or the tap itself was stopped."""
     silent: bool = False
-    """It stands, but the server has told nothing on it for too long."""
+    """It is open, but the server has sent nothing on it for too long."""
     rebooted: bool = False
-    """It greeted as another boot than the one before."""
+    """Its greeting had another boot than the connection before."""
     began_at: int | None = None
-    """The server's time of its first greeting or snapshot: what is older than that is history."""
+    """The server's time in its first greeting or snapshot: anything older is history."""
     began_clock: int = 0
     era: int = 0
-    """In which life of the server it began."""
+    """In which era it began."""
     contradicted: int = 0
-    """How often ``seq`` began anew on it."""
+    """How often ``seq`` started again on it."""
 
 
 class HoldStart(Struct):
@@ -349,7 +354,7 @@ class HoldStart(Struct):
 
 
 class ProgramChange(Struct, array_like=True):
-    """A change of the program, by the server's clock (where it said) and by ours."""
+    """A change of the program, by the server's clock (if the frame had a time) and by the tap's."""
 
     at: int | None
     mono: int
@@ -358,7 +363,7 @@ class ProgramChange(Struct, array_like=True):
 
 
 class RunningTransition(Struct):
-    """A transition that runs: the camera that it leads to, and what it is called."""
+    """A transition that runs: its target camera, and its name."""
 
     camera_id: str
     transition: str | None = None
@@ -368,7 +373,7 @@ class State(Struct):
     """All that the machine knows."""
 
     ended: list[Session] = field(default_factory=list)
-    """Sessions that are over, oldest first: they may show again, and their stills may still arrive."""
+    """Sessions that are over, oldest first: they may go on, and their stills may still arrive."""
     session: Session | None = None
     phase: Phase = Phase.WAITING
     program: Aspect = field(default_factory=Aspect)
@@ -376,53 +381,53 @@ class State(Struct):
     mode: Aspect = field(default_factory=Aspect)
     recording: Aspect = field(default_factory=Aspect)
     session_mark: Mark | None = None
-    """As 0.1.0 kept it; read, and never written."""
+    """A field of 0.1.0: it is read, and never written."""
     session_seen: Aspect = field(default_factory=Aspect)
-    """By what the session was told last."""
+    """The frame that last said something of the session."""
     titled: Mark | None = None
-    """By what another title was told."""
+    """The frame that last changed the title."""
     has_session_frames: bool = field(default=False, name="frames_seen")
     """The server has session frames, so no policy is needed."""
     hold_start: HoldStart | None = field(default=None, name="held")
     late_hold_start: HoldStart | None = field(default=None, name="late_held")
-    """A hold that was told late, and may yet turn out to be what is so."""
+    """A hold that came late, and may turn out to be the present one."""
     cameras: dict[str, Camera] = field(default_factory=dict)
     program_changes: list[ProgramChange] = field(default_factory=list, name="history")
     """The last changes of the program."""
     program_since: tuple[int, int] = (0, 0)
     """(at, mono) of the last change of the program."""
     recent: dict[str, int] = field(default_factory=dict)
-    """As 0.1.0 kept them; read, and never written."""
+    """A field of 0.1.0: it is read, and never written."""
     seen_outside_sessions: dict[str, SeenFrame] = field(default_factory=dict, name="seen")
-    """Explicit frames that were told lately outside of a session, to know them again."""
+    """Explicit frames that came lately outside of a session, to recognize repetitions."""
     nameless_frames: dict[str, int] = field(default_factory=dict, name="bare")
-    """Explicit frames with nothing to know them by, and when (``mono``) they were told last."""
+    """Explicit frames without anything that identifies them, and when (``mono``) each came last."""
     seq_tracks: dict[str, SeqTrack] = field(default_factory=dict, name="tracks")
     epoch: int = 0
-    """How often ``seq`` began anew: part of every scope's name."""
+    """How often ``seq`` started again: a part of every scope's name."""
     numbering: int = 0
-    """How often a connection began to count anew."""
+    """How often it did so at the beginning of a connection."""
     era: int = 0
     eras: int = 0
-    """Lives of the server that were counted; ``era`` falls back where a new one turned out to be none."""
+    """How many eras were counted. ``era`` goes back to an earlier one if a new one turns out to be a mistake."""
     boots: int = 0
-    """How often another boot greeted."""
+    """How often a greeting had another boot."""
     clock: int = 0
     """How often the server's clock was set."""
     chain_broken: str | None = None
-    """What the last cut said that it came from, where that was not what was known to be on."""
+    """The camera from which the last cut came, by its own word, if that was not the one known to be on air."""
     dissolve_cover: DissolveCover | None = field(default=None, name="cover")
     snapshot_intervals: list[int] = field(default_factory=list, name="intervals")
-    """Between the last snapshots (ms), newest last."""
+    """The times between the last snapshots (ms), newest last."""
     snapshot_news: list[bool] = field(default_factory=list, name="news")
     """Whether those snapshots said anything new."""
     snapshot_mono: int | None = None
     explicit_mono: int | None = None
-    """When something was told last since the last snapshot."""
+    """When the last explicit frame since the last snapshot came."""
     has_fine_times: bool = field(default=False, name="fine")
     """The server's times are finer than whole seconds."""
     sessions_begun: int = field(default=0, name="numbers")
-    """Sessions that were begun."""
+    """How many sessions have begun."""
     doubts: Doubts = field(default_factory=Doubts)
     connection: Connection | None = None
     connections: int = 0
@@ -431,7 +436,7 @@ class State(Struct):
     profile: str | None = None
     collection: str | None = None
     recorder_files: list[Media] = field(default_factory=list, name="files")
-    """The file that the recorder writes, or wrote last, whether or not a session runs."""
+    """The file that the recorder writes, or wrote last, in a session or outside one."""
     heading: RunningTransition | None = None
     loss_cause: str = field(default="connection", name="cause")
     """Why the server was lost last."""
@@ -440,9 +445,9 @@ class State(Struct):
     heard: int = 0
     """``mono`` of the last frame received."""
     reader: Any = None
-    """What a dialect with a memory of its own remembers."""
+    """The memory of a dialect that has one."""
     clock_offset: int | None = None
-    """The server's clock less ``mono``, as the last frame with a time told it."""
+    """The server's clock minus ``mono``, by the last frame with a time."""
 
 
 def snapshot_values(o: Snapshot, state: State) -> Iterator[tuple[str, Any, Aspect]]:
@@ -461,7 +466,7 @@ def snapshot_values(o: Snapshot, state: State) -> Iterator[tuple[str, Any, Aspec
 
 
 def comparable(name: str, value: Any) -> Any:
-    """A value as it is compared: of a hold its flag alone counts, and "no hold" is a flag that is down."""
+    """A value as it is compared. Of a hold only its flag counts; "no hold" is the flag False."""
     if name != "hold":
         return value
     return value is not None and value.active
@@ -470,14 +475,14 @@ def comparable(name: str, value: Any) -> Any:
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(State)
 _spare: list[bytearray] = []
-"""Room that is used again: to let a text of this size grow anew each time costs several times what writing it does."""
+"""Buffers that are used again: letting a new one grow to this size costs several times what writing the text costs."""
 
 
 def encode_state(state: State) -> bytes:
     """The state as JSON, for the checkpoint.
 
-    What stays as it is stands before what changes, so that two in a row begin alike, and who keeps one in the place of
-    the other need only write the end.
+    Fields that seldom change come before those that change often. So two checkpoints in a row begin alike, and the
+    journal need only write the end of the new one.
     """
     room = _spare.pop() if _spare else bytearray()
     _encoder.encode_into(state, room)
@@ -490,6 +495,6 @@ def decode_state(data: bytes) -> State:
     """The state that :func:`encode_state` wrote, in this version or an older one.
 
     Raises:
-        msgspec.MsgspecError: It is anything else.
+        msgspec.MsgspecError: The data is something else.
     """
     return _decoder.decode(data)

@@ -1,19 +1,19 @@
 """Stills: rows that only move forward, whatever order the frames come in (docs/how-it-works.md, rule 6).
 
-One row is one still of one camera. Its status only rises: requested, failed, captured, uploaded. What is told of it
-fills columns that are empty, and never overwrites one.
+One row is one still of one camera. Its status only rises: requested, failed, captured, uploaded. A frame about it fills
+empty columns, and never overwrites one.
 
-*Which still is it?* A still's id is good for one life of the server and one session. When it comes again for a still
-that was captured already, at another time or after a new start, it is another still: another *take* of that id, whose
-keys end in its number. Without ids, captures and uploads pair with requests first in, first out, by camera and time.
+*Which still is it?* A still's id is valid in one era of the server and one session. If it comes again for a still that
+was captured already, at another time or in another era, it is another still: another *take* of that id, whose keys end
+in its number. Without ids, captures and uploads are matched with requests first in, first out, by camera and time.
 
-*Whose is it?* It belongs to the session that asked for it, and may arrive long after that ended. A frame is looked for
-among the sessions that are known, newest first: first for a still that waits for it, then for one that it only repeats.
-What fits none is a new still of the session that runs, unless it is surely an older one's: then it is counted as
-unplaced, and never given to another session.
+*Which session has it?* The session in which it was requested, even if it arrives long after that ended. The known
+sessions are searched, newest first: first for a still that waits for this frame, then for one of which the frame is a
+repetition. If there is none, it is a new still of the present session, unless it surely belongs to an older one. Then
+it counts as unplaced, and no other session gets it.
 
-*When was it taken?* A camera's own time counts unless it is later than the frame that tells it, or outside its session
-by more than clocks explain; then the frame's time stands, and ``detail.takenAt`` keeps what was said.
+*When was it taken?* The camera's own time counts, unless it is later than the frame, or further outside its session
+than clocks explain. Then the frame's time counts, and ``detail.takenAt`` has the camera's.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _COLUMNS = (
 )
 
 _READ_TOGETHER_MS = 500
-"""Frames that are read within this time after one another may have waited for a tap that stood still."""
+"""Frames that are read within this time after one another may have waited for a tap that was stopped."""
 _CLOCK_SET_MS = 2_000
 """A server's clock that is off by this much more or less than before was set meanwhile."""
 _AGAIN_MS = 2_000
-"""A capture without a time of its own that is told again so soon is the same."""
+"""A capture without a time of its own that is reported again so soon is the same."""
 _CLOCKS_MS = 10_000
 """How far clocks of cameras and server may lie apart before a camera's time is not believed."""
 _NO_CLOCK_MS = 600_000
@@ -102,7 +102,7 @@ class Stills:
         self._arrived(o, "captured", {"width": o.width, "height": o.height})
 
     def uploaded(self, o: StillUploaded) -> None:
-        """The file is safe; where no capture was told, this tells it too."""
+        """The file is safe; where no capture was reported, this tells it too."""
         facts = {"storageKey": o.storage_key, "url": o.url, "bytes": o.bytes, "sha256": o.sha256}
         self._arrived(o, "uploaded", {"uploadedAt": time_of(o.envelope), **facts})
 
@@ -170,7 +170,7 @@ class Stills:
         return current + state.ended[::-1]
 
     def _told_before(self, o: StillRequested | StillCaptured | StillUploaded | StillFailed) -> bool:
-        """Whether this very frame was told before; it is remembered if not."""
+        """Whether this very frame was reported before; it is remembered if not."""
         name = name_of(o)
         if name is None:
             return False
@@ -195,7 +195,7 @@ class Stills:
         return running
 
     def _is_older(self, envelope: Envelope, session: Session) -> bool:
-        """Whether this was told after a reconnect, of a time before the session."""
+        """Whether this was reported after a reconnect, of a time before the session."""
         return self._staleness.is_history(envelope) and time_of(envelope) < session.started_at
 
     def _asks_anew(self, take: StillUse, o: StillRequested, at: int) -> bool:
@@ -228,7 +228,7 @@ class Stills:
             before: The status that the frame leads to: a still that has it already is not waiting for it.
 
         Returns:
-            Session, name and number of the take; None where it was told before, or belongs to no session that is known.
+            Session, name and number of the take; None where it was sent before, or belongs to no session that is known.
         """
         if self._told_before(o):
             return None
@@ -245,7 +245,7 @@ class Stills:
     ) -> tuple[Session, int] | None:
         """Session and number of the take of a still that has an id.
 
-        First whoever waits for it; then whoever knows it already, so that it is only told again; else a new take in the
+        First whoever waits for it; then whoever knows it already, so that it is only sent again; else a new take in the
         session that runs.
         """
         running = self._rows.running()
@@ -253,7 +253,7 @@ class Stills:
             number = self._fits(session, name, o, before)
             if number is not None:
                 return session, number
-        # Nobody waits for it: told again, or another still under an id that was used before.
+        # Nobody waits for it: reported again, or another still under an id that was used before.
         for session in self._sessions():
             if self._is_known(session, name, o, before):
                 return None
@@ -278,7 +278,7 @@ class Stills:
     def _fits(
         self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed, before: str
     ) -> int | None:
-        """The number of the take of this id that waits for what is told, the newest first; None: none does."""
+        """The number of the take of this id that waits for what is reported, the newest first; None: none does."""
         take = session.takes.get(_brief(name))
         if take is None:
             return None
@@ -304,7 +304,7 @@ class Stills:
         return running or (session.completed_at or 0) >= time_of(o.envelope)
 
     def _waits(self, still: Still, o: StillCaptured | StillUploaded | StillFailed, before: str) -> bool:
-        """Whether what is told moves this still on."""
+        """Whether what is reported moves this still on."""
         fields = still.row.fields
         if isinstance(o, StillUploaded):
             return bool(fields["status"] != "uploaded")
@@ -328,7 +328,7 @@ class Stills:
     def _is_known(
         self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed, before: str
     ) -> bool:
-        """Whether this was told before, of any take of that id."""
+        """Whether this was reported before, of any take of that id."""
         take = session.takes.get(_brief(name))
         if take is None:
             return False
@@ -343,7 +343,7 @@ class Stills:
     ) -> bool:
         """Whether this only repeats what is known of a still.
 
-        Within one life of the server an id is enough. Else what is told has to agree with the row: the file of an
+        Within one life of the server an id is enough. Else what is reported has to agree with the row: the file of an
         upload, the time of a capture.
         """
         fields = still.row.fields
@@ -366,7 +366,7 @@ class Stills:
 
     @staticmethod
     def _is_doubted(still: Still, o: StillCaptured) -> bool:
-        """Whether its time was not believed, so that the frame's stands, and this is that frame again."""
+        """Whether this repeats a frame whose own time counted, because the still's time was not plausible."""
         return o.taken_at is not None and still.row.fields.get("capturedAt") == time_of(o.envelope)
 
     # ------------------------------------------------------------------ without ids
@@ -432,7 +432,7 @@ class Stills:
     ) -> Still:
         """Bring a still's row on: its status if that rises, and the columns that are still empty.
 
-        Which camera was live is told by the best known time of the moment: its capture, else its request, else this
+        Which camera was live is reported by the best known time of the moment: its capture, else its request, else this
         frame.
 
         Args:
@@ -480,7 +480,7 @@ class Stills:
         how: str,
         doubted: int | None,
     ) -> None:
-        """Write the ``still_capture`` of a camera, once. One that only an upload told gives way to one that was seen.
+        """Write the ``still_capture`` of a camera, once. One that only an upload sent gives way to one that was seen.
 
         Args:
             at: When it was taken.
@@ -567,7 +567,7 @@ def _moment(status: str, fields: dict[str, Any], envelope: Envelope) -> tuple[in
 def _is_of_one_clock(at: int, mono: int, envelope: Envelope, offset: int) -> bool:
     """Whether a change of this time, read at ``mono``, was dated by the clock that dates this frame.
 
-    What was read together was told by one clock: where the offsets differ, the tap stood still.
+    What was read together was reported by one clock: where the offsets differ, the tap was stopped.
     """
     if abs(at - mono - offset) < _CLOCK_SET_MS:
         return True

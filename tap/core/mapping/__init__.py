@@ -3,11 +3,11 @@
 The language is small: ``when`` (fields match) → ``emit`` (an observation) with fields, each a list of alternative
 paths. The built-in ``multicam/1`` is such a file, and an example; ``docs/dialects.md`` is its page.
 
-    values      single values: ids, times, flags            paths      where in a frame something stands
+    values      single values: ids, times, flags            paths      where in a frame something is
     language    what can be emitted, and its fields         fields     fields and rules, compiled
     shapes      cameras, sessions, holds                    dialect    the compiled form, which reads frames
     compiler    from the file's text to that                telemetry  what need not be read at all
-    wraps       what stands around the objects              again      parts that need not be read again
+    wraps       what is around the objects              again      parts that need not be read again
     numbering   what a server's numbers count
 """
 

@@ -1,9 +1,9 @@
 """Parts of a frame that say again what they said before: most do, and are not read again.
 
 A server tells its whole state every few moments, and mostly its cameras, its session and its hold are what they were.
-Every frame is decoded. Where such a part, decoded, equals the last one that stood there, what was read of that one is
-taken: reading is a pure function of the value, so this is right by construction. Where a part stands in its frame, what
-stands beside it, and how it is written (spaces, escapes) plays no role.
+Every frame is decoded. Where such a part, decoded, equals the last one that was there, what was read of that one is
+taken: reading is a pure function of the value, so this is right by construction. Where a part is in its frame, what
+is beside it, and how it is written (spaces, escapes) plays no role.
 
 ``tests/core/test_shortcuts.py`` holds this against reading every part of every frame.
 """
@@ -38,7 +38,7 @@ def reads_again(read: Reader) -> Reader:
         except TypeError:
             return read(value)  # too deep, or with a number that has no such form
         before, known, said = last
-        # To Python 1, 1.0 and true are equal, and two objects whose keys stand in another order: they are not written
+        # To Python 1, 1.0 and true are equal, and two objects whose keys are in another order: they are not written
         # alike. What is odd (NaN) or beyond all numbers is written like null: it is not equal to it.
         if written == before and value == known:
             return said

@@ -217,7 +217,7 @@ class _Compiler:
         )
 
     def _flat(self, kind: str, emit: str) -> Reader | None:
-        """How a session reads whose fields stand in the frame itself."""
+        """How a session reads whose fields are in the frame itself."""
         if kind != "session":
             return None
         return flat_session_reader(self._shapes["session"], snapshot=emit == "snapshot")

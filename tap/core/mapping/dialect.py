@@ -86,12 +86,12 @@ class Plan(Struct):
 
     @property
     def own_names(self) -> set[object]:
-        """Where an envelope's own type, number and id stand: none of that is said of its parts."""
+        """Where an envelope's own type, number and id are: none of that is said of its parts."""
         return {"type", "event", "seq", "id", *(path[0] for path in (*self.type, *self.seq.paths) if path)}
 
     @property
     def time_names(self) -> set[object]:
-        """Where an envelope's time stands: that is."""
+        """Where an envelope's time is: that is."""
         return {path[0] for path in self.time.paths if path}
 
     def fold(self, name: str) -> str:
@@ -130,7 +130,7 @@ class Dialect:
     speaker: str = "multicam-server"
     """The program that is listened to, as people call it."""
     sniff: Sniff | None = None
-    """Tells known telemetry unparsed; None where the dialect names none that could be told so."""
+    """Recognizes known telemetry unparsed; None if the dialect names no type that can be recognized so."""
     emits: frozenset[str] = frozenset()
     """What frames can tell by themselves, where that is known beforehand: the emits of the mapping's rules."""
     wraps = Wraps()
@@ -161,7 +161,7 @@ class Dialect:
         return self._plan.ignore
 
     def is_telemetry(self, data: bytes) -> bool:
-        """Whether a raw frame is known telemetry, told by its bytes alone: see :attr:`sniff`."""
+        """Whether a raw frame is known telemetry, by its bytes alone: see :attr:`sniff`."""
         return self.sniff is not None and self.sniff(data, 0, len(data))
 
     def read(self, frame: Frame) -> list[Reading]:
@@ -326,7 +326,7 @@ class Dialect:
         return observation
 
     def _is_hollow(self, item: dict[str, Any], emit: str, values: dict[str, Any]) -> bool:
-        """Whether all that the frame says stands in a body that cannot be read: that is no session without an id."""
+        """Whether all that the frame says is in a body that cannot be read: that is no session without an id."""
         session = values.get("session")
         if emit == "snapshot":
             says = bool(values)
@@ -338,7 +338,7 @@ class Dialect:
 
 
 _BODIED = frozenset({"snapshot", "session_started", "session_updated"})
-"""What can be told without a single field that can be read."""
+"""What an observation can be without a single field that can be read."""
 
 
 def _or_none(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Fields and rules of a mapping, compiled: where to look, what to ask for, and how to read what stands there."""
+"""Fields and rules of a mapping, compiled: where to look, what to ask for, and how to read what is there."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Field(Struct):
     flat: Reader | None = None
     """How the object itself is read (path ``.``), where that is not how a part of it is."""
     repeats: bool = False
-    """What stands there mostly equals what stood there before (``again.py``)."""
+    """What is there mostly equals what was there before (``again.py``)."""
     _steps: tuple[tuple[str | None, Path], ...] = ()
     """The paths, each with its name where it is but one."""
 
@@ -49,7 +49,7 @@ class Field(Struct):
         stood = False
         for name, path in self._steps:
             if path == () and stood:
-                continue  # the flat form is meant only where nothing stands at the other places
+                continue  # the flat form is meant only where nothing is at the other places
             for scope in scopes:
                 value = at(scope, path) if name is None else scope.get(name, UNSET)
                 if value is UNSET:
@@ -66,7 +66,7 @@ class Field(Struct):
         return nothing if stood else self.missing
 
     def stands(self, scope: dict[str, Any]) -> bool:
-        """Whether anything at all, readable or not, stands where this field may stand."""
+        """Whether anything at all, readable or not, is where this field may be."""
         return any(at(scope, path) is not UNSET for path in self.paths)
 
     def _is_none(self, value: Any) -> bool:

@@ -102,4 +102,4 @@ UNITS: Mapping[str, Mapping[str, float]] = {
     "duration": {"ms": 1.0, "s": 1000.0, "us": 0.001, "min": 60_000.0, **_FRAMES},
     "time": {"ms": 1.0, "s": 1000.0, "us": 0.001, "ns": 0.000_001},
 }
-"""What a unit of each kind of value is in ms. Times in seconds, ms and ISO 8601 are told apart without one."""
+"""What a unit of each kind of value is in ms. Times in seconds, ms and ISO 8601 are recognized without one."""

@@ -1,7 +1,7 @@
 """What a server's numbers count, judged by the numbers alone: ``seq_orders`` as the traffic has it.
 
 A count is one in which nearly every number is higher than all before it. A late frame has a lower one, and those after
-it go on above; where they do not, and three in a row stay below, the count began anew. A wider count is the better
+it go on above; where they do not, and three in a row stay below, the count started again. A wider count is the better
 evidence: one that goes on over connections orders more than one that begins with each.
 """
 
@@ -16,13 +16,13 @@ from tap.core.mapping.dialect import SeqOrders
 __all__ = ["Numbering", "order_in_words"]
 
 _ANEW = 3
-"""So many lower numbers in a row are another count."""
+"""This many lower numbers in a row are another count."""
 _LEAST = 10
 """Of fewer numbers nothing is said."""
 _LATE = 0.1
 """The share of frames that may be late."""
 _MOST = 500
-"""Counts that are kept apart: a server that makes up types fills no memory."""
+"""How many counts are remembered, so that a server that makes up types does not fill the memory."""
 
 _Key: TypeAlias = tuple[object, ...]
 
@@ -65,7 +65,7 @@ class _Held(Struct):
 
 
 class Numbering(Struct):
-    """Takes note of every number. Which connection and boot it was told in says whoever knows."""
+    """Takes note of every number. The caller says on which connection and in which boot it came."""
 
     boots: _Held = field(default_factory=_Held)
     connections: _Held = field(default_factory=_Held)
@@ -101,7 +101,7 @@ class Numbering(Struct):
 
     @property
     def _told_boots(self) -> _Held:
-        """The count of a boot; where none is told, that of a connection."""
+        """The count of a boot, or of a connection if the boot is not known."""
         return self.boots if self.boots.seen >= (1 - _LATE) * self.connections.seen else self.connections
 
     @property

@@ -1,4 +1,4 @@
-"""Paths: where in a frame something stands.
+"""Paths: where in a frame something is.
 
 ``camera.id`` goes from object to object; ``"a.b".c`` has a name with a dot in it; ``cameras[live=true].id`` takes the
 one item of a list (or of an object of objects) whose field has that value; ``.`` is the object itself.
@@ -63,7 +63,7 @@ def parse_path(text: str) -> Path | None:
 
 
 def at(scope: Any, path: Path) -> Any:
-    """What stands at ``path``; UNSET where nothing does."""
+    """What is at ``path``; UNSET where nothing does."""
     for part in path:
         if isinstance(part, Pick):
             scope = part.of(scope)

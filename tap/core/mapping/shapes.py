@@ -1,4 +1,4 @@
-"""Reading objects: a camera, a list of them, a session, a hold, wherever they stand."""
+"""Reading objects: a camera, a list of them, a session, a hold, wherever they are."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _session_reader(fields: tuple[Field, ...]) -> Reader:
 
 
 def flat_session_reader(fields: tuple[Field, ...], *, snapshot: bool) -> Reader:
-    """A session whose fields stand in the frame itself: in a snapshot, its id alone tells whether there is one."""
+    """A session whose fields are in the frame itself: in a snapshot, its id alone tells whether there is one."""
     whole = _whole_session_reader(fields)
     ids = _ids(fields)
 

@@ -1,8 +1,8 @@
-"""Known telemetry, told by its raw bytes: nearly every frame is, so this decides what the tap costs.
+"""Known telemetry, recognized by its raw bytes. Nearly every frame is, so this decides what the tap costs.
 
 Nothing is parsed, copied or decoded. The answer is true only where parsing the frame would say the same: its type is
-one of those that the dialect ignores, stands as the frame's first or last key, once, and without escapes, and no other
-value stands behind the first. Anything else is parsed.
+one of those that the dialect ignores, is as the frame's first or last key, once, and without escapes, and no other
+value is behind the first. Anything else is parsed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeAlias
 __all__ = ["Sniff", "telemetry_sniff"]
 
 Sniff: TypeAlias = Callable[[bytes | bytearray, int, int], bool]
-"""Whether the frame that stands in these bytes from here to there is known telemetry."""
+"""Whether the frame that is in these bytes from here to there is known telemetry."""
 
 _RARE_FIRST = "zqxjkvbwyfgmhpucdlrnsoitae_"
 """Characters as names of keys have them, the rarest first."""
@@ -23,7 +23,7 @@ _RARE_FIRST = "zqxjkvbwyfgmhpucdlrnsoitae_"
 def telemetry_sniff(key: str, words: Iterable[str], *, array: bool = False, prefix: str = "") -> Sniff:
     """A sniff for frames whose ``key`` is one of ``words``; a word of digits stands for the number too.
 
-    ``array``: so are arrays that begin with one of them. ``prefix``: a pattern of what may stand before either.
+    ``array``: so are arrays that begin with one of them. ``prefix``: a pattern of what may be before either.
     """
     texts = sorted(words)
     numbers = [word for word in texts if re.fullmatch(r"0|[1-9]\d{0,8}", word, re.ASCII)]

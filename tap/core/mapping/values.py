@@ -1,4 +1,4 @@
-"""Reading single values: a reader takes what stands at a path and gives a value, or UNSET where that is no such value.
+"""Reading single values: a reader takes what is at a path and gives a value, or UNSET where that is no such value.
 
 All of it is total: whatever a server sends, nothing here raises.
 """
@@ -25,7 +25,7 @@ MAX_LIST = 10_000
 MAX_CAMERAS = 1_000
 """Items of the longest list of cameras that is believed. Of a longer one nothing is, or its rest were away."""
 _MAX_DETAIL = 500
-"""Characters of the longest text inside a small object, such as a placement; of a longer remark the first so many."""
+"""Characters of the longest text inside a small object, such as a placement; of a longer remark the first this many."""
 
 
 def _text(value: Any) -> str | UnsetType:

@@ -25,7 +25,7 @@ PREFIXES: Mapping[str, str] = {
     "socket.io": r"4(?:[2356](?:\d{1,4}-)?(?:/[^,\"\[{]{0,200},)?\d{0,10})?",
     "any": r"[^\[{\"]{0,64}",
 }
-"""What may stand before the first bracket, by what ``prefix`` calls it. Of Socket.IO: an event, its namespace, its
+"""What may be before the first bracket, by what ``prefix`` calls it. Of Socket.IO: an event, its namespace, its
 number."""
 
 _LINE = re.compile(rb"\s*[0-6]\d{0,3}(?:/[^,]{0,200},?)?\s*(?:\{.*\}\s*)?", re.DOTALL)
@@ -40,11 +40,11 @@ class Wraps(Struct, frozen=True):
     array: tuple[str, ...] = ()
     """A frame may be an array: the names of its places."""
     type_place: int = 0
-    """At which of them the type stands."""
+    """At which of them the type is."""
     several: bool = False
     """A frame may hold several values, one after the other."""
     prefix: str = ""
-    """What stands before the first bracket: a key of :data:`PREFIXES`."""
+    """What is before the first bracket: a key of :data:`PREFIXES`."""
 
     def parse(self, data: bytes) -> Any:
         """The content of a frame; of several values in a row, a list. Raises ``ValueError``, which says why not."""
@@ -63,7 +63,7 @@ class Wraps(Struct, frozen=True):
         return self.prefix == "socket.io" and not before(self.prefix, data) and _LINE.fullmatch(data) is not None
 
     def objects(self, value: Any, is_named: Callable[[list[Any]], bool]) -> Iterator[dict[str, Any] | str]:
-        """The objects in the content of a frame, in order; a text says what else stands where one should.
+        """The objects in the content of a frame, in order; a text says what else is where one should.
 
         ``is_named`` tells whether an array has the type at its place, or is a list of frames.
         """
@@ -107,7 +107,7 @@ def _lines(data: bytes) -> list[Any] | None:
 
 
 def before(prefix: str, data: bytes) -> int:
-    """How many bytes stand before the first bracket, and are of this prefix."""
+    """How many bytes are before the first bracket, and are of this prefix."""
     found = _BEFORE[prefix].match(data)
     return found.end() if found is not None else 0
 

@@ -1,1 +1,1 @@
-"""What runs: the recording service, from the wiring of its parts to what tells log and systemd how it stands."""
+"""The recording service: from the wiring of its parts to its log lines and its status for systemd."""

@@ -1,6 +1,6 @@
-"""The seconds in which the service looks after itself: those who wait alike are woken together.
+"""A sleep that wakes all tasks with the same interval at the same moment.
 
-Waking up is what costs a process that has nothing to do; five tasks that sleep a second each would wake it five times.
+An idle process pays mostly for waking up. Five tasks that each sleep a second would wake it five times a second.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ __all__ = ["sleep_aligned"]
 
 
 async def sleep_aligned(every: float, now: Callable[[], float] = monotonic) -> float:
-    """Sleep until the clock shows a whole multiple of ``every`` seconds: about that long, at first less.
+    """Sleep until the monotonic clock shows a multiple of ``every`` seconds. So the first sleep is mostly shorter.
 
-    By how many seconds it came too late, by ``now``: the loop's own time may be that of its last turn.
+    Args:
+        now: The clock. It is not the loop's own time, which may be that of its last turn.
+
+    Returns:
+        By how many seconds it woke up too late.
     """
     begun = now()
     left = every - begun % every
     if left < every / 10:
-        left += every  # a timer may go off a little early: that was it, then
+        left += every  # a timer may go off a little early: then this multiple counts as reached
     await sleep(left)
     return max(0.0, now() - begun - left)

@@ -1,7 +1,7 @@
 """Exports by themselves: when a session is over, and again when it is repaired, files for the edit are written.
 
 Beside the recording, never in its way: the command itself does it, in a process of its own that gives way to all
-others, one at a time; the journal is looked at by a connection that only reads. What was looked at last is kept in a
+others, one at a time; the journal is looked at by a connection that only reads. What was looked at last is saved in a
 file of the state directory, so that a session that ended just before a restart is not forgotten, and a later one never
 overwrites the files of another that has the same name.
 """
@@ -97,7 +97,7 @@ class AutomaticExports:
     def _ended(self, journal: Journal) -> list[_Over]:
         kept, last = self._kept, journal.last_seq()
         if kept.seq is None or last < kept.seq:
-            # What was there before anybody asked for exports, or stands in another journal, is for a person to export.
+            # What was there before anybody asked for exports, or is in another journal, is for a person to export.
             kept.seq = last
             self._save()
         if last == kept.seq and not kept.waiting:

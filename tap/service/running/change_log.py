@@ -1,4 +1,4 @@
-"""What the log is told of the running service: each change once. Attempts and repetitions are for the counters.
+"""The log lines of the running service: each change once. Attempts and repetitions are for the counters.
 
 A warning is for somebody to look at; what mends itself is ``info``. So a lost connection is a warning once it lasts, or
 at once where waiting does not help.
@@ -34,9 +34,9 @@ AMISS: Final = (
 _AWAY_S = 30.0
 """How long the server may be away before that is a warning: a restart of it is over by then."""
 _STOOD_S = 60.0
-"""How long a connection has to stand for its end to be news of its own."""
+"""How long a connection has to be open for its end to be news of its own."""
 _FLAPS = 2
-"""After so many short connections in a row it is said that they come and go, and then nothing until one stands."""
+"""After this many short connections in a row it is said that they come and go, and then nothing until one is."""
 _SESSIONS_WATCHED = 100
 
 _log = get_logger(__name__)
@@ -46,7 +46,7 @@ class ChangeLog:
     """Compares connection, journal and traffic with how they were, and logs what changed. On the loop's thread."""
 
     socket: ServerSocket
-    """The connection that is told of; set before the first change of it."""
+    """The connection whose changes are logged; set before the first of them."""
 
     def __init__(
         self,
@@ -76,13 +76,13 @@ class ChangeLog:
         self._away_since: float | None = clock()
         self._stands_since: float | None = None
         self._short = 0
-        """Connections in a row that did not stand."""
+        """Connections in a row that did not are."""
         self._flaps = self._flap_gaps = 0
         """Connections and gaps since it was said that they come and go."""
         self._warned = False
 
     def connection(self, problem: str | None) -> None:
-        """A connection stands (None), or there is none, and why."""
+        """A connection is open (None), or there is none, and why."""
         if problem is None:
             self._connected()
         elif not self.silent:

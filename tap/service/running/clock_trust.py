@@ -1,8 +1,9 @@
-"""Whether this machine's clock may be believed where something would be deleted by it, and how long the tap was away.
+"""Whether this machine's clock is right enough to delete old data by it, and how long the tap was away.
 
-A start with a clock that is forty days ahead must not throw forty days of tapes away, nor tell of a gap of forty days.
-A clock is believed by what else tells the time: NTP, the server, and what the journal remembers of the last time that
-it was believed. How long the machine has run since then is counted by the machine itself, and nobody sets that.
+If the tap starts with a clock that is forty days ahead, it must not delete forty days of tapes, nor write a gap of
+forty days. So it compares the clock with other evidence: NTP, the server's clock, and the moment at which the tap last
+believed it, which the journal remembers. The machine itself counts how long it has run since then, and nobody can set
+that counter.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from tap.service.logs import get_logger
 __all__ = ["ClockTrust", "Moment", "away_ms", "away_unknown", "doubt", "is_set_by_ntp", "moment_now", "read_moment"]
 
 _STEP_MS = 60_000
-"""By how much a clock may be set back on a start without a word: what NTP corrects."""
+"""By how much the clock may be behind at a start without a doubt: NTP makes such corrections."""
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _UNSEEN_MS = 7 * _DAY_MS
-"""How long a tap may have been off, by a clock that nothing else confirms: so much too early things go at worst."""
+"""How long a tap may have been off by a clock that nothing confirms. At worst, data is deleted this much too early."""
 _NTP_EVERY_S = 600.0
 _SYNCHRONIZED = Path("/run/systemd/timesync/synchronized")
 
@@ -33,14 +34,14 @@ _log = get_logger(__name__)
 
 
 class Moment(Struct, frozen=True):
-    """A moment by all clocks there are; ms."""
+    """One moment by all clocks, in ms."""
 
     wall: int
     mono: int = 0
-    """The tap's own time, which goes on over restarts."""
+    """The tap's own clock, which continues over restarts of the tap."""
     uptime: int = 0
     boot: str | None = None
-    """Which start of the machine ``uptime`` counts from; None where that cannot be told."""
+    """Which boot of the machine ``uptime`` counts from; None if that is unknown."""
 
 
 def moment_now(mono: int = 0) -> Moment:
@@ -49,7 +50,7 @@ def moment_now(mono: int = 0) -> Moment:
 
 
 def read_moment(text: str | None) -> Moment | None:
-    """A moment as the journal remembers it; None where there is none that can be read."""
+    """Read a moment that the journal remembers; None if there is none, or if it cannot be read."""
     try:
         return None if text is None else msgspec.json.decode(text, type=Moment)
     except msgspec.MsgspecError:
@@ -57,17 +58,17 @@ def read_moment(text: str | None) -> Moment | None:
 
 
 def _ran_on(since: Moment, now: Moment) -> int | None:
-    """For how long the machine ran between two moments; None where it was started anew, or does not tell."""
+    """How long the machine ran between two moments; None if it was rebooted, or does not say."""
     if since.boot is None or since.boot != now.boot or now.uptime < since.uptime:
         return None
     return now.uptime - since.uptime
 
 
 def away_ms(seen: Moment | None, now: Moment, *, wall: int, mono: int) -> int | None:
-    """For how long the tap was away that was last there at ``wall`` and ``mono``; None where only the wall clock tells.
+    """How long the tap was away since ``wall`` and ``mono``, its last moment; None if only the wall clock shows it.
 
-    ``seen`` is any earlier moment of it. Of two clocks that went on the one that tells less is believed: the machine's
-    own counts sleep, and the wall clock may have been set.
+    ``seen`` is any earlier moment of this tap. The smaller of two lengths counts: the machine's counter includes sleep,
+    and somebody may have set the wall clock.
     """
     ran = None if seen is None else _ran_on(seen, now)
     if seen is None or ran is None:
@@ -80,24 +81,24 @@ def away_ms(seen: Moment | None, now: Moment, *, wall: int, mono: int) -> int | 
 def away_unknown(
     last: Moment | None, now: Moment, *, wall: int, ntp: Callable[[], bool | None] | None = None
 ) -> str | None:
-    """Why the wall clock does not tell how long the tap was away that was last there at ``wall``, in words; else None.
+    """Why the wall clock does not show how long the tap was away since ``wall``, in words; None if it does.
 
-    For a start on which only the wall clock could tell it: the machine was started anew, and its own clock may have
-    stood still, or gone anywhere, meanwhile. ``last``: when it was believed last.
+    This is for a start after a reboot: then only the wall clock could show it, but it may have stopped or jumped
+    meanwhile. ``last`` is the moment at which it was last believed.
     """
     if now.wall < wall - _STEP_MS:
         return f"it is {_days(wall - now.wall)} behind the last moment of which this tap knows"
     return doubt(last or Moment(wall), now, server_off=None, ntp=is_set_by_ntp if ntp is None else ntp)
 
 
-# ---------------------------------------------------------------------------------------------- what is believed
+# ---------------------------------------------------------------------------------------------- when it is believed
 
 
 def doubt(last: Moment | None, now: Moment, *, server_off: int | None, ntp: Callable[[], bool | None]) -> str | None:
-    """Why the clock is not believed now, in words; None where it is. Pure but for ``ntp``, asked only where it matters.
+    """Why the clock is not believed now, in words; None if it is. Pure, except for ``ntp``, called only if needed.
 
-    ``last``: when it was believed last. ``server_off``: by how much the server's clock differs (ms), where that was
-    noticed. That the two agree proves nothing: they may be one.
+    ``last`` is the moment at which it was last believed. ``server_off`` is by how many ms the server's clock differs,
+    if that was noticed. If the two agree, that proves nothing: they may be the same clock.
     """
     ahead = None if last is None else _ahead(last, now)
     against = server_off is not None and abs(server_off) > _DAY_MS
@@ -111,7 +112,7 @@ def doubt(last: Moment | None, now: Moment, *, server_off: int | None, ntp: Call
 
 
 def _ahead(last: Moment, now: Moment) -> int | None:
-    """By how much the clock is beyond what can have passed; None where it is not."""
+    """How far the clock has gone since ``last``, if that is more than the time that can have passed; else None."""
     ran = _ran_on(last, now)
     passed = now.wall - last.wall
     explained = _UNSEEN_MS if ran is None else ran + _HOUR_MS
@@ -124,7 +125,7 @@ def _days(ms: int) -> str:
 
 
 def is_set_by_ntp() -> bool | None:
-    """Whether something keeps the clock right; None where the machine does not tell. May take a second."""
+    """Whether NTP sets the clock; None if the machine does not say. May take a second."""
     if _SYNCHRONIZED.exists():
         return True
     subprocess, shutil = importlib.import_module("subprocess"), importlib.import_module("shutil")
@@ -140,9 +141,9 @@ def is_set_by_ntp() -> bool | None:
 
 
 class ClockTrust:
-    """Whether the clock is believed (``ok``), looked at now and then; ``last`` is when it was so last.
+    """Whether the clock is believed (``ok``), and when it last was (``last``). Call ``look`` now and then.
 
-    ``ok`` may be read from any thread, ``look`` belongs to one at a time.
+    Any thread may read ``ok``. Only one thread at a time may call ``look``.
     """
 
     def __init__(
@@ -154,7 +155,7 @@ class ClockTrust:
     ) -> None:
         self.ok = False
         self.why: str | None = None
-        """Why not, in words; None also before the first look."""
+        """Why it is not believed, in words; None also before the first look."""
         self.last = last
         self._ask = ntp
         self._uptime = uptime
@@ -162,12 +163,12 @@ class ClockTrust:
         self._asked: float | None = None
 
     def look(self, now: Moment, server_off: int | None) -> bool:
-        """Whether the clock is believed now. The log hears of a change."""
+        """Whether the clock is believed now. A change is logged."""
         why = doubt(self.last, now, server_off=server_off, ntp=self._by_ntp)
         if why is None:
             if self.why is not None:
                 _log.info("this machine's clock is right again: the tap deletes old data again")
-            # One that was set back tells nothing new; when it is right again, it must not seem to be ahead.
+            # Do not save the moment of a clock that was set back: once it is right again, it would seem to be ahead.
             if self.last is None or now.wall >= self.last.wall + (_ran_on(self.last, now) or 0) - _HOUR_MS:
                 self.last = now
         elif self.why is None:

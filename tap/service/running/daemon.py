@@ -1,7 +1,7 @@
-"""``run``: the service. It wires socket, pipeline and journal together, and ends in order.
+"""``run``: the service. It connects socket, pipeline and journal, and stops in order.
 
-One event loop listens; one thread commits. What is durable is durable at once, so a kill costs nothing that was
-committed, and a stop only has to wait for what is on its way.
+One event loop listens; one thread commits. A commit is on the disk when it returns: so a kill loses nothing that was
+committed, and a stop only has to wait for the last entries.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ _WATCH_EVERY_S = 1.0
 _PRUNE_EVERY_S = 60.0
 _REMEMBER_EVERY_MS = 3_600_000
 _SEEN, _BELIEVED = "seen", "believed"
-"""Moments that the journal remembers: of this tap, and of a clock that was believed."""
+"""Moments that the journal remembers: when this tap last ran, and when it last believed the machine's clock."""
 _COMMIT_WITHIN_S = 2.0
 """How long the last commit may take. All steps of a stop together take 6 s at most: the goodbye to the server,
-then ``_settle``. That is well under the 10 s after which systemd kills the process (``TimeoutStopSec`` of the unit)."""
+then ``_save_what_is_left``. That is well under the 10 s after which systemd kills the process (``TimeoutStopSec`` of the unit)."""
 _COMMIT_ENDS_WITHIN_S = _COMMIT_WITHIN_S + 1.5
 """How long the stop waits for the writer's thread, even if that thread does not end in its own time."""
 _RECORD_WITHIN_S = 0.2
@@ -77,10 +77,10 @@ _log = get_logger(__name__)
 
 
 def run(settings: Settings, *, on_ready: Callable[[Service], None] | None = None) -> int:
-    """Run the service until SIGTERM or SIGINT; the exit code. 0 where all that was heard is kept.
+    """Run the service until SIGTERM or SIGINT. Returns the exit code: 0 if everything that was received is saved.
 
-    ``on_ready`` is called on the event loop once the service listens. Raises ``SettingsInvalid`` for a dialect with
-    a mistake and ``JournalError`` for a journal that waiting does not mend.
+    ``on_ready`` is called on the event loop when the service listens. Raises ``SettingsInvalid`` if the dialect has a
+    mistake, and ``JournalError`` for a journal that waiting does not repair.
     """
     configure_logs(settings.log_level, settings.log_format)
     notifier = Notifier.from_environment(os.environ)
@@ -114,21 +114,21 @@ def _warn_of_a_network(settings: Settings) -> None:
 
 
 class Service:
-    """The running service, and what there is to see of it. ``run`` it once."""
+    """The running service. Call ``run`` once."""
 
     socket: ServerSocket
     ingest: Ingest
     parts: Parts
-    """For who looks at it; once it listens."""
+    """Its parts, for the live page, health and metrics; set when it listens."""
     publisher: Publisher | None = None
-    """None where no Convex is configured: the journal keeps."""
+    """None if no Convex is configured: then the journal saves everything."""
     ops_server: OpsServer | None = None
-    """Where the service is looked at; None where ``TAP_OPS_LISTEN`` is off."""
+    """The live page's server; None if ``TAP_OPS_LISTEN`` is off."""
 
     def __init__(
         self, settings: Settings, dialect: Dialect, journal: Journal, notifier: Notifier | None = None
     ) -> None:
-        """``notifier``: where to tell how it goes; nowhere unless given."""
+        """``notifier`` reports the status to systemd; by default nobody does."""
         self._notifier = Notifier(None) if notifier is None else notifier
         self.settings = settings
         self.dialect = dialect
@@ -146,25 +146,25 @@ class Service:
         self.meters = Meters()
         self.journal_gauge = JournalGauge(self.writer, settings.journal_path)
         self._remembered: int | None = None
-        """The machine's uptime when that was done last."""
+        """The machine's uptime when the moments were last saved."""
         self._stopped = False
         self._running: anyio.CancelScope | None = None
-        """All that runs; its cancellation is the shutdown."""
+        """The scope of everything that runs. Cancelling it is the shutdown."""
         self._changes = ChangeLog(journal, self.writer, dialect, self.pipeline.tally)
         self.drift = DialectDrift(self.pipeline, path=settings.state_dir / "drift.json")
 
     def stop(self) -> None:
-        """End in order: cancel all that runs. On the event loop's thread; also before ``run``, and more than once."""
+        """Stop in order: cancel everything that runs. On the event loop's thread; also before ``run``, or twice."""
         if not self._stopped:
             self._stopped = True
             self._notifier.stopping()
-            # That the tap's own connection goes now is no news.
+            # The tap closes its own connection now: the log need not say so.
             self._changes.silent = True
         if self._running is not None:
             self._running.cancel()
 
     async def run(self, on_ready: Callable[[Service], None] | None = None) -> int:
-        """Listen until ``stop`` or a signal; the exit code. Raises what a part of it fails with, once all is kept."""
+        """Listen until ``stop`` or a signal, and return the exit code. If a part fails, save everything, then raise."""
         with stop_signals() as signals:
             try:
                 with own_error():
@@ -211,7 +211,7 @@ class Service:
                 running.start_soon(self._for_ever, stage)
             if signals is not None:
                 running.start_soon(self._obey, signals)
-            # What was loaded stays: a full collection over it would hold the loop for tens of milliseconds.
+            # What is loaded now stays. A full garbage collection of it would block the loop for tens of milliseconds.
             gc.collect()
             gc.freeze()
             gc.enable()
@@ -222,7 +222,7 @@ class Service:
                 running.cancel_scope.cancel()
 
     async def _for_ever(self, stage: Callable[[], Awaitable[None]]) -> None:
-        """Run one of those that run side by side: where it ends, all of them do."""
+        """Run one stage. If it ends, the whole service stops."""
         try:
             await stage()
         finally:
@@ -233,27 +233,27 @@ class Service:
             self.stop()
 
     def _stages(self) -> list[Callable[[], Awaitable[None]]]:
-        """What runs side by side, for ever."""
+        """The loops that run side by side."""
         stages: list[Callable[[], Awaitable[None]]] = [self.socket.run, self._watch, self._prune]
         stages += [partial(self._notifier.keep_telling, lambda: status_words(self.parts))]
         stages += [self.journal_gauge.run, self.meters.watch_loop, partial(self.flight.run, lambda: self.socket.heard)]
         stages += [] if self.ops_server is None else [self.ops_server.run]
         if self.settings.exports:
-            # Only here: who wants no files does not pay for what has them written.
+            # Imported only here: a venue that exports nothing does not pay for it.
             stages.append(
                 importlib.import_module("tap.service.running.automatic_exports").AutomaticExports(self.settings).run
             )
         return stages if self.publisher is None else [*stages, self.publisher.run]
 
     def _submit(self, entries: Sequence[Entry], checkpoint: Checkpoint | None) -> None:
-        """To the journal; once it is durable, the publisher hears of it."""
+        """Give entries to the journal. When they are on the disk, the publisher is notified."""
         self.writer.submit(entries, checkpoint, partial(self._durable, self.ingest.first_read) if entries else None)
         if entries and self.writer.failing is not None and self.publisher is not None:
-            # It will not be durable soon: the ledger gets it from memory.
+            # The disk will not have it soon: the publisher sends it from memory.
             self.publisher.notify()
 
     def _durable(self, first_read: float) -> None:
-        """On the journal's thread."""
+        """Called on the journal's thread."""
         self.meters.committed(first_read)
         if self.publisher is not None:
             self.publisher.notify()
@@ -273,7 +273,7 @@ class Service:
         settings = self.settings
         if settings.convex_url is None:
             return None
-        # Only here: a venue without Convex does not pay for what speaks with it.
+        # Imported only here: a venue without Convex does not pay for it.
         publish = importlib.import_module("tap.service.running.publishing.publisher")
         ledger = importlib.import_module("tap.adapters.ledger")
         key_file = settings.ingest_key_in_file
@@ -325,14 +325,14 @@ class Service:
         last = read_moment(self.journal.remembered(_BELIEVED))
         state = self.pipeline.state
         if last is None and state.wall:
-            # Of a tap that did not remember it yet.
+            # An earlier version did not save this moment.
             last = Moment(state.wall)
         return ClockTrust(last)
 
     def _make_ops_server(self) -> OpsServer | None:
         if self.settings.ops_address is None:
             return None
-        # Only here: who is not looked at does not pay for the web server.
+        # Imported only here: a venue without a live page does not pay for the web server.
         server: OpsServer = importlib.import_module("tap.service.ops.server").OpsServer(self.parts)
         return server
 
@@ -347,10 +347,10 @@ class Service:
         )
 
     async def _save_what_is_left(self) -> bool:
-        """Commit what was heard, and let go of the journal. False where something could not be kept.
+        """Commit everything that was received, and close the journal. False if something could not be saved.
 
-        All that runs is cancelled by now, and so would be each wait in here: anyio cancels for as long as a scope is
-        left, not once. So what must still reach the disk is shielded, and each part of it has its time.
+        Everything that runs is cancelled by now, and anyio would cancel each wait in here, too: it does so until the
+        scope is left. So each step that writes to the disk is shielded, and has a time limit of its own.
         """
         if hasattr(self, "ingest"):
             self.ingest.flush()
@@ -373,7 +373,7 @@ class Service:
         return kept
 
     def _resumed(self) -> tuple[Pipeline, Stamp]:
-        """The pipeline as it was when the checkpoint was kept, and the stamp from which its clock goes on."""
+        """The pipeline as the checkpoint has it, and the stamp from which its clock continues."""
         journal, settings = self.journal, self.settings
         for path in journal.moved_aside:
             newer = ".newer-" in path.name
@@ -381,7 +381,7 @@ class Service:
                 f"a {'newer version of the' if newer else 'damaged'} journal was moved aside, and a new one was started"
             )
             _log.warning(words, file=str(path), next_step=NEWER if newer else DAMAGED)
-        # Before anything is tried with the checkpoint: what fails here is no fault of it.
+        # Read both before the checkpoint is used: an error here is not the checkpoint's fault.
         tap, checkpoint = journal.tap_id(), journal.checkpoint()
         try:
             return self._from(tap, checkpoint)
@@ -396,7 +396,7 @@ class Service:
                 file=str(aside),
                 next_step="nothing now: the session continues with the server's next state; save this file, report it",
             )
-            # What lies beside it belongs to it: the first checkpoint to come replaces all of that too.
+            # The memory beside it belongs to it: the next checkpoint replaces all of that, too.
             journal.wants_all = True
             return self._from(tap, None)
 
@@ -430,20 +430,20 @@ class Service:
             self.drift.look(self.clock.stamp())
 
     async def _prune(self) -> None:
-        """Keep the journal within its bounds."""
+        """Delete old entries, so that the journal stays within its limits."""
         while True:
             await self.journal_pruner.tidy()
             await anyio.sleep(_PRUNE_EVERY_S)
 
     async def _clock_is_believed(self) -> bool:
-        """Whether what is too old may go now, by this machine's clock."""
+        """Whether old data may be deleted now: only if this machine's clock is believed."""
         now, server_off = moment_now(self.clock.stamp().mono), self.pipeline.tally.drift_ms
         believed = await in_thread(lambda: self.trust.look(now, server_off))
         await self._remember(now)
         return bool(believed)
 
     async def _remember(self, now: Moment) -> None:
-        """Once an hour, for the next start: how the clocks stood, and when they were believed."""
+        """Once an hour, save for the next start what the clocks show, and when they were last believed."""
         if self._remembered is not None and now.uptime - self._remembered < _REMEMBER_EVERY_MS:
             return
         texts = {_SEEN: now} | ({} if self.trust.last is None else {_BELIEVED: self.trust.last})
@@ -457,7 +457,7 @@ class Service:
 
 
 def _keep(path: Path, data: bytes) -> None:
-    """A file of its own for what is set aside. That it cannot be made is no reason not to record."""
+    """Write a file that was moved aside. If that fails, the recording goes on all the same."""
     with suppress(OSError):
         descriptor = open_private(path, os.O_WRONLY | os.O_TRUNC)
         with os.fdopen(descriptor, "wb") as file:
@@ -465,7 +465,7 @@ def _keep(path: Path, data: bytes) -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where there is one: at a real rate it halves what waking up for a frame costs."""
+    """uvloop, if it is installed: at a venue's rate it halves what it costs to wake up for a frame."""
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:

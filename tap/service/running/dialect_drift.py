@@ -1,25 +1,25 @@
-"""Drift: the server's traffic stops matching the dialect, and somebody has to hear of it before the shoot is lost.
+"""Drift: if the server's traffic stops matching the dialect, an alarm says so before a shoot is lost.
 
-Looked at once a second, from the counters that the pipeline keeps anyway: no frame costs more for it. An alarm is told
-once, in words and with the next step; it stands in ``alarms`` until it is over. What raises and what ends one:
+It is checked once a second, from counters that the pipeline has anyway: no frame costs more for it. An alarm is logged
+once, with the next step. It is in ``alarms`` until it is over. This raises an alarm, and this ends it:
 
-    alarm       raised                                                   over
-    unknown     of the control frames of 5 minutes a quarter, and 20,    less than a tenth of them are
-                are of types that the dialect does not know
-    unreadable  the same of frames that are not JSON text                 the same
-    incomplete  the same of known types without what makes them speak    the same
-    vanished    states came every half a minute or oftener, and none     one comes
-                for 10 minutes in which 60 other control frames came
-    untold      5 cuts in a row that only a state told, though the       a frame tells one
+    alarm       raised when                                              over when
+    unknown     at least 20 control frames, and at least 25 % of them,   it is less than 10 %
+                had types that the dialect does not know, in 5 minutes
+    unreadable  the same for frames that are not JSON text               the same
+    incomplete  the same for known types that lack fields of their rule  the same
+    vanished    states came every 30 s or more often; then none came     a state comes
+                for 10 minutes, while 60 other control frames came
+    untold      5 cuts in a row were only seen in states, although the   a frame for a cut comes
                 dialect has frames for cuts
-    sessionless cuts, holds, modes or stills in 6 different hours,       a session
+    sessionless cuts, holds, modes or stills came in 6 different hours,  a session begins
                 over 24 hours or more, and never a session
-    numbers     the frames' numbers contradict the dialect's             none does for an hour
+    numbers     the frames' numbers contradict the dialect's             they have fitted for an hour
                 seq_orders, and another value fits them
 
 Telemetry is no control frame. A server that says nothing, or only that it is alive, raises none of them: silence is
-no drift. Shares are those of at least a minute. After a restart counting begins anew, but for the hours without a
-session, which are kept in a file of the state directory.
+no drift. Shares are those of at least a minute. After a restart counting starts again, but for the hours without a
+session, which are saved in a file of the state directory.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _HOURS = 6
 _ACTIVITY = ("Cut", "HoldOn", "Release", "ModeChanged", "StillRequested", "StillCaptured", "StillUploaded")
 _MOST_TYPES_NAMED = 5
 _ANEW = 3
-"""Numbers that fit nothing may be those of one silent restart; so many are not."""
+"""Numbers that fit nothing may be those of one silent restart; this many are not."""
 
 _log = get_logger(__name__)
 
@@ -75,7 +75,7 @@ class _Counts(Struct, frozen=True):
 
 
 class _Sessionless(Struct):
-    """What is kept over a restart: since when (wall, ms) there was activity without a session, and in which hours."""
+    """What is saved over a restart: since when (wall, ms) there was activity without a session, and in which hours."""
 
     since: int | None = None
     hours: int = 0
@@ -83,14 +83,14 @@ class _Sessionless(Struct):
 
 
 class DialectDrift:
-    """Watches one pipeline. ``look`` at it about once a second; ``entries`` are told as they are written.
+    """Watches one pipeline. Call ``look`` about once a second, and ``entries`` with entries as they are written.
 
     ``path``: the file that remembers the hours without a session over a restart; None remembers nothing.
     """
 
     def __init__(self, pipeline: Pipeline, *, path: Path | None = None) -> None:
         self.alarms: dict[str, str] = {}
-        """Those that stand now: name → what is the matter, and what to do."""
+        """Those that are now: name → what is the matter, and what to do."""
         self._pipeline = pipeline
         self._path = path
         self._samples: deque[_Counts] = deque()
@@ -105,7 +105,7 @@ class DialectDrift:
         self._scopes_at = 0
 
     def entries(self, entries: Iterable[Entry]) -> None:
-        """Entries that were written: cuts that only a state told are counted, until a frame tells one."""
+        """Entries were written: count cuts that only a state showed, until a frame reports one."""
         for entry in entries:
             if entry.fields.get("kind") == "cut" and (entry.fields.get("detail") or {}).get("inferred"):
                 self._inferred += 1
@@ -247,7 +247,7 @@ class DialectDrift:
     def _keep(self, sessionless: _Sessionless) -> None:
         self._sessionless = sessionless
         if self._path is not None:
-            # That it cannot be kept costs an alarm that comes later, and is no reason for one.
+            # That it cannot be saved costs an alarm that comes later, and is no reason for one.
             with suppress(OSError):
                 fresh = self._path.with_suffix(".new")
                 fresh.write_bytes(msgspec.json.encode(sessionless))
@@ -273,7 +273,7 @@ def _activity(tally: Tally) -> int:
 
 
 def _program(state: State) -> tuple[int, str | None] | None:
-    """On which connection the program was told, and what it is; None where it is not known for sure."""
+    """On which connection the program was reported, and what it is; None if it is not known for sure."""
     return (state.connections, state.program.value) if state.program.known and state.program.sure else None
 
 

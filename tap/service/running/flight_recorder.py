@@ -1,4 +1,4 @@
-"""The flight recorder: every control frame that the service hears, onto tapes in the state directory.
+"""The flight recorder: it writes every control frame that comes to tapes in the state directory.
 
 Raw and without secrets, as the server sent them, so that a dialect that turns out to be wrong can be mended and the
 history derived again (``rederive``). The recorder is a luxury, and behaves as one: it writes on a thread of its own,
@@ -58,7 +58,7 @@ _LARGEST_RESERVE = 32 * 2**20
 """The disk's last megabytes (on a small one its last twentieth) are left to the journal."""
 _DAY_S = 86_400
 _AGE_EVERY_S = 60.0
-"""At most one tape in so many seconds goes for its age: there are some in an hour at most."""
+"""At most one tape in this many seconds goes for its age: there are some in an hour at most."""
 _log = get_logger(__name__)
 
 _NAME = re.compile(r"(\d{6,})-[^/]*\.jsonl")
@@ -109,7 +109,7 @@ class FlightRecorder:
         self.dropped = 0
         """Frames that are missing on the tapes, since the disk did not take them in time."""
         self.sampled_out = 0
-        """Frames of unknown types, or unreadable ones, beyond the rate at which these are kept."""
+        """Frames of unknown types, or unreadable ones, beyond the rate at which these are saved."""
         self.bytes = 0
         """Of all tapes on the disk."""
         self.segments = 0
@@ -189,7 +189,7 @@ class FlightRecorder:
             self._hurry.set()
 
     async def run(self, heard: Callable[[], Stamp | None]) -> None:
-        """Note every few seconds that the tap is there, and when it last heard the server; for ever."""
+        """Note every few seconds that the tap runs, and when the last frame came; for ever."""
         while True:
             await sleep(_ALIVE_EVERY_S)
             last = heard()
@@ -289,7 +289,7 @@ def _size(job: _Job) -> int:
 
 
 class _Samples:
-    """How much is kept of what nobody understands: rare types whole, frequent ones at a bounded rate."""
+    """How much is saved of what nobody understands: rare types whole, frequent ones at a bounded rate."""
 
     _FRAMES, _FRAMES_A_SECOND = 100.0, 2.0
     _BYTES, _BYTES_A_SECOND = 8.0 * 2**20, 64.0 * 2**10
@@ -300,7 +300,7 @@ class _Samples:
         self._bytes = _Bucket(self._BYTES, self._BYTES_A_SECOND)
 
     def take(self, kind: str, size: int, mono: int) -> bool:
-        """Whether a frame of this type may be kept now."""
+        """Whether a frame of this type may be saved now."""
         kind = kind if kind in self._types or len(self._types) < self._TYPES else ""
         bucket = self._types.setdefault(kind, _Bucket(self._FRAMES, self._FRAMES_A_SECOND))
         return bucket.has(1, mono) and self._bytes.has(size, mono) and bucket.take(1) and self._bytes.take(size)
@@ -427,7 +427,7 @@ class _Writer:
         return 0.0 if since is None else self._shelf.now() - since
 
     def write(self, jobs: list[SourceItem | Sent | _Lost]) -> None:
-        """Write what is given, in order; with nothing, look after what stands on the disk."""
+        """Write what is given, in order; with nothing, look after what is on the disk."""
         self._busy_since = self._shelf.now()
         try:
             self._look()

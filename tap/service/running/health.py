@@ -1,4 +1,4 @@
-"""Health answers one question: would what happens now be heard and kept? And if not, what is to be done?
+"""Health answers one question: would the tap receive and save what happens now? If not, what has to be done?
 
 ``judge`` is pure: from numbers to words. The rules are a list, one function a part of the way; a rule that has nothing
 to say says nothing. Which standing comes of the reasons, its words and its colour are in :mod:`tap.core.standing`.
@@ -122,7 +122,7 @@ def judge(numbers: Numbers) -> Health:
 
 
 def _standing(n: Numbers, reasons: Iterable[Reason]) -> str:
-    """The worst that a reason puts the tap in; without one, how a server and a ledger that do as they should stand."""
+    """The worst that a reason puts the tap in; without one, how a server and a ledger that do as they should be."""
     found = [reason.standing for reason in reasons if reason.standing]
     if not n.connected:
         found.append("waiting")

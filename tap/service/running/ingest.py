@@ -1,12 +1,12 @@
-"""The hot loop: what the socket hears goes through the pipeline, and what the pipeline says to the journal's writer.
+"""The hot loop: frames from the socket go through the pipeline, and its entries go to the journal's writer.
 
-All of it runs on the event loop's thread and never waits. What one turn of the loop brings is handed over together,
-in a burst what a few milliseconds bring, with one checkpoint: encoding that costs more than a frame does, and the
+All of it runs on the event loop's thread and never waits. The entries of one turn of the loop (in a burst, of a few
+milliseconds) are submitted together, with one checkpoint: encoding a checkpoint costs more than a frame does, and the
 writer groups its commits anyway.
 
-What waits in memory for a disk that takes nothing is bounded. Half way there telemetry is let go unread; at the bound,
-and only while the disk takes nothing, control frames too. That is a loss, and told as one: a gap, once frames are
-taken again.
+If the disk does not write, entries wait in memory, up to a limit. From half of it on, telemetry is dropped unread. At
+the limit, and only while the disk does not write, control frames are dropped, too. A gap then says so, once frames are
+read again.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from tap.service.logs import get_logger
 __all__ = ["SAVE_EVERY_S", "Backlog", "Ingest"]
 
 SAVE_EVERY_S = 4.0
-"""How old "last heard" on the disk may get while frames come, in seconds; 5 s at most, with what the disk needs."""
+"""How old the time of the last frame may get on the disk while frames come, in seconds; at most 5 s with the commit."""
 
 _TOGETHER_S = 0.005
-"""In a burst, entries of so long are saved together: each time costs a checkpoint. The first is saved at once."""
+"""In a burst, entries of this long are saved together: each time costs a checkpoint. The first is saved at once."""
 _SOONEST_S = 0.01
 _SLIPS_LOGGED = 20
 _STALLED_S = 1.0
@@ -61,9 +61,10 @@ class Backlog(Protocol):
 class Ingest:
     """Takes source items, and submits entries with the checkpoint that belongs to them. Made on a running loop.
 
-    ``submit`` is the journal writer's; ``on_entries`` is told of entries as they are handed over, ``record`` of every
-    item that is no telemetry (with what the dialect made of a frame, or None), both on the loop's thread. ``backlog``
-    may hold ``most_waiting`` bytes. ``now`` gives seconds that only go on, finer than the loop's time may be.
+    ``submit`` is the journal writer's. ``on_entries`` is called with entries when they are submitted. ``record`` is
+    called with every item that is no telemetry, and with what the dialect made of a frame (or None). Both are called on
+    the loop's thread. ``backlog`` may have ``most_waiting`` bytes. ``now`` gives seconds that
+    never go back, finer than the loop's own time may be.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Ingest:
         self.first_read = 0.0
         """When (by ``now``) the first item was taken in whose entries were handed over last, or are next."""
         self.slips = 0
-        """Items on which the pipeline itself failed: a bug of ours, told in the log."""
+        """Items on which the pipeline itself failed: a bug of the tap, which the log reports."""
         self._loop = asyncio.get_running_loop()
         self._pipeline = pipeline
         self._submit = submit
@@ -141,7 +142,7 @@ class Ingest:
         self._turn_soon()
 
     def on_telemetry(self, stamp: Stamp, frames: int) -> None:
-        """So many frames of known telemetry came at ``stamp``: the same as ``on_item`` with each of them."""
+        """This many frames of known telemetry came at ``stamp``: the same as ``on_item`` with each of them."""
         if self._crowded:
             self.dropped_telemetry += frames
             return
@@ -150,7 +151,7 @@ class Ingest:
         except Exception:  # noqa: BLE001 - as in on_item
             self._slipped("telemetry")
             return
-        # The way of nearly every frame: no deadline comes nearer by it, and that it was heard is soon saved anyway.
+        # The way of nearly every frame: no deadline comes nearer by it, and that it was received is soon saved anyway.
         if entries or self._saving is None:
             self._add(entries)
             self._turn_soon()
@@ -227,7 +228,7 @@ class Ingest:
         everything = self._lacks_some or (self._backlog is not None and self._backlog.wants_all)
         try:
             saved = self._pipeline.save(everything=everything)
-        except Exception:  # noqa: BLE001 - without it a restart knows less; what happened must be kept all the same
+        except Exception:  # noqa: BLE001 - without it a restart knows less; what happened must be saved all the same
             self._slipped("checkpoint")
             self._lacks_some = True
             return None
@@ -290,7 +291,7 @@ class Ingest:
         self._save()
 
     def _see_again(self) -> None:
-        """What comes now is heard after a loss, which the next frames tell as a gap."""
+        """What comes now is received after a loss, which the next frames tell as a gap."""
         _log.info("frames are read again", let_go=self.dropped_control)
         self._blind = False
         if self._connection is not None:
@@ -300,7 +301,7 @@ class Ingest:
     # ------------------------------------------------------------------------------------------ time
 
     def _aim(self) -> None:
-        """Have the pipeline told of the time when something is due and nothing comes before."""
+        """Send the pipeline a tick when something is due and no frame comes before that."""
         due = self._pipeline.deadline()
         # A timer that goes off early looks again; deadlines mostly move away, with every frame.
         if due is None or (self._ticking is not None and self._ticks_at <= due):

@@ -56,7 +56,7 @@ class JournalGauge:
         """Look for ever."""
         while True:
             self._asked = self._now()
-            # What cannot be read is told by whoever writes: the journal is the same.
+            # If it cannot be read, the writer has the same error, and reports it.
             with suppress(JournalError):
                 self._take(await result_of(self._writer.run_in_writer(self._look, anyway=True)))
             self._asked = None

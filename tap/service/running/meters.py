@@ -73,7 +73,7 @@ class Meters:
         return max(self._lags, default=0.0)
 
     def connection(self, problem: str | None) -> None:
-        """The connection stands (None), or there is none for a reason."""
+        """The connection is open (None), or there is none for a reason."""
         connected = problem is None
         if connected != self._connected:
             self.server_since = wall_ms()

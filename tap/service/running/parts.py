@@ -44,7 +44,7 @@ class Parts(Struct, frozen=True, kw_only=True):
     drift: DialectDrift
     meters: Meters
     shipping: Shipping | None
-    """How publishing stands; None where no Convex is configured."""
+    """The state of publishing; None if no Convex is configured."""
 
     @property
     def running(self) -> str | None:

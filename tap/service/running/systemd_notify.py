@@ -1,8 +1,8 @@
 """What the service tells systemd: that it is ready, how it is doing, that it stops, and that its loop still turns.
 
-The protocol of sd_notify: a datagram to the socket that ``$NOTIFY_SOCKET`` names. Without one nothing is told and
-nothing costs. The watchdog is fed by the event loop itself: as long as that turns, a server that is away, a disk that
-is full or a ledger that hangs are no reason to kill the process, since a new one could do no better.
+The protocol is that of sd_notify: a datagram to the socket that ``$NOTIFY_SOCKET`` names. Without such a socket nothing
+is sent. The event loop itself feeds the watchdog: as long as it turns, systemd does not kill the process because a
+server is away, a disk is full or a ledger hangs. A new process could do no better.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Notifier:
         self._tell("READY=1")
 
     def off(self, words: str, *, within_s: float = 5.0) -> None:
-        """The service is ready, has nothing to do, and ends at once: told whole, since who ends is asked no more.
+        """The service is ready, has nothing to do, and ends at once: report all of it now, since it ends.
 
         Returns once the manager has read it (the barrier of sd_notify), or after ``within_s``.
         """
@@ -76,7 +76,7 @@ class Notifier:
         self._tell("WATCHDOG=1")
 
     def status(self, words: str) -> None:
-        """What ``systemctl status`` shows; told only when it changes."""
+        """What ``systemctl status`` shows; sent only when it changes."""
         line = " ".join(words.split())[:_LONGEST]
         if line != self._status:
             self._status = line
@@ -113,7 +113,7 @@ def _socket_address(named: str) -> str:
 
 
 def status_words(parts: Parts) -> str:
-    """How the service stands, in one line: server, session, journal, ledger."""
+    """The status of the service in one line: server, session, journal, ledger."""
     return "; ".join([_server(parts), _session(parts), *_journal(parts), *_ledger(parts)])
 
 

@@ -47,9 +47,9 @@ _MANY = 1_000
 _MOST_UNSETTLED = 20_000
 """Answers that wait in memory for a disk that takes nothing: some megabytes."""
 _MOST_POSTPONED = 1_000
-"""Beyond so many that fail it is no longer a matter of single entries."""
+"""If more entries than this fail, the cause is not in single entries."""
 _SOUND_FROM = 4
-"""After so many attempts that failed alike, whatever the reason, the ledger is asked whether it takes anything."""
+"""After this many attempts that failed alike, whatever the reason, the ledger is asked whether it takes anything."""
 _CLOSE_WITHIN_S = 1.0
 _KEY_CODES = ("key_missing", "key_wrong", "key_rights", "venue")
 _MAY_BE_OLD = frozenset(("unknown_field", "missing_field", "type", "value", "op", "shape"))
@@ -67,13 +67,13 @@ def _refuses(answer: Answer) -> bool:
 
 
 class Publisher:
-    """Carries a journal's entries to a ledger. ``run`` it as a task, once; cancelling it loses nothing.
+    """Sends a journal's entries to a ledger. ``run`` it as a task, once; cancelling it loses nothing.
 
-    ``venue`` is the tap's own. ``on_stale`` is told of a row of which the ledger has a version above ours (its key and
-    that version): a tap that lost its journal has to go on above it, and ignores what is not above its own.
-    ``on_delivered`` is told of entries that the ledger has answered for. Both are called on the event loop. ``now``
-    gives wall ms, ``jitter`` 0 to 1. ``read_key_again`` looks into the key's file, and tells whether another key stands
-    there; asked on a thread of its own while the ledger does not take the key.
+    ``venue`` is the tap's own. ``on_stale`` is called with the key and the version of a row of which the ledger has a
+    newer version than ours: a tap that lost its journal has to continue above it. ``on_delivered`` is called with
+    entries that the ledger has answered for. Both are called on the event loop. ``now`` gives wall ms, ``jitter`` 0 to
+    1. ``read_key_again`` reads the key's file and says whether it has another key. It is called on a thread of its own
+    while the ledger does not accept the key.
     """
 
     def __init__(
@@ -233,7 +233,7 @@ class Publisher:
                 await self._note_answers({})
             return await self._in_writer(self._look)
         except JournalBusy:
-            # Another tap has this journal by now: what is in memory here is not to be told either.
+            # Another tap has this journal by now: do not send what is in memory here either.
             raise
         except JournalError:
             if self._writer.failing is None:
@@ -375,7 +375,7 @@ class Publisher:
     async def _ship_from_memory(self) -> bool:
         """While the disk takes nothing: send what waits for it, in order; False where there was none of it.
 
-        It is kept, and sent once more, when the disk can be written again: the ledger knows a repetition as one.
+        It is saved, and sent once more, when the disk can be written again: the ledger knows a repetition as one.
         """
         if self._writer.failing is None:
             self._ahead_at_once = MAX_ENTRIES
@@ -526,7 +526,7 @@ class Publisher:
             await sleep(self._pace.delay(self._attempt, self._jitter(), asked))
 
     async def _wait_for_a_hand(self, error: LedgerError) -> None:
-        """Until the next attempt; sooner where another key stands in the key's file."""
+        """Until the next attempt; sooner where another key is in the key's file."""
         # Soon at first: a proxy, or a deployment that changes, may refuse once what it takes a moment later.
         self._blocked += 1
         left = Backoff(self._pace.first_delay, self._pace.blocked_every).wait(self._blocked)
@@ -554,7 +554,7 @@ class Publisher:
         self._attempt = self._blocked = 0
 
     def _stands(self, state: PublishingState, error: LedgerError | JournalError | None = None) -> None:
-        """Where things stand now; the log hears of a change for the worse or back, once."""
+        """Set the present state. A change for the worse, or back, is logged once."""
         shipping = self.shipping
         reason, hint = (None, None) if error is None else (error.what, error.hint or _LOOK)
         if state != shipping.state:
@@ -575,7 +575,7 @@ class Publisher:
                 self._log.forgotten(session)
 
     def _tell_stale(self, answered: Sequence[tuple[Kept, Answer]]) -> None:
-        """Tell of rows whose newest entry of ours lies below what stands. Older ones are repetitions, and normal."""
+        """Report rows of which the ledger has a newer version than ours. Older entries of ours are only repetitions."""
         if self._on_stale is None:
             return
         newest = {kept.entry.key: (kept.entry, answer) for kept, answer in answered}

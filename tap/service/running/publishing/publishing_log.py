@@ -1,4 +1,4 @@
-"""What the log is told of publishing: each change once, what repeats itself in sums, and a ledger that flaps seldom."""
+"""The log lines of publishing: each change once, repetitions as sums, and a ledger that comes and goes rarely."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class PublishingLog:
         self._now = now
         self._lines = _LogAllowance()
         self._told: tuple[str, str | None] = ("idle", None)
-        """How things stand as the log has it, and why."""
+        """The state that was logged last, and why."""
         self._told_since = shipping.since
         self._worried = False
-        """That the ledger is away was told as a warning."""
+        """Whether a warning said that the ledger is away."""
         self._postponed = LogThrottle()
         self._refused = LogThrottle()
 
@@ -64,7 +64,7 @@ class PublishingLog:
         self._worried = False
 
     def stands(self, state: PublishingState, reason: str | None, hint: str | None, *, failures: int) -> None:
-        """What the log does not have yet; a ledger that comes and goes is told of now and then."""
+        """Log a state that was not logged yet. A ledger that comes and goes is logged only now and then."""
         before = self._told[0]
         well = state not in ("away", "blocked")
         # Why it is away may change from attempt to attempt; why it is blocked is for somebody to mend.
@@ -103,7 +103,7 @@ class PublishingLog:
             )
 
     def key_changed(self) -> None:
-        """Another key stands in the key's file."""
+        """The key's file has another key."""
         _log.info("the ingest key in its file has changed: the new one is used", ledger=self._ledger)
 
     def older(self, *, was_older: bool, is_older: bool, waited: int) -> None:

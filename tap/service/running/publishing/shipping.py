@@ -1,4 +1,4 @@
-"""How patient publishing is, how it stands, and what it sends to: the values that its parts share."""
+"""The values that the parts of publishing share: its timing, its state, and what it sends to."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Pace(NamedTuple):
 
 
 class Shipping(Struct):
-    """How publishing stands, for ``status`` and metrics. Times are wall ms."""
+    """The state of publishing, for ``status`` and metrics. Times are wall ms."""
 
     state: PublishingState = "idle"
     """``away``: no answer, tried again and again; ``blocked``: somebody has to mend something, tried now and then."""
