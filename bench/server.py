@@ -214,7 +214,7 @@ class _Stand:
         frames = self._frames[self._at : self._at + count]
         if len(frames) < count:
             # To begin anew would tell of cuts that were told before.
-            raise ValueError(f"the load has {len(self._frames)} frames, and {self._at + count} were asked for")
+            raise ValueError(f"the load has {len(self._frames)} frames, and {self._at + count} were requested")
         self._at += count
         return frames
 

@@ -55,7 +55,7 @@ PARTS = (
     ),
     ("`convex/example-existing/`", "two such apps, worked out and tested"),
     ("`convex/functions/ledger/keys.ts`", "who may write and read: digests only, in a table, a key for each venue"),
-    ("`convex/functions/ledger/about.ts`", "what a deployment takes, so that an older one is told apart"),
+    ("`convex/functions/ledger/about.ts`", "what a deployment takes, so that the tap recognizes an older one"),
     ("`convex/functions/production.ts`, `http.ts`", "the functions and routes that a deployment serves"),
     ("`convex/local/`", "the same functions served on this machine, for demos and tests: no Convex"),
     ("`tap/adapters/ledger/`", "Convex's HTTP API: deadlines, sorted errors, no key in any output"),

@@ -33,6 +33,10 @@ OURS = {
     r"oftener|seldom": "more often, rarely",
     r"so (many|long)(?!( as|er)\b)": "this many",
     r"tells? nothing|says? nothing": "sends nothing, means nothing",
+    r"makes? (it|them) speak": "its fields",
+    r"(is|are) not understood|nothing is understood": "cannot parse",
+    r"of before": "earlier",
+    r"in step with": "up to date",
 }
 """Words that are nobody's but ours, as patterns, and what people say instead."""
 
@@ -79,7 +83,15 @@ def _docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
                 yield inner.value
 
 
-CODE = sorted((ROOT / "tap").rglob("*.py"))
+CODE = sorted(
+    [
+        *(ROOT / "tap").rglob("*.py"),
+        *(ROOT / "bench").rglob("*.py"),
+        *(ROOT / "docs").glob("*.py"),
+        *(ROOT / "tests" / "faults" / name for name in ("__main__.py", "table.py")),
+    ]
+)
+"""Programs whose texts people read: the product, and those that write a page of docs/."""
 
 
 PAGES = sorted(
@@ -90,8 +102,8 @@ PAGES = sorted(
         *ROOT.glob("systemd/*"),
     ]
 )
-WRITTEN_BY_A_RUN = ("evidence.md", "faults.md", "bench.md", "scale.md")
-"""Their words come from code that is held to the list; they change with the next run."""
+WRITTEN_BY_A_RUN = ("evidence.md",)
+"""Its words come from code that is held to the list; it changes with the next run."""
 
 
 @pytest.mark.parametrize(
@@ -124,7 +136,24 @@ def test_what_a_file_says_is_in_plain_words(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["It is told twice.", "no more than it stands for", "Nothing was heard.", "is no tape"]
+    "text",
+    [
+        "It is told twice.",
+        "It can be told.",
+        "It stands there.",
+        "The journal is kept.",
+        "The server was not heard.",
+        "what can never be",
+        "known types without what makes them speak",
+        "in step with the ledger",
+        "Nothing was heard.",
+        "is no tape",
+    ],
 )
 def test_a_word_of_ours_is_found(text: str) -> None:
-    assert bool(PATTERN.search(text)) == (text != "no more than it stands for")
+    assert PATTERN.search(text)
+
+
+@pytest.mark.parametrize("text", ["no more than it stands for", "The rest stays pending.", "It received no signal."])
+def test_a_word_that_people_use_is_not(text: str) -> None:
+    assert not PATTERN.search(text)

@@ -116,6 +116,6 @@ def test_a_load_is_never_sent_twice_on_one_connection() -> None:
     with serving([("cuts", 10)]) as server, listener(server):
         server.accept()
         server.burst(10)
-        with pytest.raises(RuntimeError, match="the load has 10 frames, and 11 were asked for"):
+        with pytest.raises(RuntimeError, match="the load has 10 frames, and 11 were requested"):
             server.burst(1)
         server.part()
