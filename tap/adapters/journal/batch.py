@@ -1,7 +1,8 @@
 """How a batch goes into the file, in few statements however long it is.
 
 A statement costs more than a row does (each opens the counter of ``seq``, and keeps what its triggers may have to
-undo), this many rows share one. Their texts differ by the number of rows, of which few are used: each is prepared once.
+undo). So many rows share one statement. The text of a statement depends on its number of rows. Only a few numbers are
+used, so that each is prepared once.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ __all__ = ["insert_new", "keep_checkpoint", "known_among", "unpadded"]
 _MOST = 64
 """Rows of the longest statement."""
 _STEP = 16
-"""Above it, statements have a multiple of this many rows."""
+"""Above this number of rows, statements have a multiple of it."""
 
 _PAGE = 4096
 """Bytes of one of SQLite's pages."""

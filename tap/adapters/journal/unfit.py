@@ -26,7 +26,7 @@ __all__ = ["aside_of", "forget_aside", "keep_aside", "line_of", "unfit_among"]
 
 _SURELY_FIT = Entry("probe", "event", "probe", 0, {})
 _LARGEST = 16 * 2**20
-"""Bytes of the file; whatever makes this many is known by then."""
+"""The limit of the file in bytes. A cause that fills it is known by then."""
 
 
 def aside_of(journal: Path) -> Path:

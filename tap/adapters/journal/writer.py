@@ -28,7 +28,7 @@ _Saved: TypeAlias = Checkpoint | bytes | None
 _CALLBACKS_KEPT = 1_000
 """How many callers are notified after one commit. If the disk does not write for hours, these are the earliest ones."""
 _ASIDE_KEPT = 1_000
-"""Entries that no journal can keep wait in memory for their file, at most this many."""
+"""How many entries that no journal can save may wait in memory for their file."""
 
 
 class JournalWriter:

@@ -34,7 +34,7 @@ __all__ = ["Ledger"]
 _DEADLINE_S = 15.0
 _MAX_ANSWER = 32 * 2**20
 _MAX_VERDICT = 2 * 2**20
-"""Bytes of the answer to a batch: some times what keys and reasons of this many entries take."""
+"""The limit of an answer to a batch in bytes: several times what the keys and reasons of a full batch take."""
 _MOST_PAGES = 10_000
 _MOST_DELETED = 10**6
 """Rows that one call may say it deleted; some hundreds is what it does."""

@@ -26,11 +26,11 @@ class Retry(Enum):
     """When to try again after a connection ended or none came about."""
 
     SOON = "soon"
-    """Backing off from attempt to attempt, again once a connection was open for ``Timing.steady_after``."""
+    """The waits grow from attempt to attempt. They start again after a connection lasted ``Timing.steady_after``."""
     BACKED_OFF = "backed off"
-    """Backing off however long it was: what ended it may well come again at once."""
+    """The waits grow, even if the connection lasted: its cause may come again at once."""
     SLOWLY = "slowly"
-    """At the longest delay: somebody has to mend something first."""
+    """The longest wait: somebody has to correct something first."""
 
 
 class Disposition(NamedTuple):

@@ -75,8 +75,8 @@ class Timing(NamedTuple):
     first_delay: float = 0.25
     longest_delay: float = 15.0
     steady_after: float = 20.0
-    """How long a connection has to be open for the next attempt to come soon again. Longer than ``answer_within``: by
-    then the server was received after it had let us in."""
+    """If a connection was open this long, the next attempt comes soon again. It is longer than ``answer_within``: by
+    then the server has sent something."""
 
     def backoff(self, retry: Retry) -> Backoff:
         """How long to wait before the next attempt."""
@@ -362,7 +362,7 @@ class ServerSocket:
         return True
 
     def passed(self, frames: int) -> bool:
-        """This many frames of telemetry came, one after the other. False where nobody wants more."""
+        """This many frames of telemetry came, one after the other. False if nobody wants more."""
         self._ordinal += frames
         self.frames += frames
         self.heard = self._now

@@ -50,7 +50,7 @@ class TapeHeader(msgspec.Struct, frozen=True):
     continues: bool = False
     """It is the next segment of the run that recorded the tape before it: the connection went on."""
     lost: int = 0
-    """This many frames were received between the tape before it and this one, and could not be recorded."""
+    """How many frames came between the tape before it and this one, and could not be recorded."""
 
 
 class _HeaderLine(msgspec.Struct, rename="camel"):

@@ -30,7 +30,7 @@ from tap.core.model import Envelope, ModeChanged, Observation, Policy
 __all__ = ["LATE_MS", "Aspects", "detail_of"]
 
 LATE_MS = 10_000
-"""For this long a change that was reported late may turn out to be the newest."""
+"""How long a change that came late may turn out to be the newest."""
 
 
 class Aspects:

@@ -72,7 +72,7 @@ TAP_RESTART = "tap restart"
 _IN_SIGHT = frozenset({Phase.LIVE, Phase.UNSURE})
 """Phases in which the program is known not to have changed, as long as the server can be seen."""
 _OFF_ENDS_MS = 10_000
-"""For this long nothing may be on before a session by ``program`` is over."""
+"""How long nothing may be on air before a session by ``program`` is over."""
 
 
 class Machine:

@@ -1,9 +1,10 @@
-"""Parts of a frame that say again what they said before: most do, and are not read again.
+"""Parts of a frame that are equal to those of the last one: most are, and are not read again.
 
-A server tells its whole state every few moments, and mostly its cameras, its session and its hold are what they were.
-Every frame is decoded. Where such a part, decoded, equals the last one that was there, what was read of that one is
-taken: reading is a pure function of the value, so this is right by construction. Where a part is in its frame, what
-is beside it, and how it is written (spaces, escapes) plays no role.
+A server sends its whole state every few moments. Mostly its cameras, its session and its hold have not changed.
+Every frame is decoded. If such a part, decoded, is equal to the last one in its place, the result of the last reading
+is
+used: reading is a pure function of the value, so this is always right. The part's place in the frame, its neighbours,
+and how it is written (spaces, escapes) play no role.
 
 ``tests/core/test_shortcuts.py`` holds this against reading every part of every frame.
 """

@@ -16,7 +16,7 @@ from tap.core.mapping.dialect import SeqOrders
 __all__ = ["Numbering", "order_in_words"]
 
 _ANEW = 3
-"""This many lower numbers in a row are another count."""
+"""After this many lower numbers in a row, the numbers have started again."""
 _LEAST = 10
 """Of fewer numbers nothing is said."""
 _LATE = 0.1

@@ -1,4 +1,4 @@
-"""Reading objects: a camera, a list of them, a session, a hold, wherever they are."""
+"""Reading objects: a camera, a list of them, a session, a hold, in any frame."""
 
 from __future__ import annotations
 

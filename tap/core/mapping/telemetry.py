@@ -1,7 +1,7 @@
 """Known telemetry, recognized by its raw bytes. Nearly every frame is, so this decides what the tap costs.
 
-Nothing is parsed, copied or decoded. The answer is true only where parsing the frame would say the same: its type is
-one of those that the dialect ignores, is as the frame's first or last key, once, and without escapes, and no other
+Nothing is parsed, copied or decoded. The answer is true only if parsing the frame would say the same: its type is
+one of those that the dialect ignores; the frame has it once, as its first or last key, without escapes; and no other
 value is behind the first. Anything else is parsed.
 """
 

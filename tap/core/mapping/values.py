@@ -23,9 +23,9 @@ MAX_TEXT = 16_384
 MAX_LIST = 10_000
 """Items of the longest list (a batch) that is read."""
 MAX_CAMERAS = 1_000
-"""Items of the longest list of cameras that is believed. Of a longer one nothing is, or its rest were away."""
+"""Items of the longest list of cameras that is believed. A longer one is ignored: its other cameras would seem away."""
 _MAX_DETAIL = 500
-"""Characters of the longest text inside a small object, such as a placement; of a longer remark the first this many."""
+"""How many characters a text inside a small object (such as a placement) has at most. A longer text is cut off."""
 
 
 def _text(value: Any) -> str | UnsetType:

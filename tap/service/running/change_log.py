@@ -34,9 +34,9 @@ AMISS: Final = (
 _AWAY_S = 30.0
 """How long the server may be away before that is a warning: a restart of it is over by then."""
 _STOOD_S = 60.0
-"""How long a connection has to be open for its end to be news of its own."""
+"""If a connection was open this long, its end is logged by itself."""
 _FLAPS = 2
-"""After this many short connections in a row it is said that they come and go, and then nothing until one is."""
+"""After this many short connections in a row, the log says that they come and go. Then it waits until one lasts."""
 _SESSIONS_WATCHED = 100
 
 _log = get_logger(__name__)
@@ -76,7 +76,7 @@ class ChangeLog:
         self._away_since: float | None = clock()
         self._stands_since: float | None = None
         self._short = 0
-        """Connections in a row that did not are."""
+        """Short connections in a row."""
         self._flaps = self._flap_gaps = 0
         """Connections and gaps since it was said that they come and go."""
         self._warned = False

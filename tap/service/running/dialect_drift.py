@@ -56,7 +56,7 @@ _HOURS = 6
 _ACTIVITY = ("Cut", "HoldOn", "Release", "ModeChanged", "StillRequested", "StillCaptured", "StillUploaded")
 _MOST_TYPES_NAMED = 5
 _ANEW = 3
-"""Numbers that fit nothing may be those of one silent restart; this many are not."""
+"""A few numbers that fit nothing may come from one silent restart. From this many on, they do not."""
 
 _log = get_logger(__name__)
 

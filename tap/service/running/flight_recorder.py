@@ -58,7 +58,7 @@ _LARGEST_RESERVE = 32 * 2**20
 """The disk's last megabytes (on a small one its last twentieth) are left to the journal."""
 _DAY_S = 86_400
 _AGE_EVERY_S = 60.0
-"""At most one tape in this many seconds goes for its age: there are some in an hour at most."""
+"""At most one tape in this many seconds is deleted because of its age. There are only some new ones in an hour."""
 _log = get_logger(__name__)
 
 _NAME = re.compile(r"(\d{6,})-[^/]*\.jsonl")

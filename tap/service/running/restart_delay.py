@@ -85,7 +85,7 @@ def _counted(file: Path) -> int:
 
 
 def passed_unless_stopped(seconds: float) -> bool:
-    """Wait this long; False where SIGTERM or SIGINT came first. On the main thread, before any other is started."""
+    """Wait this long. False if SIGTERM or SIGINT came first. On the main thread, before any other thread is started."""
     with signals_waiting():
         return signal.sigtimedwait(_SIGNALS, seconds) is None
 

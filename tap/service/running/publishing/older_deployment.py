@@ -80,7 +80,7 @@ class OlderDeployment:
 
 
 def consumed(fits: Sequence[Entry | None], answered: int) -> int:
-    """How many entries are done with after this many answers to those that fit; all, where all of them are answered."""
+    """How many entries are settled after this many answers to those that fit; all of them, if all are answered."""
     for place, fit in enumerate(fits):
         if fit is not None and not answered:
             return place

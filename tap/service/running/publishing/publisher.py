@@ -49,7 +49,7 @@ _MOST_UNSETTLED = 20_000
 _MOST_POSTPONED = 1_000
 """If more entries than this fail, the cause is not in single entries."""
 _SOUND_FROM = 4
-"""After this many attempts that failed alike, whatever the reason, the ledger is asked whether it takes anything."""
+"""After this many attempts with the same failure, the ledger is asked whether it accepts anything."""
 _CLOSE_WITHIN_S = 1.0
 _KEY_CODES = ("key_missing", "key_wrong", "key_rights", "venue")
 _MAY_BE_OLD = frozenset(("unknown_field", "missing_field", "type", "value", "op", "shape"))
