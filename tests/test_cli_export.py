@@ -69,7 +69,7 @@ def test_explain_alone_writes_nothing(shoot: Path, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         ((), "Missing option '-o'"),
-        (("-o", "NEW", "--format", "edl", "--layout", "angles"), "edl knows one track"),
+        (("-o", "NEW", "--format", "edl", "--layout", "angles"), "edl has only one track"),
         (("-o", "NEW", "--format", "edl", "--offset", "Cam 1"), "is not CAMERA=SECONDS"),
         (("-o", "NEW", "--format", "edl", "--offset", "Cam 1=nan"), "is not CAMERA=SECONDS"),
         (("-o", "NEW", "--format", "edl", "--offset", "Cam 9=1"), "there is no such camera to move"),

@@ -368,7 +368,7 @@ def test_the_rate_is_that_of_the_files_or_the_server_s_word_or_a_guess() -> None
 
 def test_formats_of_one_track_know_one_layout() -> None:
     """And say which do more."""
-    with pytest.raises(UsageInvalid, match="edl knows one track"):
+    with pytest.raises(UsageInvalid, match="edl has only one track"):
         export(two_cameras(), "edl", zone=BERLIN, layout="angles")
 
 
