@@ -48,6 +48,9 @@ class Line(Protocol):
     def send_text(self, data: bytes) -> None:
         """Send a text message at once. On a line that is breaking, it goes nowhere; ``ended`` tells why."""
 
+    def hush(self) -> None:
+        """From here on the listener hears of no message: what comes is read and let go, until the line ends."""
+
     def abort(self) -> None:
         """End the line without a goodbye."""
 

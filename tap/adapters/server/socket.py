@@ -135,6 +135,8 @@ class ServerSocket:
     """The handshake has let us in: ``_let_in`` at a glance, since it is asked for every frame."""
     _silence: SilentError | None = None
     """Why the present connection was given up, where it was too long without a sign of life."""
+    _line: Line | None = None
+    """The present connection, from its first byte on."""
 
     def __init__(
         self,
@@ -191,6 +193,14 @@ class ServerSocket:
     def frames_here(self) -> int:
         """Frames that came on the present connection, or on the last one."""
         return self._ordinal
+
+    def part(self) -> None:
+        """The end has begun: what comes from here on is heard no more, while ``run`` says goodbye once it is cancelled.
+
+        A server that sends without end would have the loop busy with its frames for each step of the end.
+        """
+        if self._line is not None:
+            self._line.hush()
 
     async def run(self) -> None:
         """Connect, listen, and connect again, until cancelled; then say goodbye, and tell ``on_item`` so."""
@@ -264,7 +274,8 @@ class ServerSocket:
             raise ServerError(what, where=self.shown, hint="for example ws://127.0.0.1:9404/ws/control") from None
 
     def _made(self, protocol: ClientProtocol, **options: Any) -> WebsocketsLine:
-        return WebsocketsLine(protocol, self, **options)
+        self._line = line = WebsocketsLine(protocol, self, **options)
+        return line
 
     def _judged(self, error: BaseException) -> Disposition:
         refusal, self._refusal = self._refusal, None
@@ -294,6 +305,8 @@ class ServerSocket:
         except ExceptionGroup as errors:
             # A bug of the tap: it ends this connection, and is reported as the reason.
             return errors.exceptions[0]
+        finally:
+            self._line = None
         return ended
 
     async def _ended(self, line: Line) -> BaseException:
@@ -301,9 +314,12 @@ class ServerSocket:
         try:
             return await line.ended()
         except get_cancelled_exc_class():
+            line.hush()
             # Shielded, since each wait within a cancelled scope is cancelled again.
             with move_on_after(_PART_WITHIN * self._timing.close_timeout, shield=True):
                 await line.say_goodbye()
+            # One that does not answer the goodbye would be read on and on.
+            line.abort()
             raise
 
     async def _keep_alive(self, line: Line) -> None:

@@ -212,6 +212,9 @@ class WebsocketsLine(ClientConnection):
             )
             self._refuse()
 
+    def hush(self) -> None:
+        self._unwanted = True
+
     def abort(self) -> None:
         self.transport.abort()
 

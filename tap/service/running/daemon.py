@@ -39,6 +39,7 @@ from tap.service.running.aligned_sleep import sleep_aligned
 from tap.service.running.change_log import DAMAGED, NEWER, ChangeLog
 from tap.service.running.clock_trust import ClockTrust, Moment, away_ms, away_unknown, moment_now, read_moment
 from tap.service.running.dialect_drift import DialectDrift
+from tap.service.running.end_deadline import EndDeadline
 from tap.service.running.flight_recorder import FlightRecorder
 from tap.service.running.ingest import Ingest
 from tap.service.running.journal_gauge import JournalGauge
@@ -149,6 +150,7 @@ class Service:
         self._remembered: int | None = None
         """The machine's uptime when the moments were last saved."""
         self._stopped = False
+        self._deadline = EndDeadline()
         self._running: anyio.CancelScope | None = None
         """The scope of everything that runs. Cancelling it is the shutdown."""
         self._changes = ChangeLog(journal, self.writer, dialect, self.pipeline.tally)
@@ -162,6 +164,7 @@ class Service:
             # The tap closes its own connection now: the log need not say so.
             self._changes.silent = True
         if self._running is not None:
+            self.socket.part()
             self._running.cancel()
 
     async def run(self, on_ready: Callable[[Service], None] | None = None) -> int:
@@ -172,6 +175,7 @@ class Service:
                     await self._listen(signals, on_ready)
             finally:
                 kept = await self._save_what_is_left()
+                self._deadline.end()
         return 0 if kept else 1
 
     async def _listen(
@@ -231,6 +235,7 @@ class Service:
 
     async def _obey(self, signals: AsyncIterator[signal.Signals]) -> None:
         async for _ in signals:
+            self._deadline.begin(lambda: self.writer.waiting)
             self.stop()
 
     def _stages(self) -> list[Callable[[], Awaitable[None]]]:

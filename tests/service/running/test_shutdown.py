@@ -241,6 +241,33 @@ async def test_a_signal_amid_a_flood_keeps_all_that_was_taken_in(tmp_path: Path)
     assert len(cuts(tmp_path)) == lines[-1]["frames"] - len(SHOOT) > 0
 
 
+# The end of this one hangs on the loop itself: no deadline of a part of it comes to its turn.
+STUCK = """
+import os, sys, threading
+from tap.service.running import daemon, end_deadline
+from tap.service.config import load_settings
+
+async def stuck(service):
+    threading.Event().wait()
+
+daemon.Service._save_what_is_left = stuck
+end_deadline.WITHIN_S = 0.1
+sys.exit(daemon.run(load_settings(os.environ), on_ready=lambda _: print("ready", flush=True)))
+"""
+
+
+async def test_an_end_that_hangs_is_cut_short_by_its_own_deadline(tmp_path: Path) -> None:
+    """Whatever holds the loop: the process ends by itself, with exit code 1, and the log says so."""
+    environ = os.environ | environment(tmp_path, "ws://127.0.0.1:1/")
+    async with await anyio.open_process([sys.executable, "-c", STUCK], env=environ, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert await anext(_lines(process.stdout)) == "ready"
+        process.send_signal(signal.SIGTERM)
+        lines = await said(process)
+        assert await process.wait() == 1
+    assert lines[-1]["message"] == "the end took too long and was cut short"
+
+
 # ---------------------------------------------------------------------------------------------- within one process
 
 
@@ -276,6 +303,34 @@ async def test_who_cancels_all_around_it_cannot_cancel_the_last_commit(
             free.set()
     assert len(cuts(tmp_path)) == 1
     Journal.open(given.journal_path, owner=True).close()
+
+
+async def test_what_comes_after_the_end_has_begun_is_heard_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even what was read in one go with the frame before: a flood takes no turn of the loop from the end."""
+
+    async def flood(connection: ServerConnection) -> None:
+        try:
+            for frame in (*SHOOT, *map(cut, range(5_000))):
+                await connection.send(frame)
+        except ConnectionClosed:
+            pass
+
+    async with server(flood) as url:
+        given = settings(tmp_path, url)
+        service = Service(given, load_dialect(given.dialect), Journal.open(given.journal_path, owner=True))
+        feed = service.pipeline.feed
+
+        def stopped_at_the_hundredth(item: Any) -> Any:
+            if service.pipeline.tally.frames == 99:
+                service.stop()
+            return feed(item)
+
+        monkeypatch.setattr(service.pipeline, "feed", stopped_at_the_hundredth)
+        assert await service.run() == 0
+    assert service.pipeline.tally.frames == 100
+    assert len(cuts(tmp_path)) == 100 - len(SHOOT)
 
 
 async def test_what_a_part_fails_with_is_raised_as_itself_and_ends_all_others(
