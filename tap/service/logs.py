@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TextIO
@@ -40,10 +41,16 @@ __all__ = ["configure_logs", "get_logger"]
 
 _LONGEST = 2_000
 """Characters of the longest value; journald breaks lines of 48 KB apart."""
-_AT_ONCE = 10
+_AT_ONCE = 5
 _EVERY_S = 30.0
 """How often the same may be said: so many times at once, then so seldom. What a fault brings about again and again, or
 a server without end, must fill no disk."""
+_LATELY_S = 60.0
+_MOST_LATELY = 8
+"""What was said before waits while so many lines were said of late, whatever they said: a fault that brings about now
+one thing and now another is one fault, and ten lines a minute of it are enough. What is new is let through at once."""
+_NEW_AFTER_S = 600.0
+"""What was not said for so long is new."""
 _KNOWN = 500
 """Texts whose number is remembered."""
 _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
@@ -103,17 +110,22 @@ class Sparing(logging.Filter):
         super().__init__()
         self._clock = clock
         self._said: dict[tuple[int, str], _Said] = {}
+        self._lately = deque[float]()
+        """When lines were let through, within the last minute."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         now, event = self._clock(), record.msg
         name = record.levelno, str(event.get("event") if isinstance(event, dict) else event)[:_LONGEST]
-        said = self._said.get(name)
+        lately, said = self._lately, self._said.get(name)
+        while lately and now - lately[0] >= _LATELY_S:
+            lately.popleft()
         if said is None:
             while len(self._said) >= _KNOWN:
                 del self._said[next(iter(self._said))]
             said = self._said[name] = _Said(now)
-        elif not said.again(now):
+        elif not said.again(now, crowded=len(lately) >= _MOST_LATELY):
             return False
+        lately.append(now)
         if said.left_out:
             if isinstance(event, dict):
                 record.msg = event | {"left_out": said.left_out}
@@ -129,16 +141,18 @@ class _Said:
     def __init__(self, now: float) -> None:
         self.left_out = 0
         self._left = _AT_ONCE - 1.0
-        self._since = now
+        self._since = self._last = now
 
-    def again(self, now: float) -> bool:
-        """Whether it may be said once more."""
+    def again(self, now: float, *, crowded: bool) -> bool:
+        """Whether it may be said once more; ``crowded``: much was said of late."""
         self._left = min(float(_AT_ONCE), self._left + (now - self._since) / _EVERY_S)
         self._since = now
-        if self._left < 1:
+        crowded = crowded and now - self._last < _NEW_AFTER_S
+        if crowded or self._left < 1:
             self.left_out += 1
             return False
         self._left -= 1
+        self._last = now
         return True
 
 

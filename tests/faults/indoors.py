@@ -27,11 +27,11 @@ from tap.service.config import load_settings, make_state_dir
 from tap.service.logs import configure_logs
 from tap.service.running import clock_trust as clocks
 from tap.service.running.daemon import Service
-from tests.faults import rig, seeds, stage
+from tests.faults import link, rig, seeds, stage
 from tests.faults.outcome import Outcome
 from tests.faults.virtual import TIME, Loop, Task, lives, real_time
 
-__all__ = ["play"]
+__all__ = ["is_virtual", "play"]
 
 _ENDS = ("journal-end", "flight-end")
 """Threads of which the end of a life waits for what must still reach the disk."""
@@ -130,7 +130,7 @@ class _Life:
 
     async def _live(self, environ: dict[str, str]) -> None:
         _LOG.set(self._log)
-        configure_logs("debug", "json", cast(TextIO, _Logs()))
+        configure_logs(environ["TAP_LOG_LEVEL"], "json", cast(TextIO, _Logs()))
         try:
             self._process.exitcode = await self._lived(environ)
         except Exception:
@@ -293,6 +293,9 @@ def _move_in() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith(("tap.service.", "tap.adapters.")) and getattr(module, "time", None) is time:
             put(module, "time", _TapTime())
+    # What is written down of the server and its line has to be by one clock; the simulator's is the tap's.
+    for module in (link, seeds):
+        put(module, "time", _TapTime())
     for module in (stage, seeds):
         put(module, "Tap", Tap)
     put(seeds, "Offset", Offset)
@@ -304,6 +307,11 @@ def _move_in() -> None:
 
 
 _move_in()
+
+
+def is_virtual(number: int) -> bool:
+    """Whether all that a seed plays is on this loop; the local ledger is a process of its own."""
+    return seeds.plan_of(number).paper
 
 
 def play(number: int) -> Outcome:

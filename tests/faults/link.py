@@ -57,6 +57,18 @@ class Relay:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def lead_to(self, target: int | str) -> int | str:
+        """Whoever comes from here on is led to another port; which it was before."""
+        before, self._target = self._target, target
+        return before
+
+    async def stop_listening(self) -> None:
+        """From here on nobody is there; who is connected is hung up on."""
+        if self._server is not None:
+            self._server.close()
+        self.hang_up()
+        await asyncio.sleep(0)
+
     def drip(self, pause: float, *, hang_up: bool) -> None:
         """A byte each ``pause`` seconds from here on; with ``hang_up`` for those who connect anew."""
         self._pause = pause

@@ -16,6 +16,7 @@ from tests.faults import (
     hostile,
     kills,
     ledgers,
+    lines,
     long,
     network,
     outage,
@@ -215,6 +216,14 @@ _FAULTS: tuple[Fault, ...] = (
         30,
         3,
         10,
+    ),
+    Fault(
+        "lines",
+        "a fault that goes on for twenty minutes of virtual time: at most 10 lines of log in any minute",
+        lines.run,
+        len(lines.FAULTS),
+        1,
+        len(lines.FAULTS),
     ),
     Fault("fuzz", "frames fuzzed by structure", fuzz.run, 1_000_000, 4_000, 50_000, _NODE),
     Fault(

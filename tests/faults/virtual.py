@@ -31,7 +31,7 @@ __all__ = ["TIME", "Loop", "Task", "lives", "real_time"]
 
 _REAL_MONOTONIC, _REAL_WALL = time.monotonic_ns, time.time_ns
 _LOOK_S = 0.005
-"""How often a thread is looked at that is waited for."""
+"""How often a thread is looked at that is waited for: at least so often."""
 _MS = 1_000_000
 
 
@@ -46,6 +46,8 @@ class _Time:
         """Somebody waits for what goes by real time: so does everything."""
         self.threads: list[Callable[[], bool]] = []
         """Whether one of them has something at hand that is waited for."""
+        self.alarms: list[Callable[[], int | None]] = []
+        """When the first of some threads wakes up by itself; None: none of them does."""
         self.off_ms = 0
         """How far the tap's own wall clock is off."""
 
@@ -57,6 +59,14 @@ class _Time:
 
     def busy(self) -> bool:
         return any(busy() for busy in self.threads)
+
+    def at_most(self, timeout: float | None) -> float | None:
+        """As long as that, and no longer than until a thread wakes up."""
+        ends = [end for alarm in self.alarms if (end := alarm()) is not None]
+        if not ends:
+            return timeout
+        left = max(0, min(ends) - self.now) / 1e9
+        return left if timeout is None else min(timeout, left)
 
     @property
     def ahead_ms(self) -> int:
@@ -86,11 +96,14 @@ class _Selector(selectors.DefaultSelector):
             return events
         if TIME.real:
             return self._really(timeout)
+        pause = _LOOK_S / 64
         while TIME.busy():
-            events = super().select(_LOOK_S)
+            events = super().select(pause)
             if events:
                 return events
+            pause = min(2 * pause, _LOOK_S)
         events = super().select(0)
+        timeout = TIME.at_most(timeout)
         if not events and timeout is None:
             return super().select(_LOOK_S)
         if not events:
@@ -157,12 +170,18 @@ def real_time() -> Iterator[None]:
         TIME.real -= 1
 
 
-def main(numbers: list[int]) -> None:
-    """One line of JSON for each."""
+def main(words: list[str]) -> None:
+    """One line of JSON for each seed; after ``lines`` and how many minutes it is to last, for each steady fault."""
     _change_the_clocks()
+    if words[:1] == ["lines"]:
+        importlib.import_module("tests.faults.lines").main(float(words[1]), words[2:])
+        return
     # Only now: these take the clocks that there are.
     indoors = importlib.import_module("tests.faults.indoors")
     logging.getLogger("asyncio").setLevel(logging.ERROR)
+    numbers = [int(word) for word in words]
+    for real in [number for number in numbers if not indoors.is_virtual(number)]:
+        sys.exit(f"seed {real} has a ledger of its own, which goes by real clocks: python -m tests.faults.seeds {real}")
     for number in numbers:
         since = _REAL_MONOTONIC()
         outcome = indoors.play(number)
@@ -173,4 +192,4 @@ def main(numbers: list[int]) -> None:
 if __name__ == "__main__":
     # Others import it by its name, and mean this very one.
     sys.modules["tests.faults.virtual"] = sys.modules["__main__"]
-    main([int(word) for word in sys.argv[1:]])
+    main(sys.argv[1:])

@@ -113,9 +113,47 @@ def test_what_is_said_again_and_again_is_said_now_and_then(foreign: bool) -> Non
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["message"] for line in lines].count("something else") == 1
     same = [line for line in lines if line["message"] == "the disk is full"]
-    assert len(same) == 10 + 3600 // 30 - 1
+    assert len(same) == 5 + 3600 // 30 - 1
     assert sum(1 + line.get("left_out", 0) for line in same) >= 3600 - 30
-    assert all("left_out" not in line for line in same[:10])
+    assert all("left_out" not in line for line in same[:5])
+
+
+def test_what_changes_between_a_few_things_is_one_fault() -> None:
+    """Four texts in turn, without end: ten lines a minute at most, and each comes again; what is new comes at once."""
+    now = 0.0
+    sparing = Sparing(lambda: now)
+    let_through: list[tuple[float, str]] = []
+
+    def say(text: str) -> None:
+        if sparing.filter(logging.LogRecord("x", logging.INFO, "", 0, text, (), None)):
+            let_through.append((now, text))
+
+    for second in range(3600):
+        now = float(second)
+        say(("away", "back", "gap", "session")[second % 4])
+        if second == 1802:
+            say("the disk is full")
+    times = [at for at, _ in let_through]
+    assert max(sum(at <= other < at + 60 for other in times) for at in times) <= 10
+    assert (1802.0, "the disk is full") in let_through
+    assert {text for at, text in let_through if at > 3000} == {"away", "back", "gap", "session"}
+
+
+def test_what_was_not_said_for_long_is_new() -> None:
+    """However much else is said meanwhile."""
+    now = 0.0
+    sparing = Sparing(lambda: now)
+
+    def said(text: str) -> bool:
+        return sparing.filter(logging.LogRecord("x", logging.INFO, "", 0, text, (), None))
+
+    assert said("the disk is full")
+    for second in range(1, 700):
+        now = float(second)
+        said(f"text {second % 300}")
+        if second == 500:
+            assert not said("the disk is full")
+    assert said("the disk is full")
 
 
 def test_at_debug_everything_is_said() -> None:

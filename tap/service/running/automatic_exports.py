@@ -146,6 +146,7 @@ class AutomaticExports:
 
     def _export(self, over: _Over) -> None:
         """On a thread: one format after the other."""
+        failed = list[tuple[str, str, str]]()
         for format_name, layout in self._settings.exports:
             place = self._place(over.name, format_name)
             words = ["export", over.key, "--format", format_name, "--layout", layout, "-o", str(place)]
@@ -156,13 +157,17 @@ class AutomaticExports:
             if code == 0:
                 _log.info("exported", session=over.key, file=str(place), said=said or None)
             else:
-                _log.warning(
-                    "a session could not be exported",
-                    session=over.key,
-                    format=format_name,
-                    why=said or f"the command ended with {code}",
-                    next_step=f"'multicam-tap check' tries the folder; then: multicam-tap {shlex.join(words)}",
-                )
+                failed.append((format_name, said or f"the command ended with {code}", shlex.join(words)))
+        if failed:
+            # Mostly it is the folder, and the same for all of them.
+            _, why, again = failed[0]
+            _log.warning(
+                "a session could not be exported",
+                session=over.key,
+                format=", ".join(name for name, _, _ in failed),
+                why=why,
+                next_step=f"'multicam-tap check' tries the folder; then: multicam-tap {again}",
+            )
 
     def _end_child(self) -> None:
         """At the end of the service: what was not done is done after its next start."""

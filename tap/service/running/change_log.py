@@ -38,6 +38,8 @@ _STOOD_S = 60.0
 _FLAPS = 2
 """After this many short connections in a row, the log says that they come and go. Then it waits until one lasts."""
 _SESSIONS_WATCHED = 100
+_TYPES_NAMED = 10
+"""Types in one line: a server may send another one each time."""
 
 _log = get_logger(__name__)
 
@@ -166,11 +168,14 @@ class ChangeLog:
 
     def _frames(self) -> None:
         tally, dialect = self._tally, self._dialect.name
-        for name in [name for name in tally.unknown if name not in self._types]:
-            self._types.add(name)
+        new = [name for name in tally.unknown if name not in self._types]
+        if new:
+            self._types.update(new)
+            others = {"others": new[1 : _TYPES_NAMED + 1], "types": len(new)} if len(new) > 1 else {}
             _log.warning(
                 "the dialect does not know this type of frame",
-                type=name,
+                type=new[0],
+                **others,
                 dialect=dialect,
                 next_step="'multicam-tap inspect' on the server's address suggests a rule for it; map or ignore it",
             )
