@@ -11,6 +11,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.faults import indoor_threads
 from tests.faults.paper import Paper
 from tests.faults.virtual import TIME, Loop, real_time
 
@@ -52,6 +55,45 @@ def test_a_thread_that_is_waited_for_holds_time_up() -> None:
 
     _run(body())
     assert happened == ["the thread", "a second"]
+
+
+def test_a_thread_that_pauses_wakes_up_in_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour of a thread's own costs none, and nothing later comes before it; a bell wakes it at once."""
+    monkeypatch.setattr(TIME, "threads", [*TIME.threads, indoor_threads._busy])
+    monkeypatch.setattr(TIME, "alarms", [*TIME.alarms, indoor_threads._next])
+    happened: list[tuple[str, int]] = []
+    since, bell = TIME.now, indoor_threads._Event()
+
+    def note(what: str) -> None:
+        happened.append((what, round((TIME.now - since) / 3.6e12)))
+
+    def pauses() -> None:
+        note(f"begins, {bell.wait(3_600)}")
+        note(f"waits, {bell.wait(36_000)}")
+
+    async def body() -> None:
+        thread = threading.Thread(target=pauses)
+        thread.start()
+        while thread not in indoor_threads._asleep:
+            await asyncio.to_thread(threading.Event().wait, 0.001)
+        await asyncio.sleep(2 * 3_600)
+        note("the loop")
+        await asyncio.sleep(3_600)
+        bell.set()
+        await asyncio.to_thread(thread.join)
+
+    _run(body())
+    assert happened == [("begins, False", 1), ("the loop", 2), ("waits, True", 3)]
+
+
+def test_a_seed_for_real_clocks_is_not_played_here() -> None:
+    """Its ledger is a process, whose answers no clock of this one waits for."""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.virtual", "31"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "python -m tests.faults.seeds 31" in done.stderr
 
 
 def test_beside_another_process_time_goes_as_it_does() -> None:

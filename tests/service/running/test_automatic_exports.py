@@ -157,12 +157,14 @@ async def test_a_file_that_is_somebody_elses_is_not_overwritten(hall: Hall) -> N
 
 @pytest.mark.anyio
 async def test_a_failure_is_a_warning_with_its_next_step(hall: Hall) -> None:
-    """A folder that takes nothing; the next session is tried all the same."""
+    """A folder that takes nothing: one line for each session, whatever its formats; the next one is tried too."""
     await started(hall)
     hall.folder.rmdir()
     hall.shoot()
+    hall.shoot("hall/s2")
     with capture_logs() as told:
         await hall.exported(lambda: len(told) > 1)
+    assert [(one["session"], one["format"]) for one in told] == [("hall/s1", "edl, shots"), ("hall/s2", "edl, shots")]
     assert {one["log_level"] for one in told} == {"warning"}
     assert told[0]["next_step"].endswith(f"-o {hall.folder}/hall-s1.edl")
     assert "multicam-tap export hall/s1 --format edl" in told[0]["next_step"]
