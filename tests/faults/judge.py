@@ -28,6 +28,10 @@ _HASTE = re.compile(r"^wrong: release .* durationMs is \d+, should be \d+$")
 tap's own clock can explain, so the tap takes its own."""
 
 
+_NEAR_MS = 10_000
+"""How far a time may be from that of any frame, and still be the server's."""
+
+
 class Loss(NamedTuple):
     """From when to when (wall ms) nothing reached the tap."""
 
@@ -163,7 +167,7 @@ def _rows(outcome: Outcome, result: Score, unseen: set[str]) -> None:
 
 def _gap(entry: Mapping[str, Any], when: _Walls, slack: float) -> _Gap:
     fields = entry["fields"]
-    until = when.of(fields["at"])
+    until = when.near(fields["at"])
     until = float(fields["observedAt"]) if until is None else until
     blind = fields.get("durationMs")
     # A first sight of what was running already: nobody was there before.
@@ -231,6 +235,14 @@ class _Walls:
     def of(self, at: float) -> float | None:
         """None for a time that no frame had."""
         return self._known.get(int(at))
+
+    def near(self, at: float) -> float | None:
+        """Of a time between those of two frames, too: the tap's own clock may have been set, and went over it twice."""
+        if not self._order:
+            return None
+        place = bisect_left(self._order, int(at))
+        nearest = min(self._order[max(place - 1, 0) : place + 1], key=lambda known: abs(known - at))
+        return self._known[nearest] + at - nearest if abs(at - nearest) <= _NEAR_MS else None
 
     def of_event(self, event: EventTruth) -> float:
         """Of an event whose time stood in no frame, ``at`` is the receiver's."""
