@@ -100,6 +100,11 @@ class _Scene(Struct):
     """Seconds of the fault."""
     over: bool = False
 
+    def query_only(self, on: int) -> None:
+        """Let the tap's connection to its journal write nothing, or everything again."""
+        service: Any = getattr(self.tap._life, "_service")  # noqa: B009 - from outside it is a process
+        service.writer.run_in_writer(lambda journal: journal._file.db.execute(f"PRAGMA query_only = {on}"), anyway=True)
+
     def again_and_again(self, every: float, what: Callable[[int], Awaitable[None]]) -> None:
         async def always() -> None:
             number = 0
@@ -350,12 +355,22 @@ async def _disk_full_now_and_then(scene: _Scene) -> None:
 
 
 async def _read_only(scene: _Scene) -> None:
-    _mount_again(scene.place.parent, "ro")
-    scene.heal.append(partial(_mount_again, scene.place.parent, "rw"))
+    """As SQLite tells it of a disk that lets nobody write."""
+    scene.query_only(1)
+    scene.heal.append(partial(scene.query_only, 0))
 
 
-def _mount_again(place: Path, how: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{how}", str(place)], check=True)
+async def _read_only_at_the_start(scene: _Scene) -> None:
+    """Of another tap, which waits for its journal."""
+    place = scene.place.parent / "other"
+    place.mkdir()
+    _mount(place, "ro")
+    scene.heal.append(lambda: subprocess.run(["umount", "--lazy", str(place)], check=True))
+    _begin_to_wait(scene, place / "state" / "journal.db")
+
+
+def _mount(place: Path, how: str) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=1m,{how}", "tmpfs", str(place)], check=True)
 
 
 async def _locked(scene: _Scene) -> None:
@@ -412,10 +427,14 @@ async def _sessions_to_export(scene: _Scene) -> None:
 
 async def _another_tap(scene: _Scene) -> None:
     """On the same journal: it waits for it, beside the first."""
-    scene.tasks.append(asyncio.create_task(asyncio.to_thread(_wait_for_the_journal, scene)))
+    _begin_to_wait(scene, scene.tap.journal)
 
 
-def _wait_for_the_journal(scene: _Scene) -> None:
+def _begin_to_wait(scene: _Scene, journal: Path) -> None:
+    scene.tasks.append(asyncio.create_task(asyncio.to_thread(_wait_for_the_journal, scene, journal)))
+
+
+def _wait_for_the_journal(scene: _Scene, journal: Path) -> None:
     """As a tap at its start, but for the wait itself, which takes the time of who plays this."""
     waited = 0.0
 
@@ -425,7 +444,7 @@ def _wait_for_the_journal(scene: _Scene) -> None:
         return waited < scene.lasts
 
     put(open_journal, "passed_unless_stopped", passed)
-    assert open_journal.open_journal(scene.tap.journal, Notifier(None)) is None
+    assert open_journal.open_journal(journal, Notifier(None)) is None
 
 
 # ---------------------------------------------------------------------------------------------- the list
@@ -434,7 +453,7 @@ _NO_JOURNAL = "the journal cannot be written"
 _AWAY, _STILL_AWAY = "not connected", "the server is still away"
 _LEDGER_AWAY, _BLOCKED = "the ledger is still away", "publishing is blocked"
 _EXPORTS = {"TAP_EXPORT_DIR": "/nowhere", "TAP_EXPORT_FORMATS": "edl,fcpxml,otio,csv,srt,webvtt,youtube,jsonl"}
-_OBS = {"TAP_DIALECT": "obs", "TAP_SERVER_TOKEN": "not-the-one", "TAP_SESSION_BY": "recording"}
+_OBS = {"TAP_DIALECT": "obs", "TAP_SERVER_TOKEN": "not-the-one", "TAP_SESSION_BY": "record"}
 
 FAULTS: dict[str, Steady] = {
     "ledger: refuses": Steady(_ledger_away, _LEDGER_AWAY),
@@ -443,8 +462,8 @@ FAULTS: dict[str, Steady] = {
     "ledger: 500": Steady(_ledger_says(status(500)), _LEDGER_AWAY),
     "ledger: 429": Steady(_ledger_says(status(429, **{"Retry-After": "1"})), _LEDGER_AWAY),
     "ledger: 401": Steady(_ledger_says(status(401)), _BLOCKED),
-    "ledger: a web page": Steady(_ledger_says(page()), _BLOCKED),
-    "ledger: fails inside": Steady(_ledger_says(fails()), _LEDGER_AWAY),
+    "ledger: a web page": Steady(_ledger_says(page()), _LEDGER_AWAY),
+    "ledger: fails inside": Steady(_ledger_says(fails()), _BLOCKED),
     "ledger: lies": Steady(_ledger_draws(_lie), "ledger"),
     "ledger: four of five calls fail": Steady(
         _ledger_draws(lambda rng: fails() if rng.random() < 0.8 else None), "ledger"
@@ -488,7 +507,8 @@ FAULTS: dict[str, Steady] = {
     "OBS: wrong password": Steady(_attended(_obs), _AWAY, environ=_OBS),
     "disk: full": Steady(_disk_full, _NO_JOURNAL, small_disk=True),
     "disk: full now and then": Steady(_disk_full_now_and_then, _NO_JOURNAL, small_disk=True),
-    "disk: read-only": Steady(_read_only, _NO_JOURNAL, small_disk=True),
+    "disk: read-only": Steady(_read_only, _NO_JOURNAL),
+    "disk: read-only at the start": Steady(_read_only_at_the_start, "cannot open the journal", small_disk=True),
     "journal: locked": Steady(_locked, _NO_JOURNAL),
     "journal: locked now and then": Steady(_locked_now_and_then, _NO_JOURNAL),
     "clock: in doubt": Steady(_clock_of_another_boot, "this machine's clock is in doubt"),
