@@ -46,9 +46,11 @@ _EVERY_S = 30.0
 """How often the same may be said: so many times at once, then so seldom. What a fault brings about again and again, or
 a server without end, must fill no disk."""
 _LATELY_S = 60.0
-_MOST_LATELY = 8
-"""What was said before waits while so many lines were said of late, whatever they said: a fault that brings about now
-one thing and now another is one fault, and ten lines a minute of it are enough. What is new is let through at once."""
+_MANY_LATELY = {1: 10, 2: 6}
+"""What was said so often waits while so many lines were said of late, whatever they said: a fault that brings about now
+one thing and now another is one fault, and ten lines a minute of it are enough. What is new is let through at once; that
+something comes, goes and comes back is nearly so."""
+_OFTEN = max(_MANY_LATELY)
 _NEW_AFTER_S = 600.0
 """What was not said for so long is new."""
 _KNOWN = 500
@@ -123,7 +125,7 @@ class Sparing(logging.Filter):
             while len(self._said) >= _KNOWN:
                 del self._said[next(iter(self._said))]
             said = self._said[name] = _Said(now)
-        elif not said.again(now, crowded=len(lately) >= _MOST_LATELY):
+        elif not said.again(now, lately=len(lately)):
             return False
         lately.append(now)
         if said.left_out:
@@ -142,16 +144,20 @@ class _Said:
         self.left_out = 0
         self._left = _AT_ONCE - 1.0
         self._since = self._last = now
+        self._times = 1
 
-    def again(self, now: float, *, crowded: bool) -> bool:
-        """Whether it may be said once more; ``crowded``: much was said of late."""
+    def again(self, now: float, *, lately: int) -> bool:
+        """Whether it may be said once more; ``lately``: how many lines were said within the last minute."""
         self._left = min(float(_AT_ONCE), self._left + (now - self._since) / _EVERY_S)
         self._since = now
-        crowded = crowded and now - self._last < _NEW_AFTER_S
+        if now - self._last >= _NEW_AFTER_S:
+            self._times = 0
+        crowded = self._times > 0 and lately >= _MANY_LATELY[min(self._times, _OFTEN)]
         if crowded or self._left < 1:
             self.left_out += 1
             return False
         self._left -= 1
+        self._times += 1
         self._last = now
         return True
 

@@ -148,6 +148,7 @@ def test_what_was_not_said_for_long_is_new() -> None:
         return sparing.filter(logging.LogRecord("x", logging.INFO, "", 0, text, (), None))
 
     assert said("the disk is full")
+    assert said("the disk is full")
     for second in range(1, 700):
         now = float(second)
         said(f"text {second % 300}")
