@@ -48,8 +48,8 @@ a server without end, must fill no disk."""
 _LATELY_S = 60.0
 _MANY_LATELY = {1: 10, 2: 6}
 """What was said so often waits while so many lines were said of late, whatever they said: a fault that brings about now
-one thing and now another is one fault, and ten lines a minute of it are enough. What is new is let through at once; that
-something comes, goes and comes back is nearly so."""
+one thing and now another is one fault, and ten lines a minute of it are enough. What is new is let through at once, and
+mostly also that something comes, goes and comes back."""
 _OFTEN = max(_MANY_LATELY)
 _NEW_AFTER_S = 600.0
 """What was not said for so long is new."""
