@@ -219,7 +219,7 @@ _FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "lines",
-        "a fault that goes on for twenty minutes of virtual time: at most 10 lines of log in any minute",
+        "a fault that lasts for twenty minutes of virtual time: at most 10 lines of log in any minute",
         lines.run,
         len(lines.FAULTS),
         1,
