@@ -87,7 +87,7 @@ def _measure_all(parts: Sequence[str], options: argparse.Namespace, places: Plac
         return False
     sizes = QUICK if options.quick else FULL
     if options.rounds is not None:
-        named = ("rounds", "slices", "latency_rounds", "disk_rounds", "growth_rounds", "starts")
+        named = ("rounds", "slices", "latency_rounds", "disk_rounds", "pages_rounds", "growth_rounds", "starts")
         sizes = msgspec.structs.replace(sizes, **dict.fromkeys(named, options.rounds))
     for name in NAMES:
         why_not = missing(name)

@@ -27,6 +27,9 @@ class Sizes(Struct, frozen=True, kw_only=True):
     disk_s: float
     """A round, for each disk."""
     deflate_frames: int
+    pages_rounds: int
+    pages_s: float
+    """A round, for each crowd of onlookers."""
     growth_rounds: int
     cameras: tuple[int, ...] = (1, 8, 50, 500)
     camera_frames: int
@@ -47,6 +50,8 @@ FULL = Sizes(
     latency_s=20.0,
     disk_rounds=5,
     disk_s=8.0,
+    pages_rounds=5,
+    pages_s=20.0,
     deflate_frames=100_000,
     growth_rounds=3,
     camera_frames=20_000,
@@ -64,6 +69,8 @@ QUICK = Sizes(
     latency_s=5.0,
     disk_rounds=1,
     disk_s=3.0,
+    pages_rounds=1,
+    pages_s=3.0,
     deflate_frames=10_000,
     growth_rounds=1,
     camera_frames=5_000,

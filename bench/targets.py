@@ -8,7 +8,7 @@ from functools import partial
 from msgspec import Struct
 
 from bench.contestants import AGAIN, BARE, NODE_RED, TAP
-from bench.parts import saturation, slow_disk, start, steady
+from bench.parts import pages, saturation, slow_disk, start, steady
 from bench.results import Measured, Results, Spread
 from bench.tables import number, ranged, table
 
@@ -60,11 +60,12 @@ _share = partial(_ratio, steady.SHARE)
 _rss = partial(_ratio, steady.RSS)
 _grown = partial(_plain, saturation.GROWN)
 _wait = partial(_ratio, slow_disk.P99)
+_looked_at = partial(_ratio, pages.WAIT)
 _start = partial(_plain, start.SECONDS)
 _AT_MOST, _AT_RATE, _MEMORY = "CPU at saturation", "CPU at 1,000 frames/s", "memory"
 _EXTRA = "if the client were in C"
 """There is no such client: see "Why there is no fast extra" on the page. The tap has to reach this target, too."""
-_A, _B, _C, _D = "saturation", "steady", "slow-disk", "start"
+_A, _B, _C, _D, _E = "saturation", "steady", "slow-disk", "start", "pages"
 
 TARGETS: tuple[Target, ...] = (
     Target(f"{_AT_MOST} ÷ bare loop", 1.15, 0.85, _A, _cpu(TAP, BARE), _cpu(AGAIN, BARE)),
@@ -82,6 +83,22 @@ TARGETS: tuple[Target, ...] = (
         _C,
         _wait(slow_disk.SLOW, slow_disk.NONE),
         _wait(slow_disk.NONE_AGAIN, slow_disk.NONE),
+    ),
+    Target(
+        "p99 wait of a frame, 16 pages and files ÷ nobody looks",
+        1.1,
+        1,
+        _E,
+        _looked_at(pages.FILES, pages.ALONE),
+        _looked_at(pages.ALONE_AGAIN, pages.ALONE),
+    ),
+    Target(
+        "p99 of a cut to the disk, 16 pages and files ÷ nobody looks",
+        1.1,
+        1,
+        _E,
+        lambda measured: pages.disk_ratio(measured, pages.FILES),
+        lambda measured: pages.disk_ratio(measured, pages.ALONE_AGAIN),
     ),
     Target("start to listening, no journal yet", 1, 0.5, _D, _start(start.who(TAP, start.EMPTY)), None, " s"),
     Target(
