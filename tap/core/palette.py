@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["COLOURS", "TEXTURES", "contrast", "ink_on", "looks"]
+__all__ = ["COLOURS", "TEXTURES", "WARNING", "contrast", "ink_on", "looks"]
+
+WARNING = "#b07a00"
+"""Of words on a terminal that warn: 3:1 at least on a black one and on a white one, which its own yellow is not."""
 
 TEXTURES = ("plain", "band", "rails")
 """Nothing, a light band through the middle, or two: to be seen on the narrowest block, and never taken for a gap."""

@@ -13,13 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from tap.core.errors import TapError
+from tap.core.palette import WARNING
 from tap.core.plain import plain
 from tap.core.status import Health, MissingStill, Now, Report, SessionKept, SessionNow, Status
 from tap.history.formatting import counted, date_text, duration_text, time_of_day
 
 __all__ = ["status_lines", "status_screen", "watch_status"]
 
-_SIGNS = {"green": ("●", "green"), "grey": ("○", ""), "yellow": ("▲", "yellow"), "red": ("■", "bold red")}
+_SIGNS = {"green": ("●", "green"), "grey": ("○", ""), "yellow": ("▲", WARNING), "red": ("■", "bold red")}
 _STATES = {"ok": "green", "degraded": "yellow", "failing": "red"}
 """The colours of reasons, and of a tap that is of before there were standings."""
 _LEDGER = {
@@ -83,7 +84,7 @@ def _look(ask: Callable[[], Report], zone: tzinfo | None, now: int) -> tuple[boo
         report = ask()
     except TapError as error:
         return False, Text(plain(str(error)), style="bold red")
-    lines = [Text(line, style="yellow") for line in status_lines(report)]
+    lines = [Text(line, style=WARNING) for line in status_lines(report)]
     return report.ok, Group(*lines, status_screen(report, zone, now))
 
 
@@ -145,12 +146,12 @@ def _facts(status: Status, zone: tzinfo | None) -> Iterator[tuple[str, Text]]:
     else:
         yield "server", Text(f"away: {plain(server.problem or '')}; {heard}", style="red") + _quiet(server.url)
     if server.connected and server.remark is not None:
-        yield "", Text(plain(server.remark), style="yellow")
+        yield "", Text(plain(server.remark), style=WARNING)
     if server.unknown_types:
         named = ", ".join(f"{plain(name)} ({count})" for name, count in list(server.unknown_types.items())[:5])
-        yield "", Text(f"types that the dialect does not know: {named}", style="yellow")
+        yield "", Text(f"types that the dialect does not know: {named}", style=WARNING)
     for number, doubt in enumerate(now.doubts):
-        yield "" if number else "not clear", Text(plain(doubt), style="yellow")
+        yield "" if number else "not clear", Text(plain(doubt), style=WARNING)
     kept = f"{journal.pending + journal.shipped + journal.dead} entries saved"
     more = [f"{journal.in_memory} in memory"] if journal.in_memory else []
     more += [f"{journal.dead} rejected"] if journal.dead else []
@@ -171,13 +172,13 @@ def _tapes(since: int, zone: tzinfo | None) -> Text:
 def _on_air(now: Now, zone: tzinfo | None) -> Text:
     program = now.program
     if program is None:
-        return Text("not known yet", style="yellow")
+        return Text("not known yet", style=WARNING)
     name = _short(program.name) or "nothing"
     if now.session is not None and now.session.seen and program.sure:
         text = Text().append(f" {name} ", style="bold white on red" if program.camera_id is not None else "bold")
         text.append(f"  for {duration_text(now.now - program.since)}")
     else:
-        text = Text(f"{name}, when it was last shown ({time_of_day(program.since, zone)})", style="yellow")
+        text = Text(f"{name}, when it was last shown ({time_of_day(program.since, zone)})", style=WARNING)
     if now.hold is not None:
         text.append(f"   hold for {duration_text(now.now - now.hold.since)}", style="bold")
     return text
@@ -207,7 +208,7 @@ def _kept(report: Report, zone: tzinfo | None, now: int) -> Iterator[RenderableT
     assert kept is not None  # noqa: S101 - asked only where there is one
     head = Text(plain(kept.venue or "no venue yet"), style="bold")
     if report.running is None:
-        head.append("   ? a tap uses this journal, but was not asked", style="yellow")
+        head.append("   ? a tap uses this journal, but was not asked", style=WARNING)
     else:
         head.append("   ■ no tap runs here", style="bold red")
     yield head
@@ -218,7 +219,7 @@ def _kept(report: Report, zone: tzinfo | None, now: int) -> Iterator[RenderableT
     table.add_column(overflow="fold")
     table.add_row("server", f"last signal {heard}")
     if kept.session is not None:
-        table.add_row("session", Text(f"{_short(kept.session)} ran then", style="yellow"))
+        table.add_row("session", Text(f"{_short(kept.session)} ran then", style=WARNING))
     waiting = f"{kept.pending} not in a ledger, {kept.shipped} in it, {kept.dead} rejected"
     table.add_row("journal", Text(waiting) + _quiet(kept.path))
     if kept.tapes_since is not None:
@@ -241,9 +242,9 @@ def _sessions(sessions: list[SessionKept], zone: tzinfo | None) -> Table:
         table.add_row(
             "?" if one.started_at is None else _date(one.started_at, zone),
             Text(_short(one.title or one.key)),
-            Text(plain(one.status), style="bold red" if live else "yellow" if one.left_live else ""),
+            Text(plain(one.status), style="bold red" if live else WARNING if one.left_live else ""),
             *(str(number) for number in (one.kept, one.shipped, one.waiting)),
-            Text(str(one.dead), style="yellow" if one.dead else ""),
+            Text(str(one.dead), style=WARNING if one.dead else ""),
         )
     return table
 
@@ -256,16 +257,16 @@ def _notes(sessions: list[SessionKept], zone: tzinfo | None) -> Iterator[Text]:
                 f"{name}: still says live, but there is no signal; its last entry is of {_date(one.last_entry, zone)}"
             )
             step = "start the tap: it finds out how the session ended"
-            yield Text(f"▲ {words} → {step}", style="yellow")
+            yield Text(f"▲ {words} → {step}", style=WARNING)
         if one.stills_missing:
             named = ", ".join(_still(still) for still in one.stills_missing[:_STILLS_NAMED])
             rest = len(one.stills_missing) - _STILLS_NAMED
             more = f" and {rest} more" if rest > 0 else ""
             number = counted(len(one.stills_missing), "still")
-            yield Text(f"▲ {name}: {number} requested, never arrived: {named}{more}", style="yellow")
+            yield Text(f"▲ {name}: {number} requested, never arrived: {named}{more}", style=WARNING)
         if one.dead:
             see = "'multicam-tap journal ls --dead' says why"
-            yield Text(f"▲ {name}: {one.dead} of its entries were rejected → {see}", style="yellow")
+            yield Text(f"▲ {name}: {one.dead} of its entries were rejected → {see}", style=WARNING)
 
 
 def _still(still: MissingStill) -> str:

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tap.core.kinds import KINDS, MARK_ROWS
+from tap.core.palette import WARNING
 from tap.history.formatting import counted, date_text, duration_text, plain, time_of_day, zone_name
 from tap.history.phrases import camera_names, clock_step_phrase, event_phrase
 from tap.history.timeline import Lane, Span, StillMark, Timeline
@@ -31,7 +32,7 @@ _HEIGHTS = "▁▂▃▅█"
 """By its share of a cell, where several shots are in it."""
 _THERE, _BLIND, _HOLD = "·", "░", "━"
 _STILLS = {"uploaded": "◆", "captured": "◇", "requested": "○", "failed": "✕"}
-_STATUS_COLOURS = {"live": "bold red", "complete": "green", "interrupted": "yellow", "unknown": "dim"}
+_STATUS_COLOURS = {"live": "bold red", "complete": "green", "interrupted": WARNING, "unknown": "dim"}
 _BLIND_STYLE = "red"
 _STEPS_MS = [
     *(1000 * step for step in (1, 2, 5, 10, 15, 30)),
@@ -118,7 +119,7 @@ class _View:
         when = f"{date_text(timeline.start, zone)} {time_of_day(timeline.start, zone)} to {until}"
         yield Text(f"{when} · {duration_text(timeline.totals.length_ms)}{so_far}")
         for step in timeline.clock_steps:
-            yield Text(clock_step_phrase(step, zone), style="yellow")
+            yield Text(clock_step_phrase(step, zone), style=WARNING)
         if timeline.notes:
             yield Text(f"notes: {plain(timeline.notes)}", style="italic")
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tap.core.palette import WARNING
 from tap.core.plain import plain
 from tap.rehearsal.inspect.report import FieldFound, InspectionReport, TypeFound
 from tap.rehearsal.inspect.trial import Trial, TrialLine
@@ -50,7 +51,7 @@ def print_report(report: InspectionReport, console: Console) -> None:
             Text.assemble((f"{plain(one.name or '(no type)')}  ", "bold"), (plain(one.sample), "dim")), overflow="fold"
         )
     for remark in report.remarks[:5]:
-        console.print(Text(plain(remark), style="yellow"))
+        console.print(Text(plain(remark), style=WARNING))
 
 
 def _heading(report: InspectionReport) -> Iterator[str]:
@@ -119,7 +120,7 @@ def print_trial(trial: Trial, console: Console) -> None:
             console.print(Text(f"only by {plain(name)}: {_count(len(only), 'row')}", style="bold"))
             _print_lines(only, console)
     if trial.cut_off:
-        console.print(Text("There are more rows than were compared.", style="yellow"))
+        console.print(Text("There are more rows than were compared.", style=WARNING))
 
 
 def _print_lines(lines: list[TrialLine], console: Console) -> None:

@@ -8,6 +8,7 @@ import pytest
 from msgspec import json, structs
 from rich.console import Console
 
+from tap.core.palette import WARNING
 from tap.core.status import Health, JournalNow, LedgerNow, Now, Reason, Report, ServerNow, Status
 from tap.history.terminal.status_screen import status_screen
 
@@ -101,3 +102,14 @@ def test_it_says_how_far_back_a_session_can_be_made() -> None:
     assert "a session can be made" not in shown(known)
     known = structs.replace(known, status=structs.replace(known.status, tapes_since=NOW - 86_400_000))
     assert "a session can be made afterwards, back to" in shown(known)
+
+
+def test_no_warning_is_in_the_terminals_own_yellow() -> None:
+    """On a white terminal that cannot be read: a colour is named that can, on a black one too."""
+    degraded = [Reason("clock", "degraded", "the clocks differ", "ask one time server")]
+    told = report(structs.replace(SERVER, remark=OPEN, unknown_types={"odd": 3}), *degraded)
+    file = io.StringIO()
+    Console(file=file, width=120, force_terminal=True, color_system="truecolor").print(status_screen(told, None, NOW))
+    red, green, blue = (int(WARNING[at : at + 2], 16) for at in (1, 3, 5))
+    assert f"38;2;{red};{green};{blue}m" in file.getvalue()
+    assert "\x1b[33m" not in file.getvalue()

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tap.core.merge import Row
-from tap.core.palette import contrast
+from tap.core.palette import WARNING, contrast
 from tap.history.terminal.timeline_chart import _COLOURS, print_timeline
 from tap.history.timeline import Timeline, timeline_of
 from tests.history.test_timeline import A, B, camera, cut, event, gap, off_air, session, still
@@ -176,4 +176,4 @@ def test_a_name_of_300_letters_pushes_no_lane_away() -> None:
 
 @pytest.mark.parametrize("ground", ["#000000", "#ffffff"])
 def test_the_colours_can_be_read_on_a_black_terminal_and_on_a_white_one(ground: str) -> None:
-    assert min(contrast(colour, ground) for colour in _COLOURS) >= 3
+    assert min(contrast(colour, ground) for colour in (*_COLOURS, WARNING)) >= 3
