@@ -49,6 +49,8 @@ _SEND_BUFFER = 65_536
 _IDLE_S = 30.0
 _OVERVIEW_FOR_S = 5.0
 _OVERVIEW_WITHIN_S = 3.0
+_IDLE, _BEING_SENT, _BEING_MADE, _OPEN_PAGE = range(4)
+"""What a connection is in; the first of them has to go first."""
 
 _PAGE = {
     "/": ("index.html", "text/html"),
@@ -91,8 +93,8 @@ class Pages:
         self._overview = _Overview(parts)
         self._workshop = SessionFiles(settings, lambda: parts.running)
         self._runner = self._app()
-        self._busy: set[asyncio.BaseProtocol] = set()
-        """Connections with a request that is being answered."""
+        self._at: dict[asyncio.BaseProtocol, int] = {}
+        """Connections with a request that is being answered, and how far it is."""
         self._leaving: set[asyncio.BaseProtocol] = set()
 
     async def open(self) -> None:
@@ -111,20 +113,22 @@ class Pages:
     def room(self, most: int) -> bool:
         """Whether there may be one more; where there are ``most``, the one that has been idle for longest has to go.
 
-        Who connects and asks nothing must not keep others from asking.
+        Who connects and asks nothing must not keep others from asking; nor who does not read what it has asked for, nor
+        a crowd that waits for something to be made. Only pages that are open stay, which are few.
         """
         server = self._runner.server
         there = [] if server is None else server.connections
         self._leaving.intersection_update(there)
         staying = [one for one in there if one not in self._leaving]
-        idle = [one for one in staying if one not in self._busy]
         if len(staying) < most:
             return True
-        if not idle:
+        # Of those that are equally far, the oldest.
+        goes = min(staying, key=lambda one: self._at.get(one, _IDLE))
+        if self._at.get(goes) == _OPEN_PAGE:
             return False
-        self._leaving.add(idle[0])
-        if idle[0].transport is not None:
-            idle[0].transport.abort()
+        self._leaving.add(goes)
+        if goes.transport is not None:
+            goes.transport.abort()
         return True
 
     def connection(self) -> asyncio.Protocol:
@@ -156,11 +160,11 @@ class Pages:
     @web.middleware
     async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Refuse who may not look; send the answer within a time."""
-        self._busy.add(request.protocol)
+        self._at[request.protocol] = _BEING_MADE
         try:
             return await self._answer(request, handler)
         finally:
-            self._busy.discard(request.protocol)
+            self._at.pop(request.protocol, None)
 
     async def _answer(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         refusal = self._guard.refusal(request.method, request.headers.get("Host"), request.headers.get("Authorization"))
@@ -177,6 +181,7 @@ class Pages:
         else:
             response = await self._answered(request, handler)
         if not response.prepared:
+            self._at[request.protocol] = _BEING_SENT
             try:
                 within = _FILE_WITHIN_S if isinstance(response, web.FileResponse) else _SEND_WITHIN_S
                 with fail_after(within):
@@ -240,6 +245,7 @@ class Pages:
         client = self._live.feed.join()
         if client is None:
             return web.Response(status=503, text="too many pages are open: close one\n", headers={"Retry-After": "10"})
+        self._at[request.protocol] = _OPEN_PAGE
         _keep_short(request)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         try:

@@ -25,7 +25,7 @@ from tap.service.config import load_settings
 from tap.service.ops.feed import MOST_CLIENTS
 from tap.service.ops.guard import Guard
 from tests.contract.local import key_of, local_ledger
-from tests.service.ops.rig import Server, Tap, eventually, server, started, tapped
+from tests.service.ops.rig import PATIENCE_S, Server, Tap, eventually, server, started, tapped
 
 ALERTS = Path(__file__).parents[3] / "docs" / "alerts.yml"
 TOKEN = "hush-hush-hush"
@@ -62,7 +62,7 @@ def test_it_is_green_while_it_hears_keeps_and_delivers(venue: tuple[Server, Tap]
     answer = tap.get("/healthz", Accept="text/plain")
     assert (answer.status, answer.body.decode().splitlines()[:2]) == (
         200,
-        ["ok", "Ready, recording locally → nothing; set TAP_CONVEX_URL to have a ledger"],
+        ["ok", "Ready to record locally → nothing; set TAP_CONVEX_URL to have a ledger"],
     )
 
 
@@ -474,6 +474,88 @@ def test_who_connects_and_asks_nothing_keeps_nobody_from_asking(
                     client.sendall(said)
             for _ in range(5):
                 assert tap.get("/healthz").status in (200, 503)
+
+
+CROWDS = {
+    "nothing": b"",
+    "half a path": b"GET /made/card?sess",
+    "half the headers": b"GET /past.json HTTP/1.1\r\nHost: local",
+    "half a stream": b"GET /events HTTP/1.1\r\nHost: localhost\r\n",
+    **{
+        path: f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        for path in (
+            "/made/card?session=studio-a%2Fs1",
+            "/made/report?session=nobody",
+            "/tally",
+            "/past.json",
+            "/status.json",
+        )
+    },
+}
+"""What 70 connections say, and nothing after it; more than are let in at once."""
+
+
+@pytest.fixture(scope="module")
+def shoot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Tap]]:
+    """A shoot with more cuts than are drawn one by one, so that there is a summary, a card and a long report."""
+    with server() as playing, tapped(playing.url, tmp_path_factory.mktemp("crowd") / "state") as tap:
+        eventually(lambda: playing.listeners)
+        in_session(playing, tap)
+        for n in range(2_000):
+            playing.cut("bca"[n % 3])
+        eventually(lambda: tap.metric('multicam_tap_events_total{kind="cut"}') == 2_000)
+        assert tap.get("/past.json").json is not None
+        yield playing, tap
+
+
+@pytest.mark.parametrize("said", CROWDS.values(), ids=list(CROWDS))
+def test_a_crowd_on_any_path_keeps_nobody_from_looking(shoot: tuple[Server, Tap], said: bytes) -> None:
+    """While they are there, health is told, a page opens with all that it needs, and hears of the next cut."""
+    playing, tap = shoot
+    with ExitStack() as crowd:
+        for _ in range(70):
+            _idle(crowd, tap, said)
+        for _ in range(3):
+            assert tap.get("/healthz").status == 200
+        _page_opens(crowd, playing, tap)
+
+
+def test_who_reads_nothing_of_a_long_file_keeps_nobody_from_looking(shoot: tuple[Server, Tap]) -> None:
+    """They may take minutes for it, as long as nobody else wants in."""
+    playing, tap = shoot
+    path = f"/made/csv?session={tap.now()['session']['key']}"
+    assert len(tap.get(path).body) > 200_000
+    with ExitStack() as crowd:
+        for _ in range(70):
+            _idle(crowd, tap, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        for _ in range(3):
+            assert tap.get("/healthz").status == 200
+        _page_opens(crowd, playing, tap)
+
+
+def _idle(crowd: ExitStack, tap: Tap, said: bytes) -> socket.socket:
+    """A connection that says this, and reads nothing; there is little room for what it is sent."""
+    address = urlsplit(tap.url)
+    client = crowd.enter_context(socket.socket())
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    client.settimeout(PATIENCE_S)
+    client.connect((address.hostname, address.port))
+    with suppress(ConnectionError):
+        client.sendall(said)
+    return client
+
+
+def _page_opens(crowd: ExitStack, playing: Server, tap: Tap) -> None:
+    for path in ("/", "/page.js", "/card.js", "/page.css", "/looks.css", "/tally", "/past.json", "/status.json"):
+        assert tap.get(path).status == 200, path
+    address = urlsplit(tap.url)
+    client = crowd.enter_context(socket.create_connection((address.hostname, address.port), timeout=PATIENCE_S))
+    client.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    news = crowd.enter_context(client.makefile("rb"))
+    assert news.readline() == b"HTTP/1.1 200 OK\r\n"
+    assert next(line for line in news if line.startswith(b"event:")) == b"event: hello\n"
+    playing.cut("a" if playing.program != "a" else "b")
+    assert next(line for line in news if line == b"event: happened\n")
 
 
 def _is_closed(client: socket.socket) -> bool:
