@@ -35,7 +35,7 @@ STANDINGS: dict[str, Standing] = {
         "green", False, "Recording, the ledger is up to date", "Ready, the ledger is up to date", _NOTHING
     ),
     "local": Standing(
-        "green", False, "Recording locally", "Ready, recording locally", "nothing; set TAP_CONVEX_URL to have a ledger"
+        "green", False, "Recording locally", "Ready to record locally", "nothing; set TAP_CONVEX_URL to have a ledger"
     ),
     "untried": Standing(
         "grey",

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import structs
 
-from tap.core.status import Happening, HeadingNow, LedgerNow, Past, ProgramNow, Reason, ServerNow, SessionKept
+from tap.core.status import (
+    CameraNow,
+    Happening,
+    HeadingNow,
+    LedgerNow,
+    Past,
+    ProgramNow,
+    Reason,
+    ServerNow,
+    SessionKept,
+)
 from tap.history.card import card_json, card_of
 from tap.history.timeline import timeline_of
 from tests.browser.stage import KEY, NAMES, T0, Stage, cuts, health, now, stage
@@ -76,6 +86,27 @@ _SMALL = """() => [...document.querySelectorAll('button, a, .span label')]
     .map(([one, box]) => `${one.outerHTML.slice(0, 80)} ${box.width}x${box.height}`)"""
 """What is smaller than a finger."""
 
+_CUT_OFF = """() => {
+    const clips = (one) => !['visible', 'auto', 'scroll'].includes(getComputedStyle(one).overflowX);
+    const found = [];
+    for (const one of document.querySelectorAll('body *')) {
+        const said = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== '');
+        if (!said || one.closest('.hidden, .skip, .blocks, noscript') || one.getClientRects().length === 0) continue;
+        const range = document.createRange();
+        range.selectNodeContents(one);
+        const box = range.getBoundingClientRect();
+        for (let around = one; around !== document.body; around = around.parentElement) {
+            if (!clips(around)) continue;
+            const edge = around.getBoundingClientRect();
+            // A line's box is a little higher than its letters.
+            const off = Math.max(edge.left - box.left, box.right - edge.right, box.bottom - edge.bottom - 8);
+            if (off > 1) found.push(`${one.textContent.slice(0, 80)}: ${Math.round(off)} px`);
+        }
+    }
+    return found;
+}"""
+"""Texts of which a part cannot be seen."""
+
 _COUNT = """() => {
     window.added = 0;
     const count = (all) => { for (const one of all) window.added += one.addedNodes.length; };
@@ -107,9 +138,15 @@ _CONTRASTS = """() => {
 # ---------------------------------------------------------------------------------------------- five moments
 
 
+_LATE = T0 - 21 * 3_600_000
+YESTERDAY = SessionKept("hall/s0", "Rehearsal", "complete", _LATE, _LATE + 2_500_000, 400, 400, 0, 0, [], False)
+
+
 def before(play: Stage) -> None:
-    """Nothing has begun: the server is off."""
-    away = structs.replace(play.now.server, connected=False, problem="connection refused")
+    """Nothing has begun: the server is off since last night's shoot."""
+    heard = T0 - 20 * 3_600_000
+    away = structs.replace(play.now.server, connected=False, problem="connection refused", last_heard=heard)
+    play.sessions = [YESTERDAY]
     play.happenings = []
     play.now = now(
         T0,
@@ -133,6 +170,15 @@ def quiet(play: Stage) -> None:
             for n, status in enumerate(("uploaded", "captured", "failed"))
         ),
     ]
+    stills = {"uploaded": 1, "captured": 1, "failed": 1}
+    at = play.now.now
+    play.now = now(
+        at,
+        session=structs.replace(play.now.session, counts={"cut": 5}, stills=stills),  # type: ignore[type-var]
+        totals=structs.replace(play.now.totals, cuts=5, holds=1, hold_ms=60_000),  # type: ignore[type-var]
+    )
+    running = SessionKept(KEY, "Winter concert", "live", T0, at, 20, 20, 0, 0, [], False)
+    play.sessions = [running, YESTERDAY]
 
 
 def ledger_away(play: Stage) -> None:
@@ -141,7 +187,7 @@ def ledger_away(play: Stage) -> None:
     step = "check TAP_CONVEX_URL and the network; nothing is lost meanwhile"
     reason = Reason("ledger_away", "degraded", words, step, "behind")
     ledger = LedgerNow("away", "https://happy-otter-123.convex.cloud", T0, "no answer within 10 s", T0 + 420_000, 214)
-    play.now = now(T0 + 600_000, health=health("behind", reason), ledger=ledger)
+    play.now = structs.replace(play.now, health=health("behind", reason), ledger=ledger)
 
 
 def server_away(play: Stage) -> None:
@@ -151,15 +197,23 @@ def server_away(play: Stage) -> None:
     reason = Reason("server_away", "failing", words, step, "lost")
     server = structs.replace(play.now.server, connected=False, problem="connection refused", last_heard=T0 + 560_000)
     session = structs.replace(play.now.session, seen=False)  # type: ignore[type-var]
-    play.now = now(T0 + 600_000, health=health("lost", reason), server=server, session=session)
+    known = {**play.now.totals.on_air_ms, "c0": 200_000}  # type: ignore[union-attr]
+    totals = structs.replace(play.now.totals, on_air_ms=known)  # type: ignore[type-var]
+    play.now = structs.replace(play.now, health=health("lost", reason), server=server, session=session, totals=totals)
 
 
 def after(play: Stage) -> None:
     """It is over: its card is open, with stills that are missing."""
     rows = invented(seed=4, cameras=6, minutes=40, cuts=200, stills=14, gaps=2)
     key = rows[0].session_key
-    play.cards[key] = json.loads(card_json(card_of(timeline_of(rows))))
-    play.sessions = [SessionKept(key, "Winter concert", "complete", T0, T0 + 2_500_000, 400, 400, 0, 0, [], False)]
+    card = json.loads(card_json(card_of(timeline_of(rows))))
+    # In the order and the colours that the stage's cameras have.
+    card["cameras"].sort(key=lambda one: NAMES.index(one["name"]))
+    for colour, one in enumerate(card["cameras"]):
+        one["colour"] = colour
+    play.cards[key] = card
+    over = SessionKept(key, card["title"], "complete", T0, T0 + 2_500_000, 400, 400, 0, 0, [], False)
+    play.sessions = [over, YESTERDAY]
     play.happenings = []
     play.now = now(
         T0 + 2_600_000,
@@ -176,7 +230,7 @@ MOMENTS: dict[str, tuple[Callable[[Stage], None], str]] = {
     "quiet": (quiet, "Recording locally"),
     "ledger away": (ledger_away, "Recording, the ledger is 214 behind"),
     "server away": (server_away, "Nothing is recorded: the server is away"),
-    "after": (after, "Ready, recording locally"),
+    "after": (after, "Ready to record locally"),
 }
 
 
@@ -208,6 +262,52 @@ def test_no_rule_of_axe_is_broken_and_nothing_is_wider_than_the_screen(
     settled(page, moment, words)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_nothing_that_is_said_is_cut_off(play: Stage, opened: Callable[..., Page], moment: str, width: int) -> None:
+    """What is the matter and what to do can be read to the end, on a phone too."""
+    begin, words = MOMENTS[moment]
+    begin(play)
+    page = opened(play, width=width)
+    settled(page, moment, words)
+    assert page.evaluate(_CUT_OFF) == []
+
+
+def test_before_a_shoot_it_says_what_to_do(play: Stage, opened: Callable[..., Page]) -> None:
+    before(play)
+    page = opened(play, width=360)
+    expect(page.locator("#program")).to_have_text("No session is running.")
+    expect(page.locator("#role")).to_have_text(
+        "The next one begins when multicam-server starts one. The server is not there. "
+        "What to do: nothing; start the server when you need it."
+    )
+    expect(page.locator("#nothing")).to_have_text("Nothing since the tap started.")
+
+
+def test_who_is_away_is_dated_where_it_is_read_first(play: Stage, opened: Callable[..., Page]) -> None:
+    """And a gap that is still open counts."""
+    server_away(play)
+    page = opened(play)
+    expect(page.locator("#since")).to_have_text("from 19:37:30, no signal since 19:39:20 (0:40)")
+    expect(page.locator("#reasons span")).to_contain_text("Last signal 0:40 ago. What to do: start multicam-server")
+    expect(page.locator("#gaps")).to_have_text("1 open")
+    expect(page.locator(".lane .total").first).to_have_text("3:20")
+    play.now = now(T0 + 600_000)
+    ledger_away(play)
+    page = opened(play)
+    expect(page.locator("#reasons span")).to_contain_text("Last answer 3:00 ago. What to do: check TAP_CONVEX_URL")
+    expect(page.locator("#gaps")).to_have_text("0")
+
+
+def test_a_still_that_failed_is_counted_and_said_to_be_taken_again(play: Stage, opened: Callable[..., Page]) -> None:
+    quiet(play)
+    page = opened(play)
+    expect(page.locator("#stills")).to_have_text("1 of 3, 1 failed")
+    expect(page.locator("#happened .still-row, #happened .failed").first).to_have_text(
+        "19:34:40Stillfailed: Wide to be taken again"
+    )
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -364,6 +464,59 @@ def test_the_totals_are_those_of_the_whole_shoot(play: Stage, opened: Callable[.
     expect(page.locator("#summary")).to_contain_text("its report has every shot")
 
 
+def test_where_the_keyboard_comes_to_the_summary_it_is_said_with_the_report(
+    play: Stage, opened: Callable[..., Page]
+) -> None:
+    """Single shots are only of the last 1,000; the report, with all of them, is the next link."""
+    twelve_hours(play)
+    page = opened(play)
+    expect(page.locator("#summary")).to_be_visible()
+    page.locator(".track").first.focus()
+    page.keyboard.press("End")
+    expect(page.locator("#detail-words")).to_contain_text("Stage left on air since")
+    expect(page.locator("#detail-words")).not_to_contain_text("Older shots")
+    for key in ("Home", "ArrowLeft"):
+        page.keyboard.press("End")
+        page.keyboard.press("Home")
+        page.keyboard.press(key)
+        for said in ("#detail-words", "#announce"):
+            expect(page.locator(said)).to_contain_text("Older shots cannot be stepped through here: the report")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#detail-words")).not_to_contain_text("Older shots")
+    report = page.locator("#summary a")
+    expect(report).to_have_attribute("href", f"/made/report?session={KEY.replace('/', '%2F')}")
+    page.keyboard.press("Tab")
+    expect(report).to_be_focused()
+
+
+def test_a_camera_that_was_only_on_air_before_the_summary_s_end_says_so_to_the_keyboard(
+    play: Stage, opened: Callable[..., Page]
+) -> None:
+    twelve_hours(play)
+    play.now = structs.replace(play.now, cameras=[*play.now.cameras, CameraNow("c9", "Balcony", None, True, 5)])
+    page = opened(play)
+    expect(page.locator("#summary")).to_be_visible()
+    page.locator(".track").last.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#detail-words")).to_contain_text(re.compile(r"^Balcony: no shot since .* Older shots cannot"))
+
+
+def test_when_a_long_shoot_is_over_its_totals_stay_those_of_the_whole(play: Stage, opened: Callable[..., Page]) -> None:
+    """Its card is closed again: the lanes have the summary, and the summary counts."""
+    at = twelve_hours(play)
+    page = opened(play)
+    expect(page.locator(".lane .total").nth(1)).to_have_text("2:24:00")
+    play.now = structs.replace(
+        play.now, now=at, session=None, program=None, totals=None, waits_for="multicam-server starts one"
+    )
+    play.tell("happened", [Happening("end", f"end/{KEY}", at, words="complete")])
+    play.tell("now", play.now)
+    expect(page.locator("#air-label")).to_have_text("Waiting")
+    page.locator("#card-close").click()
+    expect(page.locator(".lane .total").nth(1)).to_have_text("2:24:00")
+    expect(page.locator("#summary")).to_contain_text("in summary")
+
+
 # ---------------------------------------------------------------------------------------------- the card
 
 
@@ -380,22 +533,45 @@ def test_past_sessions_open_the_same_card_and_its_files_are_links(play: Stage, o
     expect(links).to_have_text(["Report", "EDL", "FCP7 XML", "FCPXML", "Shots (CSV)", "Events (CSV)"])
     assert all("/made/" in str(links.nth(n).get_attribute("href")) for n in range(6))
     expect(page.locator("#card .pace")).to_be_visible()
+    expect(page.locator("#card .ends")).to_have_text("19:30:009 at most20:10:00")
     expect(page.locator("#card .bars li")).to_have_count(6)
     page.locator("#card-close").click()
     expect(page.locator("#card")).to_be_hidden()
 
 
 def test_a_session_that_is_forgotten_while_its_card_is_open_says_so(play: Stage, opened: Callable[..., Page]) -> None:
+    """Whether it opened by itself or was opened, and once; nothing of the session is left on the page."""
+    for opens in ("by itself", "by somebody"):
+        after(play)
+        key = play.sessions[0].key
+        if opens == "by somebody":
+            play.now = now(T0 + 2_700_000)
+        page = opened(play)
+        if opens == "by somebody":
+            page.locator("#sessions button").first.click()
+        expect(page.locator("#card-body .tiles")).to_be_visible()
+        play.cards.clear()
+        play.sessions = [YESTERDAY]
+        expect(page.locator("#card-words")).to_contain_text("not here any more")
+        expect(page.locator("#card-body .tiles")).to_have_count(0)
+        assert "Winter concert" not in page.locator("#card").inner_text()
+        expect(page.locator("#sessions li")).to_have_count(1)
+        asked = [path for path in play.asked if f"/made/card?session={key.replace('/', '%2F')}" in path]
+        assert len(asked) == 2
+        play.asked.clear()
+        page.close()
+
+
+def test_a_card_that_is_opened_after_its_session_was_forgotten_says_so(
+    play: Stage, opened: Callable[..., Page]
+) -> None:
+    """The list of sessions is some seconds old."""
     after(play)
-    key = play.sessions[0].key
-    page = opened(play)
-    expect(page.locator("#card-body .tiles")).to_be_visible()
+    play.now = now(T0 + 2_700_000)
     play.cards.clear()
-    play.sessions = [structs.replace(play.sessions[0], last_entry=T0 + 2_500_001)]
+    page = opened(play)
+    page.locator("#sessions button").first.click()
     expect(page.locator("#card-words")).to_contain_text("not here any more")
-    expect(page.locator("#card-body .tiles")).to_have_count(0)
-    assert "Winter concert" not in page.locator("#card").inner_text()
-    assert any(key.replace("/", "%2F") in path for path in play.asked)
 
 
 def test_a_new_session_closes_the_card_of_the_last_one(play: Stage, opened: Callable[..., Page]) -> None:
@@ -432,6 +608,45 @@ def test_hostile_names_on_card_lanes_and_tally_are_only_names(play: Stage, opene
         assert page.evaluate("document.querySelectorAll('img, svg, script:not([src])').length") == 0
         assert page.evaluate("window.pwned === undefined")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_names_in_the_details_the_lists_and_on_a_lit_tally_are_only_names(
+    play: Stage, opened: Callable[..., Page], name: str
+) -> None:
+    """Of a camera that is on air, held and asked for stills, in a session that is called so too; it is shown, too."""
+    quiet(play)
+    play.happenings = [
+        structs.replace(one, **{field: name for field in ("name", "from_name", "words") if getattr(one, field)})
+        for one in play.happenings
+    ]
+    play.sessions = [structs.replace(one, title=name) for one in play.sessions]
+    play.now = structs.replace(
+        play.now,
+        mode=name,
+        session=structs.replace(play.now.session, title=name),  # type: ignore[type-var]
+        cameras=[structs.replace(one, name=name, role=name) for one in play.now.cameras],
+        program=ProgramNow("c0", name, T0 + 450_000, True),
+        heading=HeadingNow("c1", name, name),
+        server=structs.replace(play.now.server, problem=name, unknown_types={name: 3}),
+    )
+    page = opened(play, width=360)
+    page.get_by_text("10 min", exact=True).click()
+    for row in range(3):
+        page.locator(".track").nth(row).focus()
+        for key in ("Home", "ArrowRight", "ArrowRight"):
+            page.keyboard.press(key)
+            said = page.locator("#detail-words").text_content() or ""
+            assert name in said
+            assert name in (page.locator("#announce").text_content() or "")
+    tally = opened(play, "/tally?camera=c0", width=360)
+    expect(tally.locator("body.on")).to_be_visible()
+    assert name in (tally.locator("#camera").text_content() or "")
+    for one in (page, tally):
+        assert one.evaluate("document.querySelectorAll('img, svg, script:not([src])').length") == 0
+        assert one.evaluate("window.pwned === undefined")
+        assert one.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 # ---------------------------------------------------------------------------------------------- times

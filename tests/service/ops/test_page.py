@@ -89,9 +89,11 @@ def test_without_a_session_it_says_what_it_waits_for(
 ) -> None:
     playing, tap = venue
     page = opened(browser, tap, complaints)
-    expect(page.locator("#program")).to_have_text("A session begins when multicam-server starts one.")
-    expect(page.locator("#role")).to_have_text("On program meanwhile: Anna")
-    expect(page.locator("#health-words")).to_have_text("Ready, recording locally")
+    expect(page.locator("#program")).to_have_text("No session is running.")
+    expect(page.locator("#role")).to_have_text(
+        "The next one begins when multicam-server starts one. On program meanwhile: Anna"
+    )
+    expect(page.locator("#health-words")).to_have_text("Ready to record locally")
     playing.start("Evening show")
     expect(page.locator("#session")).to_have_text("Evening show")
     expect(page.locator("#air-label")).to_have_text("On air")
@@ -141,7 +143,7 @@ def test_holds_stills_and_gaps_are_drawn_as_they_happen(
     playing.say({"type": "still_failed", "still_id": "st-1", "camera_id": "b", "reason": "no space"})
     expect(page.locator(".blocks .still.uploaded")).to_have_count(1)
     expect(page.locator(".blocks .still.failed")).to_have_count(1)
-    expect(page.locator("#stills")).to_have_text("1 of 2")
+    expect(page.locator("#stills")).to_have_text("1 of 2, 1 failed")
     playing.say({"type": "release", "hold_id": "h1"})
     expect(page.locator("#hold")).to_be_hidden()
     expect(page.locator(".blocks .held")).not_to_have_count(0)

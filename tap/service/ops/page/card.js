@@ -18,6 +18,7 @@ export class Cards {
     this.key = null;
     this.closed = null; // the session whose card was closed, or was open when the next began
     this.as = null; // as of which entry it was made by itself
+    this.isGone = false; // its session is not there any more, and that was said
     byId("card-close").addEventListener("click", () => this.close());
   }
 
@@ -37,6 +38,11 @@ export class Cards {
     if (this.key !== null && this.as !== null) this.close();
   }
 
+  /** The keys of all sessions. One that is not among them may have been forgotten: the tap knows. */
+  among(keys) {
+    if (this.key !== null && !this.isGone && !keys.includes(this.key)) this.open(this.key, false);
+  }
+
   close() {
     this.closed = this.key;
     this.key = this.as = null;
@@ -50,6 +56,7 @@ export class Cards {
     if (asked) this.as = null;
     byId("card").hidden = false;
     if (!again) {
+      this.isGone = false;
       say("card-title", "A session");
       byId("card-body").replaceChildren();
       say("card-words", "Reading the session …");
@@ -70,6 +77,7 @@ export class Cards {
     byId("card-body").replaceChildren();
     say("card-words", code === 410 ? "This session is not here any more: it was forgotten, or it is too old." : words);
     if (code === 410) {
+      this.isGone = true;
       say("card-title", "A session");
       this.told.gone();
     }
@@ -93,8 +101,8 @@ export class Cards {
       ["Pace", card.cutsPerMinute === null ? "–" : `${card.cutsPerMinute.toFixed(1)}`, "cuts a minute"],
       ["Longest shot", longest === null ? "–" : lasting(longest.lengthMs), longest === null ? "" : `${longest.camera}, ${clocks.time(longest.start)}`],
       ["Stills", card.stillsAsked ? `${card.stillsUploaded || card.stillsTaken} of ${card.stillsAsked}` : "none"],
-      ["Holds", card.holds ? `${card.holds} (${lasting(card.holdMs)})` : "none"],
-      ["Gaps", card.gapCount ? `${card.gapCount} (${lasting(card.gapMs)})` : "none"],
+      ["Holds", card.holds ? String(card.holds) : "none", card.holds ? `${lasting(card.holdMs)} in all` : ""],
+      ["Gaps", card.gapCount ? String(card.gapCount) : "none", card.gapCount ? `${lasting(card.gapMs)} in all` : ""],
     ];
     const list = made("dl", "tiles");
     for (const [name, value, more] of tiles) {
@@ -156,7 +164,9 @@ export class Cards {
     const at = card.pace.indexOf(most);
     chart.setAttribute("role", "img");
     chart.setAttribute("aria-label", `Cuts in steps of ${lasting(card.paceStepMs)}: ${most} at most, from ${clocks.time(card.start + at * card.paceStepMs)} on`);
-    return made("div", "", made("h3", "", `Cuts in each ${lasting(card.paceStepMs)}`), chart);
+    const ends = made("div", "ends", made("span", "time", clocks.time(card.start)), made("span", "", `${most} at most`), made("span", "time", clocks.time(card.end)));
+    ends.setAttribute("aria-hidden", "true");
+    return made("div", "", made("h3", "", `Cuts in each ${lasting(card.paceStepMs)}`), chart, ends);
   }
 
   gaps(card, clocks) {

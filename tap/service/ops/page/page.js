@@ -130,6 +130,7 @@ async function askSessions() {
     if (!answer.ok) return;
     sessions = (await answer.json()).sessions;
     drawSessions();
+    cards.among(sessions.map((one) => one.key));
     const last = sessions[0];
     const lately = last !== undefined && last.status !== "live" && state !== null && state.wall - last.lastEntry < LATELY_MS;
     if (state?.session === null && lately && !line.lost) cards.ended(last.key, last.lastEntry);
@@ -148,16 +149,23 @@ function drawState() {
   const reasons = byId("reasons");
   reasons.hidden = state.health.reasons.length === 0;
   reasons.replaceChildren(...state.health.reasons.map((one) =>
-    made("li", one.state, made("strong", "", one.words), made("span", "", `What to do: ${one.nextStep}`))));
+    made("li", one.state, made("strong", "", one.words), made("span", "", [sinceWhen(one), `What to do: ${one.nextStep}`].filter(Boolean).join(". ")))));
   drawWay();
   say("foot", `pid ${status.pid} · up since ${clocks.day(status.startedAt)} ${clock(status.startedAt)} · ${counted(state.server.frames, "frame")} received`);
   const unknown = Object.keys(state.server.unknownTypes);
   if (unknown.length) byId("foot").append(` · unknown types: `, named(unknown.slice(0, 5).join(", ")));
 }
 
+const ago = (at) => (at === null ? "never" : state.wall - at < 5000 ? "just now" : `${lasting(state.wall - at)} ago`);
+
+/** Who is away: for how long, where it is read first. */
+function sinceWhen(reason) {
+  if (reason.name === "server_away") return `Last signal ${ago(state.server.lastHeard)}`;
+  return reason.name === "ledger_away" ? `Last answer ${ago(state.ledger.lastSuccess)}` : "";
+}
+
 function drawWay() {
   const { server, journal, ledger } = state;
-  const ago = (at) => (at === null ? "never" : state.wall - at < 5000 ? "just now" : `${lasting(state.wall - at)} ago`);
   const red = state.health.reasons.some((one) => one.name.startsWith("server_") && one.state === "failing");
   way("server", red ? "failing" : server.connected ? "ok" : "none",
     server.connected ? `connected for ${lasting(state.wall - server.since)}` : `away: ${server.problem ?? ""}`,
@@ -219,8 +227,10 @@ function drawAir(at) {
   if (hold !== null) say("hold-time", lasting(at - hold.since));
   if (session === null) {
     say("air-label", "Waiting");
-    say("program", `A session begins when ${state.waitsFor}.`);
-    say("role", state.server.connected && program?.cameraId ? `On program meanwhile: ${program.name}` : state.server.connected ? "The server is there." : `The server is not there. What to do: ${state.health.nextStep}.`);
+    say("program", "No session is running.");
+    const begins = `The next one begins when ${state.waitsFor}.`;
+    const there = program?.cameraId ? `On program meanwhile: ${program.name}` : "The server is there.";
+    say("role", `${begins} ${state.server.connected ? there : `The server is not there. What to do: ${state.health.nextStep}.`}`);
     say("since", "");
     return;
   }
@@ -228,8 +238,16 @@ function drawAir(at) {
   if (session.seen && program !== null && program.cameraId === null) say("air-label", "On air");
   say("program", program === null ? "not known yet" : (program.name ?? "Nothing"));
   say("role", heading ? `→ ${heading.name}${heading.transition ? ` (${heading.transition})` : ""}` : (camera?.role ?? ""));
-  say("since", program === null ? "" : live ? `for ${lasting(at - program.since)}` : `since ${clock(program.since)}`);
+  const blind = blindSince();
+  say("since", program === null ? "" : live ? `for ${lasting(at - program.since)}`
+    : blind === null ? `since ${clock(program.since)}` : `from ${clock(program.since)}, no signal since ${clock(blind)} (${lasting(at - blind)})`);
   drawFacts(at, session);
+}
+
+/** Since when, by the server's clock, the running session is not seen; null: it is. */
+function blindSince() {
+  if (state.session === null || state.session.seen || state.server.lastHeard === null) return null;
+  return state.server.lastHeard + (state.now - state.wall);
 }
 
 function drawFacts(at, session) {
@@ -239,9 +257,11 @@ function drawFacts(at, session) {
   say("running", lasting(at - (happenings.get(`start/${session.key}`)?.at ?? session.startedAt)));
   say("mode", state.mode ?? "–");
   say("cuts", (totals?.cuts ?? session.counts.cut ?? 0).toLocaleString("en"));
-  say("gaps", session.gaps ? `${session.gaps} (${lasting(session.gapMs)})` : "0");
+  const gaps = session.gaps ? `${session.gaps} (${lasting(session.gapMs)})` : "0";
+  say("gaps", blindSince() === null ? gaps : session.gaps ? `${gaps} + 1 open` : "1 open");
   const asked = Object.values(session.stills).reduce((sum, count) => sum + count, 0);
-  say("stills", asked ? `${session.stills.uploaded ?? 0} of ${asked}` : "0");
+  const failed = session.stills.failed ? `, ${session.stills.failed} failed` : "";
+  say("stills", asked ? `${session.stills.uploaded ?? 0} of ${asked}${failed}` : "0");
   const online = state.cameras.filter((one) => one.online !== false).length;
   say("cameras", online === state.cameras.length ? String(online + state.moreCameras) : `${online} of ${state.cameras.length + state.moreCameras}`);
 }
@@ -290,8 +310,12 @@ function drawLanes(at) {
   });
   if (![...rows.values()].some((row) => row.track.tabIndex === 0)) [...rows.values()][0]?.track.setAttribute("tabindex", "0");
   say("lanes-words", ids.map((id) => `${nameOf(id)}: ${lasting(totalOf(id, at))} on air`).join(", "));
-  byId("summary").hidden = past === null || state.session === null;
-  if (past !== null) say("summary", `Before ${clock(past.until)} shots are drawn in summary. The numbers are of the whole session; its report has every shot.`);
+  byId("summary").hidden = past === null;
+  if (past !== null) {
+    say("summary-words", `Before ${clock(past.until)} shots are drawn in summary. The numbers are of the whole session; its report has every shot.`);
+    const key = state.session?.key ?? sorted.find((one) => one.kind === "start")?.key.slice("start/".length) ?? "";
+    byId("summary-report").href = `/made/report?session=${encodeURIComponent(key)}`;
+  }
   byId("unpin").hidden = pinned === null;
 }
 
@@ -309,7 +333,7 @@ function drawAxis() {
     label.style.left = `${place(one)}%`;
     labels.append(label);
   }
-  const row = made("div", "axis", made("span"), labels, made("span"));
+  const row = made("div", "axis", made("span"), labels, made("span", "total", "on air"));
   row.setAttribute("aria-hidden", "true");
   const first = byId("lanes").firstElementChild;
   if (first?.className === "axis") first.replaceWith(row);
@@ -383,7 +407,8 @@ function totalOf(id, at) {
   const told = state.totals?.onAirMs[id] ?? 0;
   const runs = state.session?.seen && state.program?.sure && state.program.cameraId === id;
   if (state.totals !== null) return told + (runs ? Math.max(0, at - state.now) : 0);
-  return laneOf(id).spans.reduce((sum, span) => sum + span.to - span.from, 0);
+  const summed = (past?.steps ?? []).reduce((sum, step) => sum + (step[id] ?? 0), 0);
+  return laneOf(id).spans.reduce((sum, span) => sum + span.to - span.from, summed);
 }
 
 // ------------------------------------------------------------------------------------------------ details
@@ -420,11 +445,11 @@ function point(row, x, stays) {
   else say("detail-words", describe(row.id, item));
 }
 
-function choose(what, aloud = false) {
+function choose(what, aloud = false, note = "") {
   chosen = what;
-  const words = what === null ? HINT : describe(what.id, what.item);
+  const words = [what === null ? (note ? "" : HINT) : describe(what.id, what.item), note].filter(Boolean).join(". ");
   say("detail-words", words);
-  if (aloud && what !== null) announce(words);
+  if (aloud) announce(words);
   showPicture(what?.item.kind === "still" ? pictures.get(what.item.one.key) : undefined);
   draw();
 }
@@ -451,13 +476,20 @@ function step(row, event) {
   }
   const here = chosen?.id === row.id ? Math.max(0, items.findIndex((one) => one.kind === chosen.item.kind && one.from === chosen.item.from)) : items.length;
   const goes = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: items.length - 1 }[event.key];
-  if (goes === undefined || items.length === 0) return;
+  if (goes === undefined || (items.length === 0 && past === null)) return;
   event.preventDefault();
+  if (items.length === 0) {
+    choose(null, true, `${nameOf(row.id)}: no shot since ${clock(past.until)}. ${OLDER}`);
+    return;
+  }
   const index = Math.max(0, Math.min(items.length - 1, goes));
   const item = items[index];
   if (item.to < view.from || item.from > view.to) pin(item);
-  choose({ id: row.id, item, index }, true);
+  choose({ id: row.id, item, index }, true, past !== null && goes <= 0 ? `This is the first that is drawn by itself. ${OLDER}` : "");
 }
+
+/** Where the keyboard comes to the summary, which has no single shots. */
+const OLDER = "Older shots cannot be stepped through here: the report, linked below, has them.";
 
 /** Look at a part of the session closely, however time goes on; null: back to now. */
 function pin(item) {
@@ -527,7 +559,7 @@ const SAID = {
   release: (one) => [one.durationMs === undefined ? "" : `held for ${lasting(one.durationMs)}`],
   still_marker: (one) => ["requested", more(one.words)],
   still_capture: (one) => ["taken by ", named(one.name ?? "?")],
-  still: (one) => ["failed: ", named(one.name ?? "?"), more(one.words)],
+  still: (one) => ["failed: ", named(one.name ?? "?"), more(one.words), more("to be taken again")],
   gap: (one) => [blind(one), more(one.words)],
   camera: (one) => [named(one.name ?? "?"), more(one.words)],
   marker: (one) => [named(one.words ?? "marked")],
@@ -562,6 +594,7 @@ function drawHappened() {
   }
   listed = newest;
   byId("nothing").hidden = newest.length > 0;
+  say("nothing", state.session === null ? "Nothing since the tap started." : "Nothing yet.");
   byId("more").hidden = !narrow.matches || showAll || lines.length <= SHOWN_NARROW;
 }
 
