@@ -316,3 +316,16 @@ def test_a_killed_obs_leaves_its_session_interrupted() -> None:
     session = stage.session(stage.key)
     assert (session["status"], session["endReason"], session["completedAt"]) == ("interrupted", "unseen", T0 + 2022)
     assert len(stage.events("gap")) == 1
+
+
+@pytest.mark.parametrize("up", [0, 3_600_000])
+def test_a_recording_that_went_on_over_a_loss_is_one_session_however_long_the_machine_was_up(up: int) -> None:
+    """Its length, as OBS counts pictures, says that it is the one of before; the tap's clock began long ago."""
+    stage = ObsStage()
+    stage.later(up).shoot()
+    stage.later(30_000).cut("B")
+    stage.drop()
+    stage.later(5_000).greet()
+    stage.answers("B", recording=35_800)
+    assert [session["status"] for session in stage.sessions()] == ["live"]
+    assert len(stage.events("gap")) == 1
