@@ -50,8 +50,7 @@ class DissolveCover(Struct, frozen=True):
         """Whether a snapshot with this program can be of a moment during the dissolve, and so contradicts nothing."""
         if shown is not None and shown != self.old:
             return False
-        dated = env.ts is not None and self.frame.ts is not None
-        if env.wall - self.frame.wall <= self.length + _LATER_MS and not (dated and self.afterwards):
+        if env.wall - self.frame.wall <= self.length + _LATER_MS and not self.afterwards:
             return True
         if env.ts is None or self.frame.ts is None:
             return False

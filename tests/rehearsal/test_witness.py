@@ -211,6 +211,20 @@ def test_a_dissolve_that_is_told_afterwards_ran_when_its_time_says(ago: int, req
     assert len(found) == 1 - required
 
 
+def test_a_dissolve_that_is_told_afterwards_without_a_time_may_have_run_at_any_time() -> None:
+    """The first state shows what was on before it: the dissolve may hide what came of it, or be long over."""
+    telling = Telling(ts=False)
+    telling.connect()
+    frame = {"type": "cut", "to": "c2", "cut_id": "x", "transition": "dissolve", "duration_ms": 500, "seq": 5}
+    fact = Fact(kind="cut", ident=1, at=T0, timed=False, camera="c2", before="c1", duration_ms=500, retold=True)
+    telling.again(fact, frame)
+    telling.later(1).state(seq=1_000)
+    first = telling.now
+    telling.later(3_000).state(seq=1_010)
+    assert telling.required("cut") == 0
+    assert any(since <= first <= until for since, until in doubts(telling, "cut"))
+
+
 # ---------------------------------------------------------------------------------------------- the same words
 
 
