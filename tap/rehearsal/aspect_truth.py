@@ -81,7 +81,7 @@ class AspectTruths:
             cover = None
         shown = world.program if world.veil is None else world.veil.shows
         if cover is not None and cover.afterwards and cover.frame.ts is None and shown in (None, cover.old):
-            self._doubts.doubt("program", "a dissolve that is told afterwards, and not when it ran")
+            self._doubts.doubt("program", "told afterwards, and not when the dissolve ran")
         hidden = cover is not None and cover.hides(shown, env)
         if hidden and cover is not None and first:
             return structs.replace(world, program=cover.to, veil=None)

@@ -333,3 +333,17 @@ def test_a_still_id_that_comes_again_later_after_a_restart_is_another_still() ->
         tell(stage, {"type": "still_captured", "still_id": "x", "camera_id": "c1"})
         stage.later(5_000)
     assert len(stage.events("still_capture")) == 2
+
+
+@pytest.mark.parametrize(("second", "program"), [(11, "c2"), (12, "c1")])
+def test_a_state_that_is_read_late_was_made_in_a_dissolve_only_where_whole_seconds_say_so(
+    second: int, program: str
+) -> None:
+    """The dissolve began at 10 and ended, with what a server may be late, by 12.6: a state of 12 may be of after it."""
+    stage = Stage().shoot()
+    stage.pipeline.state.has_fine_times = False
+    stage.now = 10_000
+    tell(stage, {"type": "cut", "ts": T0 + 10_000, "to": "c2", "transition": "dissolve", "duration_ms": 2_100})
+    stage.later(5_000)
+    tell(stage, {"type": "state", "ts": T0 + 1_000 * second, "program": "c1", "session": {"id": "s1"}})
+    assert stage.pipeline.state.program.value == program

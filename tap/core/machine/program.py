@@ -141,12 +141,18 @@ class Program:
         at = envelope.at if cover.clock == self._state.clock else None
         if at is not None and cover.at is not None and at >= cover.at:
             return False
-        return envelope.stamp.mono < cover.mono or (at is not None and cover.at is not None and self._ran_at(at))
+        return envelope.stamp.mono < cover.mono or (at is not None and self._ran_at(at, cover))
 
-    def _ran_at(self, at: int) -> bool:
-        """Whether the last change was told as such, and was no later than this: a clock set back shows nothing."""
+    def _ran_at(self, at: int, cover: DissolveCover) -> bool:
+        """Whether the dissolve surely ran at this time of the server's.
+
+        In whole seconds its beginning and this may each be a second later than they say. A clock that was set back, to
+        before the dissolve, shows nothing.
+        """
         change = self._state.program.last_change
-        return change is not None and change.explicit is not None and change.at is not None and change.at <= at
+        if cover.at is None or change is None or change.explicit is None or change.at is None:
+            return False
+        return change.at <= at < cover.at - (0 if self._state.has_fine_times else 2000)
 
     # ------------------------------------------------------------------ what is known
 
