@@ -51,8 +51,10 @@ class JournalPruner:
     async def tidy(self) -> None:
         """Let go of what may go, a little at a time between commits."""
         try:
+            now = wall_ms()
             if await self._believed():
-                await self._let_go_of_the_old()
+                # A clock that is set right after it was believed, or right before, deletes nothing.
+                await self._let_go_of_the_old(min(now, wall_ms()))
             self.size = await self._in_writer(lambda journal: journal.size)
             if self.size > self._bound:
                 await self._until_done(lambda journal: journal.shrink(self._bound * 9 // 10, _AT_ONCE))
@@ -69,9 +71,9 @@ class JournalPruner:
             self._failing = False
             self._judge()
 
-    async def _let_go_of_the_old(self) -> None:
+    async def _let_go_of_the_old(self, now: int) -> None:
         """One step of what is too old. A clock that is wrong in spite of everything then takes little at a time."""
-        before = wall_ms() - self._days * _DAY_MS
+        before = now - self._days * _DAY_MS
         gone, last = 0, _AT_ONCE
         while gone < _STEP and last == _AT_ONCE:
             last = await self._in_writer(lambda journal: journal.prune(before, _AT_ONCE))

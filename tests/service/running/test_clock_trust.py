@@ -318,6 +318,27 @@ async def test_the_old_go_in_steps_and_with_a_word(tmp_path: Path, monkeypatch: 
         assert writer.stop(300)
 
 
+@pytest.mark.parametrize("right", [(True, False), (False, True)], ids=["before it", "after it"])
+async def test_a_clock_that_is_set_as_it_is_believed_deletes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, right: tuple[bool, bool]
+) -> None:
+    """Forty days ahead in the moment after it was believed, or right only in that moment."""
+    given, now = settings(tmp_path), time.time_ns() // 1_000_000
+    clock = [now if is_right else now + 40 * 86_400_000 for is_right in right]
+    monkeypatch.setattr("tap.service.running.journal_pruner.wall_ms", lambda: clock[0])
+
+    async def believe() -> bool:
+        clock.pop(0)
+        return True
+
+    with Journal.open(given.journal_path, owner=True) as journal:
+        shipped(journal, 10, now)
+        writer = JournalWriter(journal)
+        await JournalPruner(writer, given, believed=believe).tidy()
+        assert writer.run_in_writer(lambda journal: journal.counts()["shipped"]).result(300) == 10
+        assert writer.stop(300)
+
+
 async def test_what_cannot_be_pruned_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And again after it could."""
     given = settings(tmp_path)
