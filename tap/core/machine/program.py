@@ -114,9 +114,9 @@ class Program:
     def covered(self, program: str | None, envelope: Envelope) -> bool:
         """Whether a dissolve explains that a snapshot still shows what was on before it, or nothing.
 
-        By both clocks: the server's may count in whole seconds, and the tap's stands still for frames that are read
-        together. A snapshot that is read late was made while the dissolve ran, if its own time says so, or if its
-        number is lower than that of another which the dissolve hid.
+        Both clocks decide: the server's may count in whole seconds, and the tap's does not move between frames that are
+        read together. A snapshot that is read late was made during the dissolve if its own time says so, or if its
+        number is lower than that of another snapshot which the dissolve hid.
 
         Args:
             program: What the snapshot shows.
@@ -137,7 +137,7 @@ class Program:
         """Whether a snapshot is of a moment at which this dissolve may still have run."""
         connection = self._state.connection
         if cover.at is None and (connection is None or not connection.snapshot_seen):
-            return False  # without a time it may be history that was told again: the first snapshot is news
+            return False  # without a time the dissolve may be history: the first snapshot is news
         at = envelope.at if cover.clock == self._state.clock else None
         if at is not None and cover.at is not None and at >= cover.at:
             return False

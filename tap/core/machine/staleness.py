@@ -32,9 +32,9 @@ _REFUSED = 3
 _BEHIND = 6
 """The same for frames of any kind."""
 _CONTRADICTED = 3
-"""So often on one line ``seq`` may begin anew before it counts as ordering nothing."""
+"""How often ``seq`` may start again on one connection. After that it orders nothing there."""
 _LATEST_MS = 60_000
-"""After so long without a word a lower number is none that came late: a frame does not take that long."""
+"""After a silence of this length, a frame with a lower number did not come late: no frame takes that long."""
 _TRACKS = 200
 _HISTORY_MS = 5_000
 """How long after a connection began a frame that is older than it is history, which the server sends again."""
@@ -173,15 +173,15 @@ class Staleness:
     def _behind(self, track: SeqTrack, envelope: Envelope, connection: Connection, *, explicit: bool) -> None:
         """Judge a number that is lower than an earlier one: the frame came late, or the numbers started again.
 
-        It is another count if its time is newer all the same, if it comes first on a new connection or after a long
-        silence, or if so many in a row are behind that they cannot all be late.
+        They started again if its time is newer, if it comes first on a new connection or after a long silence, or if
+        too many frames in a row have low numbers.
         """
         dated = envelope.at is not None and track.at is not None and track.clock == self._state.clock
         ahead = envelope.at - track.at if dated and envelope.at is not None and track.at is not None else 0
-        newer, old = ahead > 0, ahead < 0  # equal times say nothing
+        newer, old = ahead > 0, ahead < 0  # equal times prove nothing
         waited = connection.controlled > 0 and envelope.stamp.mono - connection.controlled > _LATEST_MS
         first = (track.connection != connection.number and not (explicit and old)) or (waited and not old)
-        if not old:  # else its time says so too, and the number is right
+        if not old:  # an old time confirms the number: then the frame came late
             track.behind += 1
             track.refused += explicit
         if newer or first or track.refused >= _REFUSED or track.behind >= _BEHIND:

@@ -209,10 +209,10 @@ class DissolveCover(Struct, array_like=True):
     """When it ends, by the server's clock."""
     clock: int
     mono: int
-    """When it ends, by ours."""
+    """When it ends, by the tap's clock."""
     scope: str | None = None
     seq: int | None = None
-    """The highest number of a snapshot that it hid, and what that is comparable within: what is lower is older."""
+    """The highest number of a snapshot that it hid (and its scope): a snapshot with a lower number is older."""
 
 
 class Doubts(Struct, omit_defaults=True):
