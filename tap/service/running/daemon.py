@@ -65,8 +65,9 @@ _REMEMBER_EVERY_MS = 3_600_000
 _SEEN, _BELIEVED = "seen", "believed"
 """Moments that the journal remembers: when this tap last ran, and when it last believed the machine's clock."""
 _COMMIT_WITHIN_S = 2.0
-"""How long the last commit may take. All steps of a stop together take 6 s at most: the goodbye to the server, then
-``_save_what_is_left``. That is well under the 10 s after which systemd kills the process (``TimeoutStopSec``).
+"""How long the last commit may take. The limits of all steps of a stop add up to 6 s: the goodbye to the server, then
+``_save_what_is_left``. If a busy machine takes longer, ``end_deadline`` ends the process after 8 s. systemd would kill
+it after 10 s (``TimeoutStopSec``).
 """
 _COMMIT_ENDS_WITHIN_S = _COMMIT_WITHIN_S + 1.5
 """How long the stop waits for the writer's thread, even if that thread does not end in its own time."""
