@@ -736,5 +736,5 @@ def test_a_tally_that_knows_nothing_says_so_and_is_never_just_dark(play: Stage, 
 def test_a_tally_breaks_no_rule_of_axe(play: Stage, opened: Callable[..., Page], path: str, width: int) -> None:
     page = opened(play, path, width=width)
     expect(page.locator("#word, #more").last).not_to_have_text("connecting …")
-    page.wait_for_function("document.title !== 'Tally – multicam-tap'")
+    expect(page).not_to_have_title("Tally – multicam-tap")
     assert violations(page) == []

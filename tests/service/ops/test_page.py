@@ -117,7 +117,7 @@ def test_a_cut_is_pushed_to_the_page(venue: tuple[Server, Tap], browser: Browser
     page.on("request", lambda request: asked.append(request.url))
     for to, name in (("b", "Ben"), ("c", "Chris"), ("a", "Anna"), ("b", "Ben"), ("c", "Chris")):
         playing.cut(to)
-        page.wait_for_function("name => document.getElementById('program').textContent === name", arg=name)
+        expect(page.locator("#program")).to_have_text(name)
     assert asked == []
     expect(page.locator("#happened li.cut")).to_have_count(5)
     expect(page.locator("#happened li.cut .said").first).to_have_text("Ben→Chris operator")
