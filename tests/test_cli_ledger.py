@@ -111,7 +111,7 @@ def made(*arguments: str) -> tuple[str, str]:
     key, dev, production = done.stdout.splitlines()
     assert dev.replace("run ", "run --prod ", 1) == production
     assert key not in done.stderr
-    assert done.stderr.index("on dev") < done.stderr.index("on production")
+    assert done.stderr.index("for dev") < done.stderr.index("for production")
     return key, dev
 
 

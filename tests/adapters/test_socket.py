@@ -179,7 +179,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (refused(503), Retry.SOON, "is away for now (HTTP 503)"),
         (refused(401), Retry.SLOWLY, "wants a token"),
         (refused(403), Retry.SLOWLY, "TAP_SERVER_TOKEN"),
-        (refused(404), Retry.SLOWLY, "no such path"),
+        (refused(404), Retry.SLOWLY, "does not know this path"),
         (refused(200, "text/html; charset=utf-8"), Retry.SLOWLY, "a web page, not with a WebSocket"),
         (refused(418), Retry.SLOWLY, "does not accept a WebSocket (HTTP 418)"),
         (caused(InvalidMessage("no"), EOFError()), Retry.SOON, "ended before the server answered"),
@@ -193,7 +193,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (ConnectionClosedError(Close(1012, "update"), None), Retry.SOON, "the server restarts (1012: update)"),
         (ConnectionClosedError(Close(4321, "lunch"), None), Retry.SOON, "closed the connection (4321: lunch)"),
         (ConnectionClosedError(Close(1008, "who?"), None), Retry.SLOWLY, "refuses this client (1008: who?)"),
-        (ConnectionClosedError(None, Close(1009, "too big")), Retry.BACKED_OFF, "beyond the limit: too big"),
+        (ConnectionClosedError(None, Close(1009, "too big")), Retry.BACKED_OFF, "above the size limit: too big"),
         (
             ConnectionClosedError(None, Close(1002, "bad opcode")),
             Retry.BACKED_OFF,
@@ -655,7 +655,7 @@ async def test_a_frame_beyond_the_limit_costs_the_connection(goes_on: bool) -> N
         await ear.until(lambda: len(ear.of(Frame)) == 3)
         assert client.too_big == 2
     assert ear.data == [b"life 1", b"life 2", b"life 3"]
-    assert "beyond the limit" in ear.of(Closed)[0].reason
+    assert "above the size limit" in ear.of(Closed)[0].reason
     assert "300" in ear.of(Closed)[0].reason
 
 

@@ -18,7 +18,7 @@ from tap.service.logs import get_logger
 __all__ = ["RestartDelay", "passed_unless_stopped", "signals_waiting"]
 
 _BACKOFF = Backoff(1.0, 60.0)
-_WELL_AFTER_S = 300.0
+_WELL_AFTER_MS = 300_000
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 _log = get_logger(__name__)
@@ -77,7 +77,7 @@ class RestartDelay:
 
 def _counted(file: Path) -> int:
     try:
-        if not 0 <= wall_ms() / 1000 - file.stat().st_mtime < _WELL_AFTER_S:
+        if not 0 <= wall_ms() - file.stat().st_mtime_ns // 1_000_000 < _WELL_AFTER_MS:
             return 0
         return max(0, int(file.read_text("ascii")))
     except (OSError, ValueError):

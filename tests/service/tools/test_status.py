@@ -58,7 +58,7 @@ def test_a_tap_that_delivers_is_told_with_exit_code_0(venue: tuple[Server, Tap])
         "no gaps",
         "3 of 3 cameras",
         "9 entries saved",
-        "none is conf",
+        "not conf",
     ):
         assert words in done.stdout, words
     assert "st-1 of b (failed: no space)" not in done.stdout, "named by the camera's name"
