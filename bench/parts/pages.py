@@ -1,4 +1,4 @@
-"""What it costs the recording to be looked at: 16 live pages are open, and a report and an FCP7 XML are asked for
+"""What it costs the recording to be looked at: 16 live pages are open, and something fetches a report and an FCP7 XML
 every second, ÷ the same tap that nobody looks at. 1,000 frames a second, behind a session of 1,000 cuts.
 
 The server sees how long a frame waits, as in "The wait of a frame while the disk is slow"; another reader of the
