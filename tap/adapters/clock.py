@@ -7,15 +7,21 @@ what came first, tells ``Stamp.mono`` alone; beside frames, the loop's time, and
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 from tap.core.model import Stamp
 
-__all__ = ["Clock", "monotonic", "wall_ms"]
+__all__ = ["Clock", "monotonic", "utc_now", "wall_ms"]
 
 
 def wall_ms() -> int:
     """Now by the wall clock, in ms since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def utc_now() -> datetime:
+    """The same as a date and a time of day, to the ms."""
+    return datetime.fromtimestamp(wall_ms() / 1000, UTC)
 
 
 def monotonic() -> float:

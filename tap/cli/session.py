@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tap.adapters.clock import wall_ms
+from tap.adapters.clock import utc_now, wall_ms
 from tap.cli.arguments import TEXT
 from tap.cli.root import cli
 from tap.cli.shared import (
@@ -320,12 +320,11 @@ def _given(names: Mapping[str, str | None]) -> dict[str, str]:
 
 def _moment(text: str, option: str) -> int:
     """The moment that an option names, in the venue's time zone."""
-    from datetime import UTC, datetime
 
     from tap.history.queries import unambiguous_ms
 
     try:
-        now = datetime.fromtimestamp(wall_ms() / 1000, UTC)
+        now = utc_now()
         return unambiguous_ms(text, now.astimezone(venue_zone() or _machines_zone()))
     except (ValueError, OverflowError) as error:
         raise click.BadParameter(str(error), param_hint=option) from None

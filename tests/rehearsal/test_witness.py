@@ -128,25 +128,25 @@ def test_a_change_that_only_a_snapshot_showed_is_required_where_the_snapshot_is_
     assert telling.required("cut") == 1
 
 
-def test_a_snapshot_that_nothing_orders_proves_only_after_the_settle_time() -> None:
-    """Without time and number it may have been made before the cut: until another shows it, both may be so."""
+def cut_and_two_snapshots_that_nothing_orders() -> Telling:
+    """A cut to c2; half a second later a snapshot that shows c3, then one that shows c1: no times, no numbers."""
     telling = Telling(ts=False, seq=False)
     telling.later(3_000).cut("c2")
-    telling.world = structs.replace(telling.world, program="c3")
-    telling.later(500).state()
-    telling.world = structs.replace(telling.world, program="c1")
-    telling.later(500).state()
+    for program in ("c3", "c1"):
+        telling.world = structs.replace(telling.world, program=program)
+        telling.later(500).state()
+    return telling
+
+
+def test_a_snapshot_that_nothing_orders_proves_only_after_the_settle_time() -> None:
+    """Without time and number it may have been made before the cut: until another shows it, both may be so."""
+    telling = cut_and_two_snapshots_that_nothing_orders()
     assert telling.required("cut") == 1
 
 
 def test_where_a_proved_change_came_from_is_open_where_what_came_between_is_not_proved() -> None:
     """A snapshot shows c3, which may be old; the next one that is surely newer shows c1: that comes from c2 or c3."""
-    telling = Telling(ts=False, seq=False)
-    telling.later(3_000).cut("c2")
-    telling.world = structs.replace(telling.world, program="c3")
-    telling.later(500).state()
-    telling.world = structs.replace(telling.world, program="c1")
-    telling.later(500).state()
+    telling = cut_and_two_snapshots_that_nothing_orders()
     telling.later(3_000).state()
     back = telling.events("cut")[-1]
     assert (back.camera_id, back.doubtful, back.from_camera_id) == ("c1", False, UNSET)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import TypeAlias
 
-from tap.adapters.clock import wall_ms
+from tap.adapters.clock import utc_now
 from tap.adapters.journal.errors import place_hint
 from tap.adapters.private import make_private_directory, open_private, sync_directory, tighten
 from tap.core.errors import JournalError
@@ -83,7 +82,7 @@ def move_aside(path: Path, why: str = "damaged", *, log_only: bool = False) -> P
 
     With ``log_only`` only what belonged to a file that is gone. The new name of the journal.
     """
-    stamp = datetime.fromtimestamp(wall_ms() / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    stamp = utc_now().strftime("%Y%m%dT%H%M%SZ")
     names = (f"{path.stem}.{why}-{stamp}{'-' * bool(n)}{n or ''}{path.suffix}" for n in count())
     target = next(new for new in map(path.with_name, names) if not any(beside(new, e).exists() for e in _ALL))
     try:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
-from tap.adapters.clock import wall_ms
+from tap.adapters.clock import utc_now
 from tap.adapters.ledger.words import BLOCKING, of_status
 from tap.core.errors import LedgerError, LedgerRejected, LedgerUnavailable
 
@@ -110,7 +110,7 @@ def by_status(status: int, code: str, retry_after: str | None, where: str) -> Le
     """The error for an HTTP status, with the ``code`` in its body ("" for none) and the ``Retry-After`` header."""
     if status in (408, 425, 429) or status >= 500 or status < 400:
         words, step = of_status(status, code)
-        wait = seconds_asked(retry_after, datetime.fromtimestamp(wall_ms() / 1000, UTC))
+        wait = seconds_asked(retry_after, utc_now())
         return LedgerAway(f"http_{status}", words, where=where, hint=step, retry_after=wait)
     if status in (400, 413):
         words, step = of_status(status, code)

@@ -134,7 +134,7 @@ def _ordered(items: Sequence[Item], frame: Frame) -> tuple[list[Item], bool]:
         return turned_round(trial.ordered, frame), trial.doubted == 0
     offsets = offsets_of(witnesses)
     if trial.doubted == 0 and (not offsets or trial.cost <= LEAST_FOR_TAPS):
-        return trial.ordered, trial.doubted == 0
+        return trial.ordered, True
     for way in _ways(offsets):
         trial = tried(way)
         if trial.cost < best.cost:

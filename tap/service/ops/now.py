@@ -6,14 +6,13 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tap.adapters.clock import wall_ms
+from tap.adapters.clock import utc_now
 from tap.core.doubts import doubts_in_words
 from tap.core.lane_order import counted_key, lane_order
 from tap.core.machine.state import Session, State
@@ -247,7 +246,7 @@ def machine_zone() -> str:
         named = named or str(Path("/etc/localtime").readlink()).rpartition("zoneinfo/")[2]
     with suppress(OSError, ValueError, LookupError):
         return str(ZoneInfo(named))
-    told = f"{datetime.fromtimestamp(wall_ms() / 1000).astimezone():%z}"
+    told = f"{utc_now().astimezone():%z}"
     return f"{told[:3]}:{told[3:5]}"
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,18 @@ def events(*numbers: int) -> list[Entry]:
     return [event(number) for number in numbers]
 
 
+@asynccontextmanager
+async def with_backlog(path: Path, url: str) -> AsyncIterator[Venue]:
+    """A venue with 1,000 entries on its disk, whose publisher has yet to be started."""
+    venue = Venue(path / "journal.db", Ledger(url, KEY))
+    try:
+        venue.submit(*events(*range(1_000)))
+        await venue.counts()
+        yield venue
+    finally:
+        await venue.end()
+
+
 @pytest.mark.parametrize("unreadable", [False, True])
 async def test_what_happens_while_it_is_full_goes_from_memory(tmp_path: Path, disk: Disk, unreadable: bool) -> None:
     """In order, at once; when there is room it is kept, and what is sent again is known as sent."""
@@ -100,21 +112,15 @@ async def test_what_happens_while_it_is_full_goes_from_memory(tmp_path: Path, di
 async def test_a_backlog_on_it_goes_out_while_it_is_full(tmp_path: Path, disk: Disk) -> None:
     """Not its first batch over and over: the answers wait in memory, and are noted when there is room."""
 
-    async with stubbed() as (stub, url):
-        venue = Venue(tmp_path / "journal.db", Ledger(url, KEY))
-        try:
-            venue.submit(*events(*range(1_000)))
-            await venue.counts()
-            with full(disk):
-                venue.start()
-                await until(lambda: len(stub.keys) == 1_000)
-                await until(lambda: venue.shipping.waiting == 0)
-                calls = stub.calls
-                assert await venue.counts() == {"pending": 1_000, "shipped": 0, "dead": 0}
-            assert await venue.settled() == {"pending": 0, "shipped": 1_000, "dead": 0}
-            assert (stub.keys, stub.calls) == (keys(events(*range(1_000))), calls)
-        finally:
-            await venue.end()
+    async with stubbed() as (stub, url), with_backlog(tmp_path, url) as venue:
+        with full(disk):
+            venue.start()
+            await until(lambda: len(stub.keys) == 1_000)
+            await until(lambda: venue.shipping.waiting == 0)
+            calls = stub.calls
+            assert await venue.counts() == {"pending": 1_000, "shipped": 0, "dead": 0}
+        assert await venue.settled() == {"pending": 0, "shipped": 1_000, "dead": 0}
+        assert (stub.keys, stub.calls) == (keys(events(*range(1_000))), calls)
 
 
 async def test_what_waits_in_memory_for_it_is_bounded(
@@ -123,19 +129,13 @@ async def test_what_waits_in_memory_for_it_is_bounded(
     """Beyond so many answers it stops, says why, and goes on when there is room."""
     monkeypatch.setattr("tap.service.running.publishing.publisher._MOST_UNSETTLED", 500)
 
-    async with stubbed() as (stub, url):
-        venue = Venue(tmp_path / "journal.db", Ledger(url, KEY))
-        try:
-            venue.submit(*events(*range(1_000)))
-            await venue.counts()
-            with full(disk):
-                venue.start()
-                await until(lambda: venue.shipping.state == "blocked")
-                assert "the disk is full" in str(venue.shipping.reason)
-                assert len(stub.keys) == 600
-            assert await venue.settled() == {"pending": 0, "shipped": 1_000, "dead": 0}
-        finally:
-            await venue.end()
+    async with stubbed() as (stub, url), with_backlog(tmp_path, url) as venue:
+        with full(disk):
+            venue.start()
+            await until(lambda: venue.shipping.state == "blocked")
+            assert "the disk is full" in str(venue.shipping.reason)
+            assert len(stub.keys) == 600
+        assert await venue.settled() == {"pending": 0, "shipped": 1_000, "dead": 0}
 
 
 async def test_where_another_tap_has_the_journal_nothing_is_sent(tmp_path: Path, disk: Disk) -> None:
