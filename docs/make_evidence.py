@@ -64,7 +64,7 @@ PARTS = (
         "the journal's entries to the ledger, in order, for as long as it takes; a bad entry is rejected",
     ),
     (
-        "`tap/core/taken.py`, `tap/service/running/publishing/older_deployment.py`",
+        "`tap/core/deployment.py`, `tap/service/running/publishing/older_deployment.py`",
         "an older deployment gets what it knows; the rest waits, and goes whole later",
     ),
     (

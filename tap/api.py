@@ -31,9 +31,9 @@ from msgspec import Struct
 from tap.adapters.journal import Journal
 from tap.adapters.ledger import Changed, Ledger
 from tap.core.codec import venue_of
+from tap.core.deployment import DEFAULT_MODULE
 from tap.core.errors import JournalError, TapError
 from tap.core.merge import Row, fold
-from tap.core.taken import DEFAULT_MODULE
 from tap.history.phrases import camera_names
 from tap.history.queries import SessionFilter, asked_events, ms_of_moment
 from tap.history.shots import shots_of

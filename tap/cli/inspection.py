@@ -125,7 +125,7 @@ def _json_text(value: object) -> str:
     """A line of JSON that harms no terminal."""
     import orjson
 
-    from tap.core.plain import plain_json
+    from tap.core.plain_text import plain_json
 
     return plain_json(orjson.dumps(value).decode()) + "\n"
 

@@ -96,7 +96,7 @@ def replay(
 
 def _deliver(entries: Iterable[Entry], show: Callable[[Entry], None]) -> bool:
     """Write entries to the ledger, and tell what it answered; whether it has all of them now."""
-    from tap.core.taken import DEPLOY
+    from tap.core.deployment import DEPLOY
     from tap.service.tools.deliver import deliver
 
     delivered = with_ledger(lambda ledger: deliver(ledger, entries, show))

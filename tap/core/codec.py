@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 import orjson
 
-from tap.core.loosely import read_values
+from tap.core.lenient_json import read_values
 from tap.core.model import Entry
 
 __all__ = [
@@ -113,7 +113,7 @@ def _parse_iso(text: str) -> int | None:
 
 
 def read_json(data: bytes) -> Any:
-    """What a frame says; raises ``ValueError``. What is odd in it costs its field alone (``loosely.py``)."""
+    """What a frame says; raises ``ValueError``. What is odd in it costs its field alone (``lenient_json.py``)."""
     try:
         return orjson.loads(data)
     except ValueError as error:

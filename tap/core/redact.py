@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from tap.core.loosely import read_values, utf8, write_values
+from tap.core.lenient_json import read_values, utf8, write_values
 from tap.core.secret import REDACTED, clean_text, clean_url_text, may_hold
 from tap.core.secret_names import NEEDLES, is_secret_name, names_secret
 

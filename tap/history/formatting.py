@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
 
-from tap.core.plain import plain, plain_json
+from tap.core.plain_text import plain, plain_json
 
 __all__ = ["counted", "date_text", "duration_text", "iso_moment", "plain", "plain_json", "time_of_day", "zone_name"]
 

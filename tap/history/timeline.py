@@ -23,7 +23,7 @@ from tap.core.kinds import KINDS, MARK_ROWS
 from tap.core.lane_order import lane_order
 from tap.core.merge import Row
 from tap.core.reading import number, read
-from tap.core.turns import STATE_KINDS, Held, Turns
+from tap.core.spans import STATE_KINDS, Spans, ValueSpan
 
 __all__ = [
     "ClockStep",
@@ -242,7 +242,7 @@ class _Builder:
         self._gaps: list[Gap] = []
         self._known_at = [row.version for row in rows if row.op != "event"]
         self._start, self._end = self._bounds()
-        self._turns = Turns(self._session.get("startState", {}), self._start)
+        self._spans = Spans(self._session.get("startState", {}), self._start)
 
     def _bounds(self) -> tuple[int, int]:
         """The session's start and end: its own two times, widened by every change in it."""
@@ -277,13 +277,13 @@ class _Builder:
     def build(self) -> Timeline:
         for row, event in zip(self._reading.rows, self._events, strict=True):
             self._take(row, event)
-        self._turns.end(self._end, self._session.get("finalState"))
-        on_air = self._turns.program.within(self._start, self._end)
+        self._spans.end(self._end, self._session.get("finalState"))
+        on_air = self._spans.program.within(self._start, self._end)
         lanes = self._lanes(on_air)
-        unknown = _merged(self._turns.unknown, self._start, self._end)
+        unknown = _merged(self._spans.unknown, self._start, self._end)
         holds = [
             Span(start=a, end=b, camera_id=value or None, unsure=unsure)
-            for value, a, b, unsure in self._turns.hold.within(self._start, self._end)
+            for value, a, b, unsure in self._spans.hold.within(self._start, self._end)
         ]
         return Timeline(
             session_key=self._key,
@@ -298,7 +298,7 @@ class _Builder:
             holds=holds,
             modes=[
                 Span(start=a, end=b, mode=value, unsure=unsure)
-                for value, a, b, unsure in self._turns.mode.within(self._start, self._end)
+                for value, a, b, unsure in self._spans.mode.within(self._start, self._end)
             ],
             gaps=self._gaps,
             stills=self._stills,
@@ -309,18 +309,18 @@ class _Builder:
             totals=self._totals(lanes, unknown, holds),
         )
 
-    # ------------------------------------------------------------------------------------------ what turns
+    # ---------------------------------------------------------------------------------------------- gaps
 
     def _take(self, row: Row, event: Event) -> None:
-        turned = self._turns.take(event.kind, event.moment, row.fields)
-        if turned is None:
+        taken = self._spans.take(event.kind, event.moment, row.fields)
+        if taken is None:
             return
         detail = event.detail or {}
         gap = Gap(
-            at=turned.at,
-            start=turned.start,
-            duration_ms=turned.duration,
-            covered=turned.covered,
+            at=taken.at,
+            start=taken.start,
+            duration_ms=taken.duration,
+            covered=taken.covered,
             before=detail.get("before"),
             after=detail.get("after"),
         )
@@ -328,7 +328,7 @@ class _Builder:
 
     # ------------------------------------------------------------------------------------------ what is there
 
-    def _lanes(self, on_air: list[Held]) -> list[Lane]:
+    def _lanes(self, on_air: list[ValueSpan]) -> list[Lane]:
         rows = {fields["cameraId"]: fields for fields in self._cameras}
         cuts = Counter(event.camera_id for event in self._events if event.kind == "cut")
         stills = [still.camera_id for still in self._stills]
@@ -346,7 +346,7 @@ class _Builder:
         ]
         return sorted(lanes, key=self._lane_order)
 
-    def _lane(self, camera: str, row: Mapping[str, Any], on_air: list[Held], cuts: int) -> Lane:
+    def _lane(self, camera: str, row: Mapping[str, Any], on_air: list[ValueSpan], cuts: int) -> Lane:
         spans = [Span(start=a, end=b, unsure=unsure) for value, a, b, unsure in on_air if value == camera]
         stills = [still for still in self._stills if still.camera_id == camera]
         return Lane(
@@ -374,7 +374,7 @@ class _Builder:
             cuts=kinds["cut"],
             on_air_ms={lane.camera_id: lane.on_air_ms for lane in lanes},
             unknown_ms=sum(span.length for span in unknown),
-            holds=self._turns.holds,
+            holds=self._spans.holds,
             hold_ms=sum(span.length for span in holds),
             gaps=kinds["gap"],
             gap_ms=sum(gap.duration_ms or 0 for gap in self._gaps),

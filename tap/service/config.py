@@ -26,11 +26,11 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, Valid
 from tap.adapters.names import is_loopback
 from tap.adapters.private import make_private_directory
 from tap.core.codec import MAX_VENUE, key_part
+from tap.core.deployment import DEFAULT_MODULE
 from tap.core.errors import SettingsInvalid
 from tap.core.formats import FORMATS, Layout
 from tap.core.model import Policy, SessionPolicy
 from tap.core.redact import redact_text
-from tap.core.taken import DEFAULT_MODULE
 from tap.service.envfile import EnvFile
 from tap.service.hours import hours_of
 from tap.service.secret_files import KeyFile, SecretFileInvalid, fits_header, read_secret

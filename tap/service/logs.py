@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, TextIO
 
 from tap.adapters.clock import monotonic
-from tap.core.plain import plain, plain_json
+from tap.core.plain_text import plain, plain_json
 from tap.core.redact import redact_text
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap.core.codec import MAX_ID, composed, iso, key_part, parse_id, parse_time, session_key, sub_key, venue_of
-from tap.core.loosely import ODD
+from tap.core.lenient_json import ODD
 from tap.core.redact import REDACTED, redact_bytes, redact_text
 
 T = 1_795_000_000_123

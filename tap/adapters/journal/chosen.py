@@ -14,9 +14,9 @@ from typing import Any
 from tap.adapters.journal.file import JournalFile
 from tap.adapters.journal.reading import revision, session_fields
 from tap.adapters.journal.rows import raised, row_of
-from tap.adapters.journal.steps import steps_in
+from tap.adapters.journal.session_steps import steps_in
 from tap.core.model import Entry
-from tap.core.steps import Step, effective, follow
+from tap.core.session_steps import Step, effective, follow
 
 __all__ = ["as_chosen"]
 

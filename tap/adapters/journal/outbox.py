@@ -20,14 +20,14 @@ from tap.adapters.journal.errors import nothing_yet
 from tap.adapters.journal.file import JournalFile
 from tap.adapters.journal.lock import is_locked
 from tap.adapters.journal.rows import INSERT, Kept, State, row_of, sealed
-from tap.adapters.journal.steps import forgotten_in, keep_step, steps_in
+from tap.adapters.journal.session_steps import forgotten_in, keep_step, steps_in
 from tap.adapters.journal.tapid import keep_tap_id, tap_id_in
 from tap.adapters.journal.unfit import unfit_among
 from tap.adapters.journal.verify import problems_in
 from tap.core.errors import JournalDamaged, JournalError
 from tap.core.machine.memory import Checkpoint
 from tap.core.model import Entry, Op
-from tap.core.steps import Step
+from tap.core.session_steps import Step
 
 __all__ = ["Journal"]
 

@@ -11,11 +11,11 @@ import msgspec
 from tap.adapters.journal.file import JournalFile
 from tap.adapters.journal.paths import beside, sync_file
 from tap.adapters.journal.reading import entries, memory, session_fields
-from tap.adapters.journal.steps import forget_steps, steps_in
+from tap.adapters.journal.session_steps import forget_steps, steps_in
 from tap.adapters.journal.unfit import aside_of, forget_aside
 from tap.core.errors import JournalError
 from tap.core.machine.memory import records_of
-from tap.core.steps import Step, follow
+from tap.core.session_steps import Step, follow
 
 __all__ = ["forget", "prune", "shrink", "size_of"]
 

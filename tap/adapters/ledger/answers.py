@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
+from tap.core.deployment import Deployment
 from tap.core.merge import Row
-from tap.core.taken import Taken
 
 __all__ = ["Answer", "Changed", "Outcome", "Ping", "Secret"]
 
@@ -65,7 +65,7 @@ class Ping(NamedTuple):
     """``ok``, or what is wrong: ``unreachable``, ``timeout``, ``garbage``, ``no_function``, ``key_wrong`` …"""
     words: str
     hint: str | None = None
-    taken: Taken | None = None
+    deployment: Deployment | None = None
     """What it said of itself, where it got so far."""
 
     @property

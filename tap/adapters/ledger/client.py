@@ -24,10 +24,10 @@ from tap.adapters.ledger.errors import LedgerAway, LedgerRefused, by_status, cod
 from tap.adapters.ledger.replies import Replies, count
 from tap.adapters.ledger.values import MAX_ENTRIES, CallFailed, body_of, decode, pack
 from tap.adapters.ledger.words import BARE, BLOCKING
+from tap.core.deployment import DEFAULT_MODULE, DEPLOY, OLDEST, Deployment
 from tap.core.errors import LedgerError
 from tap.core.merge import Row
 from tap.core.model import Entry, Op
-from tap.core.taken import DEFAULT_MODULE, DEPLOY, OLDEST, Taken
 
 __all__ = ["Ledger"]
 
@@ -121,7 +121,7 @@ class Ledger:
             if not gone:
                 raise garbage(self.shown)
 
-    async def about(self) -> Taken:
+    async def about(self) -> Deployment:
         """What this deployment takes, and what our key may do there.
 
         One that has no ``about``, but takes a call of ``ingest`` without entries, is 0.1.0. Where neither works it is
@@ -134,7 +134,7 @@ class Ledger:
                 if code_of(error) not in BARE:
                     raise
             else:
-                return self._replies.taken(said)
+                return self._replies.deployment(said)
             try:
                 await self.ingest([])
             except LedgerError as error:
@@ -154,16 +154,16 @@ class Ledger:
 
     async def ping(self, venue: str | None = None) -> Ping:
         """Ask whether entries (of ``venue``) would be taken; writes nothing, and raises nothing."""
-        taken = None
+        deployment = None
         try:
-            taken = await self.about()
+            deployment = await self.about()
             await self._sound()
             if venue is not None:
                 page = {"numItems": 1, "cursor": None}
                 await self.query("listSessions", {"venue": venue, "paginationOpts": page})
         except (LedgerAway, LedgerRefused) as error:
-            return Ping(error.code, str(error.what), error.hint, taken)
-        return Ping("ok", "takes entries", None, taken)
+            return Ping(error.code, str(error.what), error.hint, deployment)
+        return Ping("ok", "takes entries", None, deployment)
 
     # ------------------------------------------------------------------------------------------ reading
 
@@ -210,8 +210,8 @@ class Ledger:
         return Changed(rows, following, done)
 
     async def _lacks(self, function: str) -> bool:
-        taken = await self.about()
-        return function not in taken.functions
+        deployment = await self.about()
+        return function not in deployment.functions
 
     async def _pages(self, function: str, args: Mapping[str, Any]) -> AsyncIterator[Any]:
         cursor: str | None = None

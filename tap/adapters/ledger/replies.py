@@ -11,10 +11,10 @@ from tap.adapters.ledger.errors import LedgerAway, LedgerRefused, garbage
 from tap.adapters.ledger.values import EXACT
 from tap.adapters.ledger.words import BLOCKING, sentence_of
 from tap.core.codec import LATEST_VERSION, sub_key
+from tap.core.deployment import LOGS, Deployment, read_deployment
 from tap.core.errors import LedgerError
 from tap.core.merge import Row
 from tap.core.model import Op
-from tap.core.taken import LOGS, Taken, read_taken
 
 __all__ = ["Replies", "count"]
 
@@ -33,10 +33,10 @@ class Replies:
         self._where = where
         self._secret = secret
 
-    def taken(self, said: Any) -> Taken:
+    def deployment(self, said: Any) -> Deployment:
         """What the function ``about`` says that a deployment takes."""
         try:
-            return read_taken(said)
+            return read_deployment(said)
         except ValueError:
             raise garbage(self._where) from None
 

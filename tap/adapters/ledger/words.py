@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tap.core.taken import DEPLOY, LOGS
+from tap.core.deployment import DEPLOY, LOGS
 
 __all__ = ["BARE", "BLOCKING", "NET", "Said", "of_status", "sentence_of"]
 

@@ -24,7 +24,7 @@ from tap.core.machine.memory import Memory
 from tap.core.machine.rows import RowWriter
 from tap.core.machine.rules import Cause, Rules, Signal
 from tap.core.machine.staleness import Place, Staleness
-from tap.core.machine.state import Aspect, Mark, Session, State
+from tap.core.machine.state import Aspect, LastSaid, Session, State
 from tap.core.model import Envelope, ModeChanged, Observation, Policy
 
 __all__ = ["LATE_MS", "Aspects", "detail_of"]
@@ -48,7 +48,7 @@ class Aspects:
 
     # ------------------------------------------------------------------ what is known
 
-    def mark(self, mark: Mark | None, envelope: Envelope, *, explicit: bool) -> Mark:
+    def mark(self, mark: LastSaid | None, envelope: Envelope, *, explicit: bool) -> LastSaid:
         """The mark after ``envelope`` changed or confirmed something (see ``staleness.marked``).
 
         Args:

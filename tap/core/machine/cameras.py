@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from tap.core.machine.rows import RowWriter, time_of
 from tap.core.machine.staleness import Staleness
-from tap.core.machine.state import Camera, Connection, Leaving, Mark, Session
+from tap.core.machine.state import Camera, Connection, LastSaid, Leaving, Session
 from tap.core.model import CameraInfo, CameraLeft, CameraTold, Envelope, Policy
 
 __all__ = ["Cameras"]
@@ -222,7 +222,7 @@ class Cameras:
         if session is not None and (camera.present or camera.info.id in session.cameras):
             self._rows.camera_row(session, camera, at)
 
-    def _mark(self, camera: Camera, envelope: Envelope, *, explicit: bool) -> Mark:
+    def _mark(self, camera: Camera, envelope: Envelope, *, explicit: bool) -> LastSaid:
         return self._staleness.marked(camera.mark, envelope, self._rows.state.connection, explicit=explicit)
 
 

@@ -22,7 +22,7 @@ from tap.core.machine.memory import Memory
 from tap.core.machine.rows import RowWriter, side_columns, time_of
 from tap.core.machine.rules import Cause, Rules, Signal
 from tap.core.machine.staleness import Place, Staleness
-from tap.core.machine.state import Mark, Session, Side, State
+from tap.core.machine.state import LastSaid, Session, Side, State
 from tap.core.mapping import Dialect
 from tap.core.model import Envelope, SessionEnded, SessionInfo, SessionStarted, SessionUpdated
 
@@ -298,7 +298,7 @@ class Sessions:
         return False
 
 
-def _is_dated_before(envelope: Envelope, mark: Mark | None) -> bool:
+def _is_dated_before(envelope: Envelope, mark: LastSaid | None) -> bool:
     """Whether its time, too, says that a frame is older than what is known."""
     return envelope.at is not None and not (mark is not None and mark.at is not None and envelope.at >= mark.at)
 

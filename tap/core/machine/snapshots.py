@@ -23,7 +23,7 @@ from tap.core.machine.rows import RowWriter, time_of
 from tap.core.machine.rules import Cause, Rules, Signal
 from tap.core.machine.sessions import Sessions
 from tap.core.machine.staleness import Staleness
-from tap.core.machine.state import Mark, Phase, State, comparable, snapshot_values
+from tap.core.machine.state import LastSaid, Phase, State, comparable, snapshot_values
 from tap.core.model import Envelope, Policy, SessionInfo, Snapshot
 
 __all__ = ["Snapshots"]
@@ -101,7 +101,7 @@ class Snapshots:
                 fresh[name] = value
         return fresh
 
-    def _stale(self, mark: Mark | None, envelope: Envelope) -> bool:
+    def _stale(self, mark: LastSaid | None, envelope: Envelope) -> bool:
         """Whether this snapshot is older than the frame of ``mark``."""
         connection = self._state.connection
         return connection is not None and self._staleness.stale(mark, envelope, connection)

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from tap.core.machine.identity import Identity, Name, name_of, words_of
-from tap.core.machine.state import Aspect, Connection, Mark, SeqTrack, State
+from tap.core.machine.state import Aspect, Connection, LastSaid, SeqTrack, State
 from tap.core.mapping import SeqOrders
 from tap.core.model import Envelope, Hello, Observation, Policy, Snapshot
 
@@ -328,7 +328,7 @@ class Staleness:
         track = None if scope is None else self._state.seq_tracks.get(scope)
         return track is not None and envelope.seq is not None and envelope.seq < track.seq
 
-    def behind(self, mark: Mark | None, envelope: Envelope) -> bool:
+    def behind(self, mark: LastSaid | None, envelope: Envelope) -> bool:
         """Whether ``seq`` says that this frame is older than what is known; or whether it is history."""
         if mark is None:
             return False
@@ -374,13 +374,15 @@ class Staleness:
         connection = self._state.connection
         return connection is not None and envelope.stamp.mono - connection.first_mono <= self._policy.settle_ms
 
-    def stale(self, mark: Mark | None, envelope: Envelope, connection: Connection) -> bool:
+    def stale(self, mark: LastSaid | None, envelope: Envelope, connection: Connection) -> bool:
         """Whether a snapshot that contradicts something is older than the frame that said it; see :func:`is_stale`."""
         return is_stale(
             mark, envelope, self.scope(envelope), connection=connection, policy=self._policy, clock=self._state.clock
         )
 
-    def marked(self, mark: Mark | None, envelope: Envelope, connection: Connection | None, *, explicit: bool) -> Mark:
+    def marked(
+        self, mark: LastSaid | None, envelope: Envelope, connection: Connection | None, *, explicit: bool
+    ) -> LastSaid:
         """The mark after ``envelope`` changed (``explicit``) or confirmed something; see :func:`marked`."""
         number = 0 if connection is None else connection.number
         state = self._state
@@ -394,20 +396,26 @@ class Staleness:
         )
 
 
-def _by_seq(mark: Mark | None, envelope: Envelope, scope: str | None) -> int:
+def _by_seq(mark: LastSaid | None, envelope: Envelope, scope: str | None) -> int:
     """By how much a frame's ``seq`` is higher than what is known; 0 if ``seq`` does not order the two."""
     if mark is None or scope is None or mark.scope != scope or mark.seq is None or envelope.seq is None:
         return 0
     return envelope.seq - mark.seq
 
 
-def _is_undated(mark: Mark) -> bool:
+def _is_undated(mark: LastSaid) -> bool:
     """Whether the last that is known is an explicit change without a time or a number."""
     return mark.explicit is not None and mark.seq is None and (mark.at is None or not mark.exact)
 
 
 def is_stale(
-    mark: Mark | None, envelope: Envelope, scope: str | None, *, connection: Connection, policy: Policy, clock: int = 0
+    mark: LastSaid | None,
+    envelope: Envelope,
+    scope: str | None,
+    *,
+    connection: Connection,
+    policy: Policy,
+    clock: int = 0,
 ) -> bool:
     """Whether a snapshot that contradicts something is older than the frame that said it (``mark``).
 
@@ -433,14 +441,14 @@ def is_stale(
 
 
 def marked(
-    mark: Mark | None,
+    mark: LastSaid | None,
     envelope: Envelope,
     scope: str | None,
     *,
     connection: int,
     explicit: bool,
     clock: int = 0,
-) -> Mark:
+) -> LastSaid:
     """The new mark after ``envelope`` changed (``explicit``) or confirmed something.
 
     A frame without ``seq`` leaves the known ``seq`` as a lower bound: a snapshot with a lower one is surely stale.
@@ -458,4 +466,4 @@ def marked(
     if at is None and mark is not None:
         at, exact, clock = mark.at, mark.exact and not explicit, mark.clock
     since = envelope.stamp.mono if explicit else (mark.explicit if mark else None)
-    return Mark(kept_scope, seq, at, exact, connection, since, clock)
+    return LastSaid(kept_scope, seq, at, exact, connection, since, clock)

@@ -35,8 +35,8 @@ __all__ = [
     "DissolveCover",
     "Doubts",
     "HoldStart",
+    "LastSaid",
     "Leaving",
-    "Mark",
     "PendingGap",
     "Phase",
     "ProgramChange",
@@ -75,7 +75,7 @@ class Phase(StrEnum):
     """The gap is written. No frame has said yet whether the session still runs."""
 
 
-class Mark(Struct):
+class LastSaid(Struct):
     """Which frame last said something: a snapshot has to be newer than that to change it."""
 
     scope: str | None = None
@@ -98,12 +98,12 @@ class Aspect(Struct):
     known: bool = False
     sure: bool = False
     """False after the server was lost, until a frame says it again."""
-    mark: Mark | None = None
+    mark: LastSaid | None = None
     inferred_at: int | None = field(default=None, name="guessed")
     """Time of the last change if only a snapshot showed it: an explicit frame that says the same adds nothing."""
     late_change: tuple[Any, int, int] | None = field(default=None, name="late")
     """Value, ``mono`` and epoch of a change that came late, and may turn out to be the newest."""
-    last_change: Mark | None = field(default=None, name="last")
+    last_change: LastSaid | None = field(default=None, name="last")
     """The frame that last changed it. ``mark`` is that frame, or a later snapshot that confirmed it."""
 
 
@@ -131,7 +131,7 @@ class Camera(Struct):
     shown_at: int = 0
     """Time of the last frame that showed it present."""
     leaving: Leaving | None = None
-    mark: Mark | None = None
+    mark: LastSaid | None = None
 
 
 class RowState(Struct):
@@ -380,11 +380,11 @@ class State(Struct):
     hold: Aspect = field(default_factory=Aspect)
     mode: Aspect = field(default_factory=Aspect)
     recording: Aspect = field(default_factory=Aspect)
-    session_mark: Mark | None = None
+    session_mark: LastSaid | None = None
     """A field of 0.1.0: it is read, and never written."""
     session_seen: Aspect = field(default_factory=Aspect)
     """The frame that last said something of the session."""
-    titled: Mark | None = None
+    titled: LastSaid | None = None
     """The frame that last changed the title."""
     has_session_frames: bool = field(default=False, name="frames_seen")
     """The server has session frames, so no policy is needed."""

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from msgspec import UNSET, UnsetType
 
 from tap.core.codec import parse_id, parse_time
-from tap.core.loosely import ODD
+from tap.core.lenient_json import ODD
 
 __all__ = ["MAX_CAMERAS", "MAX_LIST", "READERS", "Reader", "label", "scaled"]
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tap.core.errors import TapError
 from tap.core.palette import WARNING
-from tap.core.plain import plain
+from tap.core.plain_text import plain
 from tap.core.status import Health, MissingStill, Now, Report, SessionKept, SessionNow, Status
 from tap.history.formatting import counted, date_text, duration_text, time_of_day
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tap.core.plain import plain
+from tap.core.plain_text import plain
 
 __all__ = ["Draft"]
 

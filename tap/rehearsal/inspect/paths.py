@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any, TypeAlias
 
-from tap.core.loosely import ODD
+from tap.core.lenient_json import ODD
 
 __all__ = ["NOTHING", "Body", "Container", "is_scalar", "nearly", "part_of_path", "tokens", "walk"]
 

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from tap.core.codec import parse_time
-from tap.core.loosely import write_values
+from tap.core.lenient_json import write_values
 from tap.core.mapping import Dialect, Verdict
 from tap.core.mapping.values import label
 from tap.core.model import Frame

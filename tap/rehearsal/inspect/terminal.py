@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tap.core.palette import WARNING
-from tap.core.plain import plain
+from tap.core.plain_text import plain
 from tap.rehearsal.inspect.report import FieldFound, InspectionReport, TypeFound
 from tap.rehearsal.inspect.trial import Trial, TrialLine
 

@@ -16,10 +16,10 @@ from msgspec import Struct, structs
 
 from tap.core.kinds import KINDS, said_of
 from tap.core.model import Entry
-from tap.core.plain import plain
+from tap.core.plain_text import plain
 from tap.core.reading import NEAR_MS, number, read
+from tap.core.spans import STATE_KINDS
 from tap.core.status import Happening, Past, Totals
-from tap.core.turns import STATE_KINDS
 from tap.service.ops.session_totals import SessionTotals
 
 __all__ = ["SessionBoard", "shown", "shown_id"]
@@ -120,7 +120,7 @@ class SessionBoard:
 
     def past(self) -> Past | None:
         """What is only drawn in summary."""
-        steps, turns = self._past.steps, self._past.turns
+        steps, turns = self._past.steps, self._past.spans
         if self._horizon is None or steps is None:
             return None
         return Past(
@@ -195,7 +195,7 @@ class SessionBoard:
         """What the session's row says; of a part of it, what its summary says of that part's beginning."""
         if self._horizon is None:
             return self._row
-        turns = self._past.turns
+        turns = self._past.spans
         state = {"programCameraId": turns.program.value, "mode": turns.mode.value, "hold": turns.hold.value is not None}
         told = {name: value for name, value in state.items() if value is not None}
         return {**self._row, "startedAt": self._horizon - self._first_shift, "startState": told}
@@ -247,10 +247,10 @@ class SessionBoard:
             return
         if happening.kind in KINDS and KINDS[happening.kind].at_once:
             self._uneven = not self._goes_on(happening, number(event.fields.get("observedAt"))) or self._uneven
-        self._uneven = self._uneven or again is not None or line.moment < self._past.turns.start
+        self._uneven = self._uneven or again is not None or line.moment < self._past.spans.start
         # Whether somebody else was there, and what of the same moment was before it, only the whole shows.
         self._uneven = self._uneven or happening.kind == "gap"
-        self._odd += not (self._certain and self._sums.turns.fits(happening.kind, event.fields))
+        self._odd += not (self._certain and self._sums.spans.fits(happening.kind, event.fields))
         if not self._uneven:
             self._sums.take(happening.kind, line.moment, event.fields)
 

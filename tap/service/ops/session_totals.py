@@ -1,6 +1,6 @@
 """The numbers of the session that runs: added up event by event, and the same as its timeline and its report have.
 
-What turns events into spans is :class:`tap.core.turns.Turns`, as everywhere. Here the spans that are over are added up
+What makes spans of events is :class:`tap.core.spans.Spans`, as everywhere. Here the spans that are over are added up
 and let go, so that a session of twelve hours takes no more memory than one of an hour. What has been let go is drawn in
 summary: for each camera, how much of each step of time it was on air.
 """
@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from tap.core.spans import Spans
 from tap.core.status import Totals
-from tap.core.turns import Turns
 
 __all__ = ["MOST_STEPS", "SessionTotals", "Steps"]
 
@@ -51,7 +51,7 @@ class SessionTotals:
     """One session's numbers as far as it was taken; moments are on the clock that the session began with."""
 
     def __init__(self, state: Mapping[str, Any], start: int) -> None:
-        self.turns = Turns(state, start)
+        self.spans = Spans(state, start)
         self.events: Counter[str] = Counter()
         self.on_air: Counter[str] = Counter()
         """Milliseconds by camera, of the spans that are over."""
@@ -62,30 +62,30 @@ class SessionTotals:
     def take(self, kind: str, at: int, fields: Mapping[str, Any]) -> None:
         """The next event in the order in which the session is read."""
         self.events[kind] += 1
-        turned = self.turns.take(kind, at, fields)
-        if turned is not None:
-            self.gap_ms += turned.duration or 0
-            if turned.start is None and not turned.covered:
+        gap = self.spans.take(kind, at, fields)
+        if gap is not None:
+            self.gap_ms += gap.duration or 0
+            if gap.start is None and not gap.covered:
                 # What was on before a first sight was never told.
                 self.on_air.clear()
                 self.unknown_ms = 0
-                self.steps = None if self.steps is None else Steps(self.turns.start)
+                self.steps = None if self.steps is None else Steps(self.spans.start)
         self._drain()
 
     def totals(self, now: int) -> Totals:
         """The numbers as of ``now``: what goes on counts up to it."""
-        turns, on_air = self.turns, Counter(self.on_air)
-        end = max([now, turns.program.since, turns.hold.since])
-        if turns.program.value is not None:
-            on_air[turns.program.value] += end - turns.program.since
-        held = 0 if turns.hold.value is None else end - turns.hold.since
-        dark = 0 if turns.dark is None else end - turns.dark
+        spans, on_air = self.spans, Counter(self.on_air)
+        end = max([now, spans.program.since, spans.hold.since])
+        if spans.program.value is not None:
+            on_air[spans.program.value] += end - spans.program.since
+        held = 0 if spans.hold.value is None else end - spans.hold.since
+        dark = 0 if spans.dark is None else end - spans.dark
         return Totals(
-            length_ms=max(0, end - turns.start),
+            length_ms=max(0, end - spans.start),
             cuts=self.events["cut"],
             on_air_ms={camera: length for camera, length in on_air.items() if length},
             unknown_ms=self.unknown_ms + dark,
-            holds=turns.holds,
+            holds=spans.holds,
             hold_ms=self.hold_ms + held,
             gaps=self.events["gap"],
             gap_ms=self.gap_ms,
@@ -94,25 +94,25 @@ class SessionTotals:
 
     def holds_and_lengths(self) -> tuple[object, ...]:
         """What changes where events are read in another order."""
-        return self.turns.holds, self.hold_ms, self.unknown_ms, dict(self.on_air), self.turns.program.value
+        return self.spans.holds, self.hold_ms, self.unknown_ms, dict(self.on_air), self.spans.program.value
 
     def copy(self) -> SessionTotals:
         """Goes on by itself, without steps."""
-        other = SessionTotals({}, self.turns.start)
-        other.turns = self.turns.copy()
+        other = SessionTotals({}, self.spans.start)
+        other.spans = self.spans.copy()
         other.events, other.on_air = Counter(self.events), Counter(self.on_air)
         other.hold_ms, other.unknown_ms, other.gap_ms = self.hold_ms, self.unknown_ms, self.gap_ms
         other.steps = None
         return other
 
     def _drain(self) -> None:
-        for span in self.turns.program.over:
+        for span in self.spans.program.over:
             if span.end > span.start:
                 self.on_air[span.value] += span.end - span.start
                 if self.steps is not None:
                     self.steps.add(span.value, span.start, span.end)
-        self.hold_ms += sum(max(0, span.end - span.start) for span in self.turns.hold.over)
-        self.unknown_ms += sum(max(0, end - start) for start, end in self.turns.unknown)
-        for over in (self.turns.program.over, self.turns.hold.over, self.turns.mode.over):
+        self.hold_ms += sum(max(0, span.end - span.start) for span in self.spans.hold.over)
+        self.unknown_ms += sum(max(0, end - start) for start, end in self.spans.unknown)
+        for over in (self.spans.program.over, self.spans.hold.over, self.spans.mode.over):
             over.clear()
-        self.turns.unknown.clear()
+        self.spans.unknown.clear()

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct, field
 
-from tap.core.plain import plain
+from tap.core.deployment import DEPLOY, LOGS
+from tap.core.plain_text import plain
 from tap.core.standing import STANDINGS, standing_words
 from tap.core.status import Health, HealthState, Reason
-from tap.core.taken import DEPLOY, LOGS
 from tap.service.running.parts import Parts
 
 __all__ = ["Health", "Numbers", "Reason", "health", "judge", "numbers_of"]

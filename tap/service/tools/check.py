@@ -20,11 +20,11 @@ from tap.adapters.scopes import own_error
 from tap.adapters.server import ServerSocket, Timing
 from tap.adapters.threads import on_daemon
 from tap.core.codec import iso
+from tap.core.deployment import DEPLOY
 from tap.core.errors import MappingInvalid, ServerError
 from tap.core.mapping import Dialect, Verdict
 from tap.core.mapping.numbering import Numbering, order_in_words
 from tap.core.model import Frame, Hello, Observation, SourceItem
-from tap.core.taken import DEPLOY
 from tap.service.config import Settings
 from tap.service.finding import Finding, at
 from tap.service.tools.check_machine import clock, disk, environment_file, journal, unit
@@ -244,7 +244,7 @@ async def _ledger(settings: Settings) -> AsyncIterator[Finding]:
 def _deployment(shown: str, ping: Ping) -> Finding:
     if ping.code not in ("ok", *_KEY_CODES):
         return Finding("convex", "failed", f"{shown}: {ping.words}", ping.hint)
-    if ping.taken is not None and ping.taken.older:
+    if ping.deployment is not None and ping.deployment.older:
         words = f"{shown}: it answers; its functions are older than this tap: what they do not know stays pending"
         return Finding("convex", "note", words, DEPLOY)
     return Finding("convex", "ok", f"{shown}: {_THERE}")

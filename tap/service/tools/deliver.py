@@ -14,9 +14,9 @@ from msgspec import Struct, field
 
 from tap.adapters.ledger import MAX_ENTRIES, Answer, Remedy, remedy_for
 from tap.core.backoff import Backoff
+from tap.core.deployment import Deployment, fitted
 from tap.core.errors import LedgerError
 from tap.core.model import Entry
-from tap.core.taken import Taken, fitted
 from tap.service.running.publishing.older_deployment import consumed
 
 __all__ = ["Delivered", "deliver"]
@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 
 
 class _Target(Protocol):
-    async def about(self) -> Taken: ...
+    async def about(self) -> Deployment: ...
     async def ingest(self, entries: Sequence[Entry]) -> list[Answer]: ...
 
 
@@ -72,11 +72,11 @@ async def deliver(ledger: _Target, entries: Iterable[Entry], show: Callable[[Ent
     Raises ``LedgerError`` where the ledger stays away, or refuses a call whole; what was answered till then is written.
     """
     delivered = Delivered()
-    taken = await _patiently(ledger.about)
+    deployment = await _patiently(ledger.about)
     rest = iter(entries)
     while batch := list(islice(rest, MAX_ENTRIES)):
         while batch:
-            fits = [fitted(entry, taken) for entry in batch]
+            fits = [fitted(entry, deployment) for entry in batch]
             going = [(entry, fit) for entry, fit in zip(batch, fits, strict=True) if fit is not None]
             answers = await _patiently(lambda going=going: ledger.ingest([fit for _, fit in going])) if going else []  # type: ignore[misc]
             for (entry, fit), answer in zip(going, answers, strict=False):

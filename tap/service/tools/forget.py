@@ -18,7 +18,7 @@ from tap.adapters.ledger import Ledger, LedgerRefused
 from tap.core.codec import key_part, venue_of
 from tap.core.errors import JournalError, SettingsInvalid, TapError
 from tap.core.merge import Row, fold
-from tap.core.steps import effective, of_session
+from tap.core.session_steps import effective, of_session
 from tap.service.config import Settings
 from tap.service.secret_files import SecretFileInvalid, read_secret
 from tap.service.tools.erase_tapes import Span, erase, spans_of

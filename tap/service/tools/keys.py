@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tap.core.taken import DEFAULT_MODULE
+from tap.core.deployment import DEFAULT_MODULE
 
 __all__ = [
     "RIGHTS",

@@ -28,7 +28,7 @@ from tap.core.mapping import Dialect
 from tap.core.merge import Row, fold
 from tap.core.model import Entry, Opened, Policy, SourceItem
 from tap.core.pipeline import Pipeline
-from tap.core.steps import effective, of_session
+from tap.core.session_steps import effective, of_session
 from tap.service.running.flight_recorder import segments
 
 __all__ = ["Change", "Rederived", "lines", "rederive"]

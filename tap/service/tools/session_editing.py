@@ -30,7 +30,7 @@ from tap.core.regroup import (
     session_of,
     span_of,
 )
-from tap.core.steps import How, Step, blank, effective, ended, made_of, of_session
+from tap.core.session_steps import How, Step, blank, effective, ended, made_of, of_session
 
 __all__ = ["Changed", "Picture", "Plan", "Shown", "carry_out", "log", "merge", "rename", "split", "trim", "undo"]
 

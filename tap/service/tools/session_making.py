@@ -24,7 +24,7 @@ from tap.core.model import (
     StillUploaded,
 )
 from tap.core.regroup import Rows, session_of
-from tap.core.steps import effective, of_session
+from tap.core.session_steps import effective, of_session
 from tap.service.tools.chosen_tapes import oldest, read_chosen
 from tap.service.tools.session_editing import Plan, known
 

@@ -15,7 +15,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from tap.adapters.ledger import Ledger
-from tap.core.taken import DEPLOY, LOGS
+from tap.core.deployment import DEPLOY, LOGS
 from tap.service.config import load_settings
 from tap.service.running.publishing.shipping import Pace
 from tap.service.tools import check as checking

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from tap.adapters.ledger import MAX_ENTRIES, Answer, LedgerAway, LedgerRefused
 from tap.core.backoff import Backoff
+from tap.core.deployment import CONTRACT, OLDEST, Deployment
 from tap.core.errors import LedgerError
 from tap.core.model import Entry
-from tap.core.taken import CONTRACT, OLDEST, Taken
 from tap.service.tools import deliver as delivering
 from tap.service.tools.deliver import Delivered, deliver
 
@@ -23,13 +23,13 @@ AWAY = LedgerAway("timeout", "does not answer", where="here")
 class Target:
     """Takes at most so many entries a call, after these failures."""
 
-    def __init__(self, most: int, *failures: LedgerError, takes: Taken | None = None) -> None:
+    def __init__(self, most: int, *failures: LedgerError, takes: Deployment | None = None) -> None:
         self.takes = replace(OLDEST, contract=CONTRACT) if takes is None else takes
         self.most = most
         self.failures = list(failures)
         self.taken: list[Entry] = []
 
-    async def about(self) -> Taken:
+    async def about(self) -> Deployment:
         return self.takes
 
     async def ingest(self, entries: Sequence[Entry]) -> list[Answer]:

@@ -21,7 +21,7 @@ from tap.api import open_journal
 from tap.core.errors import TapError
 from tap.core.merge import fold
 from tap.core.model import Frame
-from tap.core.steps import encode_step
+from tap.core.session_steps import encode_step
 from tap.history.export import RATES, export
 from tap.history.report import page, report_of
 from tap.service.running.flight_recorder import segments

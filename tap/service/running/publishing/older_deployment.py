@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tap.core.deployment import Deployment, fitted
 from tap.core.model import Entry
-from tap.core.taken import Taken, fitted
 
 __all__ = ["IN_PART", "REFUSED", "UNKNOWN", "OlderDeployment", "consumed"]
 
@@ -22,7 +22,7 @@ class OlderDeployment:
     """What the deployment takes, and which entries, by ``seq``, wait for one that takes more. Times are seconds."""
 
     def __init__(self, every: float) -> None:
-        self.taken: Taken | None = None
+        self.deployment: Deployment | None = None
         """As it said last; None before that."""
         self._every = every
         self._ask_at = 0.0
@@ -35,7 +35,7 @@ class OlderDeployment:
     @property
     def is_older(self) -> bool:
         """The deployment is known to be older."""
-        return self.taken is not None and self.taken.older
+        return self.deployment is not None and self.deployment.older
 
     @property
     def held(self) -> int:
@@ -49,13 +49,13 @@ class OlderDeployment:
 
     def is_to_ask(self, now: float) -> bool:
         """Whether the deployment is to be asked what it takes: at first, and an older one now and then."""
-        return self.taken is None or (self.taken.older and now >= self._ask_at)
+        return self.deployment is None or (self.deployment.older and now >= self._ask_at)
 
-    def told(self, taken: Taken, now: float) -> bool:
+    def told(self, deployment: Deployment, now: float) -> bool:
         """It said what it takes; whether that is more than before, so that what waited is let go."""
-        before, self.taken = self.taken, taken
+        before, self.deployment = self.deployment, deployment
         self._ask_at = now + self._every
-        if before is None or before == taken or taken.contract < before.contract:
+        if before is None or before == deployment or deployment.contract < before.contract:
             return False
         self._held.clear()
         self._in_part.clear()
@@ -63,8 +63,8 @@ class OlderDeployment:
 
     def fitted(self, entries: Iterable[Entry]) -> list[Entry | None]:
         """The entries as the deployment takes them; None for those that have to wait."""
-        taken = self.taken
-        return [entry if taken is None else fitted(entry, taken) for entry in entries]
+        deployment = self.deployment
+        return [entry if deployment is None else fitted(entry, deployment) for entry in entries]
 
     def hold(self, seq: int, session_key: str, *, in_part: bool = False) -> None:
         """It waits for newer functions; ``in_part``: something of it is in the ledger."""

@@ -208,16 +208,16 @@ class Publisher:
     async def _ask(self) -> None:
         """Ask what the deployment takes, and whether our key may write there."""
         try:
-            taken = await self._ledger.about()
-            if taken.may is not None and "write" not in taken.may:
+            deployment = await self._ledger.about()
+            if deployment.may is not None and "write" not in deployment.may:
                 raise refused("key_rights", self._ledger.shown)
-            if not taken.serves(self._venue):
+            if not deployment.serves(self._venue):
                 raise refused("venue", self._ledger.shown)
         except LedgerError:
             self._attempt += 1
             raise
         was_older, waited = self._older.is_older, self._older.held + self._older.in_part
-        if self._older.told(taken, current_time()):
+        if self._older.told(deployment, current_time()):
             self._batches.start_over()
         self._count_older()
         self._log.older(was_older=was_older, is_older=self._older.is_older, waited=waited)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tap.adapters.clock import monotonic
 from tap.adapters.journal import Kept
-from tap.core.taken import DEPLOY, LOGS
+from tap.core.deployment import DEPLOY, LOGS
 from tap.service.log_throttle import LogThrottle
 from tap.service.logs import get_logger
 from tap.service.running.publishing.shipping import PublishingState, Shipping

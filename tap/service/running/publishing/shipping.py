@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from tap.adapters.ledger import Answer
 from tap.core.backoff import Backoff
+from tap.core.deployment import Deployment
 from tap.core.merge import Row
 from tap.core.model import Entry
-from tap.core.taken import Taken
 
 __all__ = ["Pace", "PublishingState", "Shipping", "Target"]
 
@@ -23,7 +23,7 @@ class Target(Protocol):
 
     shown: str
 
-    async def about(self) -> Taken:
+    async def about(self) -> Deployment:
         """What it takes; see ``Ledger.about``."""
         ...
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from tap.core.model import Entry, Op
 
-__all__ = ["CONTRACT", "DEFAULT_MODULE", "DEPLOY", "LOGS", "OLDEST", "Taken", "fitted", "read_taken"]
+__all__ = ["CONTRACT", "DEFAULT_MODULE", "DEPLOY", "LOGS", "OLDEST", "Deployment", "fitted", "read_deployment"]
 
 DEFAULT_MODULE = "production"
 """The module of a deployment that the ledger's functions are in, unless an app has them elsewhere."""
@@ -29,7 +29,7 @@ LOGS = "look into the deployment's logs: 'npx convex logs --prod' (production), 
 _MOST_NAMES = 10_000
 
 
-class Taken(Struct, frozen=True, kw_only=True):
+class Deployment(Struct, frozen=True, kw_only=True):
     """What one deployment takes, and what the key that asked may do there."""
 
     contract: int
@@ -53,7 +53,7 @@ class Taken(Struct, frozen=True, kw_only=True):
         return self.venues is None or venue in self.venues
 
 
-def read_taken(said: Any) -> Taken:
+def read_deployment(said: Any) -> Deployment:
     """What a deployment's ``about`` answered.
 
     Raises:
@@ -63,7 +63,7 @@ def read_taken(said: Any) -> Taken:
         contract, columns, venues = said["contract"], said["columns"], said["venues"]
         if type(contract) is not int or not 1 <= contract <= _MOST_NAMES:
             raise ValueError("no contract")
-        return Taken(
+        return Deployment(
             contract=contract,
             kinds=_names(said["kinds"]),
             triggers=_names(said["triggers"]),
@@ -83,21 +83,21 @@ def _names(said: Any) -> frozenset[str]:
     return frozenset(said)
 
 
-def fitted(entry: Entry, taken: Taken) -> Entry | None:
+def fitted(entry: Entry, deployment: Deployment) -> Entry | None:
     """The entry as this deployment takes it.
 
     Returns:
         The same object where it is taken whole; None where it has to wait until the deployment is newer.
     """
-    if not taken.older:
+    if not deployment.older:
         return entry
     fields = dict(entry.fields)
     if entry.op == "event":
-        if fields.get("kind") not in taken.kinds:
+        if fields.get("kind") not in deployment.kinds:
             return None
-        if fields.get("trigger", "") not in taken.triggers:
+        if fields.get("trigger", "") not in deployment.triggers:
             fields.pop("trigger", None)
-    columns = taken.columns[entry.op]
+    columns = deployment.columns[entry.op]
     if entry.op == "session" and "media" in fields and "media.path" not in columns:
         # 0.1.0 took bare paths.
         fields["media"] = [file["path"] if isinstance(file, Mapping) else file for file in fields["media"]]
@@ -132,7 +132,7 @@ def _columns(told: str) -> frozenset[str]:
 _HOLD = "hold hold.active hold.by hold.cameraId hold.since"
 _HOLDS = " ".join(f"{state}.{name}" for state in ("startState", "finalState") for name in _HOLD.split())
 
-OLDEST = Taken(
+OLDEST = Deployment(
     contract=1,
     kinds=_columns("cut hold release mode_change still_marker still_capture music_moment gap"),
     triggers=_columns("operator ai ghost_approved unknown"),

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tap.core.deployment import CONTRACT, OLDEST, Deployment, fitted, read_deployment
 from tap.core.merge import fold
 from tap.core.model import Entry, Op
-from tap.core.taken import CONTRACT, OLDEST, Taken, fitted, read_taken
 
 CONVEX = Path(__file__).parents[2] / "convex"
 SOURCE = {"dialect": "obs/5", "mappingDigest": "d1"}
@@ -107,13 +107,13 @@ def test_the_whole_row_stands_once_it_comes_whatever_went_before_it(whole: Entry
 
 
 def test_what_a_deployment_says_of_itself_is_read() -> None:
-    taken = read_taken(SAID)
+    taken = read_deployment(SAID)
     assert (taken.contract, taken.older, taken.kinds) == (3, False, frozenset(["cut"]))
     assert taken.columns["session"] == {"source", "source.dialect"}
     assert taken.may == frozenset(["write"])
     assert (taken.serves("v"), taken.serves("w")) == (True, False)
-    assert read_taken({**SAID, "venues": "all"}).serves("w")
-    assert Taken.__doc__
+    assert read_deployment({**SAID, "venues": "all"}).serves("w")
+    assert Deployment.__doc__
 
 
 @pytest.mark.parametrize(
@@ -137,4 +137,4 @@ def test_what_a_deployment_says_of_itself_is_read() -> None:
 )
 def test_what_no_ledger_says_of_itself_is_an_error(wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"no|nothing"):
-        read_taken(wrong)
+        read_deployment(wrong)

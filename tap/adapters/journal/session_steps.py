@@ -8,7 +8,7 @@ from contextlib import suppress
 import msgspec
 from msgspec import structs
 
-from tap.core.steps import Step, decode_step, encode_step
+from tap.core.session_steps import Step, decode_step, encode_step
 
 __all__ = ["forget_steps", "forgotten_in", "keep_step", "steps_in"]
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from tap.core.kinds import KINDS
 
-__all__ = ["COVERED_MS", "STATE_KINDS", "Held", "Turned", "Turns"]
+__all__ = ["COVERED_MS", "STATE_KINDS", "GapTaken", "Spans", "ValueSpan"]
 
 COVERED_MS = 1_000
 """A change this far inside a gap was told by somebody else: another tap, or a tape."""
@@ -24,7 +24,7 @@ STATE_KINDS = frozenset(name for name, kind in KINDS.items() if kind.turns not i
 """Events after which program, hold or mode is another."""
 
 
-class Held(NamedTuple):
+class ValueSpan(NamedTuple):
     """A time in which one thing had one value."""
 
     value: str
@@ -34,7 +34,7 @@ class Held(NamedTuple):
     """It was over before ``end``, at a moment that nobody told."""
 
 
-class Turned(NamedTuple):
+class GapTaken(NamedTuple):
     """A gap, as it was taken."""
 
     at: int
@@ -50,15 +50,15 @@ class Track:
     def __init__(self, value: str | None, since: int) -> None:
         self.value = value
         self.since = since
-        self.over: list[Held] = []
+        self.over: list[ValueSpan] = []
 
     def turn(self, value: str | None, at: int, *, unsure: bool = False) -> None:
         """From ``at`` it is ``value``. ``unsure``: what it was before had ended unseen."""
         if self.value is not None:
-            self.over.append(Held(self.value, self.since, at, unsure))
+            self.over.append(ValueSpan(self.value, self.since, at, unsure))
         self.value, self.since = value, at
 
-    def within(self, start: int, end: int) -> list[Held]:
+    def within(self, start: int, end: int) -> list[ValueSpan]:
         """The spans that are over and have a length, in order of time, inside the bounds."""
         clipped = (one._replace(start=max(one.start, start), end=min(one.end, end)) for one in self.over)
         return sorted((span for span in clipped if span.start < span.end), key=lambda span: span[1:3])
@@ -68,7 +68,7 @@ class Track:
         return Track(self.value, self.since)
 
 
-class Turns:
+class Spans:
     """Takes the events of a session. Moments are Unix ms on one clock; ``state`` is what was on at ``start``."""
 
     def __init__(self, state: Mapping[str, Any], start: int) -> None:
@@ -85,15 +85,15 @@ class Turns:
         self.dark: int | None = None
         """Since when the program is not known, where no far side of a gap has told it yet."""
 
-    def copy(self) -> Turns:
+    def copy(self) -> Spans:
         """Goes on by itself; spans that are over stay behind."""
-        other = Turns({}, self.start)
+        other = Spans({}, self.start)
         other.program, other.hold, other.mode = self.program.copy(), self.hold.copy(), self.mode.copy()
         other.holds, other._seen_from, other.dark = self.holds, self._seen_from, self.dark
         other._changes = list(self._changes)
         return other
 
-    def take(self, kind: str, at: int, fields: Mapping[str, Any]) -> Turned | None:
+    def take(self, kind: str, at: int, fields: Mapping[str, Any]) -> GapTaken | None:
         """The next event, with the columns of its row; of a gap, what came of it."""
         if kind in STATE_KINDS:
             self._changes.append(at)
@@ -141,15 +141,15 @@ class Turns:
         self.mode.turn(None, at, unsure=_differs(final, "mode", self.mode.value))
         self.hold.turn(None, at)
 
-    def _gap(self, at: int, duration: int | None, detail: Mapping[str, Any]) -> Turned:
+    def _gap(self, at: int, duration: int | None, detail: Mapping[str, Any]) -> GapTaken:
         before, after = detail.get("before"), detail.get("after")
         start = None if duration is None else at - duration
         if duration is None and before is not None:
             # For how long is not known: as long as can be, which is since the last that was told.
             start = min(at, max(self.start, self.program.since, self.hold.since, self.mode.since))
-        turned = Turned(at, start, duration, self._is_covered(at, start))
-        if turned.covered:
-            return turned
+        gap = GapTaken(at, start, duration, self._is_covered(at, start))
+        if gap.covered:
+            return gap
         blind = self._blind_from(at, start)
         self.dark = blind if self.dark is None else self.dark
         for track, name in ((self.program, "programCameraId"), (self.mode, "mode")):
@@ -161,7 +161,7 @@ class Turns:
         self.holds += held is not None and not was_held
         if after:
             self.see(at)
-        return turned
+        return gap
 
     def _blind_from(self, at: int, start: int | None) -> int:
         if start is None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tap.core.codec import read_json
-from tap.core.loosely import LEVELS, LONGEST, ODD, read_values, utf8, write_values
+from tap.core.lenient_json import LEVELS, LONGEST, ODD, read_values, utf8, write_values
 
 
 def plain(value: Any) -> Any:
