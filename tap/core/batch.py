@@ -3,7 +3,7 @@
 All of them come at once, so nothing waits for it. Four orders are possible: by their times (at one time what is told
 as such comes before the state that shows it, then by ``seq``), by ``seq`` alone, as they stand, and with each state
 after the change that it shows (for who counts each type by itself). Each says something of how the desk went: a cut
-says which camera it came from, a state shows what is on. The order that contradicts itself least is the one that
+says which camera it came from, a state shows what is on, and no state shows a session after its end. The order that contradicts itself least is the one that
 happened; where two do so alike, times are believed before numbers, and numbers before the place.
 """
 
@@ -16,7 +16,19 @@ from msgspec import UNSET
 
 from tap.core.machine.state import State, comparable
 from tap.core.mapping import Reading, SeqOrders
-from tap.core.model import Cut, Envelope, Hello, HoldOn, ModeChanged, Observation, Release, Snapshot
+from tap.core.model import (
+    Cut,
+    Envelope,
+    Hello,
+    HoldOn,
+    ModeChanged,
+    Observation,
+    Release,
+    SessionEnded,
+    SessionInfo,
+    SessionStarted,
+    Snapshot,
+)
 
 __all__ = ["in_order"]
 
@@ -156,7 +168,11 @@ def _contradicts(o: Observation, now: dict[str, Any]) -> int:
         case ModeChanged():
             odd = int(now.get("mode", UNSET) == o.to)
             now["mode"] = o.to
+        case SessionStarted() | SessionEnded():
+            now["over"] = o.session_id if isinstance(o, SessionEnded) else None
         case Snapshot():
+            if isinstance(o.session, SessionInfo) and o.session.id is not None:
+                odd += o.session.id == now.get("over")
             for name, value in (("program", o.program), ("hold", o.hold), ("mode", o.mode)):
                 hidden = name == "program" and value in now.get("hidden", ())
                 if value is not UNSET and not hidden:

@@ -89,6 +89,22 @@ def test_states_that_count_apart_stand_after_the_cuts_that_they_show() -> None:
     assert [cut["cameraId"] for cut in stage.events("cut")] == ["c2", "c1", "c2"]
 
 
+@pytest.mark.parametrize("started_again", [False, True])
+def test_a_state_that_shows_a_session_stands_before_the_end_that_shares_its_time(started_again: bool) -> None:
+    """Else what it says of a camera would come too late for the camera's row."""
+    stage = Stage().shoot()
+    at = T0 + 5_000
+    told = {"mode": "idle", "program": "c1", "hold": {"active": False}}
+    shows = {"type": "state", "ts": at, "session": {"id": "s1"}, "cameras": [{**ONE, "lens": "macro"}, TWO], **told}
+    ends = {"type": "session_ended", "ts": at, "session_id": "s1"}
+    starts = {"type": "session_started", "ts": at + 5, "session": {"id": "s2"}}
+    stage.later(5_100)
+    tell(stage, shows, ends, *([starts] if started_again else []))
+    camera = stage.camera("c1")
+    assert camera is not None
+    assert (camera["lens"], stage.session()["status"]) == ("macro", "complete")
+
+
 def test_a_still_that_is_read_after_a_stall_has_the_camera_that_was_on() -> None:
     """The frames waited for a tap that stood still: their own times say what came first."""
     stage = Stage().shoot()
