@@ -1,10 +1,11 @@
 """The parts of one batch, in the order in which they happened.
 
-All of them come at once, so nothing waits for it. Four orders are possible: by their times (at one time what is told
-as such comes before the state that shows it, then by ``seq``), by ``seq`` alone, as they stand, and with each state
-after the change that it shows (for who counts each type by itself). Each says something of how the desk went: a cut
-says which camera it came from, a state shows what is on, and no state shows a session after its end. The order that contradicts itself least is the one that
-happened; where two do so alike, times are believed before numbers, and numbers before the place.
+All of them come at once, so nothing waits for it. Four orders are possible: by their times (at one time what is told as
+such comes before the state that shows it, then by ``seq``), by ``seq`` alone, as they stand, and with each state after
+the change that it shows (for who counts each type by itself). Each says something of how the desk went: a cut says
+which camera it came from, a state shows what is on, and no state shows a session after its end. The order that
+contradicts itself least is the one that happened; where two do so alike, times are believed before numbers, and numbers
+before the place.
 """
 
 from __future__ import annotations
