@@ -13,11 +13,11 @@ BENCH_PACKAGES := bench/node/node_modules/.ready
 BROWSER_PACKAGES := tests/browser/node/node_modules/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PYTEST := $(BIN)/python -m pytest
-# One more than a small machine has cores: the tests mostly wait for sockets and processes.
-WORKERS ?= 3
+# Two more than a small machine has cores: half of the time a test waits for sockets and processes.
+WORKERS ?= 4
 SEEDS ?= 1
 
-.PHONY: audit bench bench-quick bench-node browser-node help mutants venue-env venv demo evidence scale screenshots ledger minutes test test-all test-programs test-python test-slow test-obs test-convex faults lint format pins clean
+.PHONY: audit bench bench-quick bench-node browser-node convex-apps convex-generated convex-tests help mutants venue-env venv demo evidence scale screenshots ledger minutes test test-all test-others test-programs test-python test-slow test-obs test-convex faults lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,10 +84,17 @@ $(PACKAGES): convex/package.json convex/package-lock.json
 	@touch $@
 
 # The ledger's own tests need Node; without its package there is nothing to test.
-CONVEX := $(if $(wildcard convex/package.json),test-convex)
+CONVEX := $(if $(wildcard convex/package.json),convex-apps convex-tests)
+
+# What each said is shown in one piece, by a make that can (GNU make 4).
+IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 # pytest comes last, so that its closing lines close the output.
-test: lint $(CONVEX) test-python  ## What every change has to pass: lint, types, imports, the ledger, tests
+test: test-others test-python  ## What every change has to pass: lint, types, imports, the ledger, tests
+
+# Beside each other: each of them mostly keeps one processor busy.
+test-others: $(READY) $(if $(CONVEX),$(PACKAGES))
+	@$(MAKE) --no-print-directory -j 3 $(IN_ONE_PIECE) lint $(CONVEX)
 
 test-python: $(READY) ledger browser-node
 	@rm -f .coverage .coverage.*
@@ -153,8 +160,17 @@ $(BENCH_PACKAGES): bench/node/package.json bench/node/package-lock.json
 	@cd bench/node && npm ci --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
-test-convex: $(PACKAGES)  ## The ledger's functions in convex/: types, generated code, bundle and tests
-	cd convex && npm run check
+test-convex: convex-apps convex-tests  ## The ledger's functions in convex/: types, generated code, bundle and tests
+
+# Before whatever reads it, since it is made anew here.
+convex-generated: $(PACKAGES)
+	cd convex && npm run --silent generated
+
+convex-apps: convex-generated
+	cd convex && npm run --silent types && npm run --silent bundle && npm run --silent apps
+
+convex-tests: convex-generated
+	cd convex && npm run --silent test
 
 audit: $(READY)  ## Known weaknesses of what is pinned (pip-audit, npm audit); says so where they cannot be asked
 	@$(BIN)/python .ci/audit.py

@@ -7,6 +7,8 @@ export default defineConfig({
     maxWorkers: 2,
     // Only for what hangs.
     testTimeout: 300_000,
+    // What is slower is listed by name; how long a test takes is nobody's business before that.
+    slowTestThreshold: 10_000,
     restoreMocks: true,
     unstubEnvs: true,
   },

@@ -6,9 +6,14 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ESLint } from "eslint";
+import ts from "typescript";
 import { codegen } from "./codegen.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const MODULES = join(ROOT, "node_modules");
+/** What was read of node_modules, by path and how. */
+const LIBRARIES = new Map();
 /** As an older `npx convex codegen` wrote them into `convex/tsconfig.json` (ES2021), and the strictest that an owner may have. */
 const OPTIONS = {
   target: "ESNext",
@@ -64,34 +69,64 @@ async function check(name, files) {
   const app = mkdtempSync(join(tmpdir(), `app-${name}-`));
   try {
     for (const [path, text] of Object.entries(files)) write(join(app, path), text);
-    symlinkSync(join(ROOT, "node_modules"), join(app, "node_modules"));
+    symlinkSync(MODULES, join(app, "node_modules"));
     cpSync(join(ROOT, "eslint.config.js"), join(app, "eslint.config.js"));
     write(join(app, "package.json"), JSON.stringify({ name, private: true, type: "module", dependencies: { convex: "*" } }));
     write(join(app, "tsconfig.json"), JSON.stringify({ compilerOptions: OPTIONS, include: ["convex", "src"] }));
     await codegen(app);
-    run(app, "tsc", ["--noEmit"]);
-    const ignored = (THEIRS[name] ?? []).flatMap((file) => ["--ignore-pattern", `convex/${file}`]);
-    run(app, "eslint", ["--max-warnings", "0", ...ignored, "convex"]);
+    const program = compiled(app);
+    await lint(app, program, (THEIRS[name] ?? []).map((file) => `convex/${file}`));
     bundle(app);
   } finally {
     rmSync(app, { recursive: true });
   }
 }
 
-function bundle(app) {
-  const args = ["deploy", "-y", "--codegen", "disable", "--typecheck", "disable", "--debug-bundle-path", join(app, "out")];
-  run(app, "convex", args, { CONVEX_SELF_HOSTED_URL: "http://127.0.0.1:1", CONVEX_SELF_HOSTED_ADMIN_KEY: "x" });
-  if (!existsSync(join(app, "out/fullConfig.json"))) throw new Error(`${app}: no bundle came out`);
+/** As `tsc --noEmit` does in the app. What the apps have in common, the libraries, is read once for all of them. */
+function compiled(app) {
+  const { config, error } = ts.readConfigFile(join(app, "tsconfig.json"), ts.sys.readFile);
+  const { fileNames, options, errors } = ts.parseJsonConfigFileContent(config, ts.sys, app);
+  const program = ts.createProgram({ rootNames: fileNames, options, host: hostOf(options) });
+  refuse(app, "tsc", textOf(app, [error, ...errors, ...ts.getPreEmitDiagnostics(program)].filter(Boolean)));
+  return program;
 }
 
-function run(app, tool, args, more = {}) {
-  const bins = { convex: "convex/bin/main.js", tsc: "typescript/bin/tsc", eslint: "eslint/bin/eslint.js" };
-  const { CONVEX_DEPLOYMENT, CONVEX_DEPLOY_KEY, ...env } = process.env;
-  const command = [join(ROOT, "node_modules", bins[tool]), ...args];
-  const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: app, env: { ...env, ...more, CI: "1" }, encoding: "utf8" });
-  if (status === 0) return;
-  console.error(`${tool} ${args.join(" ")} fails in the app ${app}:\n${stdout}${stderr}`);
-  process.exitCode = 1;
+function hostOf(options) {
+  const host = ts.createCompilerHost(options);
+  const read = host.getSourceFile.bind(host);
+  host.getSourceFile = (path, ...more) => {
+    if (!path.startsWith(MODULES)) return read(path, ...more);
+    const known = `${path} ${JSON.stringify(more[0])}`;
+    if (!LIBRARIES.has(known)) LIBRARIES.set(known, read(path, ...more));
+    return LIBRARIES.get(known);
+  };
+  return host;
+}
+
+function textOf(app, problems) {
+  return ts.formatDiagnostics(problems, { getCurrentDirectory: () => app, getCanonicalFileName: (name) => name, getNewLine: () => "\n" });
+}
+
+/** As `eslint --max-warnings 0 convex` does in the app, by the types of the program that there is. */
+async function lint(app, program, ignorePatterns) {
+  const typed = { files: ["convex/**/*.ts"], languageOptions: { parserOptions: { projectService: false, programs: [program] } } };
+  const eslint = new ESLint({ cwd: app, ignorePatterns, overrideConfig: typed });
+  const { format } = await eslint.loadFormatter("stylish");
+  refuse(app, "eslint", await format(await eslint.lintFiles("convex")));
+}
+
+function bundle(app) {
+  const args = ["deploy", "-y", "--codegen", "disable", "--typecheck", "disable", "--debug-bundle-path", join(app, "out")];
+  const { CONVEX_DEPLOYMENT, CONVEX_DEPLOY_KEY, ...rest } = process.env;
+  const env = { ...rest, CI: "1", CONVEX_SELF_HOSTED_URL: "http://127.0.0.1:1", CONVEX_SELF_HOSTED_ADMIN_KEY: "x" };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(MODULES, "convex/bin/main.js"), ...args], { cwd: app, env, encoding: "utf8" });
+  if (status !== 0) refuse(app, "convex", `${stdout}${stderr}` || `exit code ${status}`);
+  if (!existsSync(join(app, "out/fullConfig.json"))) refuse(app, "convex", "no bundle came out");
+}
+
+function refuse(app, tool, said) {
+  if (said === "") return;
+  console.error(`${tool} fails in the app ${app}:\n${said}`);
   throw new Error(`${tool} fails`);
 }
 
