@@ -162,7 +162,7 @@ $(BENCH_PACKAGES): bench/node/package.json bench/node/package-lock.json
 
 test-convex: convex-apps convex-tests  ## The ledger's functions in convex/: types, generated code, bundle and tests
 
-# Before whatever reads it, since it is made anew here.
+# First: it makes again what the others read.
 convex-generated: $(PACKAGES)
 	cd convex && npm run --silent generated
 

@@ -53,6 +53,8 @@ _BEFORE_S = 75.0
 """The five lines of the tap's start are in a minute of their own: a fault that goes on is another matter."""
 _AFTER_S = 2 * _MINUTE
 _CUT_EVERY_S = 7.0
+_FLOOD_S = 0.05
+"""Between two frames of a flood: 1,200 a minute, where ten lines of log are allowed."""
 _DAY_MS = 86_400_000
 
 
@@ -494,14 +496,14 @@ FAULTS: dict[str, Steady] = {
     "server: another one each time": Steady(_another_session_each_time, _AWAY),
     "server: drips": Steady(_drips, _STILL_AWAY),
     "server: floods of unreadable frames": Steady(
-        _says("{", "\x00", "null", "[]", '"cut"', "NUMBER", '{"a": NUMBER', '{"type": NUMBER}', every=0.02),
+        _says("{", "\x00", "null", "[]", '"cut"', "NUMBER", '{"a": NUMBER', '{"type": NUMBER}', every=_FLOOD_S),
         "the traffic does not match the dialect",
     ),
     "server: floods of unknown types": Steady(
-        _says('{"type": "novel-NUMBER", "seq": 1}', every=0.02), "the dialect does not know this type of frame"
+        _says('{"type": "novel-NUMBER", "seq": 1}', every=_FLOOD_S), "the dialect does not know this type of frame"
     ),
     "server: floods of frames without what they need": Steady(
-        _says('{"type": "cut"}', '{"type": "state", "session": 4}', '{"type": "cut", "to": {}}', every=0.02),
+        _says('{"type": "cut"}', '{"type": "state", "session": 4}', '{"type": "cut", "to": {}}', every=_FLOOD_S),
         "a frame has nothing that the dialect can use",
     ),
     "server: a session every few seconds": Steady(_short_sessions, "session"),

@@ -7,7 +7,6 @@ tape.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -97,15 +96,16 @@ def _a_second_later(entries: list[Entry], at: int) -> list[Entry]:
     return [*entries[:at], structs.replace(entries[at], fields=fields), *entries[at + 1 :]]
 
 
-@pytest.mark.parametrize("spoil", [_one_fewer, _twice, _another_camera, _a_second_later])
-def test_a_history_that_is_wrong_is_found_in_any_world(spoil: Callable[[list[Entry], int], list[Entry]]) -> None:
+def test_a_history_that_is_wrong_is_found_in_any_world() -> None:
     """One cut is left out, told twice, of another camera or at another time: nearly every time that is noticed."""
-    noticed = tried = 0
+    spoils = (_one_fewer, _twice, _another_camera, _a_second_later)
+    tried, noticed = 0, Counter[str]()
     for seed in range(40):
         truth, entries = _heard(draw(seed))
         cuts = [at for at, entry in enumerate(entries) if entry.fields.get("kind") == "cut"]
-        for at in Random(seed).sample(cuts, min(3, len(cuts))):
-            tried += 1
-            noticed += bool(judge_history(truth, spoil(entries, at)).differences)
+        chosen = Random(seed).sample(cuts, min(3, len(cuts)))
+        tried += len(chosen)
+        for spoil in spoils:
+            noticed[spoil.__name__] += sum(bool(judge_history(truth, spoil(entries, at)).differences) for at in chosen)
     assert tried > 80
-    assert noticed > 0.9 * tried
+    assert {spoil.__name__: noticed[spoil.__name__] for spoil in spoils if noticed[spoil.__name__] <= 0.9 * tried} == {}

@@ -13,17 +13,20 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
+from click.testing import CliRunner, Result
 
+from tap.cli import cli
 from tests.service.ops.rig import PATIENCE_S, Server, Tap, environment, eventually, server, started, tapped
 
 
-def status(state: Path, listen: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+def status(state: Path, listen: str, *arguments: str, **more: str) -> Result:
     environ = environment("ws://127.0.0.1:1/", state, TAP_OPS_LISTEN=listen, **more)
-    command = [sys.executable, "-m", "tap.cli", "status", *arguments]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
+    with patch.dict(os.environ, environ, clear=True):
+        return CliRunner().invoke(cli, ["status", *arguments])
 
 
 def address(tap: Tap) -> str:
@@ -50,7 +53,7 @@ def venue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Ta
 def test_a_tap_that_delivers_is_told_with_exit_code_0(venue: tuple[Server, Tap]) -> None:
     _, tap = venue
     done = status(tap.state, address(tap))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     for words in (
         "studio-a   ● Recording locally",
         "Ben",
@@ -69,7 +72,7 @@ def test_a_tap_that_delivers_is_told_with_exit_code_0(venue: tuple[Server, Tap])
 def test_json_says_the_same(venue: tuple[Server, Tap]) -> None:
     _, tap = venue
     done = status(tap.state, address(tap), "--json")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     said = json.loads(done.stdout)
     assert (said["ok"], said["running"], said["status"]["venue"]) == (True, True, "studio-a")
     assert said["status"]["now"]["program"]["name"] == "Ben"
@@ -81,7 +84,7 @@ def test_a_tap_that_never_heard_its_server_is_told_with_exit_code_1(tmp_path: Pa
     with tapped("ws://127.0.0.1:1/", tmp_path / "state") as tap:
         eventually(lambda: "refused" in tap.reasons()["server_away"]["words"])
         done = status(tap.state, address(tap))
-        assert done.returncode == 1
+        assert done.exit_code == 1
         assert "▲ The server was never reached" in done.stdout
         assert "→ start multicam-server" in " ".join(done.stdout.split())
 
@@ -93,7 +96,7 @@ def test_a_tap_that_was_killed_is_told_by_its_journal(tmp_path: Path) -> None:
         listen = address(tap)
     done = status(tap.state, listen)
     told = " ".join(done.stdout.split())
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "no tap answers" in done.stderr
     assert "■ no tap runs here" in told
     assert "last signal 20" in told
@@ -125,7 +128,7 @@ def test_a_tap_without_an_ops_face_is_told_by_its_journal(tmp_path: Path) -> Non
 
 def test_where_there_is_nothing_it_says_so(tmp_path: Path) -> None:
     done = status(tmp_path / "nothing", "127.0.0.1:1")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.exit_code, done.stdout) == (1, "")
     assert "nothing has been recorded yet" in done.stderr
     assert not (tmp_path / "nothing").exists()
 
@@ -134,7 +137,7 @@ def test_where_there_is_nothing_it_says_so(tmp_path: Path) -> None:
 def test_another_venues_tap_is_not_taken_for_ours(venue: tuple[Server, Tap]) -> None:
     _, tap = venue
     done = status(tap.state, address(tap), TAP_VENUE="studio-b")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "is the tap of venue studio-a, not of studio-b" in done.stderr
 
 
@@ -153,7 +156,7 @@ def test_what_is_no_tap_is_told(tmp_path: Path) -> None:
         threading.Thread(target=other.serve_forever, daemon=True).start()
         done = status(tmp_path, "off", "--url", f"http://127.0.0.1:{other.server_address[1]}/")
         other.shutdown()
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.exit_code, done.stdout) == (1, "")
     assert "answers, but not as a tap does" in done.stderr
 
 
@@ -170,7 +173,7 @@ def test_what_is_no_tap_is_told(tmp_path: Path) -> None:
 )
 def test_an_address_that_is_none_is_usage_and_one_without_a_tap_is_not(tmp_path: Path, url: str, code: int) -> None:
     done = status(tmp_path, "off", "--url", url)
-    assert done.returncode == code
+    assert done.exit_code == code
     assert "→" in done.stderr
     assert "Traceback" not in done.stderr
     assert "hush" not in done.stderr
@@ -191,7 +194,7 @@ def test_a_face_that_hangs_does_not_hang_status(venue: tuple[Server, Tap]) -> No
     _, tap = venue
     with socket.create_server(("127.0.0.1", 0)) as listener:
         done = status(tap.state, f"127.0.0.1:{listener.getsockname()[1]}")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "a tap uses this journal" in done.stdout
 
 
