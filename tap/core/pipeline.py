@@ -129,9 +129,10 @@ class Pipeline:
         if isinstance(dialect, Remembering):
             self._reader = dialect.reader(policy, self._machine.state.reader)
             self._machine.state.reader = self._reader.state
-        self._read = dialect.read if self._reader is None else self._reader.read
-        if shortcuts and self._reader is None:
-            self._read = dialect.remembering().read
+        if self._reader is not None:
+            self._read = self._reader.read
+        else:
+            self._read = (dialect.remembering() if shortcuts else dialect).read_control
         self._sampled: set[tuple[str, str]] = set()
         self._held: list[Entry] = []
 

@@ -598,16 +598,15 @@ async def test_dense_telemetry_is_left_to_gather(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     "other",
     [
-        message(b'{"type":"cut","to":"c1"}'),
         message(b'{"type":"cut","to":"c1"}')[:9],
         message(b"ping", 9),
         message(b"binary", 2),
         message(b'{"type":"po', fin=False),
     ],
-    ids=["a cut", "a part of one", "a ping", "binary", "a fragment"],
+    ids=["a part of a cut", "a ping", "binary", "a fragment"],
 )
 async def test_what_else_comes_is_not_left_to_wait(other: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A read with anything in it but whole telemetry is followed by the next at once."""
+    """A read with anything in it but whole text messages is followed by the next at once."""
     telemetry = message(_padded(500))
 
     wire, _ = _standing()
@@ -616,6 +615,23 @@ async def test_what_else_comes_is_not_left_to_wait(other: bytes, monkeypatch: py
     monkeypatch.setattr(websockets_line, "_DENSE_S", 3600.0)
     wire.feed(telemetry + other)
     assert not wire.paused
+    wire.end()
+
+
+async def test_a_cut_amid_dense_telemetry_lets_it_gather_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told at once; what comes next may be read as late as amid telemetry. By itself it changes nothing."""
+    telemetry, cut = message(_padded(500)), message(b'{"type":"cut","to":"c1"}')
+
+    wire, ear = _standing()
+    monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
+    wire.feed(telemetry)
+    monkeypatch.setattr(websockets_line, "_DENSE_S", 3600.0)
+    wire.feed(cut)
+    wire.feed(cut)
+    assert not wire.paused
+    wire.feed(telemetry + cut)
+    assert wire.paused
+    assert [what[1] for what in ear.told[-2:]] == ["passed", "received"]
     wire.end()
 
 

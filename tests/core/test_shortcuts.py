@@ -1,12 +1,13 @@
 """What is skipped changes nothing, and neither does how a frame is written: the same is said, known and waited for.
 
-Two things are skipped: known telemetry is only counted (``mapping/telemetry.py``), and a part of a frame that equals
-the last one is not read again (``mapping/again.py``). Every tape and any shoot is played twice: as it came, with every
-part of every frame read; and with both shortcuts, each frame written anew by another serializer, which puts keys in
-another order, spaces between them, escapes in texts, and numbers as it likes. What comes of both is the same, byte for
-byte. A camera's placement alone stands in its row as the server wrote it: there the order of its keys means nothing,
-and neither does 2.0 instead of 2. Cameras that are an object of objects have no order, and neither have the rows of one
-frame. OBS writes whole numbers in one way, which its tapes keep.
+Three things are skipped: known telemetry is only counted (``mapping/telemetry.py``); a state or a part of one that
+equals the last one is not read again (``mapping/again.py``); and the machine does not look again into cameras, and
+into the columns of a session, that are as they were. Every tape and any shoot is played twice: as it came, with every
+part of every frame read, and all of it looked at; and with all shortcuts, each frame written anew by another
+serializer, which puts keys in another order, spaces between them, escapes in texts, and numbers as it likes. What comes
+of both is the same, byte for byte. A camera's placement alone stands in its row as the server wrote it: there the order
+of its keys means nothing, and neither does 2.0 instead of 2. Cameras that are an object of objects have no order, and
+neither have the rows of one frame. OBS writes whole numbers in one way, which its tapes keep.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from hypothesis import strategies as st
 from tap.adapters.dialects import load_dialect
 from tap.adapters.tape import open_tape
 from tap.core.codec import canonical, entry_json
+from tap.core.machine.state import LastSaid
 from tap.core.mapping import Dialect, again, parse_mapping, shapes
 from tap.core.mapping.again import reads_again
 from tap.core.model import Alive, Closed, Entry, Frame, Opened, Policy, SourceItem, Stamp
@@ -149,6 +151,7 @@ class _Both:
             said = self.fast.telemetry(other.stamp, 1)
         else:
             said = self.fast.feed(other)
+        _forget(self.plain)
         assert self._rows(said) == self._rows(self.plain.feed(item))
         self._fed += 1
         if self._fed % self._apart == 0:
@@ -163,6 +166,14 @@ class _Both:
     def _rows(self, entries: list[Entry]) -> list[bytes]:
         rows = [_bytes(entry_json(entry)) for entry in entries]
         return rows if self.writer is None else sorted(rows)
+
+
+def _forget(pipeline: Pipeline) -> None:
+    """Let the machine look at all of the next frame."""
+    machine = pipeline._machine
+    machine._cameras._agreed = None
+    machine._rows._told = None, ()
+    machine._staleness._marked = None, (), LastSaid()
 
 
 def _bytes(saved: bytes) -> bytes:
@@ -415,8 +426,8 @@ def shaped(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return found
 
 
-def _read(texts: list[str]) -> list[Any]:
-    dialect = DIALECTS["as it ships"].remembering()
+def _read(texts: list[str], dialect_name: str = "as it ships") -> list[Any]:
+    dialect = DIALECTS[dialect_name].remembering()
     readings = [dialect.read(Frame(text.encode(), Stamp(START, 0), 1, 1)) for text in texts]
     return [reading.observations[0] for (reading,) in readings]
 
@@ -426,6 +437,29 @@ def _state(at: int, *, turn: int = 0, **words: Any) -> str:
     said = {"type": "state", "ts": START + at, "seq": at, "session": {"id": "s", "title": "T"}, "program": "c1"}
     pairs = list({**said, "cameras": [{"id": "c1"}, {"id": "c2"}], **words}.items())
     return json.dumps(dict(pairs[turn % 6 :] + pairs[: turn % 6]))
+
+
+def test_a_state_with_another_time_and_number_alone_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says has a time and a number of its own each time."""
+    emitted: list[Any] = []
+    emit = Dialect._emit
+
+    def noted(*given: Any) -> Any:
+        emitted.append(given)
+        return emit(*given)
+
+    monkeypatch.setattr(Dialect, "_emit", noted)
+    said = _read([_state(at, program="c1" if at < 30 else "c2") for at in range(50)])
+    assert len(emitted) == 2
+    assert [(o.program, o.envelope.at, o.envelope.seq) for o in said] == [
+        ("c1" if at < 30 else "c2", START + at, at) for at in range(50)
+    ]
+
+
+def test_a_number_that_says_more_than_an_order_is_read_each_time() -> None:
+    """Here it is the program's id, too."""
+    said = _read([_state(at) for at in range(5)], "the program's id is the number")
+    assert [o.program for o in said] == ["0", "1", "2", "3", "4"]
 
 
 def test_cameras_and_a_session_that_repeat_are_read_once(shaped: list[dict[str, Any]]) -> None:
@@ -458,5 +492,5 @@ def test_a_part_of_more_than_a_quarter_of_a_megabyte_is_not_remembered(length: i
     seen: list[Any] = []
     read = reads_again(seen.append)
     for _ in range(3):
-        read(["x" * (length - len(orjson.dumps([""])))])
+        read(["x" * (length - len(msgspec.msgpack.encode(["x" * 2**16])) + 2**16)])
     assert len(seen) == (1 if length == again._LARGEST else 3)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from contextlib import suppress
 from typing import Any, cast
 
@@ -39,10 +40,11 @@ _REST_S = 0.004
 """How long telemetry may wait in the kernel where much of it comes: waking up for a frame costs many times what reading
 it does. What comes amid it is read, and dated, that much later at most."""
 _DENSE_S = 0.005
-"""Reads so soon after one another, with nothing but telemetry in them, are much of it."""
+"""Reads so soon after one another, with telemetry in each, are much of it."""
 
 _QUICK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
+_header = struct.Struct("!BBH").unpack_from
 _WHOLE_TEXT = 0x81
 _LONGEST_HEADER = 10
 _MASKED = 1 << 64
@@ -107,7 +109,7 @@ class WebsocketsLine(ClientConnection):
             self.transport.pause_reading()
 
     def rest(self) -> None:
-        """Nothing but telemetry comes, and much of it: let some of it gather."""
+        """Much telemetry comes: let some of it gather."""
         if not self._resting and not self._in_turn and not self.transport.is_closing():
             self._resting = True
             self.transport.pause_reading()
@@ -130,8 +132,10 @@ class WebsocketsLine(ClientConnection):
             self.transport.resume_reading()
 
     def _turned(self) -> None:
-        if self._in_turn >= _MUCH and not self.transport.is_closing():
-            self.transport.resume_reading()
+        if not self.transport.is_closing():
+            if self._in_turn >= _MUCH:
+                self.transport.resume_reading()
+            self.acknowledge()
         self._in_turn = 0
 
     # ------------------------------------------------------------------------------------------ messages
@@ -266,15 +270,19 @@ class _Cutter(asyncio.BufferedProtocol):
             begin = min(self._missing, size)
             self._missing -= begin
             self._line.leave(self._view[:begin])
-        quiet = begin < size and self._cut(begin, size)
+        flows, quiet = self._cut(begin, size) if begin < size else (False, False)
         if nbytes >= _LARGE:
+            # The turn after it acknowledges it: for each read of many, that would cost as much as reading it.
             self._line.give_way(nbytes)
-        elif quiet:
+            return
+        dense = False
+        if flows:
             before, self._read_at = self._read_at, self._now()
-            if self._read_at - before < _DENSE_S:
-                self._line.rest()
-                return
-        self._line.acknowledge()
+            dense = self._read_at - before < _DENSE_S
+        if not (dense and quiet):
+            self._line.acknowledge()
+        if dense:
+            self._line.rest()
 
     def eof_received(self) -> None:
         self._line.eof_received()
@@ -298,40 +306,41 @@ class _Cutter(asyncio.BufferedProtocol):
         self._line.leave(data[:begin])
         return begin
 
-    def _cut(self, begin: int, size: int) -> bool:
+    def _cut(self, begin: int, size: int) -> tuple[bool, bool]:
         """Tell the messages that are in the buffer from ``begin`` to ``size``: the way of nearly every byte.
 
-        True where it was telemetry alone.
+        Returns:
+            Whether there was telemetry, and nothing but whole text messages; and whether it was telemetry alone.
         """
         protocol, line, data, sniff, largest = self._protocol, self._line, self._buffer, self._sniff, self._largest
-        passed, quiet = 0, True
+        passed, flows, quiet, texts = 0, False, True, True
         is_open = protocol.state is State.OPEN
         plain = is_open and protocol.current_size is None
         while is_open and begin < size:
             # A header: two bytes, and two or eight more for the length of a longer message. Of one that is not there
             # whole, the length is anything; but its message ends beyond what is there.
-            length = data[begin + 1]
+            first, length, longer = _header(data, begin)
             if length < 126:
                 body = begin + 2
             elif length == 126:
-                body, length = begin + 4, data[begin + 2] << 8 | data[begin + 3]
+                body, length = begin + 4, longer
             else:
                 body = begin + _LONGEST_HEADER
                 length = int.from_bytes(data[begin + 2 : body], "big") if length == 127 else _MASKED
             end = body + length
-            if plain and data[begin] == _WHOLE_TEXT and length <= largest:
+            if plain and first == _WHOLE_TEXT and length <= largest:
                 if end > size:
                     break
                 if sniff(data, body, end):
                     passed += 1
                 else:
-                    passed, quiet = line.passed(passed), False
+                    flows, passed, quiet = flows or passed > 0, line.passed(passed), False
                     line.give(bytes(self._view[body:end]), False)
                 begin = end
             elif body > size:
                 break
             else:
-                passed, quiet = line.passed(passed), False
+                passed, quiet, texts = line.passed(passed), False, False
                 line.leave(self._view[begin : min(end, size)])
                 begin, self._missing = min(end, size), max(0, end - size)
                 is_open = protocol.state is State.OPEN
@@ -340,8 +349,8 @@ class _Cutter(asyncio.BufferedProtocol):
             line.passed(passed)
         if begin < size:
             self._keep(begin, size, is_open)
-            quiet = False
-        return quiet
+            return False, False
+        return texts and (flows or passed > 0), quiet
 
     def _keep(self, begin: int, size: int, is_open: bool) -> None:
         """Wait for the rest of a header, or of a message that is to be cut out."""

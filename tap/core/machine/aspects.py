@@ -55,7 +55,7 @@ class Aspects:
             mark: The mark before; None if there was none yet.
             explicit: An explicit frame reported it as a change. False: a snapshot showed it.
         """
-        return self._staleness.marked(mark, envelope, self._state.connection, explicit=explicit)
+        return self._staleness.marked(mark, envelope, explicit=explicit)
 
     def set(self, aspect: Aspect, value: Any, envelope: Envelope, *, explicit: bool) -> None:
         """From now on the aspect has this value, for sure.

@@ -10,7 +10,7 @@ camera beyond the bound, one that is away and belongs to nothing that runs is fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -41,11 +41,14 @@ class Cameras:
         self._weight = sum(_weight(camera.info) for camera in rows.state.cameras.values())
         # Only those on their way out, so that the work of a frame does not grow with the number of cameras.
         self._leaving = {name: camera for name, camera in rows.state.cameras.items() if camera.leaving is not None}
+        self._agreed: tuple[tuple[CameraInfo, ...], list[Camera]] | None = None
+        """A list that said only what was known, and the cameras that it showed; None once anything changed since."""
 
     # ------------------------------------------------------------------ what frames say
 
     def updated(self, o: CameraTold) -> None:
         """A camera joined, or something about it changed."""
+        self._agreed = None
         camera = self._camera(o.camera.id)
         if camera is None or self._staleness.behind(camera.mark, o.envelope):
             return
@@ -59,6 +62,7 @@ class Cameras:
 
     def left(self, o: CameraLeft) -> None:
         """A camera left: it counts once the grace time is over, unless it is known that it will not be back."""
+        self._agreed = None
         camera = self._camera(o.camera_id)
         if camera is None or self._staleness.behind(camera.mark, o.envelope):
             return
@@ -74,11 +78,16 @@ class Cameras:
         outranks this one.
         """
         at = time_of(envelope)
+        if self._agreed is not None and self._agreed[0] == infos:
+            # It agrees with what is known, as it did before: nothing is asked of its age, for nothing changes.
+            for camera in self._agreed[1]:
+                camera.shown_at = at
+            return
+        self._agreed = None
         first = not connection.snapshot_seen
         missing = {name for name, camera in self._rows.state.cameras.items() if camera.present and not camera.leaving}
         missing.difference_update([info.id for info in infos])
-        for info in infos:
-            self._listed(info, at, envelope, connection)
+        agreed = [self._listed(info, at, envelope, connection) for info in infos]
         for name in sorted(missing):
             camera = self._rows.state.cameras[name]
             if not self._staleness.stale(camera.mark, envelope, connection):
@@ -86,17 +95,21 @@ class Cameras:
                 # that did see it outranks this one.
                 camera.mark = self._mark(camera, envelope, explicit=False)
                 self._leave(camera, camera.shown_at if first and camera.shown_at else at, envelope)
+        if not missing and all(agreed):
+            cameras = self._rows.state.cameras
+            self._agreed = infos, [cameras[info.id] for info in infos if info.online is not False]
 
-    def _listed(self, info: CameraInfo, at: int, envelope: Envelope, connection: Connection) -> None:
-        """One camera of the list, unless what it says of it is stale."""
+    def _listed(self, info: CameraInfo, at: int, envelope: Envelope, connection: Connection) -> bool:
+        """One camera of the list, unless what it says of it is stale. True if all of it was known."""
+        new = info.id not in self._rows.state.cameras
         camera = self._camera(info.id)
         if camera is None:
-            return
+            return False
         online = info.online is not False
         there = camera.present is True and camera.leaving is None
         differs = online != there or self._would_change(camera, info)
         if differs and self._staleness.stale(camera.mark, envelope, connection):
-            return
+            return False
         if differs:
             camera.mark = self._mark(camera, envelope, explicit=False)
             self._merge(camera, info)
@@ -110,6 +123,7 @@ class Cameras:
             self._row(camera, at)
         if online:
             camera.shown_at = at
+        return not (differs or new)
 
     def on_program(self, camera_id: str | None, at: int) -> None:
         """The camera that is live belongs to the session, whether or not it ever joined."""
@@ -128,11 +142,13 @@ class Cameras:
 
     # ------------------------------------------------------------------ the grace time
 
-    def deadlines(self) -> Iterator[tuple[int, Callable[[], None]]]:
+    def deadlines(self) -> list[tuple[int, Callable[[], None]]]:
         """When a camera that went away counts as gone."""
-        for camera in self._leaving.values():
-            if camera.leaving is not None:
-                yield camera.leaving.deadline, partial(self._gone, camera)
+        return [
+            (camera.leaving.deadline, partial(self._gone, camera))
+            for camera in self._leaving.values()
+            if camera.leaving is not None
+        ]
 
     def settle_leaving(self) -> None:
         """The session ends: who is away now stays away."""
@@ -146,6 +162,7 @@ class Cameras:
 
     def _gone(self, camera: Camera) -> None:
         """The grace time is over: it left, as of when it went away."""
+        self._agreed = None
         leaving, camera.leaving = camera.leaving, None
         self._leaving.pop(camera.info.id, None)
         camera.present = False
@@ -173,6 +190,7 @@ class Cameras:
         cameras = self._rows.state.cameras
         camera = cameras.get(camera_id)
         if camera is None and self._has_room(len(camera_id)):
+            self._agreed = None
             camera = cameras[camera_id] = Camera(CameraInfo(camera_id))
             self._weight += len(camera_id)
         return camera
@@ -223,7 +241,7 @@ class Cameras:
             self._rows.camera_row(session, camera, at)
 
     def _mark(self, camera: Camera, envelope: Envelope, *, explicit: bool) -> LastSaid:
-        return self._staleness.marked(camera.mark, envelope, self._rows.state.connection, explicit=explicit)
+        return self._staleness.marked(camera.mark, envelope, explicit=explicit)
 
 
 def _weight(info: CameraInfo) -> int:

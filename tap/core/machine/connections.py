@@ -145,15 +145,11 @@ class Connections:
         beat, state = self._heartbeat_ms, self._state
         if beat is not None:
             return beat
-        longest = max(state.snapshot_intervals, default=0)
-        regular = (
-            len(state.snapshot_news) == _REGULAR
-            and len(state.snapshot_intervals) == _REGULAR - 1
-            and longest <= _APART_MS
-        )
-        if not regular or state.snapshot_news.count(False) < _NOTHING_NEW:
+        enough = len(state.snapshot_news) == _REGULAR and len(state.snapshot_intervals) == _REGULAR - 1
+        if not enough or state.snapshot_news.count(False) < _NOTHING_NEW:
             return None
-        return _APART_MS + 10 * longest
+        longest = max(state.snapshot_intervals)
+        return _APART_MS + 10 * longest if longest <= _APART_MS else None
 
     # ------------------------------------------------------------------ silence
 

@@ -318,7 +318,7 @@ class Machine:
     # ------------------------------------------------------------------ deadlines
 
     def _set_deadline(self) -> None:
-        self.next_deadline = min((due for due, _ in self._deadlines()), default=None)
+        self.next_deadline = min([due for due, _ in self._deadlines()], default=None)
 
     def _deadlines(self) -> list[tuple[int, Callable[[], None]]]:
         """All that is due some time, as the time (``mono``, ms) and what to do then.
@@ -326,7 +326,7 @@ class Machine:
         Cameras within their grace time; the idle time, while the server cannot be seen; the silence after which it
         cannot; and for a session by ``program``, 10 s with nothing on air, or hours without a change.
         """
-        found: list[tuple[int, Callable[[], None]]] = list(self._cameras.deadlines())
+        found: list[tuple[int, Callable[[], None]]] = self._cameras.deadlines()
         session = self._rows.running()
         if session is not None:
             unseen_since = self._connections.unseen_since()

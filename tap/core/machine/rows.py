@@ -38,6 +38,25 @@ def _present(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def _made_of(session: Session, mode: str | None, server_version: str | None) -> tuple[Any, ...]:
+    """All that the columns of a session's row are made of, but for its files."""
+    return (
+        session.id,
+        session.status,
+        session.title,
+        session.notes,
+        mode,
+        session.started_at,
+        session.start,
+        session.completed_at,
+        session.end_reason,
+        session.final,
+        session.profile,
+        session.collection,
+        server_version,
+    )
+
+
 class RowWriter:
     """Collects the entries of one step, and knows the session that runs."""
 
@@ -48,6 +67,8 @@ class RowWriter:
         self._clock_step_ms = clock_step_ms
         self.tap = tap
         self.entries: list[Entry] = []
+        self._told: tuple[RowState | None, tuple[Any, ...]] = None, ()
+        """A session's row as it was last looked at, and all that its columns were made of."""
 
     def take(self) -> list[Entry]:
         """The entries since the last call."""
@@ -83,11 +104,16 @@ class RowWriter:
             at: The source time of what changed.
         """
         before = None if session.row is None else session.row.fields.get("mode")
-        files = files_of(session.media)
         if session.status == "live":
             mode = self.state.mode.value if self.state.mode.known else before
         else:
             mode = (session.final or {}).get("mode", before)
+        # Mostly nothing has changed. To find that out by the columns would cost more than the rest of a snapshot.
+        row, made_of = self._told
+        known = _made_of(session, mode, self.state.server_version)
+        if row is not None and row is session.row and known == made_of and not session.media:
+            return
+        files = files_of(session.media)
         session.row = self.row(
             session,
             "session",
@@ -110,6 +136,7 @@ class RowWriter:
             },
             at,
         )
+        self._told = session.row, known
 
     def _source(self, session: Session) -> dict[str, Any]:
         """By which server and which mapping a session was reported."""

@@ -76,10 +76,10 @@ class Snapshots:
             self._desk.take_over(fresh, o.envelope)
         else:
             self._desk.infer(fresh, o.envelope)
-        if signal is Signal.SAME:
+        if signal is Signal.SAME and cause.info is not None:
+            self._sessions.rename(cause.info, o.envelope)
+        elif signal is Signal.SAME:
             self._rows.note_running(o.envelope)
-            if cause.info is not None:
-                self._sessions.rename(cause.info, o.envelope)
         running = self._rows.running()
         if running is not None and running.row is not None and running.row.fields.get("mode") != state.mode.value:
             self._rows.session_row(running, time_of(o.envelope))
@@ -94,9 +94,10 @@ class Snapshots:
         dissolve.
         """
         fresh: dict[str, Any] = {}
+        covering = self._state.dissolve_cover is not None
         for name, value, aspect in snapshot_values(o, self._state):
-            differs = aspect.known and aspect.value != comparable(name, value)
-            covered = name == "program" and self._desk.program.covered(value, o.envelope)
+            differs = aspect.known and aspect.value != (value if name != "hold" else comparable(name, value))
+            covered = covering and name == "program" and self._desk.program.covered(value, o.envelope)
             if not (differs and (covered or self._stale(aspect.mark, o.envelope))):
                 fresh[name] = value
         return fresh

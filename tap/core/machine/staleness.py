@@ -68,6 +68,8 @@ class Staleness:
         # The present frame and its scope, which is needed several times.
         self._envelope: Envelope | None = None
         self._scope: str | None = None
+        self._marked: tuple[LastSaid | None, tuple[object, ...], LastSaid] = None, (), LastSaid()
+        """What was marked last, by what, and the mark after it."""
 
     # ------------------------------------------------------------------ what every frame shows
 
@@ -380,20 +382,17 @@ class Staleness:
             mark, envelope, self.scope(envelope), connection=connection, policy=self._policy, clock=self._state.clock
         )
 
-    def marked(
-        self, mark: LastSaid | None, envelope: Envelope, connection: Connection | None, *, explicit: bool
-    ) -> LastSaid:
+    def marked(self, mark: LastSaid | None, envelope: Envelope, *, explicit: bool) -> LastSaid:
         """The mark after ``envelope`` changed (``explicit``) or confirmed something; see :func:`marked`."""
+        connection, clock = self._state.connection, self._state.clock
+        scope = self._scope if envelope is self._envelope else self.scope(envelope)
         number = 0 if connection is None else connection.number
-        state = self._state
-        return marked(
-            mark,
-            envelope,
-            self.scope(envelope),
-            connection=number,
-            explicit=explicit,
-            clock=state.clock,
-        )
+        # A snapshot confirms several things by one frame, and mostly their marks were one before it, too.
+        before, facts = self._marked[0], (envelope, scope, number, explicit, clock)
+        if mark is not before or facts != self._marked[1]:
+            after = marked(mark, envelope, scope, connection=number, explicit=explicit, clock=clock)
+            self._marked = mark, facts, after
+        return self._marked[2]
 
 
 def _by_seq(mark: LastSaid | None, envelope: Envelope, scope: str | None) -> int:

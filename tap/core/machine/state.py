@@ -18,7 +18,6 @@ Some words that all files of the machine use:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -450,19 +449,18 @@ class State(Struct):
     """The server's clock minus ``mono``, by the last frame with a time."""
 
 
-def snapshot_values(o: Snapshot, state: State) -> Iterator[tuple[str, Any, Aspect]]:
+def snapshot_values(o: Snapshot, state: State) -> list[tuple[str, Any, Aspect]]:
     """What a snapshot says of program, hold, mode and recording: name, value, and what is known of each.
 
     What it does not say is left out.
     """
-    for name, value, aspect in (
+    values = (
         ("program", o.program, state.program),
         ("hold", o.hold, state.hold),
         ("mode", o.mode, state.mode),
         ("recording", o.recording, state.recording),
-    ):
-        if value is not UNSET:
-            yield name, value, aspect
+    )
+    return [said for said in values if said[1] is not UNSET]
 
 
 def comparable(name: str, value: Any) -> Any:

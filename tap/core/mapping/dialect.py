@@ -6,7 +6,7 @@ Reading is total: a frame that cannot be read gives a :class:`Reading` that says
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -15,9 +15,10 @@ from msgspec import UNSET, Struct, structs
 
 from tap.core import model, redact
 from tap.core.codec import composed
+from tap.core.mapping.again import Last
 from tap.core.mapping.fields import Field, Rule, Scopes
 from tap.core.mapping.language import EMITS, NOTHING
-from tap.core.mapping.paths import Path, at
+from tap.core.mapping.paths import Path, at, steps_of
 from tap.core.mapping.telemetry import Sniff, telemetry_sniff
 from tap.core.mapping.values import label
 from tap.core.mapping.wraps import PREFIXES, Wraps, before
@@ -97,6 +98,17 @@ class Plan(Struct):
     def fold(self, name: str) -> str:
         return fold_type(name) if self.fold_types else composed(name)
 
+    def of_the_envelope(self, rules: Iterable[Rule]) -> frozenset[object] | None:
+        """The keys of an object that say its time and number, and nothing to these rules; None if one reads all keys.
+
+        ``.`` reads all of them.
+        """
+        paths = [path for rule in rules for path in rule.paths]
+        if () in paths:
+            return None
+        read = {path[0] for path in (*paths, *self.type, *self.body, *self.batch)}
+        return frozenset(path[0] for path in (*self.time.paths, *self.seq.paths) if len(path) == 1) - read
+
 
 _FOLD = re.compile(r"[_\-.:\s/]")
 
@@ -110,6 +122,12 @@ def fold_type(name: str) -> str:
 def _folded(name: str) -> str:
     """Of few types there are many frames."""
     return _FOLD.sub("", composed(name)).lower()
+
+
+def _states_of(plan: Plan) -> dict[str, Last[Reading]]:
+    """For each type that shows the whole state: a place for the last one."""
+    states = {kind: rules for kind, rules in plan.rules.items() if any(rule.emit == "snapshot" for rule in rules)}
+    return {kind: Last(apart) for kind, rules in states.items() if (apart := plan.of_the_envelope(rules)) is not None}
 
 
 def _sniff_of(plan: Plan) -> Sniff | None:
@@ -136,7 +154,7 @@ class Dialect:
     wraps = Wraps()
     """What is wrapped around the objects of a frame."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, remembers: bool = False) -> None:
         self.name = plan.name
         self.digest = plan.digest
         self.seq_orders: SeqOrders = plan.seq_orders
@@ -147,6 +165,8 @@ class Dialect:
         self.read_names = plan.read_names
         self.emits = frozenset(rule.emit for rules in (*plan.rules.values(), plan.untyped) for rule in rules)
         self._plan = plan
+        self._types, self._bodies = steps_of(plan.type), steps_of(plan.body)
+        self._last = _states_of(plan) if remembers else {}
         self.wraps = plan.wraps
         self.sniff = _sniff_of(plan)
 
@@ -170,13 +190,17 @@ class Dialect:
             return [_IGNORED]
         return self.read_whole(frame)
 
+    def read_control(self, frame: Frame) -> list[Reading]:
+        """The same, of a frame that is no text of telemetry."""
+        return self.read(frame) if frame.binary else self.read_whole(frame)
+
     def read_whole(self, frame: Frame) -> list[Reading]:
         """The same, of the whole frame, whatever it looks like."""
         parsed = self._parse(frame)
         if isinstance(parsed, Reading):
             return [parsed]
         if isinstance(parsed, dict):
-            return list(self._unwrap(parsed, frame))
+            return self._unwrap(parsed, frame)
         return [reading for item in self._objects(parsed) for reading in self._read_item(item, frame)]
 
     def remembering(self) -> Dialect:
@@ -184,7 +208,7 @@ class Dialect:
         plan = self._plan
         typed = {kind: tuple(rule.remembering() for rule in rules) for kind, rules in plan.rules.items()}
         untyped = tuple(rule.remembering() for rule in plan.untyped)
-        return Dialect(structs.replace(plan, rules=typed, untyped=untyped))
+        return Dialect(structs.replace(plan, rules=typed, untyped=untyped), remembers=True)
 
     def clean(self, data: bytes) -> bytes:
         """A raw frame as a tape may keep it: without secrets, and read by this dialect just like the original."""
@@ -230,7 +254,7 @@ class Dialect:
         else:
             yield Reading(Verdict.UNREADABLE, "", reason=item)
 
-    def _unwrap(self, item: dict[str, Any], frame: Frame) -> Iterator[Reading]:
+    def _unwrap(self, item: dict[str, Any], frame: Frame) -> list[Reading]:
         """The object itself, or, where it is an envelope around a list of them, each of these."""
         kind, scopes = self._type_and_scopes(item)
         if kind not in self._plan.known:
@@ -238,13 +262,13 @@ class Dialect:
                 inner = self.wraps.opened(at(item, path))
                 if isinstance(inner, list):
                     around = self._envelope(item, path)
-                    for part in self._objects(inner):
-                        if isinstance(part, dict):
-                            yield self._read_object({**around, **part}, frame)
-                        else:
-                            yield Reading(Verdict.UNREADABLE, "", reason=part)
-                    return
-        yield self._read_typed(kind, scopes, item, frame)
+                    return [
+                        self._read_object({**around, **part}, frame)
+                        if isinstance(part, dict)
+                        else Reading(Verdict.UNREADABLE, "", reason=part)
+                        for part in self._objects(inner)
+                    ]
+        return [self._read_typed(kind, scopes, item, frame)]
 
     def _envelope(self, item: dict[str, Any], batch: Path) -> dict[str, Any]:
         """What a batch says for all of its parts (its time), but neither their type nor its own order."""
@@ -262,8 +286,8 @@ class Dialect:
     def _type_and_scopes(self, item: dict[str, Any]) -> tuple[str, Scopes]:
         plan = self._plan
         scopes: Scopes = (item,)
-        for path in plan.body:
-            inner = at(item, path)
+        for name, path in self._bodies:
+            inner = at(item, path) if name is None else item.get(name)
             if inner.__class__ is str:
                 inner = self.wraps.opened(inner)
             if isinstance(inner, dict):
@@ -271,8 +295,8 @@ class Dialect:
                 break
         first = ""
         for scope in reversed(scopes):
-            for path in plan.type:
-                value = at(scope, path)
+            for name, path in self._types:
+                value = at(scope, path) if name is None else scope.get(name, UNSET)
                 kind = plan.fold(value) if isinstance(value, str) else label(value)
                 if kind in plan.known or (kind and kind not in plan.wrappers):
                     return kind, scopes
@@ -281,14 +305,23 @@ class Dialect:
 
     def _read_typed(self, kind: str, scopes: Scopes, item: dict[str, Any], frame: Frame) -> Reading:
         plan = self._plan
-        name = kind[:200]
         if kind in plan.ignore:
-            return Reading(Verdict.IGNORED, name)
+            return Reading(Verdict.IGNORED, kind[:200])
+        envelope = (item, *scopes[:-1])
+        by = Envelope(frame.stamp, _or_none(plan.time.find(envelope)), _or_none(plan.seq.find(envelope)), kind[:200])
+        last = self._last.get(kind)
+        if last is None:
+            return self._read_by(kind, scopes, by)
+        reading = last.made(item, lambda: self._read_by(kind, scopes, by))
+        # What was read before came in another envelope.
+        return reading._replace(observations=tuple([structs.replace(o, envelope=by) for o in reading.observations]))
+
+    def _read_by(self, kind: str, scopes: Scopes, by: Envelope) -> Reading:
+        """What the rules for this type make of an object."""
+        plan, name = self._plan, by.type
         rules = [rule for rule in plan.rules.get(kind, plan.untyped) if rule.matches(scopes)]
         if not rules:
             return Reading(Verdict.QUIET if kind in plan.known else Verdict.UNKNOWN, name)
-        envelope = (item, *scopes[:-1])
-        by = Envelope(frame.stamp, _or_none(plan.time.find(envelope)), _or_none(plan.seq.find(envelope)), name)
         said = list(self._said(rules, scopes, by))
         found = tuple(item for item in said if not isinstance(item, str))
         reason = next((item for item in reversed(said) if isinstance(item, str)), None)

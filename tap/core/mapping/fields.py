@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 from msgspec import UNSET, Struct, structs
 
 from tap.core.mapping.again import reads_again
-from tap.core.mapping.paths import Path, at
+from tap.core.mapping.paths import Path, Steps, at, steps_of
 from tap.core.mapping.values import MAX_LIST, Reader, label
 
 __all__ = ["Field", "Rule", "Scopes"]
@@ -35,13 +35,10 @@ class Field(Struct):
     """How the object itself is read (path ``.``), where that is not how a part of it is."""
     repeats: bool = False
     """What is there mostly equals what was there before (``again.py``)."""
-    _steps: tuple[tuple[str | None, Path], ...] = ()
-    """The paths, each with its name where it is but one."""
+    _steps: Steps = ()
 
     def __post_init__(self) -> None:
-        self._steps = tuple(
-            (path[0] if len(path) == 1 and isinstance(path[0], str) else None, path) for path in self.paths
-        )
+        self._steps = steps_of(self.paths)
 
     def find(self, scopes: Scopes) -> Any:
         """The first readable value along the alternatives; None where only an explicit null was found; else UNSET."""
@@ -98,8 +95,14 @@ class Rule(NamedTuple):
             )
         )
 
+    @property
+    def paths(self) -> list[Path]:
+        """All places that it looks at."""
+        each = [] if self.each is None else [self.each]
+        return [*(path for spec in self.fields for path in spec.paths), *(path for path, _ in self.when), *each]
+
     def matches(self, scopes: Scopes) -> bool:
-        return all(_meets(scopes, path, wanted) for path, wanted in self.when)
+        return not self.when or all(_meets(scopes, path, wanted) for path, wanted in self.when)
 
     def parts(self, scopes: Scopes) -> list[Scopes] | None:
         """The scopes of each observation: one, or one for each item; None where there is no list of them."""

@@ -7,6 +7,7 @@ one item of a list (or of an object of objects) whose field has that value; ``.`
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import UNSET
@@ -14,7 +15,7 @@ from msgspec import UNSET
 from tap.core.codec import composed
 from tap.core.mapping.values import MAX_LIST, label
 
-__all__ = ["Path", "Pick", "at", "camel", "parse_path"]
+__all__ = ["Path", "Pick", "Steps", "at", "camel", "parse_path", "steps_of"]
 
 
 class Pick(NamedTuple):
@@ -60,6 +61,15 @@ def parse_path(text: str) -> Path | None:
             parts.append(Pick(tuple(field.strip().split(".")), composed(value.strip().strip("\"'"))))
         place = found.end()
     return tuple(parts) or None
+
+
+Steps: TypeAlias = tuple[tuple[str | None, Path], ...]
+"""Paths, each with its name where it is but one: such a one is looked up at once."""
+
+
+def steps_of(paths: Iterable[Path]) -> Steps:
+    """These paths, ready to be looked up."""
+    return tuple((path[0] if len(path) == 1 and isinstance(path[0], str) else None, path) for path in paths)
 
 
 def at(scope: Any, path: Path) -> Any:
