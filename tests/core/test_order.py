@@ -310,3 +310,13 @@ def test_a_camera_that_says_that_it_is_not_online_leaves_after_the_grace_time() 
     told = stage.camera("c2")
     assert told is not None
     assert (told["status"], told["leftAt"]) == ("offline", T0 + away)
+
+
+@pytest.mark.parametrize(("came_from", "on_air"), [("c2", "c1"), ("c3", "c2")])
+def test_a_cut_with_an_older_time_is_the_newest_if_it_follows(came_from: str, on_air: str) -> None:
+    """Nothing counts, and the clock was set back a little: what it comes from says whether it is late."""
+    stage = Stage().shoot()
+    tell(stage, {"type": "cut", "ts": T0 + stage.now, "to": "c2", "from": "c1", "cut_id": "x1"})
+    stage.later(1_000)
+    tell(stage, {"type": "cut", "ts": T0 + stage.now - 1_500, "to": "c1", "from": came_from, "cut_id": "x2"})
+    assert stage.pipeline.state.program.value == on_air

@@ -159,6 +159,29 @@ def test_another_collection_or_transition_is_asked_about() -> None:
     assert asked(handshake.received(orjson.dumps(changed))) == ["GetCurrentSceneTransition"]
 
 
+def test_where_a_second_transition_leads_is_asked_until_it_is_somewhere_else() -> None:
+    """The first one's target is on air then, though OBS has told no program: the same name again came too soon."""
+    handshake = ObsHandshake(None)
+    handshake.received(orjson.dumps(HELLO))
+    handshake.received(IDENTIFIED)
+    handshake.received(reply("GetSceneList", program="A"))
+    started = {"op": 5, "d": {"eventType": "SceneTransitionStarted", "eventData": {"transitionName": "Fade"}}}
+
+    def answered(ident: str, program: str) -> list[str]:
+        return [
+            frame["d"]["requestId"]
+            for frame in said(handshake.received(reply("GetSceneList", ident=ident, program=program)))
+        ]
+
+    (first,) = [frame["d"]["requestId"] for frame in said(handshake.received(orjson.dumps(started)))]
+    assert answered(first, "A") == [first]
+    assert answered(first, "B") == []
+    (second,) = [frame["d"]["requestId"] for frame in said(handshake.received(orjson.dumps(started)))]
+    assert second != first
+    assert answered(second, "B") == [second]
+    assert answered(second, "C") == []
+
+
 def test_answers_that_never_come_are_told() -> None:
     """Once, with what that means."""
     handshake = ObsHandshake(None)
