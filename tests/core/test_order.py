@@ -320,3 +320,15 @@ def test_a_cut_with_an_older_time_is_the_newest_if_it_follows(came_from: str, on
     stage.later(1_000)
     tell(stage, {"type": "cut", "ts": T0 + stage.now - 1_500, "to": "c1", "from": came_from, "cut_id": "x2"})
     assert stage.pipeline.state.program.value == on_air
+
+
+@pytest.mark.parametrize("named", [{"ts": T0 + 4_000}, {"boot_id": "b1"}])
+def test_a_greeting_that_says_anything_opens_no_second_connection(named: dict[str, Any]) -> None:
+    """The source said when this connection opened: other words in a greeting are no gap."""
+    stage = Stage(open_first=False)
+    stage.open()
+    tell(stage, {"type": "hello", "server": "multicam-server", "version": "1.2", **named, "ts": T0})
+    stage.shoot().later(2_000)
+    tell(stage, {"type": "hello", "server": "multicam-server", "version": "1.3", **named})
+    stage.later(100).state()
+    assert stage.events("gap") == []

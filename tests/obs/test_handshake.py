@@ -182,6 +182,18 @@ def test_where_a_second_transition_leads_is_asked_until_it_is_somewhere_else() -
     assert answered(second, "C") == []
 
 
+def test_where_a_transition_leads_is_asked_four_times_at_most() -> None:
+    """A fade back to what is on air names nothing else."""
+    handshake = ObsHandshake(None)
+    handshake.received(orjson.dumps(HELLO))
+    handshake.received(IDENTIFIED)
+    handshake.received(reply("GetSceneList", program="A"))
+    started = {"op": 5, "d": {"eventType": "SceneTransitionStarted", "eventData": {"transitionName": "Fade"}}}
+    (question,) = said(handshake.received(orjson.dumps(started)))
+    again = [handshake.received(reply("GetSceneList", ident=question["d"]["requestId"], program="A")) for _ in range(5)]
+    assert [len(frames) for frames in again] == [1, 1, 1, 0, 0]
+
+
 def test_answers_that_never_come_are_told() -> None:
     """Once, with what that means."""
     handshake = ObsHandshake(None)
