@@ -17,7 +17,10 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 4
 SEEDS ?= 1
 
-.PHONY: audit bench bench-quick bench-node browser-node convex-apps convex-generated convex-tests help mutants venue-env venv demo evidence scale screenshots ledger minutes test test-all test-others test-programs test-python test-slow test-obs test-convex faults lint format pins clean
+# What is imported is compiled once, and not by each worker and by each tap that a test starts.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: audit bench bench-quick bench-node browser-node compiled convex-apps convex-generated convex-tests help mutants venue-env venv demo evidence scale screenshots ledger minutes test test-all test-others test-programs test-python test-slow test-obs test-convex faults lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,7 +97,11 @@ test: test-others test-python  ## What every change has to pass: lint, types, im
 
 # Beside each other: each of them mostly keeps one processor busy.
 test-others: $(READY) $(if $(CONVEX),$(PACKAGES))
-	@$(MAKE) --no-print-directory -j 3 $(IN_ONE_PIECE) lint $(CONVEX)
+	@$(MAKE) --no-print-directory -j 3 $(IN_ONE_PIECE) lint $(CONVEX) compiled
+
+# So that workers, which begin together, do not all compile the tests. What is wrong with these, they say themselves.
+compiled: $(READY)
+	@$(PYTEST) --collect-only -qq >/dev/null 2>&1 || true
 
 test-python: $(READY) ledger browser-node
 	@rm -f .coverage .coverage.*

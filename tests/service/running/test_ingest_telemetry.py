@@ -115,9 +115,10 @@ class Desk:
         }
 
 
-_POSES = [frame for frame in Load().telemetry(300) if load_dialect("multicam/1").is_telemetry(frame)]
+_MULTICAM = load_dialect("multicam/1")
+_POSES = [frame for frame in Load().telemetry(300) if _MULTICAM.is_telemetry(frame)]
 _MIXED = list(Load().mixed(400))
-_CONTROL = [frame for frame in _MIXED if not load_dialect("multicam/1").is_telemetry(frame)]
+_CONTROL = [frame for frame in _MIXED if not _MULTICAM.is_telemetry(frame)]
 _SILENT = DIALECTS["a beat every 10 s"]
 
 
@@ -140,7 +141,7 @@ _step = st.one_of(
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
-@given(dialect=st.sampled_from([load_dialect("multicam/1"), _SILENT]), steps=st.lists(_step, max_size=40))
+@given(dialect=st.sampled_from([_MULTICAM, _SILENT]), steps=st.lists(_step, max_size=40))
 def test_telemetry_that_is_counted_leaves_the_same(
     monkeypatch: pytest.MonkeyPatch, dialect: Dialect, steps: list[tuple[str, int]]
 ) -> None:
@@ -166,7 +167,7 @@ def test_telemetry_that_is_counted_leaves_the_same(
     assert desks[0].left() == desks[1].left()
 
 
-@pytest.mark.parametrize("dialect", [load_dialect("multicam/1"), _SILENT], ids=["as it ships", "with a beat"])
+@pytest.mark.parametrize("dialect", [_MULTICAM, _SILENT], ids=["as it ships", "with a beat"])
 @pytest.mark.parametrize("gap_ms", [1, 700])
 def test_a_load_that_is_counted_leaves_the_same(monkeypatch: pytest.MonkeyPatch, dialect: Dialect, gap_ms: int) -> None:
     """A control WebSocket as it is, in dense runs and with silence between them."""
@@ -190,7 +191,7 @@ def test_a_load_that_is_counted_leaves_the_same(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize("frames", [1, 20])
 def test_what_is_due_is_told_by_the_telemetry_that_comes_then(monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
     """A camera's grace ends while the loop stands still; the first that is read behind it is telemetry."""
-    desks = [Desk(load_dialect("multicam/1"), counted=counted, monkeypatch=monkeypatch) for counted in (True, False)]
+    desks = [Desk(_MULTICAM, counted=counted, monkeypatch=monkeypatch) for counted in (True, False)]
     for desk in desks:
         desk.ingest.on_item(Opened(desk.time.stamp(), 1))
         desk.says(orjson.dumps({"type": "state", "session": {"id": "s"}, "program": "c1", "cameras": [{"id": "c1"}]}))
