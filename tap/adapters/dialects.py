@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from importlib import resources
 from pathlib import Path
 
 from tap.core.errors import MappingInvalid
 from tap.core.mapping import Dialect, parse_mapping
-from tap.core.obs import ObsDialect
 
 __all__ = ["BUILT_IN", "load_dialect"]
 
@@ -21,7 +21,9 @@ def load_dialect(name: str) -> Dialect:
     Raises :class:`MappingInvalid` where there is none, or where the file has a mistake.
     """
     if name == "obs":
-        return ObsDialect()
+        # Imported only here: a venue without OBS does not pay for it.
+        obs: Dialect = importlib.import_module("tap.core.obs").ObsDialect()
+        return obs
     if name in BUILT_IN:
         file = BUILT_IN[name]
         return parse_mapping((resources.files("tap.core") / "dialects" / file).read_text("utf-8"), file)

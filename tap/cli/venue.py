@@ -53,6 +53,8 @@ def run() -> None:
 
     # Over what is being loaded, all of which stays, it would be a tenth of the time to start; the service begins it.
     gc.disable()
+    # Its plugins, of which there are none, would be looked for among all packages that are installed.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from tap.service.config import load_settings
     from tap.service.running.daemon import run as run_service
 

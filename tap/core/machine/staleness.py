@@ -233,7 +233,10 @@ class Staleness:
     def scope(self, envelope: Envelope) -> str | None:
         """The name of the scope within which this frame's ``seq`` can be compared, or None."""
         if envelope is not self._envelope:
-            self._envelope, self._scope = envelope, self._scope_of(envelope)
+            scope = self._scope_of(envelope)
+            self._envelope = envelope
+            # Frames that are remembered share one text.
+            self._scope = self._scope if scope == self._scope else scope
         return self._scope
 
     def _scope_of(self, envelope: Envelope) -> str | None:
