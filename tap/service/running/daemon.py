@@ -217,8 +217,8 @@ class Service:
                 running.start_soon(self._for_ever, stage)
             if signals is not None:
                 running.start_soon(self._obey, signals)
-            # What is loaded now stays. A full garbage collection of it would block the loop for tens of milliseconds, and
-            # finds little: a hundredth of it is garbage.
+            # What is loaded now stays. A full garbage collection of it would block the loop for tens of milliseconds,
+            # and finds little: a hundredth of it is garbage.
             gc.freeze()
             gc.enable()
             self._notifier.ready()
