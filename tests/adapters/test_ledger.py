@@ -254,6 +254,24 @@ async def test_connections_are_kept_and_cancelling_ends_a_call() -> None:
         await ledger.ingest([event(11)])
 
 
+async def test_only_what_takes_long_to_pack_goes_to_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few small entries are packed at once: to wake a thread for them would take longer."""
+    threads: list[str] = []
+
+    async def run_sync(function: Any, *args: Any) -> Any:
+        threads.append(getattr(function, "__name__", "pack"))
+        return function(*args)
+
+    big = [event(2, detail={"notes": "x" * 10_000})]
+    async with stubbed() as (_, url), Ledger(url, KEY) as ledger:
+        await ledger.ingest([])
+        monkeypatch.setattr("tap.adapters.ledger.client.to_thread.run_sync", run_sync)
+        for entries, away in (([event(1)], 0), ([event(n) for n in range(8)], 0), (big, 1), ([event(1)] * 9, 1)):
+            threads.clear()
+            await ledger.ingest(entries)
+            assert len(threads) == away, entries
+
+
 async def test_nobody_there_is_told_at_once() -> None:
     """A port that nobody listens on, and a ledger that was closed: it opens again."""
 

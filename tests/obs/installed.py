@@ -1,7 +1,6 @@
 """Which OBS there are to be tapped: the one that is installed, and a current one in a root of its own.
 
-The second is made once by ``mmdebstrap``, from Debian sid, else from trixie, and kept outside the tree, in
-``~/.cache/multicam-tap``; after a month it is made anew. Where it cannot be made, that is said.
+Where one cannot be had, that is said; see ``roots.py`` for the second.
 """
 
 from __future__ import annotations
@@ -11,18 +10,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.obs.roots import Roots, alone
+
 __all__ = ["Installed", "current", "debian", "in_namespace", "missing"]
 
-_PACKAGES = ("obs-studio", "obs-plugins", "libgl1", "libgl1-mesa-dri", "libegl-mesa0", "libglx-mesa0")
-_SUITES = ("sid", "trixie")
-_MAKE_S = 600
-_TRY_S = 180
-_MONTH_S = 30 * 86_400
+_TRY_S = 120
 _PROGRAMS = {"Xvfb": "xvfb", "ffmpeg": "ffmpeg", "unshare": "util-linux", "ip": "iproute2"}
 
 
@@ -36,6 +32,7 @@ class Installed(NamedTuple):
     why: str | None = None
 
 
+@cache
 def missing() -> str | None:
     """Why no OBS can be filmed here; None where one can."""
     lacking = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
@@ -46,8 +43,12 @@ def missing() -> str | None:
 
 
 def in_namespace(command: list[str]) -> list[str]:
-    """``command`` where there is only loopback, and mounts of its own; without rights, in a user namespace."""
+    """``command`` where there is only loopback, and mounts of its own; without rights, in a user namespace.
+
+    Whatever it starts ends with it.
+    """
     unshare = ["unshare", *([] if os.getuid() == 0 else ["--user", "--map-root-user"]), "--net", "--mount"]
+    unshare += ["--pid", "--fork", "--kill-child", "--mount-proc"]
     return [*unshare, "--", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *command]
 
 
@@ -68,20 +69,9 @@ def current() -> Installed:
     if os.getuid() != 0 or shutil.which("mmdebstrap") is None:
         return Installed("current", "none", why="a root for it is only made by root, with mmdebstrap")
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "multicam-tap"
-    said: list[str] = []
-    for suite in _SUITES:
-        root = folder / f"obs-{suite}"
-        old = not root.is_dir() or time.time() - root.stat().st_mtime > _MONTH_S
-        why = _make(folder, suite) if old else ""
-        # What is in it changes from day to day: one that does not start here says nothing of the tap.
-        why = (why if not root.is_dir() else "") or _tried(root)
-        if not why:
-            return _in_root(root)
-        said.append(f"{suite}: {why}")
-    return Installed("current", "none", why=f"no root with it could be made that works here: {'; '.join(said)}")
-
-
-def _in_root(root: Path) -> Installed:
+    root = Roots(folder, _tried).working()
+    if isinstance(root, str):
+        return Installed("current", "none", why=root)
     return Installed(f"current ({root.name.removeprefix('obs-')})", _version(["chroot", str(root)]), root)
 
 
@@ -89,55 +79,19 @@ def _tried(root: Path) -> str:
     """Why the OBS in this root does not start here; nothing where it does."""
     with tempfile.TemporaryDirectory() as place:
         command = [sys.executable, "-m", "tests.obs.studio", "--root", place, "--chroot", str(root)]
-        try:
-            done = subprocess.run(in_namespace(command), capture_output=True, text=True, check=False, timeout=_TRY_S)
-        except subprocess.TimeoutExpired:
-            return f"OBS did not start and stop within {_TRY_S} s"
-        return "" if done.returncode == 0 else f"OBS does not start: {done.stderr.strip()[-300:]}"
+        code, said = alone(in_namespace(command), _TRY_S)
+    if code is None:
+        return f"OBS did not start and stop within {_TRY_S} s"
+    return "" if code == 0 else f"OBS does not start: {said}"
 
 
 def _version(before: list[str]) -> str:
-    done = subprocess.run(
-        [*before, "dpkg-query", "-W", "-f", "${Version}", "obs-studio"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    return done.stdout.strip() or "unknown"
-
-
-def _make(folder: Path, suite: str) -> str:
-    """Make a root of this suite; why it failed, or nothing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made, new = folder / f"obs-{suite}", folder / f"obs-{suite}.new"
-    shutil.rmtree(new, ignore_errors=True)
-    print(f"making a root with OBS from Debian {suite} in {made}", file=sys.__stderr__)
-    command = [
-        *("mmdebstrap", "--quiet", "--variant=apt", f"--include={','.join(_PACKAGES)}"),
-        # A mirror may stand still, or this machine's clock be wrong: what is signed is good enough for a test.
-        '--aptopt=Acquire::Check-Valid-Until "false"',
-        *(suite, str(new), *_mirror()),
-    ]
+    command = [*before, "dpkg-query", "-W", "-f", "${Version}", "obs-studio"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_MAKE_S)
-    except subprocess.TimeoutExpired:
-        shutil.rmtree(new, ignore_errors=True)
-        return f"mmdebstrap took over {_MAKE_S} s"
-    if done.returncode != 0:
-        shutil.rmtree(new, ignore_errors=True)
-        return f"mmdebstrap failed: {done.stderr.strip()[-300:]}"
-    shutil.rmtree(made, ignore_errors=True)
-    new.rename(made)
-    return ""
-
-
-def _mirror() -> list[str]:
-    """Where this machine has its own packages from; nothing: where mmdebstrap has them from by itself."""
-    command = ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(ORIGIN)", "Created-By: Packages"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    sites = [line.split()[0] for line in done.stdout.splitlines() if line.endswith("Debian") and "security" not in line]
-    return sites[:1]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    except OSError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -2,11 +2,15 @@
 
 The clock of a file is found from what OBS told the operator's own client (never from the tap): a program event follows
 its picture by a few milliseconds. So a picture has a wall time, good to about a frame.
+
+On a busy machine an event may come to the tap, or to the operator's client, some hundred milliseconds later than to
+the other. What the tap dates by such an event is right if it has exactly the time at which its own tape shows that the
+event came. That excuses single events only: half of them have to come to both at about the same time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,6 +33,8 @@ _CLOCK_OFF_MS = 250
 """A file's first picture and the event that it started are never this far apart."""
 _TOLD_MS = 100
 """Two clients of one OBS hear the same within this, on a machine that is busy."""
+_SLOWEST_MS = 2_000
+"""And one hears of it this much later than the other at most, on one that has no time."""
 _LATE_MS = 2_000
 """How near a late comer has to date what it did not see."""
 
@@ -49,6 +55,8 @@ class Verdict(Struct):
     """Of each file, how much longer (ms) it is told to be than it is."""
     splits: list[int] = field(default_factory=list)
     """How late (ms) OBS told of a split."""
+    slow: list[int] = field(default_factory=list)
+    """How much later (ms) than to the operator's client each event came to the tap that it was too late for."""
     wrong: list[str] = field(default_factory=list)
 
     def words(self) -> str:
@@ -61,6 +69,7 @@ class Verdict(Struct):
             f" {len(near)} hard cuts off the picture: {times}; told late by OBS itself: {self.late};"
             f" told to nobody: {self.untold}; {len(self.lengths)} files as long as told, within {longest} ms"
             + (f"; splits told {self.splits} ms late" if self.splits else "")
+            + (f"; came to the tap {self.slow} ms later than to another client" if self.slow else "")
         )
 
 
@@ -114,8 +123,42 @@ def takes_of(log: Log) -> list[Take]:
     return takes
 
 
-def judge(log: Log, entries: list[Entry]) -> Verdict:
-    """Everything that differs, in words."""
+class Heard:
+    """What came to the tap, by its own tape: when, and which event."""
+
+    def __init__(self, log: Log, events: Sequence[tuple[int, str, Mapping[str, Any]]] = ()) -> None:
+        self._events = events
+        self.program = [
+            (at, log.names.get(data.get("sceneName", ""), ""))
+            for at, kind, data in events
+            if kind == "CurrentProgramSceneChanged"
+        ]
+        told = [
+            (at, log.names.get(data.get("sceneName", ""), ""))
+            for at, kind, data in log.events
+            if kind == "CurrentProgramSceneChanged"
+        ]
+        pairs = [
+            (at, min((own for own, to in self.program if to == camera), key=_near_to(at), default=None))
+            for at, camera in told
+        ]
+        self.lags = [own - at for at, own in pairs if own is not None and abs(own - at) <= _SLOWEST_MS]
+        """How much later than to the operator's client each event came."""
+
+    def of(self, kind: str, at: int, state: str = "") -> int | None:
+        """When the event came that came to the operator at ``at``."""
+        same = [own for own, name, data in self._events if name == kind and _state(data) == state]
+        own = min(same, key=_near_to(at), default=None)
+        return own if own is not None and abs(own - at) <= _SLOWEST_MS else None
+
+
+def _near_to(at: int) -> Callable[[int], int]:
+    return lambda other: abs(other - at)
+
+
+def judge(log: Log, entries: list[Entry], events: Sequence[tuple[int, str, Mapping[str, Any]]] = ()) -> Verdict:
+    """Everything that differs, in words. ``events``: what is on the tap's own tape."""
+    heard = Heard(log, events)
     rows = list({(entry.op, entry.key): entry for entry in entries}.values())
     verdict, takes = Verdict(), takes_of(log)
     sessions = sorted((row for row in rows if row.op == "session"), key=lambda row: row.fields["startedAt"])
@@ -123,11 +166,13 @@ def judge(log: Log, entries: list[Entry]) -> Verdict:
         verdict.wrong.append(f"{len(takes)} recordings, but {len(sessions)} sessions")
     for session, take in zip(sessions, takes, strict=False):
         of = [row.fields for row in rows if row.op == "event" and row.session_key == session.key]
-        _Row(log, session, take, verdict).compare()
-        shown = _Pictures(log, session, take, of, verdict)
+        _Row(log, session, take, heard, verdict).compare()
+        shown = _Pictures(log, session, take, of, heard, verdict)
         for number, file in enumerate(take.files):
             shown.compare(file, last=number == len(take.files) - 1)
         shown.rest()
+    if heard.lags and median(heard.lags) > NEAR_MS:
+        verdict.wrong.append(f"events come to the tap {median(heard.lags):.0f} ms later than to another client")
     return verdict
 
 
@@ -138,11 +183,12 @@ def _state(data: Mapping[str, Any]) -> str:
 class _Row:
     """A session's row against what OBS told the operator of the recording."""
 
-    def __init__(self, log: Log, session: Entry, take: Take, verdict: Verdict) -> None:
+    def __init__(self, log: Log, session: Entry, take: Take, heard: Heard, verdict: Verdict) -> None:
         self._log = log
         self._key = session.key
         self._fields = session.fields
         self._take = take
+        self._heard = heard
         self._verdict = verdict
         self._seen = log.tap_started < take.start
 
@@ -151,9 +197,12 @@ class _Row:
         wanted = "interrupted" if take.how == "killed" else "complete"
         if fields["status"] != wanted:
             self._wrong(f"is {fields['status']}, not {wanted}")
-        self._near("starts", fields["startedAt"], take.start, _TOLD_MS if self._seen else _LATE_MS)
+        if self._seen:
+            self._near("starts", fields["startedAt"], take.start, "STARTED")
+        elif abs(fields["startedAt"] - take.start) > _LATE_MS:
+            self._wrong(f"starts {fields['startedAt'] - take.start} ms off")
         if take.how == "stopped":
-            self._near("ends", fields.get("completedAt", 0), take.end)
+            self._near("ends", fields.get("completedAt", 0), take.end, "STOPPING")
         if take.how == "closed" and fields.get("endReason") != "OBS exited":
             self._wrong(f"ends by {fields.get('endReason')}, not by OBS's exit")
         if not {"profile", "collection"} <= fields["source"].keys():
@@ -168,12 +217,15 @@ class _Row:
             self._wrong(f"has {media}, not {take.files}")
             return
         for number, (told, file) in enumerate(zip(media, take.files, strict=True)):
-            late = number == 0 and not self._seen
-            self._near(f"{file.path} starts", told["from"], file.start, _LATE_MS if late else _TOLD_MS)
+            if number or self._seen:
+                self._near(f"{file.path} starts", told["from"], file.start, "" if number else "STARTED")
+            elif abs(told["from"] - file.start) > _LATE_MS:
+                self._wrong(f"{file.path} starts {told['from'] - file.start} ms off")
             if (told.get("to") is None) != (file.end is None):
                 self._wrong(f"{file.path} ends at {told.get('to')}, not at {file.end}")
             elif file.end is not None:
-                self._near(f"{file.path} ends", told["to"], file.end)
+                last = number == len(media) - 1
+                self._near(f"{file.path} ends", told["to"], file.end, "STOPPING" if last else "")
             if (told.get("rate"), told.get("width"), told.get("height")) != (30, 320, 180):
                 self._wrong(f"{file.path} is told to be {told}")
         pauses = [pause for file in media for pause in file.get("pauses", ())]
@@ -181,12 +233,18 @@ class _Row:
             self._wrong(f"has the pauses {pauses}, not {take.pauses}")
             return
         for pause, (since, until) in zip(pauses, take.pauses, strict=True):
-            self._near("a pause begins", pause["from"], since)
-            self._near("a pause ends", pause["to"], until)
+            self._near("a pause begins", pause["from"], since, "PAUSED")
+            self._near("a pause ends", pause["to"], until, "RESUMED")
 
-    def _near(self, what: str, told: int, wanted: int, within: int = _TOLD_MS) -> None:
-        if abs(told - wanted) > within:
-            self._wrong(f"{what} {told - wanted} ms off")
+    def _near(self, what: str, told: int, wanted: int, state: str) -> None:
+        """``told`` is when the operator heard of the recording's ``state`` ("": of the next file), or the tap did."""
+        off = told - wanted
+        if abs(off) <= _TOLD_MS:
+            return
+        if told == self._heard.of("RecordStateChanged" if state else "RecordFileChanged", wanted, state):
+            self._verdict.slow.append(off)
+        else:
+            self._wrong(f"{what} {off} ms off")
 
     def _wrong(self, what: str) -> None:
         self._verdict.wrong.append(f"session {self._key} {what}")
@@ -195,7 +253,7 @@ class _Row:
 class _Pictures:
     """A session's cuts against the pictures in its files."""
 
-    def __init__(self, log: Log, session: Entry, take: Take, events: list[Any], verdict: Verdict) -> None:
+    def __init__(self, log: Log, session: Entry, take: Take, events: list[Any], heard: Heard, verdict: Verdict) -> None:
         self._log = log
         self._take = take
         self._session = session.fields
@@ -212,7 +270,9 @@ class _Pictures:
             for at, kind, data in log.events
             if kind == "CurrentProgramSceneChanged" and take.start <= at <= take.end
         ]
-        self._switched = [at for at, kind, _ in log.events if kind == "CurrentSceneCollectionChanged"]
+        switched = [at for at, kind, _ in log.events if kind == "CurrentSceneCollectionChanged"]
+        self._switched = switched + [own for at in switched if (own := heard.of("CurrentSceneCollectionChanged", at))]
+        self._heard = heard.program
         gaps = sorted(event["at"] for event in events if event["kind"] == "gap")
         first = next((event for event in events if event["kind"] == "gap" and "before" not in event["detail"]), None)
         self._from = max(take.start, gaps[0] if first is not None and gaps else 0)
@@ -278,7 +338,8 @@ class _Pictures:
 
     def _best(self, change: Change, last: float, first: float) -> Mapping[str, Any] | None:
         """The cut that is this change: near the picture, or near what OBS told of it where that was late."""
-        told = [at for at, camera in self._events if camera == change.camera and last - 500 <= at <= first + 1_000]
+        events = self._events + self._heard
+        told = [at for at, camera in events if camera == change.camera and last - 500 <= at <= first + 1_000]
         told += self._switched
 
         def fits(cut: Mapping[str, Any]) -> bool:

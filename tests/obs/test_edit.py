@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.obs, pytest.mark.timeout(1200)]
 
 SEEDS = [int(seed) for seed in os.environ.get("OBS_SEEDS", "1").split(",")]
 _SHOOTS = [(which, seed) for which in ("installed", "current") for seed in SEEDS]
-_SHOOT_S = 300
+_SHOOT_S = 900
 _PIECES, _CUTS, _FADES = 49, 36, 4
 """Of the three recordings together: a seed says when and which scenes, not how many."""
 

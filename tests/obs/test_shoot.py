@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ import msgspec
 import orjson
 import pytest
 
+from tap.adapters.tape import read_tapes
 from tap.core.codec import entry_json
-from tap.core.model import Entry
+from tap.core.model import Entry, Frame
 from tap.service.running.flight_recorder import segments
 from tap.service.tools.replay import Replay
 from tests.obs.installed import current, debian, in_namespace, missing
@@ -44,6 +46,17 @@ class Shot:
         self.takes = takes_of(self.log)
         self.tap = Tap(root, {})
         self.entries: list[Entry] = self.tap.entries()
+
+    @cached_property
+    def heard(self) -> list[tuple[int, str, dict[str, Any]]]:
+        """The events that came to the tap, by its own tapes, and when."""
+        found = []
+        with read_tapes(segments(self.tap.state / "tapes")) as tapes:
+            for item in tapes:
+                said = orjson.loads(item.data) if isinstance(item, Frame) else {}
+                if said.get("op") == 5:
+                    found.append((item.stamp.wall, said["d"]["eventType"], said["d"].get("eventData") or {}))
+        return found
 
     @property
     def name(self) -> str:
@@ -87,7 +100,7 @@ def _tail(path: Path) -> str:
 def test_every_change_on_air_is_one_cut_and_none_is_invented(shot: Shot, scores: list[str]) -> None:
     """Hard cuts within 60 ms of the picture, others within their transition; each recording is one session, with its
     files, their lengths, and their pauses."""
-    verdict = judge(shot.log, shot.entries)
+    verdict = judge(shot.log, shot.entries, shot.heard)
     scores.append(f"{shot.name}: {verdict.words()}")
     assert not verdict.wrong, "\n".join(verdict.wrong)
     assert verdict.matched == verdict.changes >= 40
@@ -140,11 +153,13 @@ def test_another_collection_is_told_as_such(shot: Shot) -> None:
     """Each change of it that OBS came back from, in a recording, is one: the other scene on air was nobody's cut."""
     log = shot.log
     changed = [at for at, kind, _ in log.events if kind == "CurrentSceneCollectionChanged"]
+    heard = [at for at, kind, _ in shot.heard if kind == "CurrentSceneCollectionChanged"]
     within = [at for at in changed if any(take.start < at < take.end for take in shot.takes)]
     switches = [cut for cut in shot.events("cut") if cut["trigger"] == "collection_switch"]
     assert len(switches) <= len(within)
     for cut in switches:
-        assert any(abs(cut["at"] - at) <= 100 for at in within)
+        # On a busy machine it may come to the tap later than to the operator.
+        assert any(abs(cut["at"] - at) <= 100 for at in (*within, *heard))
     # Where both have one of a name on air, nothing changes.
     assert len(within) - len(switches) <= 1 + log.hung
 

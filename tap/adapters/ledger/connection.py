@@ -45,6 +45,11 @@ class Connection:
         self._http: ClientSession | None = None
         self._opening = Lock()
 
+    @property
+    def is_loaded(self) -> bool:
+        """The libraries are imported."""
+        return self._http is not None
+
     async def close(self) -> None:
         """Let go of the connection; more than once does no harm, and the next call opens another."""
         http, self._http = self._http, None

@@ -113,6 +113,8 @@ class Publisher:
         self._batches = PendingBatches(self._waits_apart, self._pace.look_every)
         self._unsettled: dict[int, tuple[Literal["shipped", "dead"], str | None]] = {}
         """Answers, by ``seq``, that the journal could not note yet."""
+        self._seen_next: list[Kept] | None = None
+        """What was next as the last answers were noted, for the next turn: a look costs a way to another thread."""
         self._ahead = (0, 0)
         """How far entries went from memory, since the disk takes none."""
         self._ahead_at_once = MAX_ENTRIES
@@ -161,8 +163,6 @@ class Publisher:
         """Ship the next batch; False where there was none."""
         if self._older.is_to_ask(current_time()):
             await self._ask()
-        # Before the look: what is committed from here on calls for another.
-        self._news.mute()
         batch = await self._next()
         if await self._took_one_again(instead=bool(batch)):
             return True
@@ -228,6 +228,11 @@ class Publisher:
 
     async def _next(self) -> list[Kept]:
         """The next entries that the journal has; none where the disk that takes nothing gives nothing either."""
+        seen, self._seen_next = self._seen_next, None
+        if seen is not None and self._writer.failing is None and not self._unsettled:
+            return [kept for kept in seen if not self._waits_apart(kept.seq)]
+        # Before the look: what is committed from here on calls for another.
+        self._news.mute()
         try:
             if self._unsettled:
                 await self._note_answers({})
@@ -261,9 +266,10 @@ class Publisher:
         await self._ledger.ingest([])
         self._attempt += 1
 
-    def _look(self, journal: Journal) -> list[Kept]:
+    def _look(self, journal: Journal, *, noted: bool = False) -> list[Kept]:
         """The next entries, without those that wait by themselves. On the journal's thread, while the loop waits."""
-        apart = len(self._postponed) + len(self._unsettled) + self._older.held + self._older.in_part
+        unsettled = 0 if noted else len(self._unsettled)
+        apart = len(self._postponed) + unsettled + self._older.held + self._older.in_part
         self.shipping.waiting = max(0, journal.counts()["pending"] - apart)
         return self._batches.next(journal)
 
@@ -295,10 +301,11 @@ class Publisher:
             # The entries are right and the key is not: they stay, and the others of the call come again with them.
             raise refused("venue", self._ledger.shown)
         self._succeeded(len(answered))
+        done = consumed(fits, len(answered))
         if answered:
             in_part = {kept.seq for kept, fit in going if fit is not kept.entry}
-            await self._note_outcomes(answered, in_part)
-        return consumed(fits, len(answered))
+            await self._note_outcomes(answered, in_part, last=done == len(entries))
+        return done
 
     async def _became_older(self, answers: Sequence[Answer]) -> bool:
         """Whether older functions were deployed meanwhile, where some answers look like theirs."""
@@ -323,7 +330,7 @@ class Publisher:
     def _locked_out(self, kept: Kept, answer: Answer) -> bool:
         return answer.code == "venue" and venue_of(kept.entry.session_key) == self._venue
 
-    async def _note_outcomes(self, answered: Sequence[tuple[Kept, Answer]], in_part: Set[int]) -> None:
+    async def _note_outcomes(self, answered: Sequence[tuple[Kept, Answer]], in_part: Set[int], *, last: bool) -> None:
         """Note the answers in the journal, then tell of them. Of those ``in_part`` not all was sent."""
         taken = [kept for kept, answer in answered if not _refuses(answer)]
         await self._hold([(kept, IN_PART) for kept in taken if kept.seq in in_part], in_part=True)
@@ -342,7 +349,7 @@ class Publisher:
         for seq, _, _ in settled:
             self._postponed.done(seq)
         self.shipping.postponed = len(self._postponed)
-        await self._note_answers(forgotten)
+        await self._note_answers(forgotten, look=last)
         self._count(answered, len(dead), forgotten)
         if self._on_delivered is not None:
             self._on_delivered([kept for kept in taken if kept.seq not in in_part])
@@ -352,20 +359,24 @@ class Publisher:
         left = [kept for kept, _ in rejected if kept.seq not in ended and kept.entry.session_key not in forgotten]
         await self._let_wait(left, {kept.seq: _NO_REASON for kept in left})
 
-    async def _note_answers(self, forgotten: dict[str, int]) -> None:
+    async def _note_answers(self, forgotten: dict[str, int], *, look: bool = False) -> None:
         """Into the journal with the answers that it does not have, and out with what is forgotten, counted there.
 
         A disk that takes nothing now must not keep what is on it from a ledger that is well: they wait in memory.
+        ``look``: on the same way, for the next turn.
         """
         settled = [(seq, *said) for seq, said in self._unsettled.items()]
+        self._seen_next = None
+        self._news.mute()
 
-        def settle(journal: Journal) -> None:
+        def settle(journal: Journal) -> list[Kept] | None:
             journal.settle(settled, self._now())
             for session in forgotten:
                 forgotten[session] = journal.forget(session)
+            return self._look(journal, noted=True) if look else None
 
         try:
-            await self._in_writer(settle)
+            self._seen_next = await self._in_writer(settle)
         except JournalError as error:
             if isinstance(error, JournalBusy) or len(self._unsettled) > _MOST_UNSETTLED:
                 raise
@@ -557,6 +568,9 @@ class Publisher:
         """Set the present state. A change for the worse, or back, is logged once."""
         shipping = self.shipping
         reason, hint = (None, None) if error is None else (error.what, error.hint or _LOOK)
+        if error is not None:
+            # There will be a wait, and others in the journal meanwhile.
+            self._seen_next = None
         if state != shipping.state:
             shipping.since = self._now()
             self._log.state_changed()

@@ -151,6 +151,28 @@ async def test_a_single_event_and_then_silence_is_shipped_at_once(tmp_path: Path
         assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
 
 
+async def test_an_entry_costs_two_ways_to_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One to look for it, one to note the answer and to look for the next: waking a thread costs more than either."""
+
+    never = Pace()._replace(look_every=3600.0)
+    async with stubbed() as (_, url), venue_at(tmp_path, Ledger(url, KEY), pace=never) as venue:
+        await until(lambda: venue.shipping.last_success)
+        ways = 0
+        asked = venue.writer.run_in_writer
+
+        def counted(*args: Any, **named: Any) -> Any:
+            nonlocal ways
+            ways += 1
+            return asked(*args, **named)
+
+        monkeypatch.setattr(venue.writer, "run_in_writer", counted)
+        for number in range(5):
+            venue.submit(event(number))
+            await until(lambda number=number: venue.shipping.applied == number + 1)  # type: ignore[misc]
+            await until(lambda: venue.shipping.state == "idle")
+        assert ways == 10
+
+
 async def test_order_survives_everything_that_may_happen_to_a_call(tmp_path: Path) -> None:
     """Each entry arrives once, in the order of the journal, through every kind of failure."""
     entries = [event(number) for number in range(900)]
