@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import time
 from collections import namedtuple
@@ -146,7 +147,7 @@ def test_where_the_new_one_does_not_start_the_other_suite_has_its_turn(folder: P
 
 def test_a_disk_without_room_is_a_reason_before_anything_is_made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(roots.shutil, "disk_usage", lambda _: usage(10**10, 9 * 10**9, 10**9))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**10, 9 * 10**9, 10**9))
     why = Roots(folder, _starts).working()
     assert isinstance(why, str)
     assert "1.0 GB are free" in why
