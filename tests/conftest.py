@@ -7,6 +7,7 @@ nobody's business.
 from __future__ import annotations
 
 import gc
+import os
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -32,6 +33,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if part_of(item.nodeid) in LONG and item.get_closest_marker("quick") is None:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """No worker is measured twice: by its pytest-cov, and as a process that one that is measured starts.
+
+    The second of the two would be saved when the worker ends, while the others are put together already: half written.
+    What the worker itself starts is measured as it says.
+    """
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 def pytest_collection_finish() -> None:
