@@ -43,10 +43,6 @@ PATIENT = QUICK._replace(ping_every=300.0, answer_within=300.0)
 """Tries again soon, and takes nobody for dead: on a busy machine an answer may take its time."""
 
 
-def run(body: Coroutine[Any, Any, Any]) -> None:
-    asyncio.run(asyncio.wait_for(body, 300))
-
-
 class Ear:
     """What a socket gave, and a way to wait for more of it."""
 
@@ -305,7 +301,7 @@ async def test_it_reconnects_after_a_drop() -> None:
 
 
 @pytest.mark.parametrize("says", [(), ("hello",), ("hello", "state")], ids=["nothing", "a frame", "two frames"])
-def test_a_server_that_lets_in_and_closes_at_once_is_tried_ever_more_seldom(
+async def test_a_server_that_lets_in_and_closes_at_once_is_tried_ever_more_seldom(
     says: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A frame is no sign that it stays: the waits grow as if nobody were there."""
@@ -315,10 +311,10 @@ def test_a_server_that_lets_in_and_closes_at_once_is_tried_ever_more_seldom(
             await connection.send(frame)
         await connection.close(1011)
 
-    assert _attempts(monkeypatch, handler, 7) == [0, 1, 2, 3, 4, 5, 6]
+    assert await _attempts(monkeypatch, handler, 7) == [0, 1, 2, 3, 4, 5, 6]
 
 
-def test_a_connection_that_stood_is_sought_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_connection_that_stood_is_sought_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the tap's own clock, and however little was said on it; one that stood for less changes nothing."""
     clock = Skipping()
     stood = iter((0, 19_999, 20_000, 3_600_000, 10, 0))
@@ -329,7 +325,7 @@ def test_a_connection_that_stood_is_sought_again_at_once(monkeypatch: pytest.Mon
     def stand() -> None:
         clock.skipped += next(stood)
 
-    assert _attempts(monkeypatch, handler, 6, clock=clock, on_opened=stand) == [0, 1, 0, 0, 1, 2]
+    assert await _attempts(monkeypatch, handler, 6, clock=clock, on_opened=stand) == [0, 1, 0, 0, 1, 2]
 
 
 class Skipping(Clock):
@@ -341,7 +337,7 @@ class Skipping(Clock):
         return Stamp(1_790_000_000_000 + self.skipped, self.skipped)
 
 
-def _attempts(
+async def _attempts(
     monkeypatch: pytest.MonkeyPatch,
     handler: Callable[[ServerConnection], Awaitable[None]],
     count: int,
@@ -358,23 +354,20 @@ def _attempts(
 
     monkeypatch.setattr(Backoff, "spread", at_once)
 
-    async def body() -> None:
-        async with server(handler) as url:
-            ear = Ear()
+    async with server(handler) as url:
+        ear = Ear()
 
-            def on_item(item: SourceItem) -> None:
-                ear.on_item(item)
-                if isinstance(item, Opened) and on_opened is not None:
-                    on_opened()
+        def on_item(item: SourceItem) -> None:
+            ear.on_item(item)
+            if isinstance(item, Opened) and on_opened is not None:
+                on_opened()
 
-            client = ServerSocket(url, on_item, clock or Clock())
-            task = asyncio.create_task(client.run())
-            await ear.until(lambda: len(attempts) >= count)
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    run(body())
+        client = ServerSocket(url, on_item, clock or Clock())
+        task = asyncio.create_task(client.run())
+        await ear.until(lambda: len(attempts) >= count)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
     return attempts[:count]
 
 

@@ -81,27 +81,23 @@ def here(address: Address) -> bool:
     return address == ipaddress.ip_address("127.0.0.1")
 
 
-def ask(certificate: tuple[Path, Path], *paths: str, **options: Any) -> tuple[Fetched, Store]:
+async def ask(certificate: tuple[Path, Path], *paths: str, **options: Any) -> tuple[Fetched, Store]:
     """Fetch from the store; ``{port}`` in a path is its port."""
-
-    async def body() -> tuple[Fetched, Store]:
-        trust = ssl.create_default_context(cafile=str(certificate[1]))
-        async with Store(certificate) as store:
-            urls = {str(index): path.replace("{port}", str(store.port)) for index, path in enumerate(paths)}
-            return await fetch(urls, **{"trust": trust, "allowed": here, **options}), store
-
-    return asyncio.run(body())
+    trust = ssl.create_default_context(cafile=str(certificate[1]))
+    async with Store(certificate) as store:
+        urls = {str(index): path.replace("{port}", str(store.port)) for index, path in enumerate(paths)}
+        return await fetch(urls, **{"trust": trust, "allowed": here, **options}), store
 
 
-def test_a_picture_is_fetched_without_telling_who_asks(certificate: tuple[Path, Path]) -> None:
-    fetched, store = ask(certificate, "https://127.0.0.1:{port}/a.jpg?sign=1")
+async def test_a_picture_is_fetched_without_telling_who_asks(certificate: tuple[Path, Path]) -> None:
+    fetched, store = await ask(certificate, "https://127.0.0.1:{port}/a.jpg?sign=1")
     assert fetched.contents == {"0": PICTURE}
     assert fetched.words() == []
     assert set(store.headers) == {"Host", "User-Agent", "Accept", "Accept-Encoding"}
 
 
-def test_a_redirect_is_followed_where_it_may_be(certificate: tuple[Path, Path]) -> None:
-    fetched, store = ask(certificate, "https://127.0.0.1:{port}/a?to=/b.jpg")
+async def test_a_redirect_is_followed_where_it_may_be(certificate: tuple[Path, Path]) -> None:
+    fetched, store = await ask(certificate, "https://127.0.0.1:{port}/a?to=/b.jpg")
     assert fetched.contents == {"0": PICTURE}
     assert store.asked == ["/a", "/b.jpg"]
 
@@ -120,9 +116,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_not_public_is_never_connected_to(case: str, certificate: tuple[Path, Path]) -> None:
+async def test_what_is_not_public_is_never_connected_to(case: str, certificate: tuple[Path, Path]) -> None:
     url, why = REFUSED[case]
-    fetched, store = ask(certificate, url, allowed=is_public)
+    fetched, store = await ask(certificate, url, allowed=is_public)
     assert fetched.contents == {}
     assert fetched.words() == [f"1 not fetched: {why}"]
     assert store.asked == []
@@ -137,14 +133,14 @@ def test_what_is_not_public_is_never_connected_to(case: str, certificate: tuple[
         ("//me:secret@127.0.0.1:{port}/secret", "an address with a user in it"),
     ],
 )
-def test_a_redirect_is_judged_like_a_first_address(to: str, why: str, certificate: tuple[Path, Path]) -> None:
-    fetched, store = ask(certificate, f"https://127.0.0.1:{{port}}/first?to={to}")
+async def test_a_redirect_is_judged_like_a_first_address(to: str, why: str, certificate: tuple[Path, Path]) -> None:
+    fetched, store = await ask(certificate, f"https://127.0.0.1:{{port}}/first?to={to}")
     assert fetched.contents == {}
     assert fetched.words() == [f"1 not fetched: {why}"]
     assert store.asked == ["/first"]
 
 
-def test_a_redirect_to_a_name_is_judged_by_where_that_leads(certificate: tuple[Path, Path]) -> None:
+async def test_a_redirect_to_a_name_is_judged_by_where_that_leads(certificate: tuple[Path, Path]) -> None:
     judged: list[Address] = []
 
     def only_the_first(address: Address) -> bool:
@@ -152,13 +148,13 @@ def test_a_redirect_to_a_name_is_judged_by_where_that_leads(certificate: tuple[P
         return len(judged) == 1
 
     url = "https://127.0.0.1:{port}/first?to=https://localhost:{port}/secret"
-    fetched, store = ask(certificate, url, allowed=only_the_first)
+    fetched, store = await ask(certificate, url, allowed=only_the_first)
     assert fetched.words() == ["1 not fetched: not a public address"]
     assert store.asked == ["/first"]
 
 
-def test_redirects_come_to_an_end(certificate: tuple[Path, Path]) -> None:
-    fetched, store = ask(
+async def test_redirects_come_to_an_end(certificate: tuple[Path, Path]) -> None:
+    fetched, store = await ask(
         certificate, "https://127.0.0.1:{port}/round?to=/round%3Fto%3D/again", limits=Limits(redirects=1)
     )
     assert fetched.words() == ["1 not fetched: more than 1 redirects"]
@@ -176,28 +172,28 @@ BOUNDS = {
 
 
 @pytest.mark.parametrize("case", BOUNDS)
-def test_everything_is_bounded(case: str, certificate: tuple[Path, Path]) -> None:
+async def test_everything_is_bounded(case: str, certificate: tuple[Path, Path]) -> None:
     path, limits, why = BOUNDS[case]
-    fetched, _ = ask(certificate, f"https://127.0.0.1:{{port}}{path}", limits=limits)
+    fetched, _ = await ask(certificate, f"https://127.0.0.1:{{port}}{path}", limits=limits)
     assert fetched.contents == {}
     assert fetched.words() == [f"1 not fetched: {why}"]
 
 
-def test_so_many_are_fetched_and_no_more(certificate: tuple[Path, Path]) -> None:
-    fetched, store = ask(certificate, *["https://127.0.0.1:{port}/a"] * 5, limits=Limits(number=3))
+async def test_so_many_are_fetched_and_no_more(certificate: tuple[Path, Path]) -> None:
+    fetched, store = await ask(certificate, *["https://127.0.0.1:{port}/a"] * 5, limits=Limits(number=3))
     assert len(fetched.contents) == len(store.asked) == 3
     assert fetched.words() == ["2 not fetched: more than 3"]
 
 
-def test_a_certificate_that_nobody_signed_is_not_trusted(certificate: tuple[Path, Path]) -> None:
-    fetched, store = ask(certificate, "https://127.0.0.1:{port}/a", trust=None)
+async def test_a_certificate_that_nobody_signed_is_not_trusted(certificate: tuple[Path, Path]) -> None:
+    fetched, store = await ask(certificate, "https://127.0.0.1:{port}/a", trust=None)
     assert fetched.words() == ["1 not fetched: the server cannot be reached"]
     assert store.asked == []
 
 
 @pytest.mark.parametrize("url", ["", "https://", "https://[", "nonsense", "https://\x00/", "https://a b/"])
-def test_what_is_no_address_is_refused(url: str, certificate: tuple[Path, Path]) -> None:
-    fetched, _ = ask(certificate, url)
+async def test_what_is_no_address_is_refused(url: str, certificate: tuple[Path, Path]) -> None:
+    fetched, _ = await ask(certificate, url)
     assert fetched.contents == {}
     assert sum(fetched.refused.values()) == 1
 

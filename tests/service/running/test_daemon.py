@@ -462,17 +462,12 @@ async def kill_again_and_again(tmp_path: Path, rehearsal: Rehearsal, url: str, r
         before = after
 
 
-def test_a_kill_at_any_instant_loses_and_doubles_nothing(tmp_path: Path) -> None:
+async def test_a_kill_at_any_instant_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """20 kills in one shoot: what was committed stays, no event is there twice, and it remains one session."""
     rng = random.Random(4)
-
-    async def body() -> Rehearsal:
-        shoot = plan_shoot(5, length_s=200, pace=SPEED, telemetry_rate=40)
-        async with serve(shoot, speed=SPEED, patient=True) as (rehearsal, port):
-            await kill_again_and_again(tmp_path, rehearsal, f"ws://127.0.0.1:{port}/ws/control", rng)
-        return rehearsal
-
-    rehearsal = asyncio.run(asyncio.wait_for(body(), 300))
+    shoot = plan_shoot(5, length_s=200, pace=SPEED, telemetry_rate=40)
+    async with serve(shoot, speed=SPEED, patient=True) as (rehearsal, port):
+        await kill_again_and_again(tmp_path, rehearsal, f"ws://127.0.0.1:{port}/ws/control", rng)
     entries = kept(tmp_path)
     truth = rehearsal.truth()
     assert rehearsal.received_from_clients == 0

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,10 +52,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     TALKING.clear()
 
 
-def go(body: Coroutine[Any, Any, dict[str, Finding]]) -> dict[str, Finding]:
-    return asyncio.run(asyncio.wait_for(body, 300))
-
-
 async def find(tmp_path: Path, **settings: str) -> dict[str, Finding]:
     """What is found, by what was tried."""
     given = {"TAP_SERVER_URL": NOBODY, "TAP_STATE_DIR": str(tmp_path / "state")}
@@ -83,51 +79,44 @@ async def server(*frames: dict[str, Any]) -> AsyncIterator[str]:
         yield f"ws://127.0.0.1:{next(iter(served.sockets)).getsockname()[1]}/"
 
 
-def heard(tmp_path: Path, *frames: dict[str, Any], **settings: str) -> Finding:
-    async def body() -> dict[str, Finding]:
-        async with server(*frames) as url:
-            with pytest.MonkeyPatch.context() as patience:
-                patience.setattr(checking, "_CONNECT_WITHIN_S", 300.0 if frames else 1.0)
-                return await find(tmp_path, server_url=url, **settings)
-
-    return go(body())["server"]
+async def heard(tmp_path: Path, *frames: dict[str, Any], **settings: str) -> Finding:
+    async with server(*frames) as url:
+        with pytest.MonkeyPatch.context() as patience:
+            patience.setattr(checking, "_CONNECT_WITHIN_S", 300.0 if frames else 1.0)
+            return (await find(tmp_path, server_url=url, **settings))["server"]
 
 
-def answered(tmp_path: Path, *faults: Any) -> dict[str, Finding]:
+async def answered(tmp_path: Path, *faults: Any) -> dict[str, Finding]:
     """What is found of a ledger that answers so."""
-
-    async def body() -> dict[str, Finding]:
-        async with stubbed() as (stub, url):
-            stub.faults += faults
-            return await find(tmp_path, convex_url=url, ingest_key=SECRET, venue="hall")
-
-    return go(body())
+    async with stubbed() as (stub, url):
+        stub.faults += faults
+        return await find(tmp_path, convex_url=url, ingest_key=SECRET, venue="hall")
 
 
 # ---------------------------------------------------------------------------------------------- the server
 
 
-def test_a_server_that_is_not_there(tmp_path: Path) -> None:
-    found = go(find(tmp_path))["server"]
+async def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    found = (await find(tmp_path))["server"]
     assert found.result == "failed"
     assert "nothing listens there" in found.found
     assert "TAP_SERVER_URL" in str(found.to_do)
 
 
-def test_a_server_that_is_understood(tmp_path: Path) -> None:
-    found = heard(tmp_path, HELLO, STATE, {"type": "pose", "camera_id": "a"})
+async def test_a_server_that_is_understood(tmp_path: Path) -> None:
+    found = await heard(tmp_path, HELLO, STATE, {"type": "pose", "camera_id": "a"})
     assert found.result == "ok"
     assert found.found.endswith("3 frames: 2 understood, 1 telemetry")
 
 
-def test_a_type_that_the_dialect_does_not_know_is_named(tmp_path: Path) -> None:
-    found = heard(tmp_path, HELLO, STATE, *({"type": f"novelty{number}"} for number in range(7)))
+async def test_a_type_that_the_dialect_does_not_know_is_named(tmp_path: Path) -> None:
+    found = await heard(tmp_path, HELLO, STATE, *({"type": f"novelty{number}"} for number in range(7)))
     assert found.result == "note"
     assert "7 of unknown types (novelty0, novelty1, novelty2, novelty3, novelty4, …)" in found.found
     assert "multicam-tap record ws://" in str(found.to_do)
 
 
-def test_a_server_that_counts_otherwise_than_the_dialect_says(tmp_path: Path) -> None:
+async def test_a_server_that_counts_otherwise_than_the_dialect_says(tmp_path: Path) -> None:
     """The line to change is named; where the numbers go on all is well."""
 
     async def body(*counts: int) -> dict[str, Finding]:
@@ -135,43 +124,43 @@ def test_a_server_that_counts_otherwise_than_the_dialect_says(tmp_path: Path) ->
         async with server(HELLO, STATE, *says) as url:
             return await find(tmp_path, server_url=url)
 
-    found = go(body(500, 0))["server"]
+    found = (await body(500, 0))["server"]
     assert found.result == "note"
     assert "count by boot, and they count by type" in found.found
     assert 'seq_orders = "type"' in str(found.to_do)
-    assert go(body(500, 501))["server"].result == "ok"
+    assert (await body(500, 501))["server"].result == "ok"
 
 
 def _turns(states: int, cuts: int) -> list[tuple[str, int]]:
     return [turn for at in range(0, 20, 2) for turn in (("state", states + at), ("cut", cuts + at))]
 
 
-def test_a_server_of_which_nothing_is_understood(tmp_path: Path) -> None:
-    found = heard(tmp_path, {"op": 0}, {"event": "x"})
+async def test_a_server_of_which_nothing_is_understood(tmp_path: Path) -> None:
+    found = await heard(tmp_path, {"op": 0}, {"event": "x"})
     assert found.result == "failed"
     assert "multicam/1 understands none of it" in found.found
 
 
-def test_a_server_that_says_nothing(tmp_path: Path) -> None:
-    found = heard(tmp_path)
+async def test_a_server_that_says_nothing(tmp_path: Path) -> None:
+    found = await heard(tmp_path)
     assert found.result == "failed"
     assert "connected, but no frame arrived" in found.found
 
 
-def test_a_server_without_a_clock_makes_keys_of_the_receivers(tmp_path: Path) -> None:
-    found = heard(tmp_path, {"type": "state", "mode": "photoshoot", "program": "a", "cameras": []})
+async def test_a_server_without_a_clock_makes_keys_of_the_receivers(tmp_path: Path) -> None:
+    found = await heard(tmp_path, {"type": "state", "mode": "photoshoot", "program": "a", "cameras": []})
     assert found.result == "note"
     assert "two taps make two histories" in found.found
 
 
-def test_a_dialect_that_is_none_is_told_and_the_rest_is_still_tried(tmp_path: Path) -> None:
-    found = go(find(tmp_path, dialect="nonsense/1"))
+async def test_a_dialect_that_is_none_is_told_and_the_rest_is_still_tried(tmp_path: Path) -> None:
+    found = await find(tmp_path, dialect="nonsense/1")
     assert found["dialect"].result == "failed"
     assert list(found) == ["settings", "dialect", "clock", "journal", "disk", "tapes", "convex"]
 
 
-def test_a_venue_that_is_switched_off_is_noted(tmp_path: Path) -> None:
-    assert go(find(tmp_path, enabled="0"))["settings"].result == "note"
+async def test_a_venue_that_is_switched_off_is_noted(tmp_path: Path) -> None:
+    assert (await find(tmp_path, enabled="0"))["settings"].result == "note"
 
 
 # ---------------------------------------------------------------------------------------------- this machine
@@ -181,78 +170,78 @@ def entry() -> Entry:
     return Entry("v/s", "session", "v/s", NOW, {"status": "live", "startedAt": NOW})
 
 
-def test_a_journal_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
-    found = go(find(tmp_path))["journal"]
+async def test_a_journal_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
+    found = (await find(tmp_path))["journal"]
     assert found.result == "ok"
     assert not list(tmp_path.iterdir())
 
 
-def test_a_journal_is_read_through(tmp_path: Path) -> None:
+async def test_a_journal_is_read_through(tmp_path: Path) -> None:
     path = tmp_path / "state" / "journal.db"
     with Journal.open(path, owner=True) as journal:
         journal.append([entry()], b"{}", NOW)
         # Beside a running service.
-        found = go(find(tmp_path))["journal"]
+        found = (await find(tmp_path))["journal"]
         assert found.result == "ok"
         assert "whole; 1 entries are pending, 0 are in the ledger" in found.found
         journal.settle([(1, "dead", "type: no number (at)")], NOW)
-    found = go(find(tmp_path))["journal"]
+    found = (await find(tmp_path))["journal"]
     assert found.result == "note"
     assert "1 were rejected" in found.found
     assert "journal ls --dead" in str(found.to_do)
 
 
-def test_a_damaged_journal_stays_where_it_is(tmp_path: Path) -> None:
+async def test_a_damaged_journal_stays_where_it_is(tmp_path: Path) -> None:
     path = tmp_path / "state" / "journal.db"
     with Journal.open(path) as journal:
         journal.append([entry()], b"{}", NOW)
     content = path.read_bytes()
     damaged = content[:4096] + os.urandom(len(content) - 4096)
     path.write_bytes(damaged)
-    assert go(find(tmp_path))["journal"].result == "failed"
+    assert (await find(tmp_path))["journal"].result == "failed"
     assert path.read_bytes() == damaged
 
 
 @pytest.mark.parametrize("made", [True, False])
-def test_a_place_that_may_not_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: bool) -> None:
+async def test_a_place_that_may_not_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: bool) -> None:
     if made:
         Journal.open(tmp_path / "state" / "journal.db").close()
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
-    found = go(find(tmp_path))["journal"]
+    found = (await find(tmp_path))["journal"]
     assert found.result == "failed"
     assert ("no permission to write" if made else "you cannot write to") in found.found
 
 
 @pytest.mark.parametrize(("free", "result"), [(50_000_000, "failed"), (500_000_000, "note"), (5_000_000_000, "ok")])
-def test_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, result: str) -> None:
+async def test_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, result: str) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
-    assert go(find(tmp_path))["disk"].result == result
+    assert (await find(tmp_path))["disk"].result == result
 
 
 # ---------------------------------------------------------------------------------------------- the ledger
 
 
-def test_a_state_directory_on_a_network_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_state_directory_on_a_network_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A note with what to do; that the disk is full stays the worse news."""
     monkeypatch.setattr(check_machine, "network_filesystem", lambda path: f"nfs4 (nas:{path.name})")
     free = 10**12
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
-    finding = go(find(tmp_path))["disk"]
+    finding = (await find(tmp_path))["disk"]
     assert (finding.result, finding.to_do) == ("note", ON_A_NETWORK)
     assert "which is on nfs4 (nas:state)" in finding.found
     free = 10**6
-    assert go(find(tmp_path))["disk"].result == "failed"
+    assert (await find(tmp_path))["disk"].result == "failed"
 
 
-def test_without_convex_the_journal_keeps_and_that_is_no_failure(tmp_path: Path) -> None:
-    found = go(find(tmp_path))
+async def test_without_convex_the_journal_keeps_and_that_is_no_failure(tmp_path: Path) -> None:
+    found = await find(tmp_path)
     assert found["convex"].result == "ok"
     assert "the journal saves" in found["convex"].found
     assert "key" not in found
 
 
-def test_a_ledger_that_is_not_there(tmp_path: Path) -> None:
-    found = go(find(tmp_path, convex_url="http://127.0.0.1:1", ingest_key=SECRET))
+async def test_a_ledger_that_is_not_there(tmp_path: Path) -> None:
+    found = await find(tmp_path, convex_url="http://127.0.0.1:1", ingest_key=SECRET)
     assert found["convex"].result == "failed"
     assert "nothing listens there" in found["convex"].found
     assert (found["key"].result, found["key"].found) == ("note", "was not tried")
@@ -267,56 +256,50 @@ def test_a_ledger_that_is_not_there(tmp_path: Path) -> None:
         (says({"status": "error", "errorMessage": f"Server Error: {SECRET}"}), "its function ingest fails"),
     ],
 )
-def test_what_answers_is_no_ledger(tmp_path: Path, fault: Any, words: str) -> None:
-    found = answered(tmp_path, fault)
+async def test_what_answers_is_no_ledger(tmp_path: Path, fault: Any, words: str) -> None:
+    found = await answered(tmp_path, fault)
     assert found["convex"].result == "failed"
     assert words in found["convex"].found
 
 
-def test_a_key_that_the_ledger_does_not_know(tmp_path: Path) -> None:
+async def test_a_key_that_the_ledger_does_not_know(tmp_path: Path) -> None:
     wrong = throws({"code": "key_wrong", "reason": "none"})
-    found = answered(tmp_path, wrong, wrong)
+    found = await answered(tmp_path, wrong, wrong)
     assert (found["convex"].result, found["key"].result) == ("ok", "failed")
     assert "does not know this key" in found["key"].found
     assert "key new" in str(found["key"].to_do)
 
 
-def test_a_key_of_another_venue(tmp_path: Path) -> None:
-    found = answered(tmp_path, says({"status": "success", "value": []}), throws({"code": "venue", "reason": "other"}))
+async def test_a_key_of_another_venue(tmp_path: Path) -> None:
+    found = await answered(
+        tmp_path, says({"status": "success", "value": []}), throws({"code": "venue", "reason": "other"})
+    )
     assert (found["convex"].result, found["key"].result) == ("ok", "failed")
     assert "TAP_VENUE" in str(found["key"].to_do)
 
 
-def test_a_key_that_only_reads(tmp_path: Path) -> None:
+async def test_a_key_that_only_reads(tmp_path: Path) -> None:
     read = says({"status": "success", "value": {"page": [], "isDone": True, "continueCursor": ""}})
-    found = answered(tmp_path, throws({"code": "key_wrong", "reason": "none"}), read)
+    found = await answered(tmp_path, throws({"code": "key_wrong", "reason": "none"}), read)
     assert found["key"].result == "failed"
     assert "can only read venue hall" in found["key"].found
 
 
-def test_nothing_is_written(tmp_path: Path) -> None:
-    async def body() -> dict[str, Finding]:
-        async with stubbed() as (stub, url):
-            found = await find(tmp_path, convex_url=url, ingest_key=SECRET)
-            assert isinstance(stub, Stub)
-            assert not stub.keys
-            return found
-
-    go(body())
+async def test_nothing_is_written(tmp_path: Path) -> None:
+    async with stubbed() as (stub, url):
+        await find(tmp_path, convex_url=url, ingest_key=SECRET)
+        assert isinstance(stub, Stub)
+        assert not stub.keys
 
 
 # ---------------------------------------------------------------------------------------------- clock, unit, file
 
 
-def test_a_server_whose_clock_is_off(tmp_path: Path) -> None:
+async def test_a_server_whose_clock_is_off(tmp_path: Path) -> None:
     """How far, by its frames, and that the history has its times."""
     ago = time.time_ns() // 1_000_000 - 3_600_000
-
-    async def body() -> dict[str, Finding]:
-        async with server(HELLO | {"ts": ago}, STATE | {"ts": ago}) as url:
-            return await find(tmp_path, server_url=url)
-
-    found = go(body())["clock"]
+    async with server(HELLO | {"ts": ago}, STATE | {"ts": ago}) as url:
+        found = (await find(tmp_path, server_url=url))["clock"]
     assert found.result == "note"
     assert re.search(r"the server's clock is 36\d\d\.\d s behind", found.found)
     assert "times in the history are the server's" in found.found
@@ -459,14 +442,14 @@ def test_an_environment_file_that_is_not_there(tmp_path: Path) -> None:
     assert check_machine.environment_file({}) is None
 
 
-def test_a_journal_that_others_may_read_or_replace(tmp_path: Path) -> None:
+async def test_a_journal_that_others_may_read_or_replace(tmp_path: Path) -> None:
     path = tmp_path / "state" / "journal.db"
     Journal.open(path).close()
-    assert go(find(tmp_path))["journal"].result == "ok"
+    assert (await find(tmp_path))["journal"].result == "ok"
     path.parent.chmod(0o777)
-    assert "other users can write in" in go(find(tmp_path))["journal"].found
+    assert "other users can write in" in (await find(tmp_path))["journal"].found
     path.chmod(0o644)
-    found = go(find(tmp_path))["journal"]
+    found = (await find(tmp_path))["journal"]
     assert (found.result, "other users can read it" in found.found) == ("note", True)
 
 
@@ -476,12 +459,12 @@ def test_wrong_settings_are_findings_too() -> None:
     assert found == Finding("settings", "failed", "TAP_KEEP_DAYS: '0' is not allowed", "days, 1 to 3650")
 
 
-def test_it_says_how_far_back_a_session_can_be_made(tmp_path: Path) -> None:
+async def test_it_says_how_far_back_a_session_can_be_made(tmp_path: Path) -> None:
     """As far as the tapes go; without a flight recorder that is nowhere, and worth a note."""
-    found = go(find(tmp_path, dialect="nonsense/1"))["tapes"]
+    found = (await find(tmp_path, dialect="nonsense/1"))["tapes"]
     assert (found.result, "none yet" in found.found) == ("ok", True)
     (tmp_path / "state/tapes").mkdir(parents=True)
     (tmp_path / "state/tapes/000001-x.jsonl").write_text('{"tape":1,"startedAt":"2026-11-18T11:06:40Z"}\n')
-    found = go(find(tmp_path, dialect="nonsense/1"))["tapes"]
+    found = (await find(tmp_path, dialect="nonsense/1"))["tapes"]
     assert (found.result, "back to 2026-11-18T11:06Z" in found.found) == ("ok", True)
-    assert go(find(tmp_path, dialect="nonsense/1", tape_megabytes="0"))["tapes"].result == "note"
+    assert (await find(tmp_path, dialect="nonsense/1", tape_megabytes="0"))["tapes"].result == "note"

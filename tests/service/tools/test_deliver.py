@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -40,9 +39,9 @@ class Target:
         return [Answer(entry.key, "applied") for entry in taken]
 
 
-def delivered_to(target: Target) -> tuple[Delivered, list[Entry]]:
+async def delivered_to(target: Target) -> tuple[Delivered, list[Entry]]:
     shown: list[Entry] = []
-    return asyncio.run(deliver(target, ENTRIES, shown.append)), shown
+    return await deliver(target, ENTRIES, shown.append), shown
 
 
 @pytest.fixture(autouse=True)
@@ -51,33 +50,33 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("most", [1000, 300, 7, 1])
-def test_every_entry_goes_once_and_in_order(most: int) -> None:
+async def test_every_entry_goes_once_and_in_order(most: int) -> None:
     target = Target(most)
-    delivered, shown = delivered_to(target)
+    delivered, shown = await delivered_to(target)
     assert target.taken == shown == ENTRIES
     assert delivered.words() == f"{len(ENTRIES)} applied, 0 duplicate, 0 stale, 0 rejected"
 
 
-def test_a_ledger_that_is_away_for_a_moment_is_waited_for() -> None:
+async def test_a_ledger_that_is_away_for_a_moment_is_waited_for() -> None:
     target = Target(1000, AWAY, AWAY, AWAY)
-    delivered_to(target)
+    await delivered_to(target)
     assert target.taken == ENTRIES
 
 
-def test_one_that_stays_away_is_not_waited_for_for_ever() -> None:
+async def test_one_that_stays_away_is_not_waited_for_for_ever() -> None:
     with pytest.raises(LedgerAway):
-        delivered_to(Target(1000, *[AWAY] * 10))
+        await delivered_to(Target(1000, *[AWAY] * 10))
 
 
-def test_a_refusal_is_not_tried_again() -> None:
+async def test_a_refusal_is_not_tried_again() -> None:
     target = Target(1000, LedgerRefused("key_wrong", "does not know this key", where="here"))
     with pytest.raises(LedgerRefused):
-        delivered_to(target)
+        await delivered_to(target)
     assert not target.taken
 
 
 @pytest.mark.parametrize("most", [1000, 7, 1])
-def test_an_older_deployment_gets_what_it_knows_and_the_rest_is_counted(most: int) -> None:
+async def test_an_older_deployment_gets_what_it_knows_and_the_rest_is_counted(most: int) -> None:
     entries = [
         Entry("v/s/1", "event", "v/s", 1, {"kind": "cut"}),
         Entry("v/s/2", "event", "v/s", 1, {"kind": "marker"}),
@@ -86,6 +85,6 @@ def test_an_older_deployment_gets_what_it_knows_and_the_rest_is_counted(most: in
         Entry("v/s/5", "event", "v/s", 1, {"kind": "marker"}),
     ]
     target = Target(most, takes=OLDEST)
-    delivered = asyncio.run(deliver(target, entries, lambda _: None))
+    delivered = await deliver(target, entries, lambda _: None)
     assert target.taken == [entries[0], Entry("v/s/4", "event", "v/s", 1, {"kind": "cut"})]
     assert (delivered.applied, delivered.in_part, delivered.held, delivered.whole) == (2, 1, 3, False)
