@@ -1,5 +1,5 @@
-"""Rows as something to look at: on the terminal, as a report, as files for the edit.
+"""Turns rows into something for people: text on a terminal, reports, files for editing systems.
 
-A line in here gets rows and gives text. It touches neither the server nor journal nor ledger, and imports ``tap.core``
-alone; where an export looks at recorded files, whoever calls it looked them up.
+A line in here gets rows and returns text. It uses no server, journal or ledger, and imports only ``tap.core``. If an
+export needs recorded files, its caller has read them.
 """

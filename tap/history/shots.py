@@ -16,14 +16,14 @@ class Shot(Struct, frozen=True, kw_only=True):
     start: int
     end: int
     camera_id: str | None = None
-    """None: nothing was on, or, where it is not ``known``, nobody knows."""
+    """None: nothing was on air, or, if not ``known``, it is unknown."""
     known: bool = True
     from_camera_id: str | None = None
-    """What was on before, as it was told by what began this shot."""
+    """The camera on air before, according to the event that began this shot."""
     transition: str | None = None
-    """How it began, as it was told."""
+    """How it began, according to that event."""
     duration_ms: int = 0
-    """For so long from its start the picture before it goes over into this one; 0 for a plain cut."""
+    """Length of the transition from the picture before it, in ms from its start; 0 for a cut."""
 
     @property
     def length(self) -> int:

@@ -1,6 +1,6 @@
-"""The truth of what is on: program, hold and mode, and the events that their changes are.
+"""The truth about program, hold and mode, and the events that their changes make.
 
-Each is told by explicit frames, or is seen in a snapshot. Whether a frame proves what it tells is asked of ``doubts``.
+An explicit frame reports a change, or a snapshot shows it. ``doubts`` decides whether a frame proves what it says.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["AspectTruths"]
 
 
 class AspectTruths:
-    """Program, hold and mode as they are known, and what follows from each frame that tells or shows them."""
+    """Program, hold and mode as far as they are known, and what follows from each frame that has them."""
 
     def __init__(self, doubts: FrameDoubts, events: EventTruths, pace: float) -> None:
         """``pace``: how many seconds of the shoot pass in a second of the receiver's clock."""
@@ -30,26 +30,26 @@ class AspectTruths:
         self.hold: str | None = None
         """The camera that is held."""
         self.guessed = False
-        """Whether a snapshot stands before the change that it shows, in the message of now."""
+        """Whether, in the current message, a snapshot comes before the change that it shows."""
         self._doubts = doubts
         self._events = events
         self._pace = pace
         self._program_at: When | None = None
-        """When it changed last."""
+        """When the program changed last."""
         self._cover: DissolveCover | None = None
         self._hold_from: When | None = None
 
     # ------------------------------------------------------------------------------------------ what is known
 
     def live(self, when: When) -> str | UnsetType | None:
-        """The camera on air; UNSET where the frames leave open which was, at the moment that they tell of."""
+        """The camera on air at that moment; UNSET if the frames do not say which."""
         changed = self._program_at
         together = changed is not None and changed.wall == when.wall
         dated = when.exact and changed is not None and changed.exact
         return UNSET if self._doubts.unsure("program") or (together and not dated) else self.program
 
     def differences(self, world: World) -> dict[Aspect, bool]:
-        """Which aspects a snapshot shows otherwise than they are known."""
+        """Which aspects differ in a snapshot from what is known."""
         shown = world.veil.shows if world.veil is not None else world.program
         return {
             "session": (None if world.session is None else world.session.id) != self._doubts.session,
@@ -59,7 +59,7 @@ class AspectTruths:
         }
 
     def says_what_is(self, fact: Fact, about: str) -> bool:
-        """Whether a frame only says what is on, as far as that is sure."""
+        """Whether a frame only repeats what is certainly the case."""
         if self._doubts.unsure(about):
             return False
         match fact.kind:
@@ -72,9 +72,9 @@ class AspectTruths:
         return False
 
     def as_shown(self, world: World, *, first: bool) -> World:
-        """What a snapshot shows; its veil stays where a dissolve that was told explains it.
+        """The world that a snapshot shows. Its veil stays if a known dissolve explains it.
 
-        ``first``: it is the first snapshot after a loss, from which all is learned.
+        ``first``: it is the first snapshot after a loss, from which everything is learned.
         """
         cover, env = self._cover, self._doubts.env
         if cover is not None and first and cover.frame.connection != env.connection:
@@ -93,23 +93,23 @@ class AspectTruths:
     # ------------------------------------------------------------------------------------------ without an event
 
     def learn(self, world: World) -> None:
-        """Believe a snapshot; nothing is made of what differs."""
+        """Take over what a snapshot shows, without events for what differs."""
         self.program, self.mode = world.program, world.mode
         self.hold = None if world.hold is None else world.hold.camera
 
     def forget_hold_begin(self) -> None:
-        """When the hold began is not known any more: its length cannot be told."""
+        """The begin of the hold is unknown from now on, and so is its length."""
         self._hold_from = None
 
     def told_late(self, fact: Fact) -> None:
-        """A dissolve that is told afterwards covers snapshots all the same."""
+        """A dissolve that a frame reports late explains snapshots, too."""
         if fact.kind == "cut" and fact.duration_ms is not None:
             self._cover = DissolveCover(fact.before, fact.camera, self._doubts.env, fact.duration_ms, afterwards=True)
 
     # ------------------------------------------------------------------------------------------ seen in snapshots
 
     def news(self, world: World, when: When, ident: int, program: int) -> None:
-        """A snapshot on an unbroken connection: what differs has happened, and only this tells it.
+        """A snapshot on an unbroken connection: what differs has happened, and only this frame reports it.
 
         Args:
             world: What it shows.
@@ -124,9 +124,9 @@ class AspectTruths:
         self._shown("hold", world, ident, lambda: self._turn_hold(held, when))
 
     def _shown(self, aspect: Aspect, world: World, ident: int, happens: Callable[[], EventTruth | None]) -> None:
-        """One thing that a snapshot shows: confirmed, changed, or old."""
+        """One aspect of a snapshot: confirmed, changed, or old."""
         if aspect == "program" and world.veil is not None:
-            return  # a dissolve that was told covers it
+            return  # a known dissolve explains it
         doubts, differs = self._doubts, self.differences(world)[aspect]
         if ident < doubts.idents[aspect]:
             if differs:
@@ -144,7 +144,7 @@ class AspectTruths:
     # ------------------------------------------------------------------------------------------ told by frames
 
     def cut(self, fact: Fact, when: When) -> None:
-        """A frame tells a cut, or (without a camera) that nothing is on air."""
+        """A frame reports a cut, or (without a camera) that nothing is on air."""
         event = EventTruth(session_id="", kind="cut", at=0)
         if fact.trigger is not None:
             event.trigger = fact.trigger
@@ -166,7 +166,7 @@ class AspectTruths:
             self._cover = DissolveCover(fact.before, fact.camera, self._doubts.env, fact.duration_ms)
 
     def held(self, fact: Fact, when: When) -> None:
-        """A frame tells that the program camera is held."""
+        """A frame reports that the program camera is held."""
         if fact.ident < self._doubts.idents["hold"]:
             event = EventTruth(session_id="", kind="hold", at=0, camera_id=fact.camera)
             self._out_of_place("hold", event, when, fact.ident, same=self.hold is not None)
@@ -174,7 +174,7 @@ class AspectTruths:
         self._explicit("hold", fact, when, lambda: self._turn_hold(fact.camera, when) if self.hold is None else None)
 
     def released(self, fact: Fact, when: When) -> None:
-        """A frame tells that the hold is over."""
+        """A frame reports the end of the hold."""
         if fact.ident < self._doubts.idents["hold"]:
             event = EventTruth(session_id="", kind="release", at=0)
             self._out_of_place("hold", event, when, fact.ident, same=self.hold is None)
@@ -182,7 +182,7 @@ class AspectTruths:
         self._explicit("hold", fact, when, lambda: self._turn_hold(None, when) if self.hold is not None else None)
 
     def mode_told(self, fact: Fact, when: When) -> None:
-        """A frame tells the mode."""
+        """A frame reports the mode."""
         if fact.mode is None:
             return
         mode = fact.mode
@@ -193,7 +193,7 @@ class AspectTruths:
         self._explicit("mode", fact, when, lambda: self._turn_mode(mode, when) if mode != self.mode else None)
 
     def _explicit(self, aspect: Aspect, fact: Fact, when: When, happens: Callable[[], EventTruth | None]) -> None:
-        """An explicit frame that is the newest of its kind; ``happens`` where it changes anything."""
+        """An explicit frame that is the newest of its kind. Calls ``happens`` if it changes anything."""
         doubts = self._doubts
         unsure, was, pending = doubts.unsure(aspect), self._value(aspect), doubts.pending.get(aspect)
         event = happens()
@@ -219,7 +219,7 @@ class AspectTruths:
             doubts.settle(aspect, at_once=True)
 
     def _out_of_place(self, aspect: Aspect, event: EventTruth, when: When, ident: int, *, same: bool) -> None:
-        """An explicit frame that came after a newer one: it explains what a snapshot told, or is an event before it."""
+        """An explicit frame that came after a newer one: it explains a snapshot's change, or is an earlier event."""
         if not (same and self._doubts.explains(aspect, when.at, exact=when.exact)):
             self._doubts.late(aspect, event, ident)
             self._events.add(event, when)
@@ -257,7 +257,7 @@ class AspectTruths:
         return self._events.add(event, when)
 
     def _clocks_differ(self, since: When, until: When) -> bool:
-        """Whether a clock was set meanwhile, or the frames were read late."""
+        """Whether a clock was set between the two, or the frames were read late."""
         truly, ours = until.now - since.now, (until.wall - since.wall) * self._pace
         return abs(until.at - since.at - truly) > 1500 or abs(ours - truly) > 1500 + 5 * self._pace
 
@@ -268,5 +268,5 @@ class AspectTruths:
 
 
 def _is_another(fact: Fact) -> bool:
-    """Whether a cut tells by itself that it turned the program, also to the camera that is known to be on."""
+    """Whether a cut's frame proves that the program changed, even if it names the camera that is known to be on air."""
     return fact.kind == "cut" and fact.camera is not None and fact.before not in ("", fact.camera)

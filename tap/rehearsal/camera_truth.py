@@ -1,4 +1,4 @@
-"""The truth of cameras: which are there, since when others are not, and their rows in each session."""
+"""The truth about cameras: which are online, since when others are not, and their rows in each session."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Known(Struct):
 
 
 class CameraTruths:
-    """The cameras as frames and snapshots show them, by the grace time: who is back within it was never away."""
+    """The cameras as frames and snapshots show them. A camera that is back within the grace time was never away."""
 
     def __init__(self, doubts: FrameDoubts) -> None:
         self.rows: dict[tuple[str, str], CameraTruth] = {}
@@ -35,7 +35,7 @@ class CameraTruths:
         self._known: dict[str, _Known] = {}
 
     def described(self, fact: Fact, when: When) -> None:
-        """A frame describes a camera, which is there."""
+        """A frame describes a camera, which is therefore online."""
         assert fact.info is not None  # noqa: S101 (it describes one)
         self._here(fact.info, when)
 
@@ -45,7 +45,7 @@ class CameraTruths:
         self._gone(fact.camera, when, told=True)
 
     def look(self, world: World, when: When) -> None:
-        """The cameras that a snapshot lists, and those that it does not."""
+        """Take in which cameras a snapshot lists, and which it does not."""
         listed = {camera.id: camera for camera in world.cameras}
         for camera in listed.values():
             if camera.online is False:
@@ -57,16 +57,16 @@ class CameraTruths:
                 self._gone(camera_id, when, told=False)
 
     def differ(self, world: World) -> bool:
-        """Whether a snapshot says anything of cameras that was not known."""
+        """Whether a snapshot says anything new about cameras."""
         here = {camera.id for camera in world.cameras if camera.online is not False}
         return here != {name for name, known in self._known.items() if known.here} or any(
             self._is_new(camera) for camera in world.cameras
         )
 
     def standing(self, program: str | None, wall: int) -> tuple[list[str], list[str]]:
-        """The ids of those that are there, and of those of which that is not sure, at ``wall`` (receiver's Unix ms).
+        """The ids of the cameras that are online at ``wall`` (receiver's Unix ms), and of those that may be.
 
-        ``program`` is the camera on air: one that was never described is not sure either.
+        ``program`` is the camera on air; if no frame described it, it is one of the second.
         """
         unsure = {program} - self._known.keys() - {None}
         unsure |= {
@@ -76,7 +76,7 @@ class CameraTruths:
         return online, sorted(name for name in unsure if name is not None)
 
     def keep(self, program: str | None, wall: int) -> None:
-        """Bring the rows of the running session up to date; the camera on air has one, also if nothing describes it."""
+        """Update the rows of the running session. The camera on air has one, even if no frame describes it."""
         session = self._doubts.session
         if session is None:
             return
@@ -92,7 +92,7 @@ class CameraTruths:
             )
 
     def leave_open(self, wall: int) -> None:
-        """Who is away when a session ends, and not for long: whether it will be back nobody will ever know."""
+        """At the end of a session: leave open whether cameras that have just gone will be back."""
         for camera_id, known in self._known.items():
             row = self.rows.get((self._doubts.session or "", camera_id))
             if row is not None and known.away is not None and _long(known, wall) is not True:
@@ -123,7 +123,7 @@ class CameraTruths:
 
 
 def _long(known: _Known, wall: int) -> bool | None:
-    """Whether a camera is away for longer than the grace time; None where it is too close to say."""
+    """Whether a camera is away for longer than the grace time; None if it is too close to say."""
     if known.away is None:
         return False
     gone = wall - known.away.wall

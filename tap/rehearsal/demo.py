@@ -82,7 +82,7 @@ class _Place(NamedTuple):
 
 def main() -> int:
     """Play a shoot, record it, show and score the history. Returns the exit code: 0 if the history is the truth."""
-    # Not only Ctrl-C: whatever ends this nicely ends what it has started.
+    # Not only Ctrl-C: SIGTERM, too, ends the processes that this has started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not cleared():
         _say(f"{_PLACE} is not a demo's folder → run this in another folder, or move {_PLACE} away")

@@ -42,11 +42,11 @@ class Director(ScriptWriter):
 
     @property
     def present(self) -> list[str]:
-        """The ids of the cameras that are there."""
+        """The ids of the cameras that are online."""
         return [camera.id for camera in self.world.cameras if camera.online is not False]
 
     def new_camera(self) -> ServerCamera:
-        """A camera that nobody has heard of yet; many have no placement at first."""
+        """A new camera; many have no placement at first."""
         n = len(self.roster) + 1
         name, role = _NAMES[(n - 1 + self.plan.seed) % len(_NAMES)]
         ident = str(n) if "other_dialect" in self.plan.faults and n % 2 else f"cam-{n}"
@@ -64,7 +64,7 @@ class Director(ScriptWriter):
         return camera
 
     def new_place(self) -> dict[str, Any]:
-        """Where a camera stands."""
+        """A placement for a camera."""
         return {
             "label": self.rng.choice(_SIDES),
             "azimuth_deg": self.between(0, 359),
@@ -72,20 +72,20 @@ class Director(ScriptWriter):
         }
 
     def put(self, camera: ServerCamera) -> None:
-        """The world has this camera now, as described; nobody is told."""
+        """Add this camera to the world, or change it; no frame says so."""
         self.roster[camera.id] = camera
         others = tuple(known for known in self.world.cameras if known.id != camera.id)
         self.set(cameras=(*others, camera))
 
     def take(self, camera_id: str) -> None:
-        """The world has this camera no more (or lists it as offline); nobody is told."""
+        """Remove this camera from the world, or mark it as offline; no frame says so."""
         left = tuple(camera for camera in self.world.cameras if camera.id != camera_id)
         if self._lists_offline and self.world.session is not None:
             left = (*left, structs.replace(self.roster[camera_id], online=False))
         self.set(cameras=left)
 
     def join(self, camera: ServerCamera, *, told: ServerCamera | None = None) -> None:
-        """A camera is there; ``told`` is what the frame says of it, where that is less."""
+        """A camera comes online. ``told`` is what the frame says about it, if that is less."""
         said = told or camera
         self.put(camera)
         self.change("camera_joined", {"camera": camera_fields(said)}, Fact(kind="camera", info=said))
@@ -97,14 +97,14 @@ class Director(ScriptWriter):
         self.change("camera_left", fields, Fact(kind="left", camera=camera_id))
 
     def describe(self, camera: ServerCamera) -> None:
-        """Something about a camera is known better now."""
+        """A frame has more details of a camera."""
         self.put(camera)
         self.change("camera_updated", {"camera": camera_fields(camera)}, Fact(kind="camera", info=camera))
 
     # ------------------------------------------------------------------------------------------ what people do
 
     def start(self, *, silent: bool = False) -> None:
-        """Start Shoot is pressed; ``silent``: only a ``state`` tells it."""
+        """Somebody presses Start Shoot. ``silent``: only a ``state`` shows it."""
         n = self.number("session")
         session = ServerSession(
             id=f"{self._prefix}-{n}", title=self.rng.choice(_TITLES), notes="first look", started_at=self.clock
@@ -118,7 +118,7 @@ class Director(ScriptWriter):
             self.change("session_started", {"session": session_fields(session)}, fact, keep=True)
 
     def end(self, *, silent: bool = False) -> None:
-        """The shoot is ended; ``silent``: only a ``state`` tells it."""
+        """Somebody ends the shoot. ``silent``: only a ``state`` shows it."""
         session = self.world.session
         assert session is not None  # noqa: S101 (only a running session is ended)
         self.set(session=None)
@@ -138,7 +138,7 @@ class Director(ScriptWriter):
         self.change("session_updated", {"session": session_fields(edited)}, Fact(kind="updated", session=edited))
 
     def other_camera(self) -> str | None:
-        """A camera that is there and not live."""
+        """A camera that is online and not on air."""
         others = [camera for camera in self.present if camera != self.world.program]
         return self.rng.choice(others) if others else None
 

@@ -1,8 +1,8 @@
-"""What is proved and what is in doubt while frames come in: the rules of ``evidence.py`` at work.
+"""What is proved and what is in doubt while frames come in: applies the rules of ``evidence.py``.
 
-Of each thing that is known (*aspect*: program, hold, mode, session) the frames are kept on which it rests. A change
-that its frame does not prove is *pending* until a snapshot proves it or another change comes; while something may be
-believed that is not so, the aspect is in *doubt*.
+For each *aspect* (program, hold, mode, session) it remembers the frames that it rests on. A change that its frame does
+not prove is *pending* until a snapshot proves it or another change comes. While a history may believe something wrong,
+the aspect is in *doubt*.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ KINDS: dict[str, list[str]] = {
     "stills": ["still_marker", "still_capture", "still"],
     "marks": ["marker", "music_moment"],
 }
-"""The rows that a doubt about each of these may bring."""
+"""The kinds of rows that a doubt about each aspect may lead to."""
 
 _LATER_MS = 500
-"""How much later than it was told a dissolve may end."""
+"""How many ms later than its frame says a dissolve may end."""
 
 
 class DissolveCover(Struct, frozen=True):
-    """A dissolve that a frame told: snapshots during it may still show the old program, or nothing."""
+    """A dissolve from a frame: snapshots during it may still show the old program, or nothing."""
 
     old: str | None
     to: str | None
     frame: FrameFields
     length: int
     afterwards: bool = False
-    """It was told only later, so that the receiver's clock says nothing of when it ran."""
+    """Its frame came only later, so the receiver's clock does not say when it ran."""
 
     def hides(self, shown: str | None, env: FrameFields) -> bool:
-        """Whether a snapshot with this program can be of a moment during the dissolve, and so contradicts nothing."""
+        """Whether a snapshot with this program can be from the time of the dissolve. Then it contradicts nothing."""
         if shown is not None and shown != self.old:
             return False
         if env.wall - self.frame.wall <= self.length + _LATER_MS and not self.afterwards:
@@ -59,7 +59,7 @@ class DissolveCover(Struct, frozen=True):
 
 
 class PendingChange(Struct):
-    """A change that is not proved yet, and the frames that it contradicts."""
+    """A change without proof yet, and the frames that it contradicts."""
 
     event: EventTruth | None
     mark: RestingOn
@@ -68,24 +68,24 @@ class PendingChange(Struct):
 
 
 class _Open(Struct):
-    """A doubt that nothing has settled yet."""
+    """A doubt that is not settled yet."""
 
     since: int
     why: str
     marks: list[RestingOn]
     """The frames that put it in doubt: a snapshot that settles it is newer than each of them."""
     connection: int
-    """On which it was told last."""
+    """The connection of its last frame."""
 
 
 class FrameDoubts:
-    """Follows every frame by its fields, and knows what is proved by now, and what is in doubt since when."""
+    """Follows the fields of every frame: what is proved, and what is in doubt since when."""
 
     def __init__(self) -> None:
         self.env = FrameFields()
-        """The frame that is being read."""
+        """The current frame."""
         self.session: str | None = None
-        """The session that runs, as far as frames showed; None: none."""
+        """The running session, as far as frames show; None without one."""
         self.runs = Runs()
         self.frames = SeenFrames()
         self.marks: dict[str, RestingOn] = {aspect: RestingOn() for aspect in ASPECTS}
@@ -93,19 +93,19 @@ class FrameDoubts:
         """By which of all frames that were made each of them is known."""
         self.pending: dict[str, PendingChange] = {}
         self.unexplained: dict[str, EventTruth] = {}
-        """The last change of each that only a snapshot told so far."""
+        """The last change of each aspect that only a snapshot has shown so far."""
         self.told: list[DoubtTruth] = []
-        """Doubts that are over."""
+        """Settled doubts."""
         self.muddled: set[str] = set()
-        """What was in doubt, until somebody takes it out."""
+        """Aspects that were in doubt; the reader of this set removes them."""
         self._open: dict[str, _Open] = {}
         self._learned: dict[str, int] = {}
-        """By which frame all was learned last: what happened before that is history."""
+        """The last frame from which everything was learned. Earlier changes do not count any more."""
         self._beginning = RestingOn()
         self._highest: FrameFields | None = None
-        """The frame of the highest number before the message of now."""
+        """The frame with the highest number before the current message."""
         self._low: list[EventTruth] = []
-        """Explicit changes in a row that ``seq`` alone would throw away."""
+        """Successive explicit changes that ``seq`` alone would reject."""
 
     def read(self, data: str | bytes, wall: int) -> list[FrameFields]:
         """The fields of each object in a message that was received at ``wall`` (receiver's Unix ms)."""
@@ -113,7 +113,7 @@ class FrameDoubts:
         return [self.runs.place(envelope, wall) for envelope in envelopes(data)]
 
     def lose(self) -> None:
-        """The connection is lost: what is not proved by now will not be."""
+        """The connection is lost: what is pending stays without proof."""
         self.pending.clear()
         self.unexplained.clear()
         self._low.clear()

@@ -67,7 +67,7 @@ class EventTruths:
         self.add(EventTruth(session_id="", kind="marker", at=0, label=fact.label or UNSET, doubtful=doubtful), when)
 
     def rows(self) -> list[EventTruth]:
-        """All events in order of time, once everything was heard; marks those that lie in a time of doubt."""
+        """All events in order of time, after the last frame. Marks those in a time of doubt."""
         self._doubts.mark_doubtful(
             (event, self._walls[id(event)]) for event in self._events if id(event) in self._walls
         )
@@ -75,7 +75,7 @@ class EventTruths:
 
 
 def missed_event(fact: Fact, session: str) -> EventTruth:
-    """The event that nobody was there to hear, and that a history must not have unless it is told of later."""
+    """An event that happened while no client was connected. A history may have it only if a later frame reports it."""
     kind = "off_air" if fact.kind == "cut" and fact.camera is None else _MISSED_KINDS[fact.kind]
     event = EventTruth(session_id=session, kind=kind, at=fact.at, carried=False)
     event.exact = fact.timed
@@ -94,7 +94,7 @@ def makes_event(fact: Fact) -> bool:
 
 
 def _unrepeated(events: Iterable[EventTruth]) -> Iterator[EventTruth]:
-    """All events but those that were missed twice: a frame that is repeated is one event."""
+    """All events, without those that were missed twice: a repeated frame is one event."""
     missed: set[tuple[str, int, str | UnsetType | None]] = set()
     for event in events:
         name = (event.kind, event.at, event.camera_id)

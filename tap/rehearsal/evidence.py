@@ -1,8 +1,8 @@
 """What the fields of frames prove, and what they leave open: the rule by which a history may be judged.
 
-The truth of a rehearsal knows what happened. Whether somebody who only has the frames could know it too is asked here,
-by their fields alone: ``type``, ``ts``, ``seq``, the ids of their own, the ``boot_id`` that was greeted with, the
-connection, and when they arrived. Nothing of the tap is imported, so that its mistakes are not taken for rules.
+The truth of a rehearsal knows what happened. This file decides whether somebody who has only the frames can know it,
+too, by their fields alone: ``type``, ``ts``, ``seq``, their ids, the ``boot_id`` of the greeting, the connection, and
+the time of receipt. It imports nothing of the tap, so that the tap's mistakes do not become rules.
 
 **Which of two frames is newer.**
 
@@ -14,25 +14,25 @@ connection, and when they arrived. Nothing of the tap is imported, so that its m
 3. Where neither orders them, nothing is known. A snapshot then counts from two seconds after the last explicit change
    of what it contradicts; before that it may be old.
 
-**What an explicit frame proves** (a cut, a hold, a release, a mode). It tells of something new, unless
+**What an explicit frame proves** (a cut, a hold, a release, a mode). It reports something new, unless
 
 - its own id was seen in this boot, this run of its counter and this session: then it is the same event as before;
   after a new boot or a new run an id with a later time is another event;
 - it has no id, and a frame with the same time, type and subject was seen, and time has moved on since: then it is that
-  event, told again;
-- it has neither id nor number, its clock has milliseconds, and the very same words were seen: it may be told again;
+  event, repeated;
+- it has neither id nor number, its clock has milliseconds, and the same words were seen before: it may be a repeat;
 - its ``seq`` is lower than one that was seen in this run, and nothing refutes that: then it is old. The third such
   frame in a row refutes it, for all of them.
 
-What is told of for the first time and is older than what is known becomes a row at its own time, and changes nothing
-that is on now. Where a frame without id, and without a time that tells, may be either, what it changes is believed:
-so a true change is required, and one that is only told again may stand in the history too, which is then in *doubt*
-until the next snapshot that cannot be older.
+An event that is reported for the first time, and is older than what is known, becomes a row at its own time. It does
+not change what is on air now. If a frame has no id, and no time that decides, it may be new or a repeat. Then its
+change counts: a true change is required, and a repeat may be in the history, too, which is then in *doubt* until the
+next snapshot that cannot be older.
 
-**What a snapshot proves.** A change that no explicit frame told (or only one that proves nothing) is proved by the
-first snapshot that shows it and is newer than what it contradicts; it is dated by that, or by an earlier one that
-showed it. If none comes before the next change, the history may have it or not. A snapshot that is old and does not
-look so puts what it shows in doubt until the next one that cannot be older.
+**What a snapshot proves.** If no explicit frame reported a change (or only one that proves nothing), the first snapshot
+proves it that shows it and is newer than what it contradicts. The change has the time of that snapshot, or of an
+earlier one that showed it. If no snapshot comes before the next change, the history may have it or not. If a snapshot
+is old, but nothing shows that, what it shows is in doubt until the next one that cannot be older.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _SUBJECTS = ("to", "camera_id", "device_id", "label", "camera")
 
 
 class FrameFields(Struct, frozen=True):
-    """The fields of a frame that say which frame it is and when it was made, whatever its news."""
+    """The fields of a frame that say which frame it is and when it was made, whatever it reports."""
 
     type: str = ""
     ts: int | None = None
@@ -76,9 +76,9 @@ class FrameFields(Struct, frozen=True):
     place: int = 0
     """Its place among all that arrived."""
     words: str = ""
-    """All its fields but its time and number: two frames with the same words are one event, or one event told twice."""
+    """All its fields but its time and number. Two frames with the same words may be one event, sent twice."""
     loose: bool = False
-    """Whether the counter was refuted before: it may count each type by itself."""
+    """Whether the counter was refuted before: it may count each type separately."""
 
 
 # ---------------------------------------------------------------------------------------------- reading
@@ -88,7 +88,7 @@ _TIMES = ("ts", "t", "clock")
 _NUMBERS = ("seq", "revision")
 """Where the servers of the rehearsal have their time and number; one more has both in its ``meta``."""
 _SPELT = frozenset({*_TIMES, *_NUMBERS, *_SUBJECTS, "type", "event", "payload", "data", "meta"})
-"""What the same words may differ in: how they are dated, counted and wrapped."""
+"""Fields that do not count as words: dates, numbers and wrappers."""
 
 
 def envelopes(data: str | bytes) -> list[FrameFields]:
@@ -146,7 +146,7 @@ def _time(value: Any) -> int | None:
 
 
 class RestingOn(Struct):
-    """The frames on which something known rests: the last explicit change of it, and those that confirmed it since."""
+    """The frames that a known state rests on: its last explicit change, and those that confirmed it since."""
 
     numbered: FrameFields | None = None
     dated: FrameFields | None = None
@@ -154,7 +154,7 @@ class RestingOn(Struct):
     """When the last explicit change of it was received (receiver's Unix ms)."""
 
     def rest(self, on: FrameFields, *, explicit: bool) -> None:
-        """Let it rest on this frame too; and on this one alone, if the frame is an explicit change."""
+        """Add this frame; if it is an explicit change, it replaces the others."""
         if explicit:
             self.numbered = self.dated = None
             self.explicit = on.wall
@@ -167,7 +167,7 @@ class RestingOn(Struct):
 
 
 def order_of(new: FrameFields, mark: RestingOn) -> Order:
-    """Whether a frame was made after or before the frames that something rests on; "unknown" if no field says so."""
+    """Whether a frame was made after or before those frames; "unknown" if no field says so."""
     numbered, dated = mark.numbered, mark.dated
     if numbered is not None and new.seq is not None and numbered.seq is not None and _one_scope(new, numbered):
         if new.loose and new.type != numbered.type:
@@ -232,7 +232,7 @@ class Runs:
         return placed
 
     def anew(self, frame: FrameFields) -> FrameFields:
-        """Begin a run with this frame: something else showed that the counter started again."""
+        """Begin a run with this frame, since something else showed that the counter started again."""
         self._anew()
         self.highest = structs.replace(frame, run=self.run)
         return self.highest
@@ -243,7 +243,7 @@ class Runs:
 
 
 class SeenFrames(Struct):
-    """Every explicit frame that was received, by each field that could tell it from another."""
+    """Every explicit frame that was received, by each field that could distinguish it."""
 
     ids: dict[tuple[Any, ...], set[int]] = field(default_factory=dict)
     """By id: the runs of the counter in which it was seen."""
@@ -279,7 +279,7 @@ class SeenFrames(Struct):
         return self._id(frame, session) in self.ids or self._id(frame, None) in self.ids
 
     def same_words(self, frame: FrameFields) -> bool:
-        """Whether no field tells it from a frame that was received before."""
+        """Whether no field distinguishes it from a frame that was received before."""
         bare = frame.own_id is None and frame.seq is None and frame.ts is not None
         return bare and self.fine and (frame.ts, frame.words) in self.words
 

@@ -89,7 +89,7 @@ def _cuts(step: Send) -> bool:
 
 def repeats(_: Director) -> list[Act]:
     def late(d: Director) -> None:
-        """The cut before the last one comes once more: by its ``seq`` it is older than what it would change."""
+        """The cut before the last one comes again: its ``seq`` is lower than that of the cut which it would undo."""
         d.quiet(100)
         if not d.cut(keep=True):
             return
@@ -156,7 +156,7 @@ def stale_state(_: Director) -> list[Act]:
 
 
 def _things_happen(d: Director) -> None:
-    """One to four changes that no socket carries; a hold among them lasts."""
+    """One to four changes while no client is connected. If one is a hold, it lasts."""
     for _ in range(d.between(1, 4)):
         d.advance(d.between(300, 1500))
         what = d.rng.choice(("cut", "cut", "cut", "mode", "still", "title", "join", "hold"))
@@ -176,7 +176,7 @@ def _things_happen(d: Director) -> None:
 
 
 def _let_go(d: Director) -> None:
-    """Ends what may have begun unseen: a hold, and stills that were asked for (they take under a second)."""
+    """End what may have begun unseen: a hold, and requested stills (they take less than a second)."""
     d.advance(d.between(1200, 2500))
     d.release()
 
@@ -228,7 +228,7 @@ def replaced(why: Any) -> Act:
 
 
 def session_kept(d: Director) -> None:
-    """The session keeps its id; cameras find back to the server one by one, within the grace time."""
+    """The session keeps its id. The cameras reconnect to the server one by one, within the grace time."""
     away: list[ServerCamera] = []
 
     def during() -> None:
@@ -250,7 +250,7 @@ def session_kept(d: Director) -> None:
 
 
 def session_lost(d: Director) -> None:
-    """The server knows of no session any more."""
+    """The server has lost its session."""
 
     def during() -> None:
         d.quiet(d.between(1000, 5000))
@@ -364,7 +364,7 @@ def still_disorder(_: Director) -> list[Act]:
         d.upload(still, camera)
 
     def shared(d: Director) -> None:
-        """Three cameras under one id, in each other's way; one that nobody asked, too."""
+        """Three cameras take one still id at the same time; one of them was not requested."""
         cameras = list(d.present)
         d.rng.shuffle(cameras)
         still = d.ask(cameras[:3])
@@ -385,7 +385,7 @@ def still_disorder(_: Director) -> list[Act]:
         d.fail(still, camera)
 
     def nameless(d: Director) -> None:
-        """Somebody pressed the shutter on the camera itself: no request and no id."""
+        """Somebody presses the shutter on the camera itself: there is no request and no id."""
         d.capture(None, d.rng.choice(d.present))
 
     def never(d: Director) -> None:
@@ -446,7 +446,7 @@ def garbage(_: Director) -> list[Act]:
         return act
 
     def beside(d: Director) -> None:
-        """Rubbish in one array with a good frame, which must not be lost for it."""
+        """Invalid data in one array with a valid frame, which must not be lost."""
         d.state(keep=True)
         good = d.steps.pop()
         if isinstance(good, Send):

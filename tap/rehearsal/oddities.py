@@ -1,7 +1,8 @@
-"""What happens in a shoot because of the server's ways: its clock is set, things fall together, it stalls.
+"""What happens in a shoot because of the server's ways: its clock is set, events share a millisecond, it stalls.
 
-These are acts as faults have them, at moments that the shoot chooses; their chance is ``Director.odd``, so that a
-plain server's script stays as it is. Other ways only change how a frame is written, which ``voice.py`` does.
+These are acts, as faults have them, at moments that the shoot chooses. They use their own random numbers
+(``Director.odd``), so that the script of a plain server stays the same. Other ways only change how a frame is written:
+``voice.py`` does that.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def _batched(d: Director) -> None:
 
 
 def _silence(d: Director) -> None:
-    """The server stands still on an open socket: half a minute, or many."""
+    """The server sends nothing on an open socket, for half a minute or for many."""
     d.quiet(d.odd.choice((30_000, 300_000, 600_000)))
 
 

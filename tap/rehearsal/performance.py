@@ -1,4 +1,4 @@
-"""A shoot played without sockets, on virtual time: what a tap would hear, the tape it would record, and the truth."""
+"""A shoot played without sockets, on virtual time: what a tap would receive, the tape it would record, the truth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ALIVE_MS = 5000
 
 
 def perform(shoot: Shoot, *, telemetry: bool = False) -> Iterator[Item]:
-    """What one tap receives that reconnects at once: each message with a few ms of latency, none lost."""
+    """What a tap receives that reconnects at once: each message has some ms of latency, and none is lost."""
     stage = _Stage(shoot)
     noise = Telemetry(shoot.plan)
     for step in shoot.steps:
@@ -78,7 +78,7 @@ class _Stage:
 
 
 def _stalls(shoot: Shoot) -> list[tuple[int, int]]:
-    """When the receiver stands still, in virtual ms: what comes meanwhile is read together at the end."""
+    """When the receiver stalls, in virtual ms. What arrives meanwhile is read together at the end."""
     if shoot.plan.ways.stall not in ("tap", "both"):
         return []
     rng = random_source(shoot.plan.seed, "stalls")

@@ -1,7 +1,7 @@
-"""The score of a history beside the truth: every event once, with its time and camera, and every row in its state.
+"""Scores a history against the truth: every event once, with its time and camera, and every row in its final state.
 
-Entries are folded by key first, as the ledger does it: what a snapshot told gives way to the frame that tells it
-properly, and the last version of a row stands. Then events are matched one to one with what really happened.
+First, entries are folded by key, as in the ledger: an explicit frame replaces what a snapshot showed, and the last
+version of a row wins. Then events are matched one to one with what really happened.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class KindScore(Struct):
-    """How many events of one kind were found, missed, invented or told twice."""
+    """How many events of one kind were found, missed, invented or doubled."""
 
     matched: int = 0
     missed: int = 0
@@ -40,7 +40,7 @@ class KindScore(Struct):
 
 
 class Score(Struct):
-    """The score of one history, and in ``differences`` a line for each thing that is wrong."""
+    """The score of one history. ``differences`` has a line for each mistake."""
 
     kinds: dict[str, KindScore] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
@@ -49,13 +49,13 @@ class Score(Struct):
     missed: list[EventTruth] = field(default_factory=list)
     """The events that the history lacks."""
     doubtful: int = 0
-    """How many events of the history nothing proves, in times when the frames left it open."""
+    """How many events of the history are not proved, at times when the frames leave it open."""
     extra: list[tuple[Mapping[str, Any], bool]] = field(default_factory=list)
     """Entries of events that should not be in the history, each with whether it is a second one of a true event."""
 
     @property
     def perfect(self) -> bool:
-        """Nothing is missing, doubled, invented or different."""
+        """Whether nothing is missing, doubled, invented or different."""
         return not self.differences
 
     @property
@@ -84,7 +84,7 @@ def score(truth: Truth, entries: Iterable[Entry | _Json], *, tolerance_ms: int =
     """Compare a history with the truth.
 
     Args:
-        truth: What the history has to say.
+        truth: What should be in the history.
         entries: The history, in order: the machine's entries, or the objects that ``replay --json`` prints.
         tolerance_ms: How far times may be off that were in no frame, and are by the receiver's clock. Times that were
             in a frame have to be exact.

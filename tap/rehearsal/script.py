@@ -1,6 +1,6 @@
-"""Writing the script of a shoot: virtual time, frames as they are made and sent, and connections that drop.
+"""Writes the script of a shoot: virtual time, frames that are made and sent, and connections that drop.
 
-Virtual time only moves in ``advance`` and ``quiet``; what was put off (an upload, a camera's return, the periodic
+Virtual time only moves in ``advance`` and ``quiet``. What was scheduled (an upload, a camera's return, the periodic
 ``state``) happens while it moves. Nothing here reads a clock, so a seed gives the same shoot everywhere.
 """
 
@@ -66,7 +66,7 @@ class ScriptWriter:
     # ------------------------------------------------------------------------------------------ time
 
     def advance(self, ms: int) -> None:
-        """Lets time go by, and with it whatever was put off till then."""
+        """Let time pass; what was scheduled until then happens."""
         end = self.now + ms
         while self._queue and self._queue[0][0] <= end:
             due, _, happens = heapq.heappop(self._queue)
@@ -75,16 +75,16 @@ class ScriptWriter:
         self.now = max(self.now, end)
 
     def quiet(self, ms: int) -> None:
-        """Lets time go by in which nothing at all happens; what was put off waits until after."""
+        """Let time pass in which nothing happens; what was scheduled waits until afterwards."""
         self.now += ms
 
     def later(self, ms: int, happens: Callable[[], None]) -> None:
-        """Puts something off."""
+        """Schedule something."""
         self._order += 1
         heapq.heappush(self._queue, (self.now + ms, self._order, happens))
 
     def soon(self, ms: int) -> int:
-        """A delay that has to stay below one of the tap's own times (grace, settle), however slowly it is played."""
+        """A delay that stays below one of the tap's own times (grace, settle) at any speed of the playback."""
         return max(1, int(ms * min(1.0, self.plan.pace)))
 
     def between(self, low: int, high: int) -> int:
@@ -93,30 +93,30 @@ class ScriptWriter:
 
     @property
     def clock(self) -> int:
-        """What the server's clock shows now, in Unix ms."""
+        """The server's clock now, in Unix ms."""
         return self.world.clock.at(self.now)
 
     def keep_telling(self) -> None:
-        """The periodic ``state``: every one to five seconds, from now on."""
+        """Send the periodic ``state`` from now on, every one to five seconds."""
         self.state()
         self.later(self.between(1000, 5000), self.keep_telling)
 
     # ------------------------------------------------------------------------------------------ frames
 
     def emit(self, kind: str, fields: dict[str, Any], fact: Fact | None = None, *, keep: bool = False) -> None:
-        """Sends one explicit frame. ``keep`` spares it what would make its order unsure."""
+        """Send one explicit frame. ``keep`` leaves out what would make its order uncertain."""
         self._send(self._part(kind, fields, fact, keep=keep))
         if self.wire.repeats():
             self.repeat(self.between(3, 200))
 
     def repeat(self, ms: int) -> None:
-        """Sends the last message once more, word for word."""
+        """Send the last message again, word for word."""
         self.quiet(ms)
         last = next(step for step in reversed(self.steps) if isinstance(step, Send))
         self.steps.append(structs.replace(last, at=self.now, world=self.world))
 
     def retell(self, send: Send) -> None:
-        """Sends an old message once more, word for word: it tells nothing that was not told."""
+        """Send an old message again, word for word: it has nothing new."""
         parts = tuple(
             part if part.fact is None else structs.replace(part, fact=structs.replace(part.fact, retold=True))
             for part in send.parts
@@ -124,7 +124,7 @@ class ScriptWriter:
         self.say(send.data, parts=parts)
 
     def change(self, kind: str, fields: dict[str, Any], fact: Fact | None = None, *, keep: bool = False) -> None:
-        """Sends an explicit frame and the ``state`` that follows each change, at times as one batch."""
+        """Send an explicit frame and the ``state`` that follows each change, sometimes as one batch."""
         if self.wire.batches() and not keep:
             parts = [self._part(kind, fields, fact), self._part("state", *self._telling())]
             if self.ways.batch == "shuffled":
@@ -137,26 +137,26 @@ class ScriptWriter:
         self.state(keep=keep)
 
     def state(self, *, keep: bool = False) -> None:
-        """Sends the whole truth of this moment."""
+        """Send the whole ``state`` of this moment."""
         self._send(self._part("state", *self._telling(), keep=keep))
 
     def withhold(self) -> MessagePart:
-        """A ``state`` that is made now and may be delivered later, when it is stale."""
+        """A ``state`` that is made now, and can be delivered later, when it is stale."""
         part = self._part("state", state_fields(self.world, self.now), keep=True)
         return structs.replace(
             part, fact=Fact(kind="stale", at=self.clock, world=self.world.as_of(self.now), ident=self._made)
         )
 
     def deliver(self, part: MessagePart, form: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-        """Sends a frame that tells nothing true (any more), in another form."""
+        """Send a frame that is not true (any more), in another form."""
         self._send(structs.replace(part, frame=form(part.frame)))
 
     def say(self, data: str | bytes, facts: tuple[Fact, ...] = (), parts: tuple[MessagePart, ...] = ()) -> None:
-        """Sends exactly this."""
+        """Send exactly this."""
         self.steps.append(Send(at=self.now, data=data, ts=self.clock, facts=facts, world=self.world, parts=parts))
 
     def together(self, *makes: Callable[[], None]) -> None:
-        """What these send goes out in one batch, in any order where the server has it so."""
+        """Send the frames of all of these as one batch, in any order if the server does so."""
         before = len(self.steps)
         for make in makes:
             make()
@@ -196,14 +196,14 @@ class ScriptWriter:
         self.say(encode(frames if batch else frames[0]), facts, parts)
 
     def ordered(self, *kinds: str) -> bool:
-        """Whether a snapshot of now is surely newer than the last frames of these kinds, also for who reads ``ts``."""
+        """Whether a snapshot made now is certainly newer than the last frames of these kinds, by ``ts`` too."""
         if self.ways.seq != "boot" and self.ways.clock != "steady":
             return False
         known = [self._last[kind] for kind in kinds if kind in self._last]
         return all((boot == self.world.boot and numbered) or at <= self.clock for boot, numbered, at in known)
 
     def set(self, **changes: Any) -> None:
-        """Changes the world without telling anybody."""
+        """Change the world without a frame."""
         self.world = structs.replace(self.world, **changes)
 
     def number(self, of: str) -> int:
@@ -214,12 +214,12 @@ class ScriptWriter:
     # ------------------------------------------------------------------------------------------ the connection
 
     def accept(self) -> None:
-        """Connections are taken from now on."""
+        """Accept connections from now on."""
         self.dark = False
         self.steps.append(Accept(at=self.now, world=self.world))
 
     def blackout(self, why: Literal["network", "restart"], during: Callable[[], None]) -> None:
-        """Drops every connection, with quiet around it, so that it is plain which side of it a frame was on."""
+        """Drop every connection. Nothing happens around it, so that each frame is clearly before or after it."""
         veil = self.world.veil
         self.quiet(1200 if veil is None else max(1200, veil.until - self.now))
         self.steps.append(Drop(at=self.now, why=why, world=self.world))
@@ -229,7 +229,7 @@ class ScriptWriter:
         self.quiet(1500)
 
     def reboot(self) -> None:
-        """Another lifetime of the server: ``seq`` and cut ids start anew."""
+        """Restart the server: ``seq`` and cut ids begin again."""
         self._counts.pop("cut", None)
         self._types.clear()
         boot = self._new_boot()

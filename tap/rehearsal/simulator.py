@@ -1,9 +1,9 @@
-"""``simulate``: a multicam-server to rehearse with. It plays a planned shoot to whoever connects, on loopback only.
+"""``simulate``: a multicam-server to rehearse with. It plays a planned shoot to its clients, on loopback only.
 
-Every client gets the same frames; a new one first gets ``hello`` and ``state``. Connections drop where the plan says
-so, and new ones are refused (503) until it lets them in again. Times in frames are *virtual* server time: they start
-when the script starts and run ``speed`` times as fast as the clock on the wall. What was really sent, and what went
-by while nobody was connected, is kept, so that the truth is that of this very performance.
+Every client gets the same frames; a new one first gets ``hello`` and ``state``. Connections drop when the plan says so,
+and new ones are refused (503) until it accepts them again. Times in frames are *virtual* server time: they start with
+the script, and run ``speed`` times as fast as the wall clock. It remembers what was really sent, and what happened
+while no client was connected, so the truth is that of this performance.
 
 At a speed above 1 the tap's own times (grace 5 s, settle 2 s) do not shrink: plan with ``pace=speed``, and no camera
 is away for long, while flaps and stale states stay below them anyway.
@@ -70,7 +70,7 @@ class Rehearsal:
         if speed <= 0:
             raise UsageInvalid(f"speed is {speed:g}", hint="it has to be above 0")
         self.items: list[Item] = []
-        """What was sent and what was missed, in order; telemetry aside."""
+        """What was sent and what was missed, in order, without telemetry."""
         self.received_from_clients = 0
         """Data frames that ever came from a client. A passive tap leaves it at 0."""
         self.telemetry_sent = 0
@@ -86,13 +86,13 @@ class Rehearsal:
         self._world: World | None = None
         self._now = 0
         self._due = 0
-        """The moment of the step that comes next."""
+        """The moment of the next step."""
         self._origin: float | None = None
         self._voice: Voice | None = None
 
     @property
     def shoot(self) -> Shoot:
-        """The shoot that is played; made, where it is not yet, as of now."""
+        """The shoot that is played. It is made now if it was not made yet."""
         if self._shoot is None:
             self._shoot = self._make(wall_ms()) if callable(self._make) else self._make
         return self._shoot
@@ -120,13 +120,13 @@ class Rehearsal:
         return self._now
 
     def wait_for_listeners(self, patient: bool) -> None:
-        """From now on, also wait for clients that are disconnected; never less patient than it was made."""
+        """From now on, wait for disconnected clients, too, if ``patient``; never wait less than at first."""
         self._patient = self._patient or patient
 
     # ------------------------------------------------------------------------------------------ clients
 
     def admit(self, connection: ServerConnection, request: Request, path: str) -> Response | None:
-        """Refuses who asks for another path, and everybody during a blackout."""
+        """Refuse requests for another path, and all requests during a blackout."""
         if request.path.partition("?")[0] != path:
             return connection.respond(HTTPStatus.NOT_FOUND, "no such path\n")
         if not self._open:
@@ -134,7 +134,7 @@ class Rehearsal:
         return None
 
     async def attend(self, connection: ServerConnection) -> None:
-        """Greets a client, then counts whatever it says; it should say nothing."""
+        """Greet a client, then count what it sends. A tap sends nothing."""
         if not self._open:
             await connection.close(1013)
             return
@@ -329,9 +329,9 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
     length_s: float = 120.0
     faults: tuple[str, ...] = ()
     style: str | None = None
-    """Tell it as a made-up server does (a name of ``tap.rehearsal.styles``); None: multicam/1."""
+    """Write frames like a made-up server (a name of ``tap.rehearsal.styles``); None: multicam/1."""
     ways: Ways = PLAIN
-    """How the server counts, dates, names and tells."""
+    """How the server counts, dates, names and sends."""
     sessions: int = 1
     telemetry_rate: float = 40.0
     host: str = "127.0.0.1"
@@ -344,7 +344,7 @@ class SimulatorOptions(Struct, frozen=True, kw_only=True):
     start_wall_ms: int | None = None
     """Where the server's clock starts; None: at the wall clock of the first client's arrival."""
     real_clock: bool = False
-    """The server's clock goes as fast as everybody's, whatever the speed: what happens lies closer together."""
+    """The server's clock runs at normal speed, whatever ``speed`` is: so events are closer together."""
     clients: int = 1
     wait_for_client: bool = True
     patient: bool = False

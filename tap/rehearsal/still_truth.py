@@ -1,7 +1,7 @@
-"""The truth of stills: rows that only move forward, and what an id can be taken for.
+"""The truth about stills: rows that only move forward, and what an id can mean.
 
-An id is good for one boot of the server and one session. Where frames could mean another still of that id too, neither
-row is sure; without ids, which request a capture answers is a matter of pairing, and so are all rows.
+An id is valid for one boot of the server and one session. If frames could also mean another still with that id, both
+rows are uncertain. Without ids, captures have to be paired with requests, so all rows are uncertain.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class When(Struct, frozen=True):
 
     at: int
     exact: bool
-    """Whether ``at`` stood in the frame."""
+    """Whether the frame had ``at``."""
     wall: int
     now: int = 0
     """Virtual time."""
 
 
 class _Still(Struct):
-    """A still's row, its capture, and what was live whenever something was told of it."""
+    """A still's row, its capture, and what was on air at each frame about it."""
 
     row: StillTruth
     thing: str | None = None
@@ -47,13 +47,13 @@ class _Still(Struct):
             self.row.status = status
 
     def doubt(self) -> None:
-        """Its row may be there or not, and so may its capture."""
+        """Its row, and its capture, may be in the history or not."""
         self.row.doubtful = True
         if self.event is not None:
             self.event.doubtful = True
 
     def settled(self) -> StillTruth:
-        """The row, with the program camera where there is no doubt about it."""
+        """The row, with the program camera if that is certain."""
         only = next(iter(self.live)) if len(self.live) == 1 else None
         if only is not None and only is not UNSET:
             self.row.program_camera_id = only
@@ -61,7 +61,7 @@ class _Still(Struct):
 
 
 class _Name(Struct, frozen=True):
-    """A still that frames called so: of which session, and by which boot."""
+    """The name of a still in frames, with its session and boot."""
 
     thing: str
     session: str
@@ -71,7 +71,7 @@ class _Name(Struct, frozen=True):
 class StillTruths:
     """The rules for stills (docs/how-it-works.md, rule 6).
 
-    ``add`` tells an event of a session; ``live`` says what was live at a moment, UNSET where that is not sure.
+    ``add`` adds an event to a session. ``live`` gives what was on air at a moment, UNSET if that is uncertain.
     """
 
     def __init__(
@@ -85,13 +85,13 @@ class StillTruths:
         self._live = live
         self._stills: dict[tuple[str | None, str, int], _Still] = {}
         self._owner: dict[str, str] = {}
-        """By still: the session that asked for it."""
+        """The session that requested each still."""
         self._marked: set[str] = set()
         self._wanted: set[tuple[str, str]] = set()
-        """Which cameras were asked for which still."""
+        """Pairs of still and requested camera."""
         self._names: dict[str, list[_Name]] = {}
         self._late: set[str] = set()
-        """Stills of which something was told afterwards only."""
+        """Stills with late frames only."""
 
     @property
     def rows(self) -> list[StillTruth]:

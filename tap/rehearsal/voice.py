@@ -1,7 +1,7 @@
-"""How a server says what happens: the same shoot in its own numbers, dates, names and order, one connection on end.
+"""How one server writes a shoot: with its own numbers, dates, names and order.
 
-A plain server says what was scripted, word for word. Any other gets each frame as it was made and writes it its own
-way; the facts that go with it say what such a frame still tells (a time in whole seconds, no time at all).
+A plain server sends the script word for word. Any other one writes each frame in its own way. The facts that go with
+the frame say what it still contains (for example a time in whole seconds, or no time).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NAMES = ("cut_id", "hold_id", "still_id", "moment_id")
 
 
 class SaidMessage(Struct, frozen=True):
-    """One message as it goes out."""
+    """One message as it is sent."""
 
     data: str | bytes
     ts: int
@@ -40,7 +40,7 @@ class SaidMessage(Struct, frozen=True):
 
 
 class Voice:
-    """How one server writes frames. It gets everything that the script sends, also while no client is connected."""
+    """How one server writes frames. It gets everything that the script sends, even while no client is connected."""
 
     def __init__(self, shoot: Shoot) -> None:
         self._shoot = shoot
@@ -56,7 +56,7 @@ class Voice:
         self._given: dict[tuple[Any, ...], int] = {}
         self._hello_at = 0
         self._turn_at = int(shoot.ends * self._rng.uniform(0.3, 0.7))
-        """When a counter starts anew in silence."""
+        """When the counter starts again without a new connection."""
         self._turned: int | None = None
         self._history_first = self._rng.random() < 0.5
         self._history_batched = self._rng.random() < 0.5
@@ -64,13 +64,13 @@ class Voice:
 
     @property
     def plain(self) -> bool:
-        """Whether everything is said as scripted."""
+        """Whether everything is sent as in the script."""
         return self._ways == PLAIN
 
     # ------------------------------------------------------------------------------------------ what is said
 
     def greet(self, world: World, now: int) -> list[SaidMessage]:
-        """What a new connection hears first: a greeting, the state of things, and history where the server has any."""
+        """The first messages on a new connection: a greeting, a snapshot, and history if the server has any."""
         if self.plain:
             greeting = greeted(self._shoot, world, now, self._between)
             return [SaidMessage(data, ts, (fact,)) for data, ts, fact in greeting]
@@ -85,7 +85,7 @@ class Voice:
         return says
 
     def say(self, send: Send) -> list[SaidMessage]:
-        """What one step of the script becomes."""
+        """The messages for one step of the script."""
         if self.plain:
             return [SaidMessage(send.data, send.ts, send.facts)]
         self._note(send)
@@ -97,14 +97,14 @@ class Voice:
         return [*says, self._message(list(send.parts), send.world, batch=str(send.data).startswith("["))]
 
     def miss(self, send: Send) -> tuple[Fact, ...]:
-        """What a step would have told, while no client is connected."""
+        """The facts of a step while no client is connected."""
         if self.plain:
             return send.facts
         self._note(send)
         return tuple(self._fact(part, number) for number, part in enumerate(send.parts) if part.fact is not None)
 
     def murmur(self, write: Callable[[World, int | None], str], world: World) -> str | None:
-        """One frame of telemetry; None where this server has no such."""
+        """One frame of telemetry; None if this server sends none."""
         if self.plain:
             return said(self._shoot, write(world, self._between.seq(world)))
         number = self._between.seq(world) if self._ways.seq == "boot" else None
@@ -118,7 +118,7 @@ class Voice:
         return self._message([self._own("hello", {**fields, "protocol": "multicam/1"}, world, now)], world)
 
     def _own(self, kind: str, fields: dict[str, Any], world: World, now: int) -> MessagePart:
-        """A frame that is not in the script."""
+        """The server's own form of a frame that is not in the script."""
         at = world.clock.at(now)
         frame: dict[str, Any] = {"type": kind, "ts": at, "seq": self._between.seq(world), **fields}
         if frame["seq"] is None:
@@ -137,7 +137,7 @@ class Voice:
         return SaidMessage(data, world.clock.at(parts[-1].made), facts)
 
     def _history(self, world: World) -> Iterator[SaidMessage]:
-        """The last events again."""
+        """The last events, as history."""
         kept = self._log[-_KEPT[self._ways.history] :] if self._ways.history != "none" else []
         parts = [structs.replace(part, fact=structs.replace(part.fact, retold=True)) for part in kept if part.fact]
         if self._history_batched and parts:
@@ -159,7 +159,7 @@ class Voice:
                 self._called(part)
 
     def _lives(self, life: int) -> None:
-        """Another start: what was only remembered is gone."""
+        """The server restarts, and forgets what it only remembered."""
         if life == self._life:
             return
         self._life = life
@@ -189,7 +189,7 @@ class Voice:
         return _shuffled(frame, self._rng) if self._ways.keys == "shuffled" else frame
 
     def _dated(self, value: Any) -> Any:
-        """The same with times in the server's way."""
+        """The same value, with times in the server's format."""
         if self._ways.ts == "ms":
             return value
         if isinstance(value, list):
@@ -235,7 +235,7 @@ class Voice:
     # ------------------------------------------------------------------------------------------ names
 
     def _called(self, part: MessagePart) -> dict[str, str]:
-        """The ids of a frame as this server gives them: the same thing is called the same whenever it is told."""
+        """The ids of a frame in this server's form. The same thing always has the same id."""
         way = self._ways.ids
         if way in ("usual", "none"):
             return {}
@@ -259,7 +259,7 @@ class Voice:
     # ------------------------------------------------------------------------------------------ facts
 
     def _fact(self, part: MessagePart, number: int) -> Fact:
-        """What a frame still tells once it is written so."""
+        """What a frame still contains in this server's form."""
         fact = part.fact
         assert fact is not None  # noqa: S101 (asked by the callers)
         still = fact.still_id

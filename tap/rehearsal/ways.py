@@ -1,4 +1,4 @@
-"""The ways of a server: how it counts, dates, names and tells, each a choice of a few, and all of them combine.
+"""The ways of a server: how it counts, dates, names and sends. Each is a choice, and all choices combine.
 
 ``multicam/1`` leaves all this open, and real servers differ in it. ``PLAIN`` is the server of
 ``docs/multicam-1.md``; any other is written as ``ts=seconds,seq=connection,…``.
@@ -16,7 +16,7 @@ __all__ = ["CHOICES", "PLAIN", "WAYS", "Ways", "drawn", "parsed", "written"]
 
 
 class Ways(Struct, frozen=True, kw_only=True):
-    """One server's ways. The first choice of each is the plain one."""
+    """The ways of one server. The first choice of each is the plain one."""
 
     ts: Literal["ms", "seconds", "iso", "none"] = "ms"
     clock: Literal["steady", "back5", "on5", "back60", "on60", "on3600"] = "steady"
@@ -58,7 +58,7 @@ WAYS: Mapping[str, str] = {
     "uploads": "stills are uploaded within seconds, or up to some sessions later",
     "marks": "whether the server sends the operator's own marks",
 }
-"""What each of them is, for people."""
+"""What each of them means, for people."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {name: get_args(kind) for name, kind in get_type_hints(Ways).items()}
 """The words that each of them can have."""
@@ -82,12 +82,12 @@ def parsed(text: str) -> Ways:
 
 
 def written(ways: Ways) -> str:
-    """The same as text: only what is not plain, so that plain ways are empty."""
+    """The ways as text: only what is not plain, so that plain ways give an empty text."""
     return ",".join(f"{name}={getattr(ways, name)}" for name in CHOICES if getattr(ways, name) != getattr(PLAIN, name))
 
 
 def drawn(rng: Random) -> Ways:
-    """Ways by chance. About half of the choices are the plain one, so that worlds differ in how odd they are."""
+    """Random ways. About half of the choices are the plain one, so that some worlds are odder than others."""
     oddity = rng.choice((0.2, 0.5, 0.8))
     return Ways(
         **{name: rng.choice(words) if rng.random() < oddity else words[0] for name, words in CHOICES.items()}  # type: ignore[arg-type]

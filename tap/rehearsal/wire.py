@@ -60,13 +60,13 @@ def iso(ms: int) -> str:
 
 
 def camera_fields(camera: ServerCamera) -> dict[str, Any]:
-    """A camera as frames have it; what is not known is left out."""
+    """A camera as in frames; unknown fields are left out."""
     fields: dict[str, Any] = msgspec.to_builtins(camera)
     return fields
 
 
 def session_fields(session: ServerSession) -> dict[str, Any]:
-    """A session as frames have it."""
+    """A session as in frames."""
     return {
         "id": session.id,
         "title": session.title,
@@ -77,7 +77,7 @@ def session_fields(session: ServerSession) -> dict[str, Any]:
 
 
 def state_fields(world: World, now: int) -> dict[str, Any]:
-    """The whole truth of a moment, as a ``state`` frame tells it."""
+    """The world at a moment, as in a ``state`` frame."""
     hold = world.hold
     return {
         "mode": world.mode,
@@ -98,7 +98,7 @@ class Between:
         self._next = 0
 
     def seq(self, world: World) -> int | None:
-        """The next free number of this boot, or None where there is none left: ``seq`` may be missing."""
+        """The next free number of this boot; None if there is none left, since ``seq`` may be missing."""
         if self._after != (world.boot, world.seq):
             self._after = (world.boot, world.seq)
             self._next = 1 if world.seq else 0
@@ -109,7 +109,7 @@ class Between:
 
 
 def greeting(plan: ShootPlan, world: World, now: int, between: Between) -> list[tuple[str, int, Fact]]:
-    """What a new connection hears first: ``hello``, then ``state`` 3 ms later, each with its server time and fact."""
+    """The first frames on a connection: ``hello``, then ``state`` 3 ms later, each with its server time and fact."""
     said: list[tuple[str, int, Fact]] = []
     hello = {"server": "multicam-server", "version": "0.9.3-rehearsal", "boot_id": world.boot, "protocol": "multicam/1"}
     for later, kind, fields in ((0, "hello", hello), (3, "state", state_fields(world, now + 3))):
@@ -192,7 +192,7 @@ def _time(ms: int, style: WireStyle) -> int | float | str:
 
 
 class Wire:
-    """What happens to every frame on its way out: the faults that touch a frame's writing and not its meaning."""
+    """Applies the faults that change how a frame is written, but not what it means."""
 
     def __init__(self, plan: ShootPlan) -> None:
         self._faults = plan.faults
@@ -203,7 +203,7 @@ class Wire:
         self._batched = False
 
     def strip(self, frame: dict[str, Any]) -> dict[str, Any]:
-        """Leaves out ``ts`` or ``seq``, never both: a frame that nothing orders would make truth a matter of luck."""
+        """Leave out ``ts`` or ``seq``, never both: without any order, the truth would depend on luck."""
         loose = [key for key, fault in (("ts", "missing_ts"), ("seq", "missing_seq")) if fault in self._faults]
         if not loose or (self._stripped >= 4 and self._rng.random() > 0.25):
             return frame
@@ -212,7 +212,7 @@ class Wire:
         return {key: value for key, value in frame.items() if key != gone}
 
     def style(self) -> int | None:
-        """Now and then a frame speaks another dialect: which of ``STYLES``."""
+        """Which of ``STYLES`` a frame is written in; now and then another than the usual one."""
         if "other_dialect" not in self._faults or self._rng.random() > 0.4:
             return None
         if not self._styles:
@@ -238,9 +238,9 @@ class Wire:
 
 
 class Telemetry:
-    """Over 95 % of the traffic and none of the history: heartbeats, poses, statistics, signalling.
+    """Telemetry: heartbeats, poses, statistics, signalling. It is more than 95 % of the frames, and never history.
 
-    Bodies come from a small pool made once, so that a thousand a second cost next to nothing.
+    Bodies come from a small pool that is made once, so that a thousand a second cost little.
     """
 
     def __init__(self, plan: ShootPlan) -> None:
@@ -250,7 +250,7 @@ class Telemetry:
         self._pool = [self._body() for _ in range(48)] if self._gap else []
 
     def until(self, now: int) -> Iterator[tuple[int, Callable[[World, int | None], str]]]:
-        """What is due up to ``now`` (virtual ms): its moment, and how to write it."""
+        """The frames that are due up to ``now`` (virtual ms): the moment of each, and how to write it."""
         while self._gap is not None and self._due <= now:
             at = int(self._due)
             body = self._rng.choice(self._pool)

@@ -1,9 +1,8 @@
-"""The witness of a rehearsal: it hears what the tap hears, but knows what every frame means.
+"""The witness of a rehearsal: it receives what the tap receives, but knows what every frame means.
 
-``truth_of`` walks a performance once, by the rules of ``docs/how-it-works.md``: what happened, as far as a
-connection carried it, is what the history has to say. Whether the frames alone could show it is asked of
-``evidence.py``; where they could not, the event is doubtful, or the time around it is in doubt. Nothing of
-``tap.core`` is used here.
+``truth_of`` goes through a performance once, by the rules of ``docs/how-it-works.md``. A history has to contain what
+happened, as far as frames arrived. ``evidence.py`` decides whether the frames alone show it; if they do not, the event
+is doubtful, or the time around it is in doubt. Nothing of ``tap.core`` is used here.
 
 This file has the order of frames, sessions, and losses of the connection. What is on air, held, and in which mode is in
 ``aspect_truth``, cameras are in ``camera_truth``, stills in ``still_truth``, and the events of all in ``event_truth``.
@@ -45,7 +44,7 @@ __all__ = ["truth_of"]
 
 
 def truth_of(plan: ShootPlan, items: Iterable[Item], *, venue: str = "rehearsal") -> Truth:
-    """What the history of this performance has to say."""
+    """What the history of this performance has to contain."""
     witness = _Witness(plan)
     for item in items:
         witness.take(item)
@@ -60,7 +59,7 @@ def _options(plan: ShootPlan) -> Iterator[tuple[str, Any]]:
 
 
 class _Loss(Struct):
-    """The connection is gone: what was known, and what has been heard since."""
+    """The connection was lost: what was known then, and what was received since."""
 
     session: str | None
     before: FinalState | None
@@ -68,9 +67,9 @@ class _Loss(Struct):
     sure: bool = True
     """Whether the frames prove that anything was lost."""
     told: bool = False
-    """Whether its gap was told already, by what came before any snapshot."""
+    """Whether its gap was recorded already, because of a frame before any snapshot."""
     muddled: bool = False
-    """Whether starts and ends of sessions that nobody saw were told afterwards, before any snapshot."""
+    """Whether late frames reported starts and ends of sessions in the gap, before any snapshot."""
 
 
 _TOLD_OF: dict[str, str] = {
@@ -88,7 +87,7 @@ _TOLD_OF: dict[str, str] = {
 
 
 def _guessed(told: list[tuple[Fact, FrameFields]]) -> bool:
-    """Whether a snapshot stands before the change that it shows, and nothing says which was made first."""
+    """Whether a snapshot comes before the change that it shows, and nothing says which was made first."""
     for number, (fact, envelope) in enumerate(told):
         for earlier, snapshot in told[:number]:
             mark = RestingOn()
@@ -100,18 +99,18 @@ def _guessed(told: list[tuple[Fact, FrameFields]]) -> bool:
 
 
 def _follows(later: tuple[Fact, FrameFields], one: tuple[Fact, FrameFields]) -> bool:
-    """Whether the fields of two parts say which was made first; a frame word for word once more needs no order."""
+    """Whether the fields of two parts say which was made first. A frame repeated word for word needs no order."""
     mark = RestingOn()
     mark.rest(one[1], explicit=False)
     return later[0].ident == one[0].ident or order_of(later[1], mark) == "after"
 
 
 class _Witness:
-    """Hears every frame, knows what it means, and keeps the rules."""
+    """Takes every frame, knows what it means, and applies the rules."""
 
     def __init__(self, plan: ShootPlan) -> None:
         self._mixed = "other_dialect" in plan.faults
-        """Whether the same may be said in several dialects, and look like news."""
+        """Whether a repeat may come in another dialect, and look new."""
         self._doubts = FrameDoubts()
         self._events = EventTruths(self._doubts)
         self._aspects = AspectTruths(self._doubts, self._events, plan.pace)
@@ -126,7 +125,7 @@ class _Witness:
         self._greeting: FrameFields | None = None
         self._sessions: dict[str, SessionTruth] = {}
         self._latest = 0
-        """The latest frame that was made, as far as anybody was told."""
+        """The latest frame that was received."""
         self._heard: set[int] = set()
         self._missed: dict[int, EventTruth | None] = {}
         self._tells: dict[str, Callable[[Fact, When], None]] = {
@@ -148,7 +147,7 @@ class _Witness:
             "uploaded": self._stills.uploaded,
             "failed": self._stills.failed,
         }
-        """What each kind of fact does; others do nothing."""
+        """The method for each kind of fact; other kinds do nothing."""
 
     @property
     def _session(self) -> str | None:
@@ -208,7 +207,7 @@ class _Witness:
             self._cameras.keep(self._aspects.program, when.wall)
 
     def _in_order(self, told: list[tuple[Fact, FrameFields]]) -> list[tuple[Fact, FrameFields]]:
-        """The parts of a message as they were made, where their fields say how; else as they stand, and in doubt."""
+        """The parts of a message in the order in which they were made; in doubt if their fields do not say that."""
         self._aspects.guessed = False
         if len(told) < 2 or any(fact.retold for fact, _ in told):
             return told
@@ -228,7 +227,7 @@ class _Witness:
         return told
 
     def _weigh(self, fact: Fact, when: When) -> None:
-        """News, or told again, or long past."""
+        """Decide whether a fact is new, a repeat, or old."""
         if fact.kind == "stale":
             self._old_snapshot(fact)
         elif fact.kind in ("state", "hello"):
@@ -252,7 +251,7 @@ class _Witness:
             self._shown = (min(*self._shown, *times), max(*self._shown, *times))
 
     def _on_hello(self, _: Fact, __: When) -> None:
-        """A greeting on a line that stands opens nothing, unless its number is lower than that of the one before."""
+        """A greeting on an open connection changes nothing, unless its number is lower than that of the one before."""
         before, self._greeting = self._greeting, self._env
         again = before is not None and before.connection == self._env.connection and self._loss is None
         if again and before is not None and (self._env.seq or 0) < (before.seq or 0):
@@ -278,7 +277,7 @@ class _Witness:
     # ------------------------------------------------------------------------------------------ out of sight
 
     def _silence(self, wall: int) -> None:
-        """A regular server that was not seen for long was out of sight, also on an open socket."""
+        """A regular server that was silent for long was out of sight, even on an open socket."""
         if self._loss is not None:
             return
         gone = self._regular.out_of_sight(wall)
@@ -291,7 +290,7 @@ class _Witness:
     # ------------------------------------------------------------------------------------------ told again, or old
 
     def _old_snapshot(self, fact: Fact) -> None:
-        """A snapshot that was made before what is known: where it does not look so, it is believed."""
+        """A snapshot that is older than what is known. If nothing shows that, it counts."""
         world = fact.world
         assert world is not None  # noqa: S101 (a snapshot shows one)
         self._snapshot_came(world)
@@ -304,7 +303,7 @@ class _Witness:
                 self._doubts.maybe_stale(aspect)
 
     def _again(self, fact: Fact, when: When) -> None:
-        """Told once more; or told afterwards, where nobody was there."""
+        """A repeat; or a late report of something that happened while no client was connected."""
         if fact.kind in ("started", "ended"):
             if fact.ident not in self._heard:
                 if self._loss is not None:
@@ -331,7 +330,7 @@ class _Witness:
             self._doubts.settle(about, at_once=True)
 
     def _late(self, fact: Fact, when: When, about: str) -> None:
-        """What happened in blind time is a row at its own time, where its fields prove that it is new."""
+        """An event from a gap becomes a row at its own time, if its fields prove that it is new."""
         event = self._missed.get(fact.ident)
         if self._loss is not None:
             self._loss.muddled = True
@@ -358,7 +357,7 @@ class _Witness:
         self._regular.came(self._env.wall, new=new, session=self._session is not None, prompted=prompted)
 
     def _describes(self, world: World) -> bool:
-        """Whether it says anything of cameras or titles that was not known."""
+        """Whether it says anything new about cameras or titles."""
         session = None if world.session is None else self._sessions.get(world.session.id)
         return self._cameras.differ(world) or (
             world.session is not None and (session is None or session.title != world.session.title)
@@ -383,7 +382,7 @@ class _Witness:
             self._sessions[world.session.id].title = world.session.title
 
     def _after_loss(self, loss: _Loss, world: World, when: When) -> None:
-        """The first snapshot of a connection is news: nothing is made of what differs, but the gap is told."""
+        """The first snapshot of a connection: differences make no events, but a gap."""
         now = None if world.session is None else world.session.id
         known = now in self._sessions
         if loss.session is not None and now != loss.session:
@@ -416,14 +415,14 @@ class _Witness:
             self._events.received(gap, first.wall)
 
     def _news(self, world: World, when: When, ident: int, program: int) -> None:
-        """A snapshot on an unbroken connection: what differs has happened, and only this tells it."""
+        """A snapshot on an unbroken connection: what differs has happened, and only this frame reports it."""
         if not self._session_news(world, when, ident, program):
             return
         self._aspects.news(world, when, ident, program)
         self._cameras.look(world, when)
 
     def _session_news(self, world: World, when: When, ident: int, program: int) -> bool:
-        """False where the snapshot shows another session than before: then all else in it is learned."""
+        """False if the snapshot shows another session than before. Then everything else in it is learned."""
         now = None if world.session is None else world.session.id
         if now == self._session:
             if not self._doubts.is_past("session"):
@@ -486,7 +485,7 @@ class _Witness:
         )
 
     def _tell_early(self, loss: _Loss) -> bool:
-        """A start or an end comes before any snapshot: the gap ends with it. Whether there was a session."""
+        """A start or an end before any snapshot ends the gap. Returns whether a session was running."""
         if not loss.told:
             self._tell_gap(loss, None)
             loss.told = True

@@ -1,7 +1,7 @@
-"""The data of a rehearsal: the server's world, what a frame tells of it, and the script of a shoot.
+"""The data of a rehearsal: the server's world, what a frame says about it, and the script of a shoot.
 
-Everything here is plain data on *virtual* time: ``now`` counts milliseconds from the start of the shoot. What the
-server's own clock shows at that moment is for ``ServerClock`` to say, and times that stand in frames are always that.
+Everything here is plain data on *virtual* time: ``now`` counts milliseconds from the start of the shoot.
+``ServerClock`` gives the server's own clock at that moment. Times in frames are always by that clock.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 STRIDE = 10_000
-"""How far ``seq`` moves with each scripted frame: telemetry and greetings, which nobody plans, fit in between."""
+"""How far ``seq`` moves with each scripted frame, so that telemetry and greetings, which nobody plans, fit between."""
 
 
 def random_source(seed: int, name: str) -> Random:
@@ -91,7 +91,7 @@ class Veil(Struct, frozen=True):
     """In virtual ms."""
     shows: str | None
     ident: int
-    """The frame that tells it."""
+    """The frame that reports it."""
 
 
 class World(Struct, frozen=True):
@@ -142,9 +142,9 @@ FactKind: TypeAlias = Literal[
 
 
 class Fact(Struct, frozen=True, kw_only=True):
-    """What one frame really tells: known here without parsing the frame.
+    """What one frame really says, known without parsing it.
 
-    A stale, late or unreadable frame tells nothing and has no fact.
+    A stale, late or invalid frame says nothing, and has no fact.
     """
 
     kind: FactKind
@@ -169,22 +169,22 @@ class Fact(Struct, frozen=True, kw_only=True):
     sha256: str | None = None
     label: str | None = None
     before: str | None = ""
-    """For a cut: what was on, where its frame says so."""
+    """For a cut: what was on air before, if its frame says so."""
     ident: int = 0
-    """Which of all that ever happened this is: the same number whenever it is told, whatever its frame is called."""
+    """The number of what happened: the same in every frame about it, whatever ids those have."""
     thing: str | None = None
-    """Which still it is about, where ``still_id`` is only what the frame calls it."""
+    """The still, if ``still_id`` is only its name in the frame."""
     retold: bool = False
     """It was sent before, when it happened; this frame repeats it."""
     part: int = 0
-    """The place in its message of the object that tells it."""
+    """The index of its object in the message."""
 
 
 class MessagePart(Struct, frozen=True):
-    """One object of a message, as it was made and before anybody decided how it is to be written."""
+    """One object of a message, before it is written in the server's own form."""
 
     frame: dict[str, Any]
-    """In plain multicam/1; empty for rubbish, which stands in ``rubbish``."""
+    """In plain multicam/1; empty for invalid data, which is in ``rubbish``."""
     fact: Fact | None = None
     style: int | None = None
     """Which of ``wire.STYLES`` it is written in."""
@@ -208,7 +208,7 @@ class Send(Struct, frozen=True):
     facts: tuple[Fact, ...]
     world: World
     parts: tuple[MessagePart, ...] = ()
-    """What the message was made of; none where it is only ever said like this."""
+    """The objects of the message; none if it is always sent as it is."""
 
 
 class Drop(Struct, frozen=True):
@@ -260,7 +260,7 @@ class Shoot(Struct, frozen=True):
     plan: ShootPlan
     steps: tuple[Step, ...]
     style: str = "multicam/1"
-    """Whose frames tell it: multicam/1's, or those of a made-up server (see ``tap.rehearsal.styles``)."""
+    """The style of its frames: multicam/1, or that of a made-up server (see ``tap.rehearsal.styles``)."""
 
     @property
     def ends(self) -> int:

@@ -32,10 +32,10 @@ class SessionMedia(Struct, kw_only=True):
     width: int
     height: int
     linked: bool
-    """There are files; without any, each camera stands for itself."""
+    """There are files. Without any, each camera is only a name."""
     notes: list[str]
     told: list[str]
-    """How each file was placed, one a line."""
+    """How each file was placed, in one line each."""
 
     def angle(self, camera_id: str) -> Angle | None:
         """What shows a camera while it is on air: its own files, else the program as it was recorded."""

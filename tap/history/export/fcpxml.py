@@ -1,8 +1,8 @@
-"""FCPXML 1.8: what Final Cut Pro reads, and DaVinci Resolve too; with angles that can be chosen anew (``mc-clip``).
+"""FCPXML 1.8, for Final Cut Pro and DaVinci Resolve; with angles that can be switched later (``mc-clip``).
 
-Times are seconds as fractions, always whole frames of the sequence: some readers round what is none. A file is an
-``asset`` that begins at its own timecode. A transition lies on the middle of its cut here, so a dissolve's cut stands
-half its length later than in other formats: what is mixed when is the same.
+Times are seconds as fractions, always whole frames of the sequence, since some readers round other times. A file is an
+``asset`` that begins at its own timecode. Here, a transition is centred on its cut, so the cut of a dissolve is half
+its length later than in other formats; the dissolve itself is at the same time.
 """
 
 from __future__ import annotations

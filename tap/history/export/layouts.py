@@ -1,10 +1,10 @@
 """How an edit is laid out: what every track shows, piece by piece.
 
     program    one track: each shot from the file that shows it
-    angles     a track a camera, all in sync and all cut at each shot; only what was on air is switched on
-    multicam   the same cameras, each whole, and one track of shots that choose among them
+    angles     a track for each camera, in sync and cut at each shot; only what was on air is enabled
+    multicam   the same cameras, uncut, and one track of shots that choose among them
 
-A format writes the layouts that it knows. A piece is of one file, so that none reaches beyond the end of its own.
+Each format writes the layouts that it knows. A piece comes from one file, so it never goes on after that file's end.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ class TrackItem(Struct, frozen=True, kw_only=True):
     name: str
     """The camera's; empty for black."""
     clip: Clip
-    """The shot that it is of, or in which it lies."""
+    """The shot that it belongs to, or in which it lies."""
     part: AnglePart | None = None
-    """The run of pictures that it is of."""
+    """The part of the angle that it shows."""
     source: Source | None = None
     frame: int = 0
     dissolve: int = 0
-    """For so many frames from its start the item before it goes over into this one."""
+    """Frames from its start in which the item before it dissolves into this one."""
     lead: int = 0
-    """For so many frames behind ``end`` this item goes over into the next one: its file goes on at least as long."""
+    """Frames after ``end`` in which this item dissolves into the next one. Its file goes on at least as long."""
     into_black: bool = False
-    """What comes next is black."""
+    """Whether black follows."""
     live: bool = True
-    """It was on air."""
+    """Whether it was on air."""
 
     @property
     def length(self) -> int:
@@ -52,7 +52,7 @@ class TrackItem(Struct, frozen=True, kw_only=True):
 
 
 class LaidOut(Struct, frozen=True, kw_only=True):
-    """An edit with its pictures: what every format is written from."""
+    """An edit with its files: every format is written from it."""
 
     edit: Edit
     media: SessionMedia
@@ -82,10 +82,10 @@ def track_of(angle: Angle, laid: LaidOut) -> Iterator[TrackItem]:
 
 
 def whole_camera(angle: Angle, laid: LaidOut) -> Iterator[TrackItem]:
-    """One camera in sync from the start to the end of the session, cut nowhere but between its files.
+    """One camera in sync from the start to the end of the session, cut only between its files.
 
-    And once more where a file of another rate would begin within a picture: all that is cut from it afterwards would
-    be behind by that.
+    It is also cut where a file of another rate would begin within a frame: otherwise everything after that would be
+    late by a part of a frame.
     """
     session = Clip(start=0, end=laid.edit.length, what="camera")
     for piece in angle.cut(session.start, session.end):
@@ -96,9 +96,9 @@ def whole_camera(angle: Angle, laid: LaidOut) -> Iterator[TrackItem]:
 
 
 def shots_of_multicam(laid: LaidOut) -> list[TrackItem]:
-    """The program as shots of one clip that holds all angles: cut at the shots, and at no file's end.
+    """The program as shots of one clip that has all angles: cut at the shots, but not at the ends of files.
 
-    What is mixed is there: an angle goes on behind each shot, if only as black.
+    Dissolves always have material: an angle goes on after each shot, if only as black.
     """
     media, shown = laid.media, []
     before: Clip | None = None
@@ -147,7 +147,7 @@ class _Track:
         self._media = media
         self._shown: list[TrackItem] = []
         self._after = 0
-        """How far the last item's file goes on behind its end."""
+        """How many frames the last item's file goes on after its end."""
         self._missing: Counter[str] = Counter()
         self._shorter = 0
 

@@ -16,9 +16,9 @@ __all__ = ["RATES", "Grid", "Rate", "counting", "rate_near"]
 _DAY_S = 86_400
 _LABEL = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})")
 _NEAR = Fraction(1, 2000)
-"""How far, as a part of it, a measured rate may be from the one that is meant: half of what parts 24 and 23.976."""
+"""How far a measured rate may be from the real one, as a fraction: half the difference of 24 and 23.976."""
 _NEXT = Fraction(17, 20)
-"""With this much more (frames), what is nearest to a moment is the picture behind it: see :meth:`Grid.onset`."""
+"""Added to a moment, in frames, so that rounding gives the frame after it: see :meth:`Grid.onset`."""
 
 
 class Rate(Struct, frozen=True):
@@ -119,7 +119,7 @@ class Grid(Struct, frozen=True):
     rate: Rate
     origin: Fraction
     recorder: bool = False
-    """They are a recorder's pictures, and begin when hard cuts to them are told."""
+    """The frames are a recorder's pictures. They begin when the server reports a cut."""
 
     def frame(self, at: int | Fraction) -> int:
         """The frame nearest to a moment (Unix ms).

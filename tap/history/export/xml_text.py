@@ -1,4 +1,4 @@
-"""XML as text: documents of a hundred megabytes, of which no tree of elements may be made."""
+"""XML as text. Documents may have a hundred megabytes, so no tree of elements is made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def around(name: str, *written: str) -> str:
 
 
 def opened(name: str, /, **attributes: str | int | None) -> str:
-    """What opens an element, without its brackets: attributes that are None are left out."""
+    """The inside of a start tag: name and attributes. Attributes that are None are left out."""
     told = (
         f" {key.rstrip('_')}={quoteattr(_UNFIT.sub('?', str(value)))}"
         for key, value in attributes.items()

@@ -1,7 +1,7 @@
-"""What the page of one session says: the numbers, the words, and, small enough to be sent, what its picture is made of.
+"""The content of one session's report: numbers, words, and the data of its picture, in a compact form.
 
-Pure. Text that servers and people have chosen (names, titles, notes) may be anything: it is made harmless and bounded
-here, and escaped where it is written.
+Pure. Text from servers and people (names, titles, notes) may be anything: here it is made harmless and cut to a
+maximum length. The templates escape it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ __all__ = ["ReportCamera", "ReportData", "ReportStill", "SessionReport", "bounde
 
 _HOUR = 3_600_000
 _MOST_LOOKS = 2_000
-"""How often the zone's offset is looked up in one session at most."""
+"""Lookups of the time zone's offset in one session, at most."""
 
 _TITLE, _NAME, _WORDS, _NOTES = 300, 120, 240, 4_000
-"""Characters that are shown of a title, a name, of what an event says, and of notes."""
+"""The most characters that are shown of a title, a name, an event's words, and notes."""
 
 STATUSES = ("uploaded", "captured", "requested", "failed")
 _NOTHING, _UNKNOWN = -1, -2
@@ -41,7 +41,7 @@ class ReportCamera(Struct, frozen=True, kw_only=True):
     index: int
     camera_id: str
     name: str
-    """Its own among the cameras of the session."""
+    """Different from the names of the session's other cameras."""
     role: str | None
     device: str | None
     colour: int
@@ -54,46 +54,46 @@ class ReportStill(Struct, frozen=True, kw_only=True):
 
     mark: StillMark
     number: int
-    """Its place in the data, in the order of time."""
+    """Its index in the data, in the order of time."""
     name: str
     camera: ReportCamera | None
     after_cut_ms: int | None
     why: str
-    """Why it failed, where that was told."""
+    """Why it failed, if the server said so."""
     picture: str | None
     """A ``data:`` URI."""
 
 
 class ReportData(Struct, frozen=True, kw_only=True):
-    """What the page draws. Times are ms since ``start``; cameras, kinds and words are places in their lists."""
+    """What the page draws. Times are ms since ``start``. Cameras, kinds and words are indexes of their lists."""
 
     start: int
     length: int
     live: bool
     fps: str
     offsets: list[tuple[int, int]]
-    """From when (Unix ms) the local time is so many ms ahead of UTC."""
+    """The offsets of local time: since when (Unix ms), and how many ms ahead of UTC."""
     cameras: list[dict[str, Any]]
     program: list[tuple[int, int, int, int]]
-    """Start, length, camera (-2 not known; nothing on air is left out), 1 where it was over before, unseen."""
+    """Start, length, camera (-2: unknown; nothing on air is left out), 1 if it was over earlier, at an unknown time."""
     modes: list[tuple[int, int, str, int]]
     holds: list[tuple[int, int, int]]
     gaps: list[tuple[int, int, int, str]]
-    """Start, length, 1 where somebody else heard what happened, what it says."""
+    """Start, length, 1 if another tap recorded what happened, and the words for it."""
     kinds: list[tuple[str, str, str]]
-    """Its name, what it is called, and the row of the picture that it stands in."""
+    """Name, label, and row of the picture."""
     marks: dict[str, tuple[str, bool]]
-    """Rows of moments that change nothing: what each is called, and whether people mean its moments."""
+    """Rows of marks that do not change the program: label, and whether a person made the mark."""
     words: list[str]
     events: list[tuple[int, int, int, int, str, int, int, int]]
-    """Kind, time, camera, camera before, timecode, words, length of a dissolve or hold, still; -1 is none."""
+    """Kind, time, camera, camera before, timecode, words, length of a dissolve or hold, still. -1 means none."""
     stills: list[tuple[int, int, str, str, int | None, int, str]]
-    """Time, camera, status, name, ms after the cut, camera that was on air, why it failed."""
+    """Time, camera, status, name, ms after the cut, camera on air, why it failed."""
     themes: dict[str, Any]
 
 
 class SessionReport(Struct, frozen=True, kw_only=True):
-    """One session, ready to be written as a page."""
+    """One session, ready for the page's templates."""
 
     title: str
     short_title: str
@@ -105,7 +105,7 @@ class SessionReport(Struct, frozen=True, kw_only=True):
     notes: str
     made: str
     clock_words: list[str]
-    """What the server's clock did that the times on the page do not."""
+    """Sentences about steps of the server's clock, which the times on the page do not show."""
     rate: Rate
     timeline: Timeline
     figures: SessionStatistics

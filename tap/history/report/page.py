@@ -1,7 +1,7 @@
-"""From a report to its page: one HTML file with its style, its script and its data inside, and nothing loaded.
+"""Makes the page of a report: one HTML file with its style, script and data inside. It loads nothing.
 
-The page's policy allows the one script and the one style that it has, by their digests, and pictures that are part of
-it; nothing else may run, be loaded or be sent, whatever a name in it says.
+The page's policy allows its one script and its one style, by their digests, and the pictures inside it. Nothing else
+may run, be loaded or be sent, whatever a name in it contains.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def page(report: SessionReport) -> str:
 
 
 def _embedded(data: Any) -> Markup:
-    """JSON that cannot end the element it stands in, nor a line of a script."""
+    """JSON that cannot end the element around it, nor a line of a script."""
     text = msgspec.json.encode(data).decode()
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -90,7 +90,7 @@ def _variables(theme: str) -> str:
 
 
 def _themes() -> Mapping[str, Any]:
-    """The same colours, for what is painted."""
+    """The same colours, for the canvas."""
     return {
         name: {**THEMES[name], "cameras": [[colour, ink_on(colour)] for colour in COLOURS[name]]} for name in THEMES
     }
@@ -104,7 +104,7 @@ def _file(name: str) -> str:
 
 
 class _Parts(BaseLoader):
-    """The templates that stand beside this file, wherever the package is."""
+    """The templates beside this file, wherever the package is."""
 
     def get_source(self, environment: Environment, template: str) -> tuple[str, str | None, Any]:  # noqa: ARG002
         return _file(template), None, lambda: True
@@ -126,7 +126,7 @@ def _environment() -> Environment:
 
 
 def _number(value: float) -> str:
-    """Thousands apart, and one decimal where it is not whole: ``1 502``, ``8.4``."""
+    """A number with separated thousands, and one decimal if it is not whole: ``1 502``, ``8.4``."""
     text = f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
     return text.replace(",", "\u202f")
 

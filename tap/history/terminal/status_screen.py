@@ -22,7 +22,7 @@ __all__ = ["status_lines", "status_screen", "watch_status"]
 
 _SIGNS = {"green": ("●", "green"), "grey": ("○", ""), "yellow": ("▲", WARNING), "red": ("■", "bold red")}
 _STATES = {"ok": "green", "degraded": "yellow", "failing": "red"}
-"""The colours of reasons, and of a tap that is of before there were standings."""
+"""The colours of reasons, and of the status of an older tap, which has no standings."""
 _LEDGER = {
     "none": "not configured: the journal saves everything",
     "idle": "has everything",

@@ -1,6 +1,6 @@
 """A session's timeline in the terminal: a lane for each camera, marks below, the event log, and the totals.
 
-Colour says nothing that a character does not say too, so the picture reads the same in a pipe.
+Every meaning of a colour also has a character, so the picture reads the same in a pipe.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""``check``: everything that a shoot will need, tried once, with what to do about each thing that does not work.
+"""``check``: tries everything that a shoot needs, and says what to do about each thing that does not work.
 
-It changes nothing: the journal is only read, the ledger is asked with no entries, and the server hears what it hears
-from any tap, which is nothing. So it may run beside the service, and as another user.
+It changes nothing: it only reads the journal, calls the ledger with no entries, and sends the server nothing. So it can
+run beside the service, and as another user.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["Finding", "check", "wrong_settings"]
 
 _CONNECT_WITHIN_S = 8.0
 _LISTEN_S = 3.0
-"""A state comes with the connection, and telemetry many times a second."""
+"""Seconds. A server sends its state on connecting, and telemetry many times a second."""
 _LEDGER_WITHIN_S = 8.0
 _TYPES_NAMED = 5
 _KEY_CODES = ("key_missing", "key_wrong", "key_rights", "venue", "key")
@@ -44,9 +44,9 @@ _T = TypeVar("_T")
 
 
 async def check(settings: Settings, environ: Mapping[str, str] | None = None) -> AsyncIterator[Finding]:
-    """Try one thing after the other. ``settings`` were read already, which is the first of them.
+    """Try one thing after the other. That ``settings`` could be read is the first finding.
 
-    ``environ``: the environment they came from, which tells about the unit; nothing of it is tried without.
+    ``environ``: the environment that they came from, which says which systemd unit this is. None skips the unit.
     """
     yield _settings(settings)
     for finding in () if environ is None else await _aside(_systemd, settings, environ):
@@ -71,12 +71,12 @@ async def check(settings: Settings, environ: Mapping[str, str] | None = None) ->
 
 
 async def _aside(function: Callable[..., _T], *given: object) -> _T:
-    """What a function finds that asks the disk, which may hang: Ctrl-C does not wait for it."""
+    """Run a function that reads the disk, on a thread: a disk may hang, and Ctrl-C does not wait for it."""
     return await on_daemon(partial(function, *given), "check")
 
 
 def wrong_settings(problems: list[str]) -> list[Finding]:
-    """Findings of settings with which nothing else can be tried."""
+    """The findings for invalid settings, with which nothing else can be tried."""
     parts = [problem.partition(" → ") for problem in problems]
     return [Finding("settings", "failed", what, to_do or "correct it") for what, _, to_do in parts]
 
@@ -111,7 +111,7 @@ def _tapes(settings: Settings) -> Finding:
 
 
 class _Heard:
-    """What comes from the server while it is listened to, and how much of it the dialect understands."""
+    """What the server sends while ``check`` listens, and how much of it the dialect understands."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.frames = 0
@@ -119,7 +119,7 @@ class _Heard:
         self.verdicts: Counter[Verdict] = Counter()
         self.unknown: Counter[str] = Counter()
         self.offsets: list[int] = []
-        """Of the frames that say something and tell the server's own time: that less ours, in ms."""
+        """For frames with the server's time: that time minus ours, in ms."""
         self.numbering = Numbering()
         self.first = Event()
         self.dialect = dialect

@@ -1,6 +1,6 @@
-"""What ``check`` finds on this machine: the journal, room for it, the clock, the unit of systemd and its file.
+"""What ``check`` finds on this machine: the journal, its disk, the clock, the systemd unit and its environment file.
 
-Nothing is changed, and nothing here needs root; what this user may not see is said to be so.
+Nothing here changes anything or needs root. If this user has no permission to see something, the finding says so.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["clock", "disk", "environment_file", "journal", "unit"]
 _MEGABYTE = 1_000_000
 _DISK_FULL, _DISK_LOW = 100 * _MEGABYTE, 1000 * _MEGABYTE
 _VERIFIED = 100 * _MEGABYTE
-"""Bytes of the largest journal that is read through here: some seconds."""
+"""Bytes. A larger journal is not verified here, since that takes more than some seconds."""
 _CLOCK_OFF_MS = 2_000
 _COMMAND_WITHIN_S = 5.0
 _SYSTEMD = Path("/run/systemd/system")
@@ -38,7 +38,7 @@ _SECRET_VARIABLES = ("TAP_INGEST_KEY", "TAP_SERVER_TOKEN", "TAP_OPS_TOKEN")
 
 
 def journal(path: Path) -> Finding:
-    """Whether the journal is whole, or could be made."""
+    """Whether the journal is intact; without one, whether it can be created."""
     try:
         there = path.exists()
     except PermissionError:
@@ -79,7 +79,7 @@ def _rights(path: Path, found: str) -> Finding:
 
 
 def _place(path: Path) -> Finding:
-    """Whether a journal could be made; making it here might give it to the wrong user."""
+    """Whether a journal can be created. It is not created here: it might belong to the wrong user."""
     place = _existing(path.parent)
     if not os.access(place, os.W_OK | os.X_OK):
         to_do = "run this as the tap's user, or set TAP_STATE_DIR"
@@ -99,7 +99,7 @@ def _is_there(place: Path) -> bool:
 
 
 def disk(path: Path) -> Finding:
-    """Room for journal and tapes, on a disk that can be relied on."""
+    """Whether the disk has room for journal and tapes, and is one that can be relied on."""
     free = shutil.disk_usage(_existing(path)).free
     size = f"{free / 1e9:.1f} GB" if free >= _DISK_LOW else f"{free / _MEGABYTE:.0f} MB"
     found = f"{size} free for {path}"
@@ -115,7 +115,7 @@ def disk(path: Path) -> Finding:
 
 
 def clock(offsets: list[int]) -> Finding:
-    """This machine's clock against the server's (``offsets``: server less tap, ms), and whether somebody sets it."""
+    """This machine's clock beside the server's, and whether NTP sets it. ``offsets``: server minus tap, in ms."""
     synchronized = _synchronized()
     kept = {
         True: "is set by NTP",
@@ -140,7 +140,7 @@ def _off(ms: int) -> str:
 
 
 def _synchronized() -> bool | None:
-    """Whether something keeps the clock right; None where the machine does not tell."""
+    """Whether the clock is synchronized; None if the machine does not say."""
     said = _command("timedatectl", "show", "--property=NTPSynchronized", "--value")
     return {"yes": True, "no": False}.get((said or "").strip())
 
@@ -149,9 +149,9 @@ def _synchronized() -> bool | None:
 
 
 def unit(venue: str, environ: Mapping[str, str], *, on: bool = True) -> Finding | None:
-    """The venue's unit: installed, switched on, running. None where there is no systemd.
+    """Whether the venue's unit is installed, enabled and running. None without systemd.
 
-    ``on``: the venue is to record (``TAP_ENABLED``); one that is switched off starts, says so, and ends.
+    ``on``: ``TAP_ENABLED``. A venue that is switched off starts, says so, and ends.
     """
     if not _SYSTEMD.is_dir():
         return None
@@ -167,9 +167,9 @@ def unit(venue: str, environ: Mapping[str, str], *, on: bool = True) -> Finding 
 
 
 def _settled(name: str) -> dict[str, str]:
-    """What systemd says of a unit; empty where it does not answer.
+    """What systemd says about a unit; empty if it does not answer.
 
-    While systemd tries a failed service again, it has forgotten for a moment how the last start ended: look again then.
+    While systemd restarts a failed service, it does not know for a moment how the last start ended. Then we look again.
     """
     state = _shown(name)
     for _ in range(_LOOKS):
@@ -196,7 +196,7 @@ _SANDBOX = {
     219: "CGROUP", 225: "NETWORK", 226: "NAMESPACE", 227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT",
     230: "PERSONALITY", 233: "RUNTIME_DIRECTORY", 238: "STATE_DIRECTORY", 243: "CREDENTIALS",
 }  # fmt: skip
-"""What systemd exits with in our place, where it cannot make what the unit asks for; as systemd.exec(5) names it."""
+"""Exit codes that systemd uses itself if it cannot set up what the unit requires, as systemd.exec(5) names them."""
 
 
 def _standing(name: str, state: Mapping[str, str], *, on: bool) -> Finding:
@@ -239,13 +239,13 @@ def _mend(state: Mapping[str, str], name: str) -> str | None:
 
 
 def _instance(venue: str, environ: Mapping[str, str]) -> str:
-    """The unit's instance: what its environment file is called by, which need not be the venue's name."""
+    """The name of the unit's instance, as in its environment file's name. It may differ from the venue's name."""
     path = environ.get(EnvFile.VARIABLE)
     return Path(path).stem if path else venue
 
 
 def environment_file(environ: Mapping[str, str]) -> Finding | None:
-    """Who may read and write the environment file of the unit; None where there is none."""
+    """Who has permission to read and write the unit's environment file; None without one."""
     path = environ.get(EnvFile.VARIABLE)
     if not path:
         return None
@@ -275,7 +275,7 @@ def _secrets_in(file: EnvFile, environ: Mapping[str, str]) -> list[str]:
 
 
 def _command(*words: str) -> str | None:
-    """What a program of the system says; None where it cannot be asked."""
+    """The output of a system program; None if it cannot be run."""
     program = shutil.which(words[0])
     if program is None:
         return None

@@ -1,8 +1,7 @@
-"""The flight recorder's tapes for who chooses a session afterwards: how far back they go, and what they say of a span.
+"""Reads the flight recorder's tapes for a session that somebody makes afterwards: how far back they go, what they have.
 
-A span is read from some hours before it, so that what was on when it began is known, and on after it, as long as one
-of its stills may still arrive. Frames that are known to be missing (a tape that is gone or torn, lines that cannot be
-read) are told as gaps.
+Reading begins some hours before the span, so that we know what was on air when it began. It goes on after the span, for
+as long as one of its stills may arrive. Missing frames (a deleted or torn tape, invalid lines) become gaps.
 """
 
 from __future__ import annotations
@@ -27,20 +26,20 @@ __all__ = ["Told", "oldest", "read_chosen", "venue_on"]
 
 _LEAD_MS = 12 * 3_600_000
 _LEAD_BYTES = 48 * 2**20
-"""A span is read from so long, and so much, before it at most."""
+"""Reading begins at most this long, and this many bytes, before the span."""
 _LEAD_LEAST_MS = 15 * 60_000
 _AFTER_MS = 10 * 60_000
-"""What is told late of a span comes so soon, unless one of its stills is waited for."""
+"""Late frames about a span come within this time, unless one of its stills is pending."""
 _NUMBER = re.compile(r"(\d+)-")
 _LOOK_EVERY = 2_000
 
 
 class Told(NamedTuple):
-    """What the tapes say of a span."""
+    """What the tapes have about a span."""
 
     rows: Rows
     frames: int
-    """That say something, within it."""
+    """Control frames within it."""
     venue: str
 
 
@@ -52,12 +51,12 @@ class _Tape(NamedTuple):
 
 
 def oldest(directory: Path) -> int | None:
-    """When (wall ms) the oldest tape begins; None where there is none."""
+    """When the oldest tape begins (wall clock, ms); None without tapes."""
     return next((tape.started_at for tape in _tapes(directory)), None)
 
 
 def venue_on(directory: Path) -> str | None:
-    """The venue that the newest tape is of."""
+    """The venue of the newest tape."""
     return next((tape.header.venue for tape in reversed(list(_tapes(directory)))), None)
 
 
@@ -78,9 +77,9 @@ def read_chosen(
     on_progress: Callable[[int, int], None] | None = None,
     seen: Callable[[int, Observation], None] | None = None,
 ) -> Told:
-    """What the tapes say of a choice. ``begin``: from when on they are looked at, where that is not its beginning.
+    """What the tapes have about a choice. ``begin``: where reading starts, if that is not where the choice begins.
 
-    Raises ``TapError`` where there are no tapes.
+    Raises ``TapError`` if there are no tapes.
     """
     tapes = list(_tapes(directory))
     if not tapes:
@@ -100,7 +99,7 @@ def read_chosen(
 
 
 def _first(tapes: list[_Tape], since: int) -> int:
-    """From which tape on they are read for a span that begins at ``since``."""
+    """The index of the first tape to read for a span that begins at ``since``."""
     first = max(0, bisect_right([tape.started_at for tape in tapes], since) - 1)
     lead = 0
     while first > 0:
@@ -157,7 +156,7 @@ class _Reading:
         yield from self._pipeline.end()
 
     def _next_tape(self, header: TapeHeader) -> None:
-        """A tape begins; a pipeline takes over where venue, tap or policy changed, as the service does at its start."""
+        """A tape begins. If venue, tap or policy changed, a new pipeline takes over, as at a start of the service."""
         before, self._header = self._header, header
         if self._files is not None:
             self._choice.cut_off |= self._lacks(self._files, header)
@@ -166,7 +165,7 @@ class _Reading:
             self._pipeline = self._made(self._pipeline.checkpoint())
 
     def _lacks(self, files: Tapes, header: TapeHeader) -> bool:
-        """Whether frames are missing before this tape, though it says that it goes on."""
+        """Whether frames are missing before this tape, although it continues the one before."""
         path = files.place[0]
         match = _NUMBER.match(path.name)
         last, self._number = self._number, None if match is None else int(match[1])

@@ -1,6 +1,6 @@
-"""``replay --to-ledger``: the entries of tapes into the ledger at once, in order, without a journal between.
+"""``replay --to-ledger``: sends the entries of tapes to the ledger, in order, without a journal.
 
-Writing is idempotent, so whatever stops this, it can be run again from the beginning.
+Writing is idempotent: if this stops half-way, run it again from the beginning.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Delivered(Struct):
     stale: int = 0
     rejected: list[Answer] = field(default_factory=list)
     in_part: int = 0
-    """Of those taken, the ones that an older deployment has without what it does not know."""
+    """Of the accepted entries, those that an older deployment saved without the columns that it does not know."""
     held: int = 0
-    """Not sent, since it does not know their kind."""
+    """Not sent, since the deployment does not know their kind."""
 
     def words(self) -> str:
-        """The counts in a line."""
+        """The counts, in one line."""
         told = (
             (self.applied, "applied"),
             (self.duplicate, "duplicate"),
@@ -55,11 +55,11 @@ class Delivered(Struct):
 
     @property
     def whole(self) -> bool:
-        """All of it is in the ledger."""
+        """Everything is in the ledger."""
         return not (self.rejected or self.in_part or self.held)
 
     def count(self, answer: Answer) -> None:
-        """Take in one answer."""
+        """Count one answer."""
         if answer.outcome == "rejected":
             self.rejected.append(answer)
         else:
@@ -67,9 +67,10 @@ class Delivered(Struct):
 
 
 async def deliver(ledger: _Target, entries: Iterable[Entry], show: Callable[[Entry], None]) -> Delivered:
-    """Write entries, and show each once it is answered for; what the answers were.
+    """Write entries, and show each one when the ledger has answered for it. Returns the counts of the answers.
 
-    Raises ``LedgerError`` where the ledger stays away, or refuses a call whole; what was answered till then is written.
+    Raises ``LedgerError`` if the ledger is away for too long or refuses a whole call. Entries answered until then are
+    written.
     """
     delivered = Delivered()
     deployment = await _patiently(ledger.about)

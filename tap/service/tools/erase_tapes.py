@@ -1,9 +1,9 @@
-"""Frames of a session that is forgotten go from the flight recorder's tapes too; the rest of these stays as it is.
+"""Removes the frames of a forgotten session from the flight recorder's tapes. All other frames stay as they are.
 
-A frame goes where the tapes themselves show the session with it, and where the journal says that it ran then: so it
-does not matter whether today's dialect still knows it. Of a session that somebody chose afterwards, those of the time
-that was chosen go, and what was told of its stills later. Each tape is written anew beside the old one and takes its
-place whole; one that the service is writing is taken from under it first, on which it begins another.
+A frame goes if the tapes show that the session ran then, or if the journal says so: so it does not matter whether
+today's dialect still knows the frame. For a session that somebody made afterwards, the frames of its time go, and
+later frames about its stills. Each tape is rewritten beside the old one, which it then replaces at once. If the service
+is writing a tape, that tape is renamed first, and the service begins another.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from tap.service.running.flight_recorder import segments
 __all__ = ["Span", "erase", "spans_of"]
 
 Span: TypeAlias = tuple[int, int]
-"""From when to when, wall ms."""
+"""Begin and end, wall clock in ms."""
 
 _BEFORE_MS = 1_000
-"""How much later than its frame an entry may have been committed."""
+"""How long after its frame an entry may be committed, in ms."""
 _LET_GO_WITHIN_S = 30.0
 _LOOK_EVERY_S = 0.05
 
 
 def spans_of(kept: Iterable[Kept]) -> list[Span]:
-    """When a session ran, by what the journal keeps of it."""
+    """When a session ran, by its entries in the journal."""
     spans: list[Span] = []
     begun: int | None = None
     for one in kept:
@@ -53,11 +53,11 @@ def spans_of(kept: Iterable[Kept]) -> list[Span]:
 
 
 def erase(directory: Path, key: str, spans: Sequence[Span], dialect: str, *, chosen: Sequence[Span] = ()) -> int:
-    """Take a session's frames from the tapes in ``directory``; how many went.
+    """Remove a session's frames from the tapes in ``directory``. Returns how many were removed.
 
-    ``chosen``: when it ran, by the times of rows, where somebody chose that. ``dialect`` reads tapes whose own is not
-    here any more. Raises ``TapError`` where a tape cannot be written anew;
-    what was done till then stays done, and the rest can be tried again.
+    ``chosen``: when the session ran, by the times of its rows, if somebody chose that. ``dialect`` reads tapes whose
+    own dialect does not exist any more. Raises ``TapError`` if a tape cannot be rewritten. What was done until then
+    stays done, and the rest can be tried again.
     """
     paths = segments(directory)
     doomed: dict[Path, set[int]] = {}
@@ -74,7 +74,7 @@ def erase(directory: Path, key: str, spans: Sequence[Span], dialect: str, *, cho
 
 
 class _Doomed:
-    """Which lines have to go: frames that came while the session ran, and those that told something of it later."""
+    """Which lines to remove: frames that came while the session ran, and later frames about it."""
 
     def __init__(self, key: str, spans: Sequence[Span], dialect: str, chosen: Span | None) -> None:
         self._session_key = key
@@ -84,7 +84,7 @@ class _Doomed:
         self._pipeline: Pipeline | None = None
 
     def find(self, paths: list[Path]) -> dict[Path, set[int]]:
-        """By tape, the numbers of the lines."""
+        """The numbers of the lines, by tape."""
         found: dict[Path, set[int]] = {}
         if not paths:
             return found
@@ -115,7 +115,7 @@ class _Doomed:
         return load_dialect(self._fallback)
 
     def _tells(self, item: SourceItem) -> bool:
-        """Whether the session ran before or after this, or this tells something of it."""
+        """Whether the session ran before or after this item, or this item is about it."""
         pipeline = self._pipeline
         if pipeline is None:
             return False
@@ -129,7 +129,7 @@ class _Doomed:
 
 
 def _let_go(path: Path) -> Path:
-    """The tape under a name by which nobody writes it: a service that did goes on in another file."""
+    """Rename a tape, so that nobody writes to it: a service that did continues in another file."""
     if _is_free(path):
         return path
     path = path.rename(path.with_name(f"{path.stem}-ended{path.suffix}"))
@@ -151,7 +151,7 @@ def _is_free(path: Path) -> bool:
 
 
 def _rewrite(path: Path, doomed: set[int]) -> None:
-    """The tape without these lines, all at once."""
+    """Replace the tape with one that lacks these lines, at once."""
     status = path.stat()
     new = path.with_name(f".{path.name}.new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

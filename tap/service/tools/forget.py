@@ -1,7 +1,7 @@
-"""``forget``: a shoot removed everywhere (consent withdrawn). The one thing that deletes.
+"""``forget``: removes a shoot everywhere, when consent is withdrawn. Nothing else deletes history.
 
-The ledger goes first: once it has forgotten a session, it refuses every later entry of it, on which a running tap
-drops its own copies. Whatever stops this halfway, it can be run again.
+The ledger is first: once it has forgotten a session, it refuses every later entry of it, and a running tap then drops
+its own copies. If this stops half-way, run it again.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ class KnownSession(NamedTuple):
     entries: int
     """In the journal."""
     in_ledger: bool | None
-    """None where the ledger was not checked: there is none, or no key that reads."""
+    """None if the ledger was not checked: there is no ledger, or no key that may read it."""
 
 
 class Forgotten(NamedTuple):
-    """What went, and what could not."""
+    """What was removed, and what was not."""
 
     rows: int | None
-    """Rows of the ledger; None without one."""
+    """Rows in the ledger; None without a ledger."""
     entries: int
     frames: int
-    """Of the flight recorder's tapes."""
+    """Frames on the flight recorder's tapes."""
     remains: list[Path]
-    """Files that may still hold something of it, and that only a person can judge."""
+    """Files that may still have something of the session. A person has to look at them."""
 
 
 def admin_key(environ: Mapping[str, str]) -> SecretStr:
     """The key that may forget, from its variable or file.
 
-    It is no setting: the service must never hold it, and refuses to start with it. Raises ``SettingsInvalid``.
+    It is not a setting: the service must not have it, and refuses to start with it. Raises ``SettingsInvalid``.
     """
     key, file = environ.get("TAP_ADMIN_KEY"), environ.get("TAP_ADMIN_KEY_FILE")
     if key and file:
@@ -75,9 +75,9 @@ def _read(file: Path) -> str:
 
 
 async def look_up(settings: Settings, session_key: str) -> KnownSession:
-    """What journal and ledger know of a session.
+    """What journal and ledger know about a session.
 
-    Raises ``TapError`` for one that is live, and for one that neither knows: a typing mistake would be for ever.
+    Raises ``TapError`` for a live session, and for one that neither knows: to forget a mistyped key cannot be undone.
     """
     kept = _kept(settings.journal_path, session_key)
     row = kept.get(session_key)
@@ -120,10 +120,10 @@ def _count(path: Path, session_key: str) -> int:
 
 
 async def forget(settings: Settings, session_key: str, admin: SecretStr | None) -> Forgotten:
-    """Remove a session from the ledger (with ``admin``; None leaves it out), tapes, journal and what was moved aside.
+    """Remove a session from the ledger, the tapes, the journal, and files that were moved aside.
 
-    Raises ``LedgerError`` before anything here was touched, ``TapError`` where a tape cannot be rewritten, and
-    ``JournalError``.
+    ``admin`` is the key for the ledger; None skips the ledger. Raises ``LedgerError`` before anything here has changed,
+    ``TapError`` if a tape cannot be rewritten, and ``JournalError``.
     """
     rows = None
     # What was joined to it goes with it.
@@ -144,7 +144,7 @@ async def forget(settings: Settings, session_key: str, admin: SecretStr | None) 
 
 
 def _joined(path: Path, session_key: str) -> list[str]:
-    """The session, and those that were joined to it."""
+    """The session, and the sessions that were joined to it."""
     if not path.exists():
         return [session_key]
     with Journal.open(path, readonly=True) as journal:
@@ -159,7 +159,7 @@ def _is_there(journal: Journal, key: str) -> bool:
 
 
 def _spans(path: Path, session_key: str) -> tuple[list[Span] | None, list[Span]]:
-    """When a session ran, by what the journal keeps of it, and by what somebody chose; None: no frame is its own."""
+    """When a session ran, by its entries in the journal and by what somebody chose. None: it has no own frames."""
     if not path.exists():
         return [], []
     with Journal.open(path, readonly=True) as journal:
@@ -171,7 +171,7 @@ def _spans(path: Path, session_key: str) -> tuple[list[Span] | None, list[Span]]
 
 
 def _chosen(journal: Journal, session_key: str) -> list[Span]:
-    """All the time that was ever a session's, without what is another's now."""
+    """All times that ever belonged to a session, without those that belong to another one now."""
     begins = ends = None
     for kept in journal.entries(session_key, op="session"):
         fields = kept.entry.fields
@@ -209,7 +209,7 @@ async def _forget_rows(url: str, module: str, session_key: str, admin: SecretStr
 
 
 def _aside(state_dir: Path) -> list[Path]:
-    """What the service has moved aside: damaged journals with what belongs to them, and checkpoints."""
+    """Files that the service has moved aside: damaged journals with their other files, and checkpoints."""
     return sorted(
         [
             *state_dir.glob("journal.damaged-*"),
@@ -220,7 +220,7 @@ def _aside(state_dir: Path) -> list[Path]:
 
 
 def _clean(path: Path, session_key: str) -> bool:
-    """Whether a file that was moved aside is surely without the session, by now."""
+    """Whether a file that was moved aside certainly does not have the session any more."""
     if path.suffix == ".json":
         return session_key.encode() not in path.read_bytes()
     if path.suffix != ".db":

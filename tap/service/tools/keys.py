@@ -1,4 +1,4 @@
-"""``key``: ingest keys are made here, shown once, and known to a deployment only by their digest."""
+"""``key``: makes ingest keys. A key is shown once; a deployment knows only its digest."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ TAP_INGEST_KEY_FILE again by itself; otherwise restart it.) Run 'multicam-tap ch
 
 
 class Commands(NamedTuple):
-    """A command for each of a project's two deployments, ready to paste."""
+    """One command for each of a project's two deployments, ready to paste."""
 
     dev: str
     production: str
 
 
 def commands(module: str, function: str, arguments: Mapping[str, object]) -> Commands:
-    """How a deployment's owner calls one of the functions that only they can reach."""
+    """How the owner of a deployment calls one of the functions that only the owner can call."""
     said = shlex.quote(json.dumps(arguments, ensure_ascii=False, separators=(",", ":")))
     return Commands(f"npx convex run {module}:{function} {said}", f"npx convex run --prod {module}:{function} {said}")
 
 
 def new_key(venues: Sequence[str] | None, *, may: str = "write", module: str = DEFAULT_MODULE) -> tuple[str, Commands]:
-    """A key for venues (None: for all), 256 bits at random, and the commands that tell a deployment its digest.
+    """A random key of 256 bits for venues (None: for all), and the commands that add its digest to a deployment.
 
-    The key is kept nowhere: whoever loses it makes another.
+    The key is saved nowhere: if you lose it, make another.
     """
     key = _PREFIX + secrets.token_urlsafe(32)
     granted = {"digest": digest(key), "venues": "all" if venues is None else list(venues), "may": [may]}
@@ -57,5 +57,5 @@ def new_key(venues: Sequence[str] | None, *, may: str = "write", module: str = D
 
 
 def digest(key: str) -> str:
-    """What a deployment knows of a key: its SHA-256 in hex."""
+    """What a deployment has of a key: its SHA-256 in hex."""
     return hashlib.sha256(key.encode()).hexdigest()

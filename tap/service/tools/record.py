@@ -1,8 +1,7 @@
-"""``record``: a tape of a live server, with its connects and drops; without secrets, and without known telemetry.
+"""``record``: records a tape of a live server, with connects and drops, without secrets and without known telemetry.
 
-What the dialect knows to be telemetry is left out, as it is nowhere stored; when it was last heard stands in the
-``alive`` and ``close`` lines, so that a replay sees the same silences. With an unknown server nothing is known, so all
-of it is on the tape.
+Telemetry that the dialect knows is left out, as everywhere. The ``alive`` and ``close`` lines say when it last arrived,
+so a replay sees the same silences. For an unknown server nothing is known to be telemetry: the tape has every frame.
 """
 
 from __future__ import annotations
@@ -31,19 +30,19 @@ _ALIVE_EVERY_MS = 5_000
 
 
 class Recorded(Struct):
-    """What a recording has got so far, and in the end."""
+    """The state of a recording, while it runs and at its end."""
 
     path: Path
     frames: int = 0
     """Frames on the tape."""
     bytes: int = 0
-    """Of those frames, before anything was redacted."""
+    """Bytes of those frames, before anything was redacted."""
     telemetry: int = 0
     """Frames that were left out."""
     connections: int = 0
     seconds: float = 0.0
     problem: str | None = None
-    """Why there is no connection, in words; None while one stands."""
+    """Why there is no connection, in words; None while connected."""
 
 
 async def record(
@@ -61,10 +60,10 @@ async def record(
     on_progress: Callable[[Recorded], None] | None = None,
     timing: Timing | None = None,
 ) -> Recorded:
-    """Record until ``until`` returns or ``duration`` seconds are over; what was recorded.
+    """Record until ``until`` returns or ``duration`` seconds are over. Returns what was recorded.
 
-    ``telemetry`` keeps known telemetry too. ``on_progress`` is called every second. Raises ``ServerError`` where
-    ``url`` is no address, and ``TapeInvalid`` where the tape cannot be made or written.
+    ``telemetry`` records known telemetry, too. ``on_progress`` is called every second. Raises ``ServerError`` if
+    ``url`` is not an address, and ``TapeInvalid`` if the tape cannot be created or written.
     """
     recorder = _Recorder(Path(path), dialect, telemetry=telemetry)
     socket = ServerSocket(
@@ -92,7 +91,7 @@ async def record(
 
 
 def record_until_stopped(url: str, path: str | os.PathLike[str], **options: Any) -> Recorded:
-    """``record`` until Ctrl-C or SIGTERM, either of which ends the tape properly. Takes and raises what that does."""
+    """``record`` until Ctrl-C or SIGTERM, which both end the tape properly. Same arguments and errors as ``record``."""
 
     async def body() -> Recorded:
         with stop_signals() as signals:
@@ -103,7 +102,7 @@ def record_until_stopped(url: str, path: str | os.PathLike[str], **options: Any)
 
 
 class _Recorder:
-    """Puts what the socket gives onto the tape."""
+    """Writes what arrives on the socket to the tape."""
 
     tape: TapeWriter
 
@@ -129,7 +128,7 @@ class _Recorder:
         self.tape.out(self._dialect.clean(item.data), item.stamp)
 
     async def keep_up(self, socket: ServerSocket, on_progress: Callable[[Recorded], None] | None) -> None:
-        """Alive lines, flushes and progress."""
+        """Write alive lines, flush, and report progress."""
         alive_at = self._start + _ALIVE_EVERY_MS
         while True:
             await sleep(_FLUSH_EVERY_S)
@@ -143,7 +142,7 @@ class _Recorder:
                 on_progress(self.recorded)
 
     def look(self, socket: ServerSocket) -> None:
-        """Bring what is told of the recording up to date."""
+        """Update the state of the recording."""
         recorded = self.recorded
         recorded.seconds = (self.clock.stamp().mono - self._start) / 1000
         recorded.connections = socket.connection

@@ -1,15 +1,15 @@
-"""``rederive``: the flight recorder's tapes through today's dialect, and what that changes in the history.
+"""``rederive``: reads the flight recorder's tapes with today's dialect, and shows what that changes in the history.
 
-A mapping mended on Monday repairs Saturday's history: rows that the tapes now give are compared with those that the
-journal keeps, and with ``apply`` the difference goes into the journal, and from there into the ledger, under the same
-keys and with a higher ``revision``. Rows that the new reading lacks are marked ``retracted``, never deleted.
+A mapping corrected on Monday repairs Saturday's history. The rows that the tapes give now are compared with those in
+the journal. With ``apply``, the differences go into the journal, and from there into the ledger, under the same keys
+and with a higher ``revision``. Rows that the tapes do not give any more are marked ``retracted``, never deleted.
 
-What somebody chose afterwards (``session``) stands: a session that was made, cut or joined is left out, one that was
-named anew keeps its name.
+What somebody changed afterwards (``session``) stays: a session that was made, cut or joined is skipped, and a renamed
+one keeps its name.
 
-The tapes are evidence only of what is on them. Of a session whose beginning is not there, or in which frames are
-missing, the session's own row is left alone, cameras and stills are only added, and events are taken back only where
-the tapes were running. A session that is live, by either reading, is left out altogether.
+Tapes prove only what is on them. If the beginning of a session or some of its frames are missing, the session's own row
+stays as it is, cameras and stills are only added, and events are retracted only where the tapes were running. A session
+that is live, by the tapes or by the journal, is skipped.
 """
 
 from __future__ import annotations
@@ -37,42 +37,42 @@ Kind: TypeAlias = Literal["added", "changed", "gone"]
 
 _TRIES = 5
 _HEARD_MS = 6_000
-"""How far the length of a gap may be off after a kill: what was last heard is saved no oftener."""
+"""How far the length of a gap may be wrong after a kill, in ms: the time of the last frame is saved only this often."""
 _CHOSEN = "was chosen afterwards"
 _MOMENTS_MS = 3_600_000
-"""A session that was committed this long after it happened was not heard by the service, but put into the journal."""
+"""A session that was committed this many ms after it happened did not come from the service's connection."""
 
 
 class Change(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One row that the new reading tells otherwise."""
+    """One row that differs from what the journal has."""
 
     session_key: str
     change: Kind
     key: str
     op: str
     fields: dict[str, Any]
-    """The row as it is from now on; of one that is gone, as it was."""
+    """The row from now on; the old row if it is retracted."""
     columns: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    """Of a changed one, what differs: (was, is), None where it was or is absent."""
+    """For a changed row, its different columns: (old, new). None means that the column is absent."""
 
 
 class Rederived(Struct):
-    """What the tapes give by today's dialect."""
+    """What the tapes give with today's dialect."""
 
     changes: dict[str, list[Change]] = field(default_factory=dict)
     """By session."""
     revisions: dict[str, int] = field(default_factory=dict)
-    """To which revision a session is repaired."""
+    """The revision that each repaired session gets."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Sessions that were not compared, and why."""
     partly: dict[str, str] = field(default_factory=dict)
-    """Sessions that were compared in part only, and why."""
+    """Sessions that were compared only in part, and why."""
     sessions: int = 0
     """How many were compared."""
     tapes: int = 0
 
     def count(self, session_key: str) -> dict[Kind, int]:
-        """How many rows of a session are added, changed and gone."""
+        """How many rows of a session are added, changed and retracted."""
         counts: dict[Kind, int] = {"added": 0, "changed": 0, "gone": 0}
         for change in self.changes.get(session_key, ()):
             counts[change.change] += 1
@@ -90,8 +90,8 @@ def rederive(
 ) -> Rederived:
     """Compare the tapes in ``directory`` with the journal, and with ``apply`` repair it.
 
-    ``session`` names the only one to look at. ``on_progress`` is told (bytes read, bytes) now and then. Raises
-    ``TapError`` where there are no tapes, for a ``session`` that is live or that nobody knows; and ``JournalError``.
+    ``session`` limits it to one session. ``on_progress`` is called now and then with (bytes read, bytes). Raises
+    ``TapError`` if there are no tapes, or if ``session`` is live or unknown, and ``JournalError``.
     """
     for _ in range(_TRIES):
         told = _Told(directory, dialect, on_progress)
@@ -107,27 +107,27 @@ def rederive(
 
 
 class _Run(Struct):
-    """A stretch of tape without a break; wall ms of its first and last line."""
+    """A part of the tapes without a break. Its first and last line, wall clock in ms."""
 
     first: int
     last: int
 
 
 class _Seen(Struct):
-    """A session as the tapes show it."""
+    """A session on the tapes."""
 
     since: int
-    """Wall ms of the first frame that showed it."""
+    """The first frame that showed it, wall clock in ms."""
     whole: bool
     """Its beginning is on the tapes."""
     cut_off: bool
-    """What the service heard before that stretch of tape is not on any."""
+    """Frames that the service received before that part of the tapes are on no tape."""
     breaks: list[tuple[int, int, bool]] = field(default_factory=list)
-    """Where the tapes break off in it: (wall ms before, after, whether frames are known to be missing)."""
+    """Breaks of the tapes within it: (wall ms before, wall ms after, whether frames are known to be missing)."""
 
 
 class _Told:
-    """All that the tapes say by a dialect."""
+    """Everything that the tapes give with one dialect."""
 
     def __init__(self, directory: Path, dialect: Dialect, on_progress: Callable[[int, int], None] | None) -> None:
         self.sessions: dict[str, _Seen] = {}
@@ -151,7 +151,7 @@ class _Told:
             self.rows.setdefault(row.session_key, {})[row.key] = row
 
     def covers(self, wall: int) -> bool:
-        """Whether the tapes would show what was heard then. Their very ends may lack some."""
+        """Whether the tapes have the frames of that moment. Their very ends may lack some."""
         return any(run.first <= wall < run.last for run in self.runs)
 
     def _entries(self, tapes: Tapes) -> Iterator[Entry]:
@@ -164,7 +164,7 @@ class _Told:
             for entry in self._pipeline.feed(item):
                 self._note(entry, item.stamp.wall, settled)
                 yield entry
-            # On any tape: with it come a greeting and the whole state.
+            # On any tape: a connection begins with a greeting and the whole state.
             self._opened = self._opened or isinstance(item, Opened)
 
     def _clock(self, item: SourceItem) -> None:
@@ -186,7 +186,7 @@ class _Told:
             seen.whole = False
 
     def _next_tape(self, header: TapeHeader) -> None:
-        """A tape begins; a pipeline takes over where venue, tap or policy changed, as the service does at its start."""
+        """A tape begins. If venue, tap or policy changed, a new pipeline takes over, as at a start of the service."""
         before, self._header = self._header, header
         if not header.continues:
             self._fresh_run = True
@@ -210,7 +210,7 @@ def _cause(fields: Any) -> str | None:
 
 
 class _Known:
-    """A session as the journal keeps it."""
+    """A session in the journal."""
 
     def __init__(self, kept: list[Kept]) -> None:
         self.rows = fold(one.entry for one in kept)
@@ -218,7 +218,7 @@ class _Known:
         self.revision = max((one.entry.revision for one in kept), default=0)
         self.first = kept[0] if kept else None
         self.committed: dict[str, int] = {}
-        """Wall ms at which a row was first kept."""
+        """When each row was first committed, wall clock in ms."""
         for one in kept:
             self.committed.setdefault(one.entry.key, one.committed_at)
 
@@ -248,7 +248,7 @@ class _Comparison:
         return self._result
 
     def keep(self, dialect: Dialect) -> bool:
-        """Put the changes into the journal; False where it has got more of these sessions meanwhile."""
+        """Save the changes in the journal. False if these sessions have got more entries meanwhile."""
         now = wall_ms()
         retracted = {"at": now, "reason": f"not on the tapes as {dialect.name} reads them ({dialect.digest[:12]})"}
         entries = [
@@ -299,11 +299,11 @@ class _Comparison:
         self._rows_before[key] = known.rows
 
     def _partly(self, key: str, known: _Known) -> str | None:
-        """Why the tapes do not tell the whole session; None where they do."""
+        """Why the tapes do not have the whole session; None if they do."""
         seen = self._told.sessions.get(key)
         if seen is None:
             return None if self._heard_whole(known) else "the tapes lack some of it"
-        # Where the service began to listen in the middle of it, as the tapes do, that is all there was to hear.
+        # If the service connected in the middle of it, as on the tapes, they have all that it received.
         begins = seen.whole or self._first_seen_there(key, known) or (not known.rows and not seen.cut_off)
         if not begins:
             return "its beginning is not on the tapes"
@@ -317,7 +317,7 @@ class _Comparison:
         return any(name in known.rows and known.rows[name].retracted is None for name in gaps)
 
     def _heard_whole(self, known: _Known) -> bool:
-        """Whether all of a session that the tapes do not show was heard while they ran."""
+        """For a session that is not on the tapes: whether they were running when each of its entries was made."""
         first = known.first
         if first is None or abs(first.committed_at - first.entry.version) > _MOMENTS_MS:
             return False
@@ -341,7 +341,7 @@ class _Comparison:
                 yield Change(key, "gone", name, row.op, row.fields)
 
     def _may_go(self, key: str, name: str, row: Row, known: _Known, *, whole: bool) -> bool:
-        """Whether the tapes would show this row, so that its absence there means something."""
+        """Whether the tapes would give this row if it were true, so that it can be retracted."""
         if row.op == "event":
             observed = row.fields.get("observedAt")
             seen = self._told.sessions.get(key)
@@ -356,19 +356,19 @@ def _is_live(row: Row | None) -> bool:
 
 
 def _heard_at(known: _Known) -> list[int]:
-    """Wall ms at which the session's events were heard; a gap is not one, but what was missed."""
+    """When the session's events were received, wall clock in ms. Gaps are left out: they are what was missed."""
     events = (row for row in known.rows.values() if row.op == "event" and row.retracted is None)
     return [row.fields["observedAt"] for row in events if row.fields.get("kind") != "gap"]
 
 
 def _of_the_tapes(row: Row, known: _Known) -> bool:
-    """Whether a gap is only one of the tapes: where they begin, or break off, and the service went on hearing."""
+    """Whether a gap is only on the tapes: they begin or break off there, but the service was connected."""
     was = known.rows.get(row.key)
     return _cause(row.fields) in ("first sight", "tap restart") and (was is None or was.retracted is not None)
 
 
 def _with_names(row: Row, was: Row) -> Row:
-    """The session's row with what somebody called it afterwards, and who did."""
+    """The session's row with the names that somebody gave it afterwards, and who did."""
     fields = {name: value for name, value in row.fields.items() if name not in ("title", "notes")}
     fields |= {name: was.fields[name] for name in ("title", "notes") if name in was.fields}
     made = (was.fields.get("source") or {}).get("made")
@@ -377,7 +377,7 @@ def _with_names(row: Row, was: Row) -> Row:
 
 
 def _with_server(row: Row, was: Row) -> dict[str, Any]:
-    """The row's columns; what the server said of itself in a greeting before the tapes began still holds."""
+    """The row's columns. What the server said about itself before the tapes began is added."""
     before, now = was.fields.get("source") or {}, row.fields.get("source") or {}
     if "serverVersion" in before and now and "serverVersion" not in now:
         return {**row.fields, "source": {**now, "serverVersion": before["serverVersion"]}}
@@ -390,7 +390,7 @@ def _columns(was: dict[str, Any], is_: dict[str, Any]) -> dict[str, tuple[Any, A
 
 
 def _is_near(op: str, was: dict[str, Any], is_: dict[str, Any], columns: dict[str, tuple[Any, Any]]) -> bool:
-    """Whether two rows differ by no more than how exactly a kill leaves known what was last heard."""
+    """Whether a kill explains how two rows differ: the time of the last frame is saved only now and then."""
     if op == "event":
         lengths = was.get("durationMs"), is_.get("durationMs")
         known = isinstance(lengths[0], int) and isinstance(lengths[1], int)
@@ -407,7 +407,7 @@ def _close(left: Any, right: Any, gaps: int) -> bool:
 
 
 def _only_source(change: Change) -> bool:
-    """That a session would be read by another mapping today is no news, if that reads the same."""
+    """Whether only the name of the mapping differs. That is not a change."""
     return change.op == "session" and change.change == "changed" and set(change.columns) == {"source"}
 
 
@@ -418,7 +418,7 @@ _SHOWN = 60
 
 
 def lines(result: Rederived, *, applied: bool) -> Iterator[str]:
-    """The difference for people, session by session."""
+    """The differences in words, session by session."""
     for key, changes in result.changes.items():
         counts = result.count(key)
         partly = f"; in part only: {result.partly[key]}" if key in result.partly else ""

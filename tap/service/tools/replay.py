@@ -1,6 +1,6 @@
-"""``replay``: tapes through the same pipeline as the live service, so that they give the same entries.
+"""``replay``: feeds tapes to the same pipeline as the live service, so that they give the same entries.
 
-What a tape gives depends on the tape alone: its header says venue, policy, tap and dialect; the last can be replaced.
+The entries depend on the tape alone: its header has venue, policy, tap and dialect. The caller can replace the dialect.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ["Replay", "keep"]
 _DEFAULT_DIALECT = "multicam/1"
 _DEFAULT_TAP = "tape"
 _BATCH = 1_000
-"""Entries a transaction: few enough that a service which writes at the same time never waits long."""
+"""Entries in one transaction: few enough that a service which writes at the same time never waits long."""
 
 
 class Replay:
-    """The entries of some tapes, in order; a context manager, and iterated once.
+    """The entries of some tapes, in order. A context manager; iterate over it once.
 
-    ``dialect`` replaces the one that the tapes name; ``venue`` is asked where they name none. Raises ``TapeInvalid``
+    ``dialect`` replaces the one that the tapes name. ``venue`` is called if they name no venue. Raises ``TapeInvalid``
     or ``MappingInvalid``.
     """
 
@@ -63,16 +63,16 @@ class Replay:
 
     @property
     def size(self) -> int:
-        """Bytes of all tapes on disk; 0 where that cannot be known."""
+        """Bytes of all tapes on the disk; 0 if unknown."""
         return self._tapes.size
 
     @property
     def bytes_read(self) -> int:
-        """How many of them have been read."""
+        """How many of these bytes have been read."""
         return self._tapes.bytes_read
 
     def remarks(self) -> list[str]:
-        """What could not be used, in a line for each kind: how much, and the first of it."""
+        """What was ignored: a line for each kind, with its count and the first example."""
         tapes, tally = self._tapes, self._pipeline.tally
         remarks = []
         if tapes.bad_count:
@@ -101,7 +101,7 @@ class Replay:
 
 
 def keep(journal: Journal, entries: Iterable[Entry], show: Callable[[Entry], None]) -> tuple[int, int]:
-    """Keep entries in a journal, and show each once it is kept. How many there were, and how many were new to it."""
+    """Save entries in a journal, and show each one when it is saved. Returns how many there were, and how many new."""
     total = new = 0
     rest = iter(entries)
     while batch := list(islice(rest, _BATCH)):

@@ -1,8 +1,8 @@
-"""``session``: shoots that are made, cut, joined and named afterwards, step by step, each of which can be undone.
+"""``session``: makes, cuts, joins and renames sessions afterwards, in steps that can be undone.
 
-Every step is first a plan: the rows that the sessions have, and those that they are to have. The difference goes into
-the journal as ``rederive``'s does: under a higher ``revision``, rows that are no longer held marked ``retracted``,
-nothing deleted, all of it with the step itself in one transaction. So a kill leaves a step done or not begun.
+Every step is first a plan: the rows that the sessions have now, and those that they will have. The differences go into
+the journal as with ``rederive``: with a higher ``revision``; rows that are no longer true are marked ``retracted``;
+nothing is deleted. All of it is in one transaction with the step itself, so after a kill a step is done or not begun.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SESSIONS = "see 'multicam-tap sessions'"
 
 
 class Shown(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One session, as it is or is to be."""
+    """One session, as it is or as it will be."""
 
     key: str
     title: str | None
@@ -65,50 +65,50 @@ class Picture(Struct, frozen=True, rename="camel", omit_defaults=True):
 
     how: How
     about: str
-    """The key of the session that it is about."""
+    """The key of the session that the step changes."""
     before: list[Shown]
     after: list[Shown]
     changes: list[Changed]
-    """Empty: nothing changes."""
+    """Empty if nothing changes."""
     applied: bool = False
     remark: str | None = None
     by: str | None = None
-    """Of whom the remark speaks."""
+    """The person that the remark names."""
     at: int | None = None
-    """And when they did that (wall ms)."""
+    """When they did that, wall clock in ms."""
 
 
 class Plan(Struct):
-    """What is to be done."""
+    """A step that can be carried out."""
 
     how: How
     before: dict[str, Known]
     after: dict[str, Rows]
-    """By session, the first being the one that it is about; without rows: it is to be taken back."""
+    """The rows of each session afterwards, first of the one that the step is about. No rows: it will be retracted."""
     args: dict[str, Any]
     moved: dict[str, str] = field(default_factory=dict)
-    """Rows that go to another session, by key, and what they are called there."""
+    """Rows that move to another session: old key to new key."""
     base: dict[str, Any] = field(default_factory=dict)
     undoes: int | None = None
     remark: str | None = None
     earlier: Step | None = None
-    """The step of which the remark speaks."""
+    """The step that the remark names."""
 
 
 class Known:
-    """A session as the journal keeps it."""
+    """A session in the journal."""
 
     def __init__(self, key: str, kept: Sequence[Kept]) -> None:
         self.key = key
         self.all = fold(one.entry for one in kept)
-        """Also what was taken back."""
+        """With the rows that are retracted."""
         self.rows: Rows = {name: row for name, row in self.all.items() if row.retracted is None}
         self.last_seq = max((one.seq for one in kept), default=0)
         self.revision = max((one.entry.revision for one in kept), default=0)
 
 
 def known(journal: Journal, key: str) -> Known:
-    """What the journal keeps of a session."""
+    """What the journal has of a session."""
     return Known(key, list(journal.session_entries(key)))
 
 
@@ -118,10 +118,10 @@ def known(journal: Journal, key: str) -> Known:
 def carry_out(
     journal: Journal, plan_of: Callable[[], Plan], *, apply: bool, by: str, now: Callable[[], int]
 ) -> Picture:
-    """The picture of a plan, and with ``apply`` the plan carried out.
+    """Make the plan and return its picture; with ``apply``, carry it out.
 
-    ``plan_of`` is asked anew where the journal went on meanwhile. Raises what that raises, ``TapError`` where the
-    journal does not come to rest, and ``JournalError``.
+    ``plan_of`` is called again if the journal has got entries meanwhile. Raises what that raises, ``TapError`` if the
+    journal goes on changing, and ``JournalError``.
     """
     for _ in range(_TRIES):
         plan = plan_of()
@@ -135,7 +135,7 @@ def carry_out(
 
 
 class _Change(Struct):
-    """One row that is to be another."""
+    """One row that changes."""
 
     what: str
     row: Row
@@ -157,7 +157,7 @@ def _changes(plan: Plan) -> Iterator[_Change]:
 
 
 def _is_same(was: Row, row: Row) -> bool:
-    """Whether two rows say the same; who chose it last is no difference by itself."""
+    """Whether two rows say the same. Who changed it last does not count."""
     return was.fields == row.fields or (row.op == "session" and _unmarked(was.fields) == _unmarked(row.fields))
 
 
@@ -188,7 +188,7 @@ def _keep(journal: Journal, plan: Plan, changes: Sequence[_Change], by: str, now
 
 
 def _names(plan: Plan) -> dict[str, str]:
-    """What each still is called since; of one that is in no session any more, nothing."""
+    """The key that each still has afterwards; empty for a still that is in no session any more."""
     kept = {name for rows in plan.after.values() for name in rows}
     stills = [name for one in plan.before.values() for name, row in one.rows.items() if row.op == "still"]
     return {name: plan.moved.get(name, name if name in kept else "") for name in stills}
@@ -206,7 +206,7 @@ def _entries(plan: Plan, changes: Sequence[_Change], step: Step) -> Iterator[Ent
         elif row.op != "session":
             yield Entry(row.key, row.op, row.session_key, version, row.fields, revision)
     if plan.how == "undo":
-        # Its rows are again as they were, with who did what before.
+        # The rows are again as they were before, with who changed them then.
         for change in changes:
             row = change.row
             if change.what != "gone" and row.op == "session":
@@ -219,10 +219,10 @@ def _entries(plan: Plan, changes: Sequence[_Change], step: Step) -> Iterator[Ent
 
 
 def _session_entry(before: Known, row: Row, step: Step) -> Entry:
-    """The session's own row, which says who did it and when."""
+    """The entry for the session's own row, which says who changed it and when."""
     was = before.all.get(row.key)
     source = {**row.fields.get("source", {}), "made": made_of(step)}
-    # Sessions are listed by their first version: of one that is new, that is when it began.
+    # Sessions are listed by their first version. For a new session, that is its start.
     version = row.fields["startedAt"] if was is None else max(row.version, was.version)
     return Entry(row.key, row.op, row.session_key, version, {**row.fields, "source": source}, step.revisions[row.key])
 
@@ -289,7 +289,7 @@ def shown(rows: Rows) -> Shown:
 
 
 def chosen(journal: Journal, key: str, venue: str | None) -> Known:
-    """A session that is over and all there. Raises ``TapError`` for any other."""
+    """A session that has ended and is complete in the journal. Raises ``TapError`` for any other."""
     found = known(journal, key)
     own = found.all.get(key)
     if venue is not None and venue_of(key) != venue:
@@ -307,7 +307,7 @@ def chosen(journal: Journal, key: str, venue: str | None) -> Known:
 
 
 def _refuse_pruned(found: Known) -> None:
-    """What the journal let go of cannot be moved."""
+    """Rows that the journal has deleted cannot be moved."""
     final = session_of(found.rows).fields.get("finalState") or {}
     kept = counted(found.rows.values())["counts"]
     if any(kept.get(kind, 0) < number for kind, number in (final.get("counts") or {}).items()):
@@ -316,7 +316,7 @@ def _refuse_pruned(found: Known) -> None:
 
 
 def trim(journal: Journal, key: str, *, since: int | None, until: int | None, venue: str | None = None) -> Plan:
-    """A plan that leaves of a session what lies between two moments."""
+    """A plan that cuts a session to what lies between two moments."""
     found = chosen(journal, key, venue)
     begins, ends = span_of(found.rows)
     since, until = begins if since is None else since, ends if until is None else until
@@ -345,7 +345,7 @@ def rename(journal: Journal, key: str, *, names: Mapping[str, str], venue: str |
 def split(
     journal: Journal, key: str, *, at: int, names: Mapping[str, str] | None = None, venue: str | None = None
 ) -> Plan:
-    """A plan that makes two of a session; ``names``: what the second is called."""
+    """A plan that splits a session in two. ``names`` are those of the second."""
     args = {"at": at, **(names or {})}
     new = part_key(key, at)
     done = _done_before(journal, "split", [key, new], args)
@@ -372,7 +372,7 @@ def _final(rows: Rows) -> Mapping[str, Any]:
 
 
 def merge(journal: Journal, keys: Sequence[str], *, venue: str | None = None) -> Plan:
-    """A plan that makes one session of several, under the key of the first of them by time."""
+    """A plan that joins sessions into one, under the key of the earliest."""
     args = {"from": sorted(set(keys))}
     if len(args["from"]) < 2:
         raise TapError("a single session cannot be merged", where=keys[0], hint="name two or more")
@@ -395,7 +395,7 @@ def merge(journal: Journal, keys: Sequence[str], *, venue: str | None = None) ->
 
 
 def _done_before(journal: Journal, how: How, keys: Sequence[str], args: Mapping[str, Any]) -> Plan | None:
-    """An empty plan, where this very step is the last that was taken with all of these sessions."""
+    """An empty plan, if exactly this step is the last one of all these sessions."""
     steps = effective(journal.steps())
     last = [next(iter(reversed(of_session(steps, key))), None) for key in keys]
     step = last[0]
@@ -410,7 +410,7 @@ def _done_before(journal: Journal, how: How, keys: Sequence[str], args: Mapping[
 
 
 def undo(journal: Journal, key: str, *, venue: str | None = None) -> Plan:
-    """A plan that takes the last step back that was taken with a session."""
+    """A plan that undoes the last step of a session."""
     steps = effective(journal.steps())
     mine = of_session(steps, key)
     if venue is not None and venue_of(key) != venue:
@@ -431,7 +431,7 @@ def undo(journal: Journal, key: str, *, venue: str | None = None) -> Plan:
 
 
 class _Undo:
-    """The rows as they were before a step, and what was told since where it belongs then."""
+    """The rows as they were before a step. Later rows go to the session where they belong then."""
 
     def __init__(self, journal: Journal, step: Step) -> None:
         self._step = step
@@ -464,7 +464,7 @@ class _Undo:
                 raise TapError("the journal no longer has the rows from before", where=name, hint=hint)
 
     def _late(self, name: str) -> Iterator[Entry]:
-        """What was told of a session since the step, as if that had not been."""
+        """Entries of a session since the step, as they would be without it."""
         since = [one for one in self._kept[name] if one.seq > self._step.seqs[name]]
         by_steps = {seq for step in self._steps for seq in _written(step, name, since)}
         for one in since:
@@ -489,7 +489,7 @@ class _Undo:
         return structs.replace(entry, fields={**fields, "source": before["source"]})
 
     def _out_of_one(self, entry: Entry) -> Entry | None:
-        """What was told of sessions that were joined, as of the one that it was told of."""
+        """An entry of joined sessions, as an entry of the session that it came from."""
         if entry.op == "session":
             return self._moved(entry, self._step.keys[-1], sign=-1)
         old = {new: name for name, new in self._step.names.items()}
@@ -501,7 +501,7 @@ class _Undo:
         if entry.op == "still" and still in old:
             return structs.replace(entry, key=old[still], session_key=whose)
         if still in old and whose != entry.session_key:
-            # Where its still got a number to be told from another, so did it.
+            # If its still got a number to differ from another one, the event got it too.
             number = still[len(entry.session_key) + len(old[still]) - len(whose) :]
             key = whose + entry.key[len(entry.session_key) :].removesuffix(number)
             return structs.replace(entry, key=key, session_key=whose, fields={**entry.fields, "stillKey": old[still]})
@@ -524,7 +524,7 @@ class _Undo:
 
 
 def _written(step: Step, name: str, kept: Sequence[Kept]) -> list[int]:
-    """Which of the entries of a session a step is."""
+    """The numbers of the entries of a session that a step has written."""
     if name not in step.seqs:
         return []
     return [one.seq for one in kept if one.seq > step.seqs[name]][: step.wrote.get(name, 0)]
@@ -539,7 +539,7 @@ def _as_entry(row: Row) -> Entry:
 
 
 class Logged(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One step, for people."""
+    """One step, as people read it."""
 
     how: How
     at: int
@@ -550,7 +550,7 @@ class Logged(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 def log(journal: Journal, key: str) -> list[Logged]:
-    """What was done to a session, in order. Raises ``TapError`` for one that nobody knows."""
+    """The steps of a session, in order. Raises ``TapError`` for an unknown session."""
     steps = journal.steps()
     undone = {step.undoes for step in steps}
     found = [

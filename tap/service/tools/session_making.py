@@ -1,4 +1,4 @@
-"""``session make`` and ``session find``: a shoot that nobody started, out of the flight recorder's tapes."""
+"""``session make`` and ``session find``: sessions for shoots that nobody started, from the flight recorder's tapes."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from tap.service.tools.session_editing import Plan, known
 __all__ = ["Found", "find", "make"]
 
 _APART_MS = 15 * 60_000
-"""When nothing happens for so long, a shoot is over."""
+"""A shoot is over if nothing happens for this long, in ms."""
 _LEAST = 3
-"""Cuts and stills that make a shoot of what the crew did."""
+"""A shoot has at least this many cuts and stills."""
 _FOREVER = 2**60
 
 
@@ -49,7 +49,7 @@ def make(
     now: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Plan:
-    """A plan that makes a session of what the tapes say from ``since`` until ``until`` (ms, as rows have them)."""
+    """A plan that makes a session from the tapes between ``since`` and ``until`` (server time in ms, as in rows)."""
     key = session_key(venue, None, since)
     _refuse_times(directory, since, until, now)
     before = known(journal, key)
@@ -73,7 +73,7 @@ def make(
 
 
 def _as_before(rows: Rows, before: Rows, key: str, names: dict[str, str]) -> Rows:
-    """The rows, with what a session that was made already says for ever: its name, and what a server once greeted."""
+    """The rows, with what the session had when it was made before: its name, and what the server said on connecting."""
     if not before:
         return rows
     was, session = session_of(before).fields, session_of(rows)
@@ -122,7 +122,7 @@ def _sessions(journal: Journal, venue: str) -> Iterator[Row]:
 
 
 def _span(row: Row, now: int) -> tuple[int, int]:
-    """From when to when a session ran; one that is live runs still."""
+    """When a session ran; a live one runs until ``now``."""
     begins = int(row.fields["startedAt"])
     return begins, now if row.fields.get("status") == "live" else int(row.fields.get("completedAt", begins))
 
@@ -131,7 +131,7 @@ def _span(row: Row, now: int) -> tuple[int, int]:
 
 
 class Found(Struct, frozen=True, rename="camel"):
-    """A span outside of sessions that looks like a shoot."""
+    """A time outside of sessions that looks like a shoot."""
 
     since: int
     until: int
@@ -201,7 +201,7 @@ def find(
     now: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Found]:
-    """Spans outside of sessions in which something was shot, longest first."""
+    """Times outside of sessions that look like a shoot, the longest first."""
     watch = _Watch()
     choice = Choice(_FOREVER, _FOREVER)
     told = read_chosen(directory, dialect, choice, venue=venue, begin=since, on_progress=on_progress, seen=watch)
@@ -217,7 +217,7 @@ def _is_in(at: int, spans: Sequence[tuple[int, int]]) -> bool:
 
 
 def _parts(did: Sequence[_Did], taken: Sequence[tuple[int, int]]) -> Iterator[list[_Did]]:
-    """What was done, in stretches without a long pause, and without a session between."""
+    """What the crew did, split at long pauses and at sessions."""
     part: list[_Did] = []
     for one in did:
         if part and (one.at - part[-1].at > _APART_MS or any(part[-1].at < begins < one.at for begins, _ in taken)):

@@ -1,4 +1,4 @@
-"""``status``: what the running service says of itself; where it cannot be asked, what its journal says."""
+"""``status``: what the running service reports; if it does not answer, what its journal says."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
 
 
 def report(settings: Settings, *, venue: str | None = None, environ: Mapping[str, str] | None = None) -> Report:
-    """How the venue's tap stands. ``venue``: the one that is meant, where that was said.
+    """The status of the venue's tap. ``venue``: the venue that the caller named, if any.
 
-    ``environ``: the environment that the settings came from, which tells about the unit; nothing of it is told without.
-    Raises ``TapError`` where neither the service nor its journal can be asked.
+    ``environ``: the environment that the settings came from, which says which systemd unit this is. Without it, the
+    report says nothing about the unit. Raises ``TapError`` if neither the service nor its journal can be read.
     """
     address = settings.ops_address
     if address is None:
@@ -54,15 +54,15 @@ def report(settings: Settings, *, venue: str | None = None, environ: Mapping[str
 
 
 def report_from(url: str, settings: Settings) -> Report:
-    """How the tap stands that is looked at there.
+    """The status of the tap whose live page is at ``url``.
 
-    Raises ``TapError`` where it cannot be asked, ``UsageInvalid`` where that is no address.
+    Raises ``TapError`` if it does not answer, and ``UsageInvalid`` if ``url`` is not an address.
     """
     return _report_of(_ask(url, settings))
 
 
 def _why_not(settings: Settings, environ: Mapping[str, str] | None) -> str:
-    """Why the venue's service does not run, as far as its switch and systemd know; empty where they do not."""
+    """Why the venue's service does not run, by ``TAP_ENABLED`` and systemd; empty if they do not say."""
     if not settings.enabled:
         return "the venue is switched off (TAP_ENABLED=0); "
     found = None if environ is None else unit(settings.venue, environ)
@@ -139,7 +139,7 @@ def _read(journal: Journal, path: Path, why: str) -> Report:
     state = _state(journal)
     session = None if state is None else state.session
     live = session is not None and session.status == "live"
-    # Whether it is heard now cannot be known; that somebody is there to hear it can.
+    # Whether the server is connected now is unknown; whether the service runs is not.
     running = session.key if session is not None and live and owned else None
     sessions = sessions_in(journal, wall_ms(), running)
     counts = journal.counts()
