@@ -25,8 +25,9 @@ __all__ = ["BACKLOG", "briefly_hanging", "briefly_refusing", "hanging", "overloa
 BACKLOG = 100_000
 _RATE = 3_500
 _RIG = Rig(patience=100)
-_FLAT = 24 * 2**20
-"""Bytes that memory may grow by: pages of SQLite's cache and of a batch, and nothing that grows with the backlog."""
+_FLAT = 80 * 2**20
+"""Bytes that memory may grow by: SQLite's cache, a batch, and what a session remembers of each event to know it again
+(300 to 500 bytes each, and all are of one session here). The entries themselves would be far more."""
 _WARM = 0.2
 
 
