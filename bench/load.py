@@ -19,8 +19,9 @@ _TELEMETRY = ("pose", "pose", "pose", "device_stats", "preview_stats", "heartbea
 _VARIANTS = 500
 _CONTROL = 0.01
 _SNAPSHOTS = 0.04
+_BUSY_EVERY = 25
 
-Section: TypeAlias = tuple[Literal["mixed", "telemetry", "cuts", "snapshots"], int]
+Section: TypeAlias = tuple[Literal["mixed", "busy", "telemetry", "cuts", "snapshots"], int]
 """So many frames of a kind."""
 
 
@@ -38,6 +39,7 @@ class Load:
         for kind, count in sections:
             yield from {
                 "mixed": self.mixed,
+                "busy": self.busy,
                 "telemetry": self.telemetry,
                 "cuts": self.cuts,
                 "snapshots": self.snapshots,
@@ -46,13 +48,12 @@ class Load:
     def mixed(self, count: int) -> Iterator[bytes]:
         """What a control WebSocket carries."""
         for _ in self._ticks(count):
-            chance = self._rng.random()
-            if chance < _CONTROL:
-                yield self._shoot.control()
-            elif chance < _CONTROL + _SNAPSHOTS:
-                yield self._shoot.snapshot()
-            else:
-                yield self._telemetry[self._rng.randrange(_VARIANTS)]
+            yield self._frame()
+
+    def busy(self, count: int) -> Iterator[bytes]:
+        """The same, but every 25th frame is a cut: far more than a director makes, so that many are measured."""
+        for number, _ in enumerate(self._ticks(count)):
+            yield self._shoot.cut() if number % _BUSY_EVERY == 0 else self._frame()
 
     def telemetry(self, count: int) -> Iterator[bytes]:
         """Nothing that is history."""
@@ -68,6 +69,14 @@ class Load:
         """The whole state, again and again."""
         for _ in self._ticks(count):
             yield self._shoot.snapshot()
+
+    def _frame(self) -> bytes:
+        chance = self._rng.random()
+        if chance < _CONTROL:
+            return self._shoot.control()
+        if chance < _CONTROL + _SNAPSHOTS:
+            return self._shoot.snapshot()
+        return self._telemetry[self._rng.randrange(_VARIANTS)]
 
     def _ticks(self, count: int) -> Iterator[None]:
         for _ in range(count):

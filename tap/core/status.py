@@ -269,6 +269,8 @@ class Now(Struct, frozen=True, rename="camel"):
     """Of the running session, up to ``now``, or to when the server was heard last; None without one."""
     summary_until: int | None = None
     """Before this moment the live page draws the session in summary (``/past.json``); None: all of it in full."""
+    totals_unsure: bool = False
+    """Events came so late that the totals may be off: the session is read again within a minute."""
 
 
 class KeptNow(Struct, frozen=True, rename="camel"):

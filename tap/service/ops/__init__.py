@@ -1,1 +1,1 @@
-"""Where the running service is looked at: health, metrics, status, and the live page."""
+"""What the running service shows over HTTP: health, metrics, status, and the live page."""

@@ -1,7 +1,7 @@
-"""The live pages' news, as server-sent events: bounded in clients, in what waits for one, and in patience.
+"""The news for live pages, as server-sent events. The number of clients and of pending messages is limited.
 
-Who reads slower than things happen is dropped, and comes again by itself: its page asks for everything anew then. So
-no page can make the service wait, nor fill its memory.
+A client that reads more slowly than news come is disconnected. Its page reconnects by itself, and then requests
+everything again. So no page can make the service wait, or fill its memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["MOST_CLIENTS", "Client", "Feed", "event"]
 
 MOST_CLIENTS = 16
 _MOST_WAITING = 60
-"""Messages for one client: half a minute of news."""
+"""Pending messages of one client, at most: half a minute of news."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -28,26 +28,31 @@ def event(name: str, said: object) -> bytes:
 
 
 class Client:
-    """One page that listens."""
+    """One open page."""
 
     def __init__(self) -> None:
         self.gone = False
-        """It was too slow."""
+        """It is to be disconnected: it was too slow, or has to request everything again."""
         self._waiting: deque[bytes] = deque()
         self._news = Event()
 
     def put(self, message: bytes) -> bool:
-        """Queue a message; False where the client is too far behind."""
+        """Queue a message. False if the client is too far behind."""
         if len(self._waiting) >= _MOST_WAITING:
-            self.gone = True
-            self._waiting.clear()
+            self.drop()
         else:
             self._waiting.append(message)
-        self._news.set()
+            self._news.set()
         return not self.gone
 
+    def drop(self) -> None:
+        """Disconnect it."""
+        self.gone = True
+        self._waiting.clear()
+        self._news.set()
+
     async def next(self) -> bytes | None:
-        """All that waits, when there is something; None for a client that is to be dropped."""
+        """Wait for messages, and return all of them; None if the client is to be disconnected."""
         await self._news.wait()
         self._news = Event()
         if self.gone:
@@ -58,20 +63,20 @@ class Client:
 
 
 class Feed:
-    """Everybody who listens."""
+    """All open pages."""
 
     def __init__(self) -> None:
         self.dropped = 0
-        """Clients that were too slow, or too many."""
+        """How many clients were disconnected or refused: they were too slow, or too many."""
         self._clients: set[Client] = set()
 
     @property
     def clients(self) -> int:
-        """How many listen."""
+        """How many pages are open."""
         return len(self._clients)
 
     def join(self) -> Client | None:
-        """Another one; None where there are too many."""
+        """Add a client; None if there are too many."""
         if len(self._clients) >= MOST_CLIENTS:
             self.dropped += 1
             return None
@@ -80,17 +85,23 @@ class Feed:
         return client
 
     def leave(self, client: Client) -> None:
-        """It listens no more; more than once does no harm."""
+        """Remove a client. To do so twice is harmless."""
         self._clients.discard(client)
 
     def happened(self, news: list[Happening]) -> None:
-        """Tell everybody what happened."""
+        """Send happenings to every page."""
         if news:
             self._send("happened", news)
 
     def now(self, now: Now) -> None:
-        """Tell everybody how things stand."""
+        """Send the current state to every page."""
         self._send("now", now)
+
+    def renew(self) -> None:
+        """Make every page request everything again, since much of what it shows has changed."""
+        clients, self._clients = self._clients, set()
+        for client in clients:
+            client.drop()
 
     def _send(self, name: str, said: object) -> None:
         if not self._clients:

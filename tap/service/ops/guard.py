@@ -1,7 +1,7 @@
-"""Who may look: by the name that the page is asked for, and by a token. Pure.
+"""Who may see the pages: checked by the host name of the request, and by a token. Pure.
 
-A page of some other site must not read what this machine serves to itself: a browser sends the name that it was given,
-so that a name which is not ours (DNS rebinding) is refused, on loopback too. An address is nobody's name.
+A page of another site must not read what this machine serves. A browser sends the host name that it connects to, so a
+name that is not ours (DNS rebinding) is refused, on loopback too. IP addresses are allowed: nobody can rebind them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""What every answer carries: nothing from elsewhere, nothing inline, in nobody's frame, in nobody's cache."""
+"""Headers of every answer: nothing is loaded from elsewhere, nothing is inline, no frames, no cache."""
 
 REPORT_POLICY = (
     "sandbox allow-scripts allow-modals allow-downloads; default-src 'none'; script-src 'unsafe-inline';"
@@ -40,21 +40,21 @@ _ALWAYS = ("localhost", "localhost.localdomain", "ip6-localhost")
 
 
 class Refusal(NamedTuple):
-    """Why a request is not answered."""
+    """Why a request is refused."""
 
     status: int
     words: str
 
 
 class Guard:
-    """Judges requests. ``names`` may be asked for besides addresses and localhost; ``token`` has to be shown if set."""
+    """Checks requests. ``names`` are allowed besides addresses and localhost. ``token`` is required if it is set."""
 
     def __init__(self, names: Iterable[str], token: str | None) -> None:
         self._names = {_folded(name) for name in (*_ALWAYS, *names)}
         self._token = None if token is None else _composed(token)
 
     def refusal(self, method: str, host: str | None, authorization: str | None) -> Refusal | None:
-        """None where the request may be answered."""
+        """Why the request is refused; None if it may be answered."""
         if not self._is_ours(host):
             words = "this is not a name of this machine: use its address, or add the name to TAP_OPS_HOSTS"
             return Refusal(421, words)
@@ -80,7 +80,7 @@ def _folded(name: str) -> str:
 
 
 def _name_of(host: str) -> str | None:
-    """The host of a ``Host`` header, without its port; None where it is none."""
+    """The host in a ``Host`` header, without its port; None if the header is invalid."""
     if host.startswith("["):
         name, bracket, rest = host[1:].partition("]")
         return name if bracket and (not rest or rest[0] == ":") else None

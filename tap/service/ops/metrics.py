@@ -1,7 +1,7 @@
-"""``/metrics``: what the service counts anyway, read when Prometheus asks, in a registry of its own.
+"""``/metrics``: the service's own counters, read when Prometheus requests them, in a separate registry.
 
-Names and labels are an interface: ``docs/alerts.yml`` and people's dashboards rely on them. Whatever a server can name
-(types of frames, kinds of events) is bounded before it becomes a label.
+Names and labels are an interface: ``docs/alerts.yml`` and people's dashboards rely on them. The number of labels with
+names that a server chooses (types of frames, kinds of events) is limited.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ALARMS = 20
 
 
 class Metrics:
-    """The exposition of one service."""
+    """The metrics of one service."""
 
     def __init__(self, parts: Parts, feed: Feed) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
@@ -40,7 +40,7 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
-        """All of it, in Prometheus' text format."""
+        """All metrics, in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
@@ -50,11 +50,11 @@ class _Readings(Collector):
         self._feed = feed
 
     def describe(self) -> list[Metric]:
-        """Nothing: the registry must not collect before anything runs."""
+        """Nothing: the registry must not collect before the service runs."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Read everything."""
+        """Read all counters."""
         yield from self._about()
         yield from self._health()
         yield from self._server()

@@ -1,4 +1,4 @@
-"""The service as it is this second, in the words of ``tap.core.status``. It only reads what is counted anyway."""
+"""The current state of the service, as the structs of ``tap.core.status``. It only reads what others count."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from tap.service.running.parts import Parts
 __all__ = ["bounded_types", "now_of", "status_of", "version"]
 
 _CAMERAS = 48
-"""More than fit on any screen; a server may name thousands."""
+"""More cameras than fit on any screen; a server may name thousands."""
 _TYPES = 20
 _LAST = 2**62
-"""Later than any camera joins."""
+"""A time later than that at which any camera joins."""
 OTHER = "other"
 
 _WAITS = {
@@ -54,7 +54,7 @@ _WAITS = {
 
 
 def status_of(parts: Parts, board: SessionBoard, sessions: list[SessionKept]) -> Status:
-    """Everything, with what the journal has of each session."""
+    """The whole status, with ``sessions`` from the journal."""
     settings = parts.settings
     return Status(
         version=version(),
@@ -72,7 +72,7 @@ def status_of(parts: Parts, board: SessionBoard, sessions: list[SessionKept]) ->
 
 
 def now_of(parts: Parts, board: SessionBoard) -> Now:
-    """What changes from second to second. On the loop's thread."""
+    """What changes from second to second. Only for the loop's thread."""
     stamp, state = parts.clock.stamp(), parts.pipeline.state
     session = state.session if state.session is not None and state.session.status == "live" else None
     cameras = list(_cameras(state, session))
@@ -94,18 +94,19 @@ def now_of(parts: Parts, board: SessionBoard) -> Now:
         doubts=doubts_in_words(state.doubts),
         totals=None if session is None else board.totals(_told_until(parts)),
         summary_until=board.summary_until,
+        totals_unsure=board.unsure and session is not None,
     )
 
 
 def _told_until(parts: Parts) -> int:
-    """Up to when it is known what is on air, by the server's clock: while it is away, when it was heard last."""
+    """Until when it is known what is on air (server time, ms): now, or the last frame if the server is away."""
     stamp, state = parts.clock.stamp(), parts.pipeline.state
     mono = stamp.mono if parts.socket.connected else min(stamp.mono, state.heard or stamp.mono)
     return stamp.wall - (stamp.mono - mono) if state.clock_offset is None else mono + state.clock_offset
 
 
 def bounded_types(unknown: Mapping[str, int]) -> dict[str, int]:
-    """Counts of the first types that the dialect does not know, in words that harm nobody; the rest together."""
+    """Counts of the first types that the dialect does not know, with harmless names. The rest is one count."""
     told: Counter[str] = Counter()
     for index, (name, count) in enumerate(unknown.items()):
         told[(shown(name[:60]) or "(none)") if index < _TYPES else OTHER] += count
@@ -115,7 +116,7 @@ def bounded_types(unknown: Mapping[str, int]) -> dict[str, int]:
 def _server(parts: Parts) -> ServerNow:
     socket, state, stamp = parts.socket, parts.pipeline.state, parts.clock.stamp()
     tally = parts.pipeline.tally
-    # From the checkpoint too: after a restart the server was heard all the same.
+    # From the checkpoint too: after a restart, the time of the last frame is still true.
     last_heard = stamp.wall - (stamp.mono - state.heard) if state.wall and state.heard else None
     return ServerNow(
         url=socket.shown,
@@ -205,13 +206,13 @@ def _hold(state: State) -> HoldNow | None:
 
 
 def _since(state: State, at: int, mono: int) -> int:
-    """When something began, by the clock that the server has now: it may have been set since."""
+    """When something began, by the server's clock of now, which may have been set since."""
     now = at if state.clock_offset is None else mono + state.clock_offset
     return at if abs(now - at) <= NEAR_MS else now
 
 
 def _cameras(state: State, session: Session | None) -> Iterable[CameraNow]:
-    """Those of the session, as its rows have them, in the order of their lanes; without one, those that are there."""
+    """The cameras of the session, as in its rows, in the order of their lanes; without a session, those online."""
     if session is not None:
         rows = [(ident, row.fields) for ident, row in session.cameras.items()]
         rows.sort(key=lambda row: _lane(session, *row))
@@ -240,7 +241,7 @@ def _camera(index: int, ident: str, name: str | None, role: str | None, online: 
 
 @cache
 def machine_zone() -> str:
-    """The machine's time zone: its name where it has one, else how far it is ahead of UTC now."""
+    """The machine's time zone: its name if it has one, else its offset from UTC now."""
     named = os.environ.get("TZ", "").removeprefix(":")
     with suppress(OSError):
         named = named or str(Path("/etc/localtime").readlink()).rpartition("zoneinfo/")[2]
@@ -252,7 +253,7 @@ def machine_zone() -> str:
 
 @cache
 def version() -> str:
-    """Of the tap that runs."""
+    """The version of the running tap."""
     try:
         return metadata.version("multicam-tap")
     except metadata.PackageNotFoundError:

@@ -1,8 +1,9 @@
-"""What the ops server answers, loaded for the first who asks.
+"""What the ops server answers. This module is imported with the first request.
 
-``/healthz`` red or green with the reason, ``/metrics`` for Prometheus, ``/status.json``, ``/`` the live page with its
-news (``/events``) and what is older (``/past.json``), ``/tally`` for a camera, ``/made/…`` the card, the report and the
-files of one session. Answers are small and made of what is counted anyway; who does not read in time is dropped.
+``/healthz`` is red or green, with reasons; ``/metrics`` is for Prometheus; then ``/status.json``; ``/`` is the live
+page, with its news (``/events``) and its summary (``/past.json``); ``/tally`` is for a phone on a camera; ``/made/…``
+has the card, the report and the files of a session. Answers are small. A client that does not read in time is
+disconnected.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _IDLE_S = 30.0
 _OVERVIEW_FOR_S = 5.0
 _OVERVIEW_WITHIN_S = 3.0
 _IDLE, _BEING_SENT, _BEING_MADE, _OPEN_PAGE = range(4)
-"""What a connection is in; the first of them has to go first."""
+"""What a connection does. The lower, the earlier it is closed to make room."""
 
 _PAGE = {
     "/": ("index.html", "text/html"),
@@ -66,12 +67,12 @@ _PAGE = {
 }
 
 _KINDS = {name: (kind.label.partition(" ")[0], kind.style) for name, kind in KINDS.items()}
-"""How the page calls the kinds of events in its list, and what they look like there."""
+"""The label and style of each kind of event in the page's list."""
 
 _REPORT = "report it, with this line; recording goes on"
 
 _log = get_logger(__name__)
-# What aiohttp says of requests that are none is for nobody: a scanner must not fill the log.
+# Nobody needs what aiohttp logs about invalid requests, and a port scanner must not fill the log.
 _http_log = logging.getLogger("tap.service.ops.http")
 _http_log.setLevel(logging.CRITICAL)
 
@@ -79,7 +80,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Pages:
-    """The web server behind the server's address: ``open`` it, then each connection gets a protocol of its own."""
+    """The web server: ``open`` it, then give each connection a protocol from ``connection``."""
 
     def __init__(self, parts: Parts, live: LivePage) -> None:
         settings = parts.settings
@@ -94,27 +95,27 @@ class Pages:
         self._workshop = SessionFiles(settings, lambda: parts.running)
         self._runner = self._app()
         self._at: dict[asyncio.BaseProtocol, int] = {}
-        """Connections with a request that is being answered, and how far it is."""
+        """What each connection with a request does."""
         self._leaving: set[asyncio.BaseProtocol] = set()
 
     async def open(self) -> None:
-        """Before the first connection."""
+        """To be called before the first connection."""
         await self._runner.setup()
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._workshop.close()
         await self._runner.cleanup()
 
     async def tidy(self) -> None:
-        """Let go of what was made of sessions that are not there any more."""
+        """Delete the files of sessions that do not exist any more."""
         await self._workshop.tidy()
 
     def room(self, most: int) -> bool:
-        """Whether there may be one more; where there are ``most``, the one that has been idle for longest has to go.
+        """Whether there is room for one more connection. If there are ``most``, the longest idle one is closed.
 
-        Who connects and asks nothing must not keep others from asking; nor who does not read what it has asked for, nor
-        a crowd that waits for something to be made. Only pages that are open stay, which are few.
+        Clients that request nothing, do not read their answers, or wait for files must not keep others out. Only open
+        pages are never closed; there are few.
         """
         server = self._runner.server
         there = [] if server is None else server.connections
@@ -122,7 +123,7 @@ class Pages:
         staying = [one for one in there if one not in self._leaving]
         if len(staying) < most:
             return True
-        # Of those that are equally far, the oldest.
+        # The first of several that do the same is the oldest.
         goes = min(staying, key=lambda one: self._at.get(one, _IDLE))
         if self._at.get(goes) == _OPEN_PAGE:
             return False
@@ -132,7 +133,7 @@ class Pages:
         return True
 
     def connection(self) -> asyncio.Protocol:
-        """What answers one more."""
+        """The protocol for one more connection."""
         server = self._runner.server
         return RefusedConnection() if server is None else server()
 
@@ -159,7 +160,7 @@ class Pages:
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """Refuse who may not look; send the answer within a time."""
+        """Check permission, then answer, with a time limit for sending."""
         self._at[request.protocol] = _BEING_MADE
         try:
             return await self._answer(request, handler)
@@ -176,7 +177,7 @@ class Pages:
             response: web.StreamResponse = web.Response(
                 status=refusal.status, text=refusal.words + "\n", headers=headers.get(refusal.status)
             )
-            # A body that nobody asked for is not read.
+            # The request's body, if any, is not read.
             response.force_close()
         else:
             response = await self._answered(request, handler)
@@ -223,7 +224,7 @@ class Pages:
         return web.Response(body=msgspec.json.encode(self._live.board.past()), content_type="application/json")
 
     def _made_of(self, name: str) -> _Handler:
-        """A handler of what is made of a session."""
+        """The handler for one kind of file made from a session."""
 
         async def handler(request: web.Request) -> web.StreamResponse:
             made = await self._workshop.get(name, request.query.get("session", ""))
@@ -256,7 +257,7 @@ class Pages:
         return response
 
     async def _tell(self, request: web.Request, response: web.StreamResponse, client: Client) -> None:
-        """Everything, then the news, until the client goes or is too slow."""
+        """Send everything, then the news, until the client leaves or is too slow."""
         status = status_of(self._parts, self._live.board, [])
         said = {"status": status, "happenings": self._live.board.happenings, "kinds": _KINDS}
         message: bytes | None = event("hello", said)
@@ -273,7 +274,7 @@ class Pages:
 
 
 class _Overview:
-    """The sessions in the journal, read on a thread of its own, now and then, and never by two at once."""
+    """The sessions in the journal, read on a separate thread, at most every few seconds, and once at a time."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -282,7 +283,7 @@ class _Overview:
         self._reading: Future[list[SessionKept] | None] | None = None
 
     async def sessions(self) -> list[SessionKept]:
-        """As of some seconds ago; what was known where the disk does not answer in time."""
+        """The sessions as of some seconds ago; if the disk does not answer in time, as they were read last."""
         if self._reading is None and (self._read_at is None or current_time() - self._read_at > _OVERVIEW_FOR_S):
             self._reading = begin_in_thread(self._read)
         if self._reading is not None:
@@ -314,7 +315,7 @@ def _names(host: str, configured: str | None) -> list[str]:
 
 
 def _keep_short(request: web.Request) -> None:
-    """Let the kernel buffer little for a page: what it has not read is of no use to it later."""
+    """Let the kernel buffer little for a page: old news are of no use to it."""
     connection = None if request.transport is None else request.transport.get_extra_info("socket")
     if connection is not None:
         with suppress(OSError):
@@ -345,7 +346,7 @@ def _given(body: bytes, kind: str) -> _Handler:
 
 
 def _looks() -> str:
-    """The cameras' colours, as the report has them, each with an ink that can be read on it."""
+    """A style sheet with the cameras' colours, as in the report, each with a readable text colour."""
     rules = {}
     for theme, colours in COLOURS.items():
         pairs = (f"--c{index}:{colour};--i{index}:{ink_on(colour)}" for index, colour in enumerate(colours))

@@ -1,4 +1,4 @@
-"""Connections that no page answers: those of whom the pages are not loaded for yet, and one too many."""
+"""Connections without a page: those that came before the pages were imported, and those that are too many."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import cast
 __all__ = ["PendingConnection", "RefusedConnection"]
 
 _MOST_SAID = 65_536
-"""Bytes that may come before there is an answer: some requests in a row."""
+"""Bytes that a client may send before it gets an answer: several requests."""
 
 
 class PendingConnection(asyncio.Protocol):
-    """Holds a connection, and what comes on it, until there is who answers.
+    """Holds a connection, and what the client sends, until the pages are imported.
 
-    ``gone`` is told of one that was given up before.
+    ``gone`` is called if the client leaves before that.
     """
 
     def __init__(self, gone: Callable[[PendingConnection], None]) -> None:
@@ -38,7 +38,7 @@ class PendingConnection(asyncio.Protocol):
             self._gone(self)
 
     def open(self, protocol: asyncio.Protocol) -> None:
-        """From here on ``protocol`` has it, from the beginning."""
+        """Hand the connection to ``protocol``, with everything that was received."""
         transport, self._gone = self._transport, None
         if transport is None or transport.is_closing():
             return
@@ -48,14 +48,14 @@ class PendingConnection(asyncio.Protocol):
             protocol.data_received(bytes(self._said))
 
     def shut(self) -> None:
-        """Let nobody in any more."""
+        """Close the connection."""
         self._gone = None
         if self._transport is not None:
             self._transport.abort()
 
 
 class RefusedConnection(asyncio.Protocol):
-    """One connection too many."""
+    """Closes a connection that is one too many."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast("asyncio.WriteTransport", transport).abort()

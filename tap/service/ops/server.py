@@ -1,9 +1,8 @@
-"""The ops server: one small web server on the service's own event loop, which only ever answers GET.
+"""The ops server: a small web server on the service's own event loop, which only answers GET and HEAD.
 
-Here is its address, and the news that it tells; what it answers is in ``pages``, which is loaded, with the web server,
-for the first who asks: a tap that nobody looks at does not pay for being looked at. It must never be in the recording's
-way: clients are few, the disk is read on a thread of its own, and an address that cannot be had costs an error in the
-log and another attempt, not the shoot.
+This file has its address, and the news for open pages. What it answers is in ``pages``, which is imported with the
+first request: a tap that nobody looks at does not pay for it. It must never disturb the recording: clients are few, the
+disk is read on another thread, and if its address is not available, it logs an error and tries again.
 """
 
 from __future__ import annotations
@@ -14,9 +13,8 @@ import importlib
 import json
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +24,7 @@ from anyio import (
     Event,
     connect_tcp,
     create_task_group,
+    current_time,
     fail_after,
     move_on_after,
     sleep,
@@ -35,7 +34,6 @@ from anyio import (
 from tap.adapters.journal import Journal
 from tap.core.model import Entry
 from tap.service.logs import get_logger
-from tap.service.ops.feed import Feed
 from tap.service.ops.live_page import LivePage
 from tap.service.ops.now import now_of
 from tap.service.ops.pending_connection import PendingConnection, RefusedConnection
@@ -55,11 +53,14 @@ _TIDY_S = 60.0
 _MOST_CONNECTIONS = 64
 _RESTORED_TOGETHER = 100
 _BREATH_S = 0.005
-"""After a restart the running session is read again, so many entries at a time: the recording goes on beside it."""
+"""Pause, in seconds, after each batch of entries while a session is read from the journal: the recording goes on."""
+_REREAD_S = 30.0
 _ASK_WITHIN_S = 5.0
 _CLOSE_WITHIN_S = 1.0
 _SOON_S = 0.05
-"""What happens within so little is told together."""
+"""News wait this long, in seconds: by then, the journal's thread has usually committed them."""
+_PUSH_EVERY_S = 0.25
+"""Seconds between two pushes to open pages, at least."""
 
 _REPORT = "report it, with this line; recording goes on"
 
@@ -67,49 +68,47 @@ _log = get_logger(__name__)
 
 
 class OpsServer:
-    """Serves what there is to see of a service. ``run`` it as a task; it ends only by being cancelled."""
+    """Serves the pages of one service. ``run`` it as a task; it ends only when it is cancelled."""
 
     def __init__(self, parts: Parts) -> None:
         settings = parts.settings
         address = settings.ops_address
         assert address is not None  # noqa: S101 - else there is no server
         self.address: tuple[str, int] | None = None
-        """Where it is served; None while it cannot be."""
+        """Its host and port; None while they are not available."""
         self.served = Event()
-        self._live = LivePage(Feed(), SessionBoard())
+        self._live = LivePage()
         self._parts = parts
         self._asked = address
         self._pages: Pages | None = None
         self._doors: list[PendingConnection] = []
-        """Connections that came before there were pages to show."""
+        """Connections that wait for the pages to be imported."""
         self._knocked = Event()
-        """Somebody came before there were pages to show."""
+        """Set by the first connection of these."""
         self._early: list[Entry] | None = []
-        """Entries that came before the board was restored."""
-        self._told = Event()
-        """Something happened that the pages have not been told."""
+        """Entries that come while a board is made from the journal; None at other times."""
+        self._news = Event()
+        """Set by entries that are not on the board yet."""
 
     def happened(self, entries: Sequence[Entry]) -> None:
-        """These entries were made. On the loop's thread; never raises."""
-        try:
-            if self._early is not None:
-                self._early += entries
-            self._live.feed.happened(self._live.board.take(entries))
-            self._push_soon()
-        except Exception:  # noqa: BLE001 - who looks on must not stop what is looked at
-            _log.exception("a bug of the tap: the live page missed something", next_step=_REPORT)
+        """Take new entries. Only for the loop's thread; returns at once, and never raises."""
+        if self._early is not None:
+            self._early += entries
+        self._live.happened(entries)
+        self._news.set()
 
     async def run(self) -> None:
-        """Serve for ever."""
-        # Of a service that was killed.
+        """Serve until cancelled."""
+        # Files of a service that was killed.
         begin_in_thread(lambda: shutil.rmtree(self._parts.settings.made_path, ignore_errors=True))
         async with create_task_group() as beside:
-            for body in (self._restore, self._tick, self._tidy, self._load_when_asked, self._push_when_told):
+            bodies = (self._restore, self._reread, self._tick, self._tidy, self._load_when_asked, self._push_when_told)
+            for body in bodies:
                 beside.start_soon(self._safely, body)
             await self._serve()
 
     async def _safely(self, body: Callable[[], Awaitable[None]]) -> None:
-        """A bug of the page's ends what it is in, and not the recording."""
+        """Run a task. A bug in it ends this task, and not the recording."""
         try:
             await body()
         except Exception:  # noqa: BLE001 - who looks on must not stop what is looked at
@@ -129,12 +128,12 @@ class OpsServer:
             for door in self._doors:
                 door.shut()
             if self._pages is not None:
-                # Shielded, since it is cancelled by now, and so would be this.
+                # Shielded: this task is cancelled already.
                 with move_on_after(_CLOSE_WITHIN_S, shield=True):
                     await self._pages.close()
 
     async def _listen(self) -> asyncio.Server:
-        """Take the address, however long it takes; the log hears of a trouble once, and of its end."""
+        """Bind the address, and retry for as long as it takes. Each reason is logged once."""
         host, port = self._asked
         told: str | None = None
         while True:
@@ -163,7 +162,7 @@ class OpsServer:
     # ------------------------------------------------------------------------------------------ who comes
 
     def _connection(self) -> asyncio.Protocol:
-        """What answers a new connection."""
+        """The protocol for a new connection."""
         pages = self._pages
         if pages is not None:
             return pages.connection() if pages.room(_MOST_CONNECTIONS) else RefusedConnection()
@@ -180,7 +179,7 @@ class OpsServer:
             await self._load()
 
     async def _load(self) -> None:
-        """Load what answers, beside the recording, and let in who waits."""
+        """Import the pages beside the recording, and answer the connections that wait."""
         try:
             # On a thread: the loop has frames to read meanwhile.
             module = await in_thread(lambda: importlib.import_module("tap.service.ops.pages"))
@@ -190,7 +189,7 @@ class OpsServer:
                 self._pages = pages
         except Exception:  # noqa: BLE001 - the page's bug, not the recording's
             _log.exception("a bug of the tap: its pages cannot be shown", next_step=_REPORT)
-        # Where that failed, the next who comes has it tried again.
+        # If that failed, the next connection makes it try again.
         self._knocked = Event()
         waiting, self._doors = self._doors, []
         for door in waiting:
@@ -201,7 +200,7 @@ class OpsServer:
     async def _tick(self) -> None:
         while True:
             await sleep_aligned(_TICK_S)
-            self._push()
+            self._try(self._push)
 
     async def _tidy(self) -> None:
         while True:
@@ -209,47 +208,64 @@ class OpsServer:
             if self._pages is not None:
                 await self._pages.tidy()
 
-    def _push_soon(self) -> None:
-        """At once, but not for every entry of a burst."""
-        if self._live.feed.clients:
-            self._told.set()
-
     async def _push_when_told(self) -> None:
+        """Push news soon, but not for every entry of a burst."""
+        next_push = current_time()
         while True:
-            await self._told.wait()
+            await self._news.wait()
             await sleep(_SOON_S)
-            self._told = Event()
-            self._push()
+            self._news = Event()
+            if not self._live.feed.clients:
+                self._try(self._live.draw)
+            elif current_time() < next_push:
+                self._news.set()
+            else:
+                self._try(self._push)
+                next_push = current_time() + _PUSH_EVERY_S
 
     def _push(self) -> None:
+        self._live.feed.happened(self._live.board.settle())
+        if self._live.feed.clients:
+            self._live.feed.now(now_of(self._parts, self._live.board))
+
+    def _try(self, step: Callable[[], None]) -> None:
         try:
-            self._live.feed.happened(self._live.board.settle())
-            if self._live.feed.clients:
-                self._live.feed.now(now_of(self._parts, self._live.board))
+            step()
         except Exception:  # noqa: BLE001 - who looks on must not stop what is looked at
             _log.exception("a bug of the tap: the live page missed something", next_step=_REPORT)
 
     async def _restore(self) -> None:
-        """After a restart within a session: what was before it, from the journal."""
+        """Make the board of the running session from the journal: after a restart, or to put late events in order."""
         session = self._parts.pipeline.state.session
         if session is not None and session.status == "live":
             path, key = self._parts.settings.journal_path, session.key
-            board = await in_thread(lambda: _before(path, key))
+            board = await in_thread(lambda: _whole(path, key))
             if board is not None:
                 board.take(self._early or [])
-                self._live.board = board
+                self._live.replace(board)
         self._early = None
 
+    async def _reread(self) -> None:
+        """Every now and then, if late events made the board's numbers unsure, read the session again."""
+        while True:
+            await sleep_aligned(_REREAD_S)
+            # Entries that are not on the disk yet would be missing: then it is read the next time.
+            if self._live.board.unsure and self._early is None and not self._parts.writer.waiting:
+                self._early = []
+                await self._restore()
 
-def _before(path: Path, session: str) -> SessionBoard:
-    """The session as far as the journal has it. On a thread, gently."""
-    board = SessionBoard()
+
+def _whole(path: Path, session: str) -> SessionBoard:
+    """The board of a session in the journal. For another thread; it pauses often."""
     with Journal.open(path, readonly=True) as journal:
-        kept = journal.entries(session)
-        while some := [one.entry for one in islice(kept, _RESTORED_TOGETHER)]:
-            board.take(some)
+        return SessionBoard.whole(_gently(one.entry for one in journal.entries(session)))
+
+
+def _gently(entries: Iterable[Entry]) -> Iterator[Entry]:
+    for number, entry in enumerate(entries, 1):
+        yield entry
+        if number % _RESTORED_TOGETHER == 0:
             time.sleep(_BREATH_S)
-    return board
 
 
 # ---------------------------------------------------------------------------------------------- small parts
@@ -266,7 +282,7 @@ def _words(error: OSError) -> str:
 
 
 async def _holder(host: str, port: int) -> str:
-    """Who has the address, where it tells."""
+    """Which program uses the address, if it says so."""
     try:
         with fail_after(_ASK_WITHIN_S):
             async with await connect_tcp(host, port) as stream:

@@ -1,15 +1,15 @@
-"""What the live page draws: the happenings of the session that runs, or of the last one, and its numbers.
+"""What the live page draws: the happenings and the numbers of the running session, or of the last one.
 
-The newest happenings are kept one by one; what is older is kept in summary, so that the numbers are whole and the
-memory is bounded. It is told of entries as they are made, so it shows what the history will say and nothing else. As
-everywhere, a session is read in the one order of :mod:`tap.core.reading`; here by the clock that the server has now,
-which the page's own clock shows too: where that was set, what was before it moves.
+It has the newest happenings one by one, and older ones in summary: so the numbers are complete, and memory is limited.
+It takes the same entries as the journal, so it shows what the history will say. Events are in the order of
+:mod:`tap.core.reading`, as everywhere. Times are by the server's clock of now, like the clock on the page: if the
+server's clock was set, older times are moved.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -17,7 +17,7 @@ from msgspec import Struct, structs
 from tap.core.kinds import KINDS, said_of
 from tap.core.model import Entry
 from tap.core.plain_text import plain
-from tap.core.reading import NEAR_MS, number, read
+from tap.core.reading import NEAR_MS, Reading, number, read
 from tap.core.spans import STATE_KINDS
 from tap.core.status import Happening, Past, Totals
 from tap.service.ops.session_totals import SessionTotals
@@ -25,18 +25,21 @@ from tap.service.ops.session_totals import SessionTotals
 __all__ = ["SessionBoard", "shown", "shown_id"]
 
 KEPT = 1_000
-"""Happenings that are drawn one by one, at least: some hours of a busy shoot."""
+"""At least this many happenings are drawn one by one: some hours of a busy shoot."""
+_NEVER = 2**62
 _FOLDED_TOGETHER = 250
 _MOST_PATIENCE = 256
 _CAMERAS_WATCHED = 1_000
+_TURNING = STATE_KINDS | {"gap"}
+"""Kinds whose order changes the numbers."""
 _TOGETHER_MS = 1_000
-"""Cameras that are told so soon after the session were there with it."""
+"""Cameras that join within this many ms after the session's start were online when it began."""
 _TEXT = 120
 _ID = 80
 
 
 def shown(text: object) -> str | None:
-    """A text as the page gets it: harmless, and not too long; None where there is none."""
+    """A text for the page, made harmless and not too long; None if there is no text."""
     if not isinstance(text, str) or not text:
         return None
     text = plain(text[: 2 * _TEXT])
@@ -44,31 +47,31 @@ def shown(text: object) -> str | None:
 
 
 def shown_id(text: object) -> str | None:
-    """An id as the page gets it: two that differ still do."""
+    """An id for the page, made harmless and not too long. Different ids stay different."""
     if not isinstance(text, str) or not text:
         return None
     if len(text) <= _ID:
         return plain(text)
-    # Not for secrecy: only so that long ones that begin alike stay apart.
+    # Not for secrecy: only so that long ids with the same beginning stay different.
     return plain(text[:_ID]) + "…" + hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
 
 
 class _Line(Struct):
-    """A happening as it is shown, and where its time comes from."""
+    """A happening, and the origin of its time."""
 
     shown: Happening
     at: int
-    """As the row has it."""
+    """Its time in the row (server time, ms)."""
     event: Entry | None = None
-    """Where it is an event: what orders it."""
+    """Its entry, if it is an event."""
     moment: int = 0
-    """Of an event: when, by the clock that the session began with."""
+    """For an event: its time by the clock that the session began with, in ms."""
     place: int = 0
-    """Of an event: its place in the order of the session."""
+    """For an event: its place in the order of the session."""
 
 
 class SessionBoard:
-    """The happenings of one session."""
+    """The happenings and the numbers of one session."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self.session: str | None = None
@@ -81,45 +84,49 @@ class SessionBoard:
         self._lead: int | None = None
         """How far the server's clock was ahead of ours at the last event."""
         self._uneven = False
-        """What came since the session was read last does not just go on."""
+        """The events since the last reading do not simply follow in order."""
         self._was_set = False
-        """The server's clock was."""
+        """The server's clock was set, by the last reading."""
         self._held_at = 0
         self._past = self._sums = SessionTotals({}, 0)
         self._shift = self._first_shift = 0
-        """What to add to a time of the server's clock for a moment: now, and at the first event that is drawn."""
+        """Moment minus server time, in ms: now, and at the first event that is drawn."""
         self._folded: set[str] = set()
-        """Keys of events that are in the summary alone."""
+        """Keys of events that are only in the summary."""
         self._horizon: int | None = None
-        """Up to this moment."""
+        """The summary ends at this moment; None without a summary."""
+        self._sealed = 0
+        """An event before this moment cannot be inserted any more."""
+        self.unsure = False
+        """The numbers may be wrong: events came too late to be inserted, or the server's clock seems to have been set.
+
+        The board can read only the newest part of a long session. To correct it, make a new one with :meth:`whole`.
+        """
         self._count = 0
         self._certain = True
-        """The session's events agreed when it was read last."""
+        """The events did not contradict each other in the last reading."""
         self._odd, self._patience = 0, 1
-        """Events since that may change what was read, and how many are let pass before that is a reason.
-
-        They do not fit what was on before them, or follow what does not.
-        """
+        """How many events since the last reading contradict what was before them; at how many it reads again."""
 
     @property
     def happenings(self) -> list[Happening]:
-        """Those that are drawn one by one, as they came."""
+        """The happenings that are drawn one by one, as they came."""
         return [line.shown for line in self._lines.values()]
 
     @property
     def summary_until(self) -> int | None:
-        """Before this (by the clock that the server has now) there is only a summary; None: there is none."""
+        """Before this time (by the server's clock of now) there is only a summary; None without a summary."""
         return None if self._horizon is None else self._horizon - self._shift
 
     def totals(self, now: int) -> Totals | None:
-        """The session's numbers as of ``now``, by the server's clock; None where there never was one."""
+        """The session's numbers as of ``now`` (server time, ms); None before the first session."""
         if self.session is None:
             return None
         told = self._sums.totals(now + self._shift)
         return structs.replace(told, on_air_ms={shown_id(key) or "": ms for key, ms in told.on_air_ms.items()})
 
     def past(self) -> Past | None:
-        """What is only drawn in summary."""
+        """The summary; None without one."""
         steps, turns = self._past.steps, self._past.spans
         if self._horizon is None or steps is None:
             return None
@@ -134,8 +141,17 @@ class SessionBoard:
             held_since=turns.hold.since - self._shift,
         )
 
+    @classmethod
+    def whole(cls, entries: Iterable[Entry], kept: int = KEPT) -> SessionBoard:
+        """A board from all entries of a session, which are read together before the older ones are summarized."""
+        board = cls(_NEVER)
+        board.take(entries)
+        board._most = kept
+        board._fold()
+        return board
+
     def take(self, entries: Iterable[Entry]) -> list[Happening]:
-        """What these entries add; begins anew with another session that is live."""
+        """Add entries, and return what they add to the page. Another live session replaces this one."""
         news: dict[str, Happening] = {}
         for entry in entries:
             if entry.op == "session" and entry.session_key != self.session and entry.fields.get("status") == "live":
@@ -149,23 +165,23 @@ class SessionBoard:
         return list(news.values())
 
     def settle(self, *, at_once: bool = False) -> list[Happening]:
-        """Read the session anew where that may put something to another moment: what it has moved.
+        """Read the session again if that may move something. Returns the happenings that moved.
 
-        A server may go on telling what does not fit: where reading changes nothing it is read more and more seldom,
-        unless it has to be right ``at_once``.
+        If a server keeps sending contradictions that change nothing, it reads less and less often, unless ``at_once``.
         """
         if not self._uneven and self._odd < (1 if at_once else self._patience):
             return []
         only_odd, self._uneven, self._odd = not self._uneven, False, 0
         before = self._sums.holds_and_lengths()
-        lines = {line.event.key: line for line in self._lines.values() if line.event is not None}
-        reading = read((line.event for line in lines.values() if line.event is not None), self._frame())
+        reading = self._read()
+        if self._leave_out_late():
+            reading = self._read()
         last, self._certain = reading.last_shift, reading.certain
         self._was_set = bool(reading.steps)
+        if self._horizon is not None and self._shift != self._first_shift + last:
+            self.unsure = True
         self._shift = self._first_shift + last
-        for place, (entry, moment) in enumerate(zip(reading.rows, reading.moments, strict=True)):
-            lines[entry.key].moment, lines[entry.key].place = moment + self._first_shift, place
-        self._add_up([lines[entry.key] for entry in reading.rows])
+        self._add_up([self._lines[entry.key] for entry in reading.rows])
         moved = []
         for line in self._lines.values():
             if line.event is not None:
@@ -181,8 +197,27 @@ class SessionBoard:
         self._patience = min(2 * self._patience, _MOST_PATIENCE) if only_odd and same else 1
         return moved
 
+    def _read(self) -> Reading[Entry]:
+        """Give every event that is drawn its moment and place."""
+        reading = read([line.event for line in self._lines.values() if line.event is not None], self._frame())
+        for place, (entry, moment) in enumerate(zip(reading.rows, reading.moments, strict=True)):
+            line = self._lines[entry.key]
+            line.moment, line.place = moment + self._first_shift, place
+        return reading
+
+    def _leave_out_late(self) -> bool:
+        """Remove events that would belong into the summary, which has only sums. Whether there were any."""
+        late = [key for key, line in self._lines.items() if self._belongs_into_summary(line)]
+        for key in late:
+            del self._lines[key]
+        self.unsure = self.unsure or bool(late)
+        return bool(late)
+
+    def _belongs_into_summary(self, line: _Line) -> bool:
+        return line.event is not None and line.moment < self._sealed and line.shown.kind in _TURNING
+
     def _add_up(self, lines: Iterable[_Line]) -> None:
-        """The numbers anew, from those of the summary on."""
+        """Add up the numbers again, beginning with those of the summary."""
         lines = list(lines)
         if self._horizon is None:
             begun = [line.moment for line in lines if line.shown.kind in STATE_KINDS]
@@ -192,7 +227,7 @@ class SessionBoard:
             self._sums.take(line.shown.kind, line.moment, _fields(line))
 
     def _frame(self) -> Mapping[str, Any]:
-        """What the session's row says; of a part of it, what its summary says of that part's beginning."""
+        """The session's columns; if there is a summary, with the state at its end as the start."""
         if self._horizon is None:
             return self._row
         turns = self._past.spans
@@ -201,12 +236,12 @@ class SessionBoard:
         return {**self._row, "startedAt": self._horizon - self._first_shift, "startState": told}
 
     def _fold(self) -> None:
-        """Put the oldest into the summary, where there are too many to be drawn."""
+        """Move the oldest events into the summary if there are too many to be drawn."""
         if len(self._lines) < self._most + _FOLDED_TOGETHER:
             return
         self.settle(at_once=True)
         events = sorted((one for one in self._lines.values() if one.event is not None), key=lambda one: one.place)
-        gone = events[: max(0, len(events) - self._most)] or events[: len(events) // 2]
+        gone = _until_one_moment_is_over(events, max(0, len(events) - self._most) or len(events) // 2)
         for line in gone:
             self._past.take(line.shown.kind, line.moment, _fields(line))
             self._folded.add(_key(line))
@@ -214,6 +249,7 @@ class SessionBoard:
             self._horizon = gone[-1].moment
             rest = events[len(gone) :]
             first = rest[0] if rest else gone[-1]
+            self._sealed = min(first.moment, self._horizon + 1)
             self._first_shift = first.moment - first.at
         away = {id(line) for line in gone}
         until = self.summary_until or 0
@@ -223,14 +259,14 @@ class SessionBoard:
             if id(line) not in away and (line.event is not None or line.shown.kind == "start" or line.shown.at >= until)
         }
         while len(self._lines) > 2 * self._most:
-            # Of a server that tells nothing but cameras and stills.
+            # Only cameras and stills are left.
             del self._lines[next(key for key, line in self._lines.items() if line.shown.kind != "start")]
 
     def _begin(self, entry: Entry) -> None:
         self.__init__(self._most)  # type: ignore[misc]  # all of it is of one session
         self.session = entry.session_key
         self._started = _time(entry.fields, "startedAt", entry.version)
-        # It may have run for long before it was first seen.
+        # The session may have been running for long when the tap first saw it.
         self._seen = max(self._started, _time(entry.fields.get("startState") or {}, "at", 0))
         self._past = SessionTotals(entry.fields.get("startState") or {}, self._started)
         self._sums = self._past.copy()
@@ -245,17 +281,18 @@ class SessionBoard:
         if event is None:
             self._uneven = self._uneven or self._was_set
             return
+        self.unsure = self.unsure or self._belongs_into_summary(line)
         if happening.kind in KINDS and KINDS[happening.kind].at_once:
             self._uneven = not self._goes_on(happening, number(event.fields.get("observedAt"))) or self._uneven
         self._uneven = self._uneven or again is not None or line.moment < self._past.spans.start
-        # Whether somebody else was there, and what of the same moment was before it, only the whole shows.
+        # Only a reading shows whether another tap was connected during a gap, and what was before it.
         self._uneven = self._uneven or happening.kind == "gap"
         self._odd += not (self._certain and self._sums.spans.fits(happening.kind, event.fields))
         if not self._uneven:
             self._sums.take(happening.kind, line.moment, event.fields)
 
     def _goes_on(self, happening: Happening, heard: int | None) -> bool:
-        """Whether an event follows the one before it by both clocks, and a hold is as long as is said."""
+        """Whether an event follows the one before by both clocks, and a hold has the length that its release says."""
         lead = happening.at - (happening.at if heard is None else heard)
         even = self._lead is None or abs(lead - self._lead) <= NEAR_MS
         follows = happening.at >= self._newest
@@ -284,7 +321,7 @@ class SessionBoard:
         if len(self._present) < _CAMERAS_WATCHED:
             self._present[key] = online
         if online and (known is None or known):
-            # Those that were there from the beginning are no news, and nor is a change of a name.
+            # Cameras that were online from the beginning are no news, nor is a new name.
             joined = _time(fields, "joinedAt", version)
             if known is not None or joined <= self._seen + _TOGETHER_MS:
                 return None
@@ -300,7 +337,7 @@ class SessionBoard:
         camera, name = _camera_of(fields)
         from_camera = shown_id(fields.get("fromCameraId"))
         if kind == "gap":
-            # What stood before it is shown no further than it, whatever is told after.
+            # What was on before a gap is drawn only up to its beginning.
             camera = shown_id((detail.get("after") or {}).get("programCameraId"))
             from_camera = shown_id((detail.get("before") or {}).get("programCameraId"))
         elif kind in ("still_marker", "still_capture"):
@@ -322,6 +359,14 @@ class SessionBoard:
         status = shown(fields.get("status"))
         words = shown(fields.get("failReason"))
         return Happening("still", key, at or version, *_camera_of(fields), words=words, status=status)
+
+
+def _until_one_moment_is_over(events: Sequence[_Line], count: int) -> Sequence[_Line]:
+    """About the first ``count`` events. Events of one moment stay together, unless all of them have the same."""
+    fewer = count
+    while 0 < fewer < len(events) and events[fewer - 1].moment == events[fewer].moment:
+        fewer -= 1
+    return events[: fewer or count]
 
 
 def _fields(line: _Line) -> Mapping[str, Any]:
@@ -346,7 +391,7 @@ def _title(fields: Mapping[str, Any]) -> str | None:
 
 
 def _camera_of(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Id and name, the id where there is no name."""
+    """A camera's id and name; without a name, the id again."""
     camera = shown_id(fields.get("cameraId"))
     return camera, shown(fields.get("cameraName") or fields.get("name")) or camera
 
@@ -371,7 +416,7 @@ _WORDS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], str]] = {
     "off_air": _cut,
     **dict.fromkeys(("hold", "release", "still_capture"), _nothing),
 }
-"""Of those kinds that say it in other words here than :func:`said_of` does."""
+"""Words for those kinds that have other words here than in :func:`said_of`."""
 
 _TELLS: Mapping[str, Callable[[SessionBoard, str, Mapping[str, Any], int], Happening | None]] = {
     "session": SessionBoard._session,  # noqa: SLF001 - the table of this class

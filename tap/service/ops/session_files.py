@@ -1,8 +1,8 @@
-"""What is made for who asks: the card of a session, its report, and its files for the edit.
+"""Files made on request: the card of a session, its report, and its files for the edit.
 
-The commands themselves make it, in a process that gives way to everybody else, one at a time, by a look at the journal
-that only reads. What was made is kept for the next who asks, for as long as the session is there and has not changed;
-so many files, and so many bytes, at most.
+The commands themselves make them, in a process of low priority, one at a time, from a journal that is opened read-only.
+A file is saved for later requests until the session changes or is forgotten. The number of files and their bytes are
+limited.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _MOST_FILES = 24
 _MOST_BYTES = 64 * 2**20
 _LONGEST_KEY = 2_000
 _LIVE_FOR_S = 20.0
-"""So long what was made of a session that runs will do, whatever happened since."""
+"""Seconds for which a file of a running session is used again, even if the session has gone on."""
 
 
 class Product(NamedTuple):
     """Something that can be made."""
 
     words: tuple[str, ...]
-    """The command, without its session and its file."""
+    """The words of the command, without session and file."""
     ending: str
     media_type: str
     saved: bool
-    """Whether a browser is to save it, rather than show it."""
+    """Whether a browser should save it instead of showing it."""
 
 
 MADE: dict[str, Product] = {
@@ -52,7 +52,7 @@ MADE: dict[str, Product] = {
     "shots": Product(("export", "--format", "shots"), ".shots.csv", "text/csv", True),
     "csv": Product(("export", "--format", "csv"), ".csv", "text/csv", True),
 }
-"""By the name that it is asked for."""
+"""By the name in the URL."""
 
 
 class Made(NamedTuple):
@@ -63,23 +63,23 @@ class Made(NamedTuple):
 
 
 class NotMade(NamedTuple):
-    """Why there is none."""
+    """Why there is no file."""
 
     status: int
-    """As HTTP has it."""
+    """The HTTP status."""
     words: str
 
 
 class _Kept(NamedTuple):
     path: Path
     seq: int
-    """The session's last entry then."""
+    """The number of the session's last entry when it was made."""
     made_at: float
     size: int
 
 
 class SessionFiles:
-    """Makes things for one service. ``running``: the key of the session that is live."""
+    """Makes files for one service. ``running`` gives the key of the live session."""
 
     def __init__(self, settings: Settings, running: Callable[[], str | None]) -> None:
         self._settings = settings
@@ -91,7 +91,7 @@ class SessionFiles:
         self._child = BackgroundCommand(settings, _WITHIN_S)
 
     async def get(self, name: str, key: str) -> Made | NotMade:
-        """What was asked for of a session: as it was made before, or made now."""
+        """A file of a session: made earlier, or now."""
         if not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
             return NotMade(404, "that is not a session's key")
         found = await in_thread(lambda: self._last(key))
@@ -114,19 +114,19 @@ class SessionFiles:
             self._waiting -= 1
 
     def drop(self, key: str) -> None:
-        """A session is not there any more: nor is what was made of it."""
+        """Delete the files of a session that does not exist any more."""
         for place in [place for place in self._kept if place[1] == key]:
             self._let_go(place)
 
     async def tidy(self) -> None:
-        """Let go of what was made of sessions that were forgotten since."""
+        """Delete the files of sessions that were forgotten."""
         for key in {key for _, key in self._kept}:
             found = await in_thread(lambda key=key: self._last(key))  # type: ignore[misc]
             if found is not None and found < 0:
                 self.drop(key)
 
     def close(self) -> None:
-        """End what is being made, and leave nothing behind."""
+        """Stop making files, and delete all of them."""
         self._child.kill()
         _remove(self._folder)
 
@@ -176,14 +176,14 @@ class SessionFiles:
         _remove(self._kept.pop(place).path.parent)
 
     def _last(self, key: str) -> int:
-        """The number of a session's last entry; below 0 where it has none."""
+        """The number of a session's last entry; below 0 if it has no entries."""
         with Journal.open(self._settings.journal_path, readonly=True) as journal:
             last = journal.last_entry(key)
             return -1 if last is None else last.seq
 
 
 def _remove(folder: Path) -> None:
-    """Beside the loop: a disk may hang."""
+    """Delete a folder on another thread: a disk may hang."""
     begin_in_thread(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 

@@ -1,8 +1,8 @@
-"""The numbers of the session that runs: added up event by event, and the same as its timeline and its report have.
+"""The numbers of the running session, added up event by event. They are the same as in its timeline and its report.
 
-What makes spans of events is :class:`tap.core.spans.Spans`, as everywhere. Here the spans that are over are added up
-and let go, so that a session of twelve hours takes no more memory than one of an hour. What has been let go is drawn in
-summary: for each camera, how much of each step of time it was on air.
+:class:`tap.core.spans.Spans` makes spans from events, as everywhere. Here, spans that are over are added up and then
+dropped, so that a session of twelve hours needs no more memory than one of an hour. Their summary says how long each
+camera was on air in each step of time.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from tap.core.status import Totals
 __all__ = ["MOST_STEPS", "SessionTotals", "Steps"]
 
 MOST_STEPS = 512
-"""In which a past is drawn: as many as a wide screen has room for."""
+"""Steps of a summary, at most: as many as fit on a wide screen."""
 _FIRST_STEP_MS = 5_000
 
 
 class Steps:
-    """How much of each step of time each camera was on air; steps grow with what they have to hold."""
+    """How long each camera was on air in each step of time, in ms. Steps get longer with the session."""
 
     def __init__(self, start: int) -> None:
         self.start = start
@@ -48,16 +48,16 @@ class Steps:
 
 
 class SessionTotals:
-    """One session's numbers as far as it was taken; moments are on the clock that the session began with."""
+    """The numbers of the events taken so far. Moments are by the clock that the session began with."""
 
     def __init__(self, state: Mapping[str, Any], start: int) -> None:
         self.spans = Spans(state, start)
         self.events: Counter[str] = Counter()
         self.on_air: Counter[str] = Counter()
-        """Milliseconds by camera, of the spans that are over."""
+        """Milliseconds by camera, for the spans that are over."""
         self.hold_ms = self.unknown_ms = self.gap_ms = 0
         self.steps: Steps | None = Steps(start)
-        """Of the spans that are over; None where nobody draws them in summary."""
+        """The summary of the spans that are over; None if nobody draws it."""
 
     def take(self, kind: str, at: int, fields: Mapping[str, Any]) -> None:
         """The next event in the order in which the session is read."""
@@ -66,14 +66,14 @@ class SessionTotals:
         if gap is not None:
             self.gap_ms += gap.duration or 0
             if gap.start is None and not gap.covered:
-                # What was on before a first sight was never told.
+                # What was on air before the tap first saw the session is unknown.
                 self.on_air.clear()
                 self.unknown_ms = 0
                 self.steps = None if self.steps is None else Steps(self.spans.start)
         self._drain()
 
     def totals(self, now: int) -> Totals:
-        """The numbers as of ``now``: what goes on counts up to it."""
+        """The numbers as of ``now`` (a moment); spans that go on count until then."""
         spans, on_air = self.spans, Counter(self.on_air)
         end = max([now, spans.program.since, spans.hold.since])
         if spans.program.value is not None:
@@ -93,11 +93,11 @@ class SessionTotals:
         )
 
     def holds_and_lengths(self) -> tuple[object, ...]:
-        """What changes where events are read in another order."""
+        """The numbers that change if events are read in another order."""
         return self.spans.holds, self.hold_ms, self.unknown_ms, dict(self.on_air), self.spans.program.value
 
     def copy(self) -> SessionTotals:
-        """Goes on by itself, without steps."""
+        """A copy that goes on by itself, without steps."""
         other = SessionTotals({}, self.spans.start)
         other.spans = self.spans.copy()
         other.events, other.on_air = Counter(self.events), Counter(self.on_air)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tap.core.merge import Row
 from tap.core.model import Entry
@@ -34,16 +35,24 @@ def page(rows: list[Row], kept: int = 1_000) -> tuple[SessionBoard, Totals]:
         board.take([entry])
         if number % 7 == 0:
             board.settle()
+    return board, numbers_of(board, rows)
+
+
+def numbers_of(board: SessionBoard, rows: list[Row]) -> Totals:
     board.settle(at_once=True)
-    timeline = timeline_of(rows)
-    told = board.totals(timeline.end - board._shift)
+    told = board.totals(timeline_of(rows).end - board._shift)
     assert told is not None
-    return board, told
+    return told
 
 
 def all_three_agree(rows: list[Row], kept: int = 1_000) -> SessionBoard:
     """The page, ``timeline`` and the report: the same numbers."""
     board, told = page(rows, kept)
+    agree(rows, told)
+    return board
+
+
+def agree(rows: list[Row], told: Totals) -> None:
     timeline = timeline_of(rows)
     figures, totals = statistics_of(timeline), timeline.totals
     on_air = {camera: length for camera, length in totals.on_air_ms.items() if length}
@@ -52,7 +61,6 @@ def all_three_agree(rows: list[Row], kept: int = 1_000) -> SessionBoard:
     for name in ("length_ms", "cuts", "unknown_ms", "holds", "hold_ms", "gaps", "gap_ms"):
         assert getattr(told, name) == getattr(totals, name) == getattr(figures, name), name
     assert told.events == totals.events
-    return board
 
 
 def live(rows: list[Row]) -> list[Row]:
@@ -78,6 +86,37 @@ def test_the_page_the_timeline_and_the_report_have_the_same_numbers(seed: int) -
     )
     all_three_agree(rows)
     all_three_agree(rows, kept=60)
+
+
+def told_late(rows: list[Row], random: Random, by: int) -> list[Row]:
+    """Some are told after up to ``by`` others that were later, and heard with the last of these."""
+    begun, *events = rows
+    places = [number + (random.randrange(by) if random.random() < 0.1 else 0) for number in range(len(events))]
+    told: list[Row] = []
+    heard = 0
+    for _, _, row in sorted(zip(places, range(len(events)), events, strict=True), key=lambda one: one[:2]):
+        heard = max(heard, row.fields.get("observedAt", 0))
+        known = {"observedAt": heard} if row.op == "event" else {}
+        told.append(structs.replace(row, fields={**row.fields, **known}))
+    return [begun, *told]
+
+
+@pytest.mark.parametrize("kept", [20, 40, 60])
+@pytest.mark.parametrize("seed", range(12))
+def test_what_comes_when_its_part_is_in_summary_already_is_known_to_be_missing(seed: int, kept: int) -> None:
+    """The page's numbers are those of the timeline and the report, or it says how many events they lack.
+
+    Once the session was read as a whole, they are complete.
+    """
+    random = Random(seed)
+    rows = live(invented(seed=seed, cameras=4, minutes=60, cuts=random.randrange(400, 900), gaps=random.randrange(4)))
+    rows = told_late(rows, random, by=random.choice((10, 100, 400)))
+    board, told = page(rows, kept)
+    if not board.unsure:
+        agree(rows, told)
+    whole = SessionBoard.whole(entries(rows), kept)
+    agree(rows, numbers_of(whole, rows))
+    assert not whole.unsure
 
 
 seconds = st.integers(0, 90)

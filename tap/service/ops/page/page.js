@@ -312,7 +312,10 @@ function drawLanes(at) {
   say("lanes-words", ids.map((id) => `${nameOf(id)}: ${lasting(totalOf(id, at))} on air`).join(", "));
   byId("summary").hidden = past === null;
   if (past !== null) {
-    say("summary-words", `Before ${clock(past.until)} shots are drawn in summary. The numbers are of the whole session; its report has every shot.`);
+    const numbers = state.totalsUnsure
+      ? "Events came late: the numbers may be off until the session is read again, within a minute."
+      : "The numbers are of the whole session; its report has every shot.";
+    say("summary-words", `Before ${clock(past.until)} shots are drawn in summary. ${numbers}`);
     const key = state.session?.key ?? sorted.find((one) => one.kind === "start")?.key.slice("start/".length) ?? "";
     byId("summary-report").href = `/made/report?session=${encodeURIComponent(key)}`;
   }
