@@ -15,6 +15,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PYTEST := $(BIN)/python -m pytest
 # Two more than a small machine has cores: half of the time a test waits for sockets and processes.
 WORKERS ?= 4
+# Who has none left takes of another's: tests that wait for long are next to each other, in tests/faults.
+SHARED := --dist worksteal
 SEEDS ?= 1
 
 # What is imported is compiled once, and not by each worker and by each tap that a test starts.
@@ -105,14 +107,14 @@ compiled: $(READY)
 
 test-python: $(READY) ledger browser-node
 	@rm -f .coverage .coverage.*
-	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) --minutes test $(COVERAGE)
+	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) $(SHARED) --minutes test $(COVERAGE)
 
 # By branch. It takes twice as long as the tests themselves, so not every change has to wait for it.
 test-all: COVERAGE := --cov --cov-report=term
 test-all: test test-obs test-slow  ## All tests, the long ones too, with branch coverage
 
 test-slow: $(READY) ledger browser-node  ## The long tests: systemd, a browser, thousands of worlds, many kills, installations
-	$(PYTEST) -m "slow and not obs" -n $(WORKERS) --minutes slow
+	$(PYTEST) -m "slow and not obs" -n $(WORKERS) $(SHARED) --minutes slow
 
 # The long tests that are short enough for each run of CI.
 test-programs: $(READY) ledger browser-node  ## Of the long tests those on real programs: systemd, a browser, installations, valgrind
