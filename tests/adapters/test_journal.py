@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import random
 import signal
@@ -324,6 +325,21 @@ def log_without_file(path: Path) -> None:
 
 
 DAMAGES = [truncate, overwrite, garbage, hole, log_without_file]
+
+
+def test_a_check_beside_a_service_that_writes_finds_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries come between its looks at the file: what it compares is of one moment."""
+    with Journal.open(path) as journal, Journal.open(path, readonly=True) as reader:
+        numbers = itertools.count(1)
+        look = reader._file.all
+
+        def later(*query: Any) -> list[Any]:
+            if "tally" in query[0] or "count" in query[0]:
+                journal.append([entry(next(numbers))], b"{}", NOW)
+            return look(*query)
+
+        monkeypatch.setattr(reader._file, "all", later)
+        assert reader.verify() == []
 
 
 class TestDamage:
