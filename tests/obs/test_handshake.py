@@ -159,39 +159,43 @@ def test_another_collection_or_transition_is_asked_about() -> None:
     assert asked(handshake.received(orjson.dumps(changed))) == ["GetCurrentSceneTransition"]
 
 
+class Fading:
+    """A connection with scene A on air, on which fades begin."""
+
+    def __init__(self) -> None:
+        self.handshake = ObsHandshake(None)
+        for frame in (orjson.dumps(HELLO), IDENTIFIED, reply("GetSceneList", program="A")):
+            self.handshake.received(frame)
+
+    def begins(self) -> str:
+        """A fade begins: the id of the question where it leads."""
+        told = {"op": 5, "d": {"eventType": "SceneTransitionStarted", "eventData": {"transitionName": "Fade"}}}
+        (question,) = said(self.handshake.received(orjson.dumps(told)))
+        return str(question["d"]["requestId"])
+
+    def answered(self, ident: str, program: str) -> list[str]:
+        """The answer names this scene: the ids of the questions that follow."""
+        frames = self.handshake.received(reply("GetSceneList", ident=ident, program=program))
+        return [frame["d"]["requestId"] for frame in said(frames)]
+
+
 def test_where_a_second_transition_leads_is_asked_until_it_is_somewhere_else() -> None:
     """The first one's target is on air then, though OBS has told no program: the same name again came too soon."""
-    handshake = ObsHandshake(None)
-    handshake.received(orjson.dumps(HELLO))
-    handshake.received(IDENTIFIED)
-    handshake.received(reply("GetSceneList", program="A"))
-    started = {"op": 5, "d": {"eventType": "SceneTransitionStarted", "eventData": {"transitionName": "Fade"}}}
-
-    def answered(ident: str, program: str) -> list[str]:
-        return [
-            frame["d"]["requestId"]
-            for frame in said(handshake.received(reply("GetSceneList", ident=ident, program=program)))
-        ]
-
-    (first,) = [frame["d"]["requestId"] for frame in said(handshake.received(orjson.dumps(started)))]
-    assert answered(first, "A") == [first]
-    assert answered(first, "B") == []
-    (second,) = [frame["d"]["requestId"] for frame in said(handshake.received(orjson.dumps(started)))]
+    fading = Fading()
+    first = fading.begins()
+    assert fading.answered(first, "A") == [first]
+    assert fading.answered(first, "B") == []
+    second = fading.begins()
     assert second != first
-    assert answered(second, "B") == [second]
-    assert answered(second, "C") == []
+    assert fading.answered(second, "B") == [second]
+    assert fading.answered(second, "C") == []
 
 
 def test_where_a_transition_leads_is_asked_four_times_at_most() -> None:
     """A fade back to what is on air names nothing else."""
-    handshake = ObsHandshake(None)
-    handshake.received(orjson.dumps(HELLO))
-    handshake.received(IDENTIFIED)
-    handshake.received(reply("GetSceneList", program="A"))
-    started = {"op": 5, "d": {"eventType": "SceneTransitionStarted", "eventData": {"transitionName": "Fade"}}}
-    (question,) = said(handshake.received(orjson.dumps(started)))
-    again = [handshake.received(reply("GetSceneList", ident=question["d"]["requestId"], program="A")) for _ in range(5)]
-    assert [len(frames) for frames in again] == [1, 1, 1, 0, 0]
+    fading = Fading()
+    ident = fading.begins()
+    assert [len(fading.answered(ident, "A")) for _ in range(5)] == [1, 1, 1, 0, 0]
 
 
 def test_answers_that_never_come_are_told() -> None:
