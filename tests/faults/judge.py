@@ -205,16 +205,21 @@ def _losses(items: Iterable[Item]) -> list[Loss]:
 
 
 class _Walls:
-    """The wall clock at which a time in a frame was sent."""
+    """The wall clock at which a time in a frame was sent.
 
-    def __init__(self, items: Iterable[Item], slack: float) -> None:
+    Where no frame has a time, all times are the receiver's own, and a wall clock's already. The server's clock says
+    nothing of them: in a shoot that is played at many times its speed it goes over the same numbers faster.
+    """
+
+    def __init__(self, items: Sequence[Item], slack: float) -> None:
         self._slack = slack
+        timed = any(fact.timed for item in items if isinstance(item, Heard) for fact in item.facts)
         known: dict[int, float] = {}
         unsent: set[int] = set()
         down = float("inf")
         for item in items:
             if isinstance(item, Heard):
-                for at in (item.ts, *(fact.at for fact in item.facts)):
+                for at in (item.ts, *(fact.at for fact in item.facts)) if timed else ():
                     known.setdefault(at, float(item.wall))
             elif isinstance(item, Missed):
                 unsent.update(fact.at for fact in item.facts)
@@ -230,7 +235,8 @@ class _Walls:
 
     def nobody_came_back(self, event: EventTruth) -> bool:
         """Whether it happened after the last connection, so that nobody could tell of it, nor of a gap."""
-        return event.at in self._unsent or self._known.get(int(event.at), 0.0) > self._down - self._slack
+        sent = self._known.get(int(event.at), 0.0) if event.exact else float(event.at)
+        return event.at in self._unsent or sent > self._down - self._slack
 
     def of(self, at: float) -> float | None:
         """None for a time that no frame had."""

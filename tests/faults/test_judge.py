@@ -7,12 +7,14 @@ from functools import cache
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tap.core.merge import Row
 from tap.rehearsal.performance import perform, truth_of_shoot
 from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.truth import Down, Heard, Item, Missed, Truth, Up
 from tap.rehearsal.ways import PLAIN, Ways
+from tap.rehearsal.witness import truth_of
 from tests.faults.judge import Committed, judge, judge_committed
 from tests.faults.outcome import Outcome, together
 from tests.faults.servers import SERVERS
@@ -106,6 +108,25 @@ def test_servers_that_say_less_are_judged_as_strictly(server: str) -> None:
     assert _judged(server=ways).ok
     assert _judged(server=ways, spoil=without).lost == 1
     assert _judged(server=ways, spoil=twice).doubled == 1
+
+
+@pytest.mark.parametrize("server", ["no-ts", "bare"])
+def test_where_no_frame_has_a_time_a_gap_is_where_its_loss_was(server: str) -> None:
+    """Its time is the receiver's, also in a shoot that is played fast to a tap that took long to start."""
+    shoot = plan_shoot(SEED, faults=["restart"], ways=SERVERS[server][0])
+    played = list(perform(shoot))
+    first = min(item.wall for item in played if not isinstance(item, Missed))
+    items: list[Item] = [
+        item if isinstance(item, Missed) else structs.replace(item, wall=first + 10_000 + (item.wall - first) // 20)
+        for item in played
+    ]
+    truth = truth_of(shoot.plan, items, venue="rehearsal")
+    rows = _rows(truth, tuple(items))
+    at = _index(rows, "gap")
+    assert judge(truth, items, rows).ok, judge(truth, items, rows).explain()
+    last = max(item.wall for item in items if isinstance(item, Heard))
+    elsewhere = structs.replace(rows[at], fields={**rows[at].fields, "at": last, "observedAt": last})
+    assert judge(truth, items, [*rows[:at], elsewhere, *rows[at + 1 :]]).invented == 1
 
 
 def test_what_is_there_twice_is_doubled() -> None:
