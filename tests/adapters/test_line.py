@@ -174,40 +174,39 @@ def listen(
     enough: int | None = None,
     part_before: int | None = None,
 ) -> dict[str, Any]:
-    """All that is to be seen of a line to which a server sends these bytes, cut into reads at these places."""
+    """All that is to be seen of a line to which a server sends these bytes, cut into reads at these places.
 
-    async def scene() -> dict[str, Any]:
-        protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"), max_size=LARGEST)
-        ear = Ear(sniff, enough)
-        line = WebsocketsLine(protocol, ear, split=split, ping_interval=None, close_timeout=1, max_queue=None)
-        wire = Wire()
-        wire.protocol = line
-        line.connection_made(wire)
-        protocol.send_request(protocol.connect())
-        line.send_data()
-        wire.sent.clear()
-        whole = answer.format(accept_key(protocol.key)).encode("latin-1") + wire_bytes
-        places = sorted({0, len(whole), *(place % (len(whole) + 1) for place in cuts)})
-        for number, (begin, end) in enumerate(pairwise(places)):
-            if wire.gone:
-                break
-            if number == part_before and protocol.state is State.OPEN:
-                protocol.send_close(1001)
-                line.send_data()
-            ear.read, ear._seen = number, ear.readings
-            wire.feed(whole[begin:end])
-        wire.end()
-        return {
-            "told": ear.told,
-            "heard": line.heard,
-            "sent": list(said(bytes(wire.sent))),
-            "half closed": wire.half_closed,
-            "aborted": wire.gone,
-            "handshake": repr(protocol.handshake_exc),
-            "end": disposition(protocol.handshake_exc or protocol.close_exc),
-        }
-
-    return asyncio.run(scene())
+    A line asks for the loop that runs, but nothing here waits for it to turn.
+    """
+    protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"), max_size=LARGEST)
+    ear = Ear(sniff, enough)
+    line = WebsocketsLine(protocol, ear, split=split, ping_interval=None, close_timeout=1, max_queue=None)
+    wire = Wire()
+    wire.protocol = line
+    line.connection_made(wire)
+    protocol.send_request(protocol.connect())
+    line.send_data()
+    wire.sent.clear()
+    whole = answer.format(accept_key(protocol.key)).encode("latin-1") + wire_bytes
+    places = sorted({0, len(whole), *(place % (len(whole) + 1) for place in cuts)})
+    for number, (begin, end) in enumerate(pairwise(places)):
+        if wire.gone:
+            break
+        if number == part_before and protocol.state is State.OPEN:
+            protocol.send_close(1001)
+            line.send_data()
+        ear.read, ear._seen = number, ear.readings
+        wire.feed(whole[begin:end])
+    wire.end()
+    return {
+        "told": ear.told,
+        "heard": line.heard,
+        "sent": list(said(bytes(wire.sent))),
+        "half closed": wire.half_closed,
+        "aborted": wire.gone,
+        "handshake": repr(protocol.handshake_exc),
+        "end": disposition(protocol.handshake_exc or protocol.close_exc),
+    }
 
 
 def said(sent: bytes) -> Iterator[tuple[int, bytes]]:
@@ -391,7 +390,7 @@ MANY = settings(
 @example(
     Stream(message(b"begun", 1, fin=False) + message(b'{"type":"pose"}') + message(b"whole") + message(b"end", 0), [])
 )
-def test_whatever_a_server_sends_is_read_as_websockets_reads_it(stream: Stream) -> None:
+async def test_whatever_a_server_sends_is_read_as_websockets_reads_it(stream: Stream) -> None:
     """Messages, telemetry between them, with which read each came, answers, the end."""
     assert together([what[1:] for what in same(*stream)["told"]]) == plainly(stream.sent)
 
@@ -421,7 +420,7 @@ _HEADERS = {
 
 
 @pytest.mark.parametrize("kind", _HEADERS)
-def test_wherever_a_header_is_cut_it_is_read(kind: str) -> None:
+async def test_wherever_a_header_is_cut_it_is_read(kind: str) -> None:
     """At each place of it, and at all of them; with nothing before it, and with what leaves other bytes behind."""
     frame = _HEADERS[kind]
     for before in (b"", message(bytes(60)) * 3, message(b"begun", 1, fin=False)):
@@ -435,13 +434,13 @@ def test_wherever_a_header_is_cut_it_is_read(kind: str) -> None:
 
 @settings(MANY, max_examples=60)
 @given(_streams())
-def test_without_telemetry_to_know_all_is_received(stream: Stream) -> None:
+async def test_without_telemetry_to_know_all_is_received(stream: Stream) -> None:
     assert not [what for what in same(*stream, sniff=None)["told"] if what[1] == "passed"]
 
 
 @settings(MANY, max_examples=60)
 @given(_streams(), st.integers(0, 5))
-def test_who_wants_no_more_is_told_no_more(stream: Stream, enough: int) -> None:
+async def test_who_wants_no_more_is_told_no_more(stream: Stream, enough: int) -> None:
     """From the message that was refused on, nothing is told, and the connection is gone."""
     ours, theirs = (listen(*stream, split=split, enough=enough) for split in (True, False))
     assert ours["told"] == theirs["told"]
@@ -451,7 +450,7 @@ def test_who_wants_no_more_is_told_no_more(stream: Stream, enough: int) -> None:
 
 @settings(MANY, max_examples=60)
 @given(_streams(), st.integers(1, 6))
-def test_what_comes_behind_our_goodbye_is_read_as_websockets_reads_it(stream: Stream, reads: int) -> None:
+async def test_what_comes_behind_our_goodbye_is_read_as_websockets_reads_it(stream: Stream, reads: int) -> None:
     same(*stream, part_before=reads)
 
 
@@ -477,7 +476,9 @@ def test_what_comes_behind_our_goodbye_is_read_as_websockets_reads_it(stream: St
     st.lists(st.integers(0, 300), max_size=12),
     _payload.map(message),
 )
-def test_an_answer_that_is_none_is_refused_as_websockets_refuses_it(answer: str, cuts: list[int], more: bytes) -> None:
+async def test_an_answer_that_is_none_is_refused_as_websockets_refuses_it(
+    answer: str, cuts: list[int], more: bytes
+) -> None:
     answer = answer if "{}" in answer else answer.replace("{", "{{").replace("}", "}}")
     assert same(more, cuts, answer=answer)["told"] == []
 
@@ -497,7 +498,7 @@ async def test_a_refusal_is_known_as_soon_as_it_is_there(split: bool) -> None:
     wire.end()
 
 
-def test_an_answer_goes_out_where_its_question_stood() -> None:
+async def test_an_answer_goes_out_where_its_question_stood() -> None:
     """Before the answer to what the server sent behind it, though both came with one read."""
     wire = message(b"early", 9) + message(b"answer me") + message(b"late", 9) + message(b"\x03\xe8", 8)
     for cuts in ([], list(range(300))):
@@ -505,7 +506,7 @@ def test_an_answer_goes_out_where_its_question_stood() -> None:
         assert sent == [(0x8A, b"early"), (0x81, b"an answer"), (0x8A, b"late"), (0x88, b"\x03\xe8")]
 
 
-def test_telemetry_is_counted_between_what_is_received() -> None:
+async def test_telemetry_is_counted_between_what_is_received() -> None:
     """In one read and in many: how many, and in which order."""
     pose = message(b'{"type":"pose","p":[1,2]}')
     wire = pose * 3 + message(b"one") + pose + message(b"two", 2) + pose * 2 + message(b"") + pose
@@ -530,7 +531,7 @@ def test_telemetry_is_counted_between_what_is_received() -> None:
 
 
 @pytest.mark.parametrize("size", [ROOM - 11, ROOM - 10, ROOM - 9, ROOM, LARGEST])
-def test_a_message_as_long_as_the_buffer_comes_whole(size: int) -> None:
+async def test_a_message_as_long_as_the_buffer_comes_whole(size: int) -> None:
     """Whether it just fits in or just does not, and whatever stands before it."""
     data = orjson.dumps({"type": "snapshot", "text": ""})
     data = data[:-2] + b"a" * (size - len(data)) + data[-2:]
@@ -772,7 +773,7 @@ def test_a_real_line_is_read_as_one_on_a_table(loop: str, secure: bool, tmp_path
         await reader.read()
         writer.close()
 
-    async def scene() -> Told:
+    async def scene() -> tuple[Told, Told]:
         ear = Ear(SNIFF)
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=contexts[0])
         port = server.sockets[0].getsockname()[1]
@@ -791,12 +792,12 @@ def test_a_real_line_is_read_as_one_on_a_table(loop: str, secure: bool, tmp_path
         ended = await asyncio.wait_for(line.ended(), 300)
         assert disposition(ended).words == "the server said goodbye (1000: bye)"
         server.close()
-        return ear.told
+        return ear.told, listen(wire, [], split=False)["told"]
 
     factory = pytest.importorskip("uvloop").new_event_loop if loop == "uvloop" else None
     with asyncio.Runner(loop_factory=factory) as runner:
-        told = runner.run(asyncio.wait_for(scene(), 300))
-    assert [what[1:] for what in told] == [what[1:] for what in listen(wire, [], split=False)["told"]]
+        told, on_a_table = runner.run(asyncio.wait_for(scene(), 300))
+    assert [what[1:] for what in told] == [what[1:] for what in on_a_table]
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from tests.faults import stage
-from tests.faults.outcome import Outcome
 from tests.faults.table import FAULTS, Fault
 
 
@@ -18,7 +16,7 @@ def _cases(*, slow: bool) -> list[Any]:
 
 
 @pytest.mark.parametrize("fault", [*_cases(slow=False), *_cases(slow=True)])
-def test_nothing_is_lost_doubled_or_invented(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nothing_is_lost_doubled_or_invented(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever happens to the tap, its server, its ledger or its disk; and it goes on by itself.
 
     How soon is for ``make faults`` to say, on a machine with nothing else to do.
@@ -27,10 +25,6 @@ def test_nothing_is_lost_doubled_or_invented(fault: Fault, monkeypatch: pytest.M
     why_not = fault.missing()
     if why_not is not None:
         pytest.skip(why_not)
-
-    async def short() -> Outcome:
-        return await (fault.brief or fault.run)(fault.short, 1)
-
-    outcome = asyncio.run(short())
+    outcome = await (fault.brief or fault.run)(fault.short, 1)
     assert outcome.ok, outcome.explain()
     assert outcome.tried >= fault.short or fault.slow

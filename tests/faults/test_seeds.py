@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from types import SimpleNamespace
 from typing import Any, cast
@@ -68,7 +67,7 @@ def test_a_bound_that_breaks_is_told(too_much: dict[str, int], words: str) -> No
     assert outcome.ok
 
 
-def test_a_seed_that_breaks_something_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_seed_that_breaks_something_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """With what it drew, and how to play it again; also where it broke the harness."""
 
     async def harm(_: Any, plan: seeds.Plan) -> Outcome:
@@ -77,7 +76,7 @@ def test_a_seed_that_breaks_something_is_named(monkeypatch: pytest.MonkeyPatch) 
         return seeds._named(Outcome(tried=1, lost=plan.seed == 11), plan)
 
     monkeypatch.setattr(seeds, "play", harm)
-    outcome = together([asyncio.run(seeds.one(number)) for number in (10, 11, 12)])
+    outcome = together([await seeds.one(number) for number in (10, 11, 12)])
     assert (outcome.tried, outcome.lost) == (3, 1)
     assert [line.split(" (")[0] for line in outcome.failures if line.startswith("seed")] == ["seed 11", "seed 12"]
     assert "python -m tests.faults.seeds 11" in outcome.failures[0]
@@ -87,9 +86,9 @@ def test_a_seed_that_breaks_something_is_named(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", FOUND or [pytest.param(0, marks=pytest.mark.skip(reason="none was found yet"))])
-def test_what_a_seed_found_stays_mended(seed: int) -> None:
+async def test_what_a_seed_found_stays_mended(seed: int) -> None:
     why_not = seeds.missing()
     if why_not is not None:
         pytest.skip(why_not)
-    outcome = asyncio.run(seeds.run(1, seed))
+    outcome = await seeds.run(1, seed)
     assert outcome.ok, outcome.explain()

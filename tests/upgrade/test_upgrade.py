@@ -6,7 +6,6 @@ else. ``make.py`` made them, and says how.
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import sqlite3
@@ -15,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 
@@ -54,7 +54,7 @@ def gone_on(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             waits(lambda: not pending_in(state))
             tap.process.terminate()
             assert tap.process.wait() == 0
-        return GoneOn(version, before, entries_in(state), asyncio.run(rows_of(local.url)))
+        return GoneOn(version, before, entries_in(state), anyio.run(rows_of, local.url))
 
 
 def unpacked(version: str, folder: Path) -> Path:
