@@ -22,7 +22,7 @@ SEEDS ?= 1
 # What is imported is compiled once, and not by each worker and by each tap that a test starts.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: audit bench bench-quick bench-node browser-node compiled convex-apps convex-generated convex-tests help mutants venue-env venv demo evidence scale screenshots ledger minutes test test-all test-others test-programs test-python test-slow test-obs test-convex faults lint format pins clean
+.PHONY: audit bench bench-quick bench-node browser-node compiled coverage convex-apps convex-generated convex-tests help mutants venue-env venv demo evidence scale screenshots ledger minutes test test-all test-others test-python test-slow test-obs test-convex faults lint format pins clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,19 +106,17 @@ compiled: $(READY)
 	@$(PYTEST) --collect-only -qq >/dev/null 2>&1 || true
 
 test-python: $(READY) ledger browser-node
-	@rm -f .coverage .coverage.*
-	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) $(SHARED) --minutes test $(COVERAGE)
+	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) $(SHARED) --minutes test
 
-# By branch. It takes twice as long as the tests themselves, so not every change has to wait for it.
-test-all: COVERAGE := --cov --cov-report=term
-test-all: test test-obs test-slow  ## All tests, the long ones too, with branch coverage
+# It takes twice as long as the tests themselves, so neither make test nor CI waits for it.
+coverage: $(READY) ledger browser-node  ## The Python tests of make test, and which lines and branches they leave out
+	@rm -f .coverage .coverage.*
+	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) $(SHARED) --cov --cov-report=term
+
+test-all: test test-obs test-slow  ## All tests: make test, and the long ones
 
 test-slow: $(READY) ledger browser-node  ## The long tests: systemd, a browser, thousands of worlds, many kills, installations
 	$(PYTEST) -m "slow and not obs" -n $(WORKERS) $(SHARED) --minutes slow
-
-# The long tests that are short enough for each run of CI.
-test-programs: $(READY) ledger browser-node  ## Of the long tests those on real programs: systemd, a browser, installations, valgrind
-	$(PYTEST) -m "slow and not obs" -n $(WORKERS) tests/cost tests/packaging tests/systemd tests/browser
 
 minutes: $(READY)  ## How long each part of the tests took, from make test-all, into docs/testing.md
 	@$(BIN)/python -m tests.minutes

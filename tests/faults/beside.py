@@ -21,6 +21,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import broadcast
 from websockets.exceptions import ConnectionClosed
 
+from tests.faults import stage
 from tests.faults.desk import Desk
 from tests.faults.outcome import Outcome, together
 from tests.faults.rig import Rig
@@ -123,8 +124,9 @@ async def _compared(
             outcome.stalled(0.0 if meanwhile else tap.longest_stall_ms)
             _judge(outcome, desk, tap)
     if meanwhile is None:
-        outcome.promise(beside.queue < _QUEUE, f"{name}: {beside.queue / 1024:.0f} KB waited for the tap")
-    allowed = 2 * without.median + 100
+        waited = f"{name}: {beside.queue / 1024:.0f} KB waited for the tap"
+        outcome.promise(beside.queue < _QUEUE * stage.TIMES_LATER, waited)
+    allowed = (2 * without.median + 100) * stage.TIMES_LATER
     outcome.promise(
         beside.median < allowed, f"{name}: {beside.median:.0f} µs a broadcast, {without.median:.0f} without"
     )
