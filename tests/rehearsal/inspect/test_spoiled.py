@@ -82,11 +82,10 @@ def test_a_malformed_frame_turns_no_draft(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_200)
-@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", SERVERS)
-def test_malformed_frames_of_every_type(tmp_path: Path, name: str, seed: int) -> None:
+def test_malformed_frames_of_every_type(tmp_path: Path, name: str) -> None:
     """Five kinds in each of a server's types, beside the good frames and in the place of one."""
-    spoiler = Spoiler(tmp_path, name, seed)
+    spoiler = Spoiler(tmp_path, name, 0)
     for role in sorted(spoiler.places):
         for kind in spoiler.rng.sample(KINDS, 5):
             added = spoiler.rng.random() < 0.5 or len(spoiler.places[role]) < 3
