@@ -80,7 +80,7 @@ async def _half_open(patience: float, speed: float, count: int, seed: int) -> Ou
                     outcomes.append(
                         await perform(
                             house, seed + shoot, drama, speed=speed, length_s=speed * times * (50 / patience + 6),
-                            rig=Rig(patience=patience, namespace=link.name), between=between,
+                            rig=Rig(patience=patience, namespace=link.name, least_answer_s=0.0), between=between,
                         )
                     )  # fmt: skip
                 finally:
@@ -125,7 +125,7 @@ async def _slow(mode: str, patience: float, speed: float, count: int, seed: int)
                 outcomes.append(
                     await perform(
                         house, seed + shoot, drama, speed=speed, length_s=speed * times * (60 / patience + 6),
-                        rig=Rig(patience=patience), between=between, telemetry_rate=60,
+                        rig=Rig(patience=patience, least_answer_s=0.0), between=between, telemetry_rate=60,
                     )
                 )  # fmt: skip
             finally:

@@ -118,7 +118,10 @@ async def _pile_up(desk: Desk, tap: Tap, backlog: int) -> int:
         if number % 2_000 == 0 and number >= backlog * _WARM:
             rss = tap.rss()
             warm, most = warm or rss, max(most, rss)
-    await look_until(lambda: tap.count("pending") >= backlog, "the backlog to be kept")
+    await look_until(
+        lambda: tap.count("pending") >= backlog,
+        lambda: f"the backlog to be kept: {tap.count('pending')} of {backlog}, {desk.connections} connections",
+    )
     return max(most, tap.rss()) - (warm or most)
 
 

@@ -53,6 +53,8 @@ class Rig(Struct, frozen=True):
     """The network namespace that the tap lives in."""
     least_deadline_s: float = 0.5
     """How long a call of the ledger may take, however impatient the rest is: the machine may be busy."""
+    least_answer_s: float = 10.0
+    """The same for the server's answer to a ping and to a handshake: what is said while a line is gone is missed."""
 
 
 class Offset:
@@ -110,7 +112,7 @@ def _live(environ: dict[str, str], log: str, rig: Rig, offset: Offset | None, wo
         _enter(rig.namespace)
     if offset is not None:
         _set_clocks(offset)
-    _hasten(rig.patience, rig.least_deadline_s)
+    _hasten(rig)
     if rig.prune_every_s is not None:
         put(importlib.import_module("tap.service.running.daemon"), "_PRUNE_EVERY_S", rig.prune_every_s)
         put(importlib.import_module("tap.service.running.journal_pruner"), "_DAY_MS", rig.day_ms)
@@ -150,7 +152,8 @@ def _set_clocks(offset: Offset) -> None:
     put(time, "time", lambda: time_ns() / 1e9)
 
 
-def _hasten(factor: float, least_deadline_s: float) -> None:
+def _hasten(rig: Rig) -> None:
+    factor = rig.patience
     if factor == 1.0:
         return
     socket = importlib.import_module("tap.adapters.server.socket")
@@ -158,10 +161,15 @@ def _hasten(factor: float, least_deadline_s: float) -> None:
     publish = importlib.import_module("tap.service.running.publishing.publisher")
     timing, pace = socket.Timing().faster(factor), publish.Pace().faster(factor)
     # A goodbye takes the time that it takes.
-    timing = timing._replace(close_timeout=socket.Timing().close_timeout)
+    timing = timing._replace(
+        close_timeout=socket.Timing().close_timeout,
+        ping_every=max(timing.ping_every, rig.least_answer_s),
+        answer_within=max(timing.answer_within, rig.least_answer_s),
+        open_timeout=max(timing.open_timeout, rig.least_answer_s),
+    )
     put(socket, "Timing", lambda: timing)
     put(publish, "Publisher", functools.partial(publish.Publisher, pace=pace))
-    deadline = max(ledger.Ledger("http://127.0.0.1:1", None).deadline / factor, least_deadline_s)
+    deadline = max(ledger.Ledger("http://127.0.0.1:1", None).deadline / factor, rig.least_deadline_s)
     put(ledger, "Ledger", functools.partial(ledger.Ledger, deadline=deadline))
 
 

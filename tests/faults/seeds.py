@@ -118,6 +118,7 @@ def plan_of(seed: int) -> Plan:
         rig=Rig(
             patience=PATIENCE,
             least_deadline_s=2.0,
+            least_answer_s=0.0,
             prune_every_s=rng.choice((None, None, 0.1)),
             sync_ms=rng.choice((0.0, 0.0, 0.0, 3.0)),
         ),
@@ -222,7 +223,7 @@ async def _kill_at_the_start(scene: Scene) -> None:
 async def _second_tap(scene: Scene) -> None:
     """Somebody starts it by hand as well: the second waits, and does nothing."""
     tap = scene.tap
-    second = Tap(tap.folder, tap.environ["TAP_SERVER_URL"], None, "venue", Rig(patience=PATIENCE))
+    second = Tap(tap.folder, tap.environ["TAP_SERVER_URL"], None, "venue", Rig(patience=PATIENCE, least_answer_s=0.0))
     second.environ = dict(tap.environ)
     second.log = tap.log.with_name("second.log")
     second.start()
