@@ -15,7 +15,8 @@ class LivePage:
     """The server fills it, and the pages answer requests from it. Only for the event loop's thread.
 
     New entries only wait here at first. While the journal's thread commits them, it needs the interpreter, so the loop
-    should not use it to write to pages. They come onto the board when somebody reads ``board``, or with the next push.
+    should not use it to write to pages. They come onto the board when somebody reads ``board``, or with the next tick.
+    Only who reads ``board`` has it put in order: while nobody looks, no session is read again.
     """
 
     def __init__(self) -> None:
@@ -26,8 +27,9 @@ class LivePage:
 
     @property
     def board(self) -> SessionBoard:
-        """The board, with everything that has happened until now."""
+        """The board, with everything that has happened until now, in order."""
         self.draw()
+        self.feed.happened(self._board.settle())
         return self._board
 
     def draw(self) -> None:

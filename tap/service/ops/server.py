@@ -88,14 +88,15 @@ class OpsServer:
         self._early: list[Entry] | None = []
         """Entries that come while a board is made from the journal; None at other times."""
         self._news = Event()
-        """Set by entries that are not on the board yet."""
+        """Set by new entries while a page is open."""
 
     def happened(self, entries: Sequence[Entry]) -> None:
         """Take new entries. Only for the loop's thread; returns at once, and never raises."""
         if self._early is not None:
             self._early += entries
         self._live.happened(entries)
-        self._news.set()
+        if self._live.feed.clients:
+            self._news.set()
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -200,7 +201,7 @@ class OpsServer:
     async def _tick(self) -> None:
         while True:
             await sleep_aligned(_TICK_S)
-            self._try(self._push)
+            self._try(self._push if self._live.feed.clients else self._live.draw)
 
     async def _tidy(self) -> None:
         while True:
@@ -215,18 +216,14 @@ class OpsServer:
             await self._news.wait()
             await sleep(_SOON_S)
             self._news = Event()
-            if not self._live.feed.clients:
-                self._try(self._live.draw)
-            elif current_time() < next_push:
+            if current_time() < next_push:
                 self._news.set()
             else:
                 self._try(self._push)
                 next_push = current_time() + _PUSH_EVERY_S
 
     def _push(self) -> None:
-        self._live.feed.happened(self._live.board.settle())
-        if self._live.feed.clients:
-            self._live.feed.now(now_of(self._parts, self._live.board))
+        self._live.feed.now(now_of(self._parts, self._live.board))
 
     def _try(self, step: Callable[[], None]) -> None:
         try:
