@@ -26,9 +26,14 @@ Section: TypeAlias = tuple[Literal["mixed", "busy", "telemetry", "cuts", "snapsh
 
 
 class Load:
-    """One shoot, told frame by frame, a millisecond apart by the server's clock; always the same."""
+    """One shoot, told frame by frame, always the same.
 
-    def __init__(self, cameras: int = 8) -> None:
+    The server's clock goes on by a millisecond every ``frames_a_ms`` frames. It should go about as fast as the frames
+    are sent: a clock that runs a hundred times too fast is no server's, and looks as if it was set again and again.
+    """
+
+    def __init__(self, cameras: int = 8, frames_a_ms: int = 1) -> None:
+        self._frames_a_ms = frames_a_ms
         self._rng = Random(SEED)  # noqa: S311 - the same each time
         self._telemetry = [_telemetry(self._rng, cameras) for _ in range(_VARIANTS)]
         self._shoot = _Shoot(self._rng, cameras)
@@ -80,7 +85,8 @@ class Load:
 
     def _ticks(self, count: int) -> Iterator[None]:
         for _ in range(count):
-            self._shoot.now = _START + self._number
+            self._shoot.now = _START + self._number // self._frames_a_ms
+            self._shoot.id = _START + self._number
             self._number += 1
             yield
 
@@ -99,7 +105,7 @@ def greeting(cameras: int = 8) -> list[bytes]:
 
 class _Shoot:
     def __init__(self, rng: Random, cameras: int) -> None:
-        self.now = _START
+        self.now = self.id = _START
         self._rng = rng
         self._seq = 0
         self._program = 0
@@ -125,14 +131,14 @@ class _Shoot:
         if chance < 0.95:
             self._held = not self._held
             return self._frame("hold", active=self._held, camera_id=f"cam-{self._program}", by="operator")
-        return self._frame("still_requested", still_id=f"still-{self.now}", camera_ids=[f"cam-{self._program}"])
+        return self._frame("still_requested", still_id=f"still-{self.id}", camera_ids=[f"cam-{self._program}"])
 
     def cut(self) -> bytes:
         """To the next camera."""
         before, self._program = self._program, (self._program + 1) % max(len(self._cameras), 2)
         return self._frame(
             "cut",
-            cut_id=f"cut-{self.now}",
+            cut_id=f"cut-{self.id}",
             to=f"cam-{self._program}",
             trigger="operator",
             **{"from": f"cam-{before}"},

@@ -21,7 +21,10 @@ from msgspec import Struct, field
 
 from bench.load import Load, Section, greeting
 
-__all__ = ["Server", "Steady", "framed", "serving"]
+__all__ = ["AT_ONCE", "Server", "Steady", "framed", "serving"]
+
+AT_ONCE = 150
+"""Frames that a listener reads in a millisecond, about, where they are sent without a pause."""
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CHUNK = 64
@@ -83,12 +86,20 @@ class Server:
 
 @contextmanager
 def serving(
-    sections: Sequence[Section], *, core: int | None = None, cameras: int = 8, deflate: bool = False
+    sections: Sequence[Section],
+    *,
+    core: int | None = None,
+    cameras: int = 8,
+    frames_a_ms: int = 1,
+    deflate: bool = False,
 ) -> Iterator[Server]:
-    """A server with this load, on a core of its own; it speaks permessage-deflate where ``deflate`` says so."""
+    """A server with this load, on a core of its own; it speaks permessage-deflate where ``deflate`` says so.
+
+    Its clock goes on by a millisecond every ``frames_a_ms`` frames: ``AT_ONCE`` where frames are sent without a pause.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, sections, core, cameras, deflate), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, sections, core, cameras, frames_a_ms, deflate), daemon=True)
     process.start()
     try:
         if not ours.poll(_WITHIN_S):
@@ -112,10 +123,12 @@ def framed(payload: bytes, first: int = _TEXT) -> bytes:
     return bytes((first, 127)) + struct.pack("!Q", size) + payload
 
 
-def _serve(pipe: Connection, sections: Sequence[Section], core: int | None, cameras: int, deflate: bool) -> None:
+def _serve(
+    pipe: Connection, sections: Sequence[Section], core: int | None, cameras: int, frames_a_ms: int, deflate: bool
+) -> None:
     if core is not None:
         os.sched_setaffinity(0, {core})
-    stand = _Stand(sections, cameras, deflate)
+    stand = _Stand(sections, cameras, frames_a_ms, deflate)
     pipe.send(stand.port)
     while True:
         # Who is only connected may want an answer meanwhile: a listener that gets none hangs up.
@@ -136,10 +149,10 @@ def _serve(pipe: Connection, sections: Sequence[Section], core: int | None, came
 class _Stand:
     """Where listeners come to."""
 
-    def __init__(self, sections: Sequence[Section], cameras: int, deflate: bool) -> None:
+    def __init__(self, sections: Sequence[Section], cameras: int, frames_a_ms: int, deflate: bool) -> None:
         self._deflate = deflate
         plain = greeting(cameras)
-        load = Load(cameras).sections(sections)
+        load = Load(cameras, frames_a_ms).sections(sections)
         if deflate:
             pack = zlib.compressobj(wbits=-_WINDOW)
             self._hello = [_packed(payload, pack) for payload in plain]

@@ -9,7 +9,7 @@ from bench.contestants import NAMES, TAP, started
 from bench.context import Context
 from bench.load import Section
 from bench.results import Measured
-from bench.server import Server, serving
+from bench.server import AT_ONCE, Server, serving
 from bench.tables import ranged, table
 
 __all__ = ["run", "tell"]
@@ -23,7 +23,10 @@ def run(context: Context) -> None:
     sizes = context.sizes
     load: list[Section] = [("mixed", sizes.warm), ("mixed", sizes.deflate_frames)]
     core = context.cores[1]
-    with serving(load, core=core) as plain, serving(load, core=core, deflate=True) as packed:
+    with (
+        serving(load, core=core, frames_a_ms=AT_ONCE) as plain,
+        serving(load, core=core, frames_a_ms=AT_ONCE, deflate=True) as packed,
+    ):
         for round_ in range(sizes.rounds):
             told = [
                 f"{name} {_one(context, plain, name, OFF, round_):.2f}, "

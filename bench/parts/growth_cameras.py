@@ -6,7 +6,7 @@ from bench.contestants import TAP, started
 from bench.context import Context
 from bench.load import Section
 from bench.results import Measured
-from bench.server import serving
+from bench.server import AT_ONCE, serving
 from bench.tables import ranged, table
 
 __all__ = ["run", "tell"]
@@ -26,7 +26,8 @@ def run(context: Context) -> None:
         ("snapshots", max(count // 20, 1)),
     ]
     for cameras in sizes.cameras:
-        with serving([("mixed", count), *sections], core=context.cores[1], cameras=cameras) as server:
+        load = [("mixed", count), *sections]
+        with serving(load, core=context.cores[1], cameras=cameras, frames_a_ms=AT_ONCE) as server:
             for round_ in range(sizes.growth_rounds):
                 who, told = _who(cameras), []
                 with started(TAP, server.url, core=context.cores[0]) as running:

@@ -6,7 +6,7 @@ from bench.contestants import TAP, Running, started
 from bench.context import Context
 from bench.load import Section
 from bench.results import Measured
-from bench.server import Server, serving
+from bench.server import AT_ONCE, Server, serving
 from bench.tables import ranged, table
 
 __all__ = ["run", "tell"]
@@ -24,7 +24,7 @@ def run(context: Context) -> None:
     for length in sizes.cuts:
         sections += [("cuts", length - at - cuts), ("telemetry", telemetry), ("cuts", cuts)]
         at = length
-    with serving([("telemetry", telemetry), *sections], core=context.cores[1]) as server:
+    with serving([("telemetry", telemetry), *sections], core=context.cores[1], frames_a_ms=AT_ONCE) as server:
         for round_ in range(sizes.growth_rounds):
             with started(TAP, server.url, core=context.cores[0]) as running:
                 server.accept(running.lives)
