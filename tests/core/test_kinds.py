@@ -208,3 +208,9 @@ def test_of_a_kind_without_a_phrase_people_read_what_it_says() -> None:
     fields = {"kind": "music_moment", "at": T0, "detail": detail}
     assert "music_moment   drop" in entry_line(Entry("k", "event", "hall/s", T0, fields))
     assert said_of("something_new", detail) == said_of("marker", {}) == ""
+
+
+def test_what_a_camera_or_a_person_dates_may_be_told_later() -> None:
+    """So its time says nothing of the server's clock, and the live page does not judge that clock by it."""
+    later = {name for name, kind in KINDS.items() if not kind.at_once}
+    assert later == {"still_capture", "music_moment", "marker"}

@@ -332,3 +332,22 @@ def test_a_greeting_that_says_anything_opens_no_second_connection(named: dict[st
     tell(stage, {"type": "hello", "server": "multicam-server", "version": "1.3", **named})
     stage.later(100).state()
     assert stage.events("gap") == []
+
+
+@pytest.mark.parametrize(("apart", "regular"), [(60_000, True), (60_001, False)])
+def test_a_server_whose_states_come_a_minute_apart_is_regular(apart: int, regular: bool) -> None:
+    """Then it is lost 60 s plus ten times that after its last one; at a longer interval silence means nothing."""
+    stage = Stage().shoot()
+    for _ in range(10):
+        stage.later(apart).state()
+    lost = stage.now + 60_000 + 10 * apart
+    assert stage.pipeline.deadline() == (lost if regular else None)
+
+
+def test_a_clock_that_is_off_is_noticed_after_a_repetition_too() -> None:
+    """What is told again says nothing of the clock; the state after it does."""
+    stage = Stage().shoot()
+    for _ in range(2):
+        stage.say("cut", cut_id="x1", to="c2", from_="c1")
+    stage.later(1_000).state(ts=stage.now + 3_600_000, program="c2")
+    assert stage.pipeline.tally.drift_ms == 3_600_000
