@@ -125,8 +125,10 @@ class AspectTruths:
 
     def _shown(self, aspect: Aspect, world: World, ident: int, happens: Callable[[], EventTruth | None]) -> None:
         """One aspect of a snapshot: confirmed, changed, or old."""
-        if aspect == "program" and world.veil is not None:
-            return  # a known dissolve explains it
+        if aspect == "program" and world.veil is not None:  # a known dissolve explains it
+            if self._cover is not None and self._cover.may_be_over(self._doubts.env):
+                self._doubts.doubt("program", "a dissolve that may be over, in whole seconds")
+            return
         doubts, differs = self._doubts, self.differences(world)[aspect]
         if ident < doubts.idents[aspect]:
             if differs:

@@ -57,6 +57,13 @@ class DissolveCover(Struct, frozen=True):
         coarse = 1_000 if env.coarse or self.frame.coarse else 0
         return env.ts - self.frame.ts <= self.length + _LATER_MS + coarse
 
+    def may_be_over(self, env: FrameFields) -> bool:
+        """Whether it is over by the receiver's clock, and times in whole seconds leave open whether it ran then."""
+        if env.wall - self.frame.wall <= self.length + _LATER_MS or env.ts is None or self.frame.ts is None:
+            return False
+        coarse = env.coarse or self.frame.coarse
+        return coarse and env.ts - self.frame.ts > self.length + _LATER_MS - 1_000
+
 
 class PendingChange(Struct):
     """A change without proof yet, and the frames that it contradicts."""
@@ -117,6 +124,11 @@ class FrameDoubts:
         self.pending.clear()
         self.unexplained.clear()
         self._low.clear()
+
+    def session_over(self) -> None:
+        """A session ends: snapshots that come now cannot prove that a pending change happened before that."""
+        for pending in self.pending.values():
+            pending.event = None
 
     # ------------------------------------------------------------------------------------------ doubt
 

@@ -32,7 +32,10 @@ next snapshot that cannot be older.
 **What a snapshot proves.** If no explicit frame reported a change (or only one that proves nothing), the first snapshot
 proves it that shows it and is newer than what it contradicts. The change has the time of that snapshot, or of an
 earlier one that showed it. If no snapshot comes before the next change, the history may have it or not. If a snapshot
-is old, but nothing shows that, what it shows is in doubt until the next one that cannot be older.
+is old, but nothing shows that, what it shows is in doubt until the next one that cannot be older. A snapshot during a
+dissolve that a frame reported may still show the old program, or none, and proves nothing against it. If the dissolve
+is over by the receiver's clock, and times in whole seconds leave it open, the program is in doubt. After a session has
+ended, no snapshot proves that something happened before that.
 """
 
 from __future__ import annotations

@@ -191,7 +191,8 @@ class _Events:
     def _pairs(self, wanted: list[EventTruth]) -> list[tuple[int, int]]:
         """The nearest in time first, so that events that only the receiver's clock can tell find their own.
 
-        Of two that are as near the one that says the same, and then the one that has to be there.
+        Of two that are as near the one whose own time it is, then the one that says the same, and then the one that has
+        to be there.
         """
         by_kind: dict[str, list[tuple[float, int]]] = defaultdict(list)
         for index, entry in enumerate(self._told):
@@ -201,6 +202,7 @@ class _Events:
         near = sorted(
             (
                 min(abs(at - right) for right in (event.at, *event.also)),
+                abs(at - event.at),
                 _unlike(event, self._told[told]["fields"]),
                 event.doubtful,
                 want,
@@ -291,6 +293,8 @@ def _unlike(event: EventTruth, fields: _Json) -> int:
         (event.to_mode, detail.get("to")),
         (event.trigger, fields.get("trigger")),
         (event.from_camera_id, fields.get("fromCameraId")),
+        (event.transition, fields.get("transition")),
+        (event.duration_ms if event.kind == "cut" else UNSET, fields.get("durationMs")),
     )
     return sum(want is not UNSET and want != said for want, said in told)
 
@@ -423,7 +427,7 @@ def _stills(
         by_time = (*_named(row, sessions), row["fields"].get("capturedAt"))
         return by_time if by_time in nameless and by_name not in names else by_name
 
-    told = _numbered((named(row), row) for row in sorted(rows.get("still", ()), key=_when_asked))
+    told = _numbered((named(row), row) for row in sorted(rows.get("still", ()), key=_take))
     wanted = dict(_numbered((_still_name(still), still) for still in truth.stills))
     for still, row in _match(result, "still", wanted, told, in_doubt=_doubted(truth, "still")):
         _still(still, row["fields"], result, 0 if still.exact else tolerance_ms)
@@ -437,9 +441,9 @@ def _numbered(named: Iterable[tuple[Any, T]]) -> Iterator[tuple[Any, T]]:
         yield (*name, *([f"/{counts[name]}"] if counts[name] > 1 else [])), what
 
 
-def _when_asked(row: _Json) -> float:
-    fields = row["fields"]
-    return float(fields.get("requestedAt", fields.get("capturedAt", fields.get("uploadedAt", 0))))
+def _take(row: _Json) -> tuple[int, str]:
+    """The order of stills that share an id: keys of later ones end in a number. Times may be of a clock set back."""
+    return len(row["key"]), row["key"]
 
 
 def _still_name(still: StillTruth) -> Any:

@@ -529,6 +529,7 @@ class _Witness:
         if self._loss is not None and state is None:  # the end is all that was heard since
             row.final_state = UNSET
         self._session = None
+        self._doubts.session_over()
 
     def _state(self, wall: int) -> FinalState:
         aspects, doubts = self._aspects, self._doubts

@@ -189,6 +189,22 @@ def test_a_told_dissolve_covers_its_length_by_either_clock() -> None:
     assert not cover.hides("c1", frame("state", ts=3_100, wall=3_100))
 
 
+@pytest.mark.parametrize(
+    ("told", "state", "open_"),
+    [
+        (frame(ts=0, coarse=True), frame("state", ts=2_000, coarse=True, wall=4_000), True),
+        (frame(ts=0, coarse=True), frame("state", ts=2_000, coarse=True, wall=2_700), False),  # received within it
+        (frame(ts=0, coarse=True), frame("state", ts=1_000, coarse=True, wall=4_000), False),  # surely made within it
+        (frame(ts=0), frame("state", ts=2_001, wall=4_000), False),  # exact times say it
+    ],
+)
+def test_whole_seconds_may_leave_open_whether_a_dissolve_was_over(
+    told: FrameFields, state: FrameFields, open_: bool
+) -> None:
+    """By the receiver's clock it was."""
+    assert DissolveCover("c1", "c2", told, length=2_240).may_be_over(state) == open_
+
+
 # ---------------------------------------------------------------------------------------------- silence
 
 
@@ -256,6 +272,17 @@ def test_a_change_and_its_way_back_that_nothing_proves_are_both_in_doubt() -> No
     doubts, event = FrameDoubts(), EventTruth(session_id="s1", kind="release", at=0)
     doubts.pending["hold"] = PendingChange(event, RestingOn(), was=False)
     event.doubtful = True
+    doubts.env = frame("state", wall=9_000)
+    doubts.shown_again("hold", False, hidden=False)
+    assert event.doubtful
+
+
+def test_a_change_that_is_pending_as_its_session_ends_stays_without_proof() -> None:
+    """A snapshot after the end shows it, too; whether it was before the end, it does not say."""
+    doubts, event = FrameDoubts(), EventTruth(session_id="s1", kind="release", at=0)
+    doubts.pending["hold"] = PendingChange(event, RestingOn(), was=True)
+    event.doubtful = True
+    doubts.session_over()
     doubts.env = frame("state", wall=9_000)
     doubts.shown_again("hold", False, hidden=False)
     assert event.doubtful

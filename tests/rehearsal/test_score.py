@@ -13,7 +13,7 @@ from tap.core.model import Entry
 from tap.rehearsal.performance import truth_of_shoot
 from tap.rehearsal.score import KindScore, score
 from tap.rehearsal.shoot import plan_shoot
-from tap.rehearsal.truth import Truth
+from tap.rehearsal.truth import EventTruth, SessionTruth, StillTruth, Truth, TruthHeader
 from tests.rehearsal.perfect import entries
 
 History = list[dict[str, Any]]
@@ -238,3 +238,76 @@ def test_a_time_that_only_the_receiver_knew_may_be_off_a_little(history: History
     entry["fields"]["at"] += 100
     assert score(truth(), history).perfect
     assert not score(truth(), history, tolerance_ms=50).perfect
+
+
+def judged(*events: EventTruth, told: list[dict[str, Any]], stills: tuple[StillTruth, ...] = ()) -> list[str]:
+    """What differs between a truth of these, and entries with these fields (``key`` and ``op`` apart)."""
+    meant = Truth(
+        header=TruthHeader(seed=0, options={}, venue="hall"),
+        sessions=[SessionTruth(session_id="s1")],
+        cameras=[],
+        stills=list(stills),
+        events=list(events),
+        doubts=[],
+        final=truth().final,
+    )
+    history = [
+        {"key": "hall/s1", "op": "session", "sessionKey": "hall/s1", "version": 1, "fields": {"sessionId": "s1"}}
+    ]
+    for number, fields in enumerate(told):
+        key, op = fields.pop("key", f"hall/s1/{number}"), fields.pop("op", "event")
+        history.append({"key": key, "op": op, "sessionKey": "hall/s1", "version": 1, "fields": fields})
+    return [text for text in score(meant, history).differences if "session" not in text]
+
+
+def cut(at: int, **more: Any) -> EventTruth:
+    return EventTruth(session_id="s1", kind="cut", at=at, camera_id="c1", **more)
+
+
+def test_an_event_that_a_snapshot_told_too_leaves_that_time_to_the_event_of_it() -> None:
+    """The time of the second is also a right one for the first; each has its own."""
+    wanted = cut(500, also=[300]), cut(300)
+    assert judged(*wanted, told=[{"kind": "cut", "cameraId": "c1", "at": at} for at in (300, 500)]) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"transition": "cut"}, {"transition": "dissolve"}),
+        ({"transition": "dissolve", "durationMs": 240}, {"transition": "dissolve", "durationMs": 680}),
+    ],
+)
+def test_cuts_of_one_time_are_told_apart_by_what_they_say(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """One is doubtful, so the other is paired first."""
+    wanted = [
+        cut(300, transition=said["transition"], duration_ms=said.get("durationMs"), doubtful=said is one)
+        for said in (one, other)
+    ]
+    assert judged(*wanted, told=[{"kind": "cut", "cameraId": "c1", "at": 300, **said} for said in (one, other)]) == []
+
+
+def test_stills_that_share_an_id_are_in_the_order_of_their_keys() -> None:
+    """The clock was set back: the second was asked for at an earlier time."""
+    key = "hall/s1/still/1/c1"
+    rows = [
+        {
+            "op": "still",
+            "key": key,
+            "stillId": "1",
+            "cameraId": "c1",
+            "status": "requested",
+            "requestedAt": 900,
+            "sha256": "a",
+        },
+        {
+            "op": "still",
+            "key": f"{key}/2",
+            "stillId": "1",
+            "cameraId": "c1",
+            "status": "requested",
+            "requestedAt": 100,
+            "sha256": "b",
+        },
+    ]
+    wanted = tuple(StillTruth(session_id="s1", still_id="1", camera_id="c1", sha256=sha) for sha in "ab")
+    assert judged(told=rows, stills=wanted) == []
