@@ -54,9 +54,10 @@ def in_order(readings: Sequence[Reading], orders: SeqOrders, state: State) -> Se
     if possible[0] == stands:
         return readings
     odd = [_contradictions([readings[place] for place in order], state) for order in possible]
-    if min(odd):
-        possible.append(_by_what_fits(readings, envelopes, state))
-        odd.append(_contradictions([readings[place] for place in possible[-1]], state))
+    for believes_hidden in (False, True):
+        if min(odd):
+            possible.append(_by_what_fits(readings, envelopes, state, believes_hidden=believes_hidden))
+            odd.append(_contradictions([readings[place] for place in possible[-1]], state))
     return [readings[place] for place in possible[odd.index(min(odd))]]
 
 
@@ -82,8 +83,14 @@ def _by_number(envelopes: Sequence[Envelope | None], orders: SeqOrders) -> list[
     return sorted(range(len(envelopes)), key=numbers.__getitem__)
 
 
-def _by_what_fits(readings: Sequence[Reading], envelopes: Sequence[Envelope | None], state: State) -> list[int]:
-    """Changes and states each by time and number; a state comes as soon as it shows what is so, else after a change."""
+def _by_what_fits(
+    readings: Sequence[Reading], envelopes: Sequence[Envelope | None], state: State, *, believes_hidden: bool
+) -> list[int]:
+    """Changes and states each by time and number; a state comes as soon as it shows what is so, else after a change.
+
+    Args:
+        believes_hidden: A state also comes as soon as a dissolve may hide what is so.
+    """
     times = (
         _times(envelopes) if any(one is not None and one.at is not None for one in envelopes) else [0] * len(envelopes)
     )
@@ -93,8 +100,8 @@ def _by_what_fits(readings: Sequence[Reading], envelopes: Sequence[Envelope | No
     states = [place for place in order if _kind(readings[place])[1]]
     now, found = _known(state), list[int]()
     while changes or states:
-        # What a dissolve may hide fits too, but proves nothing: there the next change goes first.
-        so = {**now, "hidden": ()}
+        # What a dissolve may hide fits too, but proves nothing.
+        so = dict(now) if believes_hidden else {**now, "hidden": ()}
         fits = bool(states) and not sum(_contradicts(o, so) for o in readings[states[0]].observations)
         # A greeting comes first, whatever fits.
         greets = bool(changes) and not _kind(readings[changes[0]])[0]

@@ -9,6 +9,7 @@ with one owner:
 - ``sessions``, ``gaps``, ``connections``: what the table has done, and what gives it its signals.
 - ``snapshots``: what a snapshot means; ``desk``: program, hold, mode and recorder together.
 - ``program``, ``hold``, ``mode``, ``recorder``, ``moments``, ``cameras``, ``stills``: one kind of thing each.
+- ``live``: which camera was on air at a moment that is over.
 - ``aspects``: what program, hold, mode and recorder have in common.
 - ``identity`` (is this frame one that was reported before?) and ``staleness`` (is it older than what is known?): how a
   frame is weighed before it changes anything.

@@ -148,7 +148,9 @@ class Aspects:
             self._staleness.is_news = False
             if late and place is Place.LATE:
                 self._state.doubts.late += 1
-                past = self._staleness.is_long_past(envelope, aspect)
+                # What follows what is on air now may yet be the newest, whatever its time says.
+                followed = follows and (running is None or self.is_of_now(envelope))
+                past = self._staleness.is_long_past(envelope, aspect) and not followed
                 aspect.late_change = None if past else (value, envelope.stamp.mono, self._state.epoch)
         return place
 

@@ -127,7 +127,7 @@ def ident_of(name: Name, envelope: Envelope, scope: str | None, numbering: int) 
     return None
 
 
-def words_of(o: Observation) -> int:
+def words_of(o: Observation | Moment) -> int:
     """A checksum of what a change says beside its name; 0 if there is nothing more.
 
     If two changes have the same time and camera, but differ in this, they are two events.
@@ -141,6 +141,8 @@ def words_of(o: Observation) -> int:
             said = (o.by,)
         case ModeChanged():
             said = (o.from_,)
+        case Moment():
+            said = tuple(o.detail.items())
         case _:
             return 0
     return zlib.crc32(repr(said).encode("utf-8", "surrogatepass"))
@@ -164,6 +166,8 @@ class Identity:
         """Whether this frame's number is higher than any before it in the present epoch."""
         self.in_history: Callable[[Envelope], bool] = lambda _told: False
         """Whether a frame may be history, which the server sends when a connection begins."""
+        self.is_history: Callable[[Envelope], bool] = lambda _told: False
+        """Whether it is, by its time."""
 
     def known(self, name: Name, envelope: Envelope, scope: str | None, *, counted: bool = False) -> bool:
         """Whether this frame has come before: in the present session, outside of sessions, or in one of the last eight.
@@ -198,6 +202,11 @@ class Identity:
         if 0 in compared:
             return 0
         return min(compared) if compared and len(compared) == len(found) else None
+
+    def is_numbered_otherwise(self, name: Name, envelope: Envelope, scope: str | None) -> bool:
+        """Whether this frame has a number, and no earlier one with its name and time had: they are not one frame."""
+        ident = ident_of(name, envelope, scope, self._state.numbering)
+        return scope is not None and ident is not None and all(seen.scope is None for seen, _ in self._found(ident))
 
     def is_coarse(self, name: Name, envelope: Envelope) -> bool:
         """Whether only a time in whole seconds identifies this frame: another frame may have the same."""
@@ -236,9 +245,11 @@ class Identity:
         if words:
             before = (word for seen, _ in self._found(ident) for word in seen.words)
             said = list(dict.fromkeys([*before, words]))[-_MOST_WORDS:]
-        seen = SeenFrame(
-            state.era, envelope.at, None if scope is None else envelope.seq, scope, state.boots, about, said
-        )
+        at = envelope.at
+        if at is None and about:
+            # Its id led elsewhere before: what has a time from then on is newer than that, or a repetition.
+            at = next((seen.at for seen, _ in self._found(ident) if seen.subject != about), None)
+        seen = SeenFrame(state.era, at, None if scope is None else envelope.seq, scope, state.boots, about, said)
         if session is not None:
             session.seen[ident] = seen
             self.noted(session, ident)
@@ -307,7 +318,7 @@ class Identity:
         """Whether a frame is surely no history."""
         if envelope.at is None:
             return not self.in_history(envelope)
-        return seen.at is not None and envelope.at > seen.at
+        return not self.is_history(envelope) if seen.at is None else envelope.at > seen.at
 
     def _is_later(self, seen: SeenFrame, name: Name, envelope: Envelope, scope: str | None) -> bool:
         """Whether ``seq`` says that this is another event of the same second."""

@@ -10,11 +10,11 @@ from typing import Any
 
 from tap.core.kinds import KINDS
 from tap.core.machine.aspects import Aspects, detail_of
-from tap.core.machine.identity import name_of
+from tap.core.machine.identity import name_of, words_of
+from tap.core.machine.live import program_at
 from tap.core.machine.rows import RowWriter, time_of
 from tap.core.machine.staleness import Staleness
 from tap.core.machine.state import State
-from tap.core.machine.stills import program_at
 from tap.core.model import Moment
 
 __all__ = ["Moments"]
@@ -44,13 +44,17 @@ class Moments:
         """
         name, envelope = name_of(o), o.envelope
         scope = self._staleness.scope(envelope)
-        counted = not self._staleness.is_history(envelope)
-        if name is None or self._staleness.identity.known(name, envelope, scope, counted=counted):
+        identity, words = self._staleness.identity, words_of(o)
+        news = not (self._staleness.is_history(envelope) or self._staleness.is_told_with_history(envelope))
+        if name is None or (
+            identity.known(name, envelope, scope, counted=news)
+            and not (news and identity.differs(name, envelope, scope, words))
+        ):
             self._staleness.is_news = False
             return {}
         at = envelope.at if o.at is None else o.at
-        home = self._aspects.home(envelope) if self._staleness.is_history(envelope) else self._rows.running()
-        self._staleness.identity.remember(name, envelope, scope, self._rows.running())
+        home = self._rows.running() if news else self._aspects.home(envelope, known=o.own_id is not None)
+        identity.remember(name, envelope, scope, self._rows.running(), words=words)
         if home is None:
             return {}
         key = self._rows.event_key(o.event, envelope, own_id=o.own_id, subject=o.subject, at=o.at, session=home)

@@ -64,7 +64,7 @@ class Program:
             place = Place.NEWEST
         if place is Place.LATE:
             self._write_cut(o, told_from, late=True)
-            if program.late_change is not None:  # it may yet be what is on
+            if program.late_change is not None or o.envelope.at is None:  # it may yet be what is on
                 self._cover(o, told_from)
             if self._aspects.is_of_now(o.envelope):
                 self._cameras.on_program(o.to, time_of(o.envelope))

@@ -174,6 +174,11 @@ class Cause:
         self.snapshot = snapshot
         self.first_sight = first_sight
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is a snapshot that has neither a time nor a number: it may be old."""
+        return self.snapshot is not None and self.envelope.at is None and self.envelope.seq is None
+
     @classmethod
     def of_time(cls, state: State, *, reason: str | None = None, at: int | None = None) -> Self:
         """A cause without a frame: a deadline passed, or the source itself said that the server was lost."""

@@ -123,6 +123,9 @@ class Sessions:
         if session is None:
             return
         was_over = session.status != "live"
+        session.end_seen = None
+        if session.status == "complete" and cause.is_bare and session.completed_at is not None:
+            session.end_seen = session.completed_at, session.end_reason, sum(session.counts.values())
         session.status, session.completed_at, session.end_reason, session.final = "live", None, None, None
         session.shown_at, session.shown_by_server = cause.at, cause.envelope.at is not None
         if was_over:
@@ -136,10 +139,20 @@ class Sessions:
             self.resume(cause)
 
     def complete(self, cause: Cause) -> None:
-        """The end was seen: the session is complete, at the time of what reported it."""
+        """The end was seen: the session is complete, at the time of what reported it.
+
+        If a snapshot that nothing dates or numbers had shown it again since, that was an old one: its first end stands.
+        """
         session = self._state.session
-        if session is not None:
-            self._close(session, "complete", cause.reason, cause.at, self._desk.side())
+        if session is None:
+            return
+        at, reason = cause.at, cause.reason
+        if session.end_seen is not None and cause.snapshot is not None:
+            first, why, events = session.end_seen
+            if events == sum(session.counts.values()):
+                at, reason = first, why
+        session.end_seen = None
+        self._close(session, "complete", reason, at, self._desk.side())
 
     def interrupt(self, reason: str) -> None:
         """The end was not seen: the session is dated by the last frame that showed it.

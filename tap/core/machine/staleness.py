@@ -5,8 +5,9 @@ rules decide:
 
 - ``seq`` orders two frames within the scope that the dialect names (a boot, a connection, a type), as long as the
   frames do not contradict that. A new scope starts if a lower number has a newer time, if it comes first on a new
-  connection, or if ``seq`` alone would throw away three explicit frames in a row. If that happens again and again on
-  a connection, the dialect is wrong: there ``seq`` orders nothing.
+  connection, if it was passed more than 5 s ago (no frame takes that long while others come), or if ``seq`` alone would
+  throw away three explicit frames in a row. If that happens again and again on a connection, the dialect is wrong:
+  there ``seq`` orders nothing. Late frames of the count before are told by their high numbers for another 5 s.
 - If ``seq`` does not order two frames, ``ts`` does. Equal times order nothing. Neither do times before and after the
   server's clock was set.
 - If neither orders two explicit frames, the one that came later is newer. If neither orders a snapshot and an explicit
@@ -21,9 +22,9 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from tap.core.machine.identity import Identity, Name, name_of, words_of
-from tap.core.machine.state import Aspect, Connection, LastSaid, SeqTrack, State
+from tap.core.machine.state import Aspect, Connection, EndedCount, LastSaid, SeqTrack, State
 from tap.core.mapping import SeqOrders
-from tap.core.model import Envelope, Hello, Observation, Policy, Snapshot
+from tap.core.model import Envelope, Hello, Observation, Policy, Snapshot, Stamp
 
 __all__ = ["Place", "Staleness", "is_stale", "marked"]
 
@@ -35,7 +36,15 @@ _CONTRADICTED = 3
 """How often ``seq`` may start again on one connection. After that it orders nothing there."""
 _LATEST_MS = 60_000
 """After a silence of this length, a frame with a lower number did not come late: no frame takes that long."""
+_LATE_MS = 5_000
+"""No frame is later than this while others come: if a number was passed before that, the numbers start again."""
+_NO_STALL_MS = 2_000
+"""A longer silence may be that of a tap that was stopped: then the frames after it waited, and are not late."""
+_OFFSET_MS = 500
+"""How exactly the server's clock is known by the last frame with a time."""
 _TRACKS = 200
+_HISTORY_PARTS = 3
+"""If so many parts of a message have a time, and all are history, the message is history."""
 _HISTORY_MS = 5_000
 """How long after a connection began a frame that is older than it is history, which the server sends again."""
 
@@ -61,8 +70,11 @@ class Staleness:
         self._policy = policy
         self.identity = Identity(state)
         self.identity.in_history = self.in_history
+        self.identity.is_history = self.is_history
         self.identity.is_ahead = lambda envelope: envelope is self._ahead
         self._ahead: Envelope | None = None
+        self._history: Stamp | None = None
+        """The stamp of a message that is history."""
         self.is_news = True
         """Whether the present frame says what is true now, and not history. Set by the code that places it."""
         # The present frame and its scope, which is needed several times.
@@ -94,11 +106,16 @@ class Staleness:
                 connection.seq = envelope.seq
 
     def foresee(self, batch: Sequence[Observation]) -> None:
-        """Look at all parts of one message: if ``seq`` would throw away three of them, a new scope starts.
+        """Look at all parts of one message, before the first of them.
 
-        If they came one by one, the first two would be thrown away. Here none is.
+        If ``seq`` would throw away three of them, a new scope starts. If they came one by one, the first two would be
+        thrown away. Here none is. If all that have a time are history, so are those without.
         """
         connection = self._state.connection
+        began = None if connection is None else connection.began_at
+        dated = [o.envelope for o in batch if o.envelope.at not in {None, began} and type(o) is not Hello]
+        history = len(dated) >= _HISTORY_PARTS and all(map(self.is_history, dated))
+        self._history = batch[0].envelope.stamp if history else None
         if connection is None or self._orders == "nothing" or any(type(o) is Hello for o in batch):
             return
         behind = [o for o in batch if type(o) is not Snapshot and o.envelope.seq is not None]
@@ -148,13 +165,17 @@ class Staleness:
         scope, state = self.scope(envelope), self._state
         if scope is None or envelope.seq is None:
             return
+        if connection.controlled:
+            state.lived += min(envelope.stamp.mono - connection.controlled, _NO_STALL_MS)
         track = state.seq_tracks.get(scope)
         if track is None:
             if len(state.seq_tracks) >= _TRACKS:
                 state.seq_tracks.clear()
-            state.seq_tracks[scope] = SeqTrack(envelope.seq, envelope.at, state.clock, connection.number)
+            state.seq_tracks[scope] = self._track_from(envelope, envelope.seq, connection)
         elif envelope.seq > track.seq:
             self._ahead = envelope
+            if state.lived - track.passed_at >= _LATE_MS:
+                track.long_ago, track.passed, track.passed_at = track.passed, envelope.seq, state.lived
             track.seq, track.at, track.clock = envelope.seq, envelope.at, state.clock
             track.connection, track.behind = connection.number, 0
             if explicit:
@@ -175,19 +196,40 @@ class Staleness:
     def _behind(self, track: SeqTrack, envelope: Envelope, connection: Connection, *, explicit: bool) -> None:
         """Judge a number that is lower than an earlier one: the frame came late, or the numbers started again.
 
-        They started again if its time is newer, if it comes first on a new connection or after a long silence, or if
-        too many frames in a row have low numbers.
+        They started again if its time is newer, if it comes first on a new connection or after a long silence, if too
+        many frames in a row have low numbers, or if its number was passed so long ago that no frame takes that long.
         """
         dated = envelope.at is not None and track.at is not None and track.clock == self._state.clock
         ahead = envelope.at - track.at if dated and envelope.at is not None and track.at is not None else 0
         newer, old = ahead > 0, ahead < 0  # equal times prove nothing
+        newer = newer or (track.at is None and self._is_made_since(envelope, connection))
         waited = connection.controlled > 0 and envelope.stamp.mono - connection.controlled > _LATEST_MS
         first = (track.connection != connection.number and not (explicit and old)) or (waited and not old)
         if not old:  # an old time confirms the number: then the frame came late
             track.behind += 1
             track.refused += explicit
-        if newer or first or track.refused >= _REFUSED or track.behind >= _BEHIND:
+        told_again = explicit and (old or self._is_maybe_history(envelope))
+        passed = None if told_again else self._long_passed(track)
+        long_ago = passed is not None and envelope.seq is not None and envelope.seq <= passed
+        if newer or first or long_ago or track.refused >= _REFUSED or track.behind >= _BEHIND:
             self._begin_anew(envelope, connection, first=first)
+
+    def _is_made_since(self, envelope: Envelope, connection: Connection) -> bool:
+        """Whether a frame's time is one at which the frame before it, which may have none, had been received."""
+        offset = self._state.clock_offset
+        if envelope.at is None or offset is None or not connection.controlled:
+            return False
+        slack = _OFFSET_MS + (0 if self._state.has_fine_times else 1_000)
+        return envelope.at - (connection.controlled + offset) > slack
+
+    def _is_maybe_history(self, envelope: Envelope) -> bool:
+        """Whether an explicit frame is, or without a time may be, history that is sent as a connection begins."""
+        return self.in_history(envelope) if envelope.at is None else self.is_history(envelope)
+
+    def _long_passed(self, track: SeqTrack) -> int | None:
+        """The highest number that was passed so long ago that no frame with it can come any more."""
+        lately = self._state.lived - track.passed_at < _LATE_MS
+        return track.long_ago if lately else track.passed
 
     def _begin_anew(self, envelope: Envelope, connection: Connection, *, first: bool) -> None:
         """The numbers start again: from here on they are a scope of their own. Earlier ones cannot be compared with it.
@@ -200,6 +242,7 @@ class Staleness:
             first: It is the first frame of its connection.
         """
         state = self._state
+        self._note_end(envelope, connection)
         self._envelope = None
         state.epoch += 1
         state.doubts.scopes += 1
@@ -208,6 +251,7 @@ class Staleness:
         state.seq_tracks.clear()
         if first:
             state.numbering += 1
+            connection.era = state.era
         else:
             connection.contradicted += 1
             if connection.contradicted >= _CONTRADICTED:
@@ -217,7 +261,25 @@ class Staleness:
                 return
         scope = self.scope(envelope)
         if scope is not None and envelope.seq is not None:
-            state.seq_tracks[scope] = SeqTrack(envelope.seq, envelope.at, state.clock, connection.number)
+            state.seq_tracks[scope] = self._track_from(envelope, envelope.seq, connection)
+
+    def _note_end(self, envelope: Envelope, connection: Connection) -> None:
+        """Remember the last numbers of a count that ends: frames with these may still come late."""
+        scope, state = self.scope(envelope), self._state
+        track = None if scope is None else state.seq_tracks.get(scope)
+        passed = None if track is None else self._long_passed(track)
+        connection.ended_count = None
+        if scope is None or track is None or passed is None or envelope.seq is None:
+            return
+        if track.connection == connection.number:
+            # Nearer to where the old count ended than to where the new one begins.
+            above = max(passed, (envelope.seq + track.seq) // 2)
+            connection.ended_count = EndedCount(scope, above, state.lived + _LATE_MS)
+
+    def _track_from(self, envelope: Envelope, seq: int, connection: Connection) -> SeqTrack:
+        """A count that begins with this frame."""
+        state = self._state
+        return SeqTrack(seq, envelope.at, state.clock, connection.number, passed=seq, passed_at=state.lived)
 
     def new_boot(self, connection: Connection) -> None:
         """The server was restarted: a new era begins, in which ids and numbers start again."""
@@ -251,6 +313,10 @@ class Staleness:
         else:
             # Without a boot id, the server may start to count again with each connection.
             name = f"c{connection.number}"
+        if state.epoch and connection.ended_count is not None:
+            ended = connection.ended_count
+            if envelope.seq > ended.above and state.lived < ended.until:
+                return ended.scope  # it was sent before the numbers started again, and came late
         return f"{name}#{state.epoch}" if state.epoch else name
 
     def place(
@@ -299,6 +365,8 @@ class Staleness:
         by_seq = _by_seq(aspect.mark, envelope, scope)
         if by_seq:
             return by_seq > 0
+        if self.identity.is_numbered_otherwise(name, envelope, scope):
+            return True
         if not self.identity.is_coarse(name, envelope):
             return False
         self._state.doubts.believed += 1
@@ -311,6 +379,8 @@ class Staleness:
         clock, and the frame is the newest. If nothing orders two frames, the one that came later is the newer one.
         """
         mark, last, state = aspect.mark, aspect.last_change, self._state
+        if self.is_told_with_history(envelope):
+            return Place.LATE  # its number is that of the message
         by_seq = _by_seq(mark, envelope, scope)
         if by_seq:
             return Place.NEWEST if by_seq > 0 else Place.LATE
@@ -347,13 +417,16 @@ class Staleness:
         """Whether this frame happened before its connection: the server repeats it, or sends it afterwards.
 
         This is asked only within 5 s after the connection began, and only if the server's clock was not set since.
-        Later on, a frame with an old time only came late.
+        Later on, a frame with an old time only came late. Before the first snapshot, a time far ahead of the server's
+        clock is also of the past: of a time before somebody set that clock back.
         """
         state, connection = self._state, self._state.connection
         if connection is None or connection.began_at is None or envelope.at is None:
             return False
-        soon = envelope.stamp.mono - connection.first_mono <= _HISTORY_MS
-        return soon and connection.began_clock == state.clock and envelope.at < connection.began_at
+        if envelope.stamp.mono - connection.first_mono > _HISTORY_MS or connection.began_clock != state.clock:
+            return False
+        ahead = envelope.at - connection.began_at
+        return ahead < 0 or (ahead > self._policy.clock_step_ms and not connection.snapshot_seen)
 
     def may_be_history(self, envelope: Envelope) -> bool:
         """Whether this explicit frame may as well be history that the server sends when a connection begins.
@@ -363,7 +436,11 @@ class Staleness:
         """
         connection = self._state.connection
         fresh = envelope.at is None and connection is not None and not connection.snapshot_seen
-        return fresh and self.in_history(envelope)
+        return (fresh and self.in_history(envelope)) or self.is_told_with_history(envelope)
+
+    def is_told_with_history(self, envelope: Envelope) -> bool:
+        """Whether this frame has no time, and is a part of a message of which all the others are history."""
+        return self._history is not None and envelope.at is None and envelope.stamp is self._history
 
     def is_long_past(self, envelope: Envelope, aspect: Aspect) -> bool:
         """Whether a late frame is too old to say what is true now."""
@@ -372,7 +449,8 @@ class Staleness:
             return self.in_history(envelope)
         if last is None or last.at is None:
             return False
-        return self.is_history(envelope) or last.at - envelope.at > self._policy.clock_step_ms
+        one_clock = last.clock == self._state.clock
+        return self.is_history(envelope) or (one_clock and last.at - envelope.at > self._policy.clock_step_ms)
 
     def in_history(self, envelope: Envelope) -> bool:
         """Whether a frame without a time may be history: it came soon after its connection began."""

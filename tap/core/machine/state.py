@@ -33,6 +33,7 @@ __all__ = [
     "Connection",
     "DissolveCover",
     "Doubts",
+    "EndedCount",
     "HoldStart",
     "LastSaid",
     "Leaving",
@@ -198,6 +199,21 @@ class SeqTrack(Struct, array_like=True):
     """How many explicit frames in a row only ``seq`` would throw away."""
     behind: int = 0
     """How many frames of any kind in a row have a lower ``seq``."""
+    passed: int | None = None
+    """How far it had come at ``passed_at``, by ``State.lived``."""
+    passed_at: int = 0
+    long_ago: int | None = None
+    """How far it had come before that: what is not higher was passed long ago."""
+
+
+class EndedCount(Struct, array_like=True):
+    """The end of a count whose numbers started again: frames of it may still come late."""
+
+    scope: str
+    above: int
+    """Its late frames have higher numbers than this."""
+    until: int
+    """How long they may come, by ``State.lived``."""
 
 
 class DissolveCover(Struct, array_like=True):
@@ -279,6 +295,8 @@ class Session(Struct):
     status: str = "live"
     completed_at: int | None = None
     end_reason: str | None = None
+    end_seen: tuple[int, str | None, int] | None = None
+    """Time, reason and number of events of an end after which a snapshot that may be old showed it again."""
     final: dict[str, Any] | None = None
     row: RowState | None = None
     cameras: dict[str, RowState] = field(default_factory=dict)
@@ -338,9 +356,11 @@ class Connection(Struct):
     """The server's time in its first greeting or snapshot: anything older is history."""
     began_clock: int = 0
     era: int = 0
-    """In which era it began."""
+    """In which era it began: a new one, if its first number showed that the server had been restarted."""
     contradicted: int = 0
     """How often ``seq`` started again on it."""
+    ended_count: EndedCount | None = None
+    """The count that ended last on it."""
 
 
 class HoldStart(Struct):
@@ -443,6 +463,8 @@ class State(Struct):
     mono: int = 0
     heard: int = 0
     """``mono`` of the last frame received."""
+    lived: int = 0
+    """How long (ms) numbered frames came, without silences: within it, a number can be said to be passed long ago."""
     reader: Any = None
     """The memory of a dialect that has one."""
     clock_offset: int | None = None

@@ -23,10 +23,11 @@ from typing import Any
 
 from tap.core.codec import MAX_KEY, key_part, sub_key
 from tap.core.machine.identity import name_of
+from tap.core.machine.live import program_at
 from tap.core.machine.memory import Memory
 from tap.core.machine.rows import RowWriter, time_of
 from tap.core.machine.staleness import Staleness
-from tap.core.machine.state import Session, State, Still, StillUse
+from tap.core.machine.state import Session, Still, StillUse
 from tap.core.model import Envelope, StillCaptured, StillFailed, StillRequested, StillUploaded
 
 __all__ = ["RANK", "Stills"]
@@ -39,10 +40,6 @@ _COLUMNS = (
     *("width", "height", "bytes", "sha256", "failReason", "programCameraId", "programCameraName"),
 )
 
-_READ_TOGETHER_MS = 500
-"""Frames that are read within this time after one another may have waited for a tap that was stopped."""
-_CLOCK_SET_MS = 2_000
-"""A server's clock that is off by this much more or less than before was set meanwhile."""
 _AGAIN_MS = 2_000
 """A capture without a time of its own that is reported again so soon is the same."""
 _CLOCKS_MS = 10_000
@@ -192,6 +189,12 @@ class Stills:
                 return session
         if running is not None and o.envelope.at is not None and self._is_older(o.envelope, running):
             return None
+        brief = _brief(name)
+        if self._may_be_history(o.envelope) and any(
+            brief in session.takes for session in self._sessions() if session is not running
+        ):
+            self._rows.state.doubts.undated += 1  # as well the request of then, told again
+            return None
         return running
 
     def _is_older(self, envelope: Envelope, session: Session) -> bool:
@@ -205,7 +208,9 @@ class Stills:
         if take.requested is not None and self._may_be_history(o.envelope):
             return False
         if take.era != self._rows.state.era:
-            return take.requested is None or at > take.requested
+            # An earlier time may be that of a clock that was set back; if it is no history, it is news all the same.
+            news = o.envelope.at is not None and not self._staleness.is_history(o.envelope)
+            return take.requested is None or at > take.requested or news
         if take.captured is None or o.envelope.at is None:
             return False
         return take.requested is not None or at > take.captured
@@ -230,7 +235,7 @@ class Stills:
         Returns:
             Session, name and number of the take; None where it was sent before, or belongs to no session that is known.
         """
-        if self._told_before(o):
+        if self._told_before(o) or (isinstance(o, StillUploaded) and self._is_stored(o)):
             return None
         if o.still_id is None:
             return self._anonymous_place(o, before)
@@ -239,6 +244,20 @@ class Stills:
             return None
         session, number = found
         return session, o.still_id, number
+
+    def _is_stored(self, o: StillUploaded) -> bool:
+        """Whether an upload that may be history is of a file that a still of this id and camera has already."""
+        name = o.still_id
+        if name is None or o.storage_key is None or not self._may_be_history(o.envelope):
+            return False
+        file = {"storageKey": o.storage_key, "sha256": o.sha256}
+        for session in self._sessions():
+            take = session.takes.get(_brief(name))
+            for number in range(1, 0 if take is None else take.number + 1):
+                still = session.stills.get(self._key(session, name, number, o.camera_id))
+                if still is not None and {column: still.row.fields.get(column) for column in file} == file:
+                    return True
+        return False
 
     def _by_id(
         self, o: StillCaptured | StillUploaded | StillFailed, name: str, before: str
@@ -253,6 +272,8 @@ class Stills:
             number = self._fits(session, name, o, before)
             if number is not None:
                 return session, number
+            if session is running and self._may_be_repeated(o) and self._is_known(session, name, o, before):
+                return None
         # Nobody waits for it: reported again, or another still under an id that was used before.
         for session in self._sessions():
             if self._is_known(session, name, o, before):
@@ -262,6 +283,11 @@ class Stills:
             return None
         take = running.takes.get(_brief(name))
         return running, self._take(running, name, time_of(o.envelope), 1 if take is None else take.number + 1).number
+
+    @staticmethod
+    def _may_be_repeated(o: StillCaptured | StillUploaded | StillFailed) -> bool:
+        """Whether nothing but its words tells this capture from one before it."""
+        return not isinstance(o, StillUploaded) and o.envelope.at is None and o.envelope.seq is None
 
     def _cannot_be_of(self, session: Session, o: StillCaptured | StillUploaded | StillFailed, name: str) -> bool:
         """Whether a still that nobody knows is surely, or may well be, an older session's."""
@@ -297,7 +323,9 @@ class Stills:
         self, session: Session, take: StillUse, o: StillCaptured | StillUploaded | StillFailed, *, running: bool
     ) -> bool:
         """Whether a camera that was not asked for may belong to a take: of one life of the server and one session."""
-        if take.era != self._rows.state.era:
+        # Numbers that start again on an open connection are no restart, so ids go on.
+        connection = self._rows.state.connection
+        if take.era < (self._rows.state.era if connection is None else connection.era):
             return False
         if isinstance(o, StillUploaded) and self._rows.running() is None:
             return True  # uploads come late, and no other session can be meant
@@ -562,38 +590,3 @@ def _moment(status: str, fields: dict[str, Any], envelope: Envelope) -> tuple[in
     if status == "requested":
         return 1, fields["requestedAt"]
     return 0, time_of(envelope)
-
-
-def _is_of_one_clock(at: int, mono: int, envelope: Envelope, offset: int) -> bool:
-    """Whether a change of this time, read at ``mono``, was dated by the clock that dates this frame.
-
-    What was read together was reported by one clock: where the offsets differ, the tap was stopped.
-    """
-    if abs(at - mono - offset) < _CLOCK_SET_MS:
-        return True
-    together = 0 <= envelope.stamp.mono - mono <= _READ_TOGETHER_MS
-    return together and envelope.at is not None and envelope.at >= at
-
-
-def program_at(state: State, envelope: Envelope, at: int) -> str | None:
-    """The camera that was live at ``at``, as far as the last changes tell; None: none, or not known.
-
-    Compared by the server's clock, except with changes from before that clock was set: there by our own.
-    """
-    by_server = envelope.at is not None or at != envelope.stamp.wall
-    offset = envelope.stamp.wall - envelope.stamp.mono
-    if envelope.at is not None:
-        offset = envelope.at - envelope.stamp.mono
-    elif by_server and state.clock_offset is not None:
-        offset = state.clock_offset  # a frame without a time of its own that names one by the server's clock
-    mono = min(envelope.stamp.mono, at - offset)
-    live: str | None = None
-    for change in state.program_changes:
-        if by_server and change.at is not None and _is_of_one_clock(change.at, change.mono, envelope, offset):
-            later = change.at > at
-        else:
-            later = change.mono > mono
-        if later:
-            break
-        live = change.camera_id if change.known else None
-    return live
