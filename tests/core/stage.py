@@ -19,7 +19,7 @@ TWO = {"id": "c2", "name": "Close"}
 
 
 class Stage:
-    """Frames in, entries out. ``seq`` and ``ts`` are written into frames unless ``bare``."""
+    """Frames in, entries out. ``seq`` and ``ts`` are written into frames unless ``bare``; what is "-" is left out."""
 
     def __init__(self, policy: Policy | None = None, *, tap: str = "tap-a", open_first: bool = True) -> None:
         self.policy = policy
@@ -81,7 +81,7 @@ class Stage:
         return self.feed(Frame(data, self.stamp(), self.connection, binary=binary))
 
     def say(
-        self, type_: str, *, bare: bool = False, seq: int | None = None, ts: int | None = None, **body: Any
+        self, type_: str, *, bare: bool = False, seq: int | str | None = None, ts: int | None = None, **body: Any
     ) -> list[Entry]:
         self.seq += 1
         frame: dict[str, Any] = {"type": type_, **{name.rstrip("_"): value for name, value in body.items()}}
@@ -90,7 +90,9 @@ class Stage:
             frame["seq"] = self.seq if seq is None else seq
         return self.raw(orjson.dumps({key: value for key, value in frame.items() if value != "-"}))
 
-    def state(self, *, bare: bool = False, seq: int | None = None, ts: int | None = None, **over: Any) -> list[Entry]:
+    def state(
+        self, *, bare: bool = False, seq: int | str | None = None, ts: int | None = None, **over: Any
+    ) -> list[Entry]:
         """A snapshot; by default session s1 in photoshoot, program c1, no hold, cameras c1 and c2."""
         body: dict[str, Any] = {
             "mode": "photoshoot",

@@ -95,7 +95,7 @@ def test_history_in_which_the_clock_stood_higher_is_told_again() -> None:
     stage = Stage().shoot()
     stage.later(90_000)
     late = stage.now
-    cut = {"to": "c2", "from_": "c1"}
+    cut: dict[str, Any] = {"to": "c2", "from_": "c1"}
     stage.say("cut", **cut)
     stage.say("hold", camera_id="c2", by="operator")
     stage.later(1_000).state(ts=late - 60_000, program="c2", hold={"active": True})

@@ -144,7 +144,7 @@ def test_a_session_in_which_something_happened_since_has_another_end() -> None:
 def test_a_file_that_is_known_is_uploaded_once_whatever_session_runs() -> None:
     """Told again without a time, under another number: no still of the session that runs now gets it."""
     stage = Stage().shoot()
-    file = {"still_id": "1", "camera_id": "c1", "storage_key": "stills/a.jpg", "sha256": "ab"}
+    file: dict[str, Any] = {"still_id": "1", "camera_id": "c1", "storage_key": "stills/a.jpg", "sha256": "ab"}
     stage.say("still_requested", still_id="1", camera_ids=["c1"])
     stage.later(100).say("still_captured", still_id="1", camera_id="c1")
     stage.later(100).say("still_uploaded", **file)
