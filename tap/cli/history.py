@@ -33,7 +33,7 @@ from tap.core.kinds import WORDS
 @click.option("--venue", type=TEXT, help="Only of this venue.")
 @when_options
 @click.option("--status", type=click.Choice(("live", "complete", "interrupted")), help="Only those with this status.")
-@click.option("--title", type=TEXT, help="Only those with this in their title.")
+@click.option("--title", type=TEXT, help="Only sessions whose title contains this.")
 @click.option("--limit", type=POSITIVE, help="At most this many.")
 @ledger_option
 @state_dir_option

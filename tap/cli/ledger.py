@@ -38,7 +38,7 @@ def keys() -> None:
 @keys.command("new")
 @click.argument("venues", type=Venue(), nargs=-1, metavar="VENUE...")
 @click.option("--may", type=click.Choice(("write", "read", "forget")), default="write", help="What it may do.")
-@click.option("--all", "for_all", is_flag=True, help="For all venues; not for a key that writes.")
+@click.option("--all", "for_all", is_flag=True, help="For all venues (only with --may read or forget).")
 def key_new(venues: tuple[str, ...], *, may: str, for_all: bool) -> None:
     """Make a key for the ledger, shown once.
 
@@ -62,9 +62,9 @@ def key_new(venues: tuple[str, ...], *, may: str, for_all: bool) -> None:
 
 @keys.command("ls")
 def key_ls() -> None:
-    """Print the command that lists a deployment's keys.
+    """Print the commands that list a deployment's keys.
 
-    It prints one for dev, and one for production. The list has the first 8 digits of each key's digest, its venues and
+    There is one for dev, and one for production. The list has the first 8 digits of each key's digest, its venues and
     its rights.
     """
     from tap.service.tools.keys import commands
@@ -75,9 +75,9 @@ def key_ls() -> None:
 @keys.command("revoke")
 @click.argument("digits", type=DigestDigits())
 def key_revoke(digits: str) -> None:
-    """Print the command that revokes a key.
+    """Print the commands that revoke a key.
 
-    It prints one for dev, and one for production. DIGITS are the first 8 or more digits of the key's digest, as the
+    There is one for dev, and one for production. DIGITS are the first 8 or more digits of the key's digest, as the
     list shows them; never the key itself.
     """
     from tap.service.tools.keys import commands
@@ -154,7 +154,7 @@ def _gone_words(gone: Forgotten) -> str:
 def changes(since: str | None, *, venues: tuple[str, ...], as_json: bool) -> None:
     """Print what was written to the ledger since a cursor.
 
-    This is for pipelines. Each row comes at least once, as it is now, in the order of the commits. It comes again after
+    This is for pipelines. It prints every row in its present state, in the order of writing, and again after
     each change. With --json each line has a "cursor". Save the cursor of the last line that you have processed, and
     continue with --since. A read key is enough (TAP_INGEST_KEY).
     """

@@ -15,12 +15,12 @@ from tap.cli.root import cli
 from tap.cli.shared import print_lines
 
 _SERVER_HELP = (
-    "How the server numbers, dates and names things; see the list below.  [default: as in docs/multicam-1.md]"
+    "How the simulated server numbers, dates and names things; see the list below.  [default: as in docs/multicam-1.md]"
 )
 _PORT_HELP = "The port, on this machine only.  [default: any free port]"
 _VENUE_HELP = "The venue in the truth and tape files."
 _CLIENTS_HELP = "Wait for this number of clients before the shoot begins."
-_REAL_CLOCK_HELP = "Do not speed up the server's clock. With --speed, more then happens in each second."
+_REAL_CLOCK_HELP = "Do not speed up the server's clock. With --speed, more happens in each of its seconds."
 _WAYS = "WAY=WORD[,WAY=WORD...]"
 
 
@@ -31,7 +31,7 @@ class _WithFaults(click.Command):
         from tap.rehearsal.faults import FAULTS
         from tap.rehearsal.ways import CHOICES, WAYS
 
-        with formatter.section("Ways of the server (the first word of each is the default)"):
+        with formatter.section("Options of the simulated server (the first word of each is the default)"):
             formatter.write_dl([(f"{name}={'|'.join(CHOICES[name])}", does) for name, does in WAYS.items()])
         with formatter.section("Faults (all: every one of these except huge)"):
             formatter.write_dl([(name, fault.does) for name, fault in FAULTS.items()])

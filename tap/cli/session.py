@@ -47,7 +47,10 @@ def session() -> None:
 
 def _applied(command: Command) -> Command:
     return click.option(
-        "--apply", "apply_it", is_flag=True, help="Write it to the journal, and from there to the ledger."
+        "--apply",
+        "apply_it",
+        is_flag=True,
+        help="Make the change: write it to the journal, and from there to the ledger.",
     )(command)
 
 
@@ -74,8 +77,8 @@ def session_make(
 ) -> None:
     """Make a session that nobody started, from the tapes.
 
-    It gets the cameras, cuts, holds, stills and gaps that the tapes show between two times. A time without a date is of
-    today.
+    It gets the cameras, cuts, holds, stills and gaps that the tapes show between two times. A time without a date
+    means today.
     """
     from tap.adapters.dialects import load_dialect
     from tap.service.tools.session_making import make
@@ -233,8 +236,8 @@ def session_log(key: str, *, state_dir: Path | None, as_json: bool) -> None:
 
 
 @session.command("find")
-@click.option("--since", default="yesterday", show_default=True, help="Not earlier than: monday, '3 days', 14:30 …")
-@click.option("--until", help="… and not later than this.")
+@click.option("--since", default="yesterday", show_default=True, help="From this time on: monday, '3 days', 14:30 …")
+@click.option("--until", help="Up to this time.")
 @click.option("--dialect", type=TEXT, help="A built-in dialect or a mapping file.  [default: TAP_DIALECT]")
 @state_dir_option
 @json_option

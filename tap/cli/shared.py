@@ -87,7 +87,7 @@ def state_dir_option(command: Command) -> Command:
 
 def json_option(command: Command) -> Command:
     """Give a command the option --json, as its argument ``as_json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON: an object a line, or one object.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON: one object, or one on each line.")(command)
 
 
 def ledger_option(command: Command) -> Command:
@@ -99,8 +99,8 @@ def ledger_option(command: Command) -> Command:
 
 def when_options(command: Command) -> Command:
     """Give a command the options --since and --until, as text that ``filters_of`` reads."""
-    command = click.option("--until", help="… and not later than this.")(command)
-    return click.option("--since", help="Not earlier than: yesterday, monday, '3 days', 14:30, 2026-11-21 …")(command)
+    command = click.option("--until", help="Up to this time.")(command)
+    return click.option("--since", help="From this time on: yesterday, monday, '3 days', 14:30, 2026-11-21 …")(command)
 
 
 @contextmanager

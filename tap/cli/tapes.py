@@ -57,7 +57,7 @@ def replay(
     state_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Print the entries that tapes give.
+    """Print the history entries that result from tapes.
 
     Several tapes make one history: name them in order of time. The command counts lines that it cannot parse on stderr.
     With --to-ledger the exit code is 1 if the ledger does not have all entries, because it rejected some or its
@@ -208,7 +208,8 @@ def rederive(
 def record(url: str, output: Path, *, force: bool, seconds: float | None, dialect: str, with_token: bool) -> None:
     """Record a live server onto a tape.
 
-    Its frames without telemetry and secrets, and its connects and drops; until Ctrl-C, or for --seconds.
+    It writes the frames, without telemetry and secrets, and each connect and disconnect. It stops at Ctrl-C or after
+    --seconds.
     """
     from tap.adapters.dialects import load_dialect
     from tap.core.redact import redact_text

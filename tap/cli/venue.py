@@ -170,7 +170,7 @@ def uninstall(venue: str, root: Path) -> None:
 def status(url: str | None, *, watch: bool, state_dir: Path | None, as_json: bool) -> None:
     """Show the status of the running tap.
 
-    It shows health and the session on air. For each session it shows what was delivered, what is pending and rejected,
+    It shows health and the running session. For each session it shows what was delivered, what is pending and rejected,
     and which stills never arrived. If no tap answers, it reads the journal. Exit code 0 if all is well, 1 if not or if
     no tap runs.
     """

@@ -220,7 +220,7 @@ def _kept(report: Report, zone: tzinfo | None, now: int) -> Iterator[RenderableT
     table.add_row("server", f"last signal {heard}")
     if kept.session is not None:
         table.add_row("session", Text(f"{_short(kept.session)} ran then", style=WARNING))
-    waiting = f"{kept.pending} not in a ledger, {kept.shipped} in it, {kept.dead} rejected"
+    waiting = f"{kept.shipped} delivered, {kept.pending} pending, {kept.dead} rejected"
     table.add_row("journal", Text(waiting) + _quiet(kept.path))
     if kept.tapes_since is not None:
         table.add_row("tapes", _tapes(kept.tapes_since, zone))

@@ -120,7 +120,7 @@ def clock(offsets: list[int]) -> Finding:
     kept = {
         True: "is set by NTP",
         False: "is not set by NTP",
-        None: "may or may not be set by NTP: unknown on this machine",
+        None: "cannot be checked: this machine does not say whether NTP sets it",
     }
     to_do = "'timedatectl set-ntp true' here, and the same on the server"
     if not offsets:

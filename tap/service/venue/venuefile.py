@@ -24,9 +24,9 @@ Lines that begin with # show a setting and its default; remove the # to set it. 
 _UNDER_SYSTEMD: Final = {
     "TAP_STATE_DIR": "Leave it unset here: the unit gives /var/lib/multicam-tap/VENUE, and lets the service write"
     " nowhere else.",
-    "TAP_SERVER_TOKEN": "Better not here, but in /etc/credstore/multicam-tap.VENUE.server-token (mode 0600).",
-    "TAP_OPS_TOKEN": "Better not here, but in /etc/credstore/multicam-tap.VENUE.ops-token (mode 0600).",
-    "TAP_INGEST_KEY": "Better not here, but in /etc/credstore/multicam-tap.VENUE.ingest-key (mode 0600).",
+    "TAP_SERVER_TOKEN": "Better: put it into /etc/credstore/multicam-tap.VENUE.server-token (mode 0600).",
+    "TAP_OPS_TOKEN": "Better: put it into /etc/credstore/multicam-tap.VENUE.ops-token (mode 0600).",
+    "TAP_INGEST_KEY": "Better: put it into /etc/credstore/multicam-tap.VENUE.ingest-key (mode 0600).",
 }
 
 
