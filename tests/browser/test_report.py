@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -401,3 +402,35 @@ async () => {
     return strokes;
 }
 """
+
+
+_WEDGES = """
+    const view = new View(0, LENGTH, LENGTH / 100);
+    return lanes.flatMap((lane, camera) => {
+        const found = [];
+        const polygon = (points) => points.length === 3 && found.push([lane.name, view.at(points[0][0]), view.at(points[1][0])]);
+        const painter = new Proxy({ polygon }, { get: (made, name) => made[name] ?? (() => 0) });
+        drawLane(painter, view, themeNow(), { y: 0, height: 30, camera }, lane);
+        return found.map(([name, from, to]) => [name, Math.round(from), Math.round(to)]);
+    });
+"""
+"""The triangles that the lanes are drawn with: whose, and from when to when."""
+
+
+def test_a_dissolve_fades_out_what_it_went_away_from_and_only_while_it_lasts(opened: Callable[..., Page]) -> None:
+    """In the lane of the camera that was on air before, from the cut on, and for as long as the dissolve took."""
+    dissolve = {"transition": "dissolve", "durationMs": 2000}
+    rows = [
+        session(A),
+        *(camera(one, name=one.upper()) for one in "abc"),
+        cut(10, "b", "a"),
+        cut(30, "a", "b", **dissolve),
+        cut(50, "c", "a", **{**dissolve, "durationMs": 1000}),
+        cut(70, "b", "c"),
+    ]
+    shown = opened(rows)
+    parts = [
+        resources.files("tap.history.report").joinpath(f"{one}.js").read_text() for one in ("data", "paint", "draw")
+    ]
+    script = "".join((*parts, _WEDGES))
+    assert shown.evaluate(f"() => {{ {script} }}") == [["A", 50_000, 51_000], ["B", 30_000, 32_000]]

@@ -20,20 +20,18 @@ const cutAt = new Map(events.filter((one) => one.kind === "cut").map((one) => [o
 /** Moments that have a row of their own, by the row. */
 const marks = Object.fromEntries(Object.keys(shoot.marks).map((row) => [row, events.filter((one) => one.row === row)]));
 
-/** What was on air, in order: {at, end, camera, unsure, dissolve}. */
+/** What was on air, in order: {at, end, camera, unsure, dissolve, cut}; `dissolve` is how long it took to come on. */
 const program = shoot.program.map(([at, length, camera, unsure]) => {
   const cut = camera === UNKNOWN ? undefined : cutAt.get(at);
   const dissolve = cut === undefined ? 0 : Math.max(0, Math.min(cut.duration, length));
-  return { at, end: at + length, camera, unsure: unsure === 1 || unsure === true, dissolve, fade: 0, cut };
-});
-program.forEach((one, index) => {
-  const before = program[index - 1];
-  if (one.dissolve && before && before.end === one.at && before.camera >= 0) before.fade = one.dissolve;
+  return { at, end: at + length, camera, unsure: unsure === 1 || unsure === true, dissolve, cut };
 });
 const unknown = program.filter((one) => one.camera === UNKNOWN);
 const lanes = shoot.cameras.map((camera, index) => ({
   ...camera,
   onAir: program.filter((one) => one.camera === index),
+  // What a dissolve goes away from is seen until the dissolve is over.
+  fades: program.filter((one) => one.dissolve && one.cut.from === index).map((one) => ({ at: one.at, end: one.at + one.dissolve })),
   stills: stills.filter((still) => still.camera === index).sort((a, b) => a.at - b.at),
 }));
 const span = ([at, length, rest, more]) => ({ at, end: at + length, rest, more });

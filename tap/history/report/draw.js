@@ -190,9 +190,9 @@ function drawLane(painter, view, theme, row, lane) {
   const paint = paintOf(theme, row.camera);
   const { wide, bins } = visible(lane.onAir, view);
   drawBins(painter, bins, theme, box);
+  for (const fade of inView(lane.fades, view)) drawFade(painter, view, paint, fade, box);
   for (const { one, left: from, right } of wide) {
     const ramp = one.dissolve ? view.x(one.at + one.dissolve) - view.x(one.at) : 0;
-    drawTail(painter, view, theme, one, box);
     if (ramp < 3) painter.rect(from, box.y, right - from, box.height, paint);
     else {
       const start = view.x(one.at);
@@ -203,14 +203,11 @@ function drawLane(painter, view, theme, row, lane) {
   }
 }
 
-/** What a dissolve went away from fades out while the next fades in. */
-function drawTail(painter, view, theme, one, box) {
-  const following = program[firstAfter(program, one.end, (other) => other.at)];
-  if (!following || !following.fade || following.at !== one.end) return;
-  const [start, end] = [view.x(one.end), view.x(one.end + following.fade)];
+/** What a dissolve goes away from fades out while the next fades in. */
+function drawFade(painter, view, paint, fade, box) {
+  const [start, end] = [view.x(fade.at), view.x(fade.end)];
   if (end - start < 3) return;
-  const points = [[start, box.y], [end, box.y + box.height], [start, box.y + box.height]];
-  painter.polygon(points, { ...paintOf(theme, one.camera), alpha: 0.75 });
+  painter.polygon([[start, box.y], [end, box.y + box.height], [start, box.y + box.height]], { ...paint, alpha: 0.75 });
 }
 
 // ------------------------------------------------------------------ times without a signal
