@@ -215,7 +215,7 @@ class Happening(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class MissingStill(Struct, frozen=True, rename="camel"):
-    """A still that was asked for and did not arrive."""
+    """A still that did not arrive: ``status`` says how far it came."""
 
     still_id: str | None
     camera: str | None

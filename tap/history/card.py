@@ -99,6 +99,8 @@ class Card(_Plain, frozen=True, kw_only=True):
     gap_ms: int
     cameras: list[CardCamera]
     stills_asked: int
+    """Those that were requested; others were taken unasked."""
+    stills_asked_taken: int
     stills_taken: int
     stills_uploaded: int
     missing: list[CardMissing]
@@ -112,7 +114,7 @@ def card_of(timeline: Timeline, pictures: Mapping[str, str] | None = None) -> Ca
     """The card of one session. ``pictures``: ``data:`` URIs by still key."""
     figures = statistics_of(timeline)
     names = {camera: _short(name, _NAME) for camera, name in camera_names(timeline.lanes).items()}
-    lost = [*figures.never_arrived, *figures.not_uploaded]
+    lost = [*figures.never_taken, *figures.not_uploaded]
     longest = figures.longest_shot
     return Card(
         session_key=timeline.session_key,
@@ -141,6 +143,7 @@ def card_of(timeline: Timeline, pictures: Mapping[str, str] | None = None) -> Ca
         gap_ms=figures.gap_ms,
         cameras=_cameras(timeline, figures, names),
         stills_asked=figures.stills.asked,
+        stills_asked_taken=figures.stills.asked_taken,
         stills_taken=figures.stills.taken,
         stills_uploaded=figures.stills.uploaded,
         missing=_missing(lost, names),

@@ -72,14 +72,18 @@ class Longest(Struct, frozen=True, kw_only=True):
 class StillStatistics(Struct, frozen=True, kw_only=True):
     """What became of stills; a still that several cameras took counts once for each."""
 
+    seen: int
+    """All, whether they were requested or not."""
     asked: int
-    """All that were requested, whatever became of them."""
+    """Those that were requested, whatever became of them."""
+    asked_taken: int
+    """Those that were requested and taken."""
     taken: int
     """Captured, whether they were uploaded by now or not."""
     uploaded: int
     failed: int
     waiting: int
-    """Requested, and never arrived."""
+    """Requested, and never taken."""
     on_air: int
     """Taken by the camera that was on air just then."""
     after_cut: LengthStatistics | None
@@ -145,8 +149,8 @@ class SessionStatistics(Struct, frozen=True, kw_only=True):
     transitions: dict[str, int]
     """Cuts by transition, most first; a cut without one counts as ``cut``."""
     stills: StillStatistics
-    never_arrived: list[StillMark]
-    """Requested, and failed or never arrived."""
+    never_taken: list[StillMark]
+    """Requested and not taken, or failed."""
     not_uploaded: list[StillMark]
     """Taken and never uploaded, in a session in which other stills were uploaded."""
     gaps: int
@@ -183,7 +187,7 @@ def statistics_of(timeline: Timeline) -> SessionStatistics:
         triggers=_counted(cut.trigger or "unknown" for cut in cuts),
         transitions=_counted(cut.transition or "cut" for cut in cuts),
         stills=_stills(timeline.stills, after),
-        never_arrived=[still for still in timeline.stills if still.status in _NOT_TAKEN],
+        never_taken=[still for still in timeline.stills if still.status in _NOT_TAKEN],
         not_uploaded=_not_uploaded(timeline.stills),
         gaps=len(timeline.gaps),
         gap_ms=sum(gap.duration_ms or 0 for gap in timeline.gaps),
@@ -335,7 +339,9 @@ def _stills(stills: Sequence[StillMark], after: dict[str, int]) -> StillStatisti
     statuses = Counter(still.status for still in stills)
     taken = [still for still in stills if still.status not in _NOT_TAKEN]
     return StillStatistics(
-        asked=len(stills),
+        seen=len(stills),
+        asked=sum(still.asked for still in stills),
+        asked_taken=sum(still.asked for still in taken),
         taken=len(taken),
         uploaded=statuses["uploaded"],
         failed=statuses["failed"],

@@ -82,6 +82,11 @@ class StillMark(_Plain, frozen=True, kw_only=True):
         """When, on the session's clock."""
         return self.at + self.shift_ms
 
+    @property
+    def asked(self) -> bool:
+        """Whether it was requested: others were taken, or uploaded, without that."""
+        return self.requested_at is not None or self.status == "requested"
+
 
 class Gap(_Plain, frozen=True, kw_only=True):
     """A time without signal from the server. ``start`` is None for the time before the very first signal.

@@ -408,7 +408,9 @@ _WEDGES = """
     const view = new View(0, LENGTH, LENGTH / 100);
     return lanes.flatMap((lane, camera) => {
         const found = [];
-        const polygon = (points) => points.length === 3 && found.push([lane.name, view.at(points[0][0]), view.at(points[1][0])]);
+        const polygon = (points) => {
+            if (points.length === 3) found.push([lane.name, view.at(points[0][0]), view.at(points[1][0])]);
+        };
         const painter = new Proxy({ polygon }, { get: (made, name) => made[name] ?? (() => 0) });
         drawLane(painter, view, themeNow(), { y: 0, height: 30, camera }, lane);
         return found.map(([name, from, to]) => [name, Math.round(from), Math.round(to)]);

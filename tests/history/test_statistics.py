@@ -148,7 +148,21 @@ def test_stills_are_counted_by_what_became_of_them() -> None:
     )
     told = found.stills
     assert (told.asked, told.taken, told.uploaded, told.failed, told.waiting) == (4, 2, 1, 1, 1)
-    assert [one.still_id for one in found.never_arrived] == ["s3", "s4"]
+    assert [one.still_id for one in found.never_taken] == ["s3", "s4"]
+    assert [one.still_id for one in found.not_uploaded] == ["s2"]
+
+
+def test_a_still_that_was_taken_unasked_counts_as_taken_and_not_as_requested() -> None:
+    found = figures(
+        session(A),
+        still("s1", "a", "uploaded", requestedAt=10, capturedAt=11, uploadedAt=15),
+        still("s2", "a", "captured", capturedAt=21),
+        still("s3", "a", "uploaded", uploadedAt=25),
+        still("s4", "a", "requested", requestedAt=30),
+    )
+    told = found.stills
+    assert (told.seen, told.asked, told.asked_taken, told.taken, told.waiting) == (4, 2, 1, 3, 1)
+    assert [one.still_id for one in found.never_taken] == ["s4"]
     assert [one.still_id for one in found.not_uploaded] == ["s2"]
 
 
@@ -205,8 +219,11 @@ def adds_up(timeline: Timeline) -> None:
     assert all(0 <= one.unsure_ms <= one.on_air_ms for one in found.cameras)
     assert sum(found.triggers.values()) == sum(found.transitions.values()) == sum(found.pace.cuts) == found.cuts
     assert sum(one.stills.asked for one in found.cameras) == found.stills.asked
+    assert sum(one.stills.seen for one in found.cameras) == found.stills.seen
     told = found.stills
-    assert told.taken + told.failed + told.waiting == told.asked
+    assert told.taken + told.failed + told.waiting == told.seen
+    assert told.asked_taken <= told.taken
+    assert told.waiting + told.asked_taken <= told.asked <= told.seen
     if found.shots is not None:
         assert found.shots.least <= found.shots.median <= found.shots.most <= found.length_ms
 

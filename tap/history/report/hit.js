@@ -52,7 +52,7 @@ function hitLane(view, camera, x, y, at, row) {
 }
 
 const STATUS_WORDS = {
-  uploaded: "taken and uploaded", captured: "taken, not uploaded", requested: "requested, never arrived", failed: "failed",
+  uploaded: "taken and uploaded", captured: "taken, not uploaded", requested: "requested, never taken", failed: "failed",
 };
 
 function aboutStill(still, many = 1) {

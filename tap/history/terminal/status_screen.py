@@ -30,6 +30,8 @@ _LEDGER = {
     "away": "is away",
     "blocked": "blocked",
 }
+_MISSED = {"requested": "requested, never taken", "failed": "failed", "captured": "taken, not uploaded"}
+"""Stills that are missed, by how far they came."""
 _STILLS_NAMED = 3
 _JUST_NOW_MS = 5_000
 _NAMED = 60
@@ -258,12 +260,13 @@ def _notes(sessions: list[SessionKept], zone: tzinfo | None) -> Iterator[Text]:
             )
             step = "start the tap: it finds out how the session ended"
             yield Text(f"▲ {words} → {step}", style=WARNING)
-        if one.stills_missing:
-            named = ", ".join(_still(still) for still in one.stills_missing[:_STILLS_NAMED])
-            rest = len(one.stills_missing) - _STILLS_NAMED
-            more = f" and {rest} more" if rest > 0 else ""
-            number = counted(len(one.stills_missing), "still")
-            yield Text(f"▲ {name}: {number} requested, never arrived: {named}{more}", style=WARNING)
+        for status, words in _MISSED.items():
+            missed = [still for still in one.stills_missing if still.status == status]
+            if missed:
+                named = ", ".join(_still(still) for still in missed[:_STILLS_NAMED])
+                rest = len(missed) - _STILLS_NAMED
+                more = f" and {rest} more" if rest > 0 else ""
+                yield Text(f"▲ {name}: {counted(len(missed), 'still')} {words}: {named}{more}", style=WARNING)
         if one.dead:
             see = "'multicam-tap journal ls --dead' says why"
             yield Text(f"▲ {name}: {one.dead} of its entries were rejected → {see}", style=WARNING)
@@ -271,8 +274,8 @@ def _notes(sessions: list[SessionKept], zone: tzinfo | None) -> Iterator[Text]:
 
 def _still(still: MissingStill) -> str:
     camera = "" if still.camera is None else f" of {_short(still.camera)}"
-    why = "" if still.reason is None else f": {_short(still.reason)}"
-    return f"{_short(still.still_id or 'one')}{camera} ({plain(still.status)}{why})"
+    why = "" if still.reason is None else f" ({_short(still.reason)})"
+    return f"{_short(still.still_id or 'one')}{camera}{why}"
 
 
 # ---------------------------------------------------------------------------------------------- small words

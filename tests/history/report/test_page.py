@@ -254,15 +254,33 @@ def test_the_numbers_are_told() -> None:
         "Cuts 2 1.5 a minute",
         "Longest shot 30.0 s Anna, 12:07:10",
         "Longest hold 5.0 s",
-        "Stills 1 of 2 requested",
+        "Stills 1 1 of 2 requested",
         "No signal 20.0 s 1 gap",
-        "Requested, never arrived 12:07:00 Ben failed: no space left",
+        "Failed, or requested and never taken 12:07:00 Ben failed: no space left",
         "ai 1 50 %",
         "dissolve 1 50 %",
-        "For 20.0 s nobody knows.",
+        "Unknown: 20.0 s.",
         "On air before: Anna . After: Ben .",
     ):
         assert expected in told, expected
+
+
+def test_stills_that_nobody_requested_are_not_told_as_requested() -> None:
+    told = words(
+        session(A),
+        camera("a", name="Anna"),
+        still("s1", "a", "uploaded", requestedAt=11, capturedAt=12, uploadedAt=14),
+        still("s2", "a", "captured", capturedAt=20),
+        still("s3", "a", "requested", requestedAt=30),
+    )
+    assert "Stills 2 1 of 2 requested" in told
+    assert "Requested, never taken 12:07:10 Anna" in told
+    assert "Taken, not uploaded 12:07:00 Anna" in told
+    assert "Anna 2 2 1" in told, "in the table: requested, taken, uploaded"
+
+
+def test_the_pace_names_its_step_and_the_most_cuts_in_one() -> None:
+    assert "Cuts per 10 s, at most 1" in words(session(A), cut(10, "b", "a"), cut(30, "a", "b"))
 
 
 def test_times_are_those_of_the_zone_also_where_clocks_are_put_back() -> None:
@@ -413,7 +431,7 @@ def test_off_air_is_nothing_in_the_picture_and_a_line_in_the_table() -> None:
 def test_nothing_on_air_is_told_as_such_and_counts_as_no_cut() -> None:
     found = reported(*show()).figures
     assert (found.cuts, found.off_ms, found.on_air_ms, found.length_ms) == (2, 10_000, 15_000, 25_000)
-    assert "Nothing was on air for 10.0 s." in words(*show())
+    assert "Nothing on air: 10.0 s." in words(*show())
 
 
 def test_a_clock_that_was_set_is_told_and_moves_nothing() -> None:

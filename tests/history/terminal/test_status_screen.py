@@ -9,7 +9,18 @@ from msgspec import json, structs
 from rich.console import Console
 
 from tap.core.palette import WARNING
-from tap.core.status import Health, JournalNow, LedgerNow, Now, Reason, Report, ServerNow, Status
+from tap.core.status import (
+    Health,
+    JournalNow,
+    LedgerNow,
+    MissingStill,
+    Now,
+    Reason,
+    Report,
+    ServerNow,
+    SessionKept,
+    Status,
+)
 from tap.history.terminal.status_screen import status_screen
 
 NOW = 1_795_000_000_000
@@ -113,3 +124,17 @@ def test_no_warning_is_in_the_terminals_own_yellow() -> None:
     red, green, blue = (int(WARNING[at : at + 2], 16) for at in (1, 3, 5))
     assert f"38;2;{red};{green};{blue}m" in file.getvalue()
     assert "\x1b[33m" not in file.getvalue()
+
+
+def test_stills_that_were_never_taken_are_told_apart_from_those_that_were_not_uploaded() -> None:
+    missing = [
+        MissingStill("s1", "Ben", "captured", None),
+        MissingStill("s2", "Ben", "requested", NOW),
+        MissingStill("s3", "Ana", "failed", NOW, "no space"),
+        MissingStill("s4", "Ana", "captured", None),
+    ]
+    kept = SessionKept("hall/s", "Show", "complete", NOW, NOW, 9, 9, 0, 0, missing, left_live=False)
+    text = " ".join(shown(structs.replace(report(SERVER), sessions=[kept])).split())
+    assert "Show: 2 stills taken, not uploaded: s1 of Ben, s4 of Ana" in text
+    assert "Show: 1 still requested, never taken: s2 of Ben" in text
+    assert "Show: 1 still failed: s3 of Ana (no space)" in text

@@ -100,7 +100,7 @@ export class Cards {
       ["Cuts", card.cuts.toLocaleString("en")],
       ["Pace", card.cutsPerMinute === null ? "–" : `${card.cutsPerMinute.toFixed(1)}`, "cuts a minute"],
       ["Longest shot", longest === null ? "–" : lasting(longest.lengthMs), longest === null ? "" : `${longest.camera}, ${clocks.time(longest.start)}`],
-      ["Stills", card.stillsAsked ? `${card.stillsUploaded || card.stillsTaken} of ${card.stillsAsked}` : "none"],
+      ["Stills", card.stillsTaken || card.stillsAsked ? String(card.stillsTaken) : "none", card.stillsAsked ? `${card.stillsAskedTaken} of ${card.stillsAsked} requested` : ""],
       ["Holds", card.holds ? String(card.holds) : "none", card.holds ? `${lasting(card.holdMs)} in all` : ""],
       ["Gaps", card.gapCount ? String(card.gapCount) : "none", card.gapCount ? `${lasting(card.gapMs)} in all` : ""],
     ];
