@@ -113,7 +113,8 @@ coverage: $(READY) ledger browser-node  ## The Python tests of make test, and wh
 	@rm -f .coverage .coverage.*
 	$(PYTEST) -m "not slow and not obs" -n $(WORKERS) $(SHARED) --cov --cov-report=term
 
-test-all: test test-obs test-slow  ## All tests: make test, and the long ones
+# make test comes last, so that its closing lines close the output.
+test-all: test-obs test-slow test  ## All tests: the long ones, and make test
 
 test-slow: $(READY) ledger browser-node  ## The long tests: systemd, a browser, thousands of worlds, many kills, installations
 	$(PYTEST) -m "slow and not obs" -n $(WORKERS) $(SHARED) --minutes slow
