@@ -126,6 +126,25 @@ def test_a_killed_obs_leaves_a_file_whose_end_nobody_knows() -> None:
     assert stage.sessions()[0]["title"] == "1"
 
 
+@pytest.mark.parametrize("policy", [None, Policy(session="record")])
+def test_an_obs_that_is_back_and_records_already_has_nothing_of_the_file_before(policy: Policy | None) -> None:
+    """It was killed, and started again with another collection, recording: its file is told at its end."""
+    stage = ObsStage(policy, version="5.7.4").shoot()
+    stage.later(6_000).drop()
+    stage.scenes = ["X", "B"]
+    stage.later(8_000).greet()
+    stage.answers("X", recording=500)
+    stage.wait(3_000)
+    assert [session["status"] for session in stage.sessions()] == ["interrupted", "live"]
+    assert [media(stage, number) for number in (0, 1)] == [[("/rec/1.mkv", 1_000, None)], []]
+    ends = stage.now
+    stage.record("STOPPING")
+    stage.later(700).record("STOPPED", "/rec/2.mkv")
+    assert media(stage) == [("/rec/1.mkv", 1_000, None)]
+    assert media(stage, 1) == [("/rec/2.mkv", stage.sessions()[1]["startedAt"] - T0, ends)]
+    assert not stage.events("cut")
+
+
 def test_a_recording_that_goes_on_over_a_gap_is_one_file() -> None:
     """And so is one over a restart of the tap."""
     stage = ObsStage().shoot()

@@ -370,7 +370,10 @@ class ObsReader:
         state = self.state
         record = Standing(answers.get("GetRecordStatus", {}))
         pause = self._outputs.paused_at(record, stamp) if record.readable else None
+        before = self._outputs.recorder
         session, anew = self._session_seen(answers, stamp)
+        # Another recording than the one before: what was known of that one's file is nothing of this session's.
+        other = before is not None and self._outputs.recorder not in (None, before)
         studio = answers.get("GetStudioModeEnabled", {}).get("studioModeEnabled")
         state.studio = studio if isinstance(studio, bool) else state.studio
         for name in self._sources.asked:
@@ -388,7 +391,7 @@ class ObsReader:
             session=session,
             program=state.air if told_program else UNSET,
             cameras=tuple(self._telling.cameras()) if listing else UNSET,
-            recording=record.active if record.readable else UNSET,
+            recording=record.active if record.readable and not other else UNSET,
         )
         if record.readable:
             yield from self._recorder_seen(record, anew, pause, stamp)
