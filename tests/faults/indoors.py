@@ -185,7 +185,7 @@ class _Life:
         service = self._service
         if service is not None:
             service.writer._journal.append = _killed
-            service.writer.run_in_writer = _killed
+            service.writer.run_in_writer = service.writer.run_after_commit = _killed
             service.writer._given_up.set()
             service.writer._stopping.set()
             service.flight._stopping.set()
@@ -231,7 +231,13 @@ def _watched(writer: Any) -> Callable[[], bool]:
         return future
 
     writer.run_in_writer = run_in_writer
-    return lambda: writer.failing is None and (writer._since is not None or bool(calls) or writer.waiting > 0)
+
+    def busy() -> bool:
+        # Who asks to be called after a commit is among these once it is their turn.
+        asked = bool(calls or writer._new_calls or writer._calls)
+        return writer.failing is None and (writer._since is not None or asked or writer.waiting > 0)
+
+    return busy
 
 
 # ---------------------------------------------------------------------------------------------- playing

@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 from tap.adapters.journal import reading, removing
 from tap.adapters.journal.batch import insert_new, keep_checkpoint
@@ -30,6 +30,13 @@ from tap.core.model import Entry, Op
 from tap.core.session_steps import Step
 
 __all__ = ["Journal"]
+
+_Settled: TypeAlias = tuple[Literal["shipped", "dead"], str | None, int, int]
+"""What became of an entry: state, reason, when (wall ms), ``seq``."""
+_SETTLE = (
+    # Only what still waits: a late answer does not undo what a person or another answer has settled.
+    "UPDATE entries SET state = ?, reason = ?, settled_at = ? WHERE seq = ? AND state = 'pending'"
+)
 
 
 class Journal:
@@ -96,10 +103,17 @@ class Journal:
 
     # ------------------------------------------------------------------------------------------ what is recorded
 
-    def append(self, entries: Iterable[Entry], checkpoint: Checkpoint | bytes | None, now_ms: int) -> int:
+    def append(
+        self,
+        entries: Iterable[Entry],
+        checkpoint: Checkpoint | bytes | None,
+        now_ms: int,
+        shipped: Sequence[tuple[int, int]] = (),
+    ) -> int:
         """Keep entries and the machine's checkpoint, in one transaction, on the disk. How many entries were new.
 
-        A checkpoint in bytes is a state with all its memory in it.
+        A checkpoint in bytes is a state with all its memory in it. ``shipped``: which entries the ledger has
+        taken, and when (wall ms), is noted on the same way.
 
         An entry that is saved already, byte for byte, is not saved twice, so a batch may be given again after an error.
         What the owner adds to a session that was repaired is saved at the repair's revision, or nobody would see it.
@@ -108,16 +122,17 @@ class Journal:
         """
         given = list(entries)
         rows = [row_of(entry, now_ms) for entry in given]
-        if not rows and checkpoint is None:
+        if not rows and checkpoint is None and not shipped:
             return 0
         if isinstance(checkpoint, bytes):
             checkpoint = Checkpoint(checkpoint, {})
+        settled: list[_Settled] = [("shipped", None, at, seq) for seq, at in shipped]
         try:
-            return self._insert(given, rows, checkpoint)
+            return self._insert(given, rows, checkpoint, settled)
         except JournalDamaged:
             if not self.begin_anew():
                 raise
-            return self._insert(given, rows, checkpoint)
+            return self._insert(given, rows, checkpoint, settled)
 
     def begin_anew(self) -> bool:
         """Move this file aside, since it is damaged, and begin another; False for who does not own it.
@@ -189,12 +204,9 @@ class Journal:
 
     def settle(self, results: Iterable[tuple[int, Literal["shipped", "dead"], str | None]], now_ms: int) -> None:
         """Note what became of pending entries: (seq, state, reason). In one transaction."""
-        rows = [(state, reason, now_ms, seq) for seq, state, reason in results]
+        rows: list[_Settled] = [(state, reason, now_ms, seq) for seq, state, reason in results]
         with self._file.changing():
-            # Only what still waits: a late answer does not undo what a person or another answer has settled.
-            self._file.db.executemany(
-                "UPDATE entries SET state = ?, reason = ?, settled_at = ? WHERE seq = ? AND state = 'pending'", rows
-            )
+            self._file.db.executemany(_SETTLE, rows)
 
     def note(self, reasons: Iterable[tuple[int, str]]) -> None:
         """Note why pending entries wait by themselves: (seq, reason)."""
@@ -318,9 +330,17 @@ class Journal:
 
     # ------------------------------------------------------------------------------------------ inside
 
-    def _insert(self, entries: Sequence[Entry], rows: list[tuple[Any, ...]], checkpoint: Checkpoint | None) -> int:
+    def _insert(
+        self,
+        entries: Sequence[Entry],
+        rows: list[tuple[Any, ...]],
+        checkpoint: Checkpoint | None,
+        settled: list[_Settled],
+    ) -> int:
         file, inserted, last = self._file, 0, 0
         with file.changing():
+            if settled:
+                file.db.executemany(_SETTLE, settled)
             if rows:
                 inserted, last = insert_new(file.db, as_chosen(file, entries, rows))
             if checkpoint is not None:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from itertools import chain, islice
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -40,6 +41,8 @@ class JournalWriter:
     file of its own, ``set_aside_in``, so that it holds up nothing else; ``set_aside`` counts them, ``why_aside`` says
     of the last one why. ``now`` gives wall ms, ``clock`` seconds that only go on.
 
+    What the ledger has taken is noted with the next commit, not by one of its own: each costs as much as a cut does.
+
     The journal is this thread's alone from here until ``stop`` has returned; closing it is left to who opened it.
     """
 
@@ -62,6 +65,11 @@ class JournalWriter:
         self._submitting = threading.Condition(threading.Lock())
         self._new = _Batch()
         self._new_calls: list[_Call[Any]] = []
+        self._after_commit: _Call[Any] | None = None
+        self._news = False
+        """Entries were committed since somebody last asked to be told so."""
+        self.unnoted: set[int] = set()
+        """Entries, by ``seq``, that the ledger has taken, which the file does not say yet."""
         # What the thread has at hand.
         self._batch = _Batch()
         self._generation = 0
@@ -130,6 +138,29 @@ class JournalWriter:
             self._submitting.notify()
         return call.future
 
+    def run_after_commit(self, function: Callable[[Journal], _T]) -> Future[_T]:
+        """Run a function with the journal on its thread, once entries are committed that came since this was last
+        asked for; at once where there are such already. A later one takes its place.
+        """
+        self._refuse_late()
+        call = _Call(function, anyway=True)
+        with self._submitting:
+            if self._news:
+                self._news, self._after_commit = False, None
+                self._new_calls.append(call)
+                self._submitting.notify()
+            else:
+                self._after_commit = call
+        return call.future
+
+    def note_shipped(self, seqs: Sequence[int], at: int) -> None:
+        """The ledger has taken these entries, at this time (wall ms). It is noted with the next commit, before the next
+        function is run, or at the end. After a kill before that they are sent again, which the ledger knows.
+        """
+        with self._submitting:
+            self._new.shipped += [(seq, at) for seq in seqs]
+            self.unnoted.update(seqs)
+
     def in_memory(self, limit: int, after: tuple[int, int] = (0, 0)) -> tuple[tuple[int, int], list[Entry]]:
         """Entries that are submitted and not on the disk yet, in order, and the place behind them. From any thread.
 
@@ -168,6 +199,8 @@ class JournalWriter:
         with self._submitting:
             while not self._new and not self._new_calls:
                 if self._stopping.is_set():
+                    if self._new.shipped:
+                        break
                     return False
                 self._submitting.wait()
         return not self._given_up.is_set()
@@ -182,12 +215,26 @@ class JournalWriter:
     def _commit(self) -> None:
         failures = 0
         self._since = self._clock()
+        if not self._batch:
+            self._note()
         while self._batch and not self._try():
             failures += 1
             if not self._wait(self._BACKOFF.wait(failures)):
                 return
             self._take()
         self._since = None
+
+    def _note(self) -> None:
+        """What the ledger has taken, where nothing else is committed; if that fails, it waits for the next commit."""
+        if self._batch.shipped:
+            with suppress(Exception):
+                self._journal.append((), None, self._now(), self._batch.shipped)
+                self._noted()
+
+    def _noted(self) -> None:
+        with self._submitting:
+            self.unnoted.difference_update([seq for seq, _ in self._batch.shipped])
+        self._batch.shipped = []
 
     def _try(self) -> bool:
         batch = self._batch
@@ -204,9 +251,12 @@ class JournalWriter:
         self.failing = None
         self._committed += batch.count
         self._committed_bytes += batch.bytes
+        self._noted()
         with self._submitting:
             self._batch = _Batch()
             self._generation += 1
+            if batch.count:
+                self._tell()
         for callback in batch.callbacks:
             try:
                 callback()
@@ -214,15 +264,22 @@ class JournalWriter:
                 _log.exception("on_durable failed", extra={"next_step": "a bug of the tap: report it, with this line"})
         return True
 
+    def _tell(self) -> None:
+        """Entries were committed: it is the turn of who asked for that, or of who asks next."""
+        call, self._after_commit = self._after_commit, None
+        # Who takes the question back looks by itself, after this.
+        self._news = call is None or call.future.cancelled()
+        self._calls += [] if call is None else [call]
+
     def _keep(self, batch: _Batch) -> None:
         try:
-            self._journal.append(batch.entries, batch.checkpoint, self._now())
+            self._journal.append(batch.entries, batch.checkpoint, self._now(), batch.shipped)
         except Exception as error:
             if isinstance(error, JournalError) and not isinstance(error, Unfit):
                 raise
             if not self._narrow_down(batch):
                 raise
-            self._journal.append(batch.entries, batch.checkpoint, self._now())
+            self._journal.append(batch.entries, batch.checkpoint, self._now(), batch.shipped)
         self._write_aside()
 
     def _narrow_down(self, batch: _Batch) -> bool:
@@ -280,6 +337,8 @@ class _Batch:
         self.count = 0
         """Entries that were submitted with it, those included that were taken out since."""
         self.bytes = 0
+        self.shipped: list[tuple[int, int]] = []
+        """Entries, by ``seq``, that the ledger has taken, and when. They alone make no commit."""
         self.checkpoint: _Saved = None
         self.callbacks: list[Callable[[], None]] = []
 
@@ -304,6 +363,7 @@ class _Batch:
         self.entries.extend(later.entries)
         self.count += later.count
         self.bytes += later.bytes
+        self.shipped += later.shipped
         self.checkpoint = _later(self.checkpoint, later.checkpoint)
         self.callbacks.extend(later.callbacks[: _CALLBACKS_KEPT - len(self.callbacks)])
 

@@ -30,6 +30,7 @@ from websockets.asyncio.client import connect
 from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidURI
 
+from tap.adapters.aligned_sleep import sleep_aligned
 from tap.adapters.clock import Clock
 from tap.adapters.names import look_up
 from tap.adapters.server.disposition import Disposition, Retry, SilentError, disposition, is_too_big
@@ -354,7 +355,7 @@ class ServerSocket:
             line.abort()
             return
         while True:
-            await sleep(_ASK_AGAIN_S)
+            await sleep_aligned(_ASK_AGAIN_S)
             self._send(line, handshake.tick())
             self._tell_remark(handshake.remark)
 

@@ -31,6 +31,7 @@ from anyio import (
     sleep_forever,
 )
 
+from tap.adapters.aligned_sleep import sleep_aligned
 from tap.adapters.journal import Journal
 from tap.core.model import Entry
 from tap.service.logs import get_logger
@@ -38,7 +39,6 @@ from tap.service.ops.live_page import LivePage
 from tap.service.ops.now import now_of
 from tap.service.ops.pending_connection import PendingConnection, RefusedConnection
 from tap.service.ops.session_board import SessionBoard
-from tap.service.running.aligned_sleep import sleep_aligned
 from tap.service.running.parts import Parts
 from tap.service.running.side_thread import begin_in_thread, in_thread
 

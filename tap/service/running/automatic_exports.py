@@ -19,6 +19,7 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct, field
 
+from tap.adapters.aligned_sleep import sleep_aligned
 from tap.adapters.files import write_whole
 from tap.adapters.journal import Journal
 from tap.core.errors import JournalError
@@ -26,7 +27,6 @@ from tap.core.formats import FORMATS
 from tap.core.merge import Row, fold
 from tap.service.config import Settings
 from tap.service.logs import get_logger
-from tap.service.running.aligned_sleep import sleep_aligned
 from tap.service.running.background_command import BackgroundCommand
 from tap.service.running.side_thread import in_thread
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import anyio
 import msgspec
 
+from tap.adapters.aligned_sleep import sleep_aligned
 from tap.adapters.clock import Clock, wall_ms
 from tap.adapters.dialects import load_dialect
 from tap.adapters.journal import Journal, JournalWriter
@@ -35,7 +36,6 @@ from tap.core.model import Entry, Stamp
 from tap.core.pipeline import Pipeline
 from tap.service.config import Settings, make_state_dir
 from tap.service.logs import configure_logs, get_logger
-from tap.service.running.aligned_sleep import sleep_aligned
 from tap.service.running.change_log import DAMAGED, NEWER, ChangeLog
 from tap.service.running.clock_trust import ClockTrust, Moment, away_ms, away_unknown, moment_now, read_moment
 from tap.service.running.dialect_drift import DialectDrift
@@ -253,16 +253,11 @@ class Service:
         return stages if self.publisher is None else [*stages, self.publisher.run]
 
     def _submit(self, entries: Sequence[Entry], checkpoint: Checkpoint | None) -> None:
-        """Give entries to the journal. When they are on the disk, the publisher is notified."""
-        self.writer.submit(entries, checkpoint, partial(self._durable, self.ingest.first_read) if entries else None)
+        """Give entries to the journal. When they are on the disk, the publisher has asked to see them."""
+        durable = partial(self.meters.committed, self.ingest.first_read) if entries else None
+        self.writer.submit(entries, checkpoint, durable)
         if entries and self.writer.failing is not None and self.publisher is not None:
             # The disk will not have it soon: the publisher sends it from memory.
-            self.publisher.notify()
-
-    def _durable(self, first_read: float) -> None:
-        """Called on the journal's thread."""
-        self.meters.committed(first_read)
-        if self.publisher is not None:
             self.publisher.notify()
 
     def _happened(self, entries: Sequence[Entry]) -> None:

@@ -1,4 +1,4 @@
-"""A look into the journal every other second, on its own thread: how much waits there, and since when.
+"""A look into the journal every few seconds, on its own thread: how much waits there, and since when.
 
 Who wants to know reads what the last look found, so that nobody ever waits for the disk; one that does not answer shows
 as a look that does not come back.
@@ -12,15 +12,16 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from tap.adapters.aligned_sleep import sleep_aligned
 from tap.adapters.clock import monotonic, wall_ms
 from tap.adapters.journal import Journal, JournalWriter, State
 from tap.adapters.threads import result_of
 from tap.core.errors import JournalError
-from tap.service.running.aligned_sleep import sleep_aligned
 
 __all__ = ["JournalGauge"]
 
-_EVERY_S = 2.0
+_EVERY_S = 5.0
+"""To wake two threads costs more than the look; and each look has the ledger's answers noted that wait for a commit."""
 
 
 class _Found(Struct, frozen=True):

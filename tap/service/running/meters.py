@@ -9,10 +9,10 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 
+from tap.adapters.aligned_sleep import sleep_aligned
 from tap.adapters.clock import monotonic, wall_ms
 from tap.adapters.journal import Kept
 from tap.core.model import Entry
-from tap.service.running.aligned_sleep import sleep_aligned
 
 __all__ = ["Histogram", "Meters"]
 

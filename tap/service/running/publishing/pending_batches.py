@@ -28,6 +28,8 @@ class PendingBatches:
         self._waits_apart = waits_apart
         self._look_every = look_every
         self._now = now
+        self.saw_all = False
+        """With the last batch, nothing in the journal was left to be sent."""
         self._size = MAX_ENTRIES
         self._past = 0
         """Up to here, nothing in the journal is to be sent now."""
@@ -50,11 +52,13 @@ class PendingBatches:
         if self._start_over_at is None or self._now() >= self._start_over_at:
             self._past, self._start_over_at = 0, self._now() + self._look_every
         batch: list[Kept] = []
+        self.saw_all = False
         after, size = self._past, self._size
         while len(batch) < size:
             page = journal.pending(size, after)
             batch += [kept for kept in page if not self._waits_apart(kept.seq)]
             if len(page) < size:
+                self.saw_all = len(batch) <= size
                 break
             after = page[-1].seq
             if not batch:

@@ -8,10 +8,8 @@ which the ledger knows as one. What a failure means is for ``remedy_for`` to say
 from __future__ import annotations
 
 import random
-import traceback
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
-from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
 from anyio import current_time, move_on_after, sleep
@@ -36,8 +34,8 @@ from tap.service.running.publishing.forgotten_sessions import ForgottenSessions
 from tap.service.running.publishing.older_deployment import IN_PART, REFUSED, UNKNOWN, OlderDeployment, consumed
 from tap.service.running.publishing.pending_batches import PendingBatches
 from tap.service.running.publishing.postponed import PostponedEntries
-from tap.service.running.publishing.publishing_log import PublishingLog
-from tap.service.running.publishing.shipping import Pace, PublishingState, Shipping, Target
+from tap.service.running.publishing.publishing_log import PublishingLog, slip_words
+from tap.service.running.publishing.shipping import Pace, PublishingState, Shipping, Target, outdated
 
 __all__ = ["Publisher"]
 
@@ -60,10 +58,6 @@ _SUSPECTED = (Remedy.NARROW, Remedy.QUARANTINE)
 
 _T = TypeVar("_T")
 _Settled: TypeAlias = tuple[int, Literal["shipped", "dead"], str | None]
-
-
-def _refuses(answer: Answer) -> bool:
-    return answer.outcome == "rejected"
 
 
 class Publisher:
@@ -114,7 +108,7 @@ class Publisher:
         self._unsettled: dict[int, tuple[Literal["shipped", "dead"], str | None]] = {}
         """Answers, by ``seq``, that the journal could not note yet."""
         self._seen_next: list[Kept] | None = None
-        """What was next as the last answers were noted, for the next turn: a look costs a way to another thread."""
+        """What the last look found next, for the next turn: a look costs a way to another thread."""
         self._ahead = (0, 0)
         """How far entries went from memory, since the disk takes none."""
         self._ahead_at_once = MAX_ENTRIES
@@ -153,10 +147,7 @@ class Publisher:
         except LedgerError as error:
             await self._wait_for_ledger(error)
         except Exception as error:  # noqa: BLE001 - a slip of ours out here must not end the recording
-            # Not its words: they may quote what was sent, and with it the key.
-            *_, last = traceback.extract_tb(error.__traceback__)
-            words = f"a bug of the tap: {type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
-            self._stands("blocked", LedgerError(words, hint="restart the tap, and report it"))
+            self._stands("blocked", LedgerError(slip_words(error), hint="restart the tap, and report it"))
             await sleep(self._pace.blocked_every)
 
     async def _turn(self) -> bool:
@@ -268,19 +259,22 @@ class Publisher:
 
     def _look(self, journal: Journal, *, noted: bool = False) -> list[Kept]:
         """The next entries, without those that wait by themselves. On the journal's thread, while the loop waits."""
-        unsettled = 0 if noted else len(self._unsettled)
+        unsettled = len(self._writer.unnoted) + (0 if noted else len(self._unsettled))
         apart = len(self._postponed) + unsettled + self._older.held + self._older.in_part
         self.shipping.waiting = max(0, journal.counts()["pending"] - apart)
         return self._batches.next(journal)
 
     def _waits_apart(self, seq: int) -> bool:
-        return seq in self._postponed or seq in self._unsettled or seq in self._older
+        settled = seq in self._unsettled or seq in self._writer.unnoted
+        return settled or seq in self._postponed or seq in self._older
 
     async def _ship(self, batch: Sequence[Kept]) -> None:
         """Send a batch, in as many calls as its bytes need; each is settled before the next."""
         rest = batch
         while rest or not self._known:
             rest = rest[await self._send(rest) :]
+        if self._seen_next is None and self._batches.saw_all:
+            self._seen_next = []
 
     async def _send(self, entries: Sequence[Kept]) -> int:
         """Send the first of the entries in one call, and settle them; how many are done with."""
@@ -332,10 +326,10 @@ class Publisher:
 
     async def _note_outcomes(self, answered: Sequence[tuple[Kept, Answer]], in_part: Set[int], *, last: bool) -> None:
         """Note the answers in the journal, then tell of them. Of those ``in_part`` not all was sent."""
-        taken = [kept for kept, answer in answered if not _refuses(answer)]
+        taken = [kept for kept, answer in answered if answer.outcome != "rejected"]
         await self._hold([(kept, IN_PART) for kept in taken if kept.seq in in_part], in_part=True)
         settled: list[_Settled] = [(kept.seq, "shipped", None) for kept in taken if kept.seq not in in_part]
-        rejected = [(kept, answer) for kept, answer in answered if _refuses(answer)]
+        rejected = [(kept, answer) for kept, answer in answered if answer.outcome == "rejected"]
         if self._older.is_older:
             # Older functions refuse what newer ones may take: nothing is set aside for their age.
             await self._hold([(kept, f"{REFUSED}: {why.words}") for kept, why in rejected if why.code in _MAY_BE_OLD])
@@ -345,16 +339,25 @@ class Publisher:
         said = dict.fromkeys(kept.entry.session_key for kept, answer in rejected if answer.code == "forgotten")
         forgotten = dict.fromkeys(await self._forgotten.confirmed(said), 0)
 
-        self._unsettled |= {seq: (state, reason) for seq, state, reason in settled}
         for seq, _, _ in settled:
             self._postponed.done(seq)
         self.shipping.postponed = len(self._postponed)
-        await self._note_answers(forgotten, look=last)
+        # Where the journal did not take answers so far, no more of them may pile up.
+        at_once = dead or forgotten or self._unsettled or self._writer.unnoted or self._writer.failing
+        if last and self._batches.saw_all and not at_once:
+            # Mostly another cut comes soon, and this is noted with it: each commit costs as much as one.
+            self._writer.note_shipped([seq for seq, _, _ in settled], self._now())
+            self.shipping.waiting = max(0, self.shipping.waiting - len(settled))
+        else:
+            self._unsettled |= {seq: (state, reason) for seq, state, reason in settled}
+            await self._note_answers(forgotten, look=last)
         self._count(answered, len(dead), forgotten)
         if self._on_delivered is not None:
             self._on_delivered([kept for kept in taken if kept.seq not in in_part])
         self._log.rejected(dead)
-        self._tell_stale(answered)
+        if self._on_stale is not None:
+            for key, version in outdated(answered):
+                self._on_stale(key, version)
         ended = {seq for seq, _, _ in settled}
         left = [kept for kept, _ in rejected if kept.seq not in ended and kept.entry.session_key not in forgotten]
         await self._let_wait(left, {kept.seq: _NO_REASON for kept in left})
@@ -518,8 +521,15 @@ class Publisher:
     # ------------------------------------------------------------------------------------------ waiting
 
     async def _wait_for_news(self) -> None:
-        with move_on_after(self._pace.look_every):
+        """Until something is committed, which is looked up on the way here, or the disk takes nothing any more."""
+        self._news.mute()
+        looking = self._writer.run_after_commit(self._look)
+        looking.add_done_callback(lambda _: self.notify())
+        with move_on_after(self._pace.note_within if self._writer.unnoted else self._pace.look_every):
             await self._news.wait()
+        if looking.done() and not looking.exception():
+            self._seen_next = looking.result()
+        looking.cancel()
 
     async def _wait_for_ledger(self, error: LedgerError) -> None:
         self.shipping.failures += 1
@@ -587,12 +597,3 @@ class Publisher:
             shipping.forgotten += entries
             if self._forgotten.add(session):
                 self._log.forgotten(session)
-
-    def _tell_stale(self, answered: Sequence[tuple[Kept, Answer]]) -> None:
-        """Report rows of which the ledger has a newer version than ours. Older entries of ours are only repetitions."""
-        if self._on_stale is None:
-            return
-        newest = {kept.entry.key: (kept.entry, answer) for kept, answer in answered}
-        for entry, answer in newest.values():
-            if answer.outcome == "stale" and answer.version is not None and answer.version > entry.version:
-                self._on_stale(entry.key, answer.version)

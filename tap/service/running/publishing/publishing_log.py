@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tap.adapters.clock import monotonic
 from tap.adapters.journal import Kept
@@ -11,9 +13,15 @@ from tap.service.log_throttle import LogThrottle
 from tap.service.logs import get_logger
 from tap.service.running.publishing.shipping import PublishingState, Shipping
 
-__all__ = ["PublishingLog"]
+__all__ = ["PublishingLog", "slip_words"]
 
 _log = get_logger(__name__)
+
+
+def slip_words(error: Exception) -> str:
+    """Where a bug of the tap is. Not the error's own words: they may quote what was sent, and with it the key."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"a bug of the tap: {type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
 
 
 class _LogAllowance:

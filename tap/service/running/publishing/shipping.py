@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from tap.adapters.journal import Kept
 from tap.adapters.ledger import Answer
 from tap.core.backoff import Backoff
 from tap.core.deployment import Deployment
 from tap.core.merge import Row
 from tap.core.model import Entry
 
-__all__ = ["Pace", "PublishingState", "Shipping", "Target"]
+__all__ = ["Pace", "PublishingState", "Shipping", "Target", "outdated"]
 
 PublishingState: TypeAlias = Literal["idle", "shipping", "away", "blocked"]
 
@@ -52,6 +53,8 @@ class Pace(NamedTuple):
     """How long the ledger may be away before that is a warning."""
     look_every: float = 5.0
     """How often the journal is looked into without news, for what the command line let wait again."""
+    note_within: float = 2.0
+    """How long the ledger's answers may wait for a commit with which the journal notes them."""
     postponed: float = 5.0
     """How long an entry waits on which the ledger fails while it takes others; each time twice as long."""
     longest_postponed: float = 3600.0
@@ -115,3 +118,11 @@ class Shipping(Struct):
                 self.duplicate += 1
             elif answer.outcome == "stale":
                 self.stale += 1
+
+
+def outdated(answered: Iterable[tuple[Kept, Answer]]) -> Iterator[tuple[str, int]]:
+    """Rows of which the ledger has a newer version than ours, and which. Older entries of ours are only repetitions."""
+    newest = {kept.entry.key: (kept.entry, answer) for kept, answer in answered}
+    for entry, answer in newest.values():
+        if answer.outcome == "stale" and answer.version is not None and answer.version > entry.version:
+            yield entry.key, answer.version

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -31,6 +32,7 @@ from tests.contract.stub import Stub, fails, half, hang, lost, page, status, stu
 SECRET = "the-key-that-nobody-may-see"
 KEY = SecretStr(SECRET)
 QUICK = Pace().faster(50)._replace(worrying=60.0)
+UNHURRIED = Pace()._replace(look_every=3600.0, note_within=3600.0)
 
 
 async def until(happened: Callable[[], object]) -> None:
@@ -57,6 +59,17 @@ class Venue:
 
     def submit(self, *entries: Entry) -> None:
         self.writer.submit(list(entries), b"{}", self.publisher.notify)
+
+    async def publish(self, entry: Entry) -> None:
+        """Submit one as the service does, and wait until the ledger has it."""
+        answered = self.shipping.shipped
+        self.writer.submit([entry], b"{}")
+        await until(lambda: self.shipping.shipped > answered and self.shipping.state == "idle")
+
+    def on_disk(self) -> dict[str, int]:
+        """What another process finds in the journal."""
+        with Journal.open(self.journal.path, readonly=True) as journal:
+            return {str(state): count for state, count in journal.counts().items()}
 
     async def ask(self, function: Callable[[Journal], Any]) -> Any:
         return await asyncio.wrap_future(self.writer.run_in_writer(function))
@@ -151,13 +164,15 @@ async def test_a_single_event_and_then_silence_is_shipped_at_once(tmp_path: Path
         assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
 
 
-async def test_an_entry_costs_two_ways_to_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One to look for it, one to note the answer and to look for the next: waking a thread costs more than either."""
-
-    never = Pace()._replace(look_every=3600.0)
-    async with stubbed() as (_, url), venue_at(tmp_path, Ledger(url, KEY), pace=never) as venue:
+async def test_an_entry_costs_one_commit_and_no_other_way_to_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked up on its commit's way, and the answer is noted with the next commit: to wake a thread, and to
+    commit, cost more than all the rest."""
+    async with stubbed() as (_, url), venue_at(tmp_path, Ledger(url, KEY), pace=UNHURRIED) as venue:
         await until(lambda: venue.shipping.last_success)
-        ways = 0
+        await venue.publish(event(0))  # what was committed up to here is looked for once more
+        ways, commits = 0, venue.journal.commits
         asked = venue.writer.run_in_writer
 
         def counted(*args: Any, **named: Any) -> Any:
@@ -166,11 +181,50 @@ async def test_an_entry_costs_two_ways_to_the_journal(tmp_path: Path, monkeypatc
             return asked(*args, **named)
 
         monkeypatch.setattr(venue.writer, "run_in_writer", counted)
-        for number in range(5):
-            venue.submit(event(number))
-            await until(lambda number=number: venue.shipping.applied == number + 1)  # type: ignore[misc]
-            await until(lambda: venue.shipping.state == "idle")
-        assert ways == 10
+        for number in range(1, 6):
+            await venue.publish(event(number))
+        assert (ways, venue.journal.commits - commits) == (0, 5)
+        assert venue.on_disk() == {"pending": 1, "shipped": 5, "dead": 0}
+        monkeypatch.undo()
+        assert await venue.counts() == {"pending": 0, "shipped": 6, "dead": 0}
+
+
+async def test_an_answer_is_noted_soon_where_nothing_else_is_committed(tmp_path: Path) -> None:
+    """Then it has a commit of its own, after a while."""
+    soon = UNHURRIED._replace(note_within=0.05)
+    async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), pace=soon) as venue:
+        await until(lambda: venue.shipping.last_success)
+        await venue.publish(event(1))
+        await until(lambda: venue.on_disk() == {"pending": 0, "shipped": 1, "dead": 0})
+        assert stub.keys == keys([event(1)])
+
+
+async def test_an_answer_is_noted_at_the_end(tmp_path: Path) -> None:
+    """A service that was stopped sends nothing twice."""
+    async with stubbed() as (_, url), venue_at(tmp_path, Ledger(url, KEY), pace=UNHURRIED) as venue:
+        await until(lambda: venue.shipping.last_success)
+        await venue.publish(event(1))
+        assert venue.on_disk() == {"pending": 1, "shipped": 0, "dead": 0}
+        await venue.stop()
+        assert venue.writer.stop(300)
+        assert venue.on_disk() == {"pending": 0, "shipped": 1, "dead": 0}
+
+
+async def test_after_a_kill_before_an_answer_was_noted_it_is_sent_again_and_known(tmp_path: Path) -> None:
+    """What the disk holds at that moment says that it waits: the ledger takes it as the repetition that it is."""
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    async with stubbed() as (stub, url):
+        async with venue_at(tmp_path, Ledger(url, KEY), pace=UNHURRIED) as venue:
+            await until(lambda: venue.shipping.last_success)
+            await venue.publish(event(1))
+            assert venue.on_disk() == {"pending": 1, "shipped": 0, "dead": 0}
+            for file in tmp_path.glob("journal.db*"):
+                shutil.copy(file, killed)
+        async with venue_at(killed, Ledger(url, KEY)) as venue:
+            assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
+            assert (venue.shipping.applied, venue.shipping.duplicate) == (0, 1)
+        assert stub.keys == keys([event(1)])
 
 
 async def test_order_survives_everything_that_may_happen_to_a_call(tmp_path: Path) -> None:

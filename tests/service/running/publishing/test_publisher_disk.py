@@ -16,7 +16,7 @@ from tap.core.errors import JournalBusy, JournalError
 from tap.core.model import Entry
 from tests.adapters.test_ledger import event
 from tests.contract.stub import fails, status, stubbed
-from tests.service.running.publishing.test_publisher import KEY, Venue, keys, until, venue_at
+from tests.service.running.publishing.test_publisher import KEY, UNHURRIED, Venue, keys, until, venue_at
 from tests.service.running.publishing.test_publisher_lies import VERY_QUICK, Faulty
 
 FULL = JournalError("the disk is full (database or disk is full)", where="journal.db", hint="make room")
@@ -136,6 +136,22 @@ async def test_what_waits_in_memory_for_it_is_bounded(
             assert "the disk is full" in str(venue.shipping.reason)
             assert len(stub.keys) == 600
         assert await venue.settled() == {"pending": 0, "shipped": 1_000, "dead": 0}
+
+
+async def test_an_answer_that_it_does_not_take_is_kept_in_mind(tmp_path: Path, disk: Disk) -> None:
+    """What the ledger has is not sent again and again; it is noted when there is room."""
+    async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), pace=UNHURRIED) as venue:
+        await ready(venue)
+        await venue.publish(event(1))
+        calls = stub.calls
+        with full(disk):
+            for _ in range(5):
+                venue.publisher.notify()
+                await venue.publisher_works()
+                assert await venue.counts() == {"pending": 1, "shipped": 0, "dead": 0}
+            assert (stub.calls, venue.shipping.waiting) == (calls, 0)
+        assert await venue.settled() == {"pending": 0, "shipped": 1, "dead": 0}
+        assert stub.calls == calls
 
 
 async def test_where_another_tap_has_the_journal_nothing_is_sent(tmp_path: Path, disk: Disk) -> None:
