@@ -137,6 +137,38 @@ def test_what_obs_was_not_ready_for_is_asked_again() -> None:
     assert not handshake.tick()
 
 
+def test_while_obs_is_not_ready_it_is_asked_one_question_at_a_time() -> None:
+    """It hangs in a change of its collection. As soon as it answers, all others are asked at once."""
+    handshake = ObsHandshake(None)
+    handshake.received(orjson.dumps(HELLO))
+    handshake.received(IDENTIFIED)
+    for kind in ASKED:
+        assert not handshake.received(reply(kind, 207))
+    for kind in [*ASKED, *ASKED[:2]]:
+        assert asked(handshake.tick()) == [kind]
+        assert not handshake.received(reply(kind, 207))
+    assert asked(handshake.tick()) == [ASKED[2]]
+    assert asked(handshake.received(reply(ASKED[2]))) == [*ASKED[3:], *ASKED[:2]]
+    for kind in (*ASKED[3:], *ASKED[:2]):
+        assert not handshake.received(reply(kind))
+    for _ in range(20):
+        assert not handshake.tick()
+
+
+def test_a_question_that_obs_never_is_ready_for_holds_up_no_other() -> None:
+    handshake = ObsHandshake(None)
+    handshake.received(orjson.dumps(HELLO))
+    handshake.received(IDENTIFIED)
+    for number, kind in enumerate(ASKED):
+        handshake.received(reply(kind, 207 if number < 2 else 100))
+    assert asked(handshake.tick()) == [ASKED[0]]
+    handshake.received(reply(ASKED[0], 207))
+    assert asked(handshake.tick()) == [ASKED[1]]
+    assert asked(handshake.received(reply(ASKED[1]))) == [ASKED[0]]
+    handshake.received(reply(ASKED[0], 207))
+    assert asked(handshake.tick()) == [ASKED[0]]
+
+
 def test_a_list_without_a_scene_on_air_is_asked_for_again() -> None:
     """OBS is still loading, and would not say when it has done that."""
     handshake = ObsHandshake(None)

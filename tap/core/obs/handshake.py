@@ -110,6 +110,9 @@ class ObsHandshake:
         """Questions without an answer, by their ids."""
         self._again: dict[str, _Question] = {}
         """Those that OBS could not answer yet."""
+        self._probe: str | None = None
+        """While OBS is not ready: the one that was asked again last. The others wait until it has an answer."""
+        self._ready = True
         self._cuts: set[str] = set()
         """The names of transitions that are hard cuts."""
         self._program: str | None = None
@@ -175,13 +178,12 @@ class ObsHandshake:
     def tick(self) -> list[bytes]:
         """What OBS could not say yet is asked once more, and what it does not answer, now and then, ever more seldom.
 
-        It is called at a regular interval; all waiting here is counted in such ticks.
+        It is called at a regular interval; all waiting here is counted in such ticks. While OBS is not ready, it is
+        asked one question a tick.
         """
-        frames = []
-        again, self._again = self._again, {}
-        for ident, asked in again.items():
-            self._open[ident] = asked
-            frames.append(_request(ident, asked.kind, asked.data))
+        again = set(self._again)
+        self._probe = None if self._ready else next(iter(self._again), None)
+        frames = self._ask_again(list(self._again) if self._probe is None else [self._probe])
         for ident, asked in self._open.items():
             if ident in again:
                 continue
@@ -190,6 +192,14 @@ class ObsHandshake:
             if asked.ticks >= _PATIENCE[min(asked.asked, len(_PATIENCE)) - 1]:
                 asked.ticks, asked.asked = 0, asked.asked + 1
                 frames.append(_request(ident, asked.kind, asked.data))
+        return frames
+
+    def _ask_again(self, idents: Iterable[str]) -> list[bytes]:
+        """Ask again what OBS could not answer."""
+        frames = []
+        for ident in idents:
+            asked = self._open[ident] = self._again.pop(ident)
+            frames.append(_request(ident, asked.kind, asked.data))
         return frames
 
     def overdue(self) -> HandshakeRefused:
@@ -334,7 +344,7 @@ class ObsHandshake:
 
     def _answered(self, body: dict[str, Any]) -> list[bytes]:
         """An answer came. Where OBS is not ready, or still loading, the question is kept, to be asked with the next
-        tick.
+        tick. When it is ready, all that waited for that is asked at once.
         """
         kind, status, data = body.get("requestType"), body.get("requestStatus"), body.get("responseData")
         if not isinstance(kind, str):
@@ -353,9 +363,14 @@ class ObsHandshake:
             return []
         # Where no scene is on air yet, OBS is still loading, and would not tell when it has done that.
         loading = kind == "GetSceneList" and isinstance(data, dict) and on_air is None
-        if loading or (isinstance(status, dict) and status.get("code") == _NOT_READY):
+        not_ready = isinstance(status, dict) and status.get("code") == _NOT_READY
+        if loading or not_ready:
             asked.ticks = 0
             self._again[ident] = asked
+            self._ready = self._ready and not not_ready
+        elif ident == self._probe:
+            self._ready, self._probe = True, None
+            return self._ask_again(list(self._again))
         return []
 
     def _learn(self, kind: str, data: dict[str, Any]) -> None:
