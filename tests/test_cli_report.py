@@ -76,6 +76,22 @@ def test_without_a_key_it_is_of_the_newest_session(command: str, ending: str, st
     assert told[0] == told[1] != told[2]
 
 
+@pytest.mark.parametrize(("command", "name"), [("report", "a.html"), ("export", "a.edl"), ("export", "a.csv")])
+def test_a_file_in_a_folder_that_does_not_exist_is_refused_with_the_same_words(
+    command: str, name: str, state: Path, tmp_path: Path
+) -> None:
+    done = call(command, "-o", tmp_path / "gone" / name, "--state-dir", state)
+    assert done.exit_code == 1
+    assert done.stderr == f"{tmp_path}/gone: the folder does not exist → make it, or name another\n"
+
+
+def test_both_tables_begin_with_a_byte_order_mark(state: Path, tmp_path: Path) -> None:
+    """Without it Excel takes names for something else."""
+    for name in ("a.csv", "a.shots.csv"):
+        assert call("export", "-o", tmp_path / name, "--state-dir", state).exit_code == 0
+        assert (tmp_path / name).read_bytes().startswith(b"\xef\xbb\xbf")
+
+
 @pytest.mark.parametrize(("command", "name"), [("report", "a.html"), ("export", "a.edl")])
 def test_where_no_session_is_kept_that_is_said_and_nothing_is_written(command: str, name: str, tmp_path: Path) -> None:
     with Journal.open(tmp_path / "journal.db") as journal:

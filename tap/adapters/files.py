@@ -6,7 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from tap.core.errors import TapError
+from tap.core.errors import TapError, cannot_write, folder_missing
 
 __all__ = ["refuse_existing", "write_whole"]
 
@@ -16,13 +16,13 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     try:
         there, folder, parent = path.exists(), path.is_dir(), path.parent.is_dir()
     except OSError as error:
-        raise _cannot(path, error) from None
+        raise cannot_write(str(path), error) from None
     if folder:
         raise TapError("is a folder", where=str(path), hint="name a file in it")
     if there and not force:
         raise TapError("the file already exists", where=str(path), hint="--force replaces it, or name another")
     if not parent:
-        raise TapError("the folder does not exist", where=str(path.parent), hint="make it, or name another")
+        raise folder_missing(str(path.parent))
 
 
 def write_whole(path: Path, content: bytes, *, force: bool) -> None:
@@ -34,7 +34,7 @@ def write_whole(path: Path, content: bytes, *, force: bool) -> None:
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     except OSError as error:
-        raise _cannot(path, error) from None
+        raise cannot_write(str(path), error) from None
     part = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -48,14 +48,9 @@ def write_whole(path: Path, content: bytes, *, force: bool) -> None:
     except FileExistsError:
         raise TapError("the file already exists", where=str(path), hint="--force replaces it") from None
     except OSError as error:
-        raise _cannot(path, error) from None
+        raise cannot_write(str(path), error) from None
     finally:
         part.unlink(missing_ok=True)
-
-
-def _cannot(path: Path, error: OSError) -> TapError:
-    hint = "make room, or name a file in a folder where you can write"
-    return TapError(f"cannot be written: {error.strerror}", where=str(path), hint=hint)
 
 
 def _umask() -> int:

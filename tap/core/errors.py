@@ -37,6 +37,8 @@ __all__ = [
     "TapError",
     "TapeInvalid",
     "UsageInvalid",
+    "cannot_write",
+    "folder_missing",
 ]
 
 
@@ -55,6 +57,17 @@ class TapError(Exception):
     def __str__(self) -> str:
         text = self.what if self.where is None else f"{self.where}: {self.what}"
         return text if self.hint is None else f"{text} → {self.hint}"
+
+
+def folder_missing(folder: str) -> TapError:
+    """A file cannot be written, since its folder does not exist."""
+    return TapError("the folder does not exist", where=folder, hint="make it, or name another")
+
+
+def cannot_write(path: str, error: OSError) -> TapError:
+    """A file cannot be written."""
+    hint = "make room, or name a file in a folder where you can write"
+    return TapError(f"cannot be written: {error.strerror}", where=path, hint=hint)
 
 
 class SettingsInvalid(TapError):

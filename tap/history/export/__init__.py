@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from msgspec import Struct
 
-from tap.core.errors import TapError, UsageInvalid
+from tap.core.errors import TapError, UsageInvalid, cannot_write, folder_missing
 from tap.core.formats import FORMATS, LAYOUTS, Layout, layouts_of
 from tap.core.merge import Row
 from tap.history.export.angles import angles_of
@@ -31,6 +31,9 @@ from tap.history.timeline import Timeline, timeline_of
 __all__ = ["FORMATS", "LAYOUTS", "RATES", "Exported", "Files", "Rate", "check_pattern", "export", "format_of", "write"]
 
 _USUAL = "25"
+_NAMING_FILES = ("fcp7xml", "fcpxml", "otio")
+"""Formats in which each clip names its file."""
+_OFFLINE = "no media is given, so the clips are offline; add --media FOLDER"
 
 
 class Exported(Struct, kw_only=True):
@@ -87,7 +90,8 @@ def export(
     timeline = timeline_of(kept)
     laid = _laid(kept, timeline, rate, zone, start, media, source, offsets or {}, files)
     made = _files(format_name, kept, timeline, laid, zone, layout)
-    return Exported(pieces=made, notes=[*laid.edit.notes, *laid.media.notes], placed=laid.media.told)
+    offline = [_OFFLINE] if media is None and format_name in _NAMING_FILES else []
+    return Exported(pieces=made, notes=[*offline, *laid.edit.notes, *laid.media.notes], placed=laid.media.told)
 
 
 def _laid(
@@ -118,8 +122,9 @@ def _laid(
         raise UsageInvalid(str(error), hint=f"such as 01:00:00:00, at {chosen.name} frames a second") from None
     pictures = angles_of(found, timeline, edit.reels, edit.grid, edit.length, zone=zone, source=source)
     if rate is None and (told is None or by != "the files"):
-        known = f"{chosen.name} frames a second, as {by} said" if told else f"{chosen.name} frames a second are a guess"
-        pictures.notes.append(f"{known}: --fps says otherwise")
+        assumed = f"no video was read and the server gives no frame rate, so {chosen.name} fps is assumed"
+        known = f"{chosen.name} frames a second, as {by} said" if told else assumed
+        pictures.notes.append(f"{known}; set it with --fps")
     return lay_out(edit, pictures)
 
 
@@ -150,8 +155,10 @@ def write(made: Exported, output: Path, *, force: bool) -> list[Path]:
     for path, text in paths.items():
         try:
             _write_one(path, text)
+        except FileNotFoundError:
+            raise folder_missing(str(path.parent)) from None
         except OSError as error:
-            raise TapError(f"cannot be written: {error.strerror}", where=str(path)) from None
+            raise cannot_write(str(path), error) from None
     return list(paths)
 
 

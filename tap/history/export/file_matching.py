@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from fractions import Fraction
 from pathlib import PurePosixPath, PureWindowsPath
@@ -16,6 +16,7 @@ from msgspec import Struct
 from tap.core.errors import TapError
 from tap.core.footage import Footage
 from tap.history.export.rates import Rate
+from tap.history.export.reels import ascii_name
 from tap.history.timeline import Lane
 
 __all__ = [
@@ -117,30 +118,42 @@ class Owner(Struct, frozen=True):
 def owner_of(path: str, folders: Sequence[str], lanes: Sequence[Lane], row: TableLine | None) -> Owner:
     """Whose a file is: by the table, else by a folder's name, else by the file's name."""
     if row is not None and row.camera is not None:
-        found = _named(row.camera, lanes)
-        return Owner(found, "the table" if found else f"the table says {row.camera!r}, and there is no such camera")
+        told = _named(row.camera, lanes)
+        if len(told) == 1:
+            return Owner(told[0], "the table")
+        fits = f"which fits {' and '.join(told)}" if told else "and there is no such camera"
+        return Owner(None, f"the table says {row.camera!r}, {fits}")
+    unclear = None
     for folder in reversed(folders):
-        found = _named(folder, lanes)
-        if found is not None:
-            return Owner(found, f"its folder {folder!r}")
-    return _by_name(base_name(path), lanes)
+        fits = _named(folder, lanes)
+        if len(fits) == 1:
+            return Owner(fits[0], f"its folder {folder!r}")
+        if fits:
+            unclear = unclear or f"its folder {folder!r} fits {' and '.join(fits)}"
+    found = _by_name(base_name(path), lanes)
+    return Owner(None, unclear) if found.camera is None and unclear else found
 
 
-def _named(name: str, lanes: Sequence[Lane]) -> str | None:
-    """The id of the camera with exactly this name, ``PROGRAM``, or None if there are none or several."""
-    for called in (lambda own: own == name, lambda own: bool(own) and _tokens(own) == _tokens(name)):
+def _named(name: str, lanes: Sequence[Lane]) -> list[str]:
+    """The ids of the cameras with exactly this name, or ``PROGRAM``; of several spellings, by the closest that fits."""
+    for form in (lambda own: (own,) if own else (), *_FORMS):
         for rank in range(_RANKS):
-            found = [lane.camera_id for lane in lanes if called(_names(lane)[rank])]
+            found = [lane.camera_id for lane in lanes if form(name) and form(_names(lane)[rank]) == form(name)]
             if found:
-                return found[0] if len(found) == 1 else None
-    return PROGRAM if _tokens(name) in _PROGRAM_NAMES else None
+                return found
+    return [PROGRAM] if _tokens(name) in _PROGRAM_NAMES else []
 
 
 def _by_name(name: str, lanes: Sequence[Lane]) -> Owner:
-    """The camera whose name stands in the file's: the longest such, then as ``_names`` has them, then the first."""
-    tokens = _tokens(name.rpartition(".")[0] or name)
+    """The camera whose name stands in the file's: the longest such, then as ``_wanted`` has them, then the first."""
+    stem = name.rpartition(".")[0] or name
     found = sorted(
-        {(-len(wanted), rank, at, camera) for camera, rank, wanted in _wanted(lanes) for at in _places(wanted, tokens)}
+        {
+            (-len(wanted), rank, at, camera)
+            for number, form in enumerate(_FORMS)
+            for camera, rank, wanted in _wanted(lanes, form, number * _RANKS)
+            for at in _places(wanted, form(stem))
+        }
     )
     if not found:
         return Owner(None, "its name has no camera's name in it")
@@ -150,11 +163,14 @@ def _by_name(name: str, lanes: Sequence[Lane]) -> Owner:
     return Owner(cameras[0], "its name")
 
 
-def _wanted(lanes: Sequence[Lane]) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+def _wanted(
+    lanes: Sequence[Lane], form: Callable[[str], tuple[str, ...]], first: int
+) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """What is looked for: the cameras' names in a form, ranked from ``first`` on as ``_names`` has them."""
     for lane in lanes:
-        for rank, name in enumerate(_names(lane)):
-            if _tokens(name):
-                yield lane.camera_id, rank, _tokens(name)
+        for rank, name in enumerate(_names(lane), first):
+            if form(name):
+                yield lane.camera_id, rank, form(name)
     for tokens in _PROGRAM_NAMES:
         yield PROGRAM, 0, tokens
 
@@ -168,6 +184,24 @@ def _tokens(name: str) -> tuple[str, ...]:
     """Words and numbers, so that ``Cam 1`` is ``cam01`` and not ``Cam 10``."""
     plain = unicodedata.normalize("NFKC", name).casefold()
     return tuple(token.lstrip("0") or "0" if token.isdecimal() else token for token in _TOKEN.findall(plain))
+
+
+def _plain_tokens(name: str) -> tuple[str, ...]:
+    """The words of a name in ASCII, as lists have it: ``Annas iPhone``; none where letters would be lost by that."""
+    letters = [one for one in unicodedata.normalize("NFKD", name) if unicodedata.category(one)[0] in "LN"]
+    if not all(letter.isascii() for letter in letters):
+        return ()
+    return _tokens(ascii_name(name, len(name)).replace("'", ""))
+
+
+def _bare_tokens(name: str) -> tuple[str, ...]:
+    """The same without what is in angle brackets, since Windows has no file name with these: ``Cam <2>``."""
+    return _plain_tokens(_BRACKETED.sub(" ", name))
+
+
+_BRACKETED = re.compile(r"<[^<>]*>")
+_FORMS: tuple[Callable[[str], tuple[str, ...]], ...] = (_tokens, _plain_tokens, _bare_tokens)
+"""How names are compared, the closest first."""
 
 
 def _places(wanted: tuple[str, ...], tokens: tuple[str, ...]) -> Iterator[int]:

@@ -50,7 +50,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 
 def csv_file(timeline: Timeline, edit: Edit, zone: tzinfo | None) -> str:
     """One line an event, in order of time; times in ``zone``, and the record timecode at the edit's rate."""
-    return _table(_COLUMNS, (_event(event, edit, zone) for event in timeline.events))
+    return _BOM + _table(_COLUMNS, (_event(event, edit, zone) for event in timeline.events))
 
 
 def _event(event: Event, edit: Edit, zone: tzinfo | None) -> tuple[object, ...]:

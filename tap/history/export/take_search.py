@@ -37,6 +37,8 @@ RECORDED = "recorded"
 TABLE = "media.csv"
 """A table in the folder, by which a person says what cannot be told otherwise."""
 _FIELDS = ("camera", "name", "reel", "role", "venue", "date")
+_MOST_NAMES = 24
+"""Of cameras, in one note."""
 _SHORT_MS = 1500
 """A recording whose file ends so much before it was stopped goes on in another, or is broken off."""
 
@@ -111,6 +113,8 @@ class _TakeSearch:
         self._zone = zone
         self._files: Files = files or _NoFiles()
         self._span = (timeline.start, timeline.end)
+        self._strangers = 0
+        """How many files are of no camera that is known."""
 
     # ------------------------------------------------------------------ by a pattern, or by nothing at all
 
@@ -244,8 +248,9 @@ class _TakeSearch:
             if isinstance(one, Unread):
                 self.found.left.append(f"{one.path}: {one.why}")
         if not usable:
+            step = "put the cameras' files there, or name them in a table (see docs/export.md)"
             raise TapError(
-                "there is no video that can be used", where=folder, hint="; ".join(self.found.left[:3]) or None
+                "there is no video that can be used", where=folder, hint="; ".join([*self.found.left[:3], step])
             )
         recorded = {base_name(one.path).casefold(): (number, one) for number, one in enumerate(self._recorded)}
         kinds = {_kind_of(one.path): one for one in self._recorded}
@@ -256,6 +261,13 @@ class _TakeSearch:
                 self._take_recorded(replace(known[1], path=footage.path), footage, first=known[0] == 0)
             else:
                 self._sort_one(footage, folders_between(footage.path, folder), row, kinds)
+        if self._strangers:
+            names = [lane.name or lane.camera_id for lane in self._timeline.lanes]
+            known = ", ".join([*names[:_MOST_NAMES], "…"] if len(names) > _MOST_NAMES else names) or "none"
+            one = self._strangers == 1
+            which = "a file's camera is" if one else f"the cameras of {self._strangers} files are"
+            step = f"rename {'it' if one else 'each'} after its camera, or list it in {TABLE}"
+            self.found.notes.append(f"{which} not known; {step}. The cameras are {known}")
 
     def _sort_one(
         self, footage: Footage, folders: Sequence[str], row: TableLine | None, kinds: Mapping[str, Recording]
@@ -269,6 +281,7 @@ class _TakeSearch:
         if owner is None and len(lanes) == 1 and not kinds and (row is None or row.camera is None):
             owner, by = lanes[0].camera_id, "there is only one camera"
         if owner is None:
+            self._strangers += 1
             self.found.left.append(f"{footage.path}: its camera is not known: {by}")
             return
         told = begin_of_file(footage, counting_of(footage), self._span, self._zone, row)

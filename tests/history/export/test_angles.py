@@ -108,6 +108,57 @@ def test_a_name_that_fits_two_cameras_is_no_guess() -> None:
     assert "its name fits a and c" in " ".join(found.notes)
 
 
+ODD_NAMES = ("Steadicam <2>", "Anna’s iPhone", "Zoë — Pixel 9", "カメラ 2")
+IDS = ("one", "two", "three", "four")
+
+
+def called(*names: str) -> list[Row]:
+    return [
+        session(TEN_S, {"programCameraId": IDS[0]}),
+        *(
+            row("camera", f"camera/{IDS[number]}", cameraId=IDS[number], name=name, joinedAt=T0)
+            for number, name in enumerate(names)
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "camera"),
+    [
+        ("/rec/Steadicam/C0001.mov", "one"),
+        ("/rec/Steadicam 2/C0001.mov", "one"),
+        ("/rec/Annas iPhone_0001.mov", "two"),
+        ("/rec/Anna's iPhone_0001.mov", "two"),
+        ("/rec/Zoe Pixel 9.mov", "three"),
+        ("/rec/Zoë Pixel 9.mov", "three"),
+        ("/rec/C0001_2.mov", None),
+    ],
+)
+def test_a_file_may_spell_a_camera_in_ascii_as_an_edl_does(path: str, camera: str | None) -> None:
+    """And without what no file name of Windows has; a name that would lose letters by that is not shortened."""
+    other = video("/rec/カメラ 2.mov", timecode=CLOCK)
+    line = next(one for one in made(Disk(video(path, timecode=CLOCK), other), called(*ODD_NAMES)).placed if path in one)
+    assert line.startswith(f"left out: {path}: its camera is not known" if camera is None else f"{path}: {camera} (its")
+
+
+def test_a_spelling_that_fits_two_cameras_is_no_guess() -> None:
+    """The closest spelling counts; where two are as close, both are named."""
+    rows = called("Zoe", "Zoë", "Cam <2>", "Cam <3>")
+    disk = Disk(*(video(f"/rec/{name}.mov", timecode=CLOCK) for name in ("Zoe", "Zoë", "Cam/C1", "Cam_0001")))
+    told = made(disk, rows)
+    assert "/rec/Zoe.mov: one (its name)" in " ".join(told.placed)
+    assert "/rec/Zoë.mov: two (its name)" in " ".join(told.placed)
+    notes = " ".join(told.notes)
+    assert "/rec/Cam/C1.mov: its camera is not known: its folder 'Cam' fits three and four" in notes
+    assert "/rec/Cam_0001.mov: its camera is not known: its name fits four and three" in notes
+
+
+def test_files_of_no_known_camera_come_with_the_names_and_what_to_do() -> None:
+    disk = Disk(video("/rec/x.mov", timecode=CLOCK), video("/rec/links.mov", timecode=CLOCK))
+    step = "rename it after its camera, or list it in media.csv. The cameras are Links, Rechts 2"
+    assert f"a file's camera is not known; {step}" in made(disk).notes
+
+
 def test_names_in_any_script_are_told_apart() -> None:
     """Letters of every script are letters."""
     rows = two_cameras()
@@ -221,6 +272,25 @@ def test_a_folder_with_no_video_is_refused() -> None:
         made(Disk(Unread(path="/rec/a.mov", why="cannot be read: Invalid data")))
     with pytest.raises(TapError, match="the folder does not exist"):
         made(Disk(), media="/nowhere")
+
+
+def test_an_empty_folder_says_what_to_put_there() -> None:
+    with pytest.raises(TapError, match="no video that can be used → put the cameras' files there, or name them in a"):
+        made(_EmptyFolder())
+
+
+class _EmptyFolder(Disk):
+    """A folder that is there, with nothing in it."""
+
+    def is_folder(self, path: str) -> bool:
+        return path == "/rec"
+
+
+@pytest.mark.parametrize(("form", "told"), [("fcp7xml", True), ("fcpxml", True), ("otio", True), ("edl", False)])
+def test_a_timeline_without_media_says_that_its_clips_are_offline(form: str, told: bool) -> None:
+    words = "no media is given, so the clips are offline; add --media FOLDER"
+    assert (words in export(two_cameras(), form, zone=BERLIN).notes) is told
+    assert words not in made(Disk(video("/rec/links.mov", timecode=CLOCK)), form=form).notes
 
 
 def test_a_broken_file_is_left_out_and_the_rest_exported() -> None:
@@ -361,9 +431,11 @@ def test_the_rate_is_that_of_the_files_or_the_server_s_word_or_a_guess() -> None
     assert "<displayformat>DF</displayformat>" in found.files[""]
     assert not [note for note in found.notes if "--fps" in note]
     told = made(Disk(), two_cameras(media=[{"path": "/rec/x.mkv", "rate": "60"}]), media="recorded")
-    assert "60 frames a second, as the server said: --fps says otherwise" in told.notes
+    assert "60 frames a second, as the server said; set it with --fps" in told.notes
     guessed = export(two_cameras(), "edl", zone=BERLIN)
-    assert guessed.notes == ["25 frames a second are a guess: --fps says otherwise"]
+    assert guessed.notes == [
+        "no video was read and the server gives no frame rate, so 25 fps is assumed; set it with --fps"
+    ]
 
 
 def test_formats_of_one_track_know_one_layout() -> None:

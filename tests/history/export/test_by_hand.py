@@ -101,7 +101,9 @@ def test_frames_of_25_a_second_are_40_ms_each() -> None:
 
 
 def test_a_table_tells_times_to_the_millisecond() -> None:
-    [line] = csv.DictReader(io.StringIO(file_of([*ONE_CUT[:1], cut(1_000_607, "b", "a")], "csv")))
+    [line] = csv.DictReader(
+        io.StringIO(file_of([*ONE_CUT[:1], cut(1_000_607, "b", "a")], "csv").removeprefix("\ufeff"))
+    )
     assert (line["time"], line["timecode"]) == ("2026-11-18T12:23:20.607+01:00", "12:23:20:15")
 
 
@@ -158,7 +160,7 @@ def test_off_air_is_a_gap_in_a_timeline() -> None:
 
 
 def test_off_air_and_markers_stand_in_tables() -> None:
-    told = list(csv.DictReader(io.StringIO(file_of(SHOW, "csv"))))
+    told = list(csv.DictReader(io.StringIO(file_of(SHOW, "csv").removeprefix("\ufeff"))))
     assert [(line["kind"], line["timecode"], line["fromCameraId"]) for line in told] == [
         ("cut", "12:06:45:00", "a"),
         ("off_air", "12:06:50:00", "b"),
@@ -196,7 +198,7 @@ def test_an_edl_over_a_clock_that_was_set_back_is_as_it_was_cut() -> None:
 
 
 def test_tables_and_rows_over_a_clock_that_was_set_back_keep_its_times_in_the_order_of_the_shoot() -> None:
-    told = list(csv.DictReader(io.StringIO(file_of(SET_BACK, "csv"))))
+    told = list(csv.DictReader(io.StringIO(file_of(SET_BACK, "csv").removeprefix("\ufeff"))))
     assert [(line["cameraId"], int(line["atMs"]) - T0, line["timecode"]) for line in told] == [
         ("b", 5_000, "12:06:45:00"),
         ("a", 29_000, "12:07:09:00"),
