@@ -17,11 +17,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tap.adapters.journal import Journal
-from tap.cli import cli
+from tap.cli import cli, tapes
 from tap.rehearsal.score import score
 from tap.rehearsal.shoot_files import write_shoot
 from tap.rehearsal.simulator import SimulatorOptions
 from tap.rehearsal.truth import read_truth
+from tap.service.tools.record import Recorded
 
 T0 = 1_795_000_000_000
 HOSTILE = "\x1b[2Jevil\u202e\u009b31m"
@@ -514,6 +515,18 @@ def test_record_says_when_nobody_was_there(tmp_path: Path) -> None:
     done = call("record", "ws://127.0.0.1:9/x", "-o", tmp_path / "tape.jsonl", "--seconds", "0.3")
     assert done.exit_code == 1
     assert "nothing was recorded" in done.stderr
+    assert not (tmp_path / "tape.jsonl").exists(), "nothing is nothing to keep"
+
+
+def test_record_says_once_in_a_pipe_that_there_is_no_connection(capsys: pytest.CaptureFixture[str]) -> None:
+    shown: list[str] = []
+    tell = tapes._told_of(shown.append, "ws://127.0.0.1:9/x")
+    tell(Recorded(Path("t"), problem=None))
+    for _ in range(3):
+        tell(Recorded(Path("t"), problem="nothing listens there"))
+    tell(Recorded(Path("t"), problem="dropped", connections=1))
+    line = "ws://127.0.0.1:9/x: no connection: nothing listens there; it is tried again until Ctrl-C\n"
+    assert (capsys.readouterr().err, len(shown)) == (line, 5)
 
 
 def test_what_a_simulator_plays_can_be_recorded_and_replayed(tmp_path: Path) -> None:

@@ -97,7 +97,8 @@ def test_where_no_session_is_kept_that_is_said_and_nothing_is_written(command: s
     with Journal.open(tmp_path / "journal.db") as journal:
         journal.append([], b"{}", 0)
     done = call(command, "-o", tmp_path / name, "--state-dir", tmp_path)
-    assert (done.exit_code, done.stderr) == (1, "no session is saved → see 'multicam-tap journal ls'\n")
+    see = f"see 'multicam-tap journal ls --state-dir {tmp_path}'"
+    assert (done.exit_code, done.stderr) == (1, f"no session is saved → {see}\n")
     assert not (tmp_path / name).exists()
 
 
@@ -122,9 +123,10 @@ def test_a_file_that_is_there_is_only_replaced_with_force(state: Path, tmp_path:
 def test_of_a_session_that_is_not_there_the_near_ones_are_named(state: Path, tmp_path: Path) -> None:
     done = call("report", "Local/S2", "-o", tmp_path / "a.html", "--state-dir", state)
     assert done.exit_code == 1
-    assert "no session has this key → see 'multicam-tap sessions'; near it: local/s1" in done.stderr
+    see = f"see 'multicam-tap sessions --state-dir {state}'"
+    assert f"no session has this key → {see}; near it: local/s1" in done.stderr
     far = call("report", "zzzz", "-o", tmp_path / "a.html", "--state-dir", state)
-    assert far.stderr == "zzzz: no session has this key → see 'multicam-tap sessions'\n"
+    assert far.stderr == f"zzzz: no session has this key → {see}\n"
     assert not (tmp_path / "a.html").exists()
 
 
@@ -179,3 +181,24 @@ def test_open_opens_the_browser(state: Path, tmp_path: Path) -> None:
     done = process("report", "local/s1", "-o", made, "--open", "--state-dir", state, env={"BROWSER": f"{browser} %s"})
     assert done.returncode == 0, done.stderr
     assert seen.read_text() == made.as_uri()
+
+
+@pytest.mark.parametrize(
+    ("command", "listed", "words"),
+    [
+        (("session", "rename", "Local/S2", "--title", "x"), "sessions", "no session has this key"),
+        (("session", "log", "Local/S2"), "sessions", "no session has this key"),
+        (("journal", "show", "Local/S2"), "journal ls", "there is no such entry"),
+    ],
+)
+def test_other_commands_name_the_near_sessions_too(
+    command: tuple[str, ...], listed: str, words: str, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the command that lists them, as it has to be typed."""
+    done = call(*command, "--state-dir", state)
+    assert done.exit_code == 1
+    see = f"see 'multicam-tap {listed} --state-dir {state}'; near it: local/s1"
+    assert done.stderr.startswith(f"Local/S2: {words} → {see}"), done.stderr
+    monkeypatch.setenv("TAP_STATE_DIR", str(state))
+    elsewhere = call(*command)
+    assert f"see 'multicam-tap {listed}'; near it: local/s1" in elsewhere.stderr

@@ -68,7 +68,7 @@ def test_a_moment_of_another_zone_is_that_moment(call: Call, since: str, until: 
         (("make", "--from", "2026-11-18 12:07", "--to", "2030-01-01"), "lies in the future"),
         (("make", "--from", "2026-11-18 12:08", "--to", "2026-11-18 12:07"), "before it begins"),
         (("make", "--from", "2026-11-18 16:00", "--to", "2026-11-18 17:00"), "have no frame from"),
-        (("split", "hall/s1", "--at", "2026-11-18 12:07"), "there is no session with this key"),
+        (("split", "hall/s1", "--at", "2026-11-18 12:07"), "no session has this key"),
     ],
 )
 def test_what_cannot_be_is_one_line_that_says_why(call: Call, arguments: tuple[str, ...], says: str) -> None:

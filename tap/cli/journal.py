@@ -25,6 +25,7 @@ from tap.cli.shared import (
     print_remarks,
     read_settings,
     state_dir_option,
+    with_near,
 )
 from tap.core.errors import TapError
 
@@ -84,8 +85,10 @@ def journal_show(which: str, state_dir: Path | None, as_json: bool) -> None:
 
     with opened_journal(state_dir) as opened:
         found = [kept_object(one) for one in _kept(opened, which)]
-    if not found:
-        raise TapError("there is no such entry", where=which, hint="see 'multicam-tap journal ls'")
+        if not found:
+            hint = "see 'multicam-tap journal ls'"
+            near = hint if which.isdecimal() else with_near(hint, which, opened.sessions())
+            raise TapError("there is no such entry", where=which, hint=near)
     if as_json:
         print_objects(found)
         return

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tap.cli.shared import FAILED, SETTINGS, USAGE, discard_stdout, print_remarks
+from tap.cli.shared import FAILED, SETTINGS, USAGE, discard_stdout, print_remarks, same_state_dir
 from tap.core.errors import SettingsInvalid, TapError, UsageInvalid
 
 
@@ -28,6 +28,7 @@ class _Commands(click.Group):
             print_remarks(str(error))
             ctx.exit(USAGE)
         except TapError as error:
+            error.hint = None if error.hint is None else same_state_dir(error.hint, ctx)
             print_remarks(str(error))
             ctx.exit(FAILED)
         except PermissionError as error:

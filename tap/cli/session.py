@@ -25,8 +25,10 @@ from tap.cli.shared import (
     print_remarks,
     progress_text,
     read_settings,
+    same_state_dir,
     state_dir_option,
     venue_zone,
+    with_near,
 )
 
 if TYPE_CHECKING:
@@ -226,7 +228,7 @@ def session_log(key: str, *, state_dir: Path | None, as_json: bool) -> None:
     from tap.history.terminal.session_changes import log_lines
     from tap.service.tools.session_editing import log
 
-    with opened_journal(state_dir) as opened:
+    with opened_journal(state_dir) as opened, _near_ones(opened):
         steps = log(opened, key)
     if as_json:
         for step in steps:
@@ -280,7 +282,7 @@ def _choose(plan: Callable[[Journal], Plan], *, apply_it: bool, state_dir: Path 
     from tap.history.terminal.session_changes import picture_lines
     from tap.service.tools.session_editing import carry_out
 
-    with _journal_of_tapes(state_dir, readonly=not apply_it) as opened:
+    with _journal_of_tapes(state_dir, readonly=not apply_it) as opened, _near_ones(opened):
         picture = carry_out(opened, lambda: plan(opened), apply=apply_it, by=_user(), now=wall_ms)
     if as_json:
         print_json(json.encode(picture))
@@ -289,9 +291,21 @@ def _choose(plan: Callable[[Journal], Plan], *, apply_it: bool, state_dir: Path 
         print_lines(*picture_lines(picture.before, picture.after, picture.changes, remark, venue_zone()))
     if picture.applied:
         undo = "" if picture.how == "undo" else f"; 'multicam-tap session undo {picture.about}' takes it back"
-        print_remarks(f"done{undo}")
+        print_remarks(same_state_dir(f"done{undo}", click.get_current_context()))
     else:
         print_remarks("nothing is changed yet: --apply does it" if picture.changes else "no difference")
+
+
+@contextmanager
+def _near_ones(opened: Journal) -> Iterator[None]:
+    """Names the sessions that may have been meant, where none has the key that was given."""
+    from tap.service.tools.session_editing import SessionUnknown
+
+    try:
+        yield
+    except SessionUnknown as error:
+        error.hint = with_near(error.hint or "", error.key, opened.sessions())
+        raise
 
 
 @contextmanager

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -39,6 +41,9 @@ LEDGER_SETTINGS = (
     "CREDENTIALS_DIRECTORY",
 )
 """What a command needs to reach the ledger."""
+_STATE_DIR = "multicam-tap.state-dir"
+_READS_JOURNAL = re.compile(r"'(multicam-tap (?:sessions|journal|session)\b(?:(?!--ledger)[^'])*)'")
+"""A command in a hint that has the option --state-dir and reads the journal."""
 _NEAR_AMONG = 500
 """Among how many sessions, the newest first, a key is looked for that resembles a wrong one."""
 
@@ -78,9 +83,15 @@ def read_settings(*names: str) -> Settings:
 
 def state_dir_option(command: Command) -> Command:
     """Give a command the option --state-dir, as its argument ``state_dir``."""
+
+    def remember(ctx: click.Context, _: click.Parameter, chosen: Path | None) -> Path | None:
+        ctx.meta[_STATE_DIR] = chosen
+        return chosen
+
     return click.option(
         "--state-dir",
         type=PathName(file_okay=False),
+        callback=remember,
         help="Where the journal is.  [default: TAP_STATE_DIR]",
     )(command)
 
@@ -101,6 +112,15 @@ def when_options(command: Command) -> Command:
     """Give a command the options --since and --until, as text that ``filters_of`` reads."""
     command = click.option("--until", help="Up to this time.")(command)
     return click.option("--since", help="From this time on: yesterday, monday, '3 days', 14:30, 2026-11-21 …")(command)
+
+
+def same_state_dir(hint: str, ctx: click.Context) -> str:
+    """A hint in which commands that read the journal read the one that this command was told to read."""
+    chosen = ctx.meta.get(_STATE_DIR)
+    if chosen is None:
+        return hint
+    more = f" --state-dir {shlex.quote(str(chosen))}"
+    return _READS_JOURNAL.sub(lambda found: f"'{found[1]}{more}'", hint)
 
 
 @contextmanager
@@ -133,7 +153,9 @@ def with_ledger(use: Callable[[Ledger], Awaitable[_T]]) -> _T:
     settings = read_settings(*LEDGER_SETTINGS)
     url, key, module = settings.convex_url, settings.ingest_key, settings.convex_module
     if url is None:
-        raise SettingsInvalid(["TAP_CONVEX_URL: is not set → the deployment that holds the ledger"])
+        raise SettingsInvalid(
+            ["TAP_CONVEX_URL: is not set → set it to your deployment's address, https://….convex.cloud"]
+        )
 
     async def body() -> _T:
         async with Ledger(url, key, module=module) as ledger:
@@ -189,7 +211,9 @@ def opened_history(*, from_ledger: bool, state_dir: Path | None) -> Iterator[His
         return
     settings = read_settings(*LEDGER_SETTINGS)
     if settings.convex_url is None:
-        raise SettingsInvalid(["TAP_CONVEX_URL: is not set → the deployment that holds the ledger"])
+        raise SettingsInvalid(
+            ["TAP_CONVEX_URL: is not set → set it to your deployment's address, https://….convex.cloud"]
+        )
     key = None if settings.ingest_key is None else settings.ingest_key.get_secret_value()
     with open_ledger(settings.convex_url, key, module=settings.convex_module) as history:
         yield history
@@ -229,10 +253,6 @@ def rows_of(key: str | None, *, from_ledger: bool, state_dir: Path | None) -> li
     Raises:
         TapError: There is no such session, or it was retracted or forgotten.
     """
-    from itertools import islice
-
-    from tap.history.terminal.lines import near_keys
-
     with opened_history(from_ledger=from_ledger, state_dir=state_dir) as history:
         if key is None:
             newest = next(iter(history.sessions()), None)
@@ -240,14 +260,24 @@ def rows_of(key: str | None, *, from_ledger: bool, state_dir: Path | None) -> li
                 raise TapError("no session is saved", hint="see 'multicam-tap journal ls'")
             key = newest.key
         rows = history.rows(key)
-        near = [] if rows else near_keys(key, (one.key for one in islice(history.sessions(), _NEAR_AMONG)))
-    if not rows:
-        hint = f"see 'multicam-tap sessions{' --ledger' if from_ledger else ''}'"
-        hint += f"; near it: {', '.join(near)}" if near else ""
-        raise TapError("no session has this key", where=key, hint=hint)
+        if not rows:
+            hint = f"see 'multicam-tap sessions{' --ledger' if from_ledger else ''}'"
+            raise TapError(
+                "no session has this key", where=key, hint=with_near(hint, key, (one.key for one in history.sessions()))
+            )
     if all(row.retracted is not None for row in rows):
         raise TapError("this session was retracted, or forgotten", where=key)
     return rows
+
+
+def with_near(hint: str, key: str, keys: Iterable[str]) -> str:
+    """A hint, and which of the newest of ``keys`` may have been meant."""
+    from itertools import islice
+
+    from tap.history.terminal.lines import near_keys
+
+    near = near_keys(key, islice(keys, _NEAR_AMONG))
+    return f"{hint}; near it: {', '.join(near)}" if near else hint
 
 
 def venue_zone(name: str | None = None) -> ZoneInfo | None:

@@ -31,6 +31,7 @@ from tap.core.errors import TapError
 
 if TYPE_CHECKING:
     from tap.core.model import Entry
+    from tap.service.tools.record import Recorded
     from tap.service.tools.replay import Replay
 
 
@@ -189,6 +190,20 @@ def rederive(
     print_remarks(f"{counted(result.tapes, 'tape')}, {counted(result.sessions, 'session')} compared: {told}")
 
 
+def _told_of(count: Callable[[str], None], where: str) -> Callable[[Recorded], None]:
+    """What tells of a recording while it runs: where no terminal shows its progress, that there is no connection."""
+    silent = True
+
+    def tell(now: Recorded) -> None:
+        nonlocal silent
+        count(f"{now.seconds:.0f} s, {now.frames} frames  {now.problem or ''}")
+        if silent and now.problem is not None and not now.connections and not sys.stderr.isatty():
+            silent = False
+            print_remarks(f"{where}: no connection: {now.problem}; it is tried again until Ctrl-C")
+
+    return tell
+
+
 @cli.command()
 @click.argument("url", type=ServerUrl())
 @click.option(
@@ -228,9 +243,11 @@ def record(url: str, output: Path, *, force: bool, seconds: float | None, dialec
             policy=read_settings(*_POLICY).policy() if any(os.environ.get(name) for name in _POLICY) else None,
             force=force,
             duration=seconds,
-            on_progress=lambda now: count(f"{now.seconds:.0f} s, {now.frames} frames  {now.problem or ''}"),
+            on_progress=_told_of(count, redact_text(url)),
         )
     if not recorded.connections:
+        if output.is_file():
+            output.unlink()
         raise TapError(
             f"nothing was recorded: {recorded.problem}", where=redact_text(url), hint="is this the server's address?"
         )

@@ -81,7 +81,9 @@ def _gap(event: Event, camera: Naming) -> str:
     changes = [
         f"{says(before)} → {says(after)}" for says in _sides(camera) if before and after and says(before) != says(after)
     ]
-    heard = "first signal" if event.duration_ms is None else f"no signal for {duration_text(event.duration_ms)}"
+    heard = (
+        "first signal" if event.duration_ms is None else f"no signal for {duration_text(event.duration_ms)} until now"
+    )
     if event.duration_ms is None and "before" in detail:
         heard = "no signal, for an unknown time"
     return "; ".join([heard, *changes])

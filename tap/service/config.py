@@ -498,8 +498,10 @@ def _unknown(environ: Mapping[str, str], file: EnvFile) -> list[str]:
         if name.startswith("TAP_ADMIN_KEY"):
             line = f"{name}: the service must never hold the key that deletes → set it only for 'forget'"
         elif name.startswith(_PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            # What all names begin with makes none of them near.
+            ends = [one.removeprefix(_PREFIX) for one in known]
+            near = difflib.get_close_matches(name.removeprefix(_PREFIX), ends, n=1)
+            hint = f"did you mean {_PREFIX}{near[0]}?" if near else f"known are {', '.join(known)}"
             line = f"{name}: unknown setting → {hint}"
         else:
             continue

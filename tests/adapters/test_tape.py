@@ -363,7 +363,7 @@ class TestSeveral:
             stream.write('bad\n{"t":')
         with read_tapes(paths) as tapes:
             assert len(list(tapes)) == 4
-        assert tapes.bad_lines == [(f"{paths[1]}:3", "no JSON")]
+        assert tapes.bad_lines == [(f"{paths[1]}:3", "not JSON")]
         assert (tapes.bad_count, tapes.torn) == (1, [paths[1]])
 
 

@@ -176,7 +176,7 @@ def test_hovering_tells_what_is_there(opened: Callable[..., Page]) -> None:
     shown.mouse.move(*at(shown, "camera-0", 70))
     assert "nobody knows what was on air" in tip.inner_text()
     shown.mouse.move(*at(shown, "gap", 70))
-    assert "no signal for 20.0 s; Anna → Ben" in tip.inner_text()
+    assert "no signal for 20.0 s until now; Anna → Ben" in tip.inner_text()
     shown.mouse.move(*at(shown, "hold", 42))
     assert "Held: Anna" in tip.inner_text()
     shown.mouse.move(*at(shown, "mode", 5))

@@ -121,8 +121,10 @@ def test_wrong_ones_are_told_all_at_once() -> None:
 def test_a_name_that_is_none_is_told_with_the_nearest() -> None:
     """A slip of the pen is not silently ignored."""
     assert problems(TAP_SEVER_URL="ws://x/") == ["TAP_SEVER_URL: unknown setting → did you mean TAP_SERVER_URL?"]
-    (line,) = problems(TAP_QQQQQQQQQQ="1")
-    assert "known are TAP_ENABLED, " in line
+    assert problems(TAP_SERVER_ULR="ws://x/") == ["TAP_SERVER_ULR: unknown setting → did you mean TAP_SERVER_URL?"]
+    for name in ("TAP_QQQQQQQQQQ", "TAP_FOO"):
+        (line,) = problems(**{name: "1"})
+        assert "known are TAP_ENABLED, " in line
 
 
 @pytest.mark.parametrize(

@@ -118,18 +118,18 @@ def parsed(line: bytes) -> dict[str, Any]:
     except ValueError:
         said = _parsed_slowly(line)
     if not isinstance(said, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004 - all that is wrong with a line is a ValueError
+        raise ValueError("not a JSON object")  # noqa: TRY004 - all that is wrong with a line is a ValueError
     return said
 
 
 def _parsed_slowly(line: bytes) -> object:
     """For what servers do send and orjson refuses: a lone half of a surrogate pair, written as an escape."""
     if b"\\u" not in line:
-        raise ValueError("no JSON")
+        raise ValueError("not JSON")
     try:
         return json.loads(line, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise ValueError("no JSON") from None
+        raise ValueError("not JSON") from None
 
 
 def _no_constant(_: str = "") -> NoReturn:

@@ -16,6 +16,7 @@ from tap.history.export.recorded import Run, runs_of
 from tap.history.export.reels import Reel
 from tap.history.export.sources import Angle, AnglePart, Source
 from tap.history.export.takes import SECOND_MS, Take, Takes, counting_of, frames_of, reaching, wall_end
+from tap.history.formatting import counted
 from tap.history.timeline import Timeline
 
 __all__ = ["SessionMedia", "angles_of"]
@@ -192,7 +193,7 @@ class _AngleBuilder:
         if take.footage is None:
             facts = "not read"
         else:
-            sound = f"{source.channels} channels" if source.channels else "silent"
+            sound = counted(source.channels, "channel") if source.channels else "silent"
             code = take.footage.timecode or "no timecode"
             facts = f"{_lasting(source)}, {source.rate.name} fps, {source.width}x{source.height}, {sound}, {code}"
         self.told.append(f"{take.path}: {owner} ({take.owner_by}), begins {clock} ({begins}{offset}); {facts}")

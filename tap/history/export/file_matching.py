@@ -118,11 +118,11 @@ class Owner(Struct, frozen=True):
 def owner_of(path: str, folders: Sequence[str], lanes: Sequence[Lane], row: TableLine | None) -> Owner:
     """Whose a file is: by the table, else by a folder's name, else by the file's name."""
     if row is not None and row.camera is not None:
-        told = _named(row.camera, lanes)
-        if len(told) == 1:
-            return Owner(told[0], "the table")
-        fits = f"which fits {' and '.join(told)}" if told else "and there is no such camera"
-        return Owner(None, f"the table says {row.camera!r}, {fits}")
+        meant = _named(row.camera, lanes)
+        if len(meant) == 1:
+            return Owner(meant[0], "the table")
+        why = f"which fits {' and '.join(meant)}" if meant else "and there is no such camera"
+        return Owner(None, f"the table says {row.camera!r}, {why}")
     unclear = None
     for folder in reversed(folders):
         fits = _named(folder, lanes)

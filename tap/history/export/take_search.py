@@ -263,11 +263,11 @@ class _TakeSearch:
                 self._sort_one(footage, folders_between(footage.path, folder), row, kinds)
         if self._strangers:
             names = [lane.name or lane.camera_id for lane in self._timeline.lanes]
-            known = ", ".join([*names[:_MOST_NAMES], "…"] if len(names) > _MOST_NAMES else names) or "none"
-            one = self._strangers == 1
-            which = "a file's camera is" if one else f"the cameras of {self._strangers} files are"
-            step = f"rename {'it' if one else 'each'} after its camera, or list it in {TABLE}"
-            self.found.notes.append(f"{which} not known; {step}. The cameras are {known}")
+            cameras = ", ".join([*names[:_MOST_NAMES], "…"] if len(names) > _MOST_NAMES else names) or "none"
+            alone = self._strangers == 1
+            which = "a file's camera is" if alone else f"the cameras of {self._strangers} files are"
+            step = f"rename {'it' if alone else 'each'} after its camera, or list it in {TABLE}"
+            self.found.notes.append(f"{which} not known; {step}. The cameras are {cameras}")
 
     def _sort_one(
         self, footage: Footage, folders: Sequence[str], row: TableLine | None, kinds: Mapping[str, Recording]

@@ -121,9 +121,9 @@ class SessionReport(Struct, frozen=True, kw_only=True):
             return ""
         return self.names.get(camera) or bounded(name or camera, _NAME)
 
-    def time_of_day(self, at: int) -> str:
-        """The time of day of a moment, where the venue is."""
-        return time_of_day(at, self.zone)
+    def time_of_day(self, at: int, *, tenths: bool = False) -> str:
+        """The time of day of a moment, where the venue is; with tenths of its second where they are asked for."""
+        return time_of_day(at, self.zone, fraction=True)[:-2] if tenths else time_of_day(at, self.zone)
 
     def timecode(self, at: int) -> str:
         """The timecode of a moment: time of day at the start, and counted in frames from there."""

@@ -153,7 +153,7 @@ def _shared(survey: Survey, kind: KindStats, ids: frozenset[str]) -> Iterator[Fi
             continue
         if not vocabulary.says(stats.path, {*vocabulary.IDS[:-2], "still", "pic", "photo", "picture"}):
             continue
-        if vocabulary.says(stats.path, {"still", "pic", "photo", "picture", "snap"}):
+        if vocabulary.says(stats.path, vocabulary.STILL):
             yield stats
             continue
         others = (one.fields.get(stats.path) for one in survey.kinds.values() if one.name != kind.name)

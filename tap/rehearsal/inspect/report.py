@@ -176,7 +176,9 @@ def _looks(
     """What a field looks like by its behaviour alone."""
     different = "many values" if stats.many else f"{len(stats.values)} value{'' if len(stats.values) == 1 else 's'}"
     if roles is not None:
-        of_state = _camera_id(stats, roles) or _session_id(stats, roles, different)
+        # Numbers so small may be the session's by accident: what is called a still's is none of it.
+        still = vocabulary.says(stats.path, vocabulary.STILL)
+        of_state = _camera_id(stats, roles) or (None if still else _session_id(stats, roles, different))
         if of_state is not None:
             return of_state
     if stats.is_time:

@@ -56,6 +56,7 @@ async def check(settings: Settings, environ: Mapping[str, str] | None = None) ->
         dialect = load_dialect(settings.dialect)
     except MappingInvalid as error:
         yield Finding("dialect", "failed", at(error.where, error.what), error.hint)
+        yield Finding("server", "note", "was not tried")
     else:
         heard = _Heard(dialect)
         yield await _server(settings, heard)

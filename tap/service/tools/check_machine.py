@@ -125,7 +125,9 @@ def clock(offsets: list[int]) -> Finding:
     to_do = "'timedatectl set-ntp true' here, and the same on the server"
     if not offsets:
         found = f"this machine's clock {kept[synchronized]}; the server's is unknown"
-        return Finding("clock", "note" if synchronized is False else "ok", found, to_do if not synchronized else None)
+        if synchronized:
+            return Finding("clock", "ok", found)
+        return Finding("clock", "note", found, to_do)
     off = round(median(offsets))
     found = f"the server's clock is {_off(off)}; this machine's {kept[synchronized]}"
     if abs(off) <= _CLOCK_OFF_MS:

@@ -32,10 +32,31 @@ from tap.core.regroup import (
 )
 from tap.core.session_steps import How, Step, blank, effective, ended, made_of, of_session
 
-__all__ = ["Changed", "Picture", "Plan", "Shown", "carry_out", "log", "merge", "rename", "split", "trim", "undo"]
+__all__ = [
+    "Changed",
+    "Picture",
+    "Plan",
+    "SessionUnknown",
+    "Shown",
+    "carry_out",
+    "log",
+    "merge",
+    "rename",
+    "split",
+    "trim",
+    "undo",
+]
 
 _TRIES = 5
 _SESSIONS = "see 'multicam-tap sessions'"
+
+
+class SessionUnknown(TapError):
+    """No session has the key that was given."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__("no session has this key", where=key, hint=_SESSIONS)
+        self.key = key
 
 
 class Shown(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -296,7 +317,7 @@ def chosen(journal: Journal, key: str, venue: str | None) -> Known:
         hint = f"this is the tap of venue {venue} (TAP_VENUE)"
         raise TapError(f"this session is of another venue, {venue_of(key)}", where=key, hint=hint)
     if own is None:
-        raise TapError("there is no session with this key", where=key, hint=_SESSIONS)
+        raise SessionUnknown(key)
     if own.retracted is not None:
         hint = f"see 'multicam-tap session log {key}'"
         raise TapError(f"this session was taken back ({own.retracted.get('reason')})", where=key, hint=hint)
@@ -558,5 +579,5 @@ def log(journal: Journal, key: str) -> list[Logged]:
         for step in of_session(steps, key)
     ]
     if not found and journal.last_entry(key) is None:
-        raise TapError("there is no session with this key", where=key, hint=_SESSIONS)
+        raise SessionUnknown(key)
     return found

@@ -120,7 +120,7 @@ def obstacle(command: Path) -> TapError | None:
 
 
 def _unusable(path: Path, what: str) -> TapError:
-    hint = "install the command for the whole machine, as docs/install.md shows, and run 'install' of that one"
+    hint = "install the command for the whole machine, as docs/install.md shows, then run that command's 'install'"
     return TapError(what, where=str(path), hint=hint)
 
 

@@ -279,6 +279,13 @@ def test_stills_that_nobody_requested_are_not_told_as_requested() -> None:
     assert "Anna 2 2 1" in told, "in the table: requested, taken, uploaded"
 
 
+def test_a_short_gap_is_told_with_tenths_of_seconds() -> None:
+    """Else it would begin and end in one second."""
+    told = words(session(A), gap(20.6, 0.4, A, B), gap(90, 61, B, A))
+    assert "12:07:00.2 12:07:00.6 0.4 s" in told
+    assert "12:07:09 12:08:10 1:01" in told
+
+
 def test_the_pace_names_its_step_and_the_most_cuts_in_one() -> None:
     assert "Cuts per 10 s, at most 1" in words(session(A), cut(10, "b", "a"), cut(30, "a", "b"))
 

@@ -87,7 +87,7 @@ def test_the_events_are_told_in_words() -> None:
         "cut カメラ三 from Anna’s iPhone, operator",
         "release held for 5.0 s",
         "mode change rehearsal → performance",
-        "gap no signal for 10.0 s; カメラ三 → Anna’s iPhone",
+        "gap no signal for 10.0 s until now; カメラ三 → Anna’s iPhone",
         "still marker requested from Anna’s iPhone, 🎥 Dach",
         "something new colour red",
         "1 cut · stills: 1 uploaded, 1 failed · 1 hold (5.0 s) · 1 gap (10.0 s without signal)",

@@ -97,7 +97,9 @@ def test_fields_are_known_by_their_behaviour() -> None:
     assert looks["PGM", "c"] == "camera id"
     assert looks["JOB_OFF", "no"] == "session id"
     assert looks["PIC_GOT", "shot"] == "time (s)"
-    assert looks["PIC_GOT", "pic"] == "still id"
+    stills = {place[0]: said for place, said in looks.items() if place[1] == "pic"}
+    assert set(stills.values()) == {"still id"}, "in frames about errors too, where its few numbers are the session's"
+    assert "PIC_ERR" in stills
     assert looks["FULL", "lock"] in {"hold", "flag"}
     assert all(0 < one["sure"] <= 1 and one["why"] for one in fields)
 

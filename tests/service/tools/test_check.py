@@ -156,7 +156,8 @@ async def test_a_server_without_a_clock_makes_keys_of_the_receivers(tmp_path: Pa
 async def test_a_dialect_that_is_none_is_told_and_the_rest_is_still_tried(tmp_path: Path) -> None:
     found = await find(tmp_path, dialect="nonsense/1")
     assert found["dialect"].result == "failed"
-    assert list(found) == ["settings", "dialect", "clock", "journal", "disk", "tapes", "convex"]
+    assert list(found) == ["settings", "dialect", "server", "clock", "journal", "disk", "tapes", "convex"]
+    assert (found["server"].result, found["server"].found) == ("note", "was not tried")
 
 
 async def test_a_venue_that_is_switched_off_is_noted(tmp_path: Path) -> None:
@@ -319,7 +320,7 @@ def test_a_second_more_or_less_is_no_trouble(offsets: list[int], result: str, wo
 
 
 @pytest.mark.parametrize(
-    ("said", "words"), [("yes", "set by NTP"), ("no", "not set by NTP"), (None, "unknown on this machine")]
+    ("said", "words"), [("yes", "set by NTP"), ("no", "not set by NTP"), (None, "does not say whether NTP sets it")]
 )
 def test_whether_somebody_sets_this_machines_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None, words: str
@@ -327,7 +328,8 @@ def test_whether_somebody_sets_this_machines_clock(
     monkeypatch.setattr(check_machine, "_command", lambda *_: said)
     found = check_machine.clock([])
     assert words in found.found
-    assert found.result == ("note" if said == "no" else "ok")
+    assert found.result == ("ok" if said == "yes" else "note")
+    assert (found.to_do is None) == (found.result == "ok"), "advice is no part of what is well"
 
 
 @pytest.mark.parametrize(

@@ -268,7 +268,7 @@ def test_keys_that_cannot_be(house: House) -> None:
     with beside(house) as journal:
         with pytest.raises(TapError, match="is of another venue, hall"):
             rename(journal, "hall/s1", names={"title": "x"}, venue="attic")
-        with pytest.raises(TapError, match="there is no session with this key"):
+        with pytest.raises(TapError, match="no session has this key"):
             rename(journal, "hall/s9", names={"title": "x"})
         with pytest.raises(TapError, match="lasted from"):
             split(journal, "hall/s1", at=T0)
