@@ -153,6 +153,11 @@ def test_a_spelling_that_fits_two_cameras_is_no_guess() -> None:
     assert "/rec/Cam_0001.mov: its camera is not known: its name fits four and three" in notes
 
 
+def test_one_channel_of_sound_is_one() -> None:
+    one = Disk(video("/rec/links.mov", timecode=CLOCK, channels=1))
+    assert "1280x720, 1 channel, " in made(one).placed[0]
+
+
 def test_files_of_no_known_camera_come_with_the_names_and_what_to_do() -> None:
     disk = Disk(video("/rec/x.mov", timecode=CLOCK), video("/rec/links.mov", timecode=CLOCK))
     step = "rename it after its camera, or list it in media.csv. The cameras are Links, Rechts 2"
