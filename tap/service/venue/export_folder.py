@@ -36,9 +36,6 @@ def drop_in_text(values: Mapping[str, str], state: Path, root: Path = Path("/"))
         "[Service]",
         # With a dash in front: a folder that is missing is no reason not to record.
         f'ReadWritePaths="-{_escaped(folder)}"',
-        # What writes there gives way to the recording, and is the first to go where memory is short.
-        "SystemCallFilter=setpriority",
-        "OOMPolicy=continue",
     ]
     group = _group(_below(root, folder))
     return "\n".join([*lines, *([] if group is None else [f"SupplementaryGroups={group}"])]) + "\n"

@@ -168,7 +168,7 @@ async def test_a_failure_is_a_warning_with_its_next_step(hall: Hall) -> None:
     assert {one["log_level"] for one in told} == {"warning"}
     assert told[0]["next_step"].endswith(f"-o {hall.folder}/hall-s1.edl")
     assert "multicam-tap export hall/s1 --format edl" in told[0]["next_step"]
-    assert told[0]["why"].endswith("No such file or directory")
+    assert "the folder does not exist" in told[0]["why"]
 
 
 def test_what_does_not_come_to_an_end_is_ended(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:

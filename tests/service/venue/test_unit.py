@@ -304,6 +304,14 @@ def test_install_opens_the_folder_of_exports_in_a_drop_in(tmp_path: Path) -> Non
     assert "ReadWritePaths" not in places.unit.read_text()
 
 
+def test_the_sandbox_lets_what_makes_files_give_way_to_the_recording(tmp_path: Path) -> None:
+    """In every venue: the live page makes files too. The later of two lines that name a call counts."""
+    lines = installed(tmp_path).unit.read_text().splitlines()
+    filters = [line for line in lines if line.startswith("SystemCallFilter=")]
+    assert filters[-2:] == ["SystemCallFilter=~@privileged @resources", "SystemCallFilter=setpriority"]
+    assert "OOMPolicy=continue" in lines, "a file that takes too much memory ends only itself"
+
+
 @pytest.mark.parametrize(
     ("folder", "mode", "words"),
     [
