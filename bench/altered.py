@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def _let_go(commits: list[int]) -> None:
-    def append(_: Journal, entries: Iterable[object], checkpoint: bytes | None, now_ms: int) -> int:  # noqa: ARG001
+    def append(_: Journal, entries: Iterable[object], *_more: object) -> int:
         commits[0] += 1
         return len(list(entries))
 
@@ -50,11 +50,11 @@ def _let_go(commits: list[int]) -> None:
 def _slow_down(seconds: float, commits: list[int]) -> None:
     really, sync, data_sync = Journal.append, os.fsync, os.fdatasync
 
-    def append(self: Journal, entries: Iterable[Any], checkpoint: bytes | None, now_ms: int) -> int:
+    def append(self: Journal, entries: Iterable[Any], *more: Any) -> int:
         commits[0] += 1
         # Lets go of the interpreter, as a sync does.
         time.sleep(seconds)
-        return really(self, entries, checkpoint, now_ms)
+        return really(self, entries, *more)
 
     def slowly(sync: Callable[[int], None]) -> Callable[[int], None]:
         def slow(descriptor: int) -> None:
