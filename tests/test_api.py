@@ -229,7 +229,8 @@ def test_without_a_key_the_timeline_is_of_the_newest_session(state: Path, tmp_pa
     with Journal.open(tmp_path / "journal.db") as journal:
         journal.append([], b"{}", 0)
     done = CliRunner().invoke(cli, ["timeline", "--state-dir", str(tmp_path)])
-    assert (done.exit_code, done.stderr) == (1, "no session is saved → see 'multicam-tap journal ls'\n")
+    hint = f"see 'multicam-tap journal ls --state-dir {tmp_path}'"
+    assert (done.exit_code, done.stderr) == (1, f"no session is saved → {hint}\n")
 
 
 # ---------------------------------------------------------------------------------------------- a long history
