@@ -1,8 +1,8 @@
 """As at a venue: 1,000 frames a second, all programs side by side on one core, in slices of 8 s.
 
 They run side by side, because a single program does too little work to be measured well. So other work of the machine
-disturbs all of them alike. They also disturb each other: Node-RED takes much of the processor's cache, which costs a
-program with more code more. So the Python programs are first measured without Node.
+disturbs all of them alike. They also disturb each other, so the Python programs are first measured without Node. On our
+machine, that makes no difference beyond the noise.
 """
 
 from __future__ import annotations
