@@ -41,6 +41,7 @@ LEDGER_SETTINGS = (
     "CREDENTIALS_DIRECTORY",
 )
 """What a command needs to reach the ledger."""
+_NO_LEDGER = "TAP_CONVEX_URL: is not set → set it to your deployment's address, https://….convex.cloud"
 _STATE_DIR = "multicam-tap.state-dir"
 _READS_JOURNAL = re.compile(r"'(multicam-tap (?:sessions|journal|session)\b(?:(?!--ledger)[^'])*)'")
 """A command in a hint that has the option --state-dir and reads the journal."""
@@ -153,9 +154,7 @@ def with_ledger(use: Callable[[Ledger], Awaitable[_T]]) -> _T:
     settings = read_settings(*LEDGER_SETTINGS)
     url, key, module = settings.convex_url, settings.ingest_key, settings.convex_module
     if url is None:
-        raise SettingsInvalid(
-            ["TAP_CONVEX_URL: is not set → set it to your deployment's address, https://….convex.cloud"]
-        )
+        raise SettingsInvalid([_NO_LEDGER])
 
     async def body() -> _T:
         async with Ledger(url, key, module=module) as ledger:
@@ -211,9 +210,7 @@ def opened_history(*, from_ledger: bool, state_dir: Path | None) -> Iterator[His
         return
     settings = read_settings(*LEDGER_SETTINGS)
     if settings.convex_url is None:
-        raise SettingsInvalid(
-            ["TAP_CONVEX_URL: is not set → set it to your deployment's address, https://….convex.cloud"]
-        )
+        raise SettingsInvalid([_NO_LEDGER])
     key = None if settings.ingest_key is None else settings.ingest_key.get_secret_value()
     with open_ledger(settings.convex_url, key, module=settings.convex_module) as history:
         yield history
