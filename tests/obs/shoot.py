@@ -160,9 +160,10 @@ class Operator:
                     return data
             self._arrived.clear()
             if time.monotonic() > end:
-                raise TimeoutError(f"no {kind} {wanted}")
+                seen = [f"{name} {data}" for _, name, data in self.log.events[since:]]
+                raise TimeoutError(f"no {kind} {wanted}, but {seen[-20:]}")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), 300)
+                await asyncio.wait_for(self._arrived.wait(), 5)
 
     async def record(self, kind: str, state: str, sort: str = "Record") -> None:
         """Start, stop, pause or resume the recording, or the stream."""
@@ -531,8 +532,7 @@ async def _pause_split_stream(operator: Operator, tap: Tap, studio: Studio, scen
     """A stream beside the recording, which is lost for a moment; a pause with a cut in it; a split."""
     await operator.transition("Cut")
     on_air = (await operator.do("GetSceneList"))["currentProgramSceneName"]
-    studio.answer()
-    await asyncio.sleep(0.5)
+    await asyncio.to_thread(studio.answer)
     await operator.record("StartRecord", "STARTED")
     await operator.record("StartStream", "STARTED", "Stream")
     others = [scene for scene in scenes if scene != on_air]
@@ -551,7 +551,7 @@ async def _pause_split_stream(operator: Operator, tap: Tap, studio: Studio, scen
     since = len(operator.log.events)
     studio.hang_up()
     await operator.until("StreamStateChanged", since, outputState="OBS_WEBSOCKET_OUTPUT_RECONNECTING")
-    studio.answer()
+    await asyncio.to_thread(studio.answer)
     await operator.beat()
     await operator.cut(others[1])
     await operator.beat()

@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -25,7 +26,10 @@ WIDTH, HEIGHT, FPS = 320, 180, 30
 PROFILES = ("Shoot", "Streaming")
 CANVAS = ("Vertical", "0d1623b8-07f5-5141-8875-487e8b988c7b")
 """Another canvas, as the versions that have them find it in their collection."""
-_STREAM = "rtmp://127.0.0.1:1935/live"
+_STREAM_PORT = 1935
+_STREAM = f"rtmp://127.0.0.1:{_STREAM_PORT}/live"
+_LISTEN = "0A"
+"""The state of a socket that listens, in ``/proc/net/tcp``."""
 _READY_S = 60.0
 _STOP_S = 30.0
 
@@ -110,13 +114,14 @@ class Studio:
     # ------------------------------------------------------------------ where the stream goes
 
     def answer(self) -> None:
-        """Let somebody take the stream."""
+        """Let somebody take the stream, and wait until it listens: OBS gives up at once where nobody does."""
         self._sink = subprocess.Popen(
             ["ffmpeg", "-v", "error", "-listen", "1", "-i", f"{_STREAM}/probe", "-f", "null", "-"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self._wait(self._sink_listens, "nobody takes the stream")
 
     def hang_up(self) -> None:
         """Whoever took the stream is gone."""
@@ -164,9 +169,16 @@ class Studio:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", PORT)) == 0
 
+    def _sink_listens(self) -> bool:
+        # Not by a connection: it takes only one.
+        assert self._sink is not None
+        if self._sink.poll() is not None:
+            raise RuntimeError(f"what takes the stream ended with {self._sink.returncode}")
+        rows = [row.split() for row in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]]
+        return any(row[1].endswith(f":{_STREAM_PORT:04X}") and row[3] == _LISTEN for row in rows)
+
     @staticmethod
-    def _wait(condition: object, what: str) -> None:
-        assert callable(condition)
+    def _wait(condition: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + _READY_S
         while not condition():
             if time.monotonic() > end:
