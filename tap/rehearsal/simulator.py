@@ -87,6 +87,8 @@ class Rehearsal:
         self._now = 0
         self._due = 0
         """The moment of the next step."""
+        self._paused_at = 0
+        """The virtual time at which the clock stood still last."""
         self._origin: float | None = None
         self._voice: Voice | None = None
 
@@ -203,12 +205,18 @@ class Rehearsal:
                 self._send(step)
 
     def _send(self, step: Send) -> None:
-        if not self._there:
+        if not self._there or self._is_from_before_the_pause(step):
             self.items.append(Missed(now=step.at, facts=self.voice.miss(step), world=step.world))
             return
         for say in self.voice.say(step):
             broadcast(self._there, say.data)
             self.items.append(Heard(wall=wall_ms(), now=step.at, ts=say.ts, data=say.data, facts=say.facts))
+
+    def _is_from_before_the_pause(self, step: Send) -> bool:
+        """A stale state is late by little. Once the clock has stood still, it would be as late as that was long."""
+        return any(
+            part.fact is not None and part.fact.kind == "stale" and part.made < self._paused_at for part in step.parts
+        )
 
     async def _drop(self, step: Drop) -> None:
         """A restart says 1012; a network that fails says nothing. Either way what was sent before arrives."""
@@ -255,6 +263,7 @@ class Rehearsal:
         if len(self._there) < self._clients:
             await self._gather(_PATIENCE_S)
             self._origin += current_time() - since
+            self._paused_at = self._due
 
     async def _gather(self, patience_s: float | None) -> None:
         with contextlib.suppress(TimeoutError):

@@ -12,15 +12,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tap.core.errors import TapError
 from tap.rehearsal.performance import truth_of_shoot
 from tap.rehearsal.shoot import plan_shoot
-from tap.rehearsal.simulator import SimulatorOptions, run_simulator, serve
+from tap.rehearsal.simulator import Rehearsal, SimulatorOptions, run_simulator, serve
 from tap.rehearsal.truth import Down, Missed, read_truth
-from tap.rehearsal.world import Drop, Shoot
+from tap.rehearsal.world import Drop, Send, Shoot
 
 FAST = 1000.0
 
@@ -116,6 +117,43 @@ async def test_drops_are_real() -> None:
     assert [(row.status, row.end_reason) for row in live.sessions] == [
         (row.status, row.end_reason) for row in planned.sessions
     ]
+
+
+async def test_a_stale_state_does_not_outlast_a_pause_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that waits for a client does not tell it then what was late by a moment when the clock stood still."""
+
+    stopped = asyncio.Event()
+    gather = Rehearsal._gather
+
+    async def noted(rehearsal: Rehearsal, patience_s: float | None) -> None:
+        if patience_s is not None:
+            stopped.set()
+        await gather(rehearsal, patience_s)
+
+    monkeypatch.setattr(Rehearsal, "_gather", noted)
+    shoot = short("stale_state")
+    place = next(n for n, step in enumerate(shoot.steps) if isinstance(step, Send) and _is_stale(step))
+    before, stale, after = shoot.steps[place - 1 : place + 2]
+    assert isinstance(before, Send)
+    assert isinstance(stale, Send)
+    assert isinstance(after, Send)
+    # The server notices that its client is gone before it is time for the stale state.
+    later = (replace(step, at=step.at + 1_000 * int(FAST)) for step in (stale, after))
+    shoot = replace(shoot, steps=(*shoot.steps[:place], *later))
+    async with serve(shoot, speed=FAST, patient=True) as (rehearsal, port):
+        playing = asyncio.ensure_future(rehearsal.play())
+        async with connect(f"ws://127.0.0.1:{port}/ws/control") as client:
+            while await client.recv() != before.data:
+                pass
+        await stopped.wait()
+        heard = await hear(f"ws://127.0.0.1:{port}/ws/control")
+        await playing
+    assert after.data in heard
+    assert stale.data not in heard
+
+
+def _is_stale(step: Send) -> bool:
+    return any(part.fact is not None and part.fact.kind == "stale" for part in step.parts)
 
 
 async def test_a_server_that_is_away_or_asked_for_something_else_refuses() -> None:
