@@ -35,7 +35,7 @@ from tap.service.running.publishing.older_deployment import IN_PART, REFUSED, UN
 from tap.service.running.publishing.pending_batches import PendingBatches
 from tap.service.running.publishing.postponed import PostponedEntries
 from tap.service.running.publishing.publishing_log import PublishingLog, slip_words
-from tap.service.running.publishing.shipping import Pace, PublishingState, Shipping, Target, outdated
+from tap.service.running.publishing.shipping import Pace, PublishingState, Shipping, Target, from_memory, outdated
 
 __all__ = ["Publisher"]
 
@@ -397,7 +397,7 @@ class Publisher:
         place, entries = self._writer.in_memory(self._ahead_at_once, self._ahead)
         if not entries:
             return False
-        fits = self._older.fitted(entries)
+        fits = from_memory(self._older.fitted(entries))
         going = [fit for fit in fits if fit is not None]
         self.shipping.calls += bool(going)
         try:

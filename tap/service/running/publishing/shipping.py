@@ -14,7 +14,7 @@ from tap.core.deployment import Deployment
 from tap.core.merge import Row
 from tap.core.model import Entry
 
-__all__ = ["Pace", "PublishingState", "Shipping", "Target", "outdated"]
+__all__ = ["Pace", "PublishingState", "Shipping", "Target", "from_memory", "outdated"]
 
 PublishingState: TypeAlias = Literal["idle", "shipping", "away", "blocked"]
 
@@ -126,3 +126,15 @@ def outdated(answered: Iterable[tuple[Kept, Answer]]) -> Iterator[tuple[str, int
     for entry, answer in newest.values():
         if answer.outcome == "stale" and answer.version is not None and answer.version > entry.version:
             yield entry.key, answer.version
+
+
+def from_memory(entries: Iterable[Entry | None]) -> list[Entry | None]:
+    """These entries; None for a gap, which waits until the disk can be written.
+
+    After a kill the next start would know nothing of it, and would have a longer one over the same time.
+    """
+    return [None if entry is not None and _is_gap(entry) else entry for entry in entries]
+
+
+def _is_gap(entry: Entry) -> bool:
+    return entry.op == "event" and entry.fields["kind"] == "gap"

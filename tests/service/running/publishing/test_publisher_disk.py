@@ -109,6 +109,24 @@ async def test_what_happens_while_it_is_full_goes_from_memory(tmp_path: Path, di
         assert await venue.ask(lambda journal: keys([kept.entry for kept in journal.entries()])) == stub.keys
 
 
+async def test_a_gap_waits_for_the_disk(tmp_path: Path, disk: Disk) -> None:
+    """After a kill nothing here would know of it, and the next start has a gap over the same time: one is enough."""
+
+    async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY)) as venue:
+        await ready(venue)
+        gap = event(2, kind="gap")
+        with full(disk):
+            venue.submit(event(1), gap, event(3))
+            await until(lambda: len(stub.keys) >= 2)
+            await until(lambda: venue.shipping.state == "idle")
+            assert stub.keys == keys(events(1, 3))
+            venue.submit(event(4, kind="gap"))
+            venue.submit(event(5))
+            await until(lambda: len(stub.keys) == 3)
+        assert await venue.settled() == {"pending": 0, "shipped": 5, "dead": 0}
+        assert stub.keys == [*keys(events(1, 3, 5)), *keys(events(2, 4))]
+
+
 async def test_a_backlog_on_it_goes_out_while_it_is_full(tmp_path: Path, disk: Disk) -> None:
     """Not its first batch over and over: the answers wait in memory, and are noted when there is room."""
 
