@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType, structs
 
 from tap.rehearsal.doubts import DissolveCover, FrameDoubts
 from tap.rehearsal.event_truth import EventTruths
-from tap.rehearsal.evidence import Aspect
+from tap.rehearsal.evidence import CLOCK_SET_MS, Aspect
 from tap.rehearsal.still_truth import When
 from tap.rehearsal.truth import EventTruth
 from tap.rehearsal.world import Fact, World
@@ -36,6 +36,10 @@ class AspectTruths:
         self._pace = pace
         self._program_at: When | None = None
         """When the program changed last."""
+        self._turns: list[tuple[When, str | None]] = []
+        """The changes of the program since a snapshot taught it, each with what was on before."""
+        self._taught_at: int | None = None
+        """The server's time in that snapshot."""
         self._cover: DissolveCover | None = None
         self._hold_from: When | None = None
 
@@ -46,7 +50,17 @@ class AspectTruths:
         changed = self._program_at
         together = changed is not None and changed.wall == when.wall
         dated = when.exact and changed is not None and changed.exact
-        return UNSET if self._doubts.unsure("program") or (together and not dated) else self.program
+        return UNSET if self._doubts.unsure("program") or (together and not dated) else self._on_air_at(when)
+
+    def _on_air_at(self, when: When) -> str | UnsetType | None:
+        """The camera on air at a time that may lie before the frame that names it, as that of a still."""
+        on_air = self.program
+        for turned, before in reversed(self._turns):
+            if not (when.exact and turned.exact) or turned.at <= when.at or self._clocks_differ(turned, when):
+                return on_air
+            on_air = before
+        untaught = when.exact and self._taught_at is not None and 0 < self._taught_at - when.at < CLOCK_SET_MS
+        return UNSET if untaught else on_air
 
     def differences(self, world: World) -> dict[Aspect, bool]:
         """Which aspects differ in a snapshot from what is known."""
@@ -96,6 +110,8 @@ class AspectTruths:
         """Take over what a snapshot shows, without events for what differs."""
         self.program, self.mode = world.program, world.mode
         self.hold = None if world.hold is None else world.hold.camera
+        self._turns.clear()
+        self._taught_at = self._doubts.env.ts
 
     def forget_hold_begin(self) -> None:
         """The begin of the hold is unknown from now on, and so is its length."""
@@ -233,6 +249,7 @@ class AspectTruths:
         if to == before:
             return None
         self._program_at = when
+        self._turns.append((when, before))
         event.from_camera_id = before
         if to is None:
             event.kind = "off_air"

@@ -47,7 +47,18 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, field, structs
 
-__all__ = ["SETTLE_MS", "Aspect", "FrameFields", "Order", "RestingOn", "Runs", "SeenFrames", "envelopes", "order_of"]
+__all__ = [
+    "CLOCK_SET_MS",
+    "SETTLE_MS",
+    "Aspect",
+    "FrameFields",
+    "Order",
+    "RestingOn",
+    "Runs",
+    "SeenFrames",
+    "envelopes",
+    "order_of",
+]
 
 Order: TypeAlias = Literal["after", "before", "unknown"]
 Aspect: TypeAlias = Literal["program", "hold", "mode", "session"]

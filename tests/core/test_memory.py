@@ -138,8 +138,9 @@ def test_a_checkpoint_of_0_1_0_goes_on() -> None:
             State,
             "ended session phase program hold mode recording session_mark session_seen titled frames_seen held"
             " late_held cameras history program_since recent seen bare tracks epoch numbering era eras boots clock"
-            " chain_broken cover intervals news snapshot_mono explicit_mono fine numbers doubts connection connections"
-            " boot server_version profile collection files heading cause wall mono heard lived reader clock_offset",
+            " chain_broken left_out cover intervals news snapshot_mono explicit_mono fine numbers doubts connection"
+            " connections boot server_version profile collection files heading cause wall mono heard lived reader"
+            " clock_offset",
         ),
         (Aspect, "value known sure mark guessed late last"),
     ],

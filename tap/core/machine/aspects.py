@@ -64,8 +64,12 @@ class Aspects:
             explicit: An explicit frame reported it as a change. False: a snapshot shows it. That gives a new mark, but
                 is no change if the value was known already.
         """
+        sure = True
         if explicit and (self._staleness.is_history(envelope) or self._staleness.may_be_history(envelope)):
-            # History: its number says when the server sent it first, and orders nothing that comes now.
+            # History: its number says when the server sent it first, and orders nothing that comes now. What was
+            # unsure stays so: the first state may show another value, and that is no change that anybody saw.
+            connection = self._state.connection
+            sure = aspect.sure or connection is None or connection.snapshot_seen
             envelope = Envelope(envelope.stamp, envelope.at, None, envelope.type)
         aspect.mark = self.mark(aspect.mark, envelope, explicit=explicit)
         changed = not (aspect.known and aspect.sure and aspect.value == value)
@@ -75,7 +79,7 @@ class Aspects:
             aspect.inferred_at = aspect.late_change = None
         elif aspect.late_change is not None and envelope.stamp.mono - aspect.late_change[1] >= self._policy.settle_ms:
             aspect.late_change = None  # the snapshot shows another value: the late change was not the newest
-        aspect.value, aspect.known, aspect.sure = value, True, True
+        aspect.value, aspect.known, aspect.sure = value, True, sure
 
     @staticmethod
     def would_change(aspect: Aspect, value: Any) -> bool:
@@ -202,7 +206,9 @@ class Aspects:
         running = self._rows.running()
         return running is not None and self.home(envelope) is running
 
-    def write_late(self, kind: str, o: Observation, *, own_id: str | None, subject: str | None, **columns: Any) -> None:
+    def write_late(
+        self, kind: str, envelope: Envelope, *, own_id: str | None, subject: str | None, **columns: Any
+    ) -> bool:
         """Write a row for an event that came after later ones, at its own time. Nothing else changes.
 
         If it belongs to a session that is over, that session's final counts are written again. If it belongs to none,
@@ -213,18 +219,22 @@ class Aspects:
             own_id: The id that the server gave the event itself.
             subject: What it is about (a camera, a mode), for its key.
             columns: As for ``RowWriter.event``.
+
+        Returns:
+            Whether it was written.
         """
-        home = self.home(o.envelope, known=own_id is not None)
+        home = self.home(envelope, known=own_id is not None)
         if home is None:
-            self._state.doubts.undated += o.envelope.at is None
-            return
-        key = self._rows.event_key(kind, o.envelope, own_id=own_id, subject=subject, session=home)
-        shared = own_id is None or o.envelope.at is None
-        self._rows.event(kind, o.envelope, key=key, session=home, shared=shared, **columns)
+            self._state.doubts.undated += envelope.at is None
+            return False
+        key = self._rows.event_key(kind, envelope, own_id=own_id, subject=subject, session=home)
+        shared = own_id is None or envelope.at is None
+        self._rows.event(kind, envelope, key=key, session=home, shared=shared, **columns)
         if home is not self._rows.running() and home.final is not None:
             home.final = {**home.final, "counts": dict(sorted(home.counts.items()))}
             self._rows.session_row(home, home.completed_at or home.shown_at)
             self._memory.note_over(home)
+        return True
 
 
 def detail_of(**parts: Any) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Hold:
                 time_of(o.envelope), o.envelope.stamp.mono, o.envelope.at is not None, o.camera_id
             )
             self._aspects.write_late(
-                "hold", o, own_id=o.hold_id, subject=o.camera_id, camera_id=o.camera_id, detail=detail
+                "hold", o.envelope, own_id=o.hold_id, subject=o.camera_id, camera_id=o.camera_id, detail=detail
             )
             return
         newest = place is Place.NEWEST
@@ -65,7 +65,9 @@ class Hold:
             after = held is not None and o.envelope.at is not None and held.from_server and o.envelope.at >= held.at
             length = _held_ms(held, o.envelope) if held is not None and after else None
             detail = detail_of(by=o.by)
-            self._aspects.write_late("release", o, own_id=o.hold_id, subject=None, duration_ms=length, detail=detail)
+            self._aspects.write_late(
+                "release", o.envelope, own_id=o.hold_id, subject=None, duration_ms=length, detail=detail
+            )
             return
         newest = place is Place.NEWEST
         if not (hold.known and hold.sure and not hold.value) and (newest or self._aspects.is_of_now(o.envelope)):

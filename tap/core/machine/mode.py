@@ -39,7 +39,7 @@ class Mode:
             return
         if place is Place.LATE:
             detail = detail_of(to=o.to, **{"from": told_from})
-            self._aspects.write_late("mode_change", o, own_id=None, subject=o.to, detail=detail)
+            self._aspects.write_late("mode_change", o.envelope, own_id=None, subject=o.to, detail=detail)
             return
         if mode.known and mode.sure and mode.value == o.to:
             self._aspects.set(mode, o.to, o.envelope, explicit=True)

@@ -23,7 +23,7 @@ from tap.core.machine.cameras import Cameras
 from tap.core.machine.rows import RowWriter, time_of
 from tap.core.machine.rules import Cause, Rules, Signal
 from tap.core.machine.staleness import Place, Staleness
-from tap.core.machine.state import Aspect, DissolveCover, ProgramChange, RunningTransition, State
+from tap.core.machine.state import Aspect, DissolveCover, LeftOut, ProgramChange, RunningTransition, State
 from tap.core.model import Coming, Cut, Envelope, ProgramLost, Stamp
 
 __all__ = ["Program"]
@@ -78,6 +78,7 @@ class Program:
         was = told_from if o.from_ is not UNSET else self._was_on()
         broken = isinstance(told_from, str) and program.sure and program.known and told_from != program.value
         state.chain_broken = told_from if broken else None
+        state.left_out = None
         self._cover(o, was)
         self._set(o.to, o.envelope, explicit=True)
         if o.to is not None:
@@ -269,7 +270,11 @@ class Program:
             "detail": {"trigger": o.trigger} if o.trigger is not None and trigger == "unknown" else None,
         }
         if late:
-            self._aspects.write_late(kind, o, own_id=o.cut_id, subject=subject, **columns)
+            written = self._aspects.write_late(kind, o.envelope, own_id=o.cut_id, subject=subject, **columns)
+            self._state.left_out = None
+            if not written and o.envelope.at is not None and self._rows.running() is not None:
+                stamp = o.envelope.stamp
+                self._state.left_out = LeftOut(kind, o.envelope.at, stamp.wall, stamp.mono, o.cut_id, subject, columns)
             return
         begun = o.envelope if o.at is None else Envelope(Stamp(o.at, o.envelope.stamp.mono), o.envelope.at)
         key = self._rows.event_key(kind, begun, own_id=o.cut_id, subject=subject)
@@ -283,6 +288,7 @@ class Program:
         state.dissolve_cover = state.chain_broken = None
         self._set(to, envelope, explicit=False)
         if told_late:
+            self._write_left_out(to)
             return
         kind, subject = ("cut", to) if to is not None else ("off_air", was)
         if to is None and was is None:
@@ -300,6 +306,15 @@ class Program:
             detail={"inferred": True},
         )
         self._rows.note_running(envelope)
+
+    def _write_left_out(self, to: str | None) -> None:
+        """A cut was left out because no session ran at its time. Write it if a snapshot has shown since that the clock
+        had been set back: then that was no time before the session.
+        """
+        left, self._state.left_out = self._state.left_out, None
+        if left is not None and left.columns["camera_id"] == to and self._state.mono - left.mono <= LATE_MS:
+            envelope = Envelope(Stamp(left.wall, left.mono), left.at)
+            self._aspects.write_late(left.kind, envelope, own_id=left.own_id, subject=left.subject, **left.columns)
 
     def _start_by_program(self, envelope: Envelope, to: str | None) -> None:
         # NB: exception 1 in rules: the cut belongs to the session that it makes.

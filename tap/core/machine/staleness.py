@@ -24,7 +24,7 @@ from enum import StrEnum
 from tap.core.machine.identity import Identity, Name, name_of, words_of
 from tap.core.machine.state import Aspect, Connection, EndedCount, LastSaid, SeqTrack, State
 from tap.core.mapping import SeqOrders
-from tap.core.model import Envelope, Hello, Observation, Policy, Snapshot, Stamp
+from tap.core.model import Envelope, Hello, Observation, Policy, SessionInfo, Snapshot, Stamp
 
 __all__ = ["Place", "Staleness", "is_stale", "marked"]
 
@@ -47,6 +47,10 @@ _HISTORY_PARTS = 3
 """If so many parts of a message have a time, and all are history, the message is history."""
 _HISTORY_MS = 5_000
 """How long after a connection began a frame that is older than it is history, which the server sends again."""
+_START_MS = 1_000
+"""How exactly a server says when a session began."""
+_PAUSE_MS = 2_000
+"""History comes in one go: after a longer pause, and once a state has come, an old time is that of a clock set back."""
 
 
 class Place(StrEnum):
@@ -96,8 +100,11 @@ class Staleness:
         if at is not None:
             if at % 1000 and not state.has_fine_times:
                 state.has_fine_times = True
-            if not explicit:
-                self.set_clock(envelope)
+            if explicit:
+                if self.is_history(envelope):
+                    connection.history_mono = envelope.stamp.mono
+            else:
+                self.set_clock(envelope, back=kind is Snapshot and self._is_before_its_session(o))
                 if connection.began_at is None:
                     connection.began_at, connection.began_clock = at, state.clock
         if envelope.seq is not None and self._orders != "nothing" and not (explicit and self.may_be_history(envelope)):
@@ -136,18 +143,33 @@ class Staleness:
         )
         return not old and not self._is_told_again(o, envelope, scope)
 
-    def set_clock(self, envelope: Envelope) -> None:
+    def _is_before_its_session(self, o: Observation) -> bool:
+        """Whether a snapshot is dated before the beginning of the session that it shows, and that was seen to begin.
+
+        Then the server's clock was set back since, by however little.
+        """
+        session, at = self._state.session, o.envelope.at
+        if session is None or at is None or not session.start_told or session.clock != self._state.clock:
+            return False
+        if not isinstance(o, Snapshot) or not isinstance(o.session, SessionInfo) or o.session.id != session.id:
+            return False
+        return at + _START_MS < min(session.started_at, session.start.get("at", at))
+
+    def set_clock(self, envelope: Envelope, *, back: bool = False) -> None:
         """This frame says what is true now, so its time is the present time of the server's clock.
 
         If that clock jumps by more than ``Policy.clock_step_ms`` against the tap's own, somebody has set it: times from
         before and after that cannot be compared.
+
+        Args:
+            back: Something else shows that it was set.
         """
         state = self._state
         if envelope.at is None:
             return
         offset = envelope.at - envelope.stamp.mono
         known = state.clock_offset
-        if known is not None and abs(offset - known) > self._policy.clock_step_ms:
+        if back or (known is not None and abs(offset - known) > self._policy.clock_step_ms):
             state.clock += 1
             track = state.seq_tracks.get(self.scope(envelope) or "")
             if track is not None and track.seq == envelope.seq:
@@ -424,6 +446,9 @@ class Staleness:
         if connection is None or connection.began_at is None or envelope.at is None:
             return False
         if envelope.stamp.mono - connection.first_mono > _HISTORY_MS or connection.began_clock != state.clock:
+            return False
+        since = max(connection.first_mono, connection.history_mono)
+        if connection.snapshot_seen and envelope.stamp.mono - since > _PAUSE_MS:
             return False
         ahead = envelope.at - connection.began_at
         return ahead < 0 or (ahead > self._policy.clock_step_ms and not connection.snapshot_seen)

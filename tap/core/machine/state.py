@@ -37,6 +37,7 @@ __all__ = [
     "HoldStart",
     "LastSaid",
     "Leaving",
+    "LeftOut",
     "PendingGap",
     "Phase",
     "ProgramChange",
@@ -361,6 +362,8 @@ class Connection(Struct):
     """How often ``seq`` started again on it."""
     ended_count: EndedCount | None = None
     """The count that ended last on it."""
+    history_mono: int = 0
+    """When (``mono``) the last event of before came on it, which the server sent again."""
 
 
 class HoldStart(Struct):
@@ -379,6 +382,18 @@ class ProgramChange(Struct, array_like=True):
     mono: int
     camera_id: str | None
     known: bool
+
+
+class LeftOut(Struct):
+    """A cut that was not written, because no known session ran at its time."""
+
+    kind: str
+    at: int
+    wall: int
+    mono: int
+    own_id: str | None
+    subject: str | None
+    columns: dict[str, Any]
 
 
 class RunningTransition(Struct):
@@ -435,6 +450,8 @@ class State(Struct):
     """How often the server's clock was set."""
     chain_broken: str | None = None
     """The camera from which the last cut came, by its own word, if that was not the one known to be on air."""
+    left_out: LeftOut | None = None
+    """The last cut, if it was left out: it is written if the server's clock proves to have been set back."""
     dissolve_cover: DissolveCover | None = field(default=None, name="cover")
     snapshot_intervals: list[int] = field(default_factory=list, name="intervals")
     """The times between the last snapshots (ms), newest last."""
