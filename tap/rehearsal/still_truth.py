@@ -214,9 +214,13 @@ class StillTruths:
             still.row.doubtful = True
         if fact.kind == "asked":
             self._wanted.update((thing, one) for one in fact.camera_ids)
-        elif (thing, camera) not in self._wanted and self._other_boot(fact.still_id):
+        elif (thing, camera) not in self._wanted and self._is_anothers(fact.still_id, thing):
             still.row.doubtful = True
             self._doubts.doubt_once("stills", "a still whose request no frame carried")
+            for one in self._names.get(fact.still_id or "", ()):
+                rival = self._stills.get((one.thing, camera, 0))
+                if rival is not None and rival is not still:
+                    rival.doubt()
         if fact.still_id is not None:
             self._name(fact.still_id, thing, owner, camera, still)
 
@@ -237,9 +241,10 @@ class StillTruths:
             still.row.doubtful = True
         return bool(waiting)
 
-    def _other_boot(self, name: str | None) -> bool:
-        """Whether an id was given by another start of the server."""
-        return any(one.boot != self._doubts.runs.boot for one in self._names.get(name or "", ()))
+    def _is_anothers(self, name: str | None, thing: str) -> bool:
+        """Whether an id was given to another still, in another session or by another start of the server."""
+        known = self._names.get(name or "", ())
+        return any(one.thing != thing or one.boot != self._doubts.runs.boot for one in known)
 
     def _name(self, name: str, thing: str, owner: str, camera: str, still: _Still) -> None:
         """Frames call it so; where a later still of that name could be meant too, neither is sure."""

@@ -123,6 +123,36 @@ def test_parts_of_a_message_of_history_that_have_no_time_are_history_too(number:
     assert stage.pipeline.state.doubts.undated == 1
 
 
+def test_a_greeting_that_is_repeated_within_a_message_of_history_makes_no_news_of_it() -> None:
+    """It is of now, and what is beside it is not: the cut without a time is history all the same."""
+    stage = Stage().shoot()
+    before = stage.now
+    stage.later(10_000).drop()
+    stage.later(1_000).connect()
+    stage.state()
+    stage.later(200)
+    old = [{"type": "music_moment", "ts": T0 + before - 500 + at, "kind": "beat"} for at in range(3)]
+    hello = {"type": "hello", "ts": T0 + stage.now, "boot_id": stage.boot, "server": "multicam-server"}
+    stage.raw(orjson.dumps([hello, *old, {"type": "cut", "to": "c2", "from": "c1"}]))
+    assert stage.cuts() == []
+    assert stage.pipeline.state.program.value == "c1"
+
+
+@pytest.mark.parametrize(("own", "written"), [({"marker_id": "m1"}, 1), ({}, 0)])
+def test_a_mark_without_a_time_among_history_is_the_session_s_if_an_id_shows_that_it_is_new(
+    own: dict[str, str], written: int
+) -> None:
+    """The session ran before this connection. Without an id, nothing says that the mark was not told before it."""
+    stage = Stage().shoot()
+    before = stage.now
+    stage.later(10_000).drop()
+    stage.later(1_000).connect()
+    stage.state()
+    old = [{"type": "music_moment", "ts": T0 + before - 500 + at, "kind": "beat"} for at in range(3)]
+    stage.raw(orjson.dumps([*old, {"type": "marker", "label": "Take 1", **own}]))
+    assert len(stage.events("marker")) == written
+
+
 def test_a_restart_under_the_old_boot_id_begins_a_new_era_even_where_numbers_are_not_believed() -> None:
     """The first number of a connection showed a restart, so ids start again, whatever the numbers do later."""
     stage = Stage().shoot()

@@ -874,6 +874,17 @@ class TestTime:
         stage.say("camera_updated", camera={**ONE, "name": "Roof"})
         assert [row.version for row in stage.rows.values() if row.op != "event"][:2] == [T0 + 9_000_001] * 2
 
+    def test_a_list_as_before_undoes_what_an_update_said_in_between(self) -> None:
+        """The list says nothing that it did not say before the update: it is newer than that all the same."""
+        stage = Stage().shoot()
+        stage.state()
+        stage.later(1_000).state()
+        stage.later(1_000).say("camera_updated", camera={**ONE, "name": "Roof"})
+        stage.later(3_000).state()
+        camera = stage.camera("c1")
+        assert camera is not None
+        assert camera["name"] == "Wide"
+
     def test_music_moments_are_kept_where_the_server_has_them(self) -> None:
         """With their own time."""
         stage = Stage().shoot()

@@ -131,6 +131,20 @@ def test_a_checkpoint_of_0_1_0_goes_on() -> None:
     assert len(stage.events("still_marker")) == before
 
 
+def test_a_still_that_0_1_0_saw_captured_is_another_when_it_is_asked_for_again() -> None:
+    """0.1.0 kept the time of the capture in the still's row alone."""
+    stage = Stage().shoot()
+    stage.say("still_requested", still_id="a1", camera_ids=["c1"])
+    stage.later(300).say("still_captured", still_id="a1", camera_id="c1", taken_at=T0 + stage.now)
+    state = decode_state(stage.pipeline.checkpoint())
+    assert state.session is not None
+    state.session.markers, state.session.asked = {"a1": T0 + 2000}, {"a1": T0 + 2000}
+    state.session.takes = {}
+    stage.pipeline = Pipeline(load_dialect("multicam/1"), venue="studio", tap="tap-a", checkpoint=encode_state(state))
+    stage.later(5_000).say("still_requested", still_id="a1", camera_ids=["c1"])
+    assert len(stage.events("still_marker")) == 2
+
+
 @pytest.mark.parametrize(
     ("kept", "names"),
     [

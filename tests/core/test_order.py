@@ -13,7 +13,7 @@ import pytest
 
 from tap.adapters.dialects import load_dialect
 from tap.core.pipeline import Pipeline
-from tests.core.stage import T0, Stage
+from tests.core.stage import ONE, T0, TWO, Stage
 
 MULTICAM = Path(__file__).parents[2] / "tap" / "core" / "dialects" / "multicam-1.toml"
 
@@ -297,6 +297,17 @@ def test_a_session_of_another_id_does_not_go_on(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------------- a camera told off
+
+
+def test_a_state_that_may_be_old_says_what_nobody_has_said_of_a_camera_yet() -> None:
+    """Nothing orders the state and the update. The name stays as it was told last; the placement is news."""
+    stage = Stage().shoot()
+    stage.later(5_000).say("camera_updated", bare=True, camera={"id": "c2", "name": "Near"})
+    cameras = [ONE, {**TWO, "placement": {"label": "left"}}]
+    stage.later(1_000).state(bare=True, cameras=cameras)
+    camera = stage.camera("c2")
+    assert camera is not None
+    assert (camera["name"], camera["placement"]) == ("Near", {"label": "left"})
 
 
 def test_a_camera_that_says_that_it_is_not_online_leaves_after_the_grace_time() -> None:

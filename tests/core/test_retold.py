@@ -111,6 +111,22 @@ def test_an_id_of_undated_history_that_has_a_time_later_is_another_cut() -> None
     assert stage.pipeline.state.program.value == "c1"
 
 
+def test_a_capture_of_history_without_a_time_is_not_that_of_a_still_that_waits_in_the_session_before() -> None:
+    """Ids start again with each session. Its number is new, but the camera's time is that of the capture before."""
+    stage = Stage().shoot()
+    stage.say("still_requested", still_id="1", camera_ids=["c1"])
+    ended(stage)
+    stage.later(1_000).say("still_requested", still_id="1", camera_ids=["c1"])
+    capture: dict[str, Any] = {"still_id": "1", "camera_id": "c1", "taken_at": T0 + stage.now}
+    stage.later(100).say("still_captured", **capture)
+    stage.later(10_000).drop()
+    stage.later(1_000).connect()
+    tell(stage, {"type": "still_captured", "seq": 900, **capture})
+    stage.state(session={"id": "s2"})
+    assert stage.still("1", "c1")["status"] == "requested"
+    assert len(stage.events("still_capture")) == 1
+
+
 # ---------------------------------------------------------------------------------------------- the end of a session
 
 

@@ -210,6 +210,14 @@ def test_an_end_that_only_its_number_calls_old_is_believed() -> None:
     assert stage.session()["endReason"] == "operator"
 
 
+def test_an_end_that_its_number_and_its_time_call_old_is_not_believed() -> None:
+    """It is that of a session before, which had no id either, or of nothing that is known."""
+    stage = Stage().shoot()
+    stage.later(5_000).state()
+    stage.later(100).say("session_ended", seq=0, ts=stage.now - 5_000, reason="operator")
+    assert stage.session()["status"] == "live"
+
+
 def test_a_frame_of_a_still_shows_that_the_clock_was_set_on() -> None:
     """None comes before it was made: what it says of when a still was taken is believed."""
     stage = Stage().shoot()

@@ -109,6 +109,7 @@ class Cameras:
         there = camera.present is True and camera.leaving is None
         differs = online != there or self._would_change(camera, info)
         if differs and self._staleness.stale(camera.mark, envelope, connection):
+            self._fill(camera, info, at)
             return False
         if differs:
             camera.mark = self._mark(camera, envelope, explicit=False)
@@ -233,6 +234,13 @@ class Cameras:
         if more <= 0 or self._weight + more <= _HEAVIEST:
             self._weight += more
             camera.info = changed
+
+    def _fill(self, camera: Camera, info: CameraInfo, at: int) -> None:
+        """Take over what nobody has said of it yet: even a state that may be old says more than nothing."""
+        told = {name: getattr(info, name) for name in _TEXTS if getattr(camera.info, name) is UNSET}
+        if any(value is not UNSET for value in told.values()):
+            self._merge(camera, CameraInfo(camera.info.id, **told))
+            self._row(camera, at)
 
     def _row(self, camera: Camera, at: int) -> None:
         """Write its row, if it is part of the session that runs."""

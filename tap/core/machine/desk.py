@@ -89,6 +89,6 @@ class Desk:
         for aspect in (state.program, state.hold, state.mode, state.recording):
             aspect.sure = False
             aspect.inferred_at = aspect.late_change = None
-        state.hold_start = state.dissolve_cover = state.chain_broken = None
+        state.hold_start = state.dissolve_cover = state.chain_broken = state.left_out = None
         state.heading = None
         self.program.note_change(ProgramChange(None, state.heard, None, known=False))

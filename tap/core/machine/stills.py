@@ -284,10 +284,10 @@ class Stills:
         take = running.takes.get(_brief(name))
         return running, self._take(running, name, time_of(o.envelope), 1 if take is None else take.number + 1).number
 
-    @staticmethod
-    def _may_be_repeated(o: StillCaptured | StillUploaded | StillFailed) -> bool:
-        """Whether nothing but its words tells this capture from one before it."""
-        return not isinstance(o, StillUploaded) and o.envelope.at is None and o.envelope.seq is None
+    def _may_be_repeated(self, o: StillCaptured | StillUploaded | StillFailed) -> bool:
+        """Whether nothing but its words tells this capture from one before it: history may have another number."""
+        unnumbered = o.envelope.seq is None or self._staleness.in_history(o.envelope)
+        return not isinstance(o, StillUploaded) and o.envelope.at is None and unnumbered
 
     def _cannot_be_of(self, session: Session, o: StillCaptured | StillUploaded | StillFailed, name: str) -> bool:
         """Whether a still that nobody knows is surely, or may well be, an older session's."""
