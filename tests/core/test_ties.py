@@ -203,6 +203,17 @@ def test_a_title_that_was_edited_just_before_does_not_hold_back_the_end() -> Non
     assert (stage.session()["status"], stage.session()["completedAt"]) == ("complete", T0 + stage.now)
 
 
+def test_two_changes_to_one_mode_within_a_second_are_two_rows() -> None:
+    """The clock has whole seconds: they share time and mode, and nothing else names them."""
+    stage = Stage(open_first=False)
+    stage.open()
+    tell(stage, {"type": "session_started", "ts": T0, "seq": 1, "session": {"id": "s1"}})
+    modes = ["rehearsal", "photoshoot", "rehearsal"]
+    for number, (was, to) in enumerate(zip(["idle", *modes], modes, strict=False)):
+        tell(stage, {"type": "mode_changed", "ts": T0 + 5_000, "seq": 2 + number, "from": was, "to": to})
+    assert [event["detail"]["to"] for event in stage.events("mode_change")] == modes
+
+
 def test_an_end_that_only_its_number_calls_old_is_believed() -> None:
     """The numbers wrapped within one second: the end was never told, and its time is no earlier."""
     stage = Stage().shoot()

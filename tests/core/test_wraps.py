@@ -59,6 +59,12 @@ def text(value: Any, levels: int = 1) -> str:
     return str(value)
 
 
+def test_an_array_is_telemetry_only_where_the_mapping_says_that_frames_are_arrays() -> None:
+    """Elsewhere it is a frame that nobody can read, and is told as that."""
+    assert ARRAY.is_telemetry(b'["pose",{"x":1}]')
+    assert not PLAIN.is_telemetry(b'["pose",{"x":1}]')
+
+
 CUT = {"type": "cut", "to": "c1"}
 TO = {"to": "c1"}
 

@@ -165,6 +165,20 @@ def test_an_answer_without_a_number_is_about_the_one_that_runs() -> None:
     assert told(stage) == [("A", "B", 2_000, 400), ("B", "C", 2_400, 900)]
 
 
+def test_an_answer_about_an_interrupted_fade_may_come_while_another_event_waits_behind_that() -> None:
+    """A scene that was made meanwhile has no transition: it waits, and says nothing of where the fades lead."""
+    stage = faded()
+    begins(stage, 1, None)
+    stage.later(395)
+    begins(stage, 2, None)
+    stage.later(1).event("SceneCreated", sceneName="D", isGroup=False)
+    stage.later(1).listed("B", why="transition 1")
+    stage.later(1).listed("C", why="transition 2")
+    stage.later(895)
+    ends(stage, "C")
+    assert told(stage) == [("A", "B", 2_000, 395), ("B", "C", 2_395, 900)]
+
+
 def test_hard_cuts_one_after_the_other_are_what_obs_announces() -> None:
     """One that another interrupts before a picture was made was never on air."""
     stage = faded()
