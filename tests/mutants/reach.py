@@ -27,7 +27,7 @@ class Reach:
     def tests_of(self, path: str, line: int, seconds: float) -> list[str]:
         """The tests that run this line, the quickest first, as many as take so long; none where none runs it.
 
-        Of a line that runs at import: of all that use the module.
+        Of a line that runs at import, too: of all that use the module.
         """
         found = self.by_line.get((path, line))
         if found is None:
@@ -60,7 +60,8 @@ def _reached(root: Path) -> tuple[dict[tuple[str, int], frozenset[str]], dict[st
         path = str(Path(file).relative_to(root))
         for line, contexts in data.contexts_by_lineno(file).items():
             tests = frozenset(context.partition("|")[0] for context in contexts if context)
-            by_line[path, line] = tests
+            # What runs at import, too, made something that any test of the module may use: a dialect, a table.
+            by_line[path, line] = frozenset() if "" in contexts else tests
             by_file[path] |= tests
     return by_line, {path: frozenset(found) for path, found in by_file.items()}
 

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from tap.core.merge import Row
 from tap.core.reading.chains import NEAR_MS, doubts, in_order, mended
 from tap.core.reading.items import Frame, Item, frame_of, item_of
+from tap.core.reading.unheard import turned_round
 from tests.core.reading.told import KEY, T0
 
 WRONG, ODD = 16, 4
@@ -204,3 +205,12 @@ def test_what_no_row_says_is_not_known() -> None:
     assert item("mode_change", 1).origin is UNSET
     assert mode(1, "y", **{"from": None}).origin is None
     assert (frame_of({}).started, frame_of({}).final, dict(frame_of({}).start)) == (None, UNSET, {})
+
+
+def test_what_is_dated_just_at_the_beginning_of_a_session_is_its_beginning_when_the_clock_was_set_back() -> None:
+    """What happened after that is dated long before the session: it goes behind, and all fits either way."""
+    hour = 3_600_000
+    first = [cut(-NEAR_MS, "b", "a"), cut(10_000, "a", "b")]
+    later = [cut(at - hour, to, origin) for at in (60_000, 80_000, 90_000) for to, origin in (("b", "a"), ("a", "b"))]
+    turned = turned_round([*later, *first], frame(status="interrupted", completedAt=T0 + 10_000))
+    assert [one.at - T0 for one in turned] == [one.at - T0 for one in [*first, *later]]
