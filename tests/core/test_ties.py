@@ -214,6 +214,22 @@ def test_two_changes_to_one_mode_within_a_second_are_two_rows() -> None:
     assert [event["detail"]["to"] for event in stage.events("mode_change")] == modes
 
 
+def test_a_cut_of_the_millisecond_of_the_state_that_showed_it_is_no_other_one() -> None:
+    """It has an id and says where it comes from; but what it leads to was on already, and nothing led away."""
+    stage = Stage().shoot()
+    stage.later(5_000).state(seq="-", program="c2")
+    stage.say("cut", seq="-", to="c2", from_="c1", cut_id="x1")
+    assert stage.cuts() == [("c1", "c2")]
+
+
+def test_a_cut_that_is_later_than_the_state_that_showed_its_camera_is_another_one() -> None:
+    """What led away from that camera was not sent."""
+    stage = Stage().shoot()
+    stage.later(5_000).state(seq="-", program="c2")
+    stage.later(3_000).say("cut", seq="-", to="c2", from_="c3", cut_id="x1")
+    assert stage.cuts() == [("c1", "c2"), ("c3", "c2")]
+
+
 def test_an_end_that_only_its_number_calls_old_is_believed() -> None:
     """The numbers wrapped within one second: the end was never told, and its time is no earlier."""
     stage = Stage().shoot()
