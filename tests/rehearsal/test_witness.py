@@ -298,6 +298,43 @@ def test_a_still_while_no_session_runs_may_be_another_of_its_name_only_where_the
     assert len(doubts(telling, "still")) == doubtful
 
 
+@pytest.mark.parametrize(("before", "live"), [(10, "c3"), (80, "c2"), (1_080, "c1")])
+def test_what_was_on_when_a_still_was_taken_is_what_was_on_then(before: int, live: str) -> None:
+    """The frame comes after the camera took it: the cuts in between are of no account."""
+    telling = Telling()
+    telling.later(1_000).cut("c2")
+    telling.later(1_000).cut("c3")
+    telling.later(50)
+    fact = Fact(
+        kind="captured", ident=90, at=T0 + telling.now - before, timed=True, still_id="x", thing="1", camera="c1"
+    )
+    telling._hear({"type": "still_captured", "still_id": "x", "camera_id": "c1"}, fact)
+    assert telling.stills()[0].program_camera_id == live
+
+
+def test_what_was_on_before_the_first_state_is_left_open_of_a_still() -> None:
+    telling = Telling()
+    fact = Fact(kind="captured", ident=90, at=T0 - 60, timed=True, still_id="x", thing="1", camera="c1")
+    telling._hear({"type": "still_captured", "still_id": "x", "camera_id": "c1"}, fact)
+    assert telling.stills()[0].program_camera_id is UNSET
+
+
+@pytest.mark.parametrize(("same", "doubtful"), [(True, [True, True]), (False, [False, False])])
+def test_an_upload_of_an_id_that_a_still_of_another_session_has_may_be_of_that(
+    same: bool, doubtful: list[bool]
+) -> None:
+    """No frame carried its own request: the one that waits may be meant, or not. Under an id of its own it is sure."""
+    telling = Telling()
+    frame = {"type": "still_requested", "still_id": "x", "camera_ids": ["c1"]}
+    telling.tell("asked", frame, still_id="x", thing="1", camera_ids=("c1",))
+    telling.later(1_000).tell("ended", {"type": "session_ended", "session_id": "s1"}, session_id="s1")
+    session = structs.replace(SESSION, id="s2")
+    telling.world = structs.replace(telling.world, session=session)
+    telling.later(1_000).tell("started", {"type": "session_started", "session": {"id": "s2"}}, session=session)
+    upload(telling.later(1_000), still="x" if same else "y", thing="2")
+    assert [still.doubtful for still in telling.stills()] == doubtful
+
+
 # ---------------------------------------------------------------------------------------------- a silent server
 
 
