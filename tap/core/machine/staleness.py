@@ -153,7 +153,8 @@ class Staleness:
             return False
         if not isinstance(o, Snapshot) or not isinstance(o.session, SessionInfo) or o.session.id != session.id:
             return False
-        return at + _START_MS < min(session.started_at, session.start.get("at", at))
+        seen: int = session.start.get("at", at)
+        return at + _START_MS < min(session.started_at, seen)
 
     def set_clock(self, envelope: Envelope, *, back: bool = False) -> None:
         """This frame says what is true now, so its time is the present time of the server's clock.
