@@ -60,11 +60,15 @@ class Handshake(Protocol):
     def remark(self) -> str | None:
         """What people should know although it works."""
 
+    @property
+    def waits(self) -> bool:
+        """``tick`` has something to do: a question has no answer yet."""
+
     def received(self, data: bytes) -> list[bytes]:
         """The text frames with which to answer this one. Raises ``HandshakeRefused``."""
 
     def tick(self) -> list[bytes]:
-        """What to send now, about a second after the last call."""
+        """What to send now, about a second after the last call. It need not be called while nothing ``waits``."""
 
     def overdue(self) -> ServerError:
         """Why the server has not let us in by now, as far as can be told."""

@@ -117,10 +117,13 @@ def test_the_state_is_asked_for_once_obs_lets_us_in_and_nothing_before() -> None
     assert [frame["op"] for frame in said(handshake.received(orjson.dumps(HELLO)))] == [1]
     assert not handshake.done
     assert not handshake.tick()
+    assert not handshake.waits
     assert asked(handshake.received(IDENTIFIED)) == ASKED
     assert handshake.done
     for kind in ASKED:
+        assert handshake.waits
         assert not handshake.received(reply(kind))
+    assert not handshake.waits, "nobody has to wake up for it any more"
     for _ in range(20):
         assert not handshake.tick()
     assert handshake.remark is None
@@ -132,6 +135,7 @@ def test_what_obs_was_not_ready_for_is_asked_again() -> None:
     handshake.received(orjson.dumps(HELLO))
     handshake.received(IDENTIFIED)
     handshake.received(reply("GetSceneList", 207))
+    assert handshake.waits
     assert asked(handshake.tick()) == ["GetSceneList"]
     handshake.received(reply("GetSceneList"))
     assert not handshake.tick()

@@ -284,3 +284,28 @@ def test_a_hard_cut_and_one_that_leads_back_name_nothing() -> None:
     stage.later(300)
     begins(stage, 2, "A")
     assert stage.pipeline.state.heading is None
+
+
+# ---------------------------------------------------------------------------------------------- at once
+
+
+def test_a_change_by_a_whole_transition_is_told_at_once() -> None:
+    """Nothing can take it back: its transition was seen from its beginning to its end."""
+    stage = faded()
+    stage.event("SceneTransitionStarted", transitionName="Cut")
+    stage.later(20).event("SceneTransitionVideoEnded", transitionName="Cut")
+    assert [entry.fields["kind"] for entry in stage.program("B") if entry.op == "event"] == ["cut"]
+
+
+def test_in_studio_mode_it_waits_for_what_may_take_it_back() -> None:
+    """So does a change whose transition was not seen to its end."""
+    stage = faded()
+    stage.event("StudioModeStateChanged", studioModeEnabled=True)
+    stage.event("SceneTransitionStarted", transitionName="Cut")
+    stage.later(20).event("SceneTransitionVideoEnded", transitionName="Cut")
+    assert not stage.program("B")
+    stage.wait(1_000)
+    assert [cut["cameraId"] for cut in stage.events("cut")] == ["B"]
+    other = faded()
+    other.event("SceneTransitionStarted", transitionName="Cut")
+    assert not other.later(20).program("B")

@@ -176,6 +176,8 @@ class ServerSocket:
         self._on_sent = on_sent
         self._handshake: Handshake | None = None
         self._let_in = Event()
+        self._asking = Event()
+        """A question of the handshake has no answer yet."""
         self._early: list[SourceItem | Sent] = []
         self._early_bytes = 0
         self._refusal: ServerError | None = None
@@ -355,9 +357,13 @@ class ServerSocket:
             line.abort()
             return
         while True:
+            # Mostly every question has its answer: then nobody has to wake up for this.
+            await self._asking.wait()
             await sleep_aligned(_ASK_AGAIN_S)
             self._send(line, handshake.tick())
             self._tell_remark(handshake.remark)
+            if not handshake.waits:
+                self._asking = Event()
 
     # ------------------------------------------------------------------------------------------ what happens on it
 
@@ -374,7 +380,7 @@ class ServerSocket:
             self._tell_connected()
             return self._give(opened)
         self._handshake = self._speaking.handshake(self._password, self._policy)
-        self._let_in, self._is_in = Event(), False
+        self._let_in, self._is_in, self._asking = Event(), False, Event()
         self._early, self._early_bytes = [opened], 0
         return True
 
@@ -405,6 +411,8 @@ class ServerSocket:
             if handshake.done and not self._is_in:
                 wanted = self._enter(handshake)
             self._send(line, answers)
+            if handshake.waits:
+                self._asking.set()
         return wanted
 
     def _enter(self, handshake: Handshake) -> bool:

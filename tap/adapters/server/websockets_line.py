@@ -10,6 +10,7 @@ given to websockets as it came, and in order.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 from contextlib import suppress
@@ -74,15 +75,21 @@ class WebsocketsLine(ClientConnection):
         self._in_turn = 0
         """Bytes of the large reads since everybody else had a turn."""
         self._unread: UnreadError | None = None
-        self._socket: Any = None
+        self._socket: socket.socket | None = None
+        """The line's socket, by a descriptor of our own."""
 
     # ------------------------------------------------------------------------------------------ bytes
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._socket = transport.get_extra_info("socket")
+        self._socket = _own(transport.get_extra_info("socket"))
         if self._split:
             self.transport.set_protocol(_Cutter(self, self._listener))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Bytes came, and nothing cuts them (``split`` False)."""
@@ -228,6 +235,15 @@ class WebsocketsLine(ClientConnection):
 
     async def say_goodbye(self) -> None:
         await self.close(CloseCode.GOING_AWAY)
+
+
+def _own(there: Any) -> socket.socket | None:
+    """The same socket, to set its options: uvloop's own face of it is made anew, and asks the system, each time."""
+    if there is None:
+        return None
+    with suppress(OSError):  # it is closed already
+        return socket.socket(there.family, there.type, there.proto, fileno=os.dup(there.fileno()))
+    return None
 
 
 def _never_telemetry(_data: bytes | bytearray, _begin: int, _end: int) -> bool:

@@ -145,6 +145,11 @@ class ObsHandshake:
             words.append(f"OBS does not answer {named}; the tap asks again, and until then knows only what changes")
         return "; ".join(words) or None
 
+    @property
+    def waits(self) -> bool:
+        """A question has no answer yet."""
+        return bool(self._open or self._again)
+
     def received(self, data: bytes) -> list[bytes]:
         """The frames with which to answer this one.
 
@@ -178,8 +183,8 @@ class ObsHandshake:
     def tick(self) -> list[bytes]:
         """What OBS could not say yet is asked once more, and what it does not answer, now and then, ever more seldom.
 
-        It is called at a regular interval; all waiting here is counted in such ticks. While OBS is not ready, it is
-        asked one question a tick.
+        It is called at a regular interval while something waits; all waiting here is counted in such ticks. While OBS
+        is not ready, it is asked one question a tick.
         """
         again = set(self._again)
         self._probe = None if self._ready else next(iter(self._again), None)

@@ -101,6 +101,8 @@ class ObsReader:
     def due(self) -> Stamp | None:
         """When something that waits has to be told; None where nothing waits."""
         state = self.state
+        if not (state.waiting or state.removals or state.gathering is not None):
+            return None  # nearly always, and it is asked for several times a frame
         found: list[Gathering | Waiting | Removal] = [*state.removals]
         if state.gathering is not None:
             found.append(state.gathering)
@@ -206,6 +208,8 @@ class ObsReader:
         item.switch = item.begun is None and (state.switching or stamp.mono - state.switched <= _BACK_MS)
         item.due = stamp.mono + HOLD_MS
         in_studio = state.studio or stamp.mono - state.studio_until <= _DOUBT_MS
+        if not in_studio and item.begun is not None and item.begun.ended is not None and not self._sources.asked:
+            item.due = stamp.mono  # a transition that was seen from its beginning to its end: nothing takes it back
         if item.begun is not None or item.switch or not in_studio:
             return True
         if self._unmasked(item):

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
-from anyio import sleep
 
+from tap.adapters.aligned_sleep import sleep_aligned
 from tap.adapters.clock import Clock, monotonic, wall_ms
 from tap.adapters.private import make_private_directory, open_private, sync_directory
 from tap.adapters.tape import TapeHeader, TapeWriter, open_tape
@@ -41,7 +41,7 @@ __all__ = ["FlightRecorder", "segments"]
 
 _ALIVE_EVERY_S = 5.0
 _LOOK_EVERY_S = 5.0
-_GATHER_S = 0.2
+_GATHER_S = 1.0
 """How long what comes is gathered before it is written: waking up for each frame would cost more than writing it."""
 _GATHER_BYTES = 256 * 2**10
 """When there is as much, it is written at once."""
@@ -191,7 +191,7 @@ class FlightRecorder:
     async def run(self, heard: Callable[[], Stamp | None]) -> None:
         """Note every few seconds that the tap runs, and when the last frame came; for ever."""
         while True:
-            await sleep(_ALIVE_EVERY_S)
+            await sleep_aligned(_ALIVE_EVERY_S)
             last = heard()
             self.on_item(Alive(self._clock.stamp(), None if last is None else last.mono))
 

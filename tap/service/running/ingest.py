@@ -139,7 +139,11 @@ class Ingest:
             self._line(item)
         elif verdict is not Verdict.IGNORED and self._record is not None:
             self._record(item, verdict, self._pipeline.kind)
-        self._turn_soon()
+        if self._entries or self._urgent or self._saving is None or self._state.heading is not self._heading:
+            self._turn_soon()
+        elif not self._turning:
+            # The way of most frames: nothing of them has to be saved now, which is all that a turn is for.
+            self._aim()
 
     def on_telemetry(self, stamp: Stamp, frames: int) -> None:
         """This many frames of known telemetry came at ``stamp``: the same as ``on_item`` with each of them."""

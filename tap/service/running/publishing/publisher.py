@@ -259,10 +259,14 @@ class Publisher:
 
     def _look(self, journal: Journal, *, noted: bool = False) -> list[Kept]:
         """The next entries, without those that wait by themselves. On the journal's thread, while the loop waits."""
+        batch = self._batches.next(journal)
+        if self._batches.saw_all:
+            self.shipping.waiting = len(batch)
+            return batch
         unsettled = len(self._writer.unnoted) + (0 if noted else len(self._unsettled))
         apart = len(self._postponed) + unsettled + self._older.held + self._older.in_part
         self.shipping.waiting = max(0, journal.counts()["pending"] - apart)
-        return self._batches.next(journal)
+        return batch
 
     def _waits_apart(self, seq: int) -> bool:
         settled = seq in self._unsettled or seq in self._writer.unnoted
