@@ -183,6 +183,15 @@ def test_open_opens_the_browser(state: Path, tmp_path: Path) -> None:
     assert seen.read_text() == made.as_uri()
 
 
+def test_without_a_browser_it_says_where_the_page_is(state: Path, tmp_path: Path) -> None:
+    """As on a server, which has no desktop."""
+    made = tmp_path / "a.html"
+    env = {"BROWSER": str(tmp_path / "none"), "DISPLAY": "", "WAYLAND_DISPLAY": "", "PATH": ""}
+    done = process("report", "local/s1", "-o", made, "--open", "--state-dir", state, env=env)
+    assert (done.returncode, done.stdout.decode()) == (0, f"{made}\n")
+    assert done.stderr.decode() == f"note: no browser was found here to open it: {made}\n"
+
+
 @pytest.mark.parametrize(
     ("command", "listed", "words"),
     [

@@ -14,7 +14,7 @@ import click
 from tap.cli.arguments import TEXT, FiniteNumber, PathName, ServerUrl
 from tap.cli.root import cli
 from tap.cli.shared import json_option, print_remarks, progress_text, read_settings
-from tap.core.errors import TapError, cannot_write, folder_missing
+from tap.core.errors import TapError, cannot_write
 
 if TYPE_CHECKING:
     from tap.rehearsal.inspect import Inspection
@@ -153,7 +153,5 @@ def _write_result(text: str, output: Path | None, *, force: bool) -> None:
     except FileExistsError:
         hint = "use --force to replace it, or name another file"
         raise TapError("the file already exists", where=str(output), hint=hint) from None
-    except FileNotFoundError:
-        raise folder_missing(str(output.parent)) from None
     except OSError as error:
         raise cannot_write(str(output), error) from None

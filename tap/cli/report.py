@@ -92,7 +92,8 @@ def _write_page(output: Path, content: bytes, *, force: bool, show: bool) -> Non
     if show:
         import webbrowser
 
-        webbrowser.open(output.absolute().as_uri())
+        if not webbrowser.open(output.absolute().as_uri()):
+            click.echo(f"note: no browser was found here to open it: {plain(str(output.absolute()))}", err=True)
 
 
 def _pictures(

@@ -21,6 +21,8 @@ Foreign errors (sqlite3, websockets, aiohttp) stop at the adapter that knows the
 
 from __future__ import annotations
 
+import posixpath
+
 __all__ = [
     "HandshakeRefused",
     "JournalBusy",
@@ -65,7 +67,9 @@ def folder_missing(folder: str) -> TapError:
 
 
 def cannot_write(path: str, error: OSError) -> TapError:
-    """A file cannot be written."""
+    """A file cannot be written; where its folder does not exist, it says so."""
+    if isinstance(error, FileNotFoundError):
+        return folder_missing(posixpath.dirname(path) or ".")
     hint = "make room, or name a file in a folder where you can write"
     return TapError(f"cannot be written: {error.strerror}", where=path, hint=hint)
 

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from msgspec import Struct
 
-from tap.core.errors import TapError, UsageInvalid, cannot_write, folder_missing
+from tap.core.errors import TapError, UsageInvalid, cannot_write
 from tap.core.formats import FORMATS, LAYOUTS, Layout, layouts_of
 from tap.core.merge import Row
 from tap.history.export.angles import angles_of
@@ -155,8 +155,6 @@ def write(made: Exported, output: Path, *, force: bool) -> list[Path]:
     for path, text in paths.items():
         try:
             _write_one(path, text)
-        except FileNotFoundError:
-            raise folder_missing(str(path.parent)) from None
         except OSError as error:
             raise cannot_write(str(path), error) from None
     return list(paths)

@@ -14,7 +14,7 @@ import json
 import shutil
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,15 +105,8 @@ class OpsServer:
         async with create_task_group() as beside:
             bodies = (self._restore, self._reread, self._tick, self._tidy, self._load_when_asked, self._push_when_told)
             for body in bodies:
-                beside.start_soon(self._safely, body)
+                beside.start_soon(_to_its_end, body)
             await self._serve()
-
-    async def _safely(self, body: Callable[[], Awaitable[None]]) -> None:
-        """Run a task. A bug in it ends this task, and not the recording."""
-        try:
-            await body()
-        except Exception:  # noqa: BLE001 - who looks on must not stop what is looked at
-            _log.exception("a bug of the tap: the live page missed something", next_step=_REPORT)
 
     # ------------------------------------------------------------------------------------------ the address
 
@@ -201,7 +194,8 @@ class OpsServer:
     async def _tick(self) -> None:
         while True:
             await sleep_aligned(_TICK_S)
-            self._try(self._push if self._live.feed.clients else self._live.draw)
+            with _bugs_told():
+                (self._push if self._live.feed.clients else self._live.draw)()
 
     async def _tidy(self) -> None:
         while True:
@@ -219,17 +213,12 @@ class OpsServer:
             if current_time() < next_push:
                 self._news.set()
             else:
-                self._try(self._push)
+                with _bugs_told():
+                    self._push()
                 next_push = current_time() + _PUSH_EVERY_S
 
     def _push(self) -> None:
         self._live.feed.now(now_of(self._parts, self._live.board))
-
-    def _try(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except Exception:  # noqa: BLE001 - who looks on must not stop what is looked at
-            _log.exception("a bug of the tap: the live page missed something", next_step=_REPORT)
 
     async def _restore(self) -> None:
         """Make the board of the running session from the journal: after a restart, or to put late events in order."""
@@ -250,6 +239,21 @@ class OpsServer:
             if self._live.board.unsure and self._early is None and not self._parts.writer.waiting:
                 self._early = []
                 await self._restore()
+
+
+async def _to_its_end(body: Callable[[], Awaitable[None]]) -> None:
+    """Run a task. A bug in it ends this task, and not the recording."""
+    with _bugs_told():
+        await body()
+
+
+@contextmanager
+def _bugs_told() -> Iterator[None]:
+    """A bug inside is logged, and goes no further: the live page must not stop the recording."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - any bug
+        _log.exception("a bug of the tap: the live page missed something", next_step=_REPORT)
 
 
 def _whole(path: Path, session: str) -> SessionBoard:
