@@ -58,3 +58,19 @@ def test_a_folder_that_is_missing_costs_no_recording(machine: Machine, rehearsal
     assert venue.show("ActiveState") == "active"
     assert "multicam-tap export" in venue.log()
     venue.systemctl("stop")
+
+
+def test_what_makes_files_may_stand_back_in_the_sandbox(machine: Machine) -> None:
+    """Files are made while a show is recorded: only when nobody else wants the processor."""
+    machine.venue("hall-idle")
+    unit = machine.root / "etc/systemd/system/multicam-tap@.service"
+    begins = ("SystemCall", "Restrict", "NoNewPrivileges", "CapabilityBoundingSet", "PrivateUsers", "SecureBits")
+    lines = [line for line in unit.read_text().splitlines() if line.startswith(begins)]
+    assert any(line.startswith("RestrictRealtime=yes") for line in lines)
+    sandbox = [word for line in lines for word in ("-p", line)]
+    words = (
+        "import os; os.setpriority(os.PRIO_PROCESS, 0, 19); os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0));"
+        " print(os.sched_getscheduler(0) == os.SCHED_IDLE)"
+    )
+    said = machine.run("systemd-run", "--wait", "--pipe", "-q", *sandbox, "/opt/multicam-tap/bin/python", "-c", words)
+    assert said.stdout == "True\n"

@@ -96,5 +96,9 @@ def _stand_back(pid: int) -> None:
     """Behind everybody for the processor, and the first to go where memory is short."""
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, pid, _GIVES_WAY)
+    if sys.platform == "linux":
+        # A process that is only nice still ends its turn before a thread goes on whose write is done.
+        with suppress(OSError):
+            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_bytes(_FIRST_TO_GO)

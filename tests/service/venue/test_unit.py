@@ -308,7 +308,10 @@ def test_the_sandbox_lets_what_makes_files_give_way_to_the_recording(tmp_path: P
     """In every venue: the live page makes files too. The later of two lines that name a call counts."""
     lines = installed(tmp_path).unit.read_text().splitlines()
     filters = [line for line in lines if line.startswith("SystemCallFilter=")]
-    assert filters[-2:] == ["SystemCallFilter=~@privileged @resources", "SystemCallFilter=setpriority"]
+    assert filters[-2:] == [
+        "SystemCallFilter=~@privileged @resources",
+        "SystemCallFilter=setpriority sched_setscheduler",
+    ]
     assert "OOMPolicy=continue" in lines, "a file that takes too much memory ends only itself"
 
 
