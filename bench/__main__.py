@@ -25,7 +25,7 @@ from bench.machine import Machine, code_digest, describe, load_average
 from bench.page import page, remarks
 from bench.parts import PARTS, chosen
 from bench.picture import draw
-from bench.results import Begun, Done, Figure, Results, Writer, read
+from bench.results import Begun, Done, Figure, Results, Samples, Writer, read
 from bench.targets import it_must
 
 __all__ = ["Places", "main", "measure"]
@@ -128,6 +128,7 @@ def measure(part: str, sizes: Sizes, results: Path, machine: Machine, code: str,
     context = Context(
         sizes,
         lambda who, what, round_, value: writer.write(Figure(part, who, what, round_, value)),
+        lambda who, what, round_, values: writer.write(Samples(part, who, what, round_, values)),
         partial(_say_of, part),
         (cores[0], cores[-1]),
     )

@@ -86,6 +86,8 @@ class Context(Struct):
     sizes: Sizes
     note: Callable[[str, str, int, float], None]
     """Takes down who, what (name and unit), the round and the value."""
+    note_each: Callable[[str, str, int, list[float]], None]
+    """The same of all that was seen in the round, one by one."""
     say: Callable[[str], None]
     """Tells a person how far it is."""
     cores: tuple[int, int] = (0, 1)

@@ -56,9 +56,16 @@ class Load:
             yield self._frame()
 
     def busy(self, count: int) -> Iterator[bytes]:
-        """The same, but every 25th frame is a cut: far more than a director makes, so that many are measured."""
+        """The same, but one frame in 25 is a cut: far more than a director makes, so that many are measured.
+
+        Any of the 25: at even distances, all cuts of a few seconds would fall on the same moment of what a listener
+        does at even distances, and a round would differ from the next by that moment alone.
+        """
+        cut = 0
         for number, _ in enumerate(self._ticks(count)):
-            yield self._shoot.cut() if number % _BUSY_EVERY == 0 else self._frame()
+            if number % _BUSY_EVERY == 0:
+                cut = number + self._rng.randrange(_BUSY_EVERY)
+            yield self._shoot.cut() if number == cut else self._frame()
 
     def telemetry(self, count: int) -> Iterator[bytes]:
         """Nothing that is history."""

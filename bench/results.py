@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
+import numpy as np
 from msgspec import Struct, field
 
 from bench.machine import Machine
 
-__all__ = ["Begun", "Done", "Figure", "Line", "Measured", "Results", "Spread", "Writer", "read"]
+__all__ = ["Begun", "Done", "Figure", "Line", "Measured", "Results", "Samples", "Spread", "Writer", "read"]
+
+_RESAMPLED = 1_000
+_SEED = 9404
+_Round = TypeVar("_Round")
 
 
 class Begun(Struct, tag="begun", kw_only=True):
@@ -49,6 +54,17 @@ class Figure(Struct, tag="figure"):
     value: float
 
 
+class Samples(Struct, tag="samples"):
+    """All that was seen of one thing in one round, one by one."""
+
+    part: str
+    who: str
+    what: str
+    """Name and unit."""
+    round: int
+    values: list[float]
+
+
 class Done(Struct, tag="done"):
     """A part is complete."""
 
@@ -56,11 +72,11 @@ class Done(Struct, tag="done"):
     seconds: float
 
 
-Line: TypeAlias = Begun | Figure | Done
+Line: TypeAlias = Begun | Figure | Samples | Done
 
 
 class Spread(Struct, frozen=True):
-    """Median and range of what several rounds gave."""
+    """Median and range of what several rounds gave; or a figure of all of them together, and its 95 % interval."""
 
     median: float
     least: float
@@ -79,6 +95,7 @@ class Measured(Struct):
 
     begun: Begun
     figures: list[Figure] = field(default_factory=list)
+    samples: list[Samples] = field(default_factory=list)
     seconds: float | None = None
     """How long it took; None: it has not come to its end."""
 
@@ -102,9 +119,41 @@ class Measured(Struct):
         """Of ``who`` to ``to``, each in the same round."""
         return Spread.of(self.ratios(who, to, what))
 
+    def pooled(self, who: str, what: str, percent: float) -> Spread | None:
+        """Below which so many of 100 samples are, those of all rounds together; and its 95 % interval."""
+        return _resampled(list(self._by_round(who, what).values()), lambda ours: _quantile(ours, percent))
+
+    def pooled_ratio(self, who: str, to: str, what: str, percent: float) -> Spread | None:
+        """The same of ``who``, to the same of ``to``; rounds that lack one of the two count for nothing."""
+        ours, theirs = self._by_round(who, what), self._by_round(to, what)
+        rounds = [(ours[number], theirs[number]) for number in sorted(ours.keys() & theirs.keys())]
+
+        def ratio(drawn: Sequence[tuple[list[float], list[float]]]) -> float:
+            one, other = zip(*drawn, strict=True)
+            return _quantile(one, percent) / _quantile(other, percent)
+
+        return _resampled(rounds, ratio)
+
+    def _by_round(self, who: str, what: str) -> dict[int, list[float]]:
+        return {one.round: one.values for one in self.samples if (one.who, one.what) == (who, what) and one.values}
+
     def whos(self, what: str) -> list[str]:
         """Who was measured, in the order of measuring."""
-        return list(dict.fromkeys(figure.who for figure in self.figures if figure.what == what))
+        all_of_it: list[Figure | Samples] = [*self.figures, *self.samples]
+        return list(dict.fromkeys(one.who for one in all_of_it if one.what == what))
+
+
+def _quantile(rounds: Iterable[Sequence[float]], percent: float) -> float:
+    return float(np.percentile(np.concatenate([np.asarray(values) for values in rounds]), percent))
+
+
+def _resampled(rounds: Sequence[_Round], of: Callable[[Sequence[_Round]], float]) -> Spread | None:
+    """What all rounds give together, and the 95 % interval of a bootstrap: of rounds, since a disk stalls in some."""
+    if not rounds:
+        return None
+    draws = np.random.default_rng(_SEED).integers(len(rounds), size=(_RESAMPLED, len(rounds)))
+    least, most = np.percentile([of([rounds[at] for at in draw]) for draw in draws], (2.5, 97.5))
+    return Spread(of(rounds), float(least), float(most), len(rounds))
 
 
 class Results(Struct):
@@ -122,6 +171,8 @@ class Results(Struct):
                     open_parts[line.part] = Measured(line)
                 case Figure():
                     open_parts[line.part].figures.append(line)
+                case Samples():
+                    open_parts[line.part].samples.append(line)
                 case Done():
                     whole = open_parts.pop(line.part)
                     whole.seconds = line.seconds

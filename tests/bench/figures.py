@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from bench.machine import Machine
-from bench.results import Begun, Done, Figure, Line, Results
+from bench.results import Begun, Done, Figure, Line, Results, Samples
 
 MACHINE = Machine(
     cpu="A CPU of 2026",
@@ -34,3 +34,15 @@ def lines(
 
 def results(*parts: Iterable[Line]) -> Results:
     return Results.of(line for part in parts for line in part)
+
+
+def with_samples(measured: list[Line], values: Mapping[tuple[str, str], Iterable[list[float]]]) -> list[Line]:
+    """The same part, with what was seen one by one: (who, what) to what each round saw."""
+    *before, done = measured
+    assert isinstance(done, Done)
+    samples = [
+        Samples(done.part, who, what, number, seen)
+        for (who, what), each in values.items()
+        for number, seen in enumerate(each)
+    ]
+    return [*before, *samples, done]

@@ -54,3 +54,13 @@ def test_the_mixed_section_is_the_load() -> None:
 def test_a_snapshot_tells_of_every_camera() -> None:
     (one,), (many,) = (list(Load(cameras).snapshots(1)) for cameras in (1, 50))
     assert [len(orjson.loads(frame)["cameras"]) for frame in chain([one], [many])] == [1, 50]
+
+
+def test_a_busy_shoot_has_a_cut_in_25_frames_and_not_at_even_distances() -> None:
+    """Else all of them would meet a listener at the same moment of what it does at even distances."""
+    told = [orjson.loads(frame)["type"] for frame in Load().busy(2_500)]
+    quiet = [orjson.loads(frame)["type"] for frame in Load().mixed(2_500)]
+    blocks = [told[at : at + 25] for at in range(0, 2_500, 25)]
+    assert all("cut" in block for block in blocks)
+    assert 95 < told.count("cut") - quiet.count("cut") < 110
+    assert len({block.index("cut") for block in blocks}) > 15
