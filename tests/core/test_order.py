@@ -323,6 +323,15 @@ def test_a_camera_that_says_that_it_is_not_online_leaves_after_the_grace_time() 
     assert (told["status"], told["leftAt"]) == ("offline", T0 + away)
 
 
+def test_events_that_come_after_later_ones_are_counted() -> None:
+    """Each becomes a row, and none changes what is on; people read how many there were."""
+    stage = Stage().shoot()
+    stage.later(1_000).say("cut", seq=900, to="c2", from_="c1", cut_id="x9")
+    for number in (1, 2):
+        stage.say("cut", seq=500 + number, ts=stage.now - 500 + number, to="c1", from_="c2", cut_id=f"x{number}")
+    assert (stage.pipeline.state.doubts.late, stage.pipeline.state.program.value) == (2, "c2")
+
+
 @pytest.mark.parametrize(("came_from", "on_air"), [("c2", "c1"), ("c3", "c2")])
 def test_a_cut_with_an_older_time_is_the_newest_if_it_follows(came_from: str, on_air: str) -> None:
     """Nothing counts, and the clock was set back a little: what it comes from says whether it is late."""
