@@ -123,6 +123,15 @@ def test_parts_of_a_message_of_history_that_have_no_time_are_history_too(number:
     assert stage.pipeline.state.doubts.undated == 1
 
 
+def test_a_part_without_a_time_beside_news_is_news() -> None:
+    """Three parts are of now, however many they are: the cut beside them is no history."""
+    stage = Stage().shoot().later(10_000)
+    news = [{"type": "music_moment", "ts": T0 + stage.now + at, "kind": "beat"} for at in range(3)]
+    stage.raw(orjson.dumps([*news, {"type": "cut", "to": "c2", "from": "c1"}]))
+    assert stage.cuts() == [("c1", "c2")]
+    assert stage.pipeline.state.program.value == "c2"
+
+
 def test_a_greeting_that_is_repeated_within_a_message_of_history_makes_no_news_of_it() -> None:
     """It is of now, and what is beside it is not: the cut without a time is history all the same."""
     stage = Stage().shoot()
