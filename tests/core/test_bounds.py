@@ -241,3 +241,13 @@ def test_cameras_may_weigh_just_as_much_as_is_allowed(room: int, known: bool, mo
     monkeypatch.setattr(cameras, "_HEAVIEST", sum(map(len, told)) + len("c3") + room)
     stage.say("camera_updated", camera={"id": "c3"})
     assert ("c3" in stage.pipeline.state.cameras) is known
+
+
+def test_a_camera_that_is_forgotten_makes_room_by_what_was_known_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cameras, "_MOST", 3)
+    monkeypatch.setattr(cameras, "_HEAVIEST", 200)
+    stage = Stage().shoot()
+    for camera_id in ("c3", "c4", "c5"):
+        stage.say("camera_updated", camera={"id": camera_id, "name": "x" * 50, "online": False})
+    assert sorted(stage.pipeline.state.cameras) == ["c1", "c2", "c5"]
+    assert stage.pipeline.state.cameras["c5"].info.name == "x" * 50
