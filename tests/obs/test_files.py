@@ -209,6 +209,27 @@ def test_a_stream_that_begins_while_a_recording_runs_has_its_file() -> None:
     assert not stage.events("mode_change")
 
 
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_killed_obs_that_is_back_and_records_already_has_nothing_of_the_stream_before(streams: bool) -> None:
+    """Its stream is another one, or none; and what it records now is no file of the stream that was cut off."""
+    stage = ObsStage(Policy(session="stream"), version="5.7.4").shoot()
+    stage.later(2_000).record("STARTED", kind="Stream")
+    stage.later(6_000).drop()
+    stage.later(8_000).greet()
+    stage.answers("B", recording=700, streaming=500 if streams else None)
+    stage.wait(3_000)
+    assert [session["status"] for session in stage.sessions()] == ["interrupted", *["live"] * streams]
+    assert media(stage) == [("/rec/1.mkv", 1_000, None)]
+    ends = stage.now
+    stage.record("STOPPING")
+    stage.later(700).record("STOPPED", "/rec/2.mkv")
+    assert media(stage) == [("/rec/1.mkv", 1_000, None)]
+    if streams:
+        ((path, _, to),) = media(stage, 1)
+        assert (path, to) == ("/rec/2.mkv", ends)
+    assert not stage.events("cut")
+
+
 def test_the_collection_is_the_title_where_no_file_is() -> None:
     """Of a stream; or as long as a late comer does not know the file."""
     stage = ObsStage(Policy(session="stream"))

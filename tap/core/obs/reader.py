@@ -376,6 +376,9 @@ class ObsReader:
         pause = self._outputs.paused_at(record, stamp) if record.readable else None
         before = self._outputs.recorder
         session, anew = self._session_seen(answers, stamp)
+        records_anew = anew
+        if self._outputs.session_by != "record" and record.readable:
+            records_anew = self._outputs.seen(record.status, stamp, recorder=True) is True
         # Another recording than the one before: what was known of that one's file is nothing of this session's.
         other = before is not None and self._outputs.recorder not in (None, before)
         studio = answers.get("GetStudioModeEnabled", {}).get("studioModeEnabled")
@@ -398,7 +401,7 @@ class ObsReader:
             recording=record.active if record.readable and not other else UNSET,
         )
         if record.readable:
-            yield from self._recorder_seen(record, anew, pause, stamp)
+            yield from self._recorder_seen(record, records_anew, pause, stamp)
         if not self._telling.in_session:
             yield from self._telling.anew(Envelope(stamp))
 
@@ -449,8 +452,6 @@ class ObsReader:
     def _recorder_seen(self, now: Standing, anew: bool, pause: int | None, stamp: Stamp) -> Iterator[Observation]:
         """What OBS says of its recorder, for the file that it writes: its start, and whether it is paused."""
         state, outputs = self.state, self._outputs
-        if outputs.session_by != "record":
-            anew = outputs.seen(now.status, stamp, recorder=True) is True
         was_paused, take = state.paused_since is not None, outputs.recorder
         at = stamp.wall if pause is None or anew else pause
         if now.paused != was_paused:
