@@ -68,8 +68,9 @@ class Aspects:
         if explicit and (self._staleness.is_history(envelope) or self._staleness.may_be_history(envelope)):
             # History: its number says when the server sent it first, and orders nothing that comes now. What was
             # unsure stays so: the first state may show another value, and that is no change that anybody saw.
-            connection = self._state.connection
-            sure = aspect.sure or connection is None or connection.snapshot_seen
+            # A server that dates and numbers nothing (OBS) sends no history.
+            connection, plain = self._state.connection, envelope.at is None and envelope.seq is None
+            sure = plain or aspect.sure or connection is None or connection.snapshot_seen
             envelope = Envelope(envelope.stamp, envelope.at, None, envelope.type)
         aspect.mark = self.mark(aspect.mark, envelope, explicit=explicit)
         changed = not (aspect.known and aspect.sure and aspect.value == value)
