@@ -29,7 +29,7 @@ from websockets.uri import parse_uri
 from websockets.utils import accept_key
 
 from tap.adapters.dialects import load_dialect
-from tap.adapters.server import disposition, websockets_line
+from tap.adapters.server import disposition, gathering, websockets_line
 from tap.adapters.server.line import Line, UnreadError
 from tap.adapters.server.websockets_line import WebsocketsLine
 from tap.core.mapping import Sniff
@@ -557,7 +557,7 @@ def _standing(*, split: bool = True) -> tuple[Wire, Ear]:
 @pytest.mark.parametrize("split", [True, False])
 async def test_a_flood_leaves_everybody_else_a_turn(split: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """However much comes at once, reading stops after some of it, and goes on in the next turn."""
-    monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
+    monkeypatch.setattr(gathering, "DENSE_S", -1.0)
 
     wire, _ = _standing(split=split)
     flood = message(_padded(1000)) * 100
@@ -580,11 +580,11 @@ async def test_dense_telemetry_is_left_to_gather(monkeypatch: pytest.MonkeyPatch
     telemetry = message(_padded(500))
 
     wire, _ = _standing()
-    monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
+    monkeypatch.setattr(gathering, "DENSE_S", -1.0)
     for _ in range(5):
         wire.feed(telemetry)
     assert wire.holds() == 0
-    monkeypatch.setattr(websockets_line, "_DENSE_S", 3600.0)
+    monkeypatch.setattr(gathering, "DENSE_S", 3600.0)
     wire.feed(telemetry)
     wire.feed(telemetry)
     assert wire.holds() == 1
@@ -611,9 +611,9 @@ async def test_what_else_comes_is_not_left_to_wait(other: bytes, monkeypatch: py
     telemetry = message(_padded(500))
 
     wire, _ = _standing()
-    monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
+    monkeypatch.setattr(gathering, "DENSE_S", -1.0)
     wire.feed(telemetry)
-    monkeypatch.setattr(websockets_line, "_DENSE_S", 3600.0)
+    monkeypatch.setattr(gathering, "DENSE_S", 3600.0)
     wire.feed(telemetry + other)
     assert not wire.paused
     wire.end()
@@ -624,9 +624,9 @@ async def test_a_cut_amid_dense_telemetry_lets_it_gather_all_the_same(monkeypatc
     telemetry, cut = message(_padded(500)), message(b'{"type":"cut","to":"c1"}')
 
     wire, ear = _standing()
-    monkeypatch.setattr(websockets_line, "_DENSE_S", 0.0)
+    monkeypatch.setattr(gathering, "DENSE_S", -1.0)
     wire.feed(telemetry)
-    monkeypatch.setattr(websockets_line, "_DENSE_S", 3600.0)
+    monkeypatch.setattr(gathering, "DENSE_S", 3600.0)
     wire.feed(cut)
     wire.feed(cut)
     assert not wire.paused
@@ -644,7 +644,7 @@ def made_for(ear: Ear) -> Any:
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_telemetry_turn_after_turn_takes_few_reads(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of it is told, in order, and a cut amid it too; but nobody is woken for each frame."""
-    monkeypatch.setattr(websockets_line, "_DENSE_S", 3600.0)  # much of it, by the clock of any machine
+    monkeypatch.setattr(gathering, "DENSE_S", 3600.0)  # much of it, by the clock of any machine
 
     async def scene() -> None:
         ear = Ear(SNIFF)

@@ -22,6 +22,7 @@ from websockets.frames import BINARY, CONT, TEXT, CloseCode, Opcode
 from websockets.frames import Frame as Message
 from websockets.protocol import Event, State
 
+from tap.adapters.server.gathering import Gathering
 from tap.adapters.server.line import Listener, UnreadError
 
 __all__ = ["WebsocketsLine"]
@@ -36,12 +37,6 @@ _MUCH = 4 * _ROOM
 _MOST_UNREAD = 512 * 1024
 """Bytes that may wait for the server to read them. All that the tap says is a handshake, pings and answers to pings;
 this is more than a whole read of nothing but pings asks for."""
-
-_REST_S = 0.004
-"""How long telemetry may wait in the kernel where much of it comes: waking up for a frame costs many times what reading
-it does. What comes amid it is read, and dated, that much later at most."""
-_DENSE_S = 0.005
-"""Reads so soon after one another, with telemetry in each, are much of it."""
 
 _QUICK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
@@ -71,7 +66,6 @@ class WebsocketsLine(ClientConnection):
         self._binary = False
         self._ending = False
         self._unwanted = False
-        self._resting = False
         self._in_turn = 0
         """Bytes of the large reads since everybody else had a turn."""
         self._unread: UnreadError | None = None
@@ -111,16 +105,17 @@ class WebsocketsLine(ClientConnection):
         self._in_turn += size
         if self._in_turn == size:
             self.loop.call_soon(self._turned)
-        elif self._in_turn >= _MUCH:
+        elif self.gives_way():
             # uvloop reads on for megabytes before it turns to anybody else: to commits, timers, the watchdog.
             self.transport.pause_reading()
 
-    def rest(self) -> None:
-        """Much telemetry comes: let some of it gather."""
-        if not self._resting and not self._in_turn and not self.transport.is_closing():
-            self._resting = True
-            self.transport.pause_reading()
-            self.loop.call_later(_REST_S, self._rested)
+    def is_busy(self) -> bool:
+        """Large reads follow one another: nobody else has had a turn since the first of them."""
+        return self._in_turn > 0
+
+    def gives_way(self) -> bool:
+        """It reads no more until everybody else has had a turn."""
+        return self._in_turn >= _MUCH
 
     def acknowledge(self) -> None:
         """Tell the server at once that what it sent is here.
@@ -133,14 +128,9 @@ class WebsocketsLine(ClientConnection):
             with suppress(OSError):  # it is closed already, or no TCP
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK, 1)
 
-    def _rested(self) -> None:
-        self._resting = False
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
-
     def _turned(self) -> None:
         if not self.transport.is_closing():
-            if self._in_turn >= _MUCH:
+            if self.gives_way():
                 self.transport.resume_reading()
             self.acknowledge()
         self._in_turn = 0
@@ -267,8 +257,7 @@ class _Cutter(asyncio.BufferedProtocol):
         """Bytes at the buffer's beginning: of a header, or of a message that is to be cut out."""
         self._missing = 0
         """Bytes still to come of a frame that websockets has the beginning of."""
-        self._now = line.loop.time
-        self._read_at = 0.0
+        self._gathering = Gathering(line.transport, self, line.loop, line.gives_way, line.acknowledge)
         self._shaking_hands = True
         self._tail = b""
         """The last bytes of the answer so far, which its end may begin with."""
@@ -291,19 +280,18 @@ class _Cutter(asyncio.BufferedProtocol):
             # The turn after it acknowledges it: for each read of many, that would cost as much as reading it.
             self._line.give_way(nbytes)
             return
-        dense = False
-        if flows:
-            before, self._read_at = self._read_at, self._now()
-            dense = self._read_at - before < _DENSE_S
-        if not (dense and quiet):
+        dense = flows and self._gathering.is_dense()
+        # What is read amid dense telemetry is acknowledged when no more of it comes: then the server may wait for that.
+        if not (dense and (quiet or self._gathering.sees_nothing)):
             self._line.acknowledge()
-        if dense:
-            self._line.rest()
+        if dense and not self._line.is_busy():
+            self._gathering.rest()
 
     def eof_received(self) -> None:
         self._line.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._gathering.stop()
         self._line.connection_lost(exc)
 
     def pause_writing(self) -> None:
