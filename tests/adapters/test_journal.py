@@ -129,6 +129,10 @@ class TestFiles:
         }
         assert pragmas == {"synchronous": 2, "journal_mode": "wal", "auto_vacuum": 2}
 
+    def test_small(self, journal: Journal) -> None:
+        """Pages of earlier commits do not stay in memory."""
+        assert journal._file.db.execute("PRAGMA cache_size").fetchone() == (-512,)
+
     def test_reading_what_is_not_there(self, path: Path) -> None:
         """Who only reads makes nothing, and is told where the tap would write."""
         with pytest.raises(JournalError, match=f"nothing has been recorded yet.*{path.parent}"):

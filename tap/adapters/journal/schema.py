@@ -17,6 +17,7 @@ __all__ = ["VERSION", "connect", "prepare", "refuse_foreign", "transaction", "ve
 
 _APPLICATION_ID = 0x6D635470  # "mcTp": tells our files from other SQLite databases
 _BUSY_TIMEOUT_S = 5.0
+_CACHE_KB = 512
 _FIRST = (
     """CREATE TABLE entries (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -107,6 +108,8 @@ def prepare(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> No
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute("PRAGMA synchronous = FULL")
+    # A commit touches some tens of pages. The 2 MB that SQLite takes by itself fill up with those of earlier ones.
+    connection.execute(f"PRAGMA cache_size = {-_CACHE_KB}").fetchall()
     # A burst must not leave a log of its size for ever.
     connection.execute(f"PRAGMA journal_size_limit = {16 * 2**20}").fetchall()
     if _pragma(connection, "user_version") < VERSION:
