@@ -27,7 +27,7 @@ __all__ = ["SAVE_EVERY_S", "Backlog", "Ingest"]
 SAVE_EVERY_S = 4.0
 """How old the time of the last frame may get on the disk while frames come, in seconds; at most 5 s with the commit."""
 
-_TOGETHER_S = 0.005
+_TOGETHER_S = 0.01
 """In a burst, the entries of this time are saved together: each save costs a checkpoint. The first is saved at once."""
 _SOONEST_S = 0.01
 _SLIPS_LOGGED = 20

@@ -47,7 +47,8 @@ class Time:
     def call_later(self, seconds: float, what: Callable[[], None]) -> Any:
         self._next += 1
         cancelled: list[bool] = []
-        heapq.heappush(self._timers, (self.now + seconds * 1000, self._next, what, cancelled))
+        # A difference of two times in seconds is never quite a whole number of milliseconds.
+        heapq.heappush(self._timers, (round(self.now + seconds * 1000, 6), self._next, what, cancelled))
         return type("Handle", (), {"cancel": lambda _: cancelled.append(True)})()
 
     def turn(self) -> None:
