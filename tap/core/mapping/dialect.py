@@ -314,7 +314,8 @@ class Dialect:
             return self._read_by(kind, scopes, by)
         reading = last.made(item, lambda: self._read_by(kind, scopes, by))
         # What was read before came in another envelope.
-        return reading._replace(observations=tuple([structs.replace(o, envelope=by) for o in reading.observations]))
+        observations = tuple([structs.replace(o, envelope=by) for o in reading.observations])
+        return Reading(reading.verdict, reading.type, observations, reading.reason)
 
     def _read_by(self, kind: str, scopes: Scopes, by: Envelope) -> Reading:
         """What the rules for this type make of an object."""
