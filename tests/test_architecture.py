@@ -41,6 +41,12 @@ def test_every_import_is_one_that_its_folder_may_make() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_a_file_is_a_room_of_a_screenful() -> None:
+    """Whoever looks for a rule reads no file of more than 600 lines."""
+    long = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in TAP.rglob("*.py")}
+    assert {path: lines for path, lines in long.items() if lines > 600} == {}
+
+
 @pytest.mark.parametrize(
     ("module", "line"),
     [

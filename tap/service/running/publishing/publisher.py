@@ -171,9 +171,8 @@ class Publisher:
         except LedgerError as error:
             self._attempt += 1
             self._code = getattr(error, "code", "")
-            if remedy_for(error, attempt=self._attempt, entries=len(batch)) not in _SUSPECTED:
-                raise
-            if not batch and self._code != "server_error":
+            suspected = remedy_for(error, attempt=self._attempt, entries=len(batch)) in _SUSPECTED
+            if not suspected or (not batch and self._code != "server_error"):
                 raise
             if self._code == "server_error":
                 await self._look_for_ingest(asked_already=not batch)
@@ -228,11 +227,9 @@ class Publisher:
             if self._unsettled:
                 await self._note_answers({})
             return await self._in_writer(self._look)
-        except JournalBusy:
-            # Another tap has this journal by now: do not send what is in memory here either.
-            raise
-        except JournalError:
-            if self._writer.failing is None:
+        except JournalError as error:
+            # Where another tap has this journal by now, what is in memory here is not to be sent either.
+            if self._writer.failing is None or isinstance(error, JournalBusy):
                 raise
             return []
 
@@ -260,12 +257,12 @@ class Publisher:
     def _look(self, journal: Journal, *, noted: bool = False) -> list[Kept]:
         """The next entries, without those that wait by themselves. On the journal's thread, while the loop waits."""
         batch = self._batches.next(journal)
-        if self._batches.saw_all:
-            self.shipping.waiting = len(batch)
-            return batch
-        unsettled = len(self._writer.unnoted) + (0 if noted else len(self._unsettled))
-        apart = len(self._postponed) + unsettled + self._older.held + self._older.in_part
-        self.shipping.waiting = max(0, journal.counts()["pending"] - apart)
+        waiting = len(batch)
+        if not self._batches.saw_all:
+            unsettled = len(self._writer.unnoted) + (0 if noted else len(self._unsettled))
+            apart = len(self._postponed) + unsettled + self._older.held + self._older.in_part
+            waiting = max(0, journal.counts()["pending"] - apart)
+        self.shipping.waiting = waiting
         return batch
 
     def _waits_apart(self, seq: int) -> bool:
