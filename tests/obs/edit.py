@@ -27,7 +27,7 @@ from tap.history.export import export
 from tests.history.export.readers import Item, Read, read_edl, read_fcp7, read_fcpxml, read_otio
 from tests.obs.shoot import Log
 
-__all__ = ["FORMATS", "Cutting", "Shown", "judge_edit", "scenes_of"]
+__all__ = ["FORMATS", "Cutting", "Shown", "fade_begins", "judge_edit", "scenes_of"]
 
 FORMATS = ("edl", "fcp7xml", "fcpxml", "otio")
 _ZONE = ZoneInfo("UTC")
@@ -106,7 +106,7 @@ def judge_edit(rows: Sequence[Row], log: Log, format_name: str, cutting: Cutting
         if before.scene == after.scene:
             _unbroken(before, after, f"{format_name} {after}", cutting)
         elif _told(after, rows).get("durationMs"):
-            began = _fade_begins(whole[after.item.file], after.item.frame, after.scene)
+            began = fade_begins(whole[after.item.file], after.item.frame, after.scene)
             cutting.fades[after.item.frame - began] += 1
         else:
             _cut(before, after, late[after.item.start], lacking, f"{format_name} {after}", cutting)
@@ -244,10 +244,11 @@ def _distance(one: Sequence[float], other: Sequence[float]) -> float:
     return float(sum((ours - theirs) ** 2 for ours, theirs in zip(one, other, strict=True)) ** 0.5)
 
 
-def _fade_begins(whole: Shown, near: int, into: str | None) -> int:
+def fade_begins(whole: Shown, near: int, into: str | None) -> int:
     """The first picture of the fade that begins near a frame of the file: from how far it has come in the next ones.
 
-    The first one itself can hardly be told from the one before it; and on a busy machine some are not drawn.
+    The first one itself can hardly be told from the one before it. On a busy machine some are not drawn, and others
+    stand in their place: it begins at most one picture before the first in which something of it can be seen.
     """
     base = whole.colours[max(0, near - 3)]
     aim = next(colour for colour, scene in list(zip(whole.colours, whole.scenes, strict=True))[near:] if scene == into)
@@ -257,8 +258,10 @@ def _fade_begins(whole: Shown, near: int, into: str | None) -> int:
         came = [now - begun for now, begun in zip(whole.colours[at], base, strict=True)]
         return sum(one * other for one, other in zip(came, wanted, strict=True)) / sum(one * one for one in wanted)
 
-    for at in range(near - 3, len(whole.colours) - 1):
+    frames = range(near - 3, len(whole.colours) - 1)
+    seen = next((at for at in frames if part(at) > _GROWS), 0)
+    for at in frames:
         came, grows = part(at), part(at + 1) - part(at)
         if came > _ON_ITS_WAY and grows > _GROWS:
-            return ceil(at - came / grows)
+            return max(seen - 1, ceil(at - came / grows))
     return -1_000

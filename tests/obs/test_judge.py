@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tap.core.model import Entry
+from tests.obs.edit import Shown, fade_begins
 from tests.obs.judge import judge
 from tests.obs.shoot import Log
 
@@ -58,3 +59,16 @@ def test_a_tap_to_which_all_comes_late_is_wrong(tmp_path: Path) -> None:
     assert _wrong(tmp_path, started=0, came=0, cut_came=80) == [
         "events come to the tap 80 ms later than to another client"
     ]
+
+
+@pytest.mark.parametrize("undrawn", [0, 1, 5, 13])
+def test_a_fade_begins_where_it_can_be_seen_first(undrawn: int) -> None:
+    """In place of pictures that OBS could not draw in time the last one is there again, and the next one comes late."""
+
+    def share(frame: int) -> float:
+        drawn = 100 if 100 < frame <= 100 + undrawn else frame + 0.4 * (frame == 101 + undrawn)
+        return min(1.0, max(0.0, (drawn - 99.4) / 18))
+
+    colours = [(200 - 150 * share(frame), 210 - 170 * share(frame), 50 + 140 * share(frame)) for frame in range(200)]
+    scenes = ["A" if share(frame) < 0.2 else "B" if share(frame) > 0.8 else None for frame in range(200)]
+    assert abs(fade_begins(Shown(scenes, colours), 100, "B") - 100) <= 1
