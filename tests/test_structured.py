@@ -22,6 +22,7 @@ MODULES = {"asyncio", "loop"}
 
 BYTES = {
     "adapters/server/websockets_line.py": "the protocol under the control socket",
+    "adapters/server/gathering.py": "when the protocol under the control socket is read",
     "adapters/threads.py": "from another thread to the loop",
     "service/running/ingest.py": "called back for each frame: a task that is woken for it would cost more than it",
     "service/ops/server.py": "the listening socket of the ops server, whose protocols are aiohttp's",

@@ -41,7 +41,7 @@ __all__ = ["FlightRecorder", "segments"]
 
 _ALIVE_EVERY_S = 5.0
 _LOOK_EVERY_S = 5.0
-_GATHER_S = 1.0
+_GATHER_S = 0.2
 """How long what comes is gathered before it is written: waking up for each frame would cost more than writing it."""
 _GATHER_BYTES = 256 * 2**10
 """When there is as much, it is written at once."""

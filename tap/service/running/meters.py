@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 
-from tap.adapters.aligned_sleep import beat_aligned
+from tap.adapters.aligned_sleep import sleep_aligned
 from tap.adapters.clock import monotonic, wall_ms
 from tap.adapters.journal import Kept
 from tap.core.model import Entry
@@ -98,8 +98,7 @@ class Meters:
 
     async def watch_loop(self) -> None:
         """Measure the loop's lag for ever."""
-        await beat_aligned(_LAG_EVERY_S, self._late)
-
-    def _late(self, seconds: float) -> None:
-        self.lag.observe(seconds)
-        self._lags.append(seconds)
+        while True:
+            late = await sleep_aligned(_LAG_EVERY_S)
+            self.lag.observe(late)
+            self._lags.append(late)
