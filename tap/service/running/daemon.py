@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Service", "run"]
 
-_WATCH_EVERY_S = 5.0
+_WATCH_EVERY_S = 1.0
 _PRUNE_EVERY_S = 60.0
 _REMEMBER_EVERY_MS = 3_600_000
 _SEEN, _BELIEVED = "seen", "believed"

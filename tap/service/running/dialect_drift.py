@@ -1,7 +1,7 @@
 """Drift: if the server's traffic stops matching the dialect, an alarm says so before a shoot is lost.
 
-It is checked every few seconds, from counters that the pipeline has anyway: no frame costs more for it. An alarm is
-logged once, with the next step. It is in ``alarms`` until it is over. This raises an alarm, and this ends it:
+It is checked once a second, from counters that the pipeline has anyway: no frame costs more for it. An alarm is logged
+once, with the next step. It is in ``alarms`` until it is over. This raises an alarm, and this ends it:
 
     alarm       raised when                                              over when
     unknown     at least 20 control frames, and at least 25 % of them,   it is less than 10 %
@@ -83,7 +83,7 @@ class _Sessionless(Struct):
 
 
 class DialectDrift:
-    """Watches one pipeline. Call ``look`` every few seconds, and ``entries`` with entries as they are written.
+    """Watches one pipeline. Call ``look`` about once a second, and ``entries`` with entries as they are written.
 
     ``path``: the file that remembers the hours without a session over a restart; None remembers nothing.
     """
