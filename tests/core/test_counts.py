@@ -108,15 +108,20 @@ def test_history_in_which_the_clock_stood_higher_is_told_again() -> None:
     assert [event["kind"] for event in stage.events("cut", "hold")] == ["cut", "hold"]
 
 
-@pytest.mark.parametrize("number", [{}, {"seq": 9_000}])
-def test_parts_of_a_message_of_history_that_have_no_time_are_history_too(number: dict[str, int]) -> None:
-    """Three parts are older than the connection, so the cut beside them is no news: the state stands."""
+def connected_again() -> tuple[Stage, list[dict[str, Any]]]:
+    """A shoot whose connection was lost and is back, and three parts of a message that are older than it."""
     stage = Stage().shoot()
     before = stage.now
     stage.later(10_000).drop()
     stage.later(1_000).connect()
     stage.state()
-    old = [{"type": "music_moment", "ts": T0 + before - 500 + at, "kind": "beat"} for at in range(3)]
+    return stage, [{"type": "music_moment", "ts": T0 + before - 500 + at, "kind": "beat"} for at in range(3)]
+
+
+@pytest.mark.parametrize("number", [{}, {"seq": 9_000}])
+def test_parts_of_a_message_of_history_that_have_no_time_are_history_too(number: dict[str, int]) -> None:
+    """Three parts are older than the connection, so the cut beside them is no news: the state stands."""
+    stage, old = connected_again()
     stage.raw(orjson.dumps([*old, {"type": "cut", "to": "c2", "from": "c1", **number}]))
     assert stage.cuts() == []
     assert stage.pipeline.state.program.value == "c1"
@@ -134,13 +139,8 @@ def test_a_part_without_a_time_beside_news_is_news() -> None:
 
 def test_a_greeting_that_is_repeated_within_a_message_of_history_makes_no_news_of_it() -> None:
     """It is of now, and what is beside it is not: the cut without a time is history all the same."""
-    stage = Stage().shoot()
-    before = stage.now
-    stage.later(10_000).drop()
-    stage.later(1_000).connect()
-    stage.state()
+    stage, old = connected_again()
     stage.later(200)
-    old = [{"type": "music_moment", "ts": T0 + before - 500 + at, "kind": "beat"} for at in range(3)]
     hello = {"type": "hello", "ts": T0 + stage.now, "boot_id": stage.boot, "server": "multicam-server"}
     stage.raw(orjson.dumps([hello, *old, {"type": "cut", "to": "c2", "from": "c1"}]))
     assert stage.cuts() == []
@@ -152,12 +152,7 @@ def test_a_mark_without_a_time_among_history_is_the_session_s_if_an_id_shows_tha
     own: dict[str, str], written: int
 ) -> None:
     """The session ran before this connection. Without an id, nothing says that the mark was not told before it."""
-    stage = Stage().shoot()
-    before = stage.now
-    stage.later(10_000).drop()
-    stage.later(1_000).connect()
-    stage.state()
-    old = [{"type": "music_moment", "ts": T0 + before - 500 + at, "kind": "beat"} for at in range(3)]
+    stage, old = connected_again()
     stage.raw(orjson.dumps([*old, {"type": "marker", "label": "Take 1", **own}]))
     assert len(stage.events("marker")) == written
 
