@@ -29,6 +29,10 @@ SAVE_EVERY_S = 4.0
 
 _TOGETHER_S = 0.01
 """In a burst, the entries of this time are saved together: each save costs a checkpoint. The first is saved at once."""
+_MANY = 8
+"""More entries than this in one save are no cuts as they happen: a server tells its history, or a backlog is read."""
+_MANY_TOGETHER_S = 0.04
+"""After so many, the next are saved together for this long: they share what a checkpoint and a commit cost."""
 _SOONEST_S = 0.01
 _SLIPS_LOGGED = 20
 _STALLED_S = 1.0
@@ -118,6 +122,8 @@ class Ingest:
         """When (the loop's time) that was done last."""
         self._soon = False
         """It is due within a few ms."""
+        self._together = _TOGETHER_S
+        """How long after a save the next may be at the earliest, in seconds."""
         self._ticking: asyncio.TimerHandle | None = None
         self._ticks_at = 0
         # After a restart there may be something due already, and the server may be away.
@@ -191,7 +197,7 @@ class Ingest:
 
     def _turn(self) -> None:
         self._turning = False
-        early = self._saved + _TOGETHER_S - self._loop.time()
+        early = self._saved + self._together - self._loop.time()
         if self._urgent or (self._entries and early <= 0):
             self._save()
         elif self._entries and not self._soon:
@@ -222,6 +228,7 @@ class Ingest:
         self._urgent = self._soon = False
         self._saved = self._loop.time()
         entries, self._entries = self._entries, []
+        self._together = _MANY_TOGETHER_S if len(entries) > _MANY else _TOGETHER_S
         self._submit(entries, self._checkpoint())
         if entries and self._on_entries is not None:
             self._on_entries(entries)

@@ -99,6 +99,24 @@ async def test_a_burst_is_saved_together(monkeypatch: pytest.MonkeyPatch) -> Non
     assert checkpoint.state == desk.pipeline.save().state
 
 
+@pytest.mark.parametrize(("at_once", "later_ms"), [(8, 10), (9, 40)])
+async def test_what_follows_many_entries_waits_for_more(at_once: int, later_ms: int) -> None:
+    """A server that tells its history is saved in fewer commits; a few cuts in a row wait only for ten milliseconds."""
+    desk = Desk()
+    desk.begins()
+    for camera in ("c2", "c3"):  # known from here on: a cut is one entry
+        desk.says(type="cut", to=camera)
+    await asyncio.sleep(1)
+    for number in range(at_once):
+        desk.says(type="cut", to=f"c{2 + number % 2}")
+    await asyncio.sleep(0)
+    assert len(desk.kept.batches[-1][0]) == at_once, "each is one entry, and the first save comes at once"
+    saved, saves = desk.clock.stamp().mono, len(desk.kept.batches)
+    desk.says(type="cut", to="c1")
+    await desk.kept.until(lambda: len(desk.kept.batches) > saves)
+    assert desk.clock.stamp().mono - saved == later_ms
+
+
 async def test_in_a_burst_a_drop_is_saved_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """With what came before it."""
     monkeypatch.setattr(ingest, "_TOGETHER_S", 3600.0)
