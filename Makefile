@@ -10,6 +10,7 @@ READY := .venv/.ready
 RUNS := .venv/.runs
 PACKAGES := convex/node_modules/.ready
 BENCH_PACKAGES := bench/node/node_modules/.ready
+BENCH_RUNS := .bench/venv/.ready
 BROWSER_PACKAGES := tests/browser/node/node_modules/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PYTEST := $(BIN)/python -m pytest
@@ -137,10 +138,10 @@ faults: $(READY) ledger  ## Every fault hundreds of times, part by part; goes on
 	$(BIN)/python -m tests.faults --resume $(FAULTS)
 
 # Single parts: BENCH='--part saturation'; on where it was broken off: BENCH=--resume. It wants an idle machine.
-bench: $(READY) ledger bench-node  ## What the tap costs beside others, under half an hour: docs/bench.md and its picture
+bench: $(READY) $(BENCH_RUNS) ledger bench-node  ## What the tap costs beside others, under half an hour: docs/bench.md and its picture
 	@$(BIN)/python -m bench $(BENCH)
 
-bench-quick: $(READY) ledger bench-node  ## A rough look at the same, two to three minutes; writes nothing to docs/
+bench-quick: $(READY) $(BENCH_RUNS) ledger bench-node  ## A rough look at the same, two to three minutes; writes nothing to docs/
 	@$(BIN)/python -m bench --quick $(BENCH)
 
 # The rules by which the browser tests judge pages; without them those tests are skipped, with the reason.
@@ -152,6 +153,13 @@ browser-node:
 $(BROWSER_PACKAGES): tests/browser/node/package.json tests/browser/node/package-lock.json
 	@echo "installing what is pinned in tests/browser/node/package-lock.json" >&2
 	@cd tests/browser/node && npm ci --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+# The tap is measured as it ships: some packages load what they find beside them.
+$(BENCH_RUNS): $(READY) requirements.txt
+	@echo "installing into .bench/venv what the tap itself needs, to be measured with" >&2
+	@$(BIN)/python -m venv --clear .bench/venv
+	@.bench/venv/bin/python -m pip --disable-pip-version-check --no-input -q install --require-hashes -r requirements.txt
 	@touch $@
 
 # Where npm is missing, or the registry out of reach, the bench says who is not measured, and goes on without.

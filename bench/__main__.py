@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from bench.contestants import NAMES, ROOT, missing
+from bench.contestants import NAMES, ROOT, SHIPPED, missing
 from bench.context import FULL, QUICK, Context, Sizes
 from bench.machine import Machine, code_digest, describe, load_average
 from bench.page import page, remarks
@@ -93,6 +93,8 @@ def _measure_all(parts: Sequence[str], options: argparse.Namespace, places: Plac
         why_not = missing(name)
         if why_not is not None:
             _say(f"without {NAMES[name]}: {why_not}")
+    if not SHIPPED.exists():
+        _say("the tap loads some of the developers' packages: make bench measures it without these")
     if options.quick:
         _say("a rough look: for anything finer, make bench")
     machine, code, known = describe(), code_digest(), read(places.results) if options.resume else Results()

