@@ -98,7 +98,7 @@ def judge(
     _events(outcome, result, truth, known, when, gaps=gaps)
     if gaps:
         _gaps(outcome, known, [*_losses(items), *losses])
-    _rows(outcome, result, {str(event.still_id) for event in result.missed})
+    _rows(outcome, result, _unheard_stills(truth, result.missed))
     wrong = [text for text in result.differences if text.startswith("wrong:") and not _HASTE.search(text)]
     outcome.failures += wrong if exact else []
     return outcome
@@ -147,15 +147,30 @@ def _told_late(fields: Mapping[str, Any], stills: set[str | None]) -> bool:
     return fields["kind"] == "still_capture" and bool(detail.get("inferred")) and detail.get("stillId") in stills
 
 
-def _rows(outcome: Outcome, result: Score, unseen: set[str]) -> None:
+def _unheard_stills(truth: Truth, missed: Iterable[EventTruth]) -> list[str]:
+    """As the score names them: asked for, or taken, where nobody heard it. Each of these events was judged itself."""
+    asked = {event.still_id for event in missed if isinstance(event.still_id, str)}
+    taken = {(event.session_id, event.camera_id, event.at) for event in missed if event.kind == "still_capture"}
+    return [
+        f"{still.session_id} {still.camera_id} {still.still_id}"
+        for still in truth.stills
+        if still.still_id in asked or (still.session_id, still.camera_id, still.captured_at) in taken
+    ]
+
+
+def _rows(outcome: Outcome, result: Score, unheard: Sequence[str]) -> None:
     """Sessions, cameras and stills that are missing, doubled or invented."""
     for text in result.differences:
         verdict, _, rest = text.partition(": ")
         name, _, which = rest.partition(" ")
         if name in KINDS or verdict == "wrong":
             continue
-        if verdict == "missed" and name == "still" and any(still in which.split() for still in unseen):
-            continue  # asked for where nobody heard it, which was judged there
+        if (
+            verdict == "missed"
+            and name == "still"
+            and any(which == one or which.startswith(f"{one} /") for one in unheard)
+        ):
+            continue
         outcome.lost += verdict == "missed"
         outcome.doubled += verdict == "doubled"
         outcome.invented += verdict == "invented"

@@ -13,7 +13,7 @@ from tests.faults.outcome import Outcome, together
 from tests.faults.rig import Offset
 from tests.faults.seeds import ACTS, Scene, plan_of
 
-FOUND = (247, 272, 48006, 51003, 59009, 72008)
+FOUND = (247, 272, 48006, 51003, 59009, 72008, 97006)
 """Seeds that broke something once."""
 
 
