@@ -23,6 +23,9 @@ __all__ = ["KindScore", "Score", "score"]
 _Json: TypeAlias = Mapping[str, Any]
 T = TypeVar("T")
 
+_RECEIVED_MS = 250
+"""How finely times are compared that were in no frame: a busy machine reads late."""
+
 
 class KindScore(Struct):
     """How many events of one kind were found, missed, invented or doubled."""
@@ -192,7 +195,7 @@ class _Events:
         """The nearest in time first, so that events that only the receiver's clock can tell find their own.
 
         Of two that are as near the one whose own time it is, then the one that says the same, and then the one that has
-        to be there.
+        to be there. By the receiver's clock, all within a quarter of a second are as near.
         """
         by_kind: dict[str, list[tuple[float, int]]] = defaultdict(list)
         for index, entry in enumerate(self._told):
@@ -201,10 +204,11 @@ class _Events:
             told_at.sort()
         near = sorted(
             (
-                min(abs(at - right) for right in (event.at, *event.also)),
-                abs(at - event.at),
+                _apart(event, min(abs(at - right) for right in (event.at, *event.also))),
+                _apart(event, abs(at - event.at)),
                 _unlike(event, self._told[told]["fields"]),
                 event.doubtful,
+                abs(at - event.at),
                 want,
                 told,
             )
@@ -284,6 +288,11 @@ class _Events:
 
     def _say(self, difference: str) -> None:
         self._result.differences.append(difference)
+
+
+def _apart(event: EventTruth, milliseconds: float) -> float:
+    """How far two times are apart, as finely as they are known."""
+    return milliseconds if event.exact else milliseconds // _RECEIVED_MS
 
 
 def _unlike(event: EventTruth, fields: _Json) -> int:

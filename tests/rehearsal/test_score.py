@@ -270,6 +270,19 @@ def test_an_event_that_a_snapshot_told_too_leaves_that_time_to_the_event_of_it()
     assert judged(*wanted, told=[{"kind": "cut", "cameraId": "c1", "at": at} for at in (300, 500)]) == []
 
 
+def test_changes_that_only_the_receiver_dated_are_told_apart_by_what_they_say() -> None:
+    """Both were read ten milliseconds late, so that the first is nearest to the time of the second."""
+    wanted = [
+        EventTruth(session_id="s1", kind="mode_change", at=at, exact=False, from_mode=was, to_mode=now)
+        for at, was, now in ((300, "ghost", "performance"), (310, "performance", "rehearsal"))
+    ]
+    told = [
+        {"kind": "mode_change", "at": at, "detail": {"from": was, "to": now}}
+        for at, was, now in ((310, "ghost", "performance"), (320, "performance", "rehearsal"))
+    ]
+    assert judged(*wanted, told=told) == []
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
