@@ -81,6 +81,41 @@ def test_a_change_of_the_same_second_that_has_a_number_is_not_the_one_without() 
     assert len(stage.events("release")) == 2
 
 
+def test_a_change_of_the_same_second_with_a_lower_number_is_another_one() -> None:
+    """Told again, it would have the number that it had. The numbers wrap just then."""
+    stage = Stage()
+    stage.idle_state(ts=0)
+    stage.later(1_000).say("session_started", session={"id": "s1"})
+    stage.later(9_000).say("hold", seq=900, ts=10_000)
+    stage.later(10).say("release", seq=901, ts=10_000)
+    stage.later(10).say("hold", seq=902, ts=10_000)
+    stage.later(10).say("release", seq=0, ts=10_000)
+    stage.later(10).state(seq=1, ts=10_000)
+    stage.later(1_000).state(seq=2, ts=11_000)
+    assert [event["at"] - T0 for event in stage.events("release")] == [10_000, 10_000]
+
+
+def test_a_greeting_makes_nothing_old() -> None:
+    """It says nothing, and was numbered before what was sent first: the message after it begins no other count."""
+    stage = Stage().shoot()
+    stage.later(5_000).say("hello", seq=500, boot_id=stage.boot)
+    parts = [{"type": "cut", "to": to, "from": was} for was, to in (("c1", "c2"), ("c2", "c1"), ("c1", "c2"))]
+    tell(stage.later(10), *[{**part, "seq": 490 + at, "ts": T0 + stage.now} for at, part in enumerate(parts)])
+    assert stage.pipeline.state.doubts.scopes == 0
+    assert stage.cuts() == [("c1", "c2"), ("c2", "c1"), ("c1", "c2")]
+
+
+def test_what_has_a_lower_number_than_history_is_no_sign_that_each_type_is_counted() -> None:
+    """History without times comes after the first state, with the high numbers of before the server was restarted."""
+    stage = Stage()
+    tell(stage, shown(10, "c1"))
+    tell(stage.later(100), cut(5_000, "c2", "c1"))
+    for number in range(21, 24):
+        tell(stage.later(1_000), {"type": "music_moment", "seq": number, "kind": "beat"})
+    assert stage.pipeline.state.doubts.scopes == 1
+    assert not stage.pipeline.state.doubts.untrusted
+
+
 # ---------------------------------------------------------------------------------------------- dissolves and batches
 
 
@@ -260,3 +295,15 @@ def test_a_request_without_a_time_as_a_connection_begins_is_told_again_only_if_i
     stage.later(1_000)
     asked(stage, *cameras)
     assert len(stage.events("still_marker")) == takes
+
+
+def test_a_capture_belongs_to_its_upload_though_the_numbers_wrapped_in_between() -> None:
+    """On an open connection that is no restart: ids go on."""
+    stage = Stage().shoot()
+    stage.later(5_000).say("still_requested", seq=900, still_id="1", camera_ids=["c1"])
+    stage.later(1_000).say("still_uploaded", seq=901, still_id="1", camera_id="c1", storage_key="k1")
+    stage.later(1_000).state(seq=0)
+    taken = T0 + stage.now
+    stage.later(1_000).say("still_captured", seq=1, still_id="1", camera_id="c1", taken_at=taken)
+    (capture,) = stage.events("still_capture")
+    assert (capture["at"], capture["detail"]) == (taken, {"stillId": "1"})

@@ -8,9 +8,9 @@ rules decide:
   connection, if it was passed more than 5 s ago (no frame takes that long while others come), or if ``seq`` alone would
   throw away three explicit frames in a row. Late frames of the count before are told by their high numbers for another
   5 s.
-- The dialect is wrong about what the numbers count if such a frame has a higher number than any of its own type (then
-  each type has numbers of its own), or if the numbers start again three times in a row, and never go on for 5 s. From
-  then on ``seq`` orders only frames of one type.
+- The dialect is wrong about what the numbers count if such a frame has a lower number than a state, and yet the highest
+  of its own type (then each type has numbers of its own), or if the numbers start again three times in a row, and never
+  go on for 5 s. From then on ``seq`` orders only frames of one type.
 - If ``seq`` does not order two frames, ``ts`` does. Equal times order nothing. Neither do times before and after the
   server's clock was set.
 - If neither orders two explicit frames, the one that came later is newer. If neither orders a snapshot and an explicit
@@ -46,6 +46,8 @@ _NO_STALL_MS = 2_000
 _OFFSET_MS = 500
 """How exactly the server's clock is known by the last frame with a time."""
 _TRACKS = 200
+_STATES = ""
+"""The name for the type of states, whatever a server calls it, in ``Connection.type_seqs``."""
 _HISTORY_PARTS = 3
 """If so many parts of a message have a time, and all are history, the message is history."""
 _HISTORY_MS = 5_000
@@ -114,8 +116,9 @@ class Staleness:
             self._count(o, envelope, connection, explicit=explicit)
             if connection.seq is None or envelope.seq > connection.seq:
                 connection.seq = envelope.seq
-            if envelope.seq > connection.type_seqs.get(envelope.type, -1):
-                connection.type_seqs[envelope.type] = envelope.seq
+            about = _STATES if kind is Snapshot else envelope.type
+            if envelope.seq > connection.type_seqs.get(about, -1):
+                connection.type_seqs[about] = envelope.seq
 
     def foresee(self, batch: Sequence[Observation]) -> None:
         """Look at all parts of one message, before the first of them.
@@ -132,7 +135,7 @@ class Staleness:
             return
         behind = [o for o in batch if type(o) is not Snapshot and o.envelope.seq is not None]
         if len(behind) >= _REFUSED and all(self._is_refused(o) for o in behind):
-            self._begin_anew(behind[0].envelope, connection, first=False)
+            self._begin_anew(behind[0].envelope, connection)
 
     def _is_refused(self, o: Observation) -> bool:
         """Whether ``seq``, and nothing else, says that this explicit frame is an old one."""
@@ -201,6 +204,8 @@ class Staleness:
                 state.seq_tracks.clear()
             state.seq_tracks[scope] = self._track_from(envelope, envelope.seq, connection)
         elif envelope.seq > track.seq:
+            if type(o) is Hello:
+                return  # it says nothing that another frame could be older than
             self._ahead = envelope
             if state.lived - track.passed_at >= _LATE_MS:
                 track.long_ago, track.passed, track.passed_at = track.passed, envelope.seq, state.lived
@@ -260,7 +265,7 @@ class Staleness:
         lately = self._state.lived - track.passed_at < _LATE_MS
         return track.long_ago if lately else track.passed
 
-    def _begin_anew(self, envelope: Envelope, connection: Connection, *, first: bool) -> None:
+    def _begin_anew(self, envelope: Envelope, connection: Connection, *, first: bool = False) -> None:
         """The numbers start again: from here on they are a scope of their own. Earlier ones cannot be compared with it.
 
         That looks like a restart of the server, so ids may start again, too: a new era begins. If each type is counted
@@ -295,11 +300,13 @@ class Staleness:
 
     @staticmethod
     def _is_counted_by_type(envelope: Envelope, connection: Connection) -> bool:
-        """Whether a number that is lower than others is higher than all of its own type: so none of them started again,
-        and each type has numbers of its own.
+        """Whether a number is lower than that of a state, and yet higher than all of its own type: so none of them
+        started again, and each type has numbers of its own.
+
+        What is lower only than other types than states proves nothing: these may be history.
         """
-        before = connection.type_seqs.get(envelope.type)
-        return before is not None and envelope.seq is not None and envelope.seq > before
+        before, states = connection.type_seqs.get(envelope.type), connection.type_seqs.get(_STATES, 0)
+        return before is not None and envelope.seq is not None and before < envelope.seq < states
 
     def _note_end(self, envelope: Envelope, connection: Connection) -> None:
         """Remember the last numbers of a count that ends: frames with these may still come late."""
@@ -397,8 +404,8 @@ class Staleness:
         ):
             return False
         further = self.identity.further(name, envelope, scope)
-        if further is not None and further >= 0:
-            return further > 0
+        if further is not None:
+            return further != 0  # told again, it has the same number, or is dated before its connection
         if self.identity.is_numbered_otherwise(name, envelope, scope):
             return True
         by_seq = _by_seq(aspect.mark, envelope, scope)

@@ -275,7 +275,7 @@ class Stills:
         still = running.stills.get(still_key(running, name, take.number, o.camera_id))
         return (
             still is not None
-            and still.era == self._rows.state.era
+            and still.era >= self._life()
             and RANK[still.row.fields["status"]] >= RANK["failed"]
         )
 
@@ -359,9 +359,7 @@ class Stills:
         self, session: Session, take: StillUse, o: StillCaptured | StillUploaded | StillFailed, *, running: bool
     ) -> bool:
         """Whether a camera that was not asked for may belong to a take: of one life of the server and one session."""
-        # Numbers that start again on an open connection are no restart, so ids go on.
-        connection = self._rows.state.connection
-        if take.era < (self._rows.state.era if connection is None else connection.era):
+        if take.era < self._life():
             return False
         if isinstance(o, StillUploaded) and self._rows.running() is None:
             return True  # uploads come late, and no other session can be meant
@@ -382,7 +380,12 @@ class Stills:
 
     def _of_one_life(self, still: Still, envelope: Envelope) -> bool:
         """Whether frame and still are of one life of the server, in which an id means one thing."""
-        return still.era == self._rows.state.era or envelope.at is None
+        return still.era >= self._life() or envelope.at is None
+
+    def _life(self) -> int:
+        """The era in which ids started last: numbers that start again on an open connection are no restart."""
+        connection = self._rows.state.connection
+        return self._rows.state.era if connection is None else connection.era
 
     @staticmethod
     def _taken_by(o: StillCaptured, at: int) -> bool:
