@@ -273,11 +273,7 @@ class Stills:
         if running is None or name is None or take is None:
             return False
         still = running.stills.get(still_key(running, name, take.number, o.camera_id))
-        return (
-            still is not None
-            and still.era >= self._life()
-            and RANK[still.row.fields["status"]] >= RANK["failed"]
-        )
+        return still is not None and still.era >= self._life() and RANK[still.row.fields["status"]] >= RANK["failed"]
 
     def _by_id(
         self, o: StillCaptured | StillUploaded | StillFailed, name: str, before: str
