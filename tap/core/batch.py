@@ -5,7 +5,7 @@ such comes before the state that shows it, then by ``seq``), by ``seq`` alone, a
 the change that it shows (for who counts each type by itself). Each says something of how the desk went: a cut says
 which camera it came from, a state shows what is on, and no state shows a session after its end. The order that
 contradicts itself least is the one that happened; where two do so alike, times are believed before numbers, and numbers
-before the place.
+before the place. Where no state is among them, nothing can contradict what times, numbers or places say.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def in_order(readings: Sequence[Reading], orders: SeqOrders, state: State) -> Se
         for order in (_by_time(readings, envelopes, orders), _by_number(envelopes, orders), stands)
         if order is not None
     ]
-    if possible[0] == stands:
+    if possible[0] == stands and not any(_kind(reading)[1] for reading in readings):
         return readings
     odd = [_contradictions([readings[place] for place in order], state) for order in possible]
     for believes_hidden in (False, True):
@@ -144,11 +144,12 @@ def _kind(reading: Reading) -> tuple[bool, bool]:
 
 def _contradictions(readings: Sequence[Reading], state: State) -> int:
     """How often, read in this order, one part does not fit what those before it left."""
-    now, odd, read = _known(state), 0, list[Observation]()
+    now, odd, read = _known(state), 0, dict[tuple[type, int | None, int | None], list[Observation]]()
     for one in (one for reading in readings for one in reading.observations):
-        if one not in read:  # what is told twice says nothing more
+        alike = read.setdefault((type(one), one.envelope.at, one.envelope.seq), [])
+        if one not in alike:  # what is told twice says nothing more
             odd += _contradicts(one, now)
-            read.append(one)
+            alike.append(one)
     return odd
 
 

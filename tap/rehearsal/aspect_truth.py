@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType, structs
 
 from tap.rehearsal.doubts import DissolveCover, FrameDoubts
 from tap.rehearsal.event_truth import EventTruths
-from tap.rehearsal.evidence import CLOCK_SET_MS, Aspect
+from tap.rehearsal.evidence import CLOCK_SET_MS, Aspect, FrameFields
 from tap.rehearsal.still_truth import When
 from tap.rehearsal.truth import EventTruth
 from tap.rehearsal.world import Fact, World
@@ -120,6 +120,8 @@ class AspectTruths:
     def told_late(self, fact: Fact) -> None:
         """A dissolve that a frame reports late explains snapshots, too."""
         if fact.kind == "cut" and fact.duration_ms is not None:
+            if self.program in (None, fact.before) and fact.camera != self.program:
+                self._doubts.doubt("program", "a dissolve told afterwards, which may have run when a snapshot came")
             self._cover = DissolveCover(fact.before, fact.camera, self._doubts.env, fact.duration_ms, afterwards=True)
 
     # ------------------------------------------------------------------------------------------ seen in snapshots
@@ -157,7 +159,8 @@ class AspectTruths:
         else:
             doubts.shown_again(aspect, self._value(aspect), hidden=hidden)
         doubts.idents[aspect] = max(doubts.idents[aspect], ident)
-        doubts.settle(aspect)
+        if not hidden:
+            doubts.settle(aspect)
 
     # ------------------------------------------------------------------------------------------ told by frames
 
@@ -175,13 +178,13 @@ class AspectTruths:
             if fact.camera is not None:
                 event.camera_id = fact.camera
             self._out_of_place("program", event, when, fact.ident, same=fact.camera == self.program)
+            if not self._doubts.is_past("program"):  # for who believes the order of the message, it runs now
+                self._cover = _cover(fact, self._doubts.env) or self._cover
             return
         self._explicit("program", fact, when, lambda: self._turn_program(fact.camera, when, event))
         if fact.before != "":
             event.from_camera_id = fact.before
-        self._cover = None
-        if fact.duration_ms is not None and fact.transition != "cut":
-            self._cover = DissolveCover(fact.before, fact.camera, self._doubts.env, fact.duration_ms)
+        self._cover = _cover(fact, self._doubts.env)
 
     def held(self, fact: Fact, when: When) -> None:
         """A frame reports that the program camera is held."""
@@ -224,9 +227,10 @@ class AspectTruths:
             self._events.add(event, when)
         else:
             doubts.unexplained.pop(aspect, None)
-        if event is not None and pending is not None and pending.was == self._value(aspect):
-            # Back to what it was before something that is not proved: perhaps it never changed.
-            event.doubtful = not doubts.own_id_is_new()
+        if event is not None and pending is not None and pending.may_have_been(self._value(aspect)):
+            # Back to what it was before something that is not proved: perhaps it never changed. Of cuts a new id proves
+            # another one; two holds in a row are one.
+            event.doubtful = aspect != "program" or not doubts.own_id_is_new()
         proved = doubts.take(aspect, event, was)
         if event is not None and self.guessed:
             event.trigger = event.transition = event.duration_ms = UNSET
@@ -284,6 +288,13 @@ class AspectTruths:
         before, self.mode = self.mode, mode
         event = EventTruth(session_id="", kind="mode_change", at=0, from_mode=before, to_mode=mode)
         return self._events.add(event, when)
+
+
+def _cover(fact: Fact, env: FrameFields) -> DissolveCover | None:
+    """What a cut may hide from now on; None where it takes no time."""
+    if fact.duration_ms is None or fact.transition == "cut":
+        return None
+    return DissolveCover(fact.before, fact.camera, env, fact.duration_ms)
 
 
 def _is_another(fact: Fact) -> bool:

@@ -72,6 +72,23 @@ class PendingChange(Struct):
     mark: RestingOn
     was: Any
     """What it was before."""
+    since: tuple[Any, ...] = ()
+    """What it may have been since then, by frames that proved nothing."""
+    explicit: int | None = None
+    """When an explicit frame told it (receiver's Unix ms), if one did."""
+
+    def may_have_been(self, value: Any) -> bool:
+        """Whether it may have been that before this change."""
+        return value == self.was or value in self.since
+
+
+def _pending(
+    event: EventTruth | None, mark: RestingOn, was: Any, before: PendingChange | None, *, explicit: int | None = None
+) -> PendingChange:
+    """A change from ``was``, which is itself without proof where another was pending ``before``."""
+    if before is None:
+        return PendingChange(event, mark, was, explicit=explicit)
+    return PendingChange(event, mark, before.was, (*before.since, was), explicit)
 
 
 class _Open(Struct):
@@ -206,7 +223,7 @@ class FrameDoubts:
         if event is not None:
             event.doubtful = True
         mark = structs.replace(self.marks[aspect]) if before is None else before.mark
-        self.pending[aspect] = PendingChange(event, mark, was if before is None else before.was)
+        self.pending[aspect] = _pending(event, mark, was, before)
 
     def shown_again(self, aspect: Aspect, value: Any, *, hidden: bool) -> None:
         """A snapshot shows it as it is known: it rests on that too, and what was pending may be proved."""
@@ -219,7 +236,7 @@ class FrameDoubts:
             pending.event.also.append(self.env.wall if self.env.ts is None else self.env.ts)
         if self.proves(pending.mark) and not hidden:
             # Back at what it was: there and back may both be, or neither.
-            if pending.event is not None and pending.was != value:
+            if pending.event is not None and not pending.may_have_been(value):
                 told_in_part(pending.event)
                 pending.event.doubtful = False
                 # What came between is not proved: it may be known to come from what was on before that.
@@ -229,6 +246,7 @@ class FrameDoubts:
                     pending.event.from_mode = UNSET
             del self.pending[aspect]
             self._rest_anew(aspect)
+            self.marks[aspect].explicit = pending.explicit
 
     # ------------------------------------------------------------------------------------------ explicit frames
 
@@ -266,7 +284,7 @@ class FrameDoubts:
         if not proved:
             if event is not None:
                 event.doubtful = True
-            self.pending[aspect] = PendingChange(event, structs.replace(mark), was if before is None else before.was)
+            self.pending[aspect] = _pending(event, structs.replace(mark), was, before, explicit=self.env.wall)
             return False
         # A number that is refuted orders nothing.
         mark.rest(structs.replace(self.env, seq=None) if low else self.env, explicit=True)

@@ -27,13 +27,17 @@ the time of receipt. It imports nothing of the tap, so that the tap's mistakes d
 An event that is reported for the first time, and is older than what is known, becomes a row at its own time. It does
 not change what is on air now. If a frame has no id, and no time that decides, it may be new or a repeat. Then its
 change counts: a true change is required, and a repeat may be in the history, too, which is then in *doubt* until the
-next snapshot that cannot be older.
+next snapshot that cannot be older. Two holds in a row are one: where the release between them is not proved, a new id
+does not prove the second.
 
 **What a snapshot proves.** If no explicit frame reported a change (or only one that proves nothing), the first snapshot
 proves it that shows it and is newer than what it contradicts. The change has the time of that snapshot, or of an
-earlier one that showed it. If no snapshot comes before the next change, the history may have it or not. If a snapshot
+earlier one that showed it. If an explicit frame had reported it, it was an explicit change when that frame came. If
+several frames that prove nothing led to what the snapshot shows, it proves none of them. If no snapshot comes before
+the next change, the history may have it or not. If a snapshot
 is old, but nothing shows that, what it shows is in doubt until the next one that cannot be older. A snapshot during a
-dissolve that a frame reported may still show the old program, or none, and proves nothing against it. If the dissolve
+dissolve that a frame reported may still show the old program, or none, and proves nothing against it; nor does it if
+the frame came afterwards, or its place among others of one message is not told. If the dissolve
 is over by the receiver's clock, and times in whole seconds leave it open, the program is in doubt. After a session has
 ended, no snapshot proves that something happened before that.
 """

@@ -300,6 +300,7 @@ def _unlike(event: EventTruth, fields: _Json) -> int:
     detail = fields.get("detail") or {}
     told = (
         (event.to_mode, detail.get("to")),
+        (event.from_mode, detail.get("from")),
         (event.trigger, fields.get("trigger")),
         (event.from_camera_id, fields.get("fromCameraId")),
         (event.transition, fields.get("transition")),

@@ -8,6 +8,7 @@ import pytest
 
 from tap.core.machine import cameras, identity, memory, staleness, stills
 from tap.core.machine.identity import brief
+from tap.core.machine.still_keys import weight_of
 from tests.core.stage import T0, Stage
 
 
@@ -185,7 +186,7 @@ def test_stills_may_weigh_just_as_much_as_is_allowed(
     capture(stage, still_id="x", url="u" * 100)
     session = stage.pipeline.state.session
     assert session is not None
-    weight = sum(map(stills._weight, session.stills.values()))
+    weight = sum(map(weight_of, session.stills.values()))
     monkeypatch.setattr(stills, "_HEAVIEST", 2 * weight + bound)
     monkeypatch.setattr(stills, "_HEAVY", weight - light)
     capture(stage, still_id="y", url="u" * 100)

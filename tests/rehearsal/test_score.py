@@ -299,6 +299,15 @@ def test_cuts_of_one_time_are_told_apart_by_what_they_say(one: dict[str, Any], o
     assert judged(*wanted, told=[{"kind": "cut", "cameraId": "c1", "at": 300, **said} for said in (one, other)]) == []
 
 
+def test_changes_of_the_mode_of_one_time_are_told_apart_by_where_they_came_from() -> None:
+    """One of them is in a time of doubt: the other is the one that is required."""
+    wanted = EventTruth(session_id="s1", kind="mode_change", at=300, from_mode="ghost", to_mode="photoshoot")
+    told = [
+        {"kind": "mode_change", "at": 300, "detail": {"from": was, "to": "photoshoot"}} for was in ("idle", "ghost")
+    ]
+    assert [text.partition(":")[0] for text in judged(wanted, told=told)] == ["doubled"]
+
+
 def test_stills_that_share_an_id_are_in_the_order_of_their_keys() -> None:
     """The clock was set back: the second was asked for at an earlier time."""
     key = "hall/s1/still/1/c1"

@@ -225,6 +225,118 @@ def test_a_dissolve_that_is_told_afterwards_without_a_time_may_have_run_at_any_t
     assert any(since <= first <= until for since, until in doubts(telling, "cut"))
 
 
+def cuts_of_one_message_that_nothing_orders(telling: Telling) -> None:
+    """A cut to c2, and the dissolve back to c1 that came before it: both of one second."""
+    first = {"type": "cut", "to": "c1", "cut_id": "y", "transition": "dissolve", "duration_ms": 1_000}
+    then = {"type": "cut", "to": "c2", "cut_id": "z", "transition": "cut"}
+    at = (T0 + telling.now) // 1_000
+    facts = (
+        Fact(kind="cut", ident=telling.made + 2, at=at * 1_000, camera="c2", before="c1", transition="cut"),
+        Fact(
+            kind="cut",
+            ident=telling.made + 1,
+            at=at * 1_000,
+            camera="c1",
+            before="c2",
+            duration_ms=1_000,
+            transition="dissolve",
+            part=1,
+        ),
+    )
+    telling.made += 2
+    data = json.dumps([{**then, "ts": at}, {**first, "ts": at}])
+    telling.items.append(Heard(wall=T0 + telling.now, now=telling.now, ts=at * 1_000, data=data, facts=facts))
+
+
+def test_a_snapshot_within_a_dissolve_of_a_message_that_nothing_orders_settles_nothing() -> None:
+    """Who believes the order of the message has the dissolve running: the camera before it is no news then."""
+    telling = Telling(seq=False)
+    telling.later(993).cut("c2", cut_id="x")
+    telling.later(1_000)
+    cuts_of_one_message_that_nothing_orders(telling)
+    telling.later(1_000).state()
+    telling.later(3_000).state()
+    assert max(until for _, until in doubts(telling, "cut")) == 6_000
+
+
+@pytest.mark.parametrize(("length", "required"), [(None, 1), (5_000, 0)])
+def test_a_dissolve_that_nobody_heard_may_have_run_as_the_first_snapshot_came(
+    length: int | None, required: int
+) -> None:
+    """That snapshot shows nothing on air, the next one what the dissolve leads to: one cut, or two."""
+    telling = Telling()
+    telling.items.append(Down(now=telling.now, wall=T0 + telling.now, why="network"))
+    fact = telling.later(1_000).tell(
+        "cut",
+        {},
+        missed=True,
+        camera="c2",
+        before="c1",
+        duration_ms=length,
+        transition="dissolve" if length else "cut",
+    )
+    made = T0 + telling.now
+    telling.later(500).connect()
+    telling.world = structs.replace(telling.world, program=None)
+    telling.state()
+    more = {"transition": "dissolve", "duration_ms": length} if length else {"transition": "cut"}
+    telling.again(fact, {"type": "cut", "to": "c2", "cut_id": "x", **more, "ts": made, "seq": 5}, at=made - T0)
+    telling.world = structs.replace(telling.world, program="c2")
+    telling.later(3_000).state()
+    assert sum(not event.doubtful and event.inferred for event in telling.events("cut")) == required
+
+
+# ---------------------------------------------------------------------------------------------- ids that are used again
+
+
+def heard_before(*cameras: str) -> Telling:
+    """A server without numbers whose cuts to these cameras have the ids 1, 2, …, and come again with other times."""
+    telling = Telling(seq=False)
+    for number, camera in enumerate(cameras, 1):
+        telling.later(3_000).cut(camera, cut_id=str(number))
+        telling.later(3_000).state()
+    return telling
+
+
+@pytest.mark.parametrize(("after", "required"), [(300, 3), (3_000, 4)])
+def test_a_snapshot_without_a_time_proves_nothing_soon_after_a_cut_that_another_one_proved(
+    after: int, required: int
+) -> None:
+    """Its id was used before, but a snapshot showed it: so it is a change, and what comes soon after may be old."""
+    telling = heard_before("c2", "c1")
+    telling.later(3_000).cut("c2", cut_id="1")
+    telling.later(100).state()
+    telling.later(after).cut("c1", cut_id="2")
+    telling.later(20).state(ts=None)  # type: ignore[arg-type]
+    assert telling.required("cut") == required
+
+
+def test_a_snapshot_does_not_say_which_of_two_cuts_to_its_camera_happened() -> None:
+    """Their ids were used before, so none of them is proved: there, away and back again, or only there."""
+    telling = heard_before("c2", "c3", "c1")
+    for camera, name in (("c2", "1"), ("c3", "2"), ("c2", "1")):
+        telling.later(3_000).cut(camera, cut_id=name)
+    telling.later(3_000).state()
+    assert telling.required("cut") == 3
+
+
+def test_a_hold_of_a_new_id_is_no_other_one_where_the_release_before_it_is_not_proved() -> None:
+    """Two holds in a row are one; the release between them has an id that was used before."""
+    telling = Telling(seq=False)
+    held = structs.replace(telling.world, hold=ServerHold(camera="c1", by="operator", since=T0))
+    free = telling.world
+    for kind, name, world in (
+        ("hold", "1", held),
+        ("release", "2", free),
+        ("hold", "3", held),
+        ("release", "2", free),
+        ("hold", "4", held),
+    ):
+        telling.world = world
+        telling.later(3_000).tell(kind, {"type": kind, "hold_id": name}, camera="c1")
+    assert telling.required("hold") == 2
+
+
 # ---------------------------------------------------------------------------------------------- the same words
 
 

@@ -127,7 +127,9 @@ class Aspects:
             return Place.NEWEST
         changes = not (aspect.known and aspect.sure and aspect.value == value)
         words = words_of(o)
-        place = self._staleness.place(name, envelope, aspect, changes=changes, follows=follows, words=words)
+        # After a loss nothing is sure; but what says again what was known last is no second change of that moment.
+        another = changes and not (aspect.known and aspect.value == value)
+        place = self._staleness.place(name, envelope, aspect, changes=another, follows=follows, words=words)
         if place is Place.SAME:
             self._staleness.is_news = False
             return place

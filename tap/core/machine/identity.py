@@ -4,7 +4,8 @@ A server repeats things: at once, after a reconnect, or in a batch of its last t
 whether a frame is a repetition, the second whether it is newer. The first is decided by the best that the frame has:
 
 1. **Its own id**, within one era of the server and one session, whatever its time says. After a restart ids start
-   again: then it is the same only if the time is the same, too.
+   again: then it is the same only if the time is the same, too. Without times, it is the same if its number is, or if
+   it comes as a connection begins, when a server may tell its last events again.
 2. **Its time and what it is about**, if it has no id. It is another event if ``seq`` says that it is newer, or if its
    other content differs and it is no history.
 3. **Its number and what it is about**, if it has no time either.
@@ -241,6 +242,8 @@ class Identity:
             return
         state = self._state
         about = "" if name.own_id is None else brief(name.subject)
+        if changes and about and envelope.at is None and any(seen.at is None for seen, _ in self._found(ident)):
+            state.doubts.believed += 1  # an id of an earlier life of the server, and no time
         said: list[int] = []
         if words:
             before = (word for seen, _ in self._found(ident) for word in seen.words)
@@ -310,7 +313,7 @@ class Identity:
             if envelope.at is not None or seen.at is not None:
                 return seen.at == envelope.at
             alike = seen.boot == self._state.boots and seen.subject == brief(name.subject)
-            return alike and (own or _further(seen, envelope, scope) == 0 or self.in_history(envelope))
+            return alike and (_further(seen, envelope, scope) == 0 or self.in_history(envelope))
         # A number may come again after the numbers started again. A repetition would have a lower number than others.
         return envelope.at is not None or seen.scope == scope or not self.is_ahead(envelope)
 

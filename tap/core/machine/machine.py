@@ -293,7 +293,8 @@ class Machine:
         self._staleness.watch(observation, connection)
         if connection.first_at is None:
             connection.first_at, connection.first_wall = time_of(envelope), envelope.stamp.wall
-            connection.first_mono = envelope.stamp.mono
+            if not connection.silent:  # after a silence no connection begins, so nothing is told again
+                connection.first_mono = envelope.stamp.mono
             self._rules.signal(Signal.HEARD, Cause(envelope))
         elif not connection.open:
             self._rules.signal(Signal.HEARD, Cause(envelope))

@@ -9,7 +9,8 @@ that camera that comes now fills the hole, so that it changes nothing that is on
 
 *A cover.* A dissolve takes time, and servers differ in what a snapshot shows meanwhile: the old camera, the new one, or
 none. So a dissolve that was reported covers its own length and half a second: a snapshot within it that shows the old
-program, or none, says nothing.
+program, or none, says nothing. One that is older than that says nothing either. A dissolve that may be history covers
+nothing: nobody knows when it ran.
 """
 
 from __future__ import annotations
@@ -123,12 +124,14 @@ class Program:
             program: What the snapshot shows.
         """
         cover = self._state.dissolve_cover
-        if cover is None or program not in {cover.before, None}:
+        if cover is None:
             return False
         scope = self._staleness.scope(envelope)
         seq = envelope.seq if scope is not None else None
         if seq is not None and cover.seq is not None and cover.scope == scope and seq < cover.seq:
-            return True
+            return True  # it is older than that one, whatever it shows
+        if program not in {cover.before, None}:
+            return False
         hides = self._runs(cover, envelope)
         if hides and seq is not None:
             cover.scope, cover.seq = scope, seq
@@ -136,9 +139,6 @@ class Program:
 
     def _runs(self, cover: DissolveCover, envelope: Envelope) -> bool:
         """Whether a snapshot is of a moment at which this dissolve may still have run."""
-        connection = self._state.connection
-        if cover.at is None and (connection is None or not connection.snapshot_seen):
-            return False  # without a time the dissolve may be history: the first snapshot is news
         at = envelope.at if cover.clock == self._state.clock else None
         if at is not None and cover.at is not None and at >= cover.at:
             return False
@@ -240,6 +240,8 @@ class Program:
         length = o.duration_ms
         if not length or length <= 0 or o.transition in {None, "cut"}:
             return
+        if self._staleness.may_be_history(o.envelope):
+            return  # nobody knows when it ran: the first snapshot is news
         begun = o.envelope.stamp.mono if o.at is None else o.envelope.stamp.mono - max(0, o.envelope.stamp.wall - o.at)
         more = length + _COVER_MORE_MS
         coarse = 0 if state.has_fine_times else 1000

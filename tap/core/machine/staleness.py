@@ -6,8 +6,11 @@ rules decide:
 - ``seq`` orders two frames within the scope that the dialect names (a boot, a connection, a type), as long as the
   frames do not contradict that. A new scope starts if a lower number has a newer time, if it comes first on a new
   connection, if it was passed more than 5 s ago (no frame takes that long while others come), or if ``seq`` alone would
-  throw away three explicit frames in a row. If that happens again and again on a connection, the dialect is wrong:
-  there ``seq`` orders nothing. Late frames of the count before are told by their high numbers for another 5 s.
+  throw away three explicit frames in a row. Late frames of the count before are told by their high numbers for another
+  5 s.
+- The dialect is wrong about what the numbers count if such a frame has a lower number than a state, and yet the highest
+  of its own type (then each type has numbers of its own), or if the numbers start again three times in a row, and never
+  go on for 5 s. From then on ``seq`` orders only frames of one type.
 - If ``seq`` does not order two frames, ``ts`` does. Equal times order nothing. Neither do times before and after the
   server's clock was set.
 - If neither orders two explicit frames, the one that came later is newer. If neither orders a snapshot and an explicit
@@ -33,7 +36,7 @@ _REFUSED = 3
 _BEHIND = 6
 """The same for frames of any kind."""
 _CONTRADICTED = 3
-"""How often ``seq`` may start again on one connection. After that it orders nothing there."""
+"""How often in a row ``seq`` may start again on one connection without going on for long. Then the dialect is wrong."""
 _LATEST_MS = 60_000
 """After a silence of this length, a frame with a lower number did not come late: no frame takes that long."""
 _LATE_MS = 5_000
@@ -43,6 +46,8 @@ _NO_STALL_MS = 2_000
 _OFFSET_MS = 500
 """How exactly the server's clock is known by the last frame with a time."""
 _TRACKS = 200
+_STATES = ""
+"""The name for the type of states, whatever a server calls it, in ``Connection.type_seqs``."""
 _HISTORY_PARTS = 3
 """If so many parts of a message have a time, and all are history, the message is history."""
 _HISTORY_MS = 5_000
@@ -111,6 +116,9 @@ class Staleness:
             self._count(o, envelope, connection, explicit=explicit)
             if connection.seq is None or envelope.seq > connection.seq:
                 connection.seq = envelope.seq
+            about = _STATES if kind is Snapshot else envelope.type
+            if envelope.seq > connection.type_seqs.get(about, -1):
+                connection.type_seqs[about] = envelope.seq
 
     def foresee(self, batch: Sequence[Observation]) -> None:
         """Look at all parts of one message, before the first of them.
@@ -127,7 +135,7 @@ class Staleness:
             return
         behind = [o for o in batch if type(o) is not Snapshot and o.envelope.seq is not None]
         if len(behind) >= _REFUSED and all(self._is_refused(o) for o in behind):
-            self._begin_anew(behind[0].envelope, connection, first=False)
+            self._begin_anew(behind[0].envelope, connection)
 
     def _is_refused(self, o: Observation) -> bool:
         """Whether ``seq``, and nothing else, says that this explicit frame is an old one."""
@@ -196,9 +204,12 @@ class Staleness:
                 state.seq_tracks.clear()
             state.seq_tracks[scope] = self._track_from(envelope, envelope.seq, connection)
         elif envelope.seq > track.seq:
+            if type(o) is Hello:
+                return  # it says nothing that another frame could be older than
             self._ahead = envelope
             if state.lived - track.passed_at >= _LATE_MS:
                 track.long_ago, track.passed, track.passed_at = track.passed, envelope.seq, state.lived
+                connection.contradicted = 0  # what goes on for so long did start
             track.seq, track.at, track.clock = envelope.seq, envelope.at, state.clock
             track.connection, track.behind = connection.number, 0
             if explicit:
@@ -254,12 +265,12 @@ class Staleness:
         lately = self._state.lived - track.passed_at < _LATE_MS
         return track.long_ago if lately else track.passed
 
-    def _begin_anew(self, envelope: Envelope, connection: Connection, *, first: bool) -> None:
+    def _begin_anew(self, envelope: Envelope, connection: Connection, *, first: bool = False) -> None:
         """The numbers start again: from here on they are a scope of their own. Earlier ones cannot be compared with it.
 
-        That looks like a restart of the server, so ids may start again, too: a new era begins. If it happens again and
-        again on one connection, it is no restart: the dialect is wrong about what the numbers count. From then on they
-        are compared only within one type.
+        That looks like a restart of the server, so ids may start again, too: a new era begins. If each type is counted
+        by itself, or if it happens again and again on one connection, it is no restart: the dialect is wrong about what
+        the numbers count. From then on they are compared only within one type.
 
         Args:
             first: It is the first frame of its connection.
@@ -277,14 +288,25 @@ class Staleness:
             connection.era = state.era
         else:
             connection.contradicted += 1
-            if connection.contradicted >= _CONTRADICTED:
+            if connection.contradicted >= _CONTRADICTED or self._is_counted_by_type(envelope, connection):
                 # None of these was a restart: the dialect is wrong about what the numbers count.
                 self._envelope, state.doubts.untrusted = None, True
                 state.era = connection.era
                 return
+        connection.type_seqs.clear()
         scope = self.scope(envelope)
         if scope is not None and envelope.seq is not None:
             state.seq_tracks[scope] = self._track_from(envelope, envelope.seq, connection)
+
+    @staticmethod
+    def _is_counted_by_type(envelope: Envelope, connection: Connection) -> bool:
+        """Whether a number is lower than that of a state, and yet higher than all of its own type: so none of them
+        started again, and each type has numbers of its own.
+
+        What is lower only than other types than states proves nothing: these may be history.
+        """
+        before, states = connection.type_seqs.get(envelope.type), connection.type_seqs.get(_STATES, 0)
+        return before is not None and envelope.seq is not None and before < envelope.seq < states
 
     def _note_end(self, envelope: Envelope, connection: Connection) -> None:
         """Remember the last numbers of a count that ends: frames with these may still come late."""
@@ -336,10 +358,9 @@ class Staleness:
         else:
             # Without a boot id, the server may start to count again with each connection.
             name = f"c{connection.number}"
-        if state.epoch and connection.ended_count is not None:
-            ended = connection.ended_count
-            if envelope.seq > ended.above and state.lived < ended.until:
-                return ended.scope  # it was sent before the numbers started again, and came late
+        ended = connection.ended_count
+        if ended is not None and envelope.seq > ended.above and state.lived < ended.until and ended.line == name:
+            return ended.scope  # it was sent before the numbers started again, and came late
         return f"{name}#{state.epoch}" if state.epoch else name
 
     def place(
@@ -383,13 +404,13 @@ class Staleness:
         ):
             return False
         further = self.identity.further(name, envelope, scope)
-        if further is not None and further >= 0:
-            return further > 0
+        if further is not None:
+            return further != 0  # told again, it has the same number, or is dated before its connection
+        if self.identity.is_numbered_otherwise(name, envelope, scope):
+            return True
         by_seq = _by_seq(aspect.mark, envelope, scope)
         if by_seq:
             return by_seq > 0
-        if self.identity.is_numbered_otherwise(name, envelope, scope):
-            return True
         if not self.identity.is_coarse(name, envelope):
             return False
         self._state.doubts.believed += 1
@@ -472,7 +493,7 @@ class Staleness:
         """Whether a late frame is too old to say what is true now."""
         last = aspect.last_change
         if envelope.at is None:
-            return self.in_history(envelope)
+            return self.may_be_history(envelope)
         if last is None or last.at is None:
             return False
         one_clock = last.clock == self._state.clock

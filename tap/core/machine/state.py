@@ -216,6 +216,11 @@ class EndedCount(Struct, array_like=True):
     until: int
     """How long they may come, by ``State.lived``."""
 
+    @property
+    def line(self) -> str:
+        """The scope without its epoch."""
+        return self.scope.partition("#")[0]
+
 
 class DissolveCover(Struct, array_like=True):
     """A dissolve that runs: until it ends, a snapshot may still show the camera before it."""
@@ -359,11 +364,13 @@ class Connection(Struct):
     era: int = 0
     """In which era it began: a new one, if its first number showed that the server had been restarted."""
     contradicted: int = 0
-    """How often ``seq`` started again on it."""
+    """How often ``seq`` started again on it, since it last went on for long."""
     ended_count: EndedCount | None = None
     """The count that ended last on it."""
     history_mono: int = 0
     """When (``mono``) the last event of before came on it, which the server sent again."""
+    type_seqs: dict[str, int] = field(default_factory=dict)
+    """The highest ``seq`` of each type of frame on it, since the numbers started again there."""
 
 
 class HoldStart(Struct):

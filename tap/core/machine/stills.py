@@ -9,7 +9,8 @@ in its number. Without ids, captures and uploads are matched with requests first
 
 *Which session has it?* The session in which it was requested, even if it arrives long after that ended. The known
 sessions are searched, newest first: first for a still that waits for this frame, then for one of which the frame is a
-repetition. If there is none, it is a new still of the present session, unless it surely belongs to an older one. Then
+repetition. A camera that was not asked belongs to it, unless another session has a still of that id and camera which it
+fits. If there is none, it is a new still of the present session, unless it surely belongs to an older one. Then
 it counts as unplaced, and no other session gets it.
 
 *When was it taken?* The camera's own time counts, unless it is later than the frame, or further outside its session
@@ -21,13 +22,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tap.core.codec import MAX_KEY, key_part, sub_key
+from tap.core.codec import sub_key
 from tap.core.machine.identity import name_of
 from tap.core.machine.live import program_at
 from tap.core.machine.memory import Memory
 from tap.core.machine.rows import RowWriter, time_of
 from tap.core.machine.staleness import Staleness
 from tap.core.machine.state import Session, Still, StillUse
+from tap.core.machine.still_keys import brief, moment_of, number_in, numbered, still_key, weight_of
 from tap.core.model import Envelope, StillCaptured, StillFailed, StillRequested, StillUploaded
 
 __all__ = ["RANK", "Stills"]
@@ -75,18 +77,18 @@ class Stills:
             return
         if not self._staleness.is_history(o.envelope):
             self._staleness.set_clock(o.envelope)  # asked just now: by it the server's clock is known
-        take = session.takes.get(_brief(name))
+        take = session.takes.get(brief(name))
         if take is None:
             take = self._take(session, name, at)
-        elif self._asks_anew(take, o, at):
+        elif self._asks_anew(session, name, take, o, at):
             take = self._take(session, name, at, take.number + 1)
         if take.requested is None:
             take.requested = at
-            self._memory.note(session, "u", _brief(name))
+            self._memory.note(session, "u", brief(name))
             detail: dict[str, Any] = {"stillId": name, "cameraIds": list(o.camera_ids)}
             if o.by is not None:
                 detail["by"] = o.by
-            key = _numbered(sub_key(session.key, "still_marker", name), take.number)
+            key = numbered(sub_key(session.key, "still_marker", name), take.number)
             self._rows.event("still_marker", o.envelope, key=key, session=session, detail=detail)
         for camera_id in o.camera_ids:
             facts = {"requestedAt": at}
@@ -184,15 +186,13 @@ class Stills:
         """The session that a request belongs to: the one that runs, unless an older one's request is only repeated."""
         running = self._rows.running()
         for session in self._sessions():
-            take = session.takes.get(_brief(name))
+            take = session.takes.get(brief(name))
             if take is not None and session is not running and take.requested == at:
                 return session
         if running is not None and o.envelope.at is not None and self._is_older(o.envelope, running):
             return None
-        brief = _brief(name)
-        if self._may_be_history(o.envelope) and any(
-            brief in session.takes for session in self._sessions() if session is not running
-        ):
+        others = (session for session in self._sessions() if session is not running)
+        if self._may_be_history(o.envelope) and any(brief(name) in session.takes for session in others):
             self._rows.state.doubts.undated += 1  # as well the request of then, told again
             return None
         return running
@@ -201,11 +201,11 @@ class Stills:
         """Whether this was reported after a reconnect, of a time before the session."""
         return self._staleness.is_history(envelope) and time_of(envelope) < session.started_at
 
-    def _asks_anew(self, take: StillUse, o: StillRequested, at: int) -> bool:
+    def _asks_anew(self, session: Session, name: str, take: StillUse, o: StillRequested, at: int) -> bool:
         """Whether a request with an id that is known is for another still."""
         if take.requested == at:
             return o.still_id is None  # without an id, the same second names two
-        if take.requested is not None and self._may_be_history(o.envelope):
+        if take.requested is not None and self._may_be_told_again(session, name, take, o):
             return False
         if take.era != self._rows.state.era:
             # An earlier time may be that of a clock that was set back; if it is no history, it is news all the same.
@@ -215,6 +215,11 @@ class Stills:
             return False
         return take.requested is not None or at > take.captured
 
+    def _may_be_told_again(self, session: Session, name: str, take: StillUse, o: StillRequested) -> bool:
+        """Whether this may be the request of that take, told again when a connection begins: of the same cameras."""
+        keys = (still_key(session, name, take.number, camera_id) for camera_id in o.camera_ids)
+        return self._may_be_history(o.envelope) and all(key in session.stills for key in keys)
+
     def _may_be_history(self, envelope: Envelope) -> bool:
         """Whether a frame has no time, and may be one of those that are told again when a connection begins."""
         return envelope.at is None and self._staleness.in_history(envelope)
@@ -222,8 +227,8 @@ class Stills:
     def _take(self, session: Session, name: str, at: int, number: int = 1) -> StillUse:
         """Begin a take of a still's id: the first, or the one with that number."""
         take = StillUse(number, self._rows.state.era, at)
-        session.takes[_brief(name)] = take
-        self._memory.note(session, "u", _brief(name))
+        session.takes[brief(name)] = take
+        self._memory.note(session, "u", brief(name))
         return take
 
     def _place(self, o: StillCaptured | StillUploaded | StillFailed, before: str) -> tuple[Session, str, int] | None:
@@ -236,6 +241,8 @@ class Stills:
             Session, name and number of the take; None where it was sent before, or belongs to no session that is known.
         """
         if self._told_before(o) or (isinstance(o, StillUploaded) and self._is_stored(o)):
+            return None
+        if isinstance(o, StillFailed) and self._is_past_failing(o):
             return None
         if o.still_id is None:
             return self._anonymous_place(o, before)
@@ -252,12 +259,21 @@ class Stills:
             return False
         file = {"storageKey": o.storage_key, "sha256": o.sha256}
         for session in self._sessions():
-            take = session.takes.get(_brief(name))
+            take = session.takes.get(brief(name))
             for number in range(1, 0 if take is None else take.number + 1):
-                still = session.stills.get(self._key(session, name, number, o.camera_id))
+                still = session.stills.get(still_key(session, name, number, o.camera_id))
                 if still is not None and {column: still.row.fields.get(column) for column in file} == file:
                     return True
         return False
+
+    def _is_past_failing(self, o: StillFailed) -> bool:
+        """Whether the still of this id and life of the server failed before, or was captured: no older one is meant."""
+        running, name = self._rows.running(), o.still_id
+        take = None if running is None or name is None else running.takes.get(brief(name))
+        if running is None or name is None or take is None:
+            return False
+        still = running.stills.get(still_key(running, name, take.number, o.camera_id))
+        return still is not None and still.era >= self._life() and RANK[still.row.fields["status"]] >= RANK["failed"]
 
     def _by_id(
         self, o: StillCaptured | StillUploaded | StillFailed, name: str, before: str
@@ -277,11 +293,12 @@ class Stills:
         # Nobody waits for it: reported again, or another still under an id that was used before.
         for session in self._sessions():
             if self._is_known(session, name, o, before):
+                self._rows.state.doubts.undated += session is not running and self._may_be_history(o.envelope)
                 return None
         if running is None or self._cannot_be_of(running, o, name):
             self.unplaced()
             return None
-        take = running.takes.get(_brief(name))
+        take = running.takes.get(brief(name))
         return running, self._take(running, name, time_of(o.envelope), 1 if take is None else take.number + 1).number
 
     def _may_be_repeated(self, o: StillCaptured | StillUploaded | StillFailed) -> bool:
@@ -291,7 +308,7 @@ class Stills:
 
     def _cannot_be_of(self, session: Session, o: StillCaptured | StillUploaded | StillFailed, name: str) -> bool:
         """Whether a still that nobody knows is surely, or may well be, an older session's."""
-        if _brief(name) in session.takes:
+        if brief(name) in session.takes:
             return False
         taken = None if isinstance(o, StillFailed) else o.taken_at
         if taken is not None and taken < session.started_at - _CLOCKS_MS and o.envelope.at is not None:
@@ -305,27 +322,40 @@ class Stills:
         self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed, before: str
     ) -> int | None:
         """The number of the take of this id that waits for what is reported, the newest first; None: none does."""
-        take = session.takes.get(_brief(name))
+        take = session.takes.get(brief(name))
         if take is None:
             return None
         running = session is self._rows.running()
         for number in range(take.number, 0, -1):
-            still = session.stills.get(self._key(session, name, number, o.camera_id))
+            still = session.stills.get(still_key(session, name, number, o.camera_id))
             if still is None:
                 # Another camera's, under one id: of the newest take only, and while its session may be meant.
-                if number == take.number and self._may_join(session, take, o, running=running):
+                joins = number == take.number and self._may_join(session, take, o, running=running)
+                if joins and not self._is_anothers(session, name, o, before):
                     return number
             elif self._waits(still, o, before):
                 return number
         return None
 
+    def _is_anothers(
+        self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed, before: str
+    ) -> bool:
+        """Whether it is of a still of this id and camera in another session: it knows it, or waits for its upload."""
+        for other in self._sessions():
+            take = None if other is session else other.takes.get(brief(name))
+            if take is None:
+                continue
+            still = other.stills.get(still_key(other, name, take.number, o.camera_id))
+            waits = still is not None and isinstance(o, StillUploaded) and self._waits(still, o, before)
+            if waits or self._is_known(other, name, o, before):
+                return True
+        return False
+
     def _may_join(
         self, session: Session, take: StillUse, o: StillCaptured | StillUploaded | StillFailed, *, running: bool
     ) -> bool:
         """Whether a camera that was not asked for may belong to a take: of one life of the server and one session."""
-        # Numbers that start again on an open connection are no restart, so ids go on.
-        connection = self._rows.state.connection
-        if take.era < (self._rows.state.era if connection is None else connection.era):
+        if take.era < self._life():
             return False
         if isinstance(o, StillUploaded) and self._rows.running() is None:
             return True  # uploads come late, and no other session can be meant
@@ -346,7 +376,12 @@ class Stills:
 
     def _of_one_life(self, still: Still, envelope: Envelope) -> bool:
         """Whether frame and still are of one life of the server, in which an id means one thing."""
-        return still.era == self._rows.state.era or envelope.at is None
+        return still.era >= self._life() or envelope.at is None
+
+    def _life(self) -> int:
+        """The era in which ids started last: numbers that start again on an open connection are no restart."""
+        connection = self._rows.state.connection
+        return self._rows.state.era if connection is None else connection.era
 
     @staticmethod
     def _taken_by(o: StillCaptured, at: int) -> bool:
@@ -357,12 +392,12 @@ class Stills:
         self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed, before: str
     ) -> bool:
         """Whether this was reported before, of any take of that id."""
-        take = session.takes.get(_brief(name))
+        take = session.takes.get(brief(name))
         if take is None:
             return False
         running = session is self._rows.running()
         stills = (
-            session.stills.get(self._key(session, name, number, o.camera_id)) for number in range(take.number, 0, -1)
+            session.stills.get(still_key(session, name, number, o.camera_id)) for number in range(take.number, 0, -1)
         )
         return any(still is not None and self._is_again(still, o, before, running=running) for still in stills)
 
@@ -389,6 +424,8 @@ class Stills:
         captured = fields.get("capturedAt", 0)
         if o.taken_at is not None:
             return bool(at == captured) or fields.get("uploadedAt") == at or self._is_doubted(still, o)
+        if self._may_be_history(o.envelope):
+            return True  # as well the capture of then
         near = o.envelope.at is None or abs(at - captured) <= _AGAIN_MS
         return (same_life and near) or bool(at == captured)
 
@@ -416,10 +453,10 @@ class Stills:
             self.unplaced()
             return None
         name = f"@{taken}"
-        take = running.takes.get(_brief(name))
+        take = running.takes.get(brief(name))
         if take is None:
             return running, name, self._take(running, name, at).number
-        key = self._key(running, name, take.number, o.camera_id)
+        key = still_key(running, name, take.number, o.camera_id)
         if key in running.stills:
             take = self._take(running, name, at, take.number + 1)
         return running, name, take.number
@@ -437,14 +474,9 @@ class Stills:
                 continue
             if before == "uploaded" and (known is None or known > at):
                 continue
-            yield fields["stillId"], _number_in(key, session, fields["stillId"], camera_id)
+            yield fields["stillId"], number_in(key, session, fields["stillId"], camera_id)
 
     # ------------------------------------------------------------------ rows and events
-
-    @staticmethod
-    def _key(session: Session, name: str, number: int, camera_id: str) -> str:
-        """The key of a still's row."""
-        return _numbered(sub_key(session.key, "still", name, camera_id), number)
 
     def _move(
         self,
@@ -467,7 +499,7 @@ class Stills:
             facts: Columns that the frame tells.
             anonymous: The server gave no id.
         """
-        key = self._key(session, name, number, camera_id)
+        key = still_key(session, name, number, camera_id)
         still = session.stills.get(key)
         old = still.row.fields if still is not None else {"stillId": name, "cameraId": camera_id, "status": status}
         fields = dict(old)
@@ -481,7 +513,7 @@ class Stills:
             fields["status"] = status
         if RANK[fields["status"]] > RANK["failed"]:
             fields.pop("failReason", None)
-        moment, at = _moment(status, fields, envelope)
+        moment, at = moment_of(status, fields, envelope)
         if moment > (still.moment if still is not None else -1):
             fields.update(self._live_then(envelope, at))
         ordered = {column: fields[column] for column in _COLUMNS if column in fields}
@@ -522,7 +554,7 @@ class Stills:
             detail["inferred"] = True
         if doubted is not None:
             detail["takenAt"] = doubted
-        key = _numbered(sub_key(session.key, "still_capture", name, camera_id), number)
+        key = numbered(sub_key(session.key, "still_capture", name, camera_id), number)
         self._rows.event(
             "still_capture",
             envelope,
@@ -531,14 +563,14 @@ class Stills:
             session=session,
             again=still.capture is not None,
             camera_id=camera_id,
-            still_key=self._key(session, name, number, camera_id),
+            still_key=still_key(session, name, number, camera_id),
             detail=detail,
         )
         still.capture = how
-        take = session.takes.get(_brief(name))
+        take = session.takes.get(brief(name))
         if take is not None and take.number == number:
             take.captured = max(at, take.captured or at)
-            self._memory.note(session, "u", _brief(name))
+            self._memory.note(session, "u", brief(name))
 
     def _live_then(self, envelope: Envelope, at: int) -> dict[str, Any]:
         """Which camera was live at ``at``, a time that ``envelope`` speaks of."""
@@ -553,40 +585,10 @@ class Stills:
         """Forget a still where there are too many of a session, uploaded ones first: its row stays in the ledger, and
         can no longer change.
         """
-        weight = sum(map(_weight, session.stills.values())) if _weight(newest) > _HEAVY else 0
+        weight = sum(map(weight_of, session.stills.values())) if weight_of(newest) > _HEAVY else 0
         if len(session.stills) > _MOST or weight > _HEAVIEST:
             done = (key for key, still in session.stills.items() if still.row.fields["status"] == "uploaded")
             gone = next(done, next(iter(session.stills)))
             del session.stills[gone]
             self._memory.note(session, "t", gone)
             self._rows.state.doubts.forgotten += 1
-
-
-def _numbered(key: str, number: int) -> str:
-    """A key of the first take as it is; of a later one with its number."""
-    return key if number == 1 else f"{key}/{number}"
-
-
-def _number_in(key: str, session: Session, name: str, camera_id: str) -> int:
-    """The number of the take that a row's key tells."""
-    first = sub_key(session.key, "still", name, camera_id)
-    return 1 if key == first else int(key[len(first) + 1 :])
-
-
-def _brief(name: str) -> str:
-    """A still's name as it is remembered: a long one by its digest."""
-    return name if len(name) <= MAX_KEY else key_part(name)
-
-
-def _weight(still: Still) -> int:
-    """How many characters its row holds."""
-    return sum(len(value) for value in still.row.fields.values() if isinstance(value, str))
-
-
-def _moment(status: str, fields: dict[str, Any], envelope: Envelope) -> tuple[int, int]:
-    """The best known time of the moment itself, and how good it is: its capture, the request, else this frame's."""
-    if status in {"captured", "uploaded"} and "capturedAt" in fields:
-        return 2, fields["capturedAt"]
-    if status == "requested":
-        return 1, fields["requestedAt"]
-    return 0, time_of(envelope)
