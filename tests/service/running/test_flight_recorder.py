@@ -377,8 +377,9 @@ def test_many_frames_are_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert len(frames(tmp_path)) == 101
 
 
-def test_what_comes_first_is_written_at_once(tmp_path: Path) -> None:
+def test_what_comes_first_is_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has looked yet: a tap that is killed in its first second has a tape of it."""
+    monkeypatch.setattr(flight, "_LOOK_EVERY_S", 3_600.0)
     with recorder(tmp_path, gather=True) as made:
         made.on_item(frame(0), Verdict.MAPPED)
         until(lambda: not made.waiting_bytes)
