@@ -145,6 +145,28 @@ def test_an_obs_that_is_back_and_records_already_has_nothing_of_the_file_before(
     assert not stage.events("cut")
 
 
+@pytest.mark.parametrize("policy", [None, Policy(session="record"), Policy(session="stream")])
+def test_an_obs_that_was_closed_and_records_again_has_nothing_of_the_file_before(policy: Policy | None) -> None:
+    """It exited in a short recording, and records already when the tap is let in again: that is another recording."""
+    stage = ObsStage(policy).shoot()
+    by_stream = policy is not None and policy.session == "stream"
+    if by_stream:
+        stage.later(100).record("STARTED", kind="Stream")
+    stage.later(2_000).event("ExitStarted")
+    stage.later(50).drop()
+    stage.later(1_200).greet()
+    stage.answers("B", recording=300, streaming=200 if by_stream else None)
+    stage.wait(2_000)
+    assert [session["status"] for session in stage.sessions()] == ["complete", "live"]
+    assert [media(stage, number) for number in (0, 1)] == [[("/rec/1.mkv", 1_000, None)], []]
+    ends = stage.now
+    stage.record("STOPPING")
+    stage.later(700).record("STOPPED", "/rec/2.mkv")
+    assert media(stage) == [("/rec/1.mkv", 1_000, None)]
+    ((path, _, to),) = media(stage, 1)
+    assert (path, to) == ("/rec/2.mkv", ends)
+
+
 def test_a_recording_that_goes_on_over_a_gap_is_one_file() -> None:
     """And so is one over a restart of the tap."""
     stage = ObsStage().shoot()

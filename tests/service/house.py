@@ -72,7 +72,7 @@ class House:
             header,
             Clock(),
             clean=self.dialect.clean,
-            gather=0.0,
+            gather=False,
             max_bytes=10**9 if self.recording else 0,
             max_days=3_650,
             max_waiting=10**9,

@@ -124,15 +124,18 @@ class JournalWriter:
             self._new.add(entries, size, checkpoint, on_durable)
             self._submitting.notify()
 
-    def run_in_writer(self, function: Callable[[Journal], _T], *, anyway: bool = False) -> Future[_T]:
+    def run_in_writer(
+        self, function: Callable[[Journal], _T], *, anyway: bool = False, noted: bool = True
+    ) -> Future[_T]:
         """Run a function with the journal on its thread, after all that was submitted before is committed.
 
         Where that fails, who asks is refused with the reason; ``anyway`` the function is run without waiting for it: a
         full disk can still be read. Where it finds the journal damaged, the owner begins a new one, and the function is
-        run with that.
+        run with that. ``noted`` False: it is not worth a commit that the journal notes before what the ledger has
+        taken; the function looks into ``unnoted`` itself.
         """
         self._refuse_late()
-        call = _Call(function, anyway=anyway)
+        call = _Call(function, anyway=anyway, noted=noted)
         with self._submitting:
             self._new_calls.append(call)
             self._submitting.notify()
@@ -155,7 +158,8 @@ class JournalWriter:
 
     def note_shipped(self, seqs: Sequence[int], at: int) -> None:
         """The ledger has taken these entries, at this time (wall ms). It is noted with the next commit, before the next
-        function is run, or at the end. After a kill before that they are sent again, which the ledger knows.
+        function is run that wants it so, or at the end. After a kill before that they are sent again, which the ledger
+        knows.
         """
         with self._submitting:
             self._new.shipped += [(seq, at) for seq in seqs]
@@ -193,14 +197,15 @@ class JournalWriter:
             for call in self._calls:
                 call.answer(self._journal, given_up=bool(self._batch))
             self._calls = []
+        if not self._given_up.is_set():
+            self._take()
+            self._note()
 
     def _await(self) -> bool:
         """Wait for something to do; False where there will be nothing more."""
         with self._submitting:
             while not self._new and not self._new_calls:
                 if self._stopping.is_set():
-                    if self._new.shipped:
-                        break
                     return False
                 self._submitting.wait()
         return not self._given_up.is_set()
@@ -215,7 +220,7 @@ class JournalWriter:
     def _commit(self) -> None:
         failures = 0
         self._since = self._clock()
-        if not self._batch:
+        if not self._batch and not (self._calls and all(map(_not_noted, self._calls))):
             self._note()
         while self._batch and not self._try():
             failures += 1
@@ -329,6 +334,10 @@ def _anyway(call: _Call[Any]) -> bool:
     return call.anyway
 
 
+def _not_noted(call: _Call[Any]) -> bool:
+    return not call.noted
+
+
 class _Batch:
     """What goes into one transaction."""
 
@@ -413,9 +422,10 @@ def _size(value: Any) -> int:
 class _Call(Generic[_T]):
     """A function to run on the journal's thread, and where its result goes."""
 
-    def __init__(self, function: Callable[[Journal], _T], *, anyway: bool) -> None:
+    def __init__(self, function: Callable[[Journal], _T], *, anyway: bool, noted: bool = True) -> None:
         self.future: Future[_T] = Future()
         self.anyway = anyway
+        self.noted = noted
         self._function = function
 
     def answer(self, journal: Journal, *, given_up: bool) -> None:

@@ -22,7 +22,7 @@ from tap.adapters.ledger.answers import Answer, Changed, Ping, Secret
 from tap.adapters.ledger.connection import Connection
 from tap.adapters.ledger.errors import LedgerAway, LedgerRefused, by_status, code_of, garbage, refused
 from tap.adapters.ledger.replies import Replies, count
-from tap.adapters.ledger.values import MAX_ENTRIES, CallFailed, body_of, decode, is_small, pack
+from tap.adapters.ledger.values import MAX_ENTRIES, CallFailed, body_of, decode, pack, small_texts
 from tap.adapters.ledger.words import BARE, BLOCKING
 from tap.core.deployment import DEFAULT_MODULE, DEPLOY, OLDEST, Deployment
 from tap.core.errors import LedgerError
@@ -94,10 +94,10 @@ class Ledger:
         write, and an app's ``context()`` works.
         """
         async with self._connection.deadline():
-            packing = partial(pack, self._path("ingest"), entries[:MAX_ENTRIES], self._secret())
             # In a shoot it is mostly one entry: a thread costs more than that.
-            small = self._connection.is_loaded and is_small(entries)
-            packed = packing() if small else await to_thread.run_sync(packing)
+            texts = small_texts(entries) if self._connection.is_loaded else None
+            packing = partial(pack, self._path("ingest"), entries[:MAX_ENTRIES], self._secret(), texts)
+            packed = await to_thread.run_sync(packing) if texts is None else packing()
             answers: Iterable[Answer] = ()
             if packed.sent or not entries:
                 value = await self._post("mutation", self._path("ingest"), packed.body, _MAX_VERDICT)

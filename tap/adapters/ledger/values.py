@@ -28,8 +28,8 @@ __all__ = [
     "body_of",
     "convex",
     "decode",
-    "is_small",
     "pack",
+    "small_texts",
 ]
 
 
@@ -56,23 +56,25 @@ class Packed(NamedTuple):
     """Entries that are answered by this call, from the first on."""
 
 
-def is_small(entries: Sequence[Entry]) -> bool:
-    """Packing these takes well under a millisecond."""
+def small_texts(entries: Sequence[Entry]) -> list[bytes] | None:
+    """The JSON of these entries, where packing it takes well under a millisecond; None where it may take longer."""
     if len(entries) > _FEW:
-        return False
+        return None
     try:
-        return sum(len(entry_json(entry)) for entry in entries) <= _SMALL
+        texts = [entry_json(entry) for entry in entries]
     except (ValueError, TypeError, RecursionError):
-        return False
+        return None
+    return texts if sum(map(len, texts)) <= _SMALL else None
 
 
-def pack(path: str, entries: Sequence[Entry], key: str | None) -> Packed:
+def pack(path: str, entries: Sequence[Entry], key: str | None, texts: Sequence[bytes] | None = None) -> Packed:
+    """A call with the first of the entries. ``texts``: the JSON of each, where that is there already."""
     parts: list[bytes] = []
     sent: list[str] = []
     refused: dict[int, Answer] = {}
     size = taken = 0
-    for entry in entries:
-        encoded = _encode(entry)
+    for place, entry in enumerate(entries):
+        encoded = _encode(entry, None if texts is None else texts[place])
         if isinstance(encoded, Answer):
             refused[taken] = encoded
         else:
@@ -87,10 +89,10 @@ def pack(path: str, entries: Sequence[Entry], key: str | None) -> Packed:
     return Packed(head + access + b'"entries":[' + b",".join(parts) + b"]}}", sent, refused, taken)
 
 
-def _encode(entry: Entry) -> bytes | Answer:
+def _encode(entry: Entry, text: bytes | None) -> bytes | Answer:
     """One entry as Convex takes it, or why it never will."""
     try:
-        plain = entry_json(entry)
+        plain = entry_json(entry) if text is None else text
         if len(plain) > MAX_BYTES:
             return Answer(entry.key, "rejected", "size", f"{len(plain)} bytes are more than a call may have", "fields")
         encoded = orjson.dumps(convex().convex_to_json(orjson.loads(plain)))

@@ -380,7 +380,7 @@ class ObsReader:
         if self._outputs.session_by != "record" and record.readable:
             records_anew = self._outputs.seen(record.status, stamp, recorder=True) is True
         # Another recording than the one before: what was known of that one's file is nothing of this session's.
-        other = before is not None and self._outputs.recorder not in (None, before)
+        other = (before or state.over) is not None and self._outputs.recorder not in (None, before)
         studio = answers.get("GetStudioModeEnabled", {}).get("studioModeEnabled")
         state.studio = studio if isinstance(studio, bool) else state.studio
         for name in self._sources.asked:

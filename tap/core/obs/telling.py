@@ -311,8 +311,12 @@ class Telling:
 
     def _exit(self, _item: Waiting, envelope: Envelope) -> Iterator[Observation]:
         """No recording outlives OBS, and of its end it tells nothing more."""
+        in_session = self._state.take is not None
+        if self._outputs.recorder is not None:
+            self._outputs.ended(envelope.stamp, recorder=True)
         if self._state.take is not None:
             self._outputs.ended(envelope.stamp)
+        if in_session:
             yield from self._end(envelope, "OBS exited")
 
     # ------------------------------------------------------------------ marks and settings

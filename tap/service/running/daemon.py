@@ -243,7 +243,7 @@ class Service:
         """The loops that run side by side."""
         stages: list[Callable[[], Awaitable[None]]] = [self.socket.run, self._watch, self._prune]
         stages += [partial(self._notifier.keep_telling, lambda: status_words(self.parts))]
-        stages += [self.journal_gauge.run, self.meters.watch_loop, partial(self.flight.run, lambda: self.socket.heard)]
+        stages += [self.journal_gauge.run, partial(self.flight.run, lambda: self.socket.heard)]
         stages += [] if self.ops_server is None else [self.ops_server.run]
         if self.settings.exports:
             # Imported only here: a venue that exports nothing does not pay for it.
@@ -427,9 +427,11 @@ class Service:
 
     async def _watch(self) -> None:
         while True:
-            await sleep_aligned(_WATCH_EVERY_S)
+            # One task for all that is done once a second: a second one would cost as much again while nothing happens.
+            self.meters.loop_was_late(await sleep_aligned(_WATCH_EVERY_S))
             self._changes.look()
             self.drift.look(self.clock.stamp())
+            self.flight.look()
 
     async def _prune(self) -> None:
         """Delete old entries, so that the journal stays within its limits."""

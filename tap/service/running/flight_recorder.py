@@ -41,8 +41,6 @@ __all__ = ["FlightRecorder", "segments"]
 
 _ALIVE_EVERY_S = 5.0
 _LOOK_EVERY_S = 5.0
-_GATHER_S = 0.2
-"""How long what comes is gathered before it is written: waking up for each frame would cost more than writing it."""
 _GATHER_BYTES = 256 * 2**10
 """When there is as much, it is written at once."""
 _SYNC_EVERY_S = 5.0
@@ -85,9 +83,10 @@ _Job: TypeAlias = SourceItem | Sent | _Lost | None
 class FlightRecorder:
     """Records what it is given. ``max_bytes`` 0: it records nothing.
 
-    ``on_item`` and ``run`` belong to the event loop's thread and never wait; ``stop`` ends the recorder's own.
+    ``on_item``, ``look`` and ``run`` belong to the event loop's thread and never wait; ``stop`` ends the recorder's.
     ``header`` says what all its tapes say. ``max_waiting`` bounds what waits in memory for the disk, in bytes. What
-    comes is gathered for ``gather`` seconds before it is written: a kill costs the tape so much, and no more.
+    comes first is written at once. From then on, all is gathered until the next ``look``, which costs a kill the tape
+    of so long, and no more: waking up for each frame would cost more than writing it. ``gather`` False: nothing is.
     ``may_age``: whether a tape may go for its age now, which is asked on the recorder's own thread.
     """
 
@@ -102,7 +101,7 @@ class FlightRecorder:
         max_days: float,
         max_waiting: int,
         segment_bytes: int | None = None,
-        gather: float = _GATHER_S,
+        gather: bool = True,
         may_age: Callable[[], bool] = lambda: True,
         now: Callable[[], float] = monotonic,
     ) -> None:
@@ -117,14 +116,15 @@ class FlightRecorder:
         self._clock = clock
         self._max_frame = max_bytes // 4
         self._max_waiting = max_waiting
-        self._gather_s = gather
+        self._gather = gather
+        self._gathers = False
+        """Something is on the disk: what comes may wait for the next look."""
         self._gathered = min(_GATHER_BYTES, max_waiting // 4)
         self._samples = _Samples()
         self._queue: deque[_Job] = deque()
         self._asleep = False
         """The recorder's thread waits for the bell: there was nothing to write."""
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._hurry = threading.Event()
         self._heard: int | None = None
         self._lost = 0
         # Each counted by one thread only, so that no lock is needed.
@@ -182,11 +182,17 @@ class FlightRecorder:
             self._lost = 0
         self._given += size
         self._queue.append(item)
-        if self._asleep:
-            self._asleep = False
-            self._bell.put(None)
-        if waiting > self._gathered and not self._hurry.is_set():
-            self._hurry.set()
+        if self._asleep and (not self._gathers or waiting > self._gathered):
+            self._ring()
+
+    def look(self) -> None:
+        """Have what was gathered written. To be called about once a second."""
+        if self._asleep and self._queue:
+            self._ring()
+
+    def _ring(self) -> None:
+        self._asleep = False
+        self._bell.put(None)
 
     async def run(self, heard: Callable[[], Stamp | None]) -> None:
         """Note every few seconds that the tap runs, and when the last frame came; for ever."""
@@ -201,7 +207,6 @@ class FlightRecorder:
             return True
         self._queue.append(None)
         self._stopping.set()
-        self._hurry.set()
         self._bell.put(None)
         self._thread.join(timeout)
         return not self._thread.is_alive() and self._failing is None
@@ -211,29 +216,27 @@ class FlightRecorder:
     def _work(self) -> None:
         ended = False
         while not ended:
-            self._gather()
+            self._wait()
             jobs, size = self._next()
             ended = None in jobs
             self._write([job for job in jobs if job is not None])
             self._taken += size
+            self._gathers = self._gather and (self._gathers or bool(jobs))
             self._count()
         try:
             self._writer.close()
         except OSError as error:
             self._stands(error.strerror or str(error))
 
-    def _gather(self) -> None:
-        """Sleep until something comes, then let some more come; in vain where nothing does for a while."""
-        if not self._queue:
-            self._asleep = True
-            # It may have come in between, and not have seen that nobody is awake.
-            if not self._queue:
-                with suppress(queue.Empty):
-                    self._bell.get(timeout=_LOOK_EVERY_S)
-            self._asleep = False
-        if self._queue and not self._stopping.is_set() and self._given - self._taken <= self._gathered:
-            self._hurry.wait(self._gather_s)
-        self._hurry.clear()
+    def _wait(self) -> None:
+        """Sleep until there is something to write; in vain where nothing comes for a while."""
+        self._asleep = True
+        # Only now: what came in between has not seen that nobody is awake.
+        much = len(self._queue) >= _ITEMS_AT_ONCE or self._given - self._taken > self._gathered
+        if not self._queue or (self._gathers and not much and not self._stopping.is_set()):
+            with suppress(queue.Empty):
+                self._bell.get(timeout=_LOOK_EVERY_S)
+        self._asleep = False
 
     def _next(self) -> tuple[list[_Job], int]:
         """What is to be written next, and its size in memory."""

@@ -7,7 +7,7 @@ as a look that does not come back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import Future
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,13 +15,11 @@ from msgspec import Struct
 from tap.adapters.aligned_sleep import sleep_aligned
 from tap.adapters.clock import monotonic, wall_ms
 from tap.adapters.journal import Journal, JournalWriter, State
-from tap.adapters.threads import result_of
-from tap.core.errors import JournalError
 
 __all__ = ["JournalGauge"]
 
 _EVERY_S = 5.0
-"""To wake two threads costs more than the look; and each look has the ledger's answers noted that wait for a commit."""
+"""To wake two threads costs more than the look."""
 
 
 class _Found(Struct, frozen=True):
@@ -51,26 +49,37 @@ class JournalGauge:
 
     def outstanding_for(self) -> float:
         """Seconds since a look was asked for that has not come back; 0 where none is."""
-        return 0.0 if self._asked is None else self._now() - self._asked
+        asked = self._asked
+        return 0.0 if asked is None else self._now() - asked
 
     async def run(self) -> None:
-        """Look for ever."""
+        """Look for ever. Nobody waits for what a look finds: that would wake the event loop once more."""
         while True:
-            self._asked = self._now()
-            # If it cannot be read, the writer has the same error, and reports it.
-            with suppress(JournalError):
-                self._take(await result_of(self._writer.run_in_writer(self._look, anyway=True)))
-            self._asked = None
+            if self._asked is None:
+                self._asked = self._now()
+                looking = self._writer.run_in_writer(self._look, anyway=True, noted=False)
+                looking.add_done_callback(self._looked)
             await sleep_aligned(self._every)
 
     def _look(self, journal: Journal) -> _Found:
-        _, oldest = journal.depth()
+        # What the ledger has taken is no longer pending, although the file may still say so.
+        taken = set(self._writer.unnoted)
+        pending = (kept for kept in journal.pending(len(taken) + 1) if kept.seq not in taken)
+        oldest = next((kept.committed_at for kept in pending), None)
+        counts = journal.counts()
+        noted = min(len(taken), counts["pending"])
+        counts |= {"pending": counts["pending"] - noted, "shipped": counts["shipped"] + noted}
         size = sum(_size(self._path.with_name(self._path.name + end)) for end in ("", "-wal"))
-        return _Found(journal.counts(), oldest, size)
+        return _Found(counts, oldest, size)
 
-    def _take(self, found: _Found) -> None:
-        self.counts, self.oldest_pending, self.bytes = found.counts, found.oldest_pending, found.bytes
-        self.at = wall_ms()
+    def _looked(self, looking: Future[_Found]) -> None:
+        """A look came back. On the journal's thread."""
+        # If it cannot be read, the writer has the same error, and reports it.
+        if looking.exception() is None:
+            found = looking.result()
+            self.counts, self.oldest_pending, self.bytes = found.counts, found.oldest_pending, found.bytes
+            self.at = wall_ms()
+        self._asked = None
 
 
 def _size(path: Path) -> int:

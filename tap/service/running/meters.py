@@ -9,14 +9,12 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 
-from tap.adapters.aligned_sleep import sleep_aligned
 from tap.adapters.clock import monotonic, wall_ms
 from tap.adapters.journal import Kept
 from tap.core.model import Entry
 
 __all__ = ["Histogram", "Meters"]
 
-_LAG_EVERY_S = 1.0
 _WORST_OF = 60
 """Measurements that the worst lag is taken from: a minute."""
 
@@ -96,9 +94,7 @@ class Meters:
         for one in kept:
             self.delivery.observe(max(0, now - one.committed_at) / 1000)
 
-    async def watch_loop(self) -> None:
-        """Measure the loop's lag for ever."""
-        while True:
-            late = await sleep_aligned(_LAG_EVERY_S)
-            self.lag.observe(late)
-            self._lags.append(late)
+    def loop_was_late(self, seconds: float) -> None:
+        """A timer of the event loop went off so many seconds late; measured once a second."""
+        self.lag.observe(seconds)
+        self._lags.append(seconds)

@@ -15,6 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from tap.service.config import Settings, load_settings
 from tap.service.logs import configure_logs
 from tap.service.running import daemon
 from tap.service.running.daemon import Service
+from tap.service.running.flight_recorder import segments
 from tap.service.running.health import health
 
 OPS_OFF = {"TAP_OPS_LISTEN": "off"}
@@ -265,6 +267,30 @@ async def test_changes_are_logged_once(
     assert next(line for line in lines if line["message"] == "not connected")["why"] == (
         "the server restarts (1012: update)"
     )
+
+
+async def test_all_that_is_heard_comes_onto_the_tape_while_the_tap_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first at once, and what is gathered from then on with the next look: a kill costs no more than that."""
+    monkeypatch.setattr(daemon, "_WATCH_EVERY_S", 0.01)
+
+    async def handler(connection: ServerConnection) -> None:
+        for frame in SHOOT:
+            await connection.send(frame)
+        await connection.recv()
+
+    async def until(service: Service) -> None:
+        def taped(words: bytes) -> bool:
+            return any(words in tape.read_bytes() for tape in segments(tmp_path / "state" / "tapes"))
+
+        await look_until(lambda: taped(b'"dir":"in"') and service.flight._asleep)
+        for words in (b"late", b"later"):
+            service.flight.on_item(Frame(b'"%s"' % words, service.clock.stamp(), 1, 90))
+            await look_until(partial(taped, words))
+
+    async with server(handler) as url:
+        assert await serve_in_process(settings(tmp_path, url), until) == 0
 
 
 async def test_a_journal_that_fails_is_told_and_loses_nothing(

@@ -43,7 +43,7 @@ def recorder(directory: Path, **options: Any) -> Iterator[FlightRecorder]:
         "max_days": 30,
         "max_waiting": 10**7,
         "clean": DIALECT.clean,
-        "gather": 0.0,
+        "gather": False,
     }
     made = FlightRecorder(directory, HEADER, Clock(), **(given | options))
     try:
@@ -354,7 +354,7 @@ def test_a_sync_that_fails_is_a_loss(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_many_frames_are_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes within a moment is written at once, and wakes the recorder's thread once."""
+    """What comes between two looks is written with the second, and wakes the recorder's thread once."""
     writes: list[int] = []
     write = os.write
 
@@ -362,19 +362,28 @@ def test_many_frames_are_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         writes.append(len(data))
         return write(descriptor, data)
 
-    with recorder(tmp_path, gather=60.0) as made:
+    with recorder(tmp_path, gather=True) as made:
+        made.on_item(frame(0), Verdict.MAPPED)
+        until(lambda: made._gathers and made._asleep)
         rings: list[None] = []
-        ring = made._bell.put
         monkeypatch.setattr(made, "_bell", _Bell(made._bell, rings))
-        until(lambda: made._asleep)
         monkeypatch.setattr(os, "write", counted)
-        for number in range(100):
+        for number in range(1, 101):
             made.on_item(frame(number), Verdict.MAPPED)
-        assert len(rings) == 1
-        ring(None)
-        made.stop(300)
-    assert len(writes) == 1
-    assert len(frames(tmp_path)) == 100
+        assert not rings
+        made.look()
+        until(lambda: not made.waiting_bytes)
+        assert (len(rings), len(writes)) == (1, 1)
+        assert len(frames(tmp_path)) == 101
+
+
+def test_what_comes_first_is_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has looked yet: a tap that is killed in its first second has a tape of it."""
+    monkeypatch.setattr(flight, "_LOOK_EVERY_S", 3_600.0)
+    with recorder(tmp_path, gather=True) as made:
+        made.on_item(frame(0), Verdict.MAPPED)
+        until(lambda: not made.waiting_bytes)
+        assert len(frames(tmp_path)) == 1
 
 
 class _Bell:
@@ -389,24 +398,11 @@ class _Bell:
         self._bell.get(timeout=timeout)
 
 
-class _Hurry(threading.Event):
-    """Tells that somebody waits for it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waited_for = threading.Event()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.waited_for.set()
-        return super().wait(timeout)
-
-
 def test_much_is_written_at_once(tmp_path: Path) -> None:
     """Nothing is gathered for long where much comes: it must not pile up in memory."""
-    with recorder(tmp_path, gather=600.0) as made:
-        made._hurry = hurry = _Hurry()
+    with recorder(tmp_path, gather=True) as made:
         made.on_item(frame(0), Verdict.MAPPED)
-        assert hurry.waited_for.wait(300)
+        until(lambda: made._gathers and made._asleep)
         for number in range(1, 1_000):
             made.on_item(frame(number, b'"%s"' % (b"x" * 1_000)), Verdict.MAPPED)
         until(lambda: made.waiting_bytes < 300_000)

@@ -53,7 +53,7 @@ class Pace(NamedTuple):
     """How long the ledger may be away before that is a warning."""
     look_every: float = 5.0
     """How often the journal is looked into without news, for what the command line let wait again."""
-    note_within: float = 2.0
+    note_within: float = 5.0
     """How long the ledger's answers may wait for a commit with which the journal notes them."""
     postponed: float = 5.0
     """How long an entry waits on which the ledger fails while it takes others; each time twice as long."""
