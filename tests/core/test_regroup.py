@@ -1,0 +1,54 @@
+"""Sessions that are cut and joined afterwards, row by row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tap.core.merge import Row
+from tap.core.regroup import Rows, joined, part_of, session_of
+
+T0 = 1_795_000_000_000
+
+
+def session(name: str, since: int, until: int, **more: Any) -> Row:
+    """A session that is over, from and to so many ms after the shoot's zero."""
+    key = f"hall/{name}"
+    times = {"startedAt": T0 + since, "completedAt": T0 + until}
+    return Row(key, "session", key, T0 + until, 0, {"status": "complete", **times, **more})
+
+
+def with_still(whole: Row, name: str, at: int) -> Rows:
+    """A session with one still."""
+    fields = {"stillId": name, "cameraId": "c1", "capturedAt": T0 + at, "status": "captured"}
+    still = Row(f"{whole.key}/still/{name}/c1", "still", whole.key, T0 + at, 0, fields)
+    return {whole.key: whole, still.key: still}
+
+
+def test_stills_of_one_id_in_three_sessions_are_three_stills_of_the_joined_one() -> None:
+    """Ids start again with each session: the second gets /2 behind its key, the third /3."""
+    parts = [with_still(session(f"s{n}", n * 10_000, n * 10_000 + 9_000), "x", n * 10_000 + 5) for n in range(3)]
+    whole, names = joined(parts)
+    begin = "hall/s0/still/x/c1"
+    assert {row.key: row.fields["capturedAt"] - T0 for row in whole.values() if row.op == "still"} == {
+        begin: 5,
+        f"{begin}/2": 10_005,
+        f"{begin}/3": 20_005,
+    }
+    assert [names[f"hall/s{n}/still/x/c1"] for n in (1, 2)] == [f"{begin}/2", f"{begin}/3"]
+
+
+def test_a_part_of_which_no_file_shows_anything_has_no_column_for_files() -> None:
+    """As a session without files has none: an empty list would be another row than the one of a tap's own."""
+    first, second = ({"path": name, "from": T0 + since, "to": T0 + until} for name, since, until in MEDIA)
+    whole = session("s1", 0, 60_000, media=[first, second])
+    rows = {whole.key: whole}
+
+    def media(since: int, until: int) -> Any:
+        part = part_of(rows, T0 + since, T0 + until, key="hall/part", reason="split")
+        return session_of(part).fields.get("media", "no such column")
+
+    assert media(5_000, 25_000) == [first]
+    assert media(25_000, 35_000) == "no such column"
+
+
+MEDIA = (("1.mkv", 0, 20_000), ("2.mkv", 40_000, 60_000))
