@@ -280,6 +280,16 @@ def test_a_session_that_a_state_shows_again_without_its_start_goes_on(tmp_path: 
     assert stage.session(keys(stage)[0])["status"] == "live"
 
 
+def test_a_session_whose_start_is_not_said_again_is_no_other(tmp_path: Path) -> None:
+    """One state says when it began, and the next does not: that says nothing, and not another beginning."""
+    stage = anew(tmp_path)
+    stage.idle_state()
+    stage.later(1_000).state(session={"id": "1", "started_at": T0 + 1_000})
+    stage.later(1_000).state(session={"id": "1"})
+    assert len(keys(stage)) == 1
+    assert {entry.fields["status"] for entry in stage.entries if entry.op == "session"} == {"live"}
+
+
 def test_a_session_that_says_another_start_is_another(tmp_path: Path) -> None:
     stage = anew(tmp_path)
     for start in (1_000, 5_000):

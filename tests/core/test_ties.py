@@ -34,6 +34,14 @@ def test_the_same_words_of_one_millisecond_are_one_event() -> None:
     assert [event["kind"] for event in stage.events("hold", "release")] == ["hold", "release"]
 
 
+def test_a_hold_that_is_let_go_of_in_the_same_millisecond_has_no_length() -> None:
+    """Both without a time: the tap's own clock says that they came at once."""
+    stage = Stage().shoot()
+    tell(stage, {"type": "hold", "by": "operator"}, {"type": "release", "by": "operator"})
+    (release,) = stage.events("release")
+    assert release["durationMs"] == 0
+
+
 @pytest.mark.parametrize("cut_id", ["x9", None])
 def test_a_cut_of_the_gap_that_led_to_what_is_on_is_told_afterwards(cut_id: str | None) -> None:
     """The server tells its history on connect: the cut has a row at its own time, though nothing changes now."""

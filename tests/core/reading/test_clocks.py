@@ -132,7 +132,7 @@ def test_a_clock_set_before_the_first_event_is_known_once_it_is_set_again() -> N
 
 @pytest.mark.parametrize(("lead", "by"), [(-12.0, 3_588.0), (-12.001, 0.0)])
 def test_the_clock_of_the_start_puts_the_first_event_two_seconds_before_it_at_most(lead: float, by: float) -> None:
-    """The first is dated 3,590 s before the start. By the clock of later it would be 2 s before it, or a little more."""
+    """The first is dated 3,590 s before the start. By the clock of later it would be 2 s before it, or more."""
     told = events(*steady(10, 50, -3_600), *steady(50, 100, lead))
     read_as(told)
     assert shifts(told)[0] == by
