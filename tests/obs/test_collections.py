@@ -203,6 +203,18 @@ def test_a_fade_in_the_midst_of_which_the_collection_is_changed_leads_nowhere() 
     assert stage.cuts() == [("A", "X")]
 
 
+def test_a_fade_that_began_before_the_collection_changed_is_no_way_of_a_cut_after_it() -> None:
+    """OBS drops it with the scenes that it led between, and says no more of it."""
+    stage = at_work()
+    stage.event("SceneTransitionStarted", transitionName="Fade")
+    stage.later(100).switch()
+    stage.later(5).listed("X", why="switch 1", scenes=NEW)
+    stage.later(1_000).program("A")
+    stage.wait(1_000)
+    fades = [(cut["cameraId"], cut["at"] - T0, cut.get("transition")) for cut in stage.events("cut")]
+    assert fades == [("X", 2_150, None), ("A", 3_155, None)]
+
+
 def test_the_old_way_of_telling_it_needs_no_list_and_is_not_disturbed_by_one() -> None:
     """Before 5.3 events tell it all, in any order; a list that says the same adds nothing."""
     for first in (True, False):

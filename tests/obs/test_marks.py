@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from tap.core.mapping import Verdict
+from tap.core.model import Policy
 from tap.core.obs.marks import LABEL, MARKS_A_MINUTE
 from tests.obs.stage import T0, ObsStage
 
@@ -134,3 +135,13 @@ def test_more_marks_than_a_person_makes_are_not_kept_and_that_is_told() -> None:
         stage.later(120).program("A")
     stage.wait(100)
     assert len(stage.cuts()) == 200
+
+
+def test_a_stream_that_begins_and_ends_more_often_than_a_person_marks_is_told_each_time() -> None:
+    """Only that it is lost is a mark; beginning and end are sessions."""
+    stage = ObsStage(Policy(session="stream")).shoot()
+    for _ in range(MARKS_A_MINUTE):
+        stage.later(100).record("STARTED", kind="Stream")
+        stage.later(100).record("STOPPED", kind="Stream")
+    assert [session["status"] for session in stage.sessions()] == ["complete"] * MARKS_A_MINUTE
+    assert stage.pipeline.tally.incomplete == 0

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import orjson
 import pytest
 
-from tap.core.model import Policy
-from tests.obs.stage import T0, ObsStage
+from tap.core.mapping import Verdict
+from tap.core.model import Frame, Policy, Stamp
+from tests.obs.stage import DIALECT, T0, ObsStage
+
+PROGRAM = "CurrentProgramSceneChanged"
 
 # ---------------------------------------------------------------------------------------------- cuts
 
@@ -329,3 +335,29 @@ def test_a_recording_that_went_on_over_a_loss_is_one_session_however_long_the_ma
     stage.answers("B", recording=35_800)
     assert [session["status"] for session in stage.sessions()] == ["live"]
     assert len(stage.events("gap")) == 1
+
+
+def test_a_recording_whose_start_is_told_after_an_answer_that_showed_it_is_one_session() -> None:
+    """On a machine that was up for long; another start, more than five seconds later, is another recording."""
+    stage = ObsStage()
+    stage.later(3_600_000).greet()
+    stage.answers(recording=300)
+    stage.later(20).record("STARTED", "/rec/1.mkv")
+    assert len(stage.sessions()) == 1
+    stage.later(5_000).record("STARTED", "/rec/2.mkv")
+    assert len(stage.sessions()) == 2
+
+
+@pytest.mark.parametrize(
+    ("frame", "verdict", "kind"),
+    [
+        ({"op": 5, "d": {"eventType": PROGRAM, "eventData": {"sceneName": "B"}}}, Verdict.MAPPED, PROGRAM),
+        ({"op": 5, "d": {"eventType": PROGRAM, "eventData": {}}}, Verdict.INCOMPLETE, PROGRAM),
+        ({"op": 5, "d": {"eventType": "SceneItemTransformChanged"}}, Verdict.UNKNOWN, "SceneItemTransformChanged"),
+        ([], Verdict.UNREADABLE, ""),
+    ],
+)
+def test_a_frame_by_itself_says_what_it_is_and_no_more(frame: Any, verdict: Verdict, kind: str) -> None:
+    """So ``inspect`` and ``check`` count them. What they mean, only the frames before can tell."""
+    (reading,) = DIALECT.read(Frame(orjson.dumps(frame), Stamp(0, 0)))
+    assert (reading.verdict, reading.type, reading.observations) == (verdict, kind, ())
