@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from tap.adapters.dialects import load_dialect
+from tap.core.mapping import parse_mapping
 from tap.core.pipeline import Pipeline
 from tests.core.stage import ONE, T0, TWO, Stage
 
@@ -304,6 +305,21 @@ def test_a_session_of_another_id_does_not_go_on(tmp_path: Path) -> None:
         stage.idle_state()
         stage.later(1_000).state(session={"id": name})
     assert len(keys(stage)) == 2
+
+
+@pytest.mark.parametrize(("counts", "program"), [("nothing", "c3"), ("connection", "c2")])
+def test_numbers_order_a_batch_only_where_they_count_what_is_in_it(counts: str, program: str) -> None:
+    """Two cuts of one time, of which the first has the higher number: else they happened as they stand."""
+    text = MULTICAM.read_text("utf-8").replace('seq_orders = "boot"', f'seq_orders = "{counts}"', 1)
+    stage = Stage(open_first=False)
+    stage.pipeline = Pipeline(parse_mapping(text, "multicam"), venue="studio", tap="tap-a")
+    stage.connect()
+    stage.shoot()
+    at = T0 + stage.later(1_000).now
+    first, second = ({"type": "cut", "ts": at, "seq": seq, "to": to} for seq, to in ((90, "c2"), (80, "c3")))
+    stage.raw(orjson.dumps([first, second]))
+    assert stage.pipeline.state.program.value == program
+    assert len(stage.events("cut")) == 2
 
 
 # ---------------------------------------------------------------------------------------------- a camera told off
