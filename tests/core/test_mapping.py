@@ -477,36 +477,6 @@ def test_a_mistake_in_a_mapping_names_its_place_and_what_was_expected(text: str,
         assert name in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("unit", "value", "ms"),
-    [
-        ("us", 1_500_000, 1_500),
-        ("ms", 1_500, 1_500),
-        ("s", 1.5, 1_500),
-        ("min", 2, 120_000),
-        ("frames24", 12, 500),
-        ("frames25", 10, 400),
-        ("frames30", 15, 500),
-        ("frames50", 10, 200),
-        ("frames60", 15, 250),
-    ],
-)
-def test_a_length_is_in_milliseconds_whatever_its_unit(unit: str, value: float, ms: int) -> None:
-    dialect = parse_mapping(MINIMAL + f'duration_ms = {{ from = "length", unit = "{unit}" }}', "x.toml")
-    (reading,) = dialect.read(Frame(orjson.dumps({"type": "go", "to": "c", "length": value}), Stamp(0, 0)))
-    (cut,) = reading.observations
-    assert isinstance(cut, model.Cut)
-    assert cut.duration_ms == ms
-
-
-@pytest.mark.parametrize(("unit", "a_second"), [("ns", 10**9), ("us", 10**6), ("ms", 1_000), ("s", 1)])
-def test_a_time_is_in_milliseconds_whatever_its_unit(unit: str, a_second: int) -> None:
-    text = MINIMAL.replace("[[rule]]", f'[frame]\ntime = {{ from = "t", unit = "{unit}" }}\n[[rule]]')
-    told = {"type": "go", "to": "c", "t": 1_795_000_001 * a_second}
-    (reading,) = parse_mapping(text, "x.toml").read(Frame(orjson.dumps(told), Stamp(0, 0)))
-    assert reading.observations[0].envelope.at == 1_795_000_001_000
-
-
 def test_units_values_and_conditions() -> None:
     """Seconds become ms, a server's words ours, and a rule asks for more than a type."""
     dialect = parse_mapping(
