@@ -55,3 +55,13 @@ def test_only_a_word_stands_for_another(value: Any, trigger: str | None) -> None
     """The empty word may; an empty list or object is no word."""
     text = CUT + 'trigger = { from = ["by"], values = { human = "operator", "" = "ai" } }'
     assert said(text, {"by": value}).trigger == trigger
+
+
+@pytest.mark.parametrize(
+    ("value", "holds"), [("", True), ([], False), ({}, False), ("x", False), (True, False), (None, False)]
+)
+def test_a_condition_asks_for_a_word(value: Any, holds: bool) -> None:
+    """The empty word may be one; an empty list or object is none."""
+    dialect = parse_mapping(CUT.replace('when.type = "go"', 'when = { type = "go", by = "" }'), "x.toml")
+    (reading,) = dialect.read(Frame(orjson.dumps({"type": "go", "to": "c", "by": value}), Stamp(0, 0)))
+    assert bool(reading.observations) is holds

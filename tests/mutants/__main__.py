@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -130,6 +131,8 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--least", type=float, default=0.0, help="per cent that have to be caught")
     asked = parser.parse_args()
+    # A shell starts what runs in the background deaf to Ctrl-C, and so would be the programs that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     mutants = drawn(asked.folder, asked.seed, asked.count)
     with tempfile.TemporaryDirectory(prefix="mutants-") as kept:
         roots = [_copied(Path(kept) / str(number)) for number in range(asked.workers)]

@@ -58,13 +58,15 @@ def test_one_without_is_counted_and_no_more(data: dict[str, Any]) -> None:
 
 
 def test_a_replay_that_was_saved_is_a_mark_with_its_file_s_name() -> None:
-    """Of whatever system."""
+    """Of whatever system; where there is no name, without one."""
     stage = ObsStage().shoot()
     stage.event("ReplayBufferSaved", savedReplayPath="/rec/Replay 2026-11-20 10-00-40.mkv")
     stage.event("ReplayBufferSaved", savedReplayPath="C:\\Videos\\Replay 2.mkv")
+    stage.event("ReplayBufferSaved", savedReplayPath="/rec/")
     assert [mark[:2] for mark in marks(stage)] == [
         ("Replay 2026-11-20 10-00-40.mkv", "replay buffer"),
         ("Replay 2.mkv", "replay buffer"),
+        (None, "replay buffer"),
     ]
 
 
