@@ -219,3 +219,12 @@ def test_the_camera_of_a_still_is_that_of_the_last_dated_cut_before_it() -> None
     stage.say("cut", ts=stage.now - 1_000, to="c3", from_="c2")
     stage.say("still_captured", ts=stage.now, still_id="1", camera_id="c1", taken_at=T0 + stage.now - 14)
     assert stage.still("1", "c1")["programCameraId"] == "c3"
+
+
+def test_a_request_that_is_told_again_without_a_time_asks_for_no_other_still() -> None:
+    """Long after the connection began, and after the still was taken: its id says which still it is about."""
+    stage = Stage().shoot()
+    stage.say("still_requested", still_id="x", camera_ids=["c1"])
+    stage.later(500).say("still_captured", still_id="x", camera_id="c1", taken_at=T0 + stage.now)
+    stage.later(10_000).say("still_requested", bare=True, still_id="x", camera_ids=["c1"])
+    assert [row.fields["status"] for row in stage.rows.values() if row.op == "still"] == ["captured"]

@@ -345,6 +345,17 @@ def test_a_time_that_was_twice_is_the_first_or_the_last() -> None:
     assert reading.moment_of(T0 - 50_000, last=True) == T0 - 50_000
 
 
+def test_a_time_between_two_steps_is_of_the_clock_that_ran_then() -> None:
+    """The clock is set back by a minute, and put right after a while."""
+    early = [cut(n * 10, "ba"[n % 2], "ab"[n % 2]) for n in range(1, 6)]
+    wrong = [cut(n * 10 - 60, "ba"[n % 2], "ab"[n % 2], n * 10) for n in range(6, 12)]
+    later = [cut(n * 10, "ba"[n % 2], "ab"[n % 2]) for n in range(12, 18)]
+    reading = read([*early, *wrong, *later], session())
+    assert [step.by_ms for step in reading.steps] == [-60_000, 60_000]
+    assert reading.moment_of(T0 + 45_000, last=True) == T0 + 105_000
+    assert [reading.moment_of(T0 + at) for at in (45_000, 155_000)] == [T0 + 45_000, T0 + 155_000]
+
+
 def test_a_release_that_is_dated_before_its_hold_ends_it() -> None:
     """A clock set back by a minute: held for 40 s, and the session is as long as it was."""
     rows = [
