@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tap.core.model import Policy
 from tests.core.stage import T0, Stage
 
 
@@ -25,3 +26,38 @@ def test_a_session_that_a_dated_state_shows_again_ended_when_it_was_gone_again()
     assert stage.session()["status"] == "live"
     stage.later(5_000).idle_state(seq="-")
     assert (stage.session()["status"], stage.session()["completedAt"]) == ("complete", T0 + stage.now)
+
+
+def test_an_old_state_that_comes_late_takes_back_no_time_at_which_the_session_was_there() -> None:
+    """It goes on after its end, by a newer state: as of that it ended, where nobody sees its second end."""
+    stage = Stage().shoot()
+    stage.later(1_000).say("session_ended", seq="-", session_id="s1")
+    stage.later(5_000).state(seq="-")
+    seen = stage.now
+    stage.later(100).state(seq="-", ts=seen - 1_500)
+    stage.later(100).drop()
+    stage.later(1_000).connect(boot="b2")
+    stage.idle_state()
+    assert (stage.session()["status"], stage.session()["completedAt"]) == ("interrupted", T0 + seen)
+
+
+def test_a_late_cut_of_half_a_second_before_the_session_is_none_of_its_events() -> None:
+    """The server tells times to the millisecond."""
+    stage = Stage()
+    stage.idle_state(seq=10)
+    stage.later(1_001).say("session_started", seq=20, session={"id": "s1"})
+    stage.later(10).state(seq=21)
+    stage.later(500).say("cut", seq=15, ts=501, cut_id="x1", to="c2", from_="c1")
+    stage.later(500).say("cut", seq=16, ts=1_001, cut_id="x2", to="c2", from_="c1")
+    assert [event["at"] - T0 for event in stage.events("cut")] == [1_001]
+
+
+def test_a_state_without_a_mode_neither_begins_nor_ends_a_session_that_the_mode_makes() -> None:
+    stage = Stage(Policy(session="mode"))
+    stage.state(session="-", mode="-")
+    assert not stage.entries
+    stage.later(1_000).state(session="-", mode="photoshoot")
+    stage.later(1_000).state(session="-", mode="-", program="c2")
+    (session,) = (row.fields for row in stage.rows.values() if row.op == "session")
+    assert session["status"] == "live"
+    assert stage.cuts() == [("c1", "c2")]
