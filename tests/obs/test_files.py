@@ -341,3 +341,16 @@ def test_who_comes_while_a_recording_stops_makes_no_session_of_its_rest() -> Non
     stage.wait(5_000)
     assert [session["status"] for session in stage.sessions()] == ["complete"]
     assert not stage.events("gap")
+
+
+def test_who_comes_while_a_recording_stops_makes_no_second_file_of_its_rest() -> None:
+    """Where the stream makes the session, too."""
+    stage = ObsStage(Policy(session="stream")).shoot()
+    stage.record("STARTED", kind="Stream")
+    stage.later(10_000).record("STOPPING")
+    stage.later(200).drop()
+    stage.later(100).greet()
+    stage.answers("A", recording=11_000, streaming=10_300)
+    stage.later(400).record("STOPPED", "/rec/1.mkv")
+    stage.wait(5_000)
+    assert media(stage) == [("/rec/1.mkv", 1_000, 12_000)]

@@ -272,11 +272,11 @@ class Stills:
             number = self._fits(session, name, o, before)
             if number is not None:
                 return session, number
-            if session is running and self._may_be_repeated(o) and self._is_known(session, name, o, before):
+            if session is running and self._may_be_repeated(o) and self._is_known(session, name, o):
                 return None
         # Nobody waits for it: reported again, or another still under an id that was used before.
         for session in self._sessions():
-            if self._is_known(session, name, o, before):
+            if self._is_known(session, name, o):
                 return None
         if running is None or self._cannot_be_of(running, o, name):
             self.unplaced()
@@ -353,10 +353,8 @@ class Stills:
         """Whether the camera says that it was taken by then."""
         return o.taken_at is not None and o.taken_at <= at
 
-    def _is_known(
-        self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed, before: str
-    ) -> bool:
-        """Whether this was reported before, of any take of that id."""
+    def _is_known(self, session: Session, name: str, o: StillCaptured | StillUploaded | StillFailed) -> bool:
+        """Whether this was reported before, of any take of that id; none of them waits for it (``_fits``)."""
         take = session.takes.get(_brief(name))
         if take is None:
             return False
@@ -364,19 +362,15 @@ class Stills:
         stills = (
             session.stills.get(self._key(session, name, number, o.camera_id)) for number in range(take.number, 0, -1)
         )
-        return any(still is not None and self._is_again(still, o, before, running=running) for still in stills)
+        return any(still is not None and self._is_again(still, o, running=running) for still in stills)
 
-    def _is_again(
-        self, still: Still, o: StillCaptured | StillUploaded | StillFailed, before: str, *, running: bool
-    ) -> bool:
-        """Whether this only repeats what is known of a still.
+    def _is_again(self, still: Still, o: StillCaptured | StillUploaded | StillFailed, *, running: bool) -> bool:
+        """Whether this only repeats what is known of a still that has come so far.
 
         Within one life of the server an id is enough. Else what is reported has to agree with the row: the file of an
         upload, the time of a capture.
         """
         fields = still.row.fields
-        if RANK[fields["status"]] < RANK[before]:
-            return False
         if isinstance(o, StillFailed):
             return True
         same_life = running and (still.era == self._rows.state.era or self._may_be_history(o.envelope))
