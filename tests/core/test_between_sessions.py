@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tap.core.mapping import parse_mapping
 from tap.core.model import Policy
+from tap.core.pipeline import Pipeline
 from tests.core.stage import T0, Stage
 
 
@@ -61,3 +63,36 @@ def test_a_state_without_a_mode_neither_begins_nor_ends_a_session_that_the_mode_
     (session,) = (row.fields for row in stage.rows.values() if row.op == "session")
     assert session["status"] == "live"
     assert stage.cuts() == [("c1", "c2")]
+
+
+RECORDER = """
+dialect = "x/1"
+[[rule]]
+when.type = "state"
+emit = "snapshot"
+session = ["session"]
+recording = ["recording"]
+[[rule]]
+when.type = "rec"
+emit = "recording"
+active = ["on"]
+path = ["path"]
+"""
+
+
+def test_a_file_that_ended_while_nobody_listened_is_none_of_the_next_session_s() -> None:
+    """A state shows that nothing is recorded any more. What the next file is called, nobody has told yet."""
+    stage = Stage(open_first=False)
+    stage.pipeline = Pipeline(parse_mapping(RECORDER, "x.toml"), venue="studio", tap="tap-a")
+    stage.open()
+    stage.say("rec", on=True, path="/rec/1.mkv")
+    stage.later(1_000).drop()
+    stage.later(1_000).open()
+    stage.say("state", session=None, recording=False)
+    stage.later(1_000).say("rec", on=True)
+    stage.later(1_000).say("state", session={"id": "s1"}, recording=True)
+    (session,) = (row.fields for row in stage.rows.values() if row.op == "session")
+    assert "media" not in session
+    stage.later(1_000).say("rec", on=True, path="/rec/2.mkv")
+    (session,) = (row.fields for row in stage.rows.values() if row.op == "session")
+    assert [file["path"] for file in session["media"]] == ["/rec/2.mkv"]
