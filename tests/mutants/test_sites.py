@@ -48,10 +48,15 @@ def test_a_slip_is_one_change(source: str, what: str, after: str) -> None:
         "raise ValueError(1 + 1)",
         "assert a < b",
         "assert_never(a)",
+        "class A(Struct, frozen=True): pass",
     ],
 )
 def test_what_no_test_can_see_is_left_alone(source: str) -> None:
     assert sites(source) == []
+
+
+def test_the_greatest_of_two_is_the_same_in_any_order() -> None:
+    assert [site.what for site in sites("max(a, b)")] == ["max becomes min"]
 
 
 def test_each_change_of_a_module_is_another_and_can_be_read() -> None:
