@@ -21,7 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from random import Random
 
-from tests.mutants.reach import Reach, measured
+from tests.mutants.reach import Reach, in_goes, measured
 from tests.mutants.sites import Site, changed, sites
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,7 +112,7 @@ def _survivors(mutants: list[Mutant], reach: Reach, roots: list[Path]) -> list[M
         tests = reach.tests_of(mutant.path, mutant.site.line, TRIED)
         root = free.get()
         try:
-            noticed = bool(tests) and _noticed(root, mutant, tests)
+            noticed = any(_noticed(root, mutant, go) for go in in_goes(tests))
         finally:
             free.put(root)
         print(f"{'caught  ' if noticed else 'SURVIVED'}  {mutant}", flush=True)

@@ -7,6 +7,7 @@ import ast
 import pytest
 
 from tests.mutants.__main__ import drawn
+from tests.mutants.reach import in_goes
 from tests.mutants.sites import changed, sites
 
 
@@ -70,3 +71,11 @@ def test_the_same_seed_draws_the_same_changes_of_that_folder_alone() -> None:
     one = drawn("tap/core", 1, 20)
     assert one == drawn("tap/core", 1, 20) != drawn("tap/core", 2, 20)
     assert all(mutant.path.startswith("tap/core/") for mutant in one)
+
+
+def test_a_change_is_tried_on_the_tests_of_three_files_before_any_other_is_imported() -> None:
+    """The quickest first, in each of the two goes; and none is left out."""
+    tests = ["a::1", "b::1", "a::2", "c::1", "d::1", "b::2", "e::1", "a::3"]
+    assert list(in_goes(tests)) == [["a::1", "b::1", "a::2", "c::1", "b::2", "a::3"], ["d::1", "e::1"]]
+    assert list(in_goes(["a::1"])) == [["a::1"]]
+    assert list(in_goes([])) == []
