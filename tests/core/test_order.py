@@ -325,6 +325,15 @@ def test_numbers_order_a_batch_only_where_they_count_what_is_in_it(counts: str, 
 # ---------------------------------------------------------------------------------------------- a camera told off
 
 
+def test_a_late_word_of_a_camera_counts_if_the_state_after_it_said_nothing_of_that() -> None:
+    """The state only lists it. So the camera's name is as new as the frame that told it last."""
+    stage = Stage().shoot()
+    stage.say("camera_updated", seq=50, camera={**TWO, "placement": {"x": 1}})
+    stage.later(100).state(seq=70, cameras=[ONE, {"id": "c2"}])
+    stage.later(100).say("camera_updated", seq=60, ts=stage.now - 150, camera={"id": "c2", "name": "Near"})
+    assert (stage.camera("c2") or {})["name"] == "Near"
+
+
 def test_a_state_that_may_be_old_says_what_nobody_has_said_of_a_camera_yet() -> None:
     """Nothing orders the state and the update. The name stays as it was told last; the placement is news."""
     stage = Stage().shoot()

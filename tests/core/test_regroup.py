@@ -49,6 +49,8 @@ def test_a_part_of_which_no_file_shows_anything_has_no_column_for_files() -> Non
 
     assert media(5_000, 25_000) == [first]
     assert media(25_000, 35_000) == "no such column"
+    whole.fields["media"] += [{"path": "3.mkv"}]
+    assert media(25_000, 35_000) == [{"path": "3.mkv"}]  # when it was recorded, nobody told
 
 
 MEDIA = (("1.mkv", 0, 20_000), ("2.mkv", 40_000, 60_000))

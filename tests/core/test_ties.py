@@ -406,3 +406,15 @@ def test_a_state_that_is_read_late_was_made_in_a_dissolve_only_where_whole_secon
     stage.later(5_000)
     tell(stage, {"type": "state", "ts": T0 + 1_000 * second, "program": "c1", "session": {"id": "s1"}})
     assert stage.pipeline.state.program.value == program
+
+
+def test_a_mode_of_which_nobody_says_where_it_came_from_came_from_the_one_that_was_on() -> None:
+    """As far as that is known: after a loss it is not."""
+    stage = Stage().shoot()
+    stage.say("mode_changed", to="ghost")
+    stage.later(1_000).drop()
+    stage.later(1_000).connect()
+    stage.state(mode="-")
+    stage.later(6_000).say("mode_changed", to="performance")
+    details = [event["detail"] for event in stage.events("mode_change")]
+    assert details == [{"from": "idle", "to": "ghost"}, {"to": "performance"}]

@@ -87,6 +87,16 @@ def test_the_order_of_what_belongs_together_does_not_matter(order: tuple[int, ..
     assert (cut["at"], cut["transition"], cut["durationMs"]) == (T0 + 2000, "Fade", 800)
 
 
+def test_a_fade_whose_end_is_told_after_its_program_event_is_as_long_as_it_ran() -> None:
+    stage = ObsStage().shoot()
+    stage.event("SceneTransitionStarted", transitionName="Fade")
+    stage.later(500).program("B")
+    stage.later(15).event("SceneTransitionVideoEnded", transitionName="Fade")
+    stage.wait(1_000)
+    (cut,) = stage.events("cut")
+    assert (cut["cameraId"], cut["transition"], cut["durationMs"]) == ("B", "Fade", 515)
+
+
 def test_back_to_back_cuts_that_are_told_twice_are_one() -> None:
     """The first never reached air; the second is announced twice under its name."""
     stage = ObsStage().shoot()

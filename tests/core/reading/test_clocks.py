@@ -111,9 +111,12 @@ def test_no_more_than_a_second_was_told_together() -> None:
     assert [era.shift for era in account.eras] == [0, -60_000]
 
 
-def test_an_era_begins_after_the_one_before_it_whatever_delays_say() -> None:
-    """The last of before was told at once, what came after with a delay that it seems to have been before it."""
-    told = events(*((second, second + 0.5) for second in (10, 20, 30)), (40, 40), (40.1 - 60, 41.1), (50 - 60, 51))
+@pytest.mark.parametrize("after", [[(40.1, 41.1), (50, 51)], [(40.3, 40.3), (50, 50), (60, 60)]])
+def test_an_era_begins_after_the_one_before_it_whatever_delays_say(after: list[tuple[float, float]]) -> None:
+    """The last of before was told at once, and those before that with a delay; what came after with one, or with none,
+    so that it seems to have been before the last."""
+    set_back = [(at - 60, heard) for at, heard in after]
+    told = events(*((second, second + 0.5) for second in (10, 20, 30)), (40, 40), *set_back)
     account = read_as(told)
     moments = [one.moment for one in told]
     assert moments == sorted(moments)
