@@ -29,3 +29,14 @@ def test_a_chosen_session_whose_connection_was_lost_for_good_ends_with_a_gap() -
     assert (session["status"], session["completedAt"] - T0, session["title"]) == ("complete", 60_000, "Evening")
     assert [event["kind"] for event in stage.events()] == ["cut", "gap"]
     assert pipeline.over
+
+
+def test_a_chosen_session_that_began_just_before_a_loss_begins_at_its_own_time() -> None:
+    """And not with the state after the loss, though only the first frame after it tells that its time has come."""
+    stage, _ = chosen(4_500, 60_000)
+    stage.later(1_000).idle_state()
+    stage.later(4_000).drop()
+    stage.later(100).connect()
+    stage.later(1_000).idle_state(program="c2")
+    (session,) = (row.fields for row in stage.rows.values() if row.op == "session")
+    assert (session["startedAt"] - T0, session["startState"]["at"] - T0) == (4_500, 4_500)

@@ -81,3 +81,14 @@ def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (100_000, 400_000, 5_000_000):
         assert not suspect(b"x" * size)
         assert sum(map(len, rests.innocent)) <= 512 * 2**10
+
+
+def test_what_is_remembered_of_frames_takes_half_a_megabyte_at_most() -> None:
+    """Then it begins anew; a single larger one is not remembered."""
+    rests = redact._Rests()
+    for letter in b"abcdefgh":
+        rests.add(bytes([letter]) * 200_000)
+        assert sum(map(len, rests.innocent)) <= 512 * 2**10
+    assert rests.innocent == {b"g" * 200_000, b"h" * 200_000}
+    rests.add(b"i" * 600_000)
+    assert rests.innocent == set()

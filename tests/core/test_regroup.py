@@ -53,4 +53,19 @@ def test_a_part_of_which_no_file_shows_anything_has_no_column_for_files() -> Non
     assert media(25_000, 35_000) == [{"path": "3.mkv"}]  # when it was recorded, nobody told
 
 
+def test_what_is_on_at_the_end_of_a_part_is_what_the_gap_before_it_tells_of_its_far_side() -> None:
+    """Whatever was known before that gap is not known behind it."""
+    start = {"at": T0, "programCameraId": "a", "mode": "x", "hold": True}
+    whole = session("s1", 0, 60_000, startState=start)
+    told = {"kind": "gap", "at": T0 + 30_000, "durationMs": 5_000, "detail": {"after": {"programCameraId": "b"}}}
+    gap = Row(f"{whole.key}/gap/t/1", "event", whole.key, T0 + 30_000, 0, told)
+    part = part_of({whole.key: whole, gap.key: gap}, None, T0 + 40_000, key="hall/part", reason="split")
+    final = session_of(part).fields["finalState"]
+    assert {name: final.get(name) for name in ("programCameraId", "mode", "hold")} == {
+        "programCameraId": "b",
+        "mode": None,
+        "hold": None,
+    }
+
+
 MEDIA = (("1.mkv", 0, 20_000), ("2.mkv", 40_000, 60_000))

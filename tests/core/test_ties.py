@@ -418,3 +418,27 @@ def test_a_mode_of_which_nobody_says_where_it_came_from_came_from_the_one_that_w
     stage.later(6_000).say("mode_changed", to="performance")
     details = [event["detail"] for event in stage.events("mode_change")]
     assert details == [{"from": "idle", "to": "ghost"}, {"to": "performance"}]
+
+
+def test_a_part_without_time_and_number_stands_in_a_batch_where_it_was_put() -> None:
+    """Behind the one before it, among others that have both."""
+    stage = Stage().shoot()
+    at = T0 + stage.later(1_000).now
+    told = [("c2", {"ts": at, "seq": 900}), ("c1", {}), ("c3", {"ts": at + 5, "seq": 901})]
+    tell(stage, *({"type": "cut", "to": to, **more} for to, more in told))
+    assert [cut["cameraId"] for cut in stage.events("cut")] == ["c2", "c1", "c3"]
+
+
+def test_a_second_cut_of_one_second_that_comes_late_is_known_by_its_number() -> None:
+    """After a state of a later number: the cut is in between, and no repetition of the first."""
+    stage = Stage(open_first=False)
+    stage.open()
+    shown: dict[str, Any] = {"type": "state", "program": "c1", "session": {"id": "s1"}, "hold": {"active": False}}
+    tell(stage, {**shown, "ts": T0, "seq": 1})
+    stage.later(10_000)
+    for to, seq in (("c2", 10), ("c1", 16)):
+        tell(stage, {"type": "cut", "ts": T0 + 10_000, "seq": seq, "to": to})
+    tell(stage, {**shown, "ts": T0 + 10_000, "seq": 20})
+    tell(stage, {"type": "cut", "ts": T0 + 10_000, "seq": 14, "to": "c2"})
+    assert [cut["cameraId"] for cut in stage.events("cut")] == ["c2", "c1", "c2"]
+    assert stage.pipeline.state.program.value == "c1"
