@@ -80,11 +80,29 @@ path = ["path"]
 """
 
 
+def recorded(policy: Policy | None = None) -> Stage:
+    """A server that tells its recorder."""
+    stage = Stage(open_first=False)
+    stage.pipeline = Pipeline(parse_mapping(RECORDER, "x.toml"), venue="studio", tap="tap-a", policy=policy)
+    stage.open()
+    return stage
+
+
+def test_a_session_that_the_recorder_makes_goes_on_in_its_next_file() -> None:
+    stage = recorded(Policy(session="record"))
+    for path in ("/rec/1.mkv", "/rec/2.mkv"):
+        stage.later(1_000).say("rec", on=True, path=path)
+        (session,) = (row.fields for row in stage.rows.values() if row.op == "session")
+        assert session["status"] == "live"
+    stage.later(1_000).say("rec", on=False)
+    (session,) = (row.fields for row in stage.rows.values() if row.op == "session")
+    assert (session["status"], session["completedAt"] - T0) == ("complete", 3_000)
+    assert [file["path"] for file in session["media"]] == ["/rec/1.mkv", "/rec/2.mkv"]
+
+
 def test_a_file_that_ended_while_nobody_listened_is_none_of_the_next_session_s() -> None:
     """A state shows that nothing is recorded any more. What the next file is called, nobody has told yet."""
-    stage = Stage(open_first=False)
-    stage.pipeline = Pipeline(parse_mapping(RECORDER, "x.toml"), venue="studio", tap="tap-a")
-    stage.open()
+    stage = recorded()
     stage.say("rec", on=True, path="/rec/1.mkv")
     stage.later(1_000).drop()
     stage.later(1_000).open()
