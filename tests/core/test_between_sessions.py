@@ -114,3 +114,17 @@ def test_a_file_that_ended_while_nobody_listened_is_none_of_the_next_session_s()
     stage.later(1_000).say("rec", on=True, path="/rec/2.mkv")
     (session,) = (row.fields for row in stage.rows.values() if row.op == "session")
     assert [file["path"] for file in session["media"]] == ["/rec/2.mkv"]
+
+
+def test_a_still_of_a_session_that_was_lost_for_long_arrives_when_the_next_one_runs() -> None:
+    """The server is back after the idle time, without the session: it is over, and its stills may still arrive."""
+    stage = Stage().shoot()
+    stage.say("still_captured", still_id="x", camera_id="c1")
+    stage.drop()
+    stage.wait(40 * 60_000)
+    stage.connect()
+    stage.idle_state()
+    stage.later(10_000).say("session_started", session={"id": "s2"})
+    stage.later(1_000).say("still_uploaded", still_id="x", camera_id="c1", url="https://x/1.jpg")
+    assert stage.still("x", "c1")["status"] == "uploaded"
+    assert stage.pipeline.state.doubts.unplaced == 0

@@ -442,3 +442,16 @@ def test_a_second_cut_of_one_second_that_comes_late_is_known_by_its_number() -> 
     tell(stage, {"type": "cut", "ts": T0 + 10_000, "seq": 14, "to": "c2"})
     assert [cut["cameraId"] for cut in stage.events("cut")] == ["c2", "c1", "c2"]
     assert stage.pipeline.state.program.value == "c1"
+
+
+@pytest.mark.parametrize(("before", "program"), [(500, "c2"), (501, "c1")])
+def test_a_dissolve_that_is_told_late_is_the_newest_if_the_state_was_made_while_it_ran(
+    before: int, program: str
+) -> None:
+    """A state that shows what was on before it says against it only what is later than its end."""
+    stage = Stage().shoot()
+    stage.later(5_000).state(seq=50)
+    told = {"transition": "dissolve", "duration_ms": 500, "cut_id": "x1"}
+    stage.later(100).say("cut", seq=40, ts=stage.now - 100 - before, to="c2", from_="c1", **told)
+    assert stage.pipeline.state.program.value == program
+    assert len(stage.events("cut")) == 1
