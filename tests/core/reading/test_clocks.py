@@ -129,8 +129,10 @@ def test_an_era_begins_after_the_one_before_it_whatever_delays_say(after: list[t
 
 def test_a_clock_set_before_the_first_event_is_known_once_it_is_set_again() -> None:
     told = events(*steady(10, 50, -3_600), *steady(50, 100))
-    read_as(told)
+    account = read_as(told)
     assert shifts(told) == [3_600] * 4 + [0] * 5
+    bounds = [(era.begin or 0, era.end or 0) for era in account.eras]
+    assert [((begin - T0) / SECOND, (end - T0) / SECOND) for begin, end in bounds] == [(10, 40), (50, 90)]
 
 
 @pytest.mark.parametrize(("lead", "by"), [(-12.0, 3_588.0), (-12.001, 0.0)])
