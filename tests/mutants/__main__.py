@@ -109,7 +109,7 @@ def _survivors(mutants: list[Mutant], reach: Reach, roots: list[Path]) -> list[M
         free.put(root)
 
     def survives(mutant: Mutant) -> bool:
-        tests = reach.tests_of(mutant.path, mutant.site.line, TRIED)
+        tests = reach.tests_of(mutant.path, mutant.site.line, mutant.site.until, TRIED)
         root = free.get()
         try:
             noticed = any(_noticed(root, mutant, go) for go in in_goes(tests))

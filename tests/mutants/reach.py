@@ -25,12 +25,14 @@ class Reach:
     by_file: dict[str, frozenset[str]]
     seconds: dict[str, float]
 
-    def tests_of(self, path: str, line: int, seconds: float) -> list[str]:
-        """The tests that run this line, the quickest first, as many as take so long; none where none runs it.
+    def tests_of(self, path: str, line: int, until: int, seconds: float) -> list[str]:
+        """The tests that run the first of these lines that runs at all, the quickest first, as many as take so long;
+        none where none runs.
 
         Of a line that runs at import, too: of all that use the module.
         """
-        found = self.by_line.get((path, line))
+        run = (self.by_line.get((path, at)) for at in range(line, until + 1))
+        found = next((tests for tests in run if tests is not None), None)
         if found is None:
             return []
         every = sorted(found or self.by_file.get(path, frozenset()), key=lambda test: (self._took(test), test))

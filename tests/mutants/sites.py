@@ -48,12 +48,14 @@ class Site:
     what: str
     number: int
     """The how-manyeth change of the module, counted from 0: by it the change is found again."""
+    until: int
+    """The last line of what is changed: Python runs no first line of a condition that begins on the next."""
 
 
 def sites(source: str) -> list[Site]:
     """Each change that can be made in this module, in the order of its text."""
     return [
-        Site(node.lineno, node.col_offset, what, number)
+        Site(node.lineno, node.col_offset, what, number, node.end_lineno or node.lineno)
         for number, (node, what, _) in enumerate(_changes(ast.parse(source)))
     ]
 

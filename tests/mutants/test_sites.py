@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from tests.mutants.__main__ import drawn
-from tests.mutants.reach import in_goes
+from tests.mutants.reach import Reach, in_goes
 from tests.mutants.sites import changed, sites
 
 
@@ -79,3 +79,12 @@ def test_a_change_is_tried_on_the_tests_of_three_files_before_any_other_is_impor
     assert list(in_goes(tests)) == [["a::1", "b::1", "a::2", "c::1", "b::2", "a::3"], ["d::1", "e::1"]]
     assert list(in_goes(["a::1"])) == [["a::1"]]
     assert list(in_goes([])) == []
+
+
+def test_a_condition_that_begins_on_the_next_line_is_tried_on_the_tests_that_run_it() -> None:
+    """Python never runs the line of an ``if (`` whose condition begins below it."""
+    (site,) = [site for site in sites("if (\n    a\n):\n    b = 1\n") if site.what == "the condition is turned round"]
+    assert (site.line, site.until) == (1, 4)
+    reach = Reach({("m.py", 2): frozenset({"t::1", "t::2"}), ("m.py", 4): frozenset({"t::1"})}, {}, {"t::1": 2.0})
+    assert reach.tests_of("m.py", site.line, site.until, 60.0) == ["t::2", "t::1"]
+    assert reach.tests_of("m.py", 5, 9, 60.0) == []
