@@ -325,13 +325,14 @@ def test_numbers_order_a_batch_only_where_they_count_what_is_in_it(counts: str, 
 # ---------------------------------------------------------------------------------------------- a camera told off
 
 
-def test_a_late_word_of_a_camera_counts_if_the_state_after_it_said_nothing_of_that() -> None:
-    """The state only lists it. So the camera's name is as new as the frame that told it last."""
+@pytest.mark.parametrize("shown", [{"id": "c1"}, ONE, {"id": "c1", "role": "host"}])
+def test_a_late_word_of_a_camera_counts_if_the_state_after_it_said_nothing_new(shown: dict[str, Any]) -> None:
+    """What is known of the camera is as new as the frame that told it last."""
     stage = Stage().shoot()
-    stage.say("camera_updated", seq=50, camera={**TWO, "placement": {"x": 1}})
-    stage.later(100).state(seq=70, cameras=[ONE, {"id": "c2"}])
-    stage.later(100).say("camera_updated", seq=60, ts=stage.now - 150, camera={"id": "c2", "name": "Near"})
-    assert (stage.camera("c2") or {})["name"] == "Near"
+    stage.say("camera_updated", seq=50, camera={**ONE, "placement": {"x": 1}})
+    stage.later(100).state(seq=70, cameras=[shown, TWO])
+    stage.later(100).say("camera_updated", seq=60, ts=stage.now - 150, camera={"id": "c1", "lens": "macro"})
+    assert (stage.camera("c1") or {})["lens"] == "macro"
 
 
 def test_a_state_that_may_be_old_says_what_nobody_has_said_of_a_camera_yet() -> None:

@@ -54,6 +54,16 @@ def test_a_change_that_is_told_before_the_list_comes_after_the_collection() -> N
     assert told(stage) == [("A", "X", "collection_switch", 4_050), ("X", "Y", "unknown", 4_370)]
 
 
+def test_a_scene_that_is_made_before_the_list_puts_nothing_on_air() -> None:
+    """Its event waits for the list too, and names the scene that the list shows."""
+    stage = at_work()
+    stage.later(2_000).switch()
+    stage.later(5).event("SceneCreated", sceneName="X", isGroup=False)
+    stage.later(5).listed("X", why="switch 1", scenes=NEW)
+    stage.wait(1_000)
+    assert told(stage) == [("A", "X", "collection_switch", 4_050)]
+
+
 def test_a_list_that_comes_very_late_still_dates_the_change() -> None:
     """Nothing was told meanwhile, so what it shows came with the collection."""
     stage = at_work()

@@ -364,6 +364,8 @@ def test_a_recording_whose_start_is_told_after_an_answer_that_showed_it_is_one_s
         ({"op": 5, "d": {"eventType": PROGRAM, "eventData": {"sceneName": "B"}}}, Verdict.MAPPED, PROGRAM),
         ({"op": 5, "d": {"eventType": PROGRAM, "eventData": {}}}, Verdict.INCOMPLETE, PROGRAM),
         ({"op": 5, "d": {"eventType": "SceneItemTransformChanged"}}, Verdict.UNKNOWN, "SceneItemTransformChanged"),
+        ({"op": 9, "d": {}}, Verdict.QUIET, "RequestBatchResponse"),
+        ({"op": 12, "d": {}}, Verdict.UNKNOWN, "op 12"),
         ([], Verdict.UNREADABLE, ""),
     ],
 )
