@@ -68,4 +68,16 @@ def test_what_is_on_at_the_end_of_a_part_is_what_the_gap_before_it_tells_of_its_
     }
 
 
+def test_a_camera_that_left_before_a_part_is_none_of_its_cameras() -> None:
+    """One that leaves at its beginning, or in it, is."""
+    whole = session("s1", 0, 60_000)
+    rows = {whole.key: whole}
+    for name, left in (("c1", 19_999), ("c2", 20_000), ("c3", 30_000), ("c4", None)):
+        fields = {"cameraId": name, "joinedAt": T0, **({} if left is None else {"leftAt": T0 + left})}
+        key = f"{whole.key}/camera/{name}"
+        rows[key] = Row(key, "camera", whole.key, T0, 0, fields)
+    part = part_of(rows, T0 + 20_000, None, key="hall/part", reason="split")
+    assert [row.fields["cameraId"] for row in part.values() if row.op == "camera"] == ["c2", "c3", "c4"]
+
+
 MEDIA = (("1.mkv", 0, 20_000), ("2.mkv", 40_000, 60_000))

@@ -451,7 +451,7 @@ def test_a_dissolve_that_is_told_late_is_the_newest_if_the_state_was_made_while_
     """A state that shows what was on before it says against it only what is later than its end."""
     stage = Stage().shoot()
     stage.later(5_000).state(seq=50)
-    told = {"transition": "dissolve", "duration_ms": 500, "cut_id": "x1"}
+    told: dict[str, Any] = {"transition": "dissolve", "duration_ms": 500, "cut_id": "x1"}
     stage.later(100).say("cut", seq=40, ts=stage.now - 100 - before, to="c2", from_="c1", **told)
     assert stage.pipeline.state.program.value == program
     assert len(stage.events("cut")) == 1
