@@ -65,6 +65,17 @@ def test_a_state_without_a_mode_neither_begins_nor_ends_a_session_that_the_mode_
     assert stage.cuts() == [("c1", "c2")]
 
 
+def test_a_change_that_only_a_state_shows_begins_a_session_that_the_program_makes() -> None:
+    """What the first state shows may have been on for days."""
+    stage = Stage(Policy(session="program"))
+    for program in ("c1", "c1", "c2"):
+        assert not stage.entries
+        stage.later(1_000).state(session="-", program=program)
+    (session,) = (row.fields for row in stage.rows.values() if row.op == "session")
+    assert session["startedAt"] == T0 + 3_000
+    assert stage.cuts() == [("c1", "c2")]
+
+
 RECORDER = """
 dialect = "x/1"
 [[rule]]
