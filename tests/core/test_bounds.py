@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from tap.core.machine import cameras, identity, memory, staleness, stills
@@ -252,3 +253,16 @@ def test_a_camera_that_is_forgotten_makes_room_by_what_was_known_of_it(monkeypat
         stage.say("camera_updated", camera={"id": camera_id, "name": "x" * 50, "online": False})
     assert sorted(stage.pipeline.state.cameras) == ["c1", "c2", "c5"]
     assert stage.pipeline.state.cameras["c5"].info.name == "x" * 50
+
+
+@pytest.mark.parametrize(("ahead", "believed"), [(999, True), (1_000, False)])
+def test_a_still_may_be_taken_within_the_second_in_which_a_coarse_clock_tells_it(ahead: int, believed: bool) -> None:
+    """The server tells whole seconds: a second later than that is the future."""
+    stage = Stage(open_first=False)
+    stage.open()
+    told = {"type": "state", "ts": T0, "program": "c1", "session": {"id": "s1"}, "hold": {"active": False}}
+    stage.raw(orjson.dumps(told))
+    stage.later(5_000)
+    still = {"type": "still_captured", "ts": T0 + 5_000, "still_id": "x", "camera_id": "c1"}
+    stage.raw(orjson.dumps({**still, "taken_at": T0 + 5_000 + ahead}))
+    assert stage.still("x", "c1")["capturedAt"] == T0 + 5_000 + (ahead if believed else 0)

@@ -170,3 +170,32 @@ def test_a_restart_under_the_old_boot_id_begins_a_new_era_even_where_numbers_are
     assert stage.pipeline.state.doubts.untrusted
     stage.later(1_000).say("cut", cut_id="x1", to="c2", from_="c1")
     assert stage.cuts() == [("c1", "c2"), ("c1", "c2")]
+
+
+def lost_at_500() -> Stage:
+    """c2 is on air by a cut with the number 500. The server of the same boot is back after two seconds."""
+    stage = Stage().shoot()
+    stage.later(8_000).say("cut", seq=500, to="c2", from_="c1")
+    stage.drop()
+    stage.later(2_000).open()
+    tell(stage, type="hello", server="multicam-server", boot_id="b1")
+    return stage
+
+
+def test_a_first_low_number_of_a_new_connection_is_of_another_count_without_a_time_too() -> None:
+    """It comes after a state, so it is no history."""
+    stage = lost_at_500()
+    tell(stage, type="state", session={"id": "s1"}, program="c2", hold={"active": False})
+    stage.later(1_000)
+    tell(stage, type="cut", seq=30, to="c1", **{"from": "c2"})
+    assert stage.pipeline.state.program.value == "c1"
+    assert stage.cuts() == [("c1", "c2"), ("c2", "c1")]
+
+
+def test_a_first_state_with_a_low_number_begins_another_count_whatever_its_time() -> None:
+    """The server's clock was set back by a few seconds as it was away."""
+    stage = lost_at_500()
+    stage.state(seq=30, ts=stage.now - 3_000, program="c2")
+    stage.later(500).say("cut", seq=31, ts=stage.now - 3_000, to="c1", from_="c2")
+    assert stage.pipeline.state.program.value == "c1"
+    assert stage.cuts() == [("c1", "c2"), ("c2", "c1")]

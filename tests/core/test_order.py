@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from tap.adapters.dialects import load_dialect
+from tap.core.mapping import parse_mapping
 from tap.core.pipeline import Pipeline
 from tests.core.stage import ONE, T0, TWO, Stage
 
@@ -280,6 +281,16 @@ def test_a_session_that_a_state_shows_again_without_its_start_goes_on(tmp_path: 
     assert stage.session(keys(stage)[0])["status"] == "live"
 
 
+def test_a_session_whose_start_is_not_said_again_is_no_other(tmp_path: Path) -> None:
+    """One state says when it began, and the next does not: that says nothing, and not another beginning."""
+    stage = anew(tmp_path)
+    stage.idle_state()
+    stage.later(1_000).state(session={"id": "1", "started_at": T0 + 1_000})
+    stage.later(1_000).state(session={"id": "1"})
+    assert len(keys(stage)) == 1
+    assert {entry.fields["status"] for entry in stage.entries if entry.op == "session"} == {"live"}
+
+
 def test_a_session_that_says_another_start_is_another(tmp_path: Path) -> None:
     stage = anew(tmp_path)
     for start in (1_000, 5_000):
@@ -296,7 +307,32 @@ def test_a_session_of_another_id_does_not_go_on(tmp_path: Path) -> None:
     assert len(keys(stage)) == 2
 
 
+@pytest.mark.parametrize(("counts", "program"), [("nothing", "c3"), ("connection", "c2")])
+def test_numbers_order_a_batch_only_where_they_count_what_is_in_it(counts: str, program: str) -> None:
+    """Two cuts of one time, of which the first has the higher number: else they happened as they stand."""
+    text = MULTICAM.read_text("utf-8").replace('seq_orders = "boot"', f'seq_orders = "{counts}"', 1)
+    stage = Stage(open_first=False)
+    stage.pipeline = Pipeline(parse_mapping(text, "multicam"), venue="studio", tap="tap-a")
+    stage.connect()
+    stage.shoot()
+    at = T0 + stage.later(1_000).now
+    first, second = ({"type": "cut", "ts": at, "seq": seq, "to": to} for seq, to in ((90, "c2"), (80, "c3")))
+    stage.raw(orjson.dumps([first, second]))
+    assert stage.pipeline.state.program.value == program
+    assert len(stage.events("cut")) == 2
+
+
 # ---------------------------------------------------------------------------------------------- a camera told off
+
+
+@pytest.mark.parametrize("shown", [{"id": "c1"}, ONE, {"id": "c1", "role": "host"}])
+def test_a_late_word_of_a_camera_counts_if_the_state_after_it_said_nothing_new(shown: dict[str, Any]) -> None:
+    """What is known of the camera is as new as the frame that told it last."""
+    stage = Stage().shoot()
+    stage.say("camera_updated", seq=50, camera={**ONE, "placement": {"x": 1}})
+    stage.later(100).state(seq=70, cameras=[shown, TWO])
+    stage.later(100).say("camera_updated", seq=60, ts=stage.now - 150, camera={"id": "c1", "lens": "macro"})
+    assert (stage.camera("c1") or {})["lens"] == "macro"
 
 
 def test_a_state_that_may_be_old_says_what_nobody_has_said_of_a_camera_yet() -> None:

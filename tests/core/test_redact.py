@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap.core import redact
-from tap.core.redact import redact_bytes, suspect
+from tap.core.redact import redact_bytes, redact_json, suspect
+from tap.core.secret import REDACTED
 
 PIECES = st.sampled_from(
     [
@@ -81,3 +82,21 @@ def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (100_000, 400_000, 5_000_000):
         assert not suspect(b"x" * size)
         assert sum(map(len, rests.innocent)) <= 512 * 2**10
+
+
+def test_what_is_remembered_of_frames_takes_half_a_megabyte_at_most() -> None:
+    """Then it begins anew; a single larger one is not remembered."""
+    rests = redact._Rests()
+    for letter in b"abcdefgh":
+        rests.add(bytes([letter]) * 200_000)
+        assert sum(map(len, rests.innocent)) <= 512 * 2**10
+    assert rests.innocent == {b"g" * 200_000, b"h" * 200_000}
+    rests.add(b"i" * 600_000)
+    assert rests.innocent == set()
+
+
+def test_only_a_value_behind_the_name_of_a_secret_is_one() -> None:
+    """A number is; an object behind it is looked through like any other."""
+    told = ["--password", 1234, "--password", {"name": "Wide", "password": "hUsh7"}, "--password", None]
+    kept = ["--password", REDACTED, "--password", {"name": "Wide", "password": REDACTED}, "--password", None]
+    assert redact_json(told) == kept

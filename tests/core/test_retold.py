@@ -219,3 +219,54 @@ def test_the_camera_of_a_still_is_that_of_the_last_dated_cut_before_it() -> None
     stage.say("cut", ts=stage.now - 1_000, to="c3", from_="c2")
     stage.say("still_captured", ts=stage.now, still_id="1", camera_id="c1", taken_at=T0 + stage.now - 14)
     assert stage.still("1", "c1")["programCameraId"] == "c3"
+
+
+def test_a_request_that_is_told_again_without_a_time_asks_for_no_other_still() -> None:
+    """Long after the connection began, and after the still was taken: its id says which still it is about."""
+    stage = Stage().shoot()
+    stage.say("still_requested", still_id="x", camera_ids=["c1"])
+    stage.later(500).say("still_captured", still_id="x", camera_id="c1", taken_at=T0 + stage.now)
+    stage.later(10_000).say("still_requested", bare=True, still_id="x", camera_ids=["c1"])
+    assert [row.fields["status"] for row in stage.rows.values() if row.op == "still"] == ["captured"]
+
+
+def test_a_failure_that_is_told_again_adds_nothing() -> None:
+    """Whatever else it says then: the row is that of the first time."""
+    stage = Stage().shoot()
+    stage.say("still_requested", still_id="x", camera_ids=["c1"])
+    stage.later(500).say("still_failed", still_id="x", camera_id="c1")
+    before = len(stage.entries)
+    stage.later(500).say("still_failed", still_id="x", camera_id="c1", reason="card full")
+    assert len(stage.entries) == before
+    assert (stage.still("x", "c1")["status"], stage.still("x", "c1").get("failReason")) == ("failed", None)
+
+
+def test_an_id_that_a_cut_without_a_time_had_in_the_session_before_may_be_another_cut_s() -> None:
+    """Ids start again with each session. This one has a time, soon after a connection began: it is no history."""
+    stage = Stage().shoot()
+    stage.later(1_000).say("cut", bare=True, cut_id="x1", to="c2", from_="c1")
+    stage.later(1_000).say("session_ended", session_id="s1")
+    stage.later(1_000).say("session_started", session={"id": "s2"})
+    stage.later(1_000).say("cut", cut_id="x2", to="c1", from_="c2")
+    stage.later(60_000).drop()
+    stage.later(1_000).connect()
+    stage.state(session={"id": "s2"})
+    stage.later(1_000).say("cut", cut_id="x1", to="c2", from_="c1")
+    assert stage.cuts() == [("c1", "c2"), ("c2", "c1"), ("c1", "c2")]
+    assert stage.pipeline.state.program.value == "c2"
+
+
+def test_a_still_without_an_id_that_another_connection_tells_again_in_its_second_is_the_same() -> None:
+    """Whole seconds, and numbers that start with each connection: the higher one is no proof that it is another."""
+    stage = Stage(open_first=False)
+    shown: dict[str, Any] = {"type": "state", "program": "c1", "session": {"id": "s1"}, "hold": {"active": False}}
+    still = {"type": "still_captured", "ts": T0 + 5_000, "camera_id": "c1"}
+    stage.open()
+    tell(stage, {**shown, "ts": T0, "seq": 1})
+    stage.later(5_000)
+    tell(stage, {**still, "seq": 2})
+    stage.drop()
+    stage.later(400).open()
+    tell(stage, {**shown, "ts": T0 + 5_000, "seq": 80})
+    tell(stage, {**still, "seq": 81})
+    assert [row.fields["status"] for row in stage.rows.values() if row.op == "still"] == ["captured"]

@@ -34,6 +34,14 @@ def test_the_same_words_of_one_millisecond_are_one_event() -> None:
     assert [event["kind"] for event in stage.events("hold", "release")] == ["hold", "release"]
 
 
+def test_a_hold_that_is_let_go_of_in_the_same_millisecond_has_no_length() -> None:
+    """Both without a time: the tap's own clock says that they came at once."""
+    stage = Stage().shoot()
+    tell(stage, {"type": "hold", "by": "operator"}, {"type": "release", "by": "operator"})
+    (release,) = stage.events("release")
+    assert release["durationMs"] == 0
+
+
 @pytest.mark.parametrize("cut_id", ["x9", None])
 def test_a_cut_of_the_gap_that_led_to_what_is_on_is_told_afterwards(cut_id: str | None) -> None:
     """The server tells its history on connect: the cut has a row at its own time, though nothing changes now."""
@@ -398,3 +406,52 @@ def test_a_state_that_is_read_late_was_made_in_a_dissolve_only_where_whole_secon
     stage.later(5_000)
     tell(stage, {"type": "state", "ts": T0 + 1_000 * second, "program": "c1", "session": {"id": "s1"}})
     assert stage.pipeline.state.program.value == program
+
+
+def test_a_mode_of_which_nobody_says_where_it_came_from_came_from_the_one_that_was_on() -> None:
+    """As far as that is known: after a loss it is not."""
+    stage = Stage().shoot()
+    stage.say("mode_changed", to="ghost")
+    stage.later(1_000).drop()
+    stage.later(1_000).connect()
+    stage.state(mode="-")
+    stage.later(6_000).say("mode_changed", to="performance")
+    details = [event["detail"] for event in stage.events("mode_change")]
+    assert details == [{"from": "idle", "to": "ghost"}, {"to": "performance"}]
+
+
+def test_a_part_without_time_and_number_stands_in_a_batch_where_it_was_put() -> None:
+    """Behind the one before it, among others that have both."""
+    stage = Stage().shoot()
+    at = T0 + stage.later(1_000).now
+    told = [("c2", {"ts": at, "seq": 900}), ("c1", {}), ("c3", {"ts": at + 5, "seq": 901})]
+    tell(stage, *({"type": "cut", "to": to, **more} for to, more in told))
+    assert [cut["cameraId"] for cut in stage.events("cut")] == ["c2", "c1", "c3"]
+
+
+def test_a_second_cut_of_one_second_that_comes_late_is_known_by_its_number() -> None:
+    """After a state of a later number: the cut is in between, and no repetition of the first."""
+    stage = Stage(open_first=False)
+    stage.open()
+    shown: dict[str, Any] = {"type": "state", "program": "c1", "session": {"id": "s1"}, "hold": {"active": False}}
+    tell(stage, {**shown, "ts": T0, "seq": 1})
+    stage.later(10_000)
+    for to, seq in (("c2", 10), ("c1", 16)):
+        tell(stage, {"type": "cut", "ts": T0 + 10_000, "seq": seq, "to": to})
+    tell(stage, {**shown, "ts": T0 + 10_000, "seq": 20})
+    tell(stage, {"type": "cut", "ts": T0 + 10_000, "seq": 14, "to": "c2"})
+    assert [cut["cameraId"] for cut in stage.events("cut")] == ["c2", "c1", "c2"]
+    assert stage.pipeline.state.program.value == "c1"
+
+
+@pytest.mark.parametrize(("before", "program"), [(500, "c2"), (501, "c1")])
+def test_a_dissolve_that_is_told_late_is_the_newest_if_the_state_was_made_while_it_ran(
+    before: int, program: str
+) -> None:
+    """A state that shows what was on before it says against it only what is later than its end."""
+    stage = Stage().shoot()
+    stage.later(5_000).state(seq=50)
+    told: dict[str, Any] = {"transition": "dissolve", "duration_ms": 500, "cut_id": "x1"}
+    stage.later(100).say("cut", seq=40, ts=stage.now - 100 - before, to="c2", from_="c1", **told)
+    assert stage.pipeline.state.program.value == program
+    assert len(stage.events("cut")) == 1

@@ -39,6 +39,7 @@ PHOENIX = dialect('array = ["join", "ref", "topic", "type", "data"]\nbody = ["da
 SEVERAL = dialect("several = true")
 SOCKET_IO = dialect('prefix = "socket.io"\narray = ["type", "data"]\nbody = ["data"]')
 SOCK_JS = dialect('prefix = "any"\njson_text = true')
+BODIES = dialect('body = ["data", "more"]')
 ALL = dialect('several = true\njson_text = true\narray = ["type", "data"]\nbody = ["data"]\nprefix = "socket.io"')
 
 
@@ -92,6 +93,9 @@ TO = {"to": "c1"}
         (TEXT, "{", ["unreadable"]),
         (PLAIN, text(CUT), ["unreadable"]),
         (PLAIN, [text(CUT)], ["unreadable"]),
+        # several places for the body: the first that is there
+        (BODIES, {"type": "cut", "data": TO, "more": {"to": "c2"}}, ["c1"]),
+        (BODIES, {"type": "cut", "data": "x", "more": {"to": "c2"}}, ["c2"]),
         # arrays
         (ARRAY, ["cut", TO], ["c1"]),
         (ARRAY, ["cut", TO, "more", 5], ["c1"]),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from random import Random
 
-from tests.mutants.reach import Reach, measured
+from tests.mutants.reach import Reach, in_goes, measured
 from tests.mutants.sites import Site, changed, sites
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,10 +109,10 @@ def _survivors(mutants: list[Mutant], reach: Reach, roots: list[Path]) -> list[M
         free.put(root)
 
     def survives(mutant: Mutant) -> bool:
-        tests = reach.tests_of(mutant.path, mutant.site.line, TRIED)
+        tests = reach.tests_of(mutant.path, mutant.site.line, mutant.site.until, TRIED)
         root = free.get()
         try:
-            noticed = bool(tests) and _noticed(root, mutant, tests)
+            noticed = any(_noticed(root, mutant, go) for go in in_goes(tests))
         finally:
             free.put(root)
         print(f"{'caught  ' if noticed else 'SURVIVED'}  {mutant}", flush=True)
@@ -130,6 +131,8 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--least", type=float, default=0.0, help="per cent that have to be caught")
     asked = parser.parse_args()
+    # A shell starts what runs in the background deaf to Ctrl-C, and so would be the programs that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     mutants = drawn(asked.folder, asked.seed, asked.count)
     with tempfile.TemporaryDirectory(prefix="mutants-") as kept:
         roots = [_copied(Path(kept) / str(number)) for number in range(asked.workers)]

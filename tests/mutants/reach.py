@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 from coverage import CoverageData
 
+_FIRST_FILES = 3
 _QUIET = ["-q", "-p", "no:cacheprovider", "-m", "not slow and not obs"]
 
 
@@ -24,12 +25,14 @@ class Reach:
     by_file: dict[str, frozenset[str]]
     seconds: dict[str, float]
 
-    def tests_of(self, path: str, line: int, seconds: float) -> list[str]:
-        """The tests that run this line, the quickest first, as many as take so long; none where none runs it.
+    def tests_of(self, path: str, line: int, until: int, seconds: float) -> list[str]:
+        """The tests that run the first of these lines that runs at all, the quickest first, as many as take so long;
+        none where none runs.
 
         Of a line that runs at import, too: of all that use the module.
         """
-        found = self.by_line.get((path, line))
+        run = (self.by_line.get((path, at)) for at in range(line, until + 1))
+        found = next((tests for tests in run if tests is not None), None)
         if found is None:
             return []
         every = sorted(found or self.by_file.get(path, frozenset()), key=lambda test: (self._took(test), test))
@@ -38,6 +41,23 @@ class Reach:
 
     def _took(self, test: str) -> float:
         return self.seconds.get(test, 1.0)
+
+
+def in_goes(tests: Sequence[str]) -> Iterator[list[str]]:
+    """The tests in two goes: those of the three files with the quickest ones, and all others.
+
+    Before its first test pytest imports every file that it is asked for. Mostly a few files are enough.
+    """
+    files = list(dict.fromkeys(_file(test) for test in tests))[:_FIRST_FILES]
+    first, others = (
+        [test for test in tests if _file(test) in files],
+        [test for test in tests if _file(test) not in files],
+    )
+    yield from (go for go in (first, others) if go)
+
+
+def _file(test: str) -> str:
+    return test.partition("::")[0]
 
 
 def measured(root: Path, tests: Sequence[str], workers: int) -> Reach:

@@ -48,12 +48,14 @@ class Site:
     what: str
     number: int
     """The how-manyeth change of the module, counted from 0: by it the change is found again."""
+    until: int
+    """The last line of what is changed: Python runs no first line of a condition that begins on the next."""
 
 
 def sites(source: str) -> list[Site]:
     """Each change that can be made in this module, in the order of its text."""
     return [
-        Site(node.lineno, node.col_offset, what, number)
+        Site(node.lineno, node.col_offset, what, number, node.end_lineno or node.lineno)
         for number, (node, what, _) in enumerate(_changes(ast.parse(source)))
     ]
 
@@ -114,6 +116,8 @@ def _is_for_types(node: ast.AST) -> bool:
         return isinstance(node.func, ast.Name) and node.func.id in ("assert_never", "cast", "TypeVar", "NewType")
     if isinstance(node, ast.TypeAlias if hasattr(ast, "TypeAlias") else ()):
         return True
+    if isinstance(node, ast.keyword):
+        return node.arg == "frozen"  # it only keeps people from changing what is shared
     return isinstance(node, ast.Assert | ast.JoinedStr | ast.Raise)
 
 
@@ -146,10 +150,13 @@ def _of_constant(node: ast.Constant) -> Iterator[_Found]:
 
 
 def _of_call(node: ast.Call) -> Iterator[_Found]:
-    if isinstance(node.func, ast.Name) and node.func.id in _OTHER_NAME:
-        other = ast.Name(_OTHER_NAME[node.func.id], ast.Load())
-        if node.func.id != "sorted" or not node.keywords:
-            yield node, f"{node.func.id} becomes {other.id}", _field(node, "func", other)
+    name = node.func.id if isinstance(node.func, ast.Name) else ""
+    if name in _OTHER_NAME:
+        other = ast.Name(_OTHER_NAME[name], ast.Load())
+        if name != "sorted" or not node.keywords:
+            yield node, f"{name} becomes {other.id}", _field(node, "func", other)
+    if name in ("min", "max"):
+        return  # the same in any order
     if len(node.args) > 1 and not any(isinstance(one, ast.Starred) for one in node.args[:2]):
         swapped = [node.args[1], node.args[0], *node.args[2:]]
         yield node, "the first two arguments are swapped", _field(node, "args", swapped)

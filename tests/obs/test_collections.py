@@ -54,6 +54,16 @@ def test_a_change_that_is_told_before_the_list_comes_after_the_collection() -> N
     assert told(stage) == [("A", "X", "collection_switch", 4_050), ("X", "Y", "unknown", 4_370)]
 
 
+def test_a_scene_that_is_made_before_the_list_puts_nothing_on_air() -> None:
+    """Its event waits for the list too, and names the scene that the list shows."""
+    stage = at_work()
+    stage.later(2_000).switch()
+    stage.later(5).event("SceneCreated", sceneName="X", isGroup=False)
+    stage.later(5).listed("X", why="switch 1", scenes=NEW)
+    stage.wait(1_000)
+    assert told(stage) == [("A", "X", "collection_switch", 4_050)]
+
+
 def test_a_list_that_comes_very_late_still_dates_the_change() -> None:
     """Nothing was told meanwhile, so what it shows came with the collection."""
     stage = at_work()
@@ -201,6 +211,18 @@ def test_a_fade_in_the_midst_of_which_the_collection_is_changed_leads_nowhere() 
     stage.later(5).listed("X", why="switch 1", scenes=NEW)
     stage.wait(1_000)
     assert stage.cuts() == [("A", "X")]
+
+
+def test_a_fade_that_began_before_the_collection_changed_is_no_way_of_a_cut_after_it() -> None:
+    """OBS drops it with the scenes that it led between, and says no more of it."""
+    stage = at_work()
+    stage.event("SceneTransitionStarted", transitionName="Fade")
+    stage.later(100).switch()
+    stage.later(5).listed("X", why="switch 1", scenes=NEW)
+    stage.later(1_000).program("A")
+    stage.wait(1_000)
+    fades = [(cut["cameraId"], cut["at"] - T0, cut.get("transition")) for cut in stage.events("cut")]
+    assert fades == [("X", 2_150, None), ("A", 3_155, None)]
 
 
 def test_the_old_way_of_telling_it_needs_no_list_and_is_not_disturbed_by_one() -> None:

@@ -343,13 +343,14 @@ def test_two_clocks_that_differ_are_set_against_each_other() -> None:
 
 
 def test_a_recording_that_was_seen_starting_needs_no_name() -> None:
-    """Its event tells, whatever the file is called."""
-    stage = ObsStage()
-    stage.connect()
-    stage.later(1_000).record("STARTED", f"/rec/{named(0)}.mkv")
-    stage.later(9_000).record("STOPPING")
-    stage.later(700).record("STOPPED", f"/rec/{named(0)}.mkv")
-    assert stage.sessions()[0]["startedAt"] == T0 + 1_000
+    """Its event tells, whatever the file is called: a script may have renamed it."""
+    for name in (named(0), named(-40)):
+        stage = ObsStage()
+        stage.connect()
+        stage.later(1_000).record("STARTED")
+        stage.later(9_000).record("STOPPING")
+        stage.later(700).record("STOPPED", f"/rec/{name}.mkv")
+        assert stage.sessions()[0]["startedAt"] == T0 + 1_000
 
 
 def test_who_comes_while_a_recording_stops_makes_no_session_of_its_rest() -> None:
@@ -363,3 +364,16 @@ def test_who_comes_while_a_recording_stops_makes_no_session_of_its_rest() -> Non
     stage.wait(5_000)
     assert [session["status"] for session in stage.sessions()] == ["complete"]
     assert not stage.events("gap")
+
+
+def test_who_comes_while_a_recording_stops_makes_no_second_file_of_its_rest() -> None:
+    """Where the stream makes the session, too."""
+    stage = ObsStage(Policy(session="stream")).shoot()
+    stage.record("STARTED", kind="Stream")
+    stage.later(10_000).record("STOPPING")
+    stage.later(200).drop()
+    stage.later(100).greet()
+    stage.answers("A", recording=11_000, streaming=10_300)
+    stage.later(400).record("STOPPED", "/rec/1.mkv")
+    stage.wait(5_000)
+    assert media(stage) == [("/rec/1.mkv", 1_000, 12_000)]

@@ -252,6 +252,18 @@ def test_answers_that_never_come_are_told() -> None:
     assert handshake.remark is None
 
 
+def test_of_many_answers_that_never_come_those_are_named_without_which_nothing_is_known() -> None:
+    handshake = ObsHandshake(None)
+    handshake.received(orjson.dumps(HELLO))
+    handshake.received(IDENTIFIED)
+    for kind in ("GetSceneList", "GetStudioModeEnabled"):
+        handshake.received(reply(kind, program="A"))
+    for _ in range(5):
+        handshake.tick()
+    assert handshake.remark is not None
+    assert "does not answer GetRecordStatus, GetStreamStatus, " in handshake.remark
+
+
 def test_a_hello_without_authentication_is_told_where_a_password_is_set() -> None:
     """The shoot is recorded all the same, and the password does not go out."""
     handshake = ObsHandshake(PASSWORD)

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from tap.core.mapping import Verdict
+from tap.core.model import Policy
 from tap.core.obs.marks import LABEL, MARKS_A_MINUTE
 from tests.obs.stage import T0, ObsStage
 
@@ -57,13 +58,15 @@ def test_one_without_is_counted_and_no_more(data: dict[str, Any]) -> None:
 
 
 def test_a_replay_that_was_saved_is_a_mark_with_its_file_s_name() -> None:
-    """Of whatever system."""
+    """Of whatever system; where there is no name, without one."""
     stage = ObsStage().shoot()
     stage.event("ReplayBufferSaved", savedReplayPath="/rec/Replay 2026-11-20 10-00-40.mkv")
     stage.event("ReplayBufferSaved", savedReplayPath="C:\\Videos\\Replay 2.mkv")
+    stage.event("ReplayBufferSaved", savedReplayPath="/rec/")
     assert [mark[:2] for mark in marks(stage)] == [
         ("Replay 2026-11-20 10-00-40.mkv", "replay buffer"),
         ("Replay 2.mkv", "replay buffer"),
+        (None, "replay buffer"),
     ]
 
 
@@ -134,3 +137,13 @@ def test_more_marks_than_a_person_makes_are_not_kept_and_that_is_told() -> None:
         stage.later(120).program("A")
     stage.wait(100)
     assert len(stage.cuts()) == 200
+
+
+def test_a_stream_that_begins_and_ends_more_often_than_a_person_marks_is_told_each_time() -> None:
+    """Only that it is lost is a mark; beginning and end are sessions."""
+    stage = ObsStage(Policy(session="stream")).shoot()
+    for _ in range(MARKS_A_MINUTE):
+        stage.later(100).record("STARTED", kind="Stream")
+        stage.later(100).record("STOPPED", kind="Stream")
+    assert [session["status"] for session in stage.sessions()] == ["complete"] * MARKS_A_MINUTE
+    assert stage.pipeline.tally.incomplete == 0

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import orjson
 import pytest
 
-from tap.core.model import Policy
-from tests.obs.stage import T0, ObsStage
+from tap.core.mapping import Verdict
+from tap.core.model import Frame, Policy, Stamp
+from tests.obs.stage import DIALECT, T0, ObsStage
+
+PROGRAM = "CurrentProgramSceneChanged"
 
 # ---------------------------------------------------------------------------------------------- cuts
 
@@ -79,6 +85,16 @@ def test_the_order_of_what_belongs_together_does_not_matter(order: tuple[int, ..
     stage.wait(100)
     (cut,) = stage.events("cut")
     assert (cut["at"], cut["transition"], cut["durationMs"]) == (T0 + 2000, "Fade", 800)
+
+
+def test_a_fade_whose_end_is_told_after_its_program_event_is_as_long_as_it_ran() -> None:
+    stage = ObsStage().shoot()
+    stage.event("SceneTransitionStarted", transitionName="Fade")
+    stage.later(500).program("B")
+    stage.later(15).event("SceneTransitionVideoEnded", transitionName="Fade")
+    stage.wait(1_000)
+    (cut,) = stage.events("cut")
+    assert (cut["cameraId"], cut["transition"], cut["durationMs"]) == ("B", "Fade", 515)
 
 
 def test_back_to_back_cuts_that_are_told_twice_are_one() -> None:
@@ -329,3 +345,31 @@ def test_a_recording_that_went_on_over_a_loss_is_one_session_however_long_the_ma
     stage.answers("B", recording=35_800)
     assert [session["status"] for session in stage.sessions()] == ["live"]
     assert len(stage.events("gap")) == 1
+
+
+def test_a_recording_whose_start_is_told_after_an_answer_that_showed_it_is_one_session() -> None:
+    """On a machine that was up for long; another start, more than five seconds later, is another recording."""
+    stage = ObsStage()
+    stage.later(3_600_000).greet()
+    stage.answers(recording=300)
+    stage.later(20).record("STARTED", "/rec/1.mkv")
+    assert len(stage.sessions()) == 1
+    stage.later(5_000).record("STARTED", "/rec/2.mkv")
+    assert len(stage.sessions()) == 2
+
+
+@pytest.mark.parametrize(
+    ("frame", "verdict", "kind"),
+    [
+        ({"op": 5, "d": {"eventType": PROGRAM, "eventData": {"sceneName": "B"}}}, Verdict.MAPPED, PROGRAM),
+        ({"op": 5, "d": {"eventType": PROGRAM, "eventData": {}}}, Verdict.INCOMPLETE, PROGRAM),
+        ({"op": 5, "d": {"eventType": "SceneItemTransformChanged"}}, Verdict.UNKNOWN, "SceneItemTransformChanged"),
+        ({"op": 9, "d": {}}, Verdict.QUIET, "RequestBatchResponse"),
+        ({"op": 12, "d": {}}, Verdict.UNKNOWN, "op 12"),
+        ([], Verdict.UNREADABLE, ""),
+    ],
+)
+def test_a_frame_by_itself_says_what_it_is_and_no_more(frame: Any, verdict: Verdict, kind: str) -> None:
+    """So ``inspect`` and ``check`` count them. What they mean, only the frames before can tell."""
+    (reading,) = DIALECT.read(Frame(orjson.dumps(frame), Stamp(0, 0)))
+    assert (reading.verdict, reading.type, reading.observations) == (verdict, kind, ())

@@ -213,3 +213,14 @@ def test_silence_after_a_loss_is_no_other_session() -> None:
     assert [session["status"] for session in stage.sessions()] == ["live"]
     assert stage.cuts() == [(None, "B")]
     assert len(stage.events("gap")) == 1
+
+
+def test_what_was_answered_before_the_line_broke_is_told() -> None:
+    """Two of four answers came: a recording runs, and its scene is on air."""
+    stage = ObsStage()
+    stage.later(10_000).greet()
+    stage.later(100).answers(recording=5_000, order=(0, 2))
+    assert not stage.entries
+    stage.later(100).drop()
+    (session,) = stage.sessions()
+    assert (session["startedAt"] - T0, session["startState"]["programCameraId"]) == (5_100, "A")

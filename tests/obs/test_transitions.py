@@ -309,3 +309,16 @@ def test_in_studio_mode_it_waits_for_what_may_take_it_back() -> None:
     other = faded()
     other.event("SceneTransitionStarted", transitionName="Cut")
     assert not other.later(20).program("B")
+
+
+def test_of_two_that_are_over_for_a_while_the_last_is_the_one_that_the_program_event_ends() -> None:
+    """OBS told no program event of the first one, and the other's comes late."""
+    stage = ObsStage().shoot()
+    stage.transitions()
+    for name in ("Fade", "Stinger"):
+        stage.later(5).event("SceneTransitionStarted", transitionName=name)
+        stage.later(300).event("SceneTransitionVideoEnded", transitionName=name)
+    stage.later(400).program("B")
+    stage.wait(1_000)
+    (cut,) = stage.events("cut")
+    assert (cut["cameraId"], cut["transition"]) == ("B", "Stinger")

@@ -480,9 +480,12 @@ class Telling:
                 yield CameraTold(envelope, camera, joined=False)
 
     def _scenes_listed(self, item: Waiting, envelope: Envelope) -> Iterator[Observation]:
-        """The scenes of the main canvas: those that are new to us are there. Removals have events of their own."""
+        """The scenes of the main canvas: those that are new to us are there. Removals have events of their own.
+
+        An answer is whole: those of an OBS that is still loading were left out before.
+        """
         state, found = self._state, listed(item.data)
-        if item.reply and state.unlisted is not None and _is_whole(item.data):
+        if item.reply and state.unlisted is not None:
             unlisted, state.unlisted = state.unlisted, None
             yield from self._other_collection(item.data, envelope, unlisted)
             return
@@ -574,11 +577,6 @@ class Telling:
             yield Snapshot(envelope, program=camera)
             return
         yield Cut(envelope, camera, UNSET if was is not None else switched.was, trigger=_SWITCH, at=switched.wall)
-
-
-def _is_whole(data: Mapping[str, Any]) -> bool:
-    """Whether this is a list of scenes with what is on air, and OBS is not still loading."""
-    return bool(data.get("scenes")) and text(data, "currentProgramSceneName") is not None
 
 
 def _means(removal: Removal, scene: Scene) -> bool:

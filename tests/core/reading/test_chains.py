@@ -186,6 +186,18 @@ def test_nothing_is_moved_to_where_it_already_stands_or_for_no_better_fit() -> N
     assert mend(items, {"1": 6, "2": 8}) == ("1 2", 0)
 
 
+def test_nothing_is_moved_to_where_what_follows_would_no_longer_fit() -> None:
+    """One that does not fit is put right, and another would be wrong for it."""
+    items = [cut(3, "a", "c", key="1"), cut(5, "c", "a", key="2"), cut(9, "d", "c", key="3")]
+    assert mend(items, {"1": 6}) == ("1 2 3", 0)
+
+
+def test_before_the_first_event_is_none_that_may_be_out_of_place() -> None:
+    """The first does not fit. The last does where it is: it stays, though it would fit elsewhere too."""
+    items = [cut(3, "c", "z", key="1"), cut(5, "c", "d", key="2"), cut(9, "d", "c", key="3")]
+    assert mend(items, {"3": 4}) == ("1 2 3", 0)
+
+
 def test_a_move_across_a_gap_is_judged_by_the_gap_s_far_side() -> None:
     far = gap(8, 2, A, B)
     far.key = "g"

@@ -71,6 +71,8 @@ COSTS: dict[str, tuple[list[tuple[float, float]], float, list[int]]] = {
     "one that a clock of before has dated": ([*steady(10, 50), (110, 51), *steady(60, 150)], 2.5, [0]),
     "one held up at the beginning": ([(10, 25), *steady(30, 80)], 1.0, [0]),
     "a clock that was set after the first": ([(10, 25.001), *steady(30, 80)], 1.5, [0, -15]),
+    "two seconds below the middle of before": ([*steady(10, 50), (50.5, 50), (58, 60)], 0.0, [0]),
+    "more than that below it": ([*steady(10, 50), (50.5, 50), (57.999, 60)], 1.0, [0]),
     "a burst is told once": ([*steady(10, 50), (20, 52), (30, 52.01), (40, 52.02), *steady(60, 90)], 1.0, [0]),
 }
 
@@ -109,9 +111,12 @@ def test_no_more_than_a_second_was_told_together() -> None:
     assert [era.shift for era in account.eras] == [0, -60_000]
 
 
-def test_an_era_begins_after_the_one_before_it_whatever_delays_say() -> None:
-    """The last of before was told at once, what came after with a delay that it seems to have been before it."""
-    told = events(*((second, second + 0.5) for second in (10, 20, 30)), (40, 40), (40.1 - 60, 41.1), (50 - 60, 51))
+@pytest.mark.parametrize("after", [[(40.1, 41.1), (50, 51)], [(40.3, 40.3), (50, 50), (60, 60)]])
+def test_an_era_begins_after_the_one_before_it_whatever_delays_say(after: list[tuple[float, float]]) -> None:
+    """The last of before was told at once, and those before that with a delay; what came after with one, or with none,
+    so that it seems to have been before the last."""
+    set_back = [(at - 60, heard) for at, heard in after]
+    told = events(*((second, second + 0.5) for second in (10, 20, 30)), (40, 40), *set_back)
     account = read_as(told)
     moments = [one.moment for one in told]
     assert moments == sorted(moments)
@@ -124,8 +129,18 @@ def test_an_era_begins_after_the_one_before_it_whatever_delays_say() -> None:
 
 def test_a_clock_set_before_the_first_event_is_known_once_it_is_set_again() -> None:
     told = events(*steady(10, 50, -3_600), *steady(50, 100))
-    read_as(told)
+    account = read_as(told)
     assert shifts(told) == [3_600] * 4 + [0] * 5
+    bounds = [(era.begin or 0, era.end or 0) for era in account.eras]
+    assert [((begin - T0) / SECOND, (end - T0) / SECOND) for begin, end in bounds] == [(10, 40), (50, 90)]
+
+
+@pytest.mark.parametrize(("lead", "by"), [(-12.0, 3_588.0), (-12.001, 0.0)])
+def test_the_clock_of_the_start_puts_the_first_event_two_seconds_before_it_at_most(lead: float, by: float) -> None:
+    """The first is dated 3,590 s before the start. By the clock of later it would be 2 s before it, or more."""
+    told = events(*steady(10, 50, -3_600), *steady(50, 100, lead))
+    read_as(told)
+    assert shifts(told)[0] == by
 
 
 def test_where_it_is_never_set_again_events_keep_their_times() -> None:

@@ -345,6 +345,17 @@ def test_a_time_that_was_twice_is_the_first_or_the_last() -> None:
     assert reading.moment_of(T0 - 50_000, last=True) == T0 - 50_000
 
 
+def test_a_time_between_two_steps_is_of_the_clock_that_ran_then() -> None:
+    """The clock is set back by a minute, and put right after a while."""
+    early = [cut(n * 10, "ba"[n % 2], "ab"[n % 2]) for n in range(1, 6)]
+    wrong = [cut(n * 10 - 60, "ba"[n % 2], "ab"[n % 2], n * 10) for n in range(6, 12)]
+    later = [cut(n * 10, "ba"[n % 2], "ab"[n % 2]) for n in range(12, 18)]
+    reading = read([*early, *wrong, *later], session())
+    assert [step.by_ms for step in reading.steps] == [-60_000, 60_000]
+    assert reading.moment_of(T0 + 45_000, last=True) == T0 + 105_000
+    assert [reading.moment_of(T0 + at) for at in (45_000, 155_000)] == [T0 + 45_000, T0 + 155_000]
+
+
 def test_a_release_that_is_dated_before_its_hold_ends_it() -> None:
     """A clock set back by a minute: held for 40 s, and the session is as long as it was."""
     rows = [
@@ -384,6 +395,31 @@ def test_the_end_of_a_session_that_nobody_saw_end_is_dated_before_the_gap() -> N
     ]
     reading = read(rows, session(status="interrupted", completedAt=T0 + 54_000))
     assert reading.end_of(T0 + 54_000, seen=False) == T0 + 54_000
+
+
+def test_such_an_end_is_before_the_silence_by_the_clock_that_it_was_dated_by() -> None:
+    """The clock was set forward by 30 s long before: 58 s of silence follow the end, and not 28."""
+    rows = [
+        *(cut(n * 10, "ba"[n % 2], "ab"[n % 2]) for n in range(1, 6)),
+        *(cut(n * 10 + 30, "ba"[n % 2], "ab"[n % 2], n * 10) for n in range(6, 12)),
+        row("gap", 200, 170, durationMs=58_000, detail={"tap": "t", "before": {}, "after": {}}),
+    ]
+    reading = read(rows, session(status="interrupted", completedAt=T0 + 142_000))
+    assert [step.by_ms for step in reading.steps] == [30_000]
+    assert reading.end_of(T0 + 142_000, seen=False) == T0 + 112_000
+
+
+def test_such_an_end_is_near_the_last_event_however_long_a_hold_that_ended_then_was() -> None:
+    """The clock was set back by a minute in the middle of a hold of 70 s."""
+    rows = [
+        *(cut(n * 10, "ba"[n % 2], "ab"[n % 2]) for n in range(1, 6)),
+        row("hold", 55, cameraId="b"),
+        *(cut(n * 10 - 60, "ba"[n % 2], "ab"[n % 2], n * 10) for n in range(6, 12)),
+        row("release", 65, 125, durationMs=70_000),
+    ]
+    reading = read(rows, session(status="interrupted", completedAt=T0 + 66_000))
+    assert [step.by_ms for step in reading.steps] == [-60_000]
+    assert reading.end_of(T0 + 66_000, seen=False) == T0 + 126_000
 
 
 def test_a_step_between_the_start_and_the_first_event_puts_nothing_before_the_start() -> None:
