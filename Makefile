@@ -207,5 +207,5 @@ pins: $(READY)  ## Compiles requirements*.txt again from pyproject.toml, with ha
 	$(PINNED) --upgrade --group build -c requirements-dev.txt -o requirements-build.txt
 
 clean:  ## Removes what the other targets made
-	rm -rf .venv .demo .bench .minutes bench/node/node_modules convex/node_modules tests/browser/node/node_modules .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf .venv .demo .bench .minutes .mutants bench/node/node_modules convex/node_modules tests/browser/node/node_modules .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	find . -name __pycache__ -not -path '*/node_modules/*' -prune -exec rm -rf {} +

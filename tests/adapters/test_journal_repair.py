@@ -104,6 +104,7 @@ class TestRepair:
         journal.append([structs.replace(entry(5), revision=4), entry(3)], None, NOW)
         assert [kept.entry.revision for kept in journal.entries()] == [3, 0, 3, 0, 4]
         assert (journal.revision("v/1"), journal.revision("v/2")) == (4, 0)
+        assert {kept.committed_at for kept in journal.entries()} == {NOW}
 
     def test_not_on_what_was_not_seen(self, journal: Journal) -> None:
         """A repair that does not know all of a session keeps nothing."""

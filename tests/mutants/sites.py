@@ -150,7 +150,8 @@ def _of_call(node: ast.Call) -> Iterator[_Found]:
         other = ast.Name(_OTHER_NAME[node.func.id], ast.Load())
         if node.func.id != "sorted" or not node.keywords:
             yield node, f"{node.func.id} becomes {other.id}", _field(node, "func", other)
-    if len(node.args) > 1 and not any(isinstance(one, ast.Starred) for one in node.args[:2]):
+    either_way = isinstance(node.func, ast.Name) and node.func.id in ("min", "max")
+    if len(node.args) > 1 and not either_way and not any(isinstance(one, ast.Starred) for one in node.args[:2]):
         swapped = [node.args[1], node.args[0], *node.args[2:]]
         yield node, "the first two arguments are swapped", _field(node, "args", swapped)
 

@@ -54,6 +54,10 @@ def test_what_no_test_can_see_is_left_alone(source: str) -> None:
     assert sites(source) == []
 
 
+def test_the_order_of_what_the_least_is_taken_of_is_left_alone_for_it_changes_nothing() -> None:
+    assert [site.what for site in sites("min(a, b)")] == ["min becomes max"]
+
+
 def test_each_change_of_a_module_is_another_and_can_be_read() -> None:
     source = "def f(a, b):\n    if a < 1 and b:\n        self.c = min(a, b) + 2\n    return g(b, a)\n"
     after = [changed(source, site) for site in sites(source)]
