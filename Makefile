@@ -126,7 +126,8 @@ minutes: $(READY)  ## How long each part of the tests took, from make test-all, 
 test-obs: $(READY) ledger  ## A shoot on a real OBS under Xvfb, judged by its own video (SEEDS=1,2,3 for others)
 	OBS_SEEDS=$(SEEDS) $(PYTEST) -m obs --minutes obs tests/obs
 
-# MUTANTS='tap/service --seed 2 --count 50' for another folder, seed or number.
+# MUTANTS='tap/service --seed 2 --count 50' for another folder, seed or number. What is done is not done again, but for
+# what survived when the tests have changed: 'rm -r .mutants' to start again.
 MUTANTS ?= tap/core --seed 1 --count 150 --least 90
 
 mutants: $(READY)  ## Do the tests notice when the code is wrong? Changes drawn from a seed; lists those that nobody noticed

@@ -404,6 +404,7 @@ def test_an_address_in_use_is_told_with_who_has_it_and_the_shoot_is_recorded(tmp
             said = eventually(lambda: two.told("health, metrics and the live page cannot be served; recording goes on"))
             assert said["level"] == "error"
             assert (said["address"], said["held_by"]) == (address, "the tap of venue studio-one")
+            assert said["why"] == "the address is in use"
             assert "TAP_OPS_LISTEN" in said["next_step"]
             eventually(lambda: playing.listeners == 2)
             playing.start()

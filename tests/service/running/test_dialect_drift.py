@@ -317,6 +317,18 @@ def test_a_day_of_cuts_without_a_session() -> None:
     assert night.alarms == set()
 
 
+def test_of_a_day_of_cuts_without_a_session_the_sixth_hour_is_the_first_to_alarm() -> None:
+    """Five are rehearsals; and who cuts through one hour has cut in one."""
+    night = Night()
+    night.stage.idle_state()
+    for _ in range(5):
+        night.passes(20 * MINUTE, (5 * MINUTE, silent_cut)).passes(5 * HOUR + 40 * MINUTE)
+        assert night.alarms == set()
+    night.passes(20 * MINUTE, (5 * MINUTE, silent_cut))
+    assert night.alarms == {"sessionless"}
+    assert "in 6 different hours" in night.drift.alarms["sessionless"]
+
+
 def test_a_server_that_is_idle_for_a_week_is_no_drift() -> None:
     """It tells its state, restarts every night, and somebody rehearses for an hour."""
     night = Night()
