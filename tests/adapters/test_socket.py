@@ -231,6 +231,38 @@ def test_a_dead_line_is_noticed_within_40_seconds() -> None:
     assert MAX_FRAME >= 32_000_000
 
 
+@pytest.mark.parametrize(("comes_after", "given_up"), [(1.0, False), (1.005, False), (1.1, True)])
+async def test_an_answer_that_waited_while_the_tap_was_stopped_is_read_before_the_line_is_given_up(
+    comes_after: float, given_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``comes_after``: in times of what an answer may take. It is there as soon as the loop has had a turn for it."""
+    timing = Timing()
+
+    class Quiet:
+        now, pinged, aborted = 0.0, 0, False
+
+        @property
+        def heard(self) -> int:
+            return int(self.now >= comes_after * timing.answer_within)
+
+        async def send_ping(self) -> None:
+            self.pinged += 1
+            if self.pinged > 1:
+                raise ConnectionClosedOK(None, None)
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    line = Quiet()
+
+    async def passes(seconds: float) -> None:
+        line.now += seconds
+
+    monkeypatch.setattr("tap.adapters.server.socket.sleep", passes)
+    await ServerSocket("ws://127.0.0.1/", Ear().on_item, Clock())._keep_alive(line)  # type: ignore[arg-type]
+    assert line.aborted is given_up
+
+
 # ---------------------------------------------------------------------------------------------- frames
 
 

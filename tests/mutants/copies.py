@@ -27,6 +27,8 @@ _GREEN, _RED, _BROKEN_OFF, _NOT_FOUND = 0, 1, 2, 4
 """What pytest exits with. A test that it was asked for and cannot collect is `_NOT_FOUND`."""
 _PATIENCE = (120.0, 5.0)
 """Seconds, and how many times the tests' own time, after which they hang: the machine may be busy with others."""
+_CPU = (20.0, 1.0)
+"""The same of the processor's time, in which a loop without end is found sooner."""
 _WRITTEN = count(1_000_000_000)
 """The whole seconds that a changed module says it was written at, each once: what Python keeps compiled of it is told
 apart from any other change of the same length."""
@@ -75,7 +77,7 @@ def tried(root: Path, mutant: Mutant, tests: Sequence[str], seconds: float) -> V
     path.write_text(changed(source, mutant.site))
     os.utime(path, (written, written))
     try:
-        return _run(root, list(tests), _PATIENCE[0] + _PATIENCE[1] * seconds)
+        return _run(root, list(tests), seconds)
     finally:
         path.write_text(source)
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
@@ -87,13 +89,15 @@ def environment(root: Path) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(root)}
 
 
-def _run(root: Path, tests: list[str], patience: float) -> Verdict:
+def _run(root: Path, tests: list[str], seconds: float) -> Verdict:
     while tests:
-        code, said = _pytest(root, tests, patience)
-        if code is not None and code < 0:
-            return Verdict(UNTRIED, "broken off")
-        if code is None:
+        code, said = _pytest(root, tests, seconds)
+        if code in (None, -signal.SIGXCPU):
             return Verdict(HUNG)
+        if code in (-signal.SIGKILL, -signal.SIGTERM):
+            return Verdict(UNTRIED, "broken off")
+        if code < 0:
+            return Verdict(CAUGHT, f"Python itself died of signal {-code}")
         if code == _GREEN:
             return Verdict(SURVIVED)
         red = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR tests/"))]
@@ -118,20 +122,21 @@ def _end(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def _pytest(root: Path, tests: list[str], patience: float) -> tuple[int | None, str]:
+def _pytest(root: Path, tests: list[str], seconds: float) -> tuple[int | None, str]:
     """What it exits with, nothing if it had to be ended, and what it says."""
     listed = root / ".mutants-tests"
     listed.write_text("\n".join(tests))
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     command += [f"--basetemp={root.parent / f't{root.name}'}", f"@{listed}"]
+    limited = ["/bin/sh", "-c", f'ulimit -S -t {round(_CPU[0] + _CPU[1] * seconds)}; exec "$@"', "sh", *command]
     # Into a file: a process that a test leaves behind would hold a pipe open.
     with (root / ".mutants-said").open("w+") as said:
         process = subprocess.Popen(
-            command, cwd=root, env=environment(root), stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+            limited, cwd=root, env=environment(root), stdout=said, stderr=subprocess.STDOUT, start_new_session=True
         )
         _RUNNING.add(process.pid)
         try:
-            code: int | None = process.wait(patience)
+            code: int | None = process.wait(_PATIENCE[0] + _PATIENCE[1] * seconds)
         except subprocess.TimeoutExpired:
             code = None
         finally:
