@@ -257,6 +257,26 @@ def test_waits_between_attempts_grow_to_a_cap(journal: Journal, monkeypatch: pyt
     assert keys(journal.entries()) == ["v/1/event/1"]
 
 
+def test_what_failed_is_tried_again_when_its_time_has_come_however_often_somebody_asks_meanwhile(
+    journal: Journal,
+) -> None:
+    """The last bit of the wait too."""
+    now = 100.0
+    left: list[float] = []
+
+    def somebody_asks(seconds: float) -> list[Any]:
+        nonlocal now
+        left.append(round(seconds, 3))
+        now += 0.4
+        return []
+
+    writer = JournalWriter(journal, clock=lambda: now)
+    writer._next_anyway = somebody_asks  # type: ignore[method-assign]
+    assert writer._wait(1.0)
+    assert left == [1.0, 0.6, 0.2]
+    assert writer.stop(300)
+
+
 def test_a_copy_of_a_state_directory_is_its_own(path: Path, journal: Journal, tmp_path: Path) -> None:
     """Locks belong to places, not to names in them."""
     journal.append([entry(1)], None, NOW)

@@ -360,6 +360,14 @@ async def test_a_connection_that_stood_is_sought_again_at_once(monkeypatch: pyte
     assert await _attempts(monkeypatch, handler, 6, clock=clock, on_opened=stand) == [0, 1, 0, 0, 1, 2]
 
 
+def test_a_remark_on_the_server_is_news_once() -> None:
+    ear = Ear()
+    client = ServerSocket("ws://127.0.0.1/", ear.on_item, Clock(), on_change=ear.on_change)
+    for remark, told in (("it is busy", 1), ("it is busy", 1), (None, 2)):
+        client._tell_remark(remark)
+        assert (client.remark, len(ear.changes)) == (remark, told)
+
+
 class Skipping(Clock):
     """A clock that goes on by so many ms when it is told to."""
 
