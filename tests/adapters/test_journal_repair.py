@@ -295,3 +295,10 @@ def test_what_waits_by_itself_says_why_until_it_goes(journal: Journal) -> None:
     assert [(kept.state, kept.reason) for kept in journal.entries()] == [("pending", "timeout: …"), ("shipped", None)]
     journal.settle([(1, "shipped", None)], NOW)
     assert [(kept.state, kept.reason) for kept in journal.entries()] == [("shipped", None)] * 2
+
+
+def test_the_rows_of_one_venue_are_asked_for_by_how_their_keys_begin(journal: Journal) -> None:
+    rows = [Entry(key, "session", key, NOW, {"status": "complete"}) for key in ("v/1", "w/1", "v/2", "va/1")]
+    journal.append([*rows, entry(1)], None, NOW)
+    assert sorted(keys(journal.session_rows("v/"))) == ["v/1", "v/2"]
+    assert sorted(keys(journal.session_rows())) == ["v/1", "v/2", "va/1", "w/1"]
