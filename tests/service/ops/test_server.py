@@ -21,7 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tap.adapters.journal import Journal
 from tap.core.errors import SettingsInvalid
+from tap.core.model import Entry
 from tap.service.config import load_settings
+from tap.service.ops import server as ops_server
 from tap.service.ops.feed import MOST_CLIENTS
 from tap.service.ops.guard import Guard
 from tests.contract.local import key_of, local_ledger
@@ -365,6 +367,17 @@ def test_names_that_the_venue_allows_may_be_asked_for(tmp_path: Path) -> None:
         assert tap.get("/", Host="tap.studio.lan:80").status == 200
         assert tap.get("/", Host="other.lan").status == 200
         assert tap.get("/", Host="studio.lan").status == 421
+
+
+def test_a_long_session_is_read_again_with_a_pause_now_and_then_and_not_after_each_entry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a thread of its own; the others have their turn in between."""
+    pauses: list[float] = []
+    monkeypatch.setattr(ops_server.time, "sleep", pauses.append)
+    entries = [Entry(f"hall/s/{n}", "event", "hall/s", n, {}) for n in range(1_050)]
+    assert list(ops_server._gently(entries)) == entries
+    assert len(pauses) == 10
 
 
 # ---------------------------------------------------------------------------------------------- off, and in use

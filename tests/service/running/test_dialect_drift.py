@@ -344,6 +344,19 @@ def test_a_server_that_is_idle_for_a_week_is_no_drift() -> None:
     assert night.alarms == set()
 
 
+def test_what_the_first_state_of_a_connection_shows_is_no_cut_however_late_it_comes() -> None:
+    night = Night()
+    night.stage.idle_state()
+    for number in range(12):
+        night.passes(4 * HOUR)
+        night.stage.drop()
+        night.stage.connect(boot=f"b{number}")
+        night.passes(MINUTE)
+        night.drift.entries(night.stage.idle_state(program=f"c{number}"))
+    night.passes(HOUR)
+    assert night.alarms == set()
+
+
 def idle_as_is(stage: Stage) -> Any:
     return stage.idle_state(program=stage.pipeline.state.program.value)
 
