@@ -264,9 +264,9 @@ def test_what_failed_is_tried_again_when_its_time_has_come_however_often_somebod
     now = 100.0
     left: list[float] = []
 
-    def somebody_asks(seconds: float) -> list[Any]:
+    def somebody_asks(timeout: float) -> list[Any]:
         nonlocal now
-        left.append(round(seconds, 3))
+        left.append(round(timeout, 3))
         now += 0.4
         return []
 

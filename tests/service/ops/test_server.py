@@ -374,7 +374,7 @@ def test_a_long_session_is_read_again_with_a_pause_now_and_then_and_not_after_ea
 ) -> None:
     """On a thread of its own; the others have their turn in between."""
     pauses: list[float] = []
-    monkeypatch.setattr(ops_server.time, "sleep", pauses.append)
+    monkeypatch.setattr(time, "sleep", pauses.append)
     entries = [Entry(f"hall/s/{n}", "event", "hall/s", n, {}) for n in range(1_050)]
     assert list(ops_server._gently(entries)) == entries
     assert len(pauses) == 10
