@@ -127,7 +127,8 @@ minutes: $(READY)  ## How long each part of the tests took, from make test-all, 
 test-obs: $(READY) ledger  ## A shoot on a real OBS under Xvfb, judged by its own video (SEEDS=1,2,3 for others)
 	OBS_SEEDS=$(SEEDS) $(PYTEST) -m obs --minutes obs tests/obs
 
-# MUTANTS='tap/service --seed 2 --count 50' for another folder, seed or number.
+# MUTANTS='tap/service --seed 2 --count 50' for another folder, seed or number. What is done is not done again, but for
+# what survived when the tests have changed: 'rm -r .mutants' to start again.
 MUTANTS ?= tap/core --seed 1 --count 150 --least 90
 
 mutants: $(READY)  ## Do the tests notice when the code is wrong? Changes drawn from a seed; lists those that nobody noticed
@@ -215,5 +216,5 @@ pins: $(READY)  ## Compiles requirements*.txt again from pyproject.toml, with ha
 	$(PINNED) --upgrade --group build -c requirements-dev.txt -o requirements-build.txt
 
 clean:  ## Removes what the other targets made
-	rm -rf .venv .demo .bench .minutes bench/node/node_modules convex/node_modules tests/browser/node/node_modules .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf .venv .demo .bench .minutes .mutants bench/node/node_modules convex/node_modules tests/browser/node/node_modules .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build
 	find . -name __pycache__ -not -path '*/node_modules/*' -prune -exec rm -rf {} +

@@ -97,3 +97,11 @@ def test_without_a_reader_a_folder_is_refused_with_what_to_do(tmp_path: Path, mo
     with pytest.raises(TapError, match=r"cannot be read here → install multicam-tap\[media\] or ffmpeg"):
         VideoFiles().folder(str(tmp_path))
     assert VideoFiles().file(str(tmp_path / "a.mov")) is None
+
+
+def test_a_single_file_is_read_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong with it is told; one that is not here is none."""
+    monkeypatch.setattr(footage, "can_read", lambda: True)
+    (tmp_path / "a.mov").touch()
+    assert VideoFiles().file(str(tmp_path / "a.mov")) == Unread(path=str(tmp_path / "a.mov"), why="is empty")
+    assert VideoFiles().file(str(tmp_path / "b.mov")) is None

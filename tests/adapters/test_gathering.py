@@ -300,8 +300,11 @@ async def test_what_goes_on_is_acknowledged_by_nothing_but_the_reads() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [cut(1)[:9], message(b"ping", 9), message(b"binary", 2), message(b'{"type":"po', fin=False), pose() * 200],
-    ids=["a part of a cut", "a ping", "binary", "a fragment", "more than the line has room for"],
+    [
+        *(cut(1)[:9], message(b"ping", 9), message(b"ping", 9) + pose(), message(b"binary", 2)),
+        *(message(b'{"type":"po', fin=False), pose() * 200),
+    ],
+    ids=["a part of a cut", "a ping", "a ping amid it", "binary", "a fragment", "more than the line has room for"],
 )
 async def test_what_else_is_read_after_a_rest_ends_it(other: bytes) -> None:
     """Behind it the next comes at once, however thick it was before."""

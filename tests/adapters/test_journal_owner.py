@@ -226,7 +226,7 @@ class TestTapId:
             file.write(b"\xff" * 4096)
         with Journal.open(path, owner=True) as journal:
             assert len(journal.moved_aside) == 1
-            assert journal.tap_id() == tap_id
+            assert (journal.tap_id(), journal.checkpoint()) == (tap_id, b"{}")
             assert len(list(journal.entries())) == 20
 
 
@@ -255,6 +255,26 @@ def test_waits_between_attempts_grow_to_a_cap(journal: Journal, monkeypatch: pyt
     assert writer.stop(300)
     assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0]
     assert keys(journal.entries()) == ["v/1/event/1"]
+
+
+def test_what_failed_is_tried_again_when_its_time_has_come_however_often_somebody_asks_meanwhile(
+    journal: Journal,
+) -> None:
+    """The last bit of the wait too."""
+    now = 100.0
+    left: list[float] = []
+
+    def somebody_asks(timeout: float) -> list[Any]:
+        nonlocal now
+        left.append(round(timeout, 3))
+        now += 0.4
+        return []
+
+    writer = JournalWriter(journal, clock=lambda: now)
+    writer._next_anyway = somebody_asks  # type: ignore[method-assign]
+    assert writer._wait(1.0)
+    assert left == [1.0, 0.6, 0.2]
+    assert writer.stop(300)
 
 
 def test_a_copy_of_a_state_directory_is_its_own(path: Path, journal: Journal, tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ class TestRepair:
         journal.append([structs.replace(entry(5), revision=4), entry(3)], None, NOW)
         assert [kept.entry.revision for kept in journal.entries()] == [3, 0, 3, 0, 4]
         assert (journal.revision("v/1"), journal.revision("v/2")) == (4, 0)
+        assert {kept.committed_at for kept in journal.entries()} == {NOW}
 
     def test_not_on_what_was_not_seen(self, journal: Journal) -> None:
         """A repair that does not know all of a session keeps nothing."""
@@ -294,3 +295,10 @@ def test_what_waits_by_itself_says_why_until_it_goes(journal: Journal) -> None:
     assert [(kept.state, kept.reason) for kept in journal.entries()] == [("pending", "timeout: …"), ("shipped", None)]
     journal.settle([(1, "shipped", None)], NOW)
     assert [(kept.state, kept.reason) for kept in journal.entries()] == [("shipped", None)] * 2
+
+
+def test_the_rows_of_one_venue_are_asked_for_by_how_their_keys_begin(journal: Journal) -> None:
+    rows = [Entry(key, "session", key, NOW, {"status": "complete"}) for key in ("v/1", "w/1", "v/2", "va/1")]
+    journal.append([*rows, entry(1)], None, NOW)
+    assert sorted(keys(journal.session_rows("v/"))) == ["v/1", "v/2"]
+    assert sorted(keys(journal.session_rows())) == ["v/1", "v/2", "va/1", "w/1"]

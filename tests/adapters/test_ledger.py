@@ -26,7 +26,7 @@ from tap.adapters.ledger import (
     Remedy,
     remedy_for,
 )
-from tap.adapters.ledger.errors import by_status, in_words, seconds_asked
+from tap.adapters.ledger.errors import by_status, code_of, in_words, seconds_asked
 from tap.core.errors import LedgerError
 from tap.core.model import Entry
 from tap.history.timeline import timeline_of
@@ -96,6 +96,10 @@ def test_every_status_has_a_meaning(code: int, expected: Remedy, kind: type[Ledg
     assert type(error) is kind
     assert remedy_for(error) is expected
     assert str(code) in str(error)
+
+
+def test_a_batch_that_is_too_large_is_told_apart_from_one_that_is_wrong() -> None:
+    assert [code_of(by_status(status, "", None, AT)) for status in (400, 413)] == ["bad_call", "too_large"]
 
 
 @pytest.mark.parametrize(

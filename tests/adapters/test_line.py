@@ -800,6 +800,30 @@ def test_a_real_line_is_read_as_one_on_a_table(loop: str, secure: bool, tmp_path
     assert [what[1:] for what in told] == [what[1:] for what in on_a_table]
 
 
+@pytest.mark.parametrize(("reads_again", "ended"), [(False, True), (True, False)])
+def test_who_reads_again_is_not_taken_for_who_never_reads(reads_again: bool, ended: bool) -> None:
+    """What waits at that moment may be much: it is on its way."""
+
+    class Full(Wire):
+        def get_write_buffer_size(self) -> int:
+            return 2**20
+
+    async def scene() -> bool:
+        protocol = ClientProtocol(parse_uri("ws://127.0.0.1/"))
+        line = WebsocketsLine(protocol, Ear(SNIFF), ping_interval=None, close_timeout=1, max_queue=None)
+        wire = Full()
+        line.connection_made(wire)
+        cutter = wire.protocol
+        assert isinstance(cutter, asyncio.BufferedProtocol)
+        cutter.pause_writing()
+        if reads_again:
+            cutter.resume_writing()
+        line.send_data()
+        return wire.gone
+
+    assert asyncio.run(scene()) is ended
+
+
 @pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("payload", [b"", b"x" * 125], ids=["bare pings", "full pings"])

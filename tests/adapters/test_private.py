@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tap.adapters.journal import Journal
-from tap.adapters.private import make_private_directory, sync_directory
+from tap.adapters.private import make_private_directory, open_private, sync_directory
 from tap.core.errors import JournalError
 from tests.adapters.test_journal import NOW, entry
 
@@ -43,6 +43,21 @@ def test_each_directory_that_is_made_is_named_on_the_disk(tmp_path: Path, synced
     synced.clear()
     make_private_directory(tmp_path / "a" / "b" / "c")
     assert synced == [str(tmp_path / "a" / "b")]
+
+
+def test_its_owner_can_use_what_is_made_whatever_the_umask_takes_away(tmp_path: Path) -> None:
+    """And nobody else; what was there already stays as it was."""
+    there = tmp_path / "there"
+    there.touch(0o640)
+    before = os.umask(0o777)
+    try:
+        make_private_directory(tmp_path / "a" / "b")
+        for path in (tmp_path / "a" / "b" / "file", there):
+            os.close(open_private(path, os.O_RDWR))
+    finally:
+        os.umask(before)
+    made = (tmp_path / "a", tmp_path / "a" / "b", tmp_path / "a" / "b" / "file", there)
+    assert [path.stat().st_mode & 0o777 for path in made] == [0o700, 0o700, 0o600, 0o640]
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EBADF])

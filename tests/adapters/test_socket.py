@@ -231,6 +231,38 @@ def test_a_dead_line_is_noticed_within_40_seconds() -> None:
     assert MAX_FRAME >= 32_000_000
 
 
+@pytest.mark.parametrize(("comes_after", "given_up"), [(1.0, False), (1.005, False), (1.1, True)])
+async def test_an_answer_that_waited_while_the_tap_was_stopped_is_read_before_the_line_is_given_up(
+    comes_after: float, given_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``comes_after``: in times of what an answer may take. It is there as soon as the loop has had a turn for it."""
+    timing = Timing()
+
+    class Quiet:
+        now, pinged, aborted = 0.0, 0, False
+
+        @property
+        def heard(self) -> int:
+            return int(self.now >= comes_after * timing.answer_within)
+
+        async def send_ping(self) -> None:
+            self.pinged += 1
+            if self.pinged > 1:
+                raise ConnectionClosedOK(None, None)
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    line = Quiet()
+
+    async def passes(seconds: float) -> None:
+        line.now += seconds
+
+    monkeypatch.setattr("tap.adapters.server.socket.sleep", passes)
+    await ServerSocket("ws://127.0.0.1/", Ear().on_item, Clock())._keep_alive(line)  # type: ignore[arg-type]
+    assert line.aborted is given_up
+
+
 # ---------------------------------------------------------------------------------------------- frames
 
 
@@ -326,6 +358,14 @@ async def test_a_connection_that_stood_is_sought_again_at_once(monkeypatch: pyte
         clock.skipped += next(stood)
 
     assert await _attempts(monkeypatch, handler, 6, clock=clock, on_opened=stand) == [0, 1, 0, 0, 1, 2]
+
+
+def test_a_remark_on_the_server_is_news_once() -> None:
+    ear = Ear()
+    client = ServerSocket("ws://127.0.0.1/", ear.on_item, Clock(), on_change=ear.on_change)
+    for remark, told in (("it is busy", 1), ("it is busy", 1), (None, 2)):
+        client._tell_remark(remark)
+        assert (client.remark, len(ear.changes)) == (remark, told)
 
 
 class Skipping(Clock):

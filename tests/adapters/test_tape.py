@@ -481,6 +481,22 @@ def test_an_empty_name_in_a_header_is_a_mistake(tmp_path: Path, key: str) -> Non
         open_tape(path)
 
 
+@pytest.mark.parametrize(
+    ("policy", "hint"),
+    [
+        ('{"graceM":5}', "known there: session, graceMs, "),
+        ('{"graceMs":"x"}', "correct the header, or leave the key out"),
+        ('"x"', "correct the header, or leave the key out"),
+    ],
+)
+def test_only_who_names_a_policy_wrongly_is_told_the_names(tmp_path: Path, policy: str, hint: str) -> None:
+    path = tmp_path / "tape.jsonl"
+    path.write_text(f'{{"tape":1,"policy":{policy}}}\n')
+    with pytest.raises(TapeInvalid) as caught:
+        open_tape(path)
+    assert str(caught.value.hint).startswith(hint)
+
+
 def test_tapes_that_are_named_in_another_order_than_they_began_are_told(tmp_path: Path) -> None:
     """They are read as they are named all the same: a clock may have been set back between them."""
     paths = []

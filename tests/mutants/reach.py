@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from coverage import CoverageData
 
-_FIRST_FILES = 3
-_QUIET = ["-q", "-p", "no:cacheprovider", "-m", "not slow and not obs"]
+from tests.mutants.copies import environment
+
+_CHOSEN = ["-q", "-p", "no:cacheprovider", "-p", "tests.mutants.processes", "-m", "not slow and not obs"]
+_WHEN = ("|setup", "|run", "|teardown")
+"""What pytest-cov appends to the id of a test."""
+_COVERAGE, _JUNIT = "reach.coverage", "reach.xml"
 
 
 @dataclass(frozen=True)
@@ -24,69 +30,102 @@ class Reach:
     by_line: dict[tuple[str, int], frozenset[str]]
     by_file: dict[str, frozenset[str]]
     seconds: dict[str, float]
+    red: frozenset[str] = field(default=frozenset())
+    """The tests that are red with nothing changed: they cannot judge."""
 
-    def tests_of(self, path: str, line: int, until: int, seconds: float) -> list[str]:
-        """The tests that run the first of these lines that runs at all, the quickest first, as many as take so long;
-        none where none runs.
+    def tests_of(self, path: str, lines: Iterable[int]) -> list[str]:
+        """The tests that run one of these lines, the quickest first; none where none does.
 
-        Of a line that runs at import, too: of all that use the module.
+        Of a line that runs at import, too: all that use the module.
         """
-        run = (self.by_line.get((path, at)) for at in range(line, until + 1))
-        found = next((tests for tests in run if tests is not None), None)
-        if found is None:
-            return []
-        every = sorted(found or self.by_file.get(path, frozenset()), key=lambda test: (self._took(test), test))
-        spent = accumulate(self._took(test) for test in every)
-        return [test for test, until in zip(every, spent, strict=True) if until <= seconds] or every[:1]
+        found = [self.by_line[path, line] for line in lines if (path, line) in self.by_line]
+        every = frozenset[str]().union(*found)
+        if found and not all(found):
+            every |= self.by_file.get(path, frozenset())
+        return sorted(every - self.red, key=lambda test: (self.took([test]), test))
 
-    def _took(self, test: str) -> float:
-        return self.seconds.get(test, 1.0)
+    def took(self, tests: Iterable[str]) -> float:
+        """Seconds that these tests took together."""
+        return sum(self.seconds.get(test, 1.0) for test in tests)
+
+    def shared(self, tests: Sequence[str], limits: Sequence[float]) -> list[list[str]]:
+        """The tests in parts, of which the first take no longer than the first limit, and so on; the rest is left out.
+
+        What a file of tests sets up once is set up once in a part: its tests are next to each other.
+        """
+        until = list(accumulate(self.took([test]) for test in tests))
+        parts = []
+        for over, limit in zip([-1.0, *limits], limits, strict=False):
+            part = [test for test, end in zip(tests, until, strict=True) if over < end <= limit]
+            parts.append(self._by_file_of_tests(part or (list(tests[:1]) if over < 0 else [])))
+        return parts
+
+    def _by_file_of_tests(self, tests: Sequence[str]) -> list[str]:
+        files: dict[str, list[str]] = defaultdict(list)
+        for test in tests:
+            files[test.partition("::")[0]].append(test)
+        return [test for found in sorted(files.values(), key=self.took) for test in found]
 
 
-def in_goes(tests: Sequence[str]) -> Iterator[list[str]]:
-    """The tests in two goes: those of the three files with the quickest ones, and all others.
+def statement(source: str, line: int) -> range:
+    """The lines of the statement that `line` is part of, without those of statements in it.
 
-    Before its first test pytest imports every file that it is asked for. Mostly a few files are enough.
+    Of an expression over several lines Python reports some: a number by itself runs on none.
     """
-    files = list(dict.fromkeys(_file(test) for test in tests))[:_FIRST_FILES]
-    first, others = (
-        [test for test in tests if _file(test) in files],
-        [test for test in tests if _file(test) not in files],
-    )
-    yield from (go for go in (first, others) if go)
+    found = range(line, line + 1)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            body = getattr(node, "body", None)
+            end = body[0].lineno - 1 if isinstance(body, list) and body else node.end_lineno or node.lineno
+            if line <= max(end, node.lineno):
+                found = range(node.lineno, max(end, node.lineno) + 1)
+    return found
 
 
-def _file(test: str) -> str:
-    return test.partition("::")[0]
+def measured(root: Path, tests: Sequence[str], workers: int, kept: Path) -> None:
+    """Runs the tests in the copy at `root` once, and keeps in `kept` what `read` reads.
 
-
-def measured(root: Path, tests: Sequence[str], workers: int) -> Reach:
-    """Runs the tests of `root` once. Exits if they are not green: nothing can be said then."""
-    junit = root / ".mutants-junit.xml"
-    command = [sys.executable, "-m", "pytest", *_QUIET, "-n", str(workers), f"--junitxml={junit}"]
+    Exits if they could not be run.
+    """
+    command = [sys.executable, "-m", "pytest", *_CHOSEN, "-n", str(workers), f"--junitxml={kept / _JUNIT}"]
     command += ["-o", "junit_family=xunit1", "--cov=tap", "--cov-context=test", "--cov-report=", *tests]
-    done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise SystemExit(f"the tests are red before anything is changed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
-    return Reach(*_reached(root), _seconds(junit))
+    told = environment(root) | {"COVERAGE_FILE": str(kept / _COVERAGE)}
+    done = subprocess.run(command, cwd=root, check=False, stdout=subprocess.PIPE, text=True, env=told)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"the tests could not be run ({done.returncode}):\n{done.stdout[-3000:]}")
 
 
-def _reached(root: Path) -> tuple[dict[tuple[str, int], frozenset[str]], dict[str, frozenset[str]]]:
-    data = CoverageData(str(root / ".coverage"))
+def read(kept: Path) -> Reach:
+    """What was measured last, wherever the copy was that it was measured in."""
+    data = CoverageData(str(kept / _COVERAGE))
     data.read()
+    root = os.path.commonpath([f"{Path(file).parent}/" for file in data.measured_files()])
     by_line: dict[tuple[str, int], frozenset[str]] = {}
     by_file: dict[str, set[str]] = defaultdict(set)
     for file in data.measured_files():
-        path = str(Path(file).relative_to(root))
+        path = str(Path("tap") / Path(file).relative_to(root))
         for line, contexts in data.contexts_by_lineno(file).items():
-            tests = frozenset(context.partition("|")[0] for context in contexts if context)
+            tests = frozenset(_test(context) for context in contexts if context)
             # What runs at import, too, made something that any test of the module may use: a dialect, a table.
             by_line[path, line] = frozenset() if "" in contexts else tests
             by_file[path] |= tests
-    return by_line, {path: frozenset(found) for path, found in by_file.items()}
+    seconds, red = _seconds(kept / _JUNIT)
+    return Reach(by_line, {path: frozenset(found) for path, found in by_file.items()}, seconds, red)
 
 
-def _seconds(junit: Path) -> dict[str, float]:
-    """What each test took, by the id that coverage gives it."""
-    cases = ET.parse(junit).getroot().iter("testcase")  # noqa: S314 (pytest wrote it)
-    return {f"{case.get('file')}::{case.get('name')}": float(case.get("time") or 0.0) for case in cases}
+def _test(context: str) -> str:
+    for when in _WHEN:
+        context = context.removesuffix(when)
+    return context
+
+
+def _seconds(junit: Path) -> tuple[dict[str, float], frozenset[str]]:
+    """What each test took, by the id that coverage gives it; and which were red."""
+    seconds: dict[str, float] = {}
+    red = set()
+    for case in ET.parse(junit).getroot().iter("testcase"):  # noqa: S314 (pytest wrote it)
+        test = f"{case.get('file')}::{case.get('name')}"
+        seconds[test] = float(case.get("time") or 0.0)
+        if case.find("failure") is not None or case.find("error") is not None:
+            red.add(test)
+    return seconds, frozenset(red)

@@ -48,14 +48,12 @@ class Site:
     what: str
     number: int
     """The how-manyeth change of the module, counted from 0: by it the change is found again."""
-    until: int
-    """The last line of what is changed: Python runs no first line of a condition that begins on the next."""
 
 
 def sites(source: str) -> list[Site]:
     """Each change that can be made in this module, in the order of its text."""
     return [
-        Site(node.lineno, node.col_offset, what, number, node.end_lineno or node.lineno)
+        Site(node.lineno, node.col_offset, what, number)
         for number, (node, what, _) in enumerate(_changes(ast.parse(source)))
     ]
 
@@ -150,14 +148,12 @@ def _of_constant(node: ast.Constant) -> Iterator[_Found]:
 
 
 def _of_call(node: ast.Call) -> Iterator[_Found]:
-    name = node.func.id if isinstance(node.func, ast.Name) else ""
-    if name in _OTHER_NAME:
-        other = ast.Name(_OTHER_NAME[name], ast.Load())
-        if name != "sorted" or not node.keywords:
-            yield node, f"{name} becomes {other.id}", _field(node, "func", other)
-    if name in ("min", "max"):
-        return  # the same in any order
-    if len(node.args) > 1 and not any(isinstance(one, ast.Starred) for one in node.args[:2]):
+    if isinstance(node.func, ast.Name) and node.func.id in _OTHER_NAME:
+        other = ast.Name(_OTHER_NAME[node.func.id], ast.Load())
+        if node.func.id != "sorted" or not node.keywords:
+            yield node, f"{node.func.id} becomes {other.id}", _field(node, "func", other)
+    either_way = isinstance(node.func, ast.Name) and node.func.id in ("min", "max")
+    if len(node.args) > 1 and not either_way and not any(isinstance(one, ast.Starred) for one in node.args[:2]):
         swapped = [node.args[1], node.args[0], *node.args[2:]]
         yield node, "the first two arguments are swapped", _field(node, "args", swapped)
 

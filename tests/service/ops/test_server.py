@@ -21,7 +21,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tap.adapters.journal import Journal
 from tap.core.errors import SettingsInvalid
+from tap.core.model import Entry
 from tap.service.config import load_settings
+from tap.service.ops import server as ops_server
 from tap.service.ops.feed import MOST_CLIENTS
 from tap.service.ops.guard import Guard
 from tests.contract.local import key_of, local_ledger
@@ -367,6 +369,17 @@ def test_names_that_the_venue_allows_may_be_asked_for(tmp_path: Path) -> None:
         assert tap.get("/", Host="studio.lan").status == 421
 
 
+def test_a_long_session_is_read_again_with_a_pause_now_and_then_and_not_after_each_entry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a thread of its own; the others have their turn in between."""
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    entries = [Entry(f"hall/s/{n}", "event", "hall/s", n, {}) for n in range(1_050)]
+    assert list(ops_server._gently(entries)) == entries
+    assert len(pauses) == 10
+
+
 # ---------------------------------------------------------------------------------------------- off, and in use
 
 
@@ -404,6 +417,7 @@ def test_an_address_in_use_is_told_with_who_has_it_and_the_shoot_is_recorded(tmp
             said = eventually(lambda: two.told("health, metrics and the live page cannot be served; recording goes on"))
             assert said["level"] == "error"
             assert (said["address"], said["held_by"]) == (address, "the tap of venue studio-one")
+            assert said["why"] == "the address is in use"
             assert "TAP_OPS_LISTEN" in said["next_step"]
             eventually(lambda: playing.listeners == 2)
             playing.start()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tap.core.model import Entry, Op
 from tap.core.status import Happening
-from tap.service.ops.session_board import KEPT, SessionBoard
+from tap.service.ops.session_board import KEPT, SessionBoard, shown
 
 KEY = "hall/s"
 T0 = 1_795_000_000_000
@@ -46,6 +48,34 @@ def test_off_air_and_markers_are_told() -> None:
         "fade · operator",
     )
     assert (told["marker"].words, told["marker"].at) == ("best take", T0 + 12_000)
+
+
+@pytest.mark.parametrize("state", [None, {}, {"at": T0}])
+def test_a_session_whose_row_has_no_state_at_the_start_is_shown(state: dict[str, Any] | None) -> None:
+    """A repaired row, or one of another version, may lack it."""
+    board = SessionBoard()
+    board.take([entry("session", "", status="live", startedAt=T0, startState=state), cut(5, "b")])
+    totals = board.totals(T0 + 8_000)
+    assert totals is not None
+    assert totals.on_air_ms == {"b": 3_000}
+
+
+def test_what_was_on_air_at_the_start_counts_before_anything_happened() -> None:
+    board = SessionBoard()
+    board.take([begun()])
+    totals = board.totals(T0 + 8_000)
+    assert totals is not None
+    assert totals.on_air_ms == {"a": 8_000}
+
+
+@pytest.mark.parametrize("odd", [None, "", 5, ["a"], {"a": 1}])
+def test_what_is_no_text_is_shown_as_none(odd: object) -> None:
+    assert shown(odd) is None
+
+
+@pytest.mark.parametrize("length", [1, 119, 120, 121, 1_000])
+def test_a_text_that_is_too_long_for_the_page_ends_in_dots(length: int) -> None:
+    assert shown("x" * length) == ("x" * length if length <= 120 else "x" * 120 + "…")
 
 
 def test_what_follows_as_it_should_is_never_told_again() -> None:

@@ -153,6 +153,15 @@ async def test_it_is_bounded_in_files_and_bytes_and_in_who_waits(
     assert {answer.status for answer in answers if isinstance(answer, NotMade)} >= {429}
 
 
+async def test_what_nobody_asked_for_longest_goes_first(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workshop, "_MOST_FILES", 2)
+    keep(settings, *(row(f"hall/s{n}") for n in range(3)))
+    made = Bench(settings)
+    for n in (0, 1, 0, 2, 0):
+        await made.get("card", f"hall/s{n}")
+    assert [words[-1] for words in made.calls] == ["hall/s0", "hall/s1", "hall/s2"]
+
+
 @pytest.mark.parametrize("key", ["", "x" * 3_000, "hall/\x1b[2J", "hall/never"])
 async def test_what_is_no_session_is_none(settings: Settings, key: str) -> None:
     keep(settings, row())

@@ -125,6 +125,17 @@ async def test_it_is_written_again_when_it_is_repaired_and_not_for_a_late_still(
 
 
 @pytest.mark.anyio
+async def test_a_look_that_finds_nothing_new_writes_nothing(hall: Hall) -> None:
+    """It looks every few seconds, for as long as the tap runs."""
+    hall.shoot()
+    await started(hall)
+    exports, file = AutomaticExports(hall.settings()), hall.state / "exports.json"
+    kept = file.stat().st_mtime_ns, file.stat().st_ino
+    assert exports._look() == []
+    assert (file.stat().st_mtime_ns, file.stat().st_ino) == kept
+
+
+@pytest.mark.anyio
 async def test_what_ended_just_before_a_restart_is_not_forgotten(hall: Hall) -> None:
     """And two sessions whose recordings are called the same have files of their own."""
     await started(hall)

@@ -317,6 +317,18 @@ def test_a_day_of_cuts_without_a_session() -> None:
     assert night.alarms == set()
 
 
+def test_of_a_day_of_cuts_without_a_session_the_sixth_hour_is_the_first_to_alarm() -> None:
+    """Five are rehearsals; and who cuts through one hour has cut in one."""
+    night = Night()
+    night.stage.idle_state()
+    for _ in range(5):
+        night.passes(20 * MINUTE, (5 * MINUTE, silent_cut)).passes(5 * HOUR + 40 * MINUTE)
+        assert night.alarms == set()
+    night.passes(20 * MINUTE, (5 * MINUTE, silent_cut))
+    assert night.alarms == {"sessionless"}
+    assert "in 6 different hours" in night.drift.alarms["sessionless"]
+
+
 def test_a_server_that_is_idle_for_a_week_is_no_drift() -> None:
     """It tells its state, restarts every night, and somebody rehearses for an hour."""
     night = Night()
@@ -329,6 +341,19 @@ def test_a_server_that_is_idle_for_a_week_is_no_drift() -> None:
     night.stage.idle_state()
     night.passes(30 * MINUTE, (10 * MINUTE, silent_cut))
     night.passes(7 * 24 * HOUR, (5 * MINUTE, idle_as_is), (6 * HOUR, restart))
+    assert night.alarms == set()
+
+
+def test_what_the_first_state_of_a_connection_shows_is_no_cut_however_late_it_comes() -> None:
+    night = Night()
+    night.stage.idle_state()
+    for number in range(12):
+        night.passes(4 * HOUR)
+        night.stage.drop()
+        night.stage.connect(boot=f"b{number}")
+        night.passes(MINUTE)
+        night.drift.entries(night.stage.idle_state(program=f"c{number}"))
+    night.passes(HOUR)
     assert night.alarms == set()
 
 

@@ -128,6 +128,22 @@ def test_what_nobody_understands_is_sampled(tmp_path: Path) -> None:
     assert made.dropped == 0
 
 
+def test_of_all_that_nobody_understands_a_few_megabytes_are_saved_however_many_types_it_has() -> None:
+    samples = flight._Samples()
+    saved = sum(2**16 for number in range(800) if samples.take(f"type {number % 80}", 2**16, 0))
+    assert saved == 8 * 2**20
+    assert sum(2**16 for _ in range(800) if samples.take("type 1", 2**16, 4_000)) == 4 * 2**16
+
+
+def test_types_beyond_the_hundredth_are_sampled_as_one() -> None:
+    """A server that makes up a name for each frame fills neither memory nor disk."""
+    samples = flight._Samples()
+    saved = [sum(samples.take(f"type {number}", 1, 0) for _ in range(10)) for number in range(300)]
+    assert saved[:99] == [10] * 99
+    assert sum(saved[99:]) in (100, 110)
+    assert len(samples._types) <= 101
+
+
 def test_switched_off_it_does_nothing(tmp_path: Path) -> None:
     """With no megabytes there is not a tape, and no trouble."""
     with recorder(tmp_path / "tapes", max_bytes=0) as made:

@@ -213,7 +213,17 @@ async def test_a_place_that_may_not_be_written_to(tmp_path: Path, monkeypatch: p
     assert ("no permission to write" if made else "you cannot write to") in found.found
 
 
-@pytest.mark.parametrize(("free", "result"), [(50_000_000, "failed"), (500_000_000, "note"), (5_000_000_000, "ok")])
+@pytest.mark.parametrize(
+    ("free", "result"),
+    [
+        (50_000_000, "failed"),
+        (99_999_999, "failed"),
+        (10**8, "note"),
+        (10**9 - 1, "note"),
+        (10**9, "ok"),
+        (10**10, "ok"),
+    ],
+)
 async def test_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, result: str) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     assert (await find(tmp_path))["disk"].result == result
@@ -230,7 +240,9 @@ async def test_a_state_directory_on_a_network_is_warned_of(tmp_path: Path, monke
     finding = (await find(tmp_path))["disk"]
     assert (finding.result, finding.to_do) == ("note", ON_A_NETWORK)
     assert "which is on nfs4 (nas:state)" in finding.found
-    free = 10**6
+    free = 10**8
+    assert (await find(tmp_path))["disk"].to_do == ON_A_NETWORK
+    free -= 1
     assert (await find(tmp_path))["disk"].result == "failed"
 
 

@@ -13,9 +13,10 @@ import pytest
 from tap.adapters.journal import Journal
 from tap.adapters.tape import read_tapes
 from tap.core.errors import TapError
-from tap.core.model import Frame, SourceItem
+from tap.core.model import Entry, Frame, SourceItem
 from tap.service.running.flight_recorder import segments
 from tap.service.tools import erase_tapes as erasing
+from tap.service.tools import forget as forgetting
 from tap.service.tools.erase_tapes import erase, spans_of
 from tap.service.tools.rederive import rederive
 from tests.service.house import RIGHT, House, entries_of
@@ -156,3 +157,19 @@ def test_forget_takes_it_from_the_tapes(house: House) -> None:
     assert b"secret" not in on_disk(house)
     with Journal.open(house.folder / "journal.db", readonly=True) as journal:
         assert {kept.entry.session_key for kept in journal.entries()} == {"hall/one", "hall/three"}
+
+
+@pytest.mark.parametrize("rows", [[(1_000, 5_000), (2_000, 9_000)], [(2_000, 9_000), (1_000, 5_000)]])
+def test_of_a_changed_session_all_that_ever_was_its_goes_and_what_is_another_s_stays(
+    tmp_path: Path, rows: list[tuple[int, int]]
+) -> None:
+    """However often its beginning and its end were told, and in whatever order."""
+
+    def row(key: str, version: int, since: int, until: int) -> Entry:
+        return Entry(key, "session", key, version, {"status": "complete", "startedAt": since, "completedAt": until})
+
+    with Journal.open(tmp_path / "journal.db", owner=True) as journal:
+        journal.append([row("hall/s", number, *times) for number, times in enumerate(rows)], None, 1)
+        assert forgetting._chosen(journal, "hall/s") == [(1_000, 9_000)]
+        journal.append([row("hall/t", 1, 3_000, 4_000)], None, 1)
+        assert forgetting._chosen(journal, "hall/s") == [(1_000, 2_999), (4_001, 9_000)]

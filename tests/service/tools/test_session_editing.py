@@ -409,6 +409,9 @@ def test_what_was_cut_off_stays_off(house: House) -> None:
     heard_session(house)
     with beside(house) as journal:
         done(journal, trim(journal, "hall/s1", since=MIDDLE, until=None))
+        marks = [row.retracted for row in fold(kept.entry for kept in journal.entries()).values() if row.retracted]
+        assert marks
+        assert all(mark == {"at": NOW, "reason": "trim: outside of what was chosen"} for mark in marks)
         before = told(journal)
         late(house, "a")
         assert told(journal) == before
@@ -524,6 +527,7 @@ def test_forget_of_a_part_leaves_nothing_of_it_in_the_other(house: House) -> Non
         moved = [row for row in left.values() if row.retracted is not None and row.op == "event"]
         assert moved
         assert all(set(row.fields) == {"kind", "at", "observedAt"} for row in moved)
+        assert all(row.retracted == {"at": NOW, "reason": f"split: it is in {second} now"} for row in moved)
         with pytest.raises(TapError, match="was forgotten"):
             undo(journal, "hall/s1")
 

@@ -99,6 +99,14 @@ def test_install_again_keeps_the_settings_and_renews_the_unit(tmp_path: Path) ->
     assert install(places, COMMAND)[0] == f"{places.unit}: exists already"
 
 
+def test_print_says_of_settings_that_are_there_that_they_stay(tmp_path: Path) -> None:
+    places = installed(tmp_path)
+    remark = f"{places.environment}: exists already, and would not be changed"
+    assert remark in shown(places, COMMAND)[1]
+    places.environment.unlink()
+    assert remark not in shown(places, COMMAND)[1]
+
+
 def test_print_writes_nothing(tmp_path: Path) -> None:
     """It shows both files, and where they would go."""
     lines, remarks = shown(Places("hall-a", tmp_path), COMMAND)
@@ -273,6 +281,25 @@ def test_a_key_in_the_file_is_not_replaced(tmp_path: Path) -> None:
     places = installed(tmp_path, TAP_INGEST_KEY="k")
     places.secret("ingest-key").write_text("another")
     assert "TAP_INGEST_KEY_FILE" not in venue_environment(places, {})
+
+
+def test_a_key_that_is_encrypted_is_opened_by_systemd_or_said_to_be_for_another_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = installed(tmp_path)
+    encrypted = places.secret("ingest-key", encrypted=True)
+    encrypted.parent.mkdir(parents=True)
+    encrypted.write_text("sealed")
+    systemd = tmp_path / "bin" / "systemd-creds"
+    systemd.parent.mkdir()
+    systemd.write_text('#!/bin/sh\n[ "$*" = "$WANTED" ] && echo opened\n')
+    systemd.chmod(0o755)
+    monkeypatch.setenv("PATH", str(systemd.parent), prepend=":")
+    monkeypatch.setenv("WANTED", f"decrypt --name=ingest-key {encrypted} -")
+    assert venue_environment(places, {})["TAP_INGEST_KEY"] == "opened"
+    monkeypatch.setenv("WANTED", "another")
+    with pytest.raises(TapError, match=r"cannot be decrypted here → its name has to be ingest-key"):
+        venue_environment(places, {})
 
 
 def test_a_venue_that_is_not_installed(tmp_path: Path) -> None:

@@ -518,6 +518,31 @@ async def test_a_call_that_is_refused_whole_is_made_smaller(tmp_path: Path, faul
         assert stub.sizes == [25, 25, 50]
 
 
+async def test_what_the_ledger_has_is_told_once_each(tmp_path: Path) -> None:
+    """By that the page and the metrics say how long a delivery takes."""
+    told: list[str] = []
+
+    def delivered(kept: list[Kept]) -> None:
+        told.extend(one.entry.key for one in kept)
+
+    entries = [event(number) for number in range(20)]
+    async with stubbed() as (_, url):
+        async with venue_at(tmp_path, Ledger(url, KEY), *entries, on_delivered=delivered) as venue:
+            await venue.settled()
+        assert told == keys(entries)
+
+
+async def test_a_ledger_that_was_away_is_sent_as_much_at_once_as_before(tmp_path: Path) -> None:
+    """Only one that answers too late is slow."""
+    entries = [event(number) for number in range(100)]
+
+    async with stubbed() as (stub, url):
+        stub.faults += [status(503)] * 4
+        async with venue_at(tmp_path, Ledger(url, KEY), *entries) as venue:
+            assert await venue.settled() == {"pending": 0, "shipped": 100, "dead": 0}
+        assert [size for size in stub.sizes if size] == [100]
+
+
 async def test_a_key_for_another_venue_blocks_and_costs_nothing(tmp_path: Path) -> None:
     """The answers blame the entries, but they are the venue's own: it is the key. Others' entries are set aside."""
     ours, theirs = event(1), event(1, session="formerly/1")
