@@ -117,7 +117,7 @@ class Staleness:
             if connection.seq is None or envelope.seq > connection.seq:
                 connection.seq = envelope.seq
             about = _STATES if kind is Snapshot else envelope.type
-            if envelope.seq > connection.type_seqs.get(about, -1):
+            if about not in connection.type_seqs or envelope.seq > connection.type_seqs[about]:
                 connection.type_seqs[about] = envelope.seq
 
     def foresee(self, batch: Sequence[Observation]) -> None:
