@@ -157,10 +157,10 @@ $(BROWSER_PACKAGES): tests/browser/node/package.json tests/browser/node/package-
 	@touch $@
 
 # The tap is measured as it ships: some packages load what they find beside them.
-$(BENCH_RUNS): $(READY) requirements.txt
+$(BENCH_RUNS): $(RUNS)
 	@echo "installing into .bench/venv what the tap itself needs, to be measured with" >&2
-	@$(BIN)/python -m venv --clear .bench/venv
-	@.bench/venv/bin/python -m pip --disable-pip-version-check --no-input -q install --require-hashes -r requirements.txt
+	@$(BIN)/python -m venv --clear --without-pip .bench/venv
+	@$(PIP) -q --python .bench/venv install --require-hashes -r requirements.txt
 	@touch $@
 
 # Where npm is missing, or the registry out of reach, the bench says who is not measured, and goes on without.

@@ -32,7 +32,6 @@ __all__ = [
     "missing",
     "node",
     "present",
-    "python",
     "started",
 ]
 
@@ -147,7 +146,7 @@ def node() -> Path | None:
     return None
 
 
-def python() -> str:
+def _python() -> str:
     """What the tap and the bare loop run on: as it ships, where ``make bench`` has made that."""
     return str(SHIPPED) if SHIPPED.exists() else sys.executable
 
@@ -221,7 +220,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _command(name: str, url: str, folder: Path, beneath: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     if name in {BARE, AGAIN}:
-        return [python(), "-m", "bench.bare", url], {}
+        return [_python(), "-m", "bench.bare", url], {}
     if name == PICOWS:
         return [sys.executable, "-m", "bench.picows_loop", url], {}
     if name == TAP:
@@ -232,6 +231,6 @@ def _command(name: str, url: str, folder: Path, beneath: Sequence[str]) -> tuple
             "TAP_VENUE": "bench",
         }
         module = ["bench.altered", *beneath] if beneath else ["tap.cli", "run"]
-        return [python(), "-m", *module], settings
+        return [_python(), "-m", *module], settings
     script = {NODE: "client.mjs", NODE_RED: "flow.mjs"}[name]
     return [str(node()), str(ROOT / "bench" / "node" / script), url, str(folder)], {}
