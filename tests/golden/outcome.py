@@ -21,7 +21,7 @@ from tap.core.redact import redact_bytes, redact_text
 from tap.core.regroup import joined, part_of
 from tap.history.timeline import timeline_of
 from tests.core.test_memory import Disk
-from tests.golden import texts
+from tests.golden import service, texts
 from tests.golden.damage import damaged
 from tests.golden.obs_shows import any_order, by_the_rules
 from tests.world.worlds import draw, heard, items_of
@@ -147,12 +147,16 @@ def _of_texts(since: int) -> Iterator[str]:
             yield repr(redact_bytes(data, ("token", "cam"), ("name",)))
 
 
+def _drawn(part: Callable[[Random], Iterator[str]], seed: str) -> Iterator[str]:
+    return part(Random(seed))
+
+
 def _every() -> Iterator[tuple[str, Callable[[], Iterable[str]]]]:
     for path in _tapes():
         yield str(path.relative_to(FIXTURES)), partial(_of_tape, path)
     for number in range(_SHOWS):
-        yield f"OBS in any order, {number}", partial(any_order, Random(f"any/{number}"))
-        yield f"OBS by its rules, {number}", partial(by_the_rules, Random(f"rules/{number}"))
+        yield f"OBS in any order, {number}", partial(_drawn, any_order, f"any/{number}")
+        yield f"OBS by its rules, {number}", partial(_drawn, by_the_rules, f"rules/{number}")
     for seed in range(_WORLDS):
         yield f"world {seed}", partial(_of_world, seed)
     for since in range(0, _MAPPINGS, _AT_ONCE):
@@ -161,5 +165,23 @@ def _every() -> Iterator[tuple[str, Callable[[], Iterable[str]]]]:
         yield f"texts from {since} on", partial(_of_texts, since)
 
 
-CASES = dict(_every())
+_OF_THE_SERVICE: dict[Callable[[Random], Iterator[str]], int] = {
+    service.board: 16,
+    service.judged: 20,
+    service.settings: 25,
+    service.chosen: 10,
+    service.compared: 12,
+    service.answers: 12,
+    service.torn: 12,
+}
+
+
+def _of_the_service() -> Iterator[tuple[str, Callable[[], Iterable[str]]]]:
+    for part, count in _OF_THE_SERVICE.items():
+        for number in range(count):
+            name = f"{part.__name__}, {number}"
+            yield name, partial(_drawn, part, name)
+
+
+CASES = dict([*_every(), *_of_the_service()])
 """By name: what gives the lines."""

@@ -28,12 +28,13 @@ from tests.mutants.sites import sites
 
 _COMMAND = [f"tests/test_cli{more}.py" for more in ("", "_export", "_ledger", "_pipes", "_session", "_usage")]
 _SERVICE = [
-    *("tests/adapters", "tests/service", "tests/security", "tests/upgrade", "tests/obs/test_source.py"),
+    *("tests/adapters", "tests/service", "tests/golden", "tests/security", "tests/upgrade", "tests/obs/test_source.py"),
     *("tests/faults/test_faults.py", "tests/test_api.py", "tests/test_sessions_page.py", *_COMMAND),
 ]
 JUDGES = {
     "tap/core": [
-        *("tests/core", "tests/obs", "tests/test_situations.py", "tests/test_fixtures.py", "tests/world"),
+        *("tests/core", "tests/obs", "tests/golden", "tests/test_situations.py", "tests/test_fixtures.py"),
+        "tests/world",
         *("tests/security", "tests/history", "tests/service/tools", "tests/service/running/test_health.py"),
     ],
     "tap/adapters": _SERVICE,
