@@ -283,3 +283,25 @@ def test_a_copy_of_a_state_directory_is_its_own(path: Path, journal: Journal, tm
     shutil.copytree(path.parent, tmp_path / "copy")
     with Journal.open(tmp_path / "copy" / "journal.db", owner=True) as copy:
         assert keys(copy.entries()) == ["v/1/event/1"]
+
+
+@pytest.mark.parametrize("said", ["", "12 34", "nobody", "-5"])
+def test_a_lock_that_names_no_process_names_none(path: Path, said: str) -> None:
+    """What another program wrote there is not repeated as if it were a process."""
+    with Journal.open(path, owner=True):
+        path.with_suffix(".lock").write_text(said)
+        with pytest.raises(JournalBusy) as refused:
+            Journal.open(path, owner=True)
+    assert str(refused.value.hint).startswith("another tap owns this journal: stop it")
+
+
+def test_a_lock_that_cannot_be_read_names_no_process(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    with Journal.open(path, owner=True):
+        monkeypatch.setattr(os, "pread", broken)
+        with pytest.raises(JournalBusy) as refused:
+            Journal.open(path, owner=True)
+        monkeypatch.undo()
+    assert str(refused.value.hint).startswith("another tap owns this journal: stop it")

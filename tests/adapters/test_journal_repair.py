@@ -14,6 +14,7 @@ from msgspec import structs
 from tap.adapters.journal import Journal, JournalWriter, kept_object, schema, verify
 from tap.core.errors import JournalError
 from tap.core.model import Entry
+from tap.core.session_steps import Step
 from tests.adapters.test_journal import NOW, entry, keys, sqlite
 
 
@@ -302,3 +303,22 @@ def test_the_rows_of_one_venue_are_asked_for_by_how_their_keys_begin(journal: Jo
     journal.append([*rows, entry(1)], None, NOW)
     assert sorted(keys(journal.session_rows("v/"))) == ["v/1", "v/2"]
     assert sorted(keys(journal.session_rows())) == ["v/1", "v/2", "va/1", "w/1"]
+
+
+def test_a_step_whose_number_somebody_took_meanwhile_keeps_nothing(journal: Journal) -> None:
+    """Two people chose at once: the second one has to look again."""
+    step = Step(1, "rename", NOW, "anna", ["v/1"], {"title": "One"}, {})
+    assert journal.repair([entry(1)], {}, NOW, step)
+    assert not journal.repair([entry(2)], {}, NOW, structs.replace(step, by="bert"))
+    assert keys(journal.entries()) == ["v/1/event/1"]
+    assert [kept.by for kept in journal.steps()] == ["anna"]
+
+
+def test_a_large_checkpoint_fills_whole_pages_and_comes_back(journal: Journal) -> None:
+    """Those that did not change are not written again. A small one is kept as it is."""
+    for length in (10, 4_096, 4_097, 8_000, 8_192):
+        checkpoint = b'{"a":"' + b"x" * (length - 8) + b'"}'
+        journal.append([], checkpoint, NOW)
+        (((kept,),),) = sqlite(journal.path, "SELECT length(data) FROM checkpoint WHERE part = 'machine'")
+        assert kept == (length if length <= 4_096 else -(-length // 4_096) * 4_096)
+        assert journal.checkpoint() == checkpoint

@@ -175,3 +175,11 @@ def test_a_file_that_cannot_be_cleaned_is_told(path: Path, journal: Journal) -> 
     path.with_name("set-aside.jsonl").mkdir()
     with pytest.raises(JournalError, match="cannot be rewritten"):
         journal.forget("v/1")
+
+
+def test_what_is_written_of_a_value_is_bounded() -> None:
+    """It could be anything: of what has no end in JSON, a hundred thousand letters are enough to see what it was."""
+    nested: dict[str, Any] = {"x": "y" * 300_000}
+    nested["itself"] = nested
+    said = json.loads(unfit.line_of(Entry("k", "event", "v/1", 1, nested), "no", NOW))
+    assert len(said["fields"]) == 100_000

@@ -508,3 +508,22 @@ def test_tapes_that_are_named_in_another_order_than_they_began_are_told(tmp_path
         assert tapes.disordered == [(paths[1], paths[0])]
     with read_tapes(sorted(paths)) as tapes:
         assert tapes.disordered == []
+
+
+def test_within_a_tape_time_goes_on_by_its_own_t_whatever_its_wall_clock_says(tmp_path: Path) -> None:
+    """The wall clock counts between two tapes alone; within one, somebody may have set it."""
+    first, second = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
+    line = '{{"t":{},"wall":"2026-01-31T12:00:{}Z","dir":"in","data":"{{}}"}}\n'
+    first.write_text('{"tape":1}\n' + line.format(0, "00"))
+    second.write_text('{"tape":1}\n' + line.format(0, "10") + line.format(1, "30") + line.format(2, "12"))
+    with read_tapes([first, second]) as tapes:
+        assert [item.stamp.mono for item in tapes if isinstance(item, Frame)] == [0, 10_000, 11_000, 12_000]
+
+
+def test_a_closed_tape_has_been_read_to_its_end(tmp_path: Path) -> None:
+    """So a progress bar ends full."""
+    path = tmp_path / "tape.jsonl"
+    path.write_text('{"tape":1}\n' * 3)
+    with open_tape(path) as tape:
+        pass
+    assert tape.bytes_read == tape.size == path.stat().st_size

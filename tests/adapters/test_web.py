@@ -72,8 +72,17 @@ class Store:
         if path == "/slow":
             await asyncio.sleep(60)
         if "to" in request.query:
-            raise web.HTTPFound(request.query["to"])
+            raise REDIRECTS[int(request.query.get("by", 302))](request.query["to"])
         return web.Response(body=PICTURE)
+
+
+REDIRECTS: dict[int, type[web.HTTPMove]] = {
+    301: web.HTTPMovedPermanently,
+    302: web.HTTPFound,
+    303: web.HTTPSeeOther,
+    307: web.HTTPTemporaryRedirect,
+    308: web.HTTPPermanentRedirect,
+}
 
 
 def here(address: Address) -> bool:
@@ -98,6 +107,13 @@ async def test_a_picture_is_fetched_without_telling_who_asks(certificate: tuple[
 
 async def test_a_redirect_is_followed_where_it_may_be(certificate: tuple[Path, Path]) -> None:
     fetched, store = await ask(certificate, "https://127.0.0.1:{port}/a?to=/b.jpg")
+    assert fetched.contents == {"0": PICTURE}
+    assert store.asked == ["/a", "/b.jpg"]
+
+
+@pytest.mark.parametrize("by", REDIRECTS)
+async def test_a_redirect_of_every_kind_is_followed(by: int, certificate: tuple[Path, Path]) -> None:
+    fetched, store = await ask(certificate, f"https://127.0.0.1:{{port}}/a?by={by}&to=/b.jpg")
     assert fetched.contents == {"0": PICTURE}
     assert store.asked == ["/a", "/b.jpg"]
 

@@ -122,9 +122,10 @@ def settings(rng: Random) -> Iterator[str]:
             environ[rng.choice(("TAP_VENU", "TAP_SERVERURL", "TAP_X", "CONVEX_URL"))] = "1"
         try:
             loaded = load_settings(environ, partly=rng.random() < 0.3)
-            yield repr((loaded, loaded.policy(), loaded.exports, loaded.server_expected(NOW), loaded.ops_address))
+            told = repr((loaded, loaded.policy(), loaded.exports, loaded.server_expected(NOW), loaded.ops_address))
         except TapError as error:
-            yield str(error)
+            told = str(error)
+        yield told.replace(str(Path.cwd()), "here")  # a relative path is one below it
 
 
 def chosen(rng: Random) -> Iterator[str]:
