@@ -44,8 +44,7 @@ def footage_files(folder: Path) -> list[Path]:
     Links to other folders are not followed. Raises ``TapError`` where it cannot be read, or has too much in it.
     """
     found: list[Path] = []
-    for place, folders, names in os.walk(folder, onerror=_refuse):
-        folders.sort()
+    for place, _, names in os.walk(folder, onerror=_refuse):
         # With a dot in front: what macOS keeps beside each file on a foreign disk.
         found += [
             Path(place, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in _ENDINGS

@@ -796,6 +796,21 @@ class TestWriter:
         with pytest.raises(JournalError, match=r"the disk is full|was stopped before"):
             call.result(300)
 
+    def test_a_stop_tries_again_while_there_is_time(self, journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A disk that is full for a moment at the very end loses nothing."""
+        append, failures = journal.append, iter(range(3))
+
+        def sometimes(*given: Any) -> int:
+            if next(failures, None) is not None:
+                raise JournalError("the disk is full")
+            return append(*given)
+
+        monkeypatch.setattr(journal, "append", sometimes)
+        writer = JournalWriter(journal)
+        writer.submit([entry(1)], None)
+        assert writer.stop(300)
+        assert keys(journal.entries()) == ["v/1/event/1"]
+
     def test_runs_what_is_asked(self, journal: Journal) -> None:
         """A function runs on the journal's thread after what was submitted before it; its error is its asker's."""
         writer = JournalWriter(journal)

@@ -305,3 +305,8 @@ def test_a_lock_that_cannot_be_read_names_no_process(path: Path, monkeypatch: py
             Journal.open(path, owner=True)
         monkeypatch.undo()
     assert str(refused.value.hint).startswith("another tap owns this journal: stop it")
+
+
+def test_a_directory_that_cannot_be_locked_is_none(tmp_path: Path) -> None:
+    """Then the lock's file alone has to do."""
+    assert locks._locked_directory(tmp_path / "gone" / "journal.lock") == -1

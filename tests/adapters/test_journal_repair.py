@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec import structs
 
 from tap.adapters.journal import Journal, JournalWriter, kept_object, schema, verify
+from tap.adapters.journal.file import JournalFile
 from tap.core.errors import JournalError
+from tap.core.machine.memory import ALL_OF_IT, Checkpoint
 from tap.core.model import Entry
 from tap.core.session_steps import Step
 from tests.adapters.test_journal import NOW, entry, keys, sqlite
@@ -322,3 +325,38 @@ def test_a_large_checkpoint_fills_whole_pages_and_comes_back(journal: Journal) -
         (((kept,),),) = sqlite(journal.path, "SELECT length(data) FROM checkpoint WHERE part = 'machine'")
         assert kept == (length if length <= 4_096 else -(-length // 4_096) * 4_096)
         assert journal.checkpoint() == checkpoint
+
+
+def test_what_the_machine_remembers_is_kept_record_by_record(journal: Journal) -> None:
+    """One that is None goes; ``…:*`` takes all that begin so; the others stay as they are."""
+    journal.append([], Checkpoint(b"1", {"m:1:a": b"one", "m:1:b": b"two", "m:2:a": b"three"}), NOW)
+    assert dict(journal.memory()) == {"m:1:a": b"one", "m:1:b": b"two", "m:2:a": b"three"}
+    journal.append([], Checkpoint(b"2", {"m:1:a": None, "m:1:c": b"four"}), NOW)
+    assert dict(journal.memory()) == {"m:1:b": b"two", "m:1:c": b"four", "m:2:a": b"three"}
+    journal.append([], Checkpoint(b"3", {f"m:1:{ALL_OF_IT}": None}), NOW)
+    assert dict(journal.memory()) == {"m:2:a": b"three"}
+    journal.append([], Checkpoint(b"4", {"m:3:a": b"five"}, whole=True), NOW)
+    assert dict(journal.memory()) == {"m:3:a": b"five"}
+
+
+class BrokenLog:
+    """A database whose log cannot be brought into its file."""
+
+    def __init__(self, code: int) -> None:
+        self._code = code
+
+    def execute(self, _: str) -> Any:
+        error = sqlite3.OperationalError("no")
+        error.sqlite_errorcode = self._code
+        raise error
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR, sqlite3.SQLITE_IOERR_FSYNC])
+def test_a_log_that_the_disk_does_not_give_is_told(code: int) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        JournalFile._begin_the_log_anew(cast("sqlite3.Connection", BrokenLog(code)))
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL])
+def test_a_log_that_somebody_reads_or_that_has_no_room_stays_as_it_is(code: int) -> None:
+    JournalFile._begin_the_log_anew(cast("sqlite3.Connection", BrokenLog(code)))

@@ -149,3 +149,14 @@ async def test_pages_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(LedgerError, match="not answer as Convex does"):
             _ = [row async for row in ledger.sessions()]
         assert len(stub.faults) == 4
+
+
+@pytest.mark.parametrize("said", [None, [], "page", 5, {}, {"page": {}}, {"page": None}])
+async def test_a_page_that_is_none_is_no_answer(said: Any) -> None:
+    """Whatever stands there instead of one, it is the ledger that is at fault."""
+    async with stubbed() as (stub, url), Ledger(url, KEY) as ledger:
+        stub.faults.append(success(said))
+        with pytest.raises(LedgerAway) as caught:
+            async for _ in ledger._pages("sessions", {}):
+                pass
+        assert caught.value.code == "garbage"

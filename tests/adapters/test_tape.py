@@ -527,3 +527,10 @@ def test_a_closed_tape_has_been_read_to_its_end(tmp_path: Path) -> None:
     with open_tape(path) as tape:
         pass
     assert tape.bytes_read == tape.size == path.stat().st_size
+
+
+def test_a_header_with_a_wrong_start_says_what_stands_there(tmp_path: Path) -> None:
+    path = tmp_path / "tape.jsonl"
+    path.write_text('{"tape":1,"startedAt":"yesterday"}\n')
+    with pytest.raises(TapeInvalid, match="Expected an ISO 8601 time, got 'yesterday'"):
+        open_tape(path)

@@ -249,3 +249,16 @@ async def test_what_is_no_address_is_refused(url: str, certificate: tuple[Path, 
 )
 def test_which_addresses_are_public(address: str, public: bool) -> None:
     assert is_public(ipaddress.ip_address(address)) is public
+
+
+async def test_a_name_is_looked_up_and_every_address_of_it_judged(certificate: tuple[Path, Path]) -> None:
+    judged: list[Address] = []
+
+    def own(address: Address) -> bool:
+        judged.append(address)
+        return address.is_loopback
+
+    fetched, store = await ask(certificate, "https://localhost:{port}/a", allowed=own)
+    assert fetched.contents == {"0": PICTURE}
+    assert store.asked == ["/a"]
+    assert ipaddress.ip_address("127.0.0.1") in judged
