@@ -165,6 +165,15 @@ def test_untold_cuts_are_over_with_the_first_that_a_frame_tells() -> None:
     assert night.alarms == set()
 
 
+def test_after_a_cut_that_was_told_five_more_have_to_be_untold() -> None:
+    """Four are not enough, whatever came before."""
+    night = Night()
+    night.stage.shoot()
+    night.passes(20_000, (20_000, cut))
+    assert night.passes(80_000, (20_000, switch)).alarms == set()
+    assert night.passes(20_000, (20_000, switch)).alarms == {"untold"}
+
+
 def test_another_scene_after_each_gap_is_no_untold_cut_of_obs() -> None:
     """It tells what is on air only when it is connected to: what changed meanwhile is the gap's, nobody's fault."""
     stage = ObsStage().shoot()

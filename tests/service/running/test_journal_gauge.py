@@ -70,3 +70,17 @@ async def test_what_is_told_twice_is_not_counted_twice(journal: Journal) -> None
     gauge = await looked(writer, journal.path)
     assert gauge.counts == {"pending": 0, "shipped": 0, "dead": 0}
     assert writer.stop(300)
+
+
+async def test_it_looks_again_and_again(journal: Journal) -> None:
+    """A look that came back makes room for the next one."""
+    writer = JournalWriter(journal)
+    gauge = JournalGauge(writer, journal.path, every=0.01)
+    running = asyncio.create_task(gauge.run())
+    async with asyncio.timeout(300):
+        for number in range(1, 4):
+            writer.submit([entry(number)], None)
+            while gauge.counts["pending"] < number:  # noqa: ASYNC110 - it is told by another thread
+                await asyncio.sleep(0.005)
+    running.cancel()
+    assert writer.stop(300)
