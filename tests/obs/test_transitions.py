@@ -322,3 +322,15 @@ def test_of_two_that_are_over_for_a_while_the_last_is_the_one_that_the_program_e
     stage.wait(1_000)
     (cut,) = stage.events("cut")
     assert (cut["cameraId"], cut["transition"]) == ("B", "Stinger")
+
+
+def test_a_transition_of_an_unknown_kind_that_is_interrupted_at_once_is_still_itself() -> None:
+    """Short as it was, it was no hard cut: those cannot be interrupted."""
+    stage = ObsStage(version=NEW).shoot()
+    begins(stage, 1, "B")
+    stage.later(25)
+    begins(stage, 2, "C")
+    stage.later(900)
+    ends(stage, "C")
+    stage.wait(5_000)
+    assert [(cut["cameraId"], cut["transition"]) for cut in stage.events("cut")] == [("B", "Fade"), ("C", "Fade")]
