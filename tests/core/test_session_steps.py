@@ -79,5 +79,5 @@ def test_after_a_merge_of_three_only_the_last_one_s_row_ends_the_whole() -> None
 
 def test_an_entry_that_is_followed_keeps_what_it_says() -> None:
     step = chosen("split", "v/s", "v/s2", at=1_000)
-    told = follow([step], Entry("v/s/event/x", "event", "v/s", 7, {"at": 2_000}, 3, {"at": 1, "reason": "no"}), dict)
+    told = follow([step], Entry("v/s/event/x", "event", "v/s", 7, {"at": 2_000}, 3, {"at": 1, "reason": "no"}), PART.get)
     assert told == Entry("v/s2/event/x", "event", "v/s2", 7, {"at": 2_000}, 3, {"at": 1, "reason": "no"})
