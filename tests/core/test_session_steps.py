@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tap.core.model import Entry
 from tap.core.session_steps import Step, ended, follow
 
@@ -63,6 +65,25 @@ def test_after_a_split_what_is_told_goes_to_the_part_that_it_belongs_to() -> Non
     ]
 
 
+def test_a_still_that_the_split_gave_to_a_part_stays_in_it_and_so_does_what_is_told_of_it() -> None:
+    """Whenever that is told, and whatever time it has."""
+    step = chosen("split", "v/s", "v/s2", at=1_000, names={"v/s/still/a": "v/s/still/a", "v/s/still/b": "v/s2/still/b"})
+    assert followed(
+        step,
+        entry("v/s", "still", "a", capturedAt=5_000),
+        entry("v/s", "still", "b", capturedAt=5),
+        entry("v/s", "event", "x", at=5_000, stillKey="v/s/still/a"),
+        entry("v/s", "event", "y", at=5, stillKey="v/s/still/b"),
+    ) == [("v/s/still/a", "v/s"), ("v/s2/still/b", "v/s2"), ("v/s/event/x", "v/s"), ("v/s2/event/y", "v/s2")]
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_after_a_merge_of_many_only_the_last_one_s_row_ends_the_whole(count: int) -> None:
+    keys = [f"v/{number}" for number in range(count)]
+    told = followed(chosen("merge", *keys), *(entry(key, "session", "") for key in keys))
+    assert told == [*[None] * (count - 1), ("v/0", "v/0")]
+
+
 def test_after_a_merge_of_three_only_the_last_one_s_row_ends_the_whole() -> None:
     """Cameras are in it already. What is told of an end that is none any more goes nowhere."""
     step = chosen("merge", "v/1", "v/2", "v/3")
@@ -79,5 +100,7 @@ def test_after_a_merge_of_three_only_the_last_one_s_row_ends_the_whole() -> None
 
 def test_an_entry_that_is_followed_keeps_what_it_says() -> None:
     step = chosen("split", "v/s", "v/s2", at=1_000)
-    told = follow([step], Entry("v/s/event/x", "event", "v/s", 7, {"at": 2_000}, 3, {"at": 1, "reason": "no"}), PART.get)
+    told = follow(
+        [step], Entry("v/s/event/x", "event", "v/s", 7, {"at": 2_000}, 3, {"at": 1, "reason": "no"}), PART.get
+    )
     assert told == Entry("v/s2/event/x", "event", "v/s2", 7, {"at": 2_000}, 3, {"at": 1, "reason": "no"})
