@@ -20,6 +20,9 @@ _REVISION = 2
 _METERS = b'"eventType":"InputVolumeMeters"},"op":5}'
 """How OBS, which sorts its keys, ends the only telemetry that it has."""
 
+_DONE = b'"requestStatus":{"code":100,"result":true}'
+"""What OBS says in each answer: its number is no code that opens anything."""
+
 _EMITS = frozenset(
     (
         *("hello", "snapshot", "session_started", "session_ended", "recording", "cut", "mode_changed"),
@@ -43,6 +46,7 @@ class ObsDialect(Dialect):
     speaker = "OBS"
     refusals: Mapping[int, str] = REFUSALS
     emits = _EMITS
+    innocent = _DONE
 
     def __init__(self) -> None:
         self.name = "obs"
