@@ -24,6 +24,8 @@ __all__ = ["REDACTED", "redact_bytes", "redact_json", "redact_text", "suspect"]
 _SUSPECT = tuple(needle.encode() for needle in NEEDLES)
 _DIGITS = b"0123456789"
 _SUSPECT_REST = tuple(needle.translate(None, _DIGITS) for needle in _SUSPECT)
+_QUOTED = tuple(needle for needle in _SUSPECT_REST if b'"' in needle)
+"""Those that stand in no single word. All of them begin with ``"-``."""
 
 
 class _Rests:
@@ -31,21 +33,39 @@ class _Rests:
 
     A state is told again and again, and mostly only its numbers change. Whatever a frame holds, its rest holds less
     the digits; so what is not in the rest is not in the frame either, and need not be looked for again.
+
+    Of a frame that says something new most words are known all the same: what stands between two quotes, and with no
+    quote in it. Only the others are looked through.
     """
 
     _MOST, _BYTES = 64, 512 * 2**10
+    _MOST_WORDS, _LONGEST_WORD = 1_024, 512
+    _FEW = 256
+    """A frame with more words than this is looked through as a whole."""
 
     def __init__(self) -> None:
         self.innocent: set[bytes] = set()
+        self.words: set[bytes] = set()
         self._bytes = 0
 
-    def add(self, rest: bytes) -> None:
+    def unknown(self, rest: bytes) -> Collection[bytes]:
+        """The words of a rest that may hold something."""
+        words = rest.split(b'"', self._FEW)
+        if len(words) > self._FEW or (b'"-' in rest and _holds(rest, _QUOTED)):
+            return (rest,)
+        return set(words) - self.words
+
+    def add(self, rest: bytes, words: Collection[bytes]) -> None:
+        """Nothing stands in this one, nor in these ``words`` of it, which are new."""
         if len(self.innocent) >= self._MOST or self._bytes + len(rest) > self._BYTES:
             self.innocent = set()
             self._bytes = 0
         if len(rest) <= self._BYTES:
             self.innocent.add(rest)
             self._bytes += len(rest)
+        if len(self.words) >= self._MOST_WORDS:
+            self.words = set()
+        self.words.update([word for word in words if len(word) <= self._LONGEST_WORD])
 
 
 _rests = _Rests()
@@ -83,21 +103,32 @@ def redact_text(text: str, *, sparing: bool = False) -> str:
     return clean_text(text, sparing=sparing)
 
 
-def suspect(data: bytes) -> bool:
-    """Whether a raw frame can hold anything that has to be redacted."""
+def suspect(data: bytes, innocent: bytes = b"") -> bool:
+    """Whether a raw frame can hold anything that has to be redacted.
+
+    Args:
+        data: The frame.
+        innocent: A part of it that looks suspect and is not. It ends with its strings and begins with one.
+    """
+    if innocent:
+        data = data.replace(innocent, b"")
     rest = data.translate(None, _DIGITS)
     if rest in _rests.innocent:
         return False
-    if _holds(rest, _SUSPECT_REST):
+    new = _rests.unknown(rest)
+    if new and _holds(b'"'.join(new), _SUSPECT_REST):
         return _holds(data, _SUSPECT)
-    _rests.add(rest)
+    _rests.add(rest, new)
     return False
 
 
 def _holds(data: bytes, needles: Iterable[bytes]) -> bool:
     """Whether any of these stands in it, in whatever case."""
     lower = data.lower()
-    return any(needle in lower for needle in needles)
+    for needle in needles:  # noqa: SIM110 - a generator would cost as much again as the search
+        if needle in lower:
+            return True
+    return False
 
 
 class _Job:
@@ -231,13 +262,13 @@ def _names_next(before: str, value: list[Any]) -> bool:
     return len(value) == 2 and bool(before) and names_secret(before)
 
 
-def redact_bytes(data: bytes, mapped: Collection[str] = (), read: Collection[str] = ()) -> bytes:
+def redact_bytes(data: bytes, mapped: Collection[str] = (), read: Collection[str] = (), innocent: bytes = b"") -> bytes:
     """A raw frame as a tape may keep it: itself where nothing in it is suspect.
 
     What is JSON but for a few bytes that are no UTF-8 is kept as text, since a tape has no other way to keep text.
-    ``mapped`` and ``read`` are those of :func:`redact_json`.
+    ``mapped`` and ``read`` are those of :func:`redact_json`, ``innocent`` that of :func:`suspect`.
     """
-    clean = _redacted_values(data, _Job(mapped, read), _DEEPEST) if suspect(data) else data
+    clean = _redacted_values(data, _Job(mapped, read), _DEEPEST) if suspect(data, innocent) else data
     if clean is None:
         return _clean_bytes(data)
     return clean if clean.isascii() else _as_text(clean)

@@ -70,6 +70,30 @@ class TestAppend:
         assert second.entry == entry(1, odd="ü\n\u2028", n=1.5)
         assert journal.checkpoint() == b"{}"
 
+    def test_what_was_added_last_is_what_waits_of_it(self, journal: Journal) -> None:
+        """Who sends it need not read it: it is the same, with the same numbers, however many statements it took."""
+        journal.append([entry(0)], None, NOW)
+        odd = [entry(2, odd="ü\n\u2028", n=1.5, half="\ud800"), Entry("v/1/x", "event", "v/1", NOW, {}, 3, {"at": 1})]
+        many = [entry(number) for number in range(100, 250)]
+        for given in (odd, [entry(3)], many, [entry(0), entry(4), entry(4), *odd]):
+            before = journal.last_seq()
+            added = journal.append(given, b"{}", NOW + 7)
+            assert journal.added() == journal.pending(1_000, before)
+            assert len(journal.added() or ()) == added > 0
+        assert journal.append([entry(0)], b"{}", NOW) == 0
+        assert journal.added() == []
+
+    def test_in_another_file_more_may_wait_than_was_added(self, path: Path, journal: Journal) -> None:
+        """What waited in the file before was brought along."""
+        journal.append([entry(0)], None, NOW)
+        assert journal.added() is None
+        journal.append([entry(1)], None, NOW)
+        assert journal.added() is not None
+        path.unlink()
+        journal.append([entry(2)], None, NOW)
+        assert journal.added() is None
+        assert [kept.entry for kept in journal.pending(10)] == [entry(0), entry(1), entry(2)]
+
     def test_duplicates(self, journal: Journal) -> None:
         """An entry that is kept byte for byte is not kept twice; one that differs anywhere is another."""
         assert journal.append([entry(1), entry(1)], None, NOW) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import socket
 import ssl
 import subprocess
@@ -11,9 +12,13 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 
 import aiohttp
+import orjson
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from tap.adapters.ledger import (
@@ -25,8 +30,10 @@ from tap.adapters.ledger import (
     LedgerRefused,
     Remedy,
     remedy_for,
+    values,
 )
 from tap.adapters.ledger.errors import by_status, code_of, in_words, seconds_asked
+from tap.adapters.ledger.values import decode, pack
 from tap.core.errors import LedgerError
 from tap.core.model import Entry
 from tap.history.timeline import timeline_of
@@ -392,6 +399,47 @@ async def test_what_convex_cannot_carry_is_answered_here_in_its_place() -> None:
         calls = stub.calls
         assert [answer.outcome for answer in await ledger.ingest(bad)] == ["rejected"] * 5
         assert stub.calls == calls
+
+
+JSONS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**62), 2**62)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+NAMES = st.text(max_size=3) | st.sampled_from(["a", "$a", "x" * 1_025, "\x7f", "\n"])
+
+
+@given(st.dictionaries(NAMES, JSONS, max_size=3))
+@example({"a": 1, "b": [1.5, -0.0, 0, -1, True, None, "x-0", {"c": {}}]})
+@example({"count": 2**53})
+@example({"count": -(2**60)})
+@example({"count": 1e300, "small": 1e-7})
+def test_an_entry_that_needs_no_codec_is_packed_as_the_codec_would(detail: dict[str, Any]) -> None:
+    """Most entries hold nothing that Convex writes otherwise than JSON: they are sent as they are."""
+    entry = event(1, detail=detail)
+    with patch.object(values, "_PLAIN", 0):
+        plainly = pack("tap:ingest", [entry], None)
+    packed = pack("tap:ingest", [entry], None)
+    assert packed.refused == plainly.refused
+    assert json.loads(packed.body) == json.loads(plainly.body)
+
+
+@given(JSONS)
+@example({"count": {"$integer": "AQAAAAAAAAA="}})
+def test_an_answer_that_needs_no_codec_is_read_as_the_codec_would(value: Any) -> None:
+    """What Convex writes otherwise than JSON stands under names that begin with a dollar."""
+    data = orjson.dumps({"status": "success", "value": value, "logLines": []})
+    try:
+        plainly = values.convex().json_to_convex(json.loads(data, parse_int=float)["value"])
+    except ValueError:
+        return  # it has a name that no value of Convex has
+    assert decode(data) == values._whole(plainly)
 
 
 # ---------------------------------------------------------------------------------------------- the served functions

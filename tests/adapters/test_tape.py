@@ -75,6 +75,12 @@ class TestItems:
         tape(path, HEADER, frame(0), frame(1, dir="out"), frame(2))
         assert [item.ordinal for item in items_of(path) if isinstance(item, Frame)] == [1, 2]
 
+    def test_what_was_read_together_has_one_time_though_the_first_of_it_was_answered(self, path: Path) -> None:
+        """The answer was sent a moment later, and stands between the two: the second is no later for that."""
+        tape(path, HEADER, frame(1.229, "first"), frame(1.230, dir="out"), frame(1.229, "second"), frame(2))
+        stamps = [item.stamp for item in items_of(path)]
+        assert stamps == [Stamp(T0 + 1229, 1229), Stamp(T0 + 1229, 1229), Stamp(T0 + 2000, 2000)]
+
     def test_connections_are_counted(self, path: Path) -> None:
         """Every open begins a connection; what comes after a close belongs to the one that closed."""
         tape(

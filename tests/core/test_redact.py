@@ -9,6 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tap.core import redact
+from tap.core.model import Frame, Stamp
+from tap.core.obs import ObsDialect
 from tap.core.redact import redact_bytes, redact_json, suspect
 from tap.core.secret import REDACTED
 
@@ -72,6 +74,53 @@ def test_a_state_that_is_told_again_is_not_looked_through_again(monkeypatch: pyt
     )
 
 
+def test_of_a_frame_that_is_new_only_new_words_are_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names come again and again, in ever other frames."""
+    looked: list[bytes] = []
+    holds = redact._holds
+    monkeypatch.setattr(redact, "_rests", redact._Rests())
+
+    def seen(data: bytes, needles: Iterable[bytes]) -> bool:
+        looked.append(data)
+        return holds(data, needles)
+
+    monkeypatch.setattr(redact, "_holds", seen)
+    assert not suspect(b'{"type":"cut","camera":"Wide"}')
+    assert not suspect(b'{"type":"cut","camera":"Tele"}')
+    assert not suspect(b'{"camera":"Tele","type":"cut"}')
+    assert looked[1:] == [b"Tele"]
+    assert suspect(b'{"type":"cut","camera":"Tele","token":"hush"}')
+    assert suspect(b'{"type":"cut","camera":"-u"}')
+    assert suspect(b'{"type":"cut","camera":"-U"}')
+
+
+def test_words_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither many words nor long ones fill the memory; and a frame of many words is looked through as a whole."""
+    rests = redact._Rests()
+    monkeypatch.setattr(redact, "_rests", rests)
+    for number in range(10_000):
+        word = bytes(97 + int(digit) for digit in str(number))
+        assert not suspect(b'{"name":"%b","long":"%b"}' % (word, word * 200))
+    assert len(rests.words) <= rests._MOST_WORDS + rests._FEW
+    assert max(map(len, rests.words)) <= rests._LONGEST_WORD
+    many = b'"%b"' % b'","'.join(bytes([97 + number % 26]) for number in range(10_000))
+    assert rests.unknown(many) == (many,)
+
+
+def test_what_obs_says_in_every_answer_is_not_suspect() -> None:
+    """Its number is called a code. What else stands in the answer is looked through."""
+    obs = ObsDialect()
+    answer = (
+        b'{"d":{"requestId":"multicam-tap GetSceneList","requestStatus":{"code":100,"result":true},'
+        b'"requestType":"GetSceneList","responseData":{"scenes":[],"note":"%b"}},"op":7}'
+    )
+    assert not suspect(answer % b"Wide", obs.innocent)
+    assert obs.clean(answer % b"Wide") == answer % b"Wide"
+    for secret in (b"token=hush", b"the door code: hush", b"https://u:hush@h/"):
+        assert b"hush" not in obs.clean(answer % secret)
+        assert "hush" not in repr(obs.message(Frame(answer % secret, Stamp(0, 0), 1, 1, False)))
+
+
 def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that never says the same twice fills neither the list nor the memory; nor does one huge frame."""
     rests = redact._Rests()
@@ -88,10 +137,10 @@ def test_what_is_remembered_of_frames_takes_half_a_megabyte_at_most() -> None:
     """Then it begins anew; a single larger one is not remembered."""
     rests = redact._Rests()
     for letter in b"abcdefgh":
-        rests.add(bytes([letter]) * 200_000)
+        rests.add(bytes([letter]) * 200_000, ())
         assert sum(map(len, rests.innocent)) <= 512 * 2**10
     assert rests.innocent == {b"g" * 200_000, b"h" * 200_000}
-    rests.add(b"i" * 600_000)
+    rests.add(b"i" * 600_000, ())
     assert rests.innocent == set()
 
 

@@ -7,15 +7,41 @@ from typing import Any
 import orjson
 import pytest
 
-from tap.core.mapping import Verdict
-from tap.core.model import Policy
+from tap.core import redact
+from tap.core.mapping import Reading, Verdict
+from tap.core.model import Frame, Policy, Stamp
+from tap.core.obs import ObsDialect
 from tap.core.obs.marks import LABEL, MARKS_A_MINUTE
+from tap.core.secret import REDACTED
 from tests.obs.stage import T0, ObsStage
 
 
 def marks(stage: ObsStage) -> list[tuple[str | None, str, str | None]]:
     found = stage.events("marker")
     return [(event["detail"].get("label"), event["detail"]["source"], event.get("cameraId")) for event in found]
+
+
+def test_what_a_plugin_says_beyond_marks_is_not_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be a megabyte, ten times a second, and the cuts beside it have to be read in time. Marks are."""
+    looked: list[bytes] = []
+
+    def suspect(data: bytes, _: bytes = b"") -> bool:
+        looked.append(data)
+        return True
+
+    monkeypatch.setattr(redact, "suspect", suspect)
+    obs = ObsDialect()
+
+    def read(kind: str, **data: Any) -> Any:
+        said = orjson.dumps({"op": 5, "d": {"eventType": kind, "eventData": data}})
+        return obs.message(Frame(said, Stamp(0, 0), 1, 1, False))
+
+    dump = {"vendorName": "x", "eventType": "dump", "eventData": {"blob": "x" * 1_000_000}}
+    assert read("VendorEvent", **dump) == Reading(Verdict.IGNORED, "VendorEvent")
+    assert read("CustomEvent", blob="x" * 1_000_000) == Reading(Verdict.QUIET, "CustomEvent")
+    assert not looked
+    assert read("CustomEvent", text="token=hush").data["label"] == f"token={REDACTED}"
+    assert len(looked) == 1
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,11 @@ _KEEP_CHECKPOINT = (
 )
 
 
-def insert_new(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> tuple[int, int]:
-    """Insert what ``row_of`` gave, without what is saved already: how many rows, and the last one's ``seq`` (or 0)."""
+def insert_new(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> tuple[list[tuple[Any, ...]], int]:
+    """Insert what ``row_of`` gave, without what is saved already: the new rows, and the last one's ``seq`` (or 0).
+
+    The others have the numbers before it, without a gap.
+    """
     seen = known_among(db, rows)
     new = []
     for row in rows:
@@ -43,7 +46,7 @@ def insert_new(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> tuple
     last = 0
     for part in _parts(new):
         last = db.execute(_insert(len(part)), list(chain.from_iterable(part))).lastrowid or 0
-    return len(new), last
+    return new, last
 
 
 def known_among(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> set[tuple[Any, ...]]:

@@ -19,7 +19,7 @@ from tap.adapters.journal.chosen import as_chosen
 from tap.adapters.journal.errors import nothing_yet
 from tap.adapters.journal.file import JournalFile
 from tap.adapters.journal.lock import is_locked
-from tap.adapters.journal.rows import INSERT, Kept, State, row_of, sealed
+from tap.adapters.journal.rows import INSERT, Kept, State, added_of, row_of, sealed
 from tap.adapters.journal.session_steps import forgotten_in, keep_step, steps_in
 from tap.adapters.journal.tapid import keep_tap_id, tap_id_in
 from tap.adapters.journal.unfit import unfit_among
@@ -44,6 +44,10 @@ class Journal:
 
     def __init__(self, path: Path, *, owner: bool, readonly: bool) -> None:
         self._file = JournalFile(path, owner=owner, readonly=readonly)
+        self._added: tuple[list[tuple[Any, ...]], int] | None = None
+        """What the last ``append`` saved, and the last number of it."""
+        self._added_to: Any = None
+        """The connection that it was saved by."""
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, owner: bool = False, readonly: bool = False) -> Journal:
@@ -202,6 +206,13 @@ class Journal:
         """The next entries that the ledger has not taken, in order."""
         return reading.pending(self._file, limit, after_seq)
 
+    def added(self) -> list[Kept] | None:
+        """What the last ``append`` saved, as ``pending`` would give it; None where more may have come with it."""
+        if self._added is None:
+            return None
+        rows, last = self._added
+        return [added_of(row, last - len(rows) + number) for number, row in enumerate(rows, 1)]
+
     def settle(self, results: Iterable[tuple[int, Literal["shipped", "dead"], str | None]], now_ms: int) -> None:
         """Note what became of pending entries: (seq, state, reason). In one transaction."""
         rows: list[_Settled] = [(state, reason, now_ms, seq) for seq, state, reason in results]
@@ -337,19 +348,23 @@ class Journal:
         checkpoint: Checkpoint | None,
         settled: list[_Settled],
     ) -> int:
-        file, inserted, last = self._file, 0, 0
+        file = self._file
+        new: list[tuple[Any, ...]] = []
+        last = 0
         with file.changing():
             if settled:
                 file.db.executemany(_SETTLE, settled)
             if rows:
-                inserted, last = insert_new(file.db, as_chosen(file, entries, rows))
+                new, last = insert_new(file.db, as_chosen(file, entries, rows))
             if checkpoint is not None:
                 keep_checkpoint(file.db, checkpoint)
         file.name_the_log()
         if checkpoint is not None and checkpoint.whole:
             file.wants_all = False
         file.saw(last)
-        return inserted
+        # Another file may have got what waited in the one before.
+        self._added, self._added_to = (new, last) if file.db is self._added_to else None, file.db
+        return len(new)
 
     def _meta(self, name: str) -> str | None:
         rows = self._file.all("SELECT value FROM meta WHERE name = ?", (name,))

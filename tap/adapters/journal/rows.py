@@ -19,6 +19,7 @@ __all__ = [
     "SELECT_1",
     "Kept",
     "State",
+    "added_of",
     "digest_of",
     "fields_of",
     "kept_object",
@@ -124,6 +125,11 @@ def fields_of(text: str | bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise ValueError("no object")  # noqa: TRY004 - the same to callers as no JSON
     return fields
+
+
+def added_of(row: tuple[Any, ...], seq: int) -> Kept:
+    """The entry of a row that was just inserted: what ``row_of`` gave, ``sealed``."""
+    return kept_of((seq, *row[:CONTENT], "pending", None, row[CONTENT], None))
 
 
 def kept_of(row: tuple[Any, ...]) -> Kept:

@@ -141,13 +141,16 @@ class JournalWriter:
             self._submitting.notify()
         return call.future
 
-    def run_after_commit(self, function: Callable[[Journal], _T]) -> Future[_T]:
+    def run_after_commit(self, function: Callable[[Journal, bool], _T]) -> Future[_T]:
         """Run a function with the journal on its thread, once entries are committed that came since this was last
         asked for; at once where there are such already. A later one takes its place.
+
+        The function is told whether these entries are all that was committed since: then ``Journal.added`` has them.
         """
         self._refuse_late()
-        call = _Call(function, anyway=True)
         with self._submitting:
+            all_of_it = not self._news
+            call = _Call(lambda journal: function(journal, all_of_it), anyway=True)
             if self._news:
                 self._news, self._after_commit = False, None
                 self._new_calls.append(call)
@@ -220,7 +223,7 @@ class JournalWriter:
     def _commit(self) -> None:
         failures = 0
         self._since = self._clock()
-        if not self._batch and not (self._calls and all(map(_not_noted, self._calls))):
+        if not self._batch and any(call.noted for call in self._calls):
             self._note()
         while self._batch and not self._try():
             failures += 1
@@ -332,10 +335,6 @@ class JournalWriter:
 
 def _anyway(call: _Call[Any]) -> bool:
     return call.anyway
-
-
-def _not_noted(call: _Call[Any]) -> bool:
-    return not call.noted
 
 
 class _Batch:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,11 @@ MAX_BYTES = 700_000
 EXACT = 2.0**53
 """Up to here a float holds every whole number; beyond it, it is none of ours."""
 _WORDS = 300
+_PLAIN = 1024
+"""Bytes of JSON in which no name is too long for Convex."""
+_ODD = re.compile(rb'[^ -~]|\\|"\$|\d{16}|-0')
+"""What may be in JSON that Convex's codec refuses or writes otherwise: names that it does not take, numbers that no
+float holds. Without any of it, the codec only makes floats of whole numbers, and to Convex both are floats."""
 _FEW, _SMALL = 8, 8 * 1024
 """Entries, and bytes of all their JSON, that are packed on the spot."""
 
@@ -95,6 +101,8 @@ def _encode(entry: Entry, text: bytes | None) -> bytes | Answer:
         plain = entry_json(entry) if text is None else text
         if len(plain) > MAX_BYTES:
             return Answer(entry.key, "rejected", "size", f"{len(plain)} bytes are more than a call may have", "fields")
+        if len(plain) <= _PLAIN and not _ODD.search(plain):
+            return plain
         encoded = orjson.dumps(convex().convex_to_json(orjson.loads(plain)))
     except (ValueError, TypeError, RecursionError) as error:
         return Answer(entry.key, "rejected", "encoding", f"Convex cannot carry this: {error}"[:_WORDS], "fields")
@@ -117,10 +125,11 @@ class CallFailed(Exception):
 def decode(data: bytes) -> Any:
     """The value in an answer. ``ValueError`` where it is none, ``CallFailed`` where the call failed."""
     # A bare integer is nothing that Convex writes, but harmless; its codec would refuse the whole answer for it.
-    said = json.loads(data, parse_int=float)
+    said = _read(data.decode())
     if not isinstance(said, dict):
         raise ValueError("no answer")  # noqa: TRY004 - the same to callers as no JSON
-    from_json = convex().json_to_convex
+    # What JSON cannot hold stands under names that begin so.
+    from_json = convex().json_to_convex if b"$" in data else _as_it_is
     if said.get("status") == "success" and "value" in said:
         return _whole(from_json(said["value"]))
     if said.get("status") == "error":
@@ -128,6 +137,13 @@ def decode(data: bytes) -> Any:
             said = said | {"errorData": _whole(from_json(said["errorData"]))}
         raise CallFailed(said)
     raise ValueError("no answer")
+
+
+_read = json.JSONDecoder(parse_int=float).decode
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _whole(value: Any) -> Any:

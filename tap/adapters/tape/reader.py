@@ -188,8 +188,10 @@ class TapeReader:
         direction = said.get("dir", "in")
         if direction not in ("in", "out"):
             raise ValueError('no readable dir ("in" or "out")')
-        stamp = self._stamp(t, said, number)
-        return None if direction == "out" else self._position.frame(data, stamp, binary)
+        if direction == "out":
+            # An answer to the first of several frames that were read together: its time is later than that of the next.
+            return None
+        return self._position.frame(data, self._stamp(t, said, number), binary)
 
     def _event(self, said: dict[str, Any], stamp: Stamp) -> SourceItem:
         position = self._position

@@ -125,10 +125,10 @@ class Aspects:
         name, envelope = name_of(o), o.envelope
         if name is None:
             return Place.NEWEST
-        changes = not (aspect.known and aspect.sure and aspect.value == value)
         words = words_of(o)
         # After a loss nothing is sure; but what says again what was known last is no second change of that moment.
-        another = changes and not (aspect.known and aspect.value == value)
+        another = not (aspect.known and aspect.value == value)
+        changes = another or not aspect.sure
         place = self._staleness.place(name, envelope, aspect, changes=another, follows=follows, words=words)
         if place is Place.SAME:
             self._staleness.is_news = False

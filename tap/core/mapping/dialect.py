@@ -153,6 +153,8 @@ class Dialect:
     """What frames can tell by themselves, where that is known beforehand: the emits of the mapping's rules."""
     wraps = Wraps()
     """What is wrapped around the objects of a frame."""
+    innocent = b""
+    """A part of frames that looks like a secret and is none: see ``redact.suspect``."""
 
     def __init__(self, plan: Plan, *, remembers: bool = False) -> None:
         self.name = plan.name
@@ -214,20 +216,28 @@ class Dialect:
         """A raw frame as a tape may keep it: without secrets, and read by this dialect just like the original."""
         begin = before(self.wraps.prefix, data) if self.wraps.prefix else 0
         if not begin:
-            return redact.redact_bytes(data, self.mapped_names, self.read_names)
+            return redact.redact_bytes(data, self.mapped_names, self.read_names, self.innocent)
         first = data[:begin] if redact.redact_bytes(data[:begin]) == data[:begin] else b""
         return first + redact.redact_bytes(data[begin:], self.mapped_names, self.read_names)
 
     def _parse(self, frame: Frame) -> Any:
+        parsed = self._raw(frame)
+        return parsed if isinstance(parsed, Reading) else self._cleaned(parsed, frame)
+
+    def _raw(self, frame: Frame) -> Any:
+        """The frame's JSON with all that is in it, or why there is none."""
         if frame.binary:
             return Reading(Verdict.UNREADABLE, "", reason=binary_reason(frame.data))
         if self.wraps.prefix and self.wraps.is_of_the_line(frame.data):
             return _IGNORED
         try:
-            parsed = self.wraps.parse(frame.data)
+            return self.wraps.parse(frame.data)
         except ValueError as error:
             return Reading(Verdict.UNREADABLE, "", reason=f"no JSON: {error}"[:200])
-        if not redact.suspect(frame.data):
+
+    def _cleaned(self, parsed: Any, frame: Frame) -> Any:
+        """The same without its secrets."""
+        if not redact.suspect(frame.data, self.innocent):
             return parsed
         return redact.redact_json(parsed, self.mapped_names, self.read_names)
 

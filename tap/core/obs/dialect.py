@@ -9,7 +9,7 @@ from typing import Any
 from tap.core.mapping import Dialect, Reading, SeqOrders, Verdict
 from tap.core.model import Frame, Policy, SessionPolicy
 from tap.core.obs.handshake import REFUSALS, ObsHandshake
-from tap.core.obs.messages import Message, message_of
+from tap.core.obs.messages import Message, chatter_of, message_of
 from tap.core.obs.reader import ObsReader
 
 __all__ = ["ObsDialect"]
@@ -19,6 +19,9 @@ _REVISION = 2
 
 _METERS = b'"eventType":"InputVolumeMeters"},"op":5}'
 """How OBS, which sorts its keys, ends the only telemetry that it has."""
+
+_DONE = b'"requestStatus":{"code":100,"result":true}'
+"""What OBS says in each answer: its number is no code that opens anything."""
 
 _EMITS = frozenset(
     (
@@ -43,6 +46,7 @@ class ObsDialect(Dialect):
     speaker = "OBS"
     refusals: Mapping[int, str] = REFUSALS
     emits = _EMITS
+    innocent = _DONE
 
     def __init__(self) -> None:
         self.name = "obs"
@@ -70,8 +74,11 @@ class ObsDialect(Dialect):
         """This frame, as far as it can be understood by itself."""
         if not frame.binary and self.is_telemetry(frame.data):
             return Reading(Verdict.IGNORED, "InputVolumeMeters")
-        parsed: Any = self._parse(frame)
-        return parsed if isinstance(parsed, Reading) else message_of(parsed)
+        parsed: Any = self._raw(frame)
+        if isinstance(parsed, Reading):
+            return parsed
+        # A megabyte that nobody reads need not be looked through.
+        return chatter_of(parsed) or message_of(self._cleaned(parsed, frame))
 
     def reader(self, policy: Policy, saved: object) -> ObsReader:
         """A reader that goes on from ``saved``."""

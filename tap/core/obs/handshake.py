@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -132,7 +133,7 @@ class ObsHandshake:
             **dict.fromkeys(("SceneItemCreated", "SceneItemRemoved", "SceneItemListReindexed"), self._items_changed),
         }
         """What is asked anew, since events do not tell it."""
-        self._news = tuple(f'"{name}"'.encode() for name in self._on)
+        self._is_news = re.compile(rb'"eventType"\s*:\s*"(?:%b)"' % "|".join(self._on).encode()).search
 
     @property
     def remark(self) -> str | None:
@@ -156,7 +157,7 @@ class ObsHandshake:
         Raises:
             HandshakeRefused: OBS will not let us in, or it is no OBS that we can talk to.
         """
-        if self.done and not self._open and not self._leads and not any(name in data for name in self._news):
+        if self.done and not self._open and not self._leads and not self._is_news(data):
             return []
         try:
             said = orjson.loads(data)

@@ -243,8 +243,9 @@ class Service:
         """The loops that run side by side."""
         stages: list[Callable[[], Awaitable[None]]] = [self.socket.run, self._watch, self._prune]
         stages += [partial(self._notifier.keep_telling, lambda: status_words(self.parts))]
-        stages += [self.journal_gauge.run, partial(self.flight.run, lambda: self.socket.heard)]
-        stages += [] if self.ops_server is None else [self.ops_server.run]
+        stages += [partial(self.flight.run, lambda: self.socket.heard)]
+        # Only the pages of the ops server say what the gauge shows.
+        stages += [] if self.ops_server is None else [self.journal_gauge.run, self.ops_server.run]
         if self.settings.exports:
             # Imported only here: a venue that exports nothing does not pay for it.
             stages.append(

@@ -47,9 +47,19 @@ class PendingBatches:
         """A call went through."""
         self._size = min(MAX_ENTRIES, self._size * 2)
 
+    def committed(self, journal: Journal) -> list[Kept] | None:
+        """What was just committed, where that is all that is to be sent; None: read the journal."""
+        if not self.saw_all or self._starts_over():
+            return None
+        added = journal.added()
+        return None if added is None or len(added) > self._size else added
+
+    def _starts_over(self) -> bool:
+        return self._start_over_at is None or self._now() >= self._start_over_at
+
     def next(self, journal: Journal) -> list[Kept]:
         """The next entries. On the journal's thread, while the loop waits. Raises ``JournalError``."""
-        if self._start_over_at is None or self._now() >= self._start_over_at:
+        if self._starts_over():
             self._past, self._start_over_at = 0, self._now() + self._look_every
         batch: list[Kept] = []
         self.saw_all = False

@@ -36,12 +36,12 @@ from tap.service.running.publishing.pending_batches import PendingBatches
 from tap.service.running.publishing.postponed import PostponedEntries
 from tap.service.running.publishing.publishing_log import PublishingLog, slip_words
 from tap.service.running.publishing.shipping import Pace, PublishingState, Shipping, Target, from_memory, outdated
+from tap.service.running.publishing.suspects import SUSPECTED, refuse_others
 
 __all__ = ["Publisher"]
 
 _UNPROVEN = 10
 """How many entries may fail in a row, nothing between them getting through, before it is the ledger's fault."""
-_MANY = 1_000
 _MOST_UNSETTLED = 20_000
 """Answers that wait in memory for a disk that takes nothing: some megabytes."""
 _MOST_POSTPONED = 1_000
@@ -54,7 +54,6 @@ _MAY_BE_OLD = frozenset(("unknown_field", "missing_field", "type", "value", "op"
 """Why an older deployment rejects what a newer one takes."""
 _LOOK = "see 'multicam-tap check'; nothing is lost meanwhile, and the tap tries again by itself"
 _NO_REASON = "rejected: the ledger rejects this entry without a reason"
-_SUSPECTED = (Remedy.NARROW, Remedy.QUARANTINE)
 
 _T = TypeVar("_T")
 _Settled: TypeAlias = tuple[int, Literal["shipped", "dead"], str | None]
@@ -171,7 +170,7 @@ class Publisher:
         except LedgerError as error:
             self._attempt += 1
             self._code = getattr(error, "code", "")
-            suspected = remedy_for(error, attempt=self._attempt, entries=len(batch)) in _SUSPECTED
+            suspected = remedy_for(error, attempt=self._attempt, entries=len(batch)) in SUSPECTED
             if not suspected or (not batch and self._code != "server_error"):
                 raise
             if self._code == "server_error":
@@ -231,6 +230,7 @@ class Publisher:
             # Where another tap has this journal by now, what is in memory here is not to be sent either.
             if self._writer.failing is None or isinstance(error, JournalBusy):
                 raise
+            self._batches.saw_all = False
             return []
 
     async def _took_one_again(self, *, instead: bool) -> bool:
@@ -254,9 +254,13 @@ class Publisher:
         await self._ledger.ingest([])
         self._attempt += 1
 
-    def _look(self, journal: Journal, *, noted: bool = False) -> list[Kept]:
-        """The next entries, without those that wait by themselves. On the journal's thread, while the loop waits."""
-        batch = self._batches.next(journal)
+    def _look(self, journal: Journal, *, noted: bool = False, new: bool = False) -> list[Kept]:
+        """The next entries, without those that wait by themselves. On the journal's thread, while the loop waits.
+
+        ``new``: nothing was left to be sent before the last commit.
+        """
+        added = self._batches.committed(journal) if new else None
+        batch = self._batches.next(journal) if added is None else added
         waiting = len(batch)
         if not self._batches.saw_all:
             unsettled = len(self._writer.unnoted) + (0 if noted else len(self._unsettled))
@@ -405,7 +409,7 @@ class Publisher:
             answers = await self._ledger.ingest(going) if going else []
         except LedgerError as error:
             self._attempt += 1
-            if remedy_for(error, attempt=self._attempt, entries=len(entries)) not in _SUSPECTED:
+            if remedy_for(error, attempt=self._attempt, entries=len(entries)) not in SUSPECTED:
                 raise
             if len(entries) == 1:
                 self._ahead = place
@@ -429,7 +433,7 @@ class Publisher:
             try:
                 sent = await self._send(part)
             except LedgerError as error:
-                self._refuse_others(error, code)
+                refuse_others(error, code)
                 if len(part) > 1:
                     half = len(part) // 2
                     parts += [part[half:], part[:half]]
@@ -448,14 +452,6 @@ class Publisher:
             await self._send([])
             self._unproven += len(suspects)
             await self._postpone(suspects)
-
-    @staticmethod
-    def _refuse_others(error: LedgerError, code: str) -> None:
-        """Raises what is no fault of an entry: another failure than the one that was begun with."""
-        # The attempts that patience asks for came before.
-        suspected = remedy_for(error, attempt=_MANY, entries=1) in _SUSPECTED
-        if not suspected and getattr(error, "code", "") != code:
-            raise error
 
     async def _find_witness(self, batch: Sequence[Kept], suspects: set[int]) -> None:
         """The last of the batch gets through where the first ones did not; else the ledger fails on all of them."""
@@ -524,7 +520,7 @@ class Publisher:
     async def _wait_for_news(self) -> None:
         """Until something is committed, which is looked up on the way here, or the disk takes nothing any more."""
         self._news.mute()
-        looking = self._writer.run_after_commit(self._look)
+        looking = self._writer.run_after_commit(lambda journal, new: self._look(journal, new=new))
         looking.add_done_callback(lambda _: self.notify())
         with move_on_after(self._pace.note_within if self._writer.unnoted else self._pace.look_every):
             await self._news.wait()

@@ -29,3 +29,40 @@ def test_a_slow_ledger_is_given_half_as_much_and_twice_as_much_after_each_call_t
     for _ in range(20):
         batches.smaller()
     assert size() >= 1
+
+
+class Committed:
+    """A journal that has just got these, and holds nothing else."""
+
+    def __init__(self, added: list[Any] | None) -> None:
+        self._added = added
+
+    def added(self) -> list[Any] | None:
+        return self._added
+
+    def pending(self, _: int, __: int) -> list[Any]:
+        return []
+
+
+def test_what_was_committed_is_all_there_is_only_where_a_look_saw_all_before_it() -> None:
+    """Not before the first look, nor where it is time for another, nor where a slow ledger is to get less at once."""
+    now = 0.0
+    batches = PendingBatches(lambda _: False, 5.0, lambda: now)
+    two = [object(), object()]
+
+    def committed(added: list[Any] | None) -> Any:
+        return batches.committed(Committed(added))  # type: ignore[arg-type]
+
+    assert committed(two) is None
+    assert batches.next(Committed([])) == []  # type: ignore[arg-type]
+    assert committed(two) is two
+    assert committed([]) == []
+    assert committed(None) is None
+    many = two * MAX_ENTRIES
+    assert committed(many) is None
+    now = 5.0
+    assert committed(two) is None
+    assert batches.next(Committed([])) == []  # type: ignore[arg-type]
+    assert committed(two) is two
+    batches.saw_all = False
+    assert committed(two) is None

@@ -189,6 +189,52 @@ async def test_an_entry_costs_one_commit_and_no_other_way_to_the_journal(
         assert await venue.counts() == {"pending": 0, "shipped": 6, "dead": 0}
 
 
+async def test_what_was_just_committed_is_sent_without_reading_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nothing else waits, it is all there is to send; else the journal is read, and the older goes first."""
+    async with stubbed() as (stub, url), venue_at(tmp_path, Ledger(url, KEY), pace=UNHURRIED) as venue:
+        await until(lambda: venue.shipping.last_success)
+        await venue.publish(event(0))
+        reads = 0
+        pending = venue.journal.pending
+
+        def counted(*args: Any) -> list[Kept]:
+            nonlocal reads
+            reads += 1
+            return pending(*args)
+
+        monkeypatch.setattr(venue.journal, "pending", counted)
+        await until(lambda: venue.writer._after_commit)
+        await venue.publish(event(1))
+        before = reads
+        for number in (2, 3):
+            await until(lambda: venue.writer._after_commit)
+            await venue.publish(event(number))
+        assert reads == before
+        await until(lambda: venue.writer._after_commit)
+        venue.publisher._batches.saw_all = False
+        await venue.publish(event(4))
+        assert reads > before
+        assert stub.keys == keys([event(number) for number in range(5)])
+
+
+async def test_after_a_journal_that_could_not_be_read_it_is_read_again(tmp_path: Path) -> None:
+    """Nobody knows then what waits in it: what is committed next may not be all."""
+
+    async def broken(_: object) -> list[Kept]:
+        raise JournalError("cannot be read")
+
+    async with stubbed() as (_, url), venue_at(tmp_path, Ledger(url, KEY), pace=UNHURRIED) as venue:
+        await until(lambda: venue.writer._after_commit)
+        publisher = venue.publisher
+        assert publisher._batches.saw_all
+        with patch.object(publisher, "_in_writer", broken), patch.object(venue.writer, "failing", "disk full"):
+            publisher._seen_next = None
+            assert await publisher._next() == []
+        assert not publisher._batches.saw_all
+
+
 async def test_an_answer_is_noted_soon_where_nothing_else_is_committed(tmp_path: Path) -> None:
     """Then it has a commit of its own, after a while."""
     soon = UNHURRIED._replace(note_within=0.05)
