@@ -1,16 +1,18 @@
 """The parts of one batch, in the order in which they happened.
 
-All of them come at once, so nothing waits for it. Four orders are possible: by their times (at one time what is told as
-such comes before the state that shows it, then by ``seq``), by ``seq`` alone, as they stand, and with each state after
-the change that it shows (for who counts each type by itself). Each says something of how the desk went: a cut says
-which camera it came from, a state shows what is on, and no state shows a session after its end. The order that
-contradicts itself least is the one that happened; where two do so alike, times are believed before numbers, and numbers
-before the place. Where no state is among them, nothing can contradict what times, numbers or places say.
+All of them come at once, so nothing waits for it. Five orders are possible: by their times (at one time what is told as
+such comes before the state that shows it, then by ``seq``), by ``seq`` alone, as they stand, by ``seq`` that starts
+again among them, and with each state after the change that it shows (for who counts each type by itself). Each says
+something of how the desk went: a cut says which camera it came from, a state shows what is on, and no state shows a
+session after its end. The order that contradicts itself least is the one that happened; where two do so alike, times
+are believed before numbers, numbers before the place, and the place before numbers that start again. Where no state is
+among them, nothing can contradict what times, numbers or places say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from msgspec import UNSET
@@ -48,7 +50,12 @@ def in_order(readings: Sequence[Reading], orders: SeqOrders, state: State) -> Se
     stands = list(range(len(readings)))
     possible = [
         order
-        for order in (_by_time(readings, envelopes, orders), _by_number(envelopes, orders), stands)
+        for order in (
+            _by_time(readings, envelopes, orders),
+            _by_number(envelopes, orders),
+            stands,
+            _by_number_anew(envelopes, orders),
+        )
         if order is not None
     ]
     if possible[0] == stands and not any(_kind(reading)[1] for reading in readings):
@@ -81,6 +88,21 @@ def _by_number(envelopes: Sequence[Envelope | None], orders: SeqOrders) -> list[
         return None
     numbers = _carried([None if one is None else one.seq for one in envelopes])
     return sorted(range(len(envelopes)), key=numbers.__getitem__)
+
+
+def _by_number_anew(envelopes: Sequence[Envelope | None], orders: SeqOrders) -> list[int] | None:
+    """The order by ``seq``, where that starts again among the parts: the high numbers were sent before the low ones.
+
+    Returns:
+        None where not all parts have one, or the low ones lie nearer to the high ones than to the beginning.
+    """
+    numbers = [one.seq for one in envelopes if one is not None and one.seq is not None]
+    if orders not in {"boot", "connection"} or len(numbers) < len(envelopes):
+        return None
+    low, high = max(pairwise(sorted(numbers)), key=lambda pair: pair[1] - pair[0])
+    if low >= high - low:
+        return None
+    return sorted(range(len(numbers)), key=lambda place: (numbers[place] < high, numbers[place], place))
 
 
 def _by_what_fits(

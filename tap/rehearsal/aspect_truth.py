@@ -29,6 +29,8 @@ class AspectTruths:
         self.mode = ""
         self.hold: str | None = None
         """The camera that is held."""
+        self.perhaps_lost = False
+        """Whether the server may have been out of sight, and no frame has told since what is on air."""
         self.guessed = False
         """Whether, in the current message, a snapshot comes before the change that it shows."""
         self._doubts = doubts
@@ -50,7 +52,8 @@ class AspectTruths:
         changed = self._program_at
         together = changed is not None and changed.wall == when.wall
         dated = when.exact and changed is not None and changed.exact
-        return UNSET if self._doubts.unsure("program") or (together and not dated) else self._on_air_at(when)
+        unsure = self.perhaps_lost or self._doubts.unsure("program") or (together and not dated)
+        return UNSET if unsure else self._on_air_at(when)
 
     def _on_air_at(self, when: When) -> str | UnsetType | None:
         """The camera on air at a time that may lie before the frame that names it, as that of a still."""
@@ -110,6 +113,7 @@ class AspectTruths:
         """Take over what a snapshot shows, without events for what differs."""
         self.program, self.mode = world.program, world.mode
         self.hold = None if world.hold is None else world.hold.camera
+        self.perhaps_lost = False
         self._turns.clear()
         self._taught_at = self._doubts.env.ts
 
@@ -250,6 +254,7 @@ class AspectTruths:
 
     def _turn_program(self, to: str | None, when: When, event: EventTruth) -> EventTruth | None:
         before, self.program = self.program, to
+        self.perhaps_lost = False
         if to == before:
             return None
         self._program_at = when

@@ -128,6 +128,8 @@ class FrameDoubts:
         self._beginning = RestingOn()
         self._highest: FrameFields | None = None
         """The frame with the highest number before the current message."""
+        self._unproved: list[EventTruth] = []
+        """What was pending when the server was out of sight last."""
         self._low: list[EventTruth] = []
         """Successive explicit changes that ``seq`` alone would reject."""
 
@@ -138,9 +140,16 @@ class FrameDoubts:
 
     def lose(self) -> None:
         """The connection is lost: what is pending stays without proof."""
+        self._unproved = [pending.event for pending in self.pending.values() if pending.event is not None]
         self.pending.clear()
         self.unexplained.clear()
         self._low.clear()
+
+    def never_lost(self) -> None:
+        """Perhaps nothing was lost: then this snapshot is the next one after what was pending, and shows it."""
+        for event in self._unproved:
+            event.also.append(self.env.wall if self.env.ts is None else self.env.ts)
+            event.duration_ms = UNSET
 
     def session_over(self) -> None:
         """A session ends: snapshots that come now cannot prove that a pending change happened before that."""

@@ -181,6 +181,7 @@ class _Witness:
             self._tell_gap(self._loss, None)
         self._loss = _Loss(session=self._session, before=self._state(self._wall), sure=sure)
         self._aspects.forget_hold_begin()
+        self._aspects.perhaps_lost = not sure
         self._doubts.lose()
 
     def _hear(self, item: Heard) -> None:
@@ -390,6 +391,8 @@ class _Witness:
             if loss.muddled or not loss.sure:
                 row = self._sessions[loss.session]
                 row.status = row.end_reason = row.completed_at = row.final_state = UNSET
+        if not loss.sure:
+            self._doubts.never_lost()
         self._aspects.learn(world)
         if world.hold is None:
             self._aspects.forget_hold_begin()

@@ -154,9 +154,9 @@ def test_a_still_that_0_1_0_saw_captured_is_another_when_it_is_asked_for_again()
             " late_held cameras history program_since recent seen bare tracks epoch numbering era eras boots clock"
             " chain_broken left_out cover intervals news snapshot_mono explicit_mono fine numbers doubts connection"
             " connections boot server_version profile collection files heading cause wall mono heard lived reader"
-            " clock_offset",
+            " clock_offset offset_before",
         ),
-        (Aspect, "value known sure mark guessed late last"),
+        (Aspect, "value known sure mark guessed late last late_seq"),
     ],
 )
 def test_names_inside_a_checkpoint_are_a_format(kept: type[Struct], names: str) -> None:

@@ -6,8 +6,8 @@ come late, twice and out of order. So each explicit change is asked three questi
 1. Is it a repetition? Then it does nothing (``Place.SAME``).
 2. Is it newer than what is known? Then it becomes a row, and the aspect changes (``Place.NEWEST``).
 3. If it is older, it still becomes a row, at its own time, but the present value does not change (``Place.LATE``). If
-   it happened before this connection, but is the newest change that is known, it becomes a row and the aspect changes.
-   But it may belong to an earlier session (``Place.AFTERWARDS``).
+   it happened before this connection or session, but is the newest change that is known, it becomes a row and the
+   aspect changes. But it may belong to an earlier session, or to none (``Place.AFTERWARDS``).
 
 The answer "late" may be wrong. So an ``Aspect`` remembers the change in ``late_change``. If a snapshot shows that value
 within :data:`LATE_MS`, the change was the newest after all.
@@ -20,11 +20,13 @@ from typing import Any
 from msgspec import structs
 
 from tap.core.machine.identity import name_of, words_of
+from tap.core.machine.live import note_change
+from tap.core.machine.marks import by_seq
 from tap.core.machine.memory import Memory
 from tap.core.machine.rows import RowWriter
 from tap.core.machine.rules import Cause, Rules, Signal
 from tap.core.machine.staleness import Place, Staleness
-from tap.core.machine.state import Aspect, LastSaid, Session, State
+from tap.core.machine.state import Aspect, LastSaid, ProgramChange, Session, State
 from tap.core.model import Envelope, ModeChanged, Observation, Policy
 
 __all__ = ["LATE_MS", "Aspects", "detail_of"]
@@ -49,7 +51,7 @@ class Aspects:
     # ------------------------------------------------------------------ what is known
 
     def mark(self, mark: LastSaid | None, envelope: Envelope, *, explicit: bool) -> LastSaid:
-        """The mark after ``envelope`` changed or confirmed something (see ``staleness.marked``).
+        """The mark after ``envelope`` changed or confirmed something (see ``marks.marked``).
 
         Args:
             mark: The mark before; None if there was none yet.
@@ -91,18 +93,15 @@ class Aspects:
         """
         return aspect.known and aspect.sure and aspect.value != value
 
-    @staticmethod
-    def turned_out(aspect: Aspect, value: Any) -> bool:
+    def turned_out(self, aspect: Aspect, value: Any) -> bool:
         """Whether a snapshot shows the value of a change that counted as late: then that was the newest change.
 
-        Its row is already written. It counts as explicit from then on, so that an older snapshot cannot undo it.
+        Its row is already written.
         """
         late = aspect.late_change
         if late is None or late[0] != value:
             return False
-        if aspect.mark is not None:
-            # One mark may be that of several aspects.
-            aspect.mark = structs.replace(aspect.mark, explicit=late[1])
+        self._said_late(aspect, late[1])
         return True
 
     # ------------------------------------------------------------------ where a change belongs
@@ -141,14 +140,15 @@ class Aspects:
             place = Place.SAME  # a snapshot has shown it already
             aspect.inferred_at = None
         scope, running = self._staleness.scope(envelope), self._rows.running()
+        early = running is not None and envelope.at is not None and envelope.at < running.started_at
+        if early and place is Place.NEWEST and self._is_before_session(envelope, scope):
+            place = Place.AFTERWARDS
         self._staleness.identity.remember(name, envelope, scope, running, changes=changes, words=words)
         if place is Place.NEWEST:
             before = aspect.late_change
             if before is not None and (before[2] != self._state.epoch or self._follows_late(o, before)):
                 # The late change was the newest: the numbers have started again since, or this change follows it.
-                aspect.value, aspect.late_change = before[0], None
-                if aspect is self._state.hold:
-                    self._state.hold_start = self._state.late_hold_start if before[0] else None
+                self._believe_late(aspect, before)
             self._staleness.set_clock(envelope)
             self._rules.signal(Signal.CHANGED, Cause(envelope))
         else:
@@ -159,7 +159,42 @@ class Aspects:
                 followed = follows and (running is None or self.is_of_now(envelope))
                 past = self._staleness.is_long_past(envelope, aspect) and not followed
                 aspect.late_change = None if past else (value, envelope.stamp.mono, self._state.epoch)
+                old = _is_dated_before(envelope, aspect.last_change) or self._staleness.is_maybe_history(envelope)
+                aspect.late_seq = None if old else envelope.seq
         return place
+
+    def began_anew(self, below: int) -> None:
+        """Numbers started again. A change that nothing but its number called late, and that has one of the new numbers,
+        was the newest: nobody has to wait until a snapshot or another change says so.
+
+        Args:
+            below: The new numbers are lower than this.
+        """
+        state = self._state
+        for aspect in (state.program, state.hold, state.mode):
+            late = aspect.late_change
+            if late is not None and aspect.late_seq is not None and aspect.late_seq < below and aspect.sure:
+                self._believe_late(aspect, late)
+                self._said_late(aspect, late[1])
+                if aspect is state.program:
+                    note_change(state, ProgramChange(None, late[1], late[0], known=True))
+
+    def _believe_late(self, aspect: Aspect, late: tuple[Any, int, int]) -> None:
+        """A change that counted as late was the newest: so it is known."""
+        aspect.value, aspect.late_change = late[0], None
+        if aspect is self._state.hold:
+            self._state.hold_start = self._state.late_hold_start if late[0] else None
+
+    @staticmethod
+    def _said_late(aspect: Aspect, mono: int) -> None:
+        """It counts as explicit from then on, so that an older snapshot cannot undo it."""
+        if aspect.mark is not None:
+            # One mark may be that of several aspects.
+            aspect.mark = structs.replace(aspect.mark, explicit=mono)
+
+    def _is_before_session(self, envelope: Envelope, scope: str | None) -> bool:
+        """Whether number and time both say that a change was made before the frame that began this session."""
+        return by_seq(self._state.session_seen.last_change, envelope, scope) < 0 and not self.is_of_now(envelope)
 
     def _follows_late(self, o: Observation, late: tuple[Any, int, int]) -> bool:
         """Whether this newest change follows one that counted as late."""
@@ -238,6 +273,11 @@ class Aspects:
             self._rows.session_row(home, home.completed_at or home.shown_at)
             self._memory.note_over(home)
         return True
+
+
+def _is_dated_before(envelope: Envelope, last: LastSaid | None) -> bool:
+    """Whether its time, too, says that a frame is older than the last change."""
+    return envelope.at is not None and last is not None and last.at is not None and envelope.at < last.at
 
 
 def detail_of(**parts: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from tap.core.machine.hold import Hold
+from tap.core.machine.live import note_change
 from tap.core.machine.mode import Mode
 from tap.core.machine.program import Program
 from tap.core.machine.recorder import Recorder
@@ -91,4 +92,4 @@ class Desk:
             aspect.inferred_at = aspect.late_change = None
         state.hold_start = state.dissolve_cover = state.chain_broken = state.left_out = None
         state.heading = None
-        self.program.note_change(ProgramChange(None, state.heard, None, known=False))
+        note_change(state, ProgramChange(None, state.heard, None, known=False))

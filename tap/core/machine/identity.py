@@ -313,9 +313,15 @@ class Identity:
             if envelope.at is not None or seen.at is not None:
                 return seen.at == envelope.at
             alike = seen.boot == self._state.boots and seen.subject == brief(name.subject)
-            return alike and (_further(seen, envelope, scope) == 0 or self.in_history(envelope))
-        # A number may come again after the numbers started again. A repetition would have a lower number than others.
-        return envelope.at is not None or seen.scope == scope or not self.is_ahead(envelope)
+            again = _further(seen, envelope, scope) == 0 and not self._is_counted_anew(seen, envelope, scope)
+            return alike and (again or self.in_history(envelope))
+        return envelope.at is not None or not self._is_counted_anew(seen, envelope, scope)
+
+    def _is_counted_anew(self, seen: SeenFrame, envelope: Envelope, scope: str | None) -> bool:
+        """Whether the numbers started again since, and have only now come to this one: a repetition would have a lower
+        number than others.
+        """
+        return seen.scope != scope and self.is_ahead(envelope)
 
     def _is_news(self, seen: SeenFrame, envelope: Envelope) -> bool:
         """Whether a frame is surely no history."""

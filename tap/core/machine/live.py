@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from tap.core.machine.state import State
+from tap.core.machine.state import ProgramChange, State
 from tap.core.model import Envelope
 
-__all__ = ["program_at"]
+__all__ = ["note_change", "program_at"]
 
+_KEPT = 64
+"""Changes of the program that are remembered."""
 _READ_TOGETHER_MS = 500
 """Frames that are read within this time after one another may have waited for a tap that was stopped."""
 _CLOCK_SET_MS = 2_000
 """A server's clock that is off by this much more or less than before was set meanwhile."""
+
+
+def note_change(state: State, change: ProgramChange) -> None:
+    """Remember when the program changed."""
+    history = state.program_changes
+    history.append(change)
+    del history[:-_KEPT]
 
 
 def _is_of_one_clock(at: int, mono: int, envelope: Envelope, offset: int) -> bool:

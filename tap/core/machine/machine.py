@@ -103,9 +103,11 @@ class Machine:
         self._rows = rows = RowWriter(state, memory, dialect, tap=tap, clock_step_ms=policy.clock_step_ms)
         self._staleness = staleness = Staleness(state, dialect.seq_orders, policy)
         staleness.identity.noted = lambda session, ident: memory.note(session, "i", ident)
+        rows.is_ahead = staleness.identity.is_ahead
         self._rules = rules = Rules(state, policy)
         self._cameras = cameras = Cameras(rows, staleness, policy)
         aspects = Aspects(state, rows=rows, staleness=staleness, rules=rules, memory=memory, policy=policy)
+        staleness.began_anew = aspects.began_anew
         self._desk = desk = self._set_desk(aspects)
         self._connections = Connections(
             state, desk, staleness=staleness, rules=rules, heartbeat_ms=dialect.heartbeat_ms

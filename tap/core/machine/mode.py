@@ -33,7 +33,8 @@ class Mode:
     def changed(self, o: ModeChanged) -> None:
         """An explicit frame says that the mode changed: a row, if it really did."""
         mode = self._state.mode
-        place = self._aspects.place(mode, o, value=o.to)
+        follows = True if mode.known and mode.sure and o.from_ == mode.value != o.to else None
+        place = self._aspects.place(mode, o, value=o.to, follows=follows)
         told_from = o.from_ if o.from_ is not UNSET else None
         if place is Place.SAME:
             return

@@ -21,6 +21,7 @@ from msgspec import UNSET
 
 from tap.core.machine.aspects import LATE_MS, Aspects
 from tap.core.machine.cameras import Cameras
+from tap.core.machine.live import note_change
 from tap.core.machine.rows import RowWriter, time_of
 from tap.core.machine.rules import Cause, Rules, Signal
 from tap.core.machine.staleness import Place, Staleness
@@ -30,9 +31,10 @@ from tap.core.model import Coming, Cut, Envelope, ProgramLost, Stamp
 __all__ = ["Program"]
 
 _TRIGGERS = frozenset({"operator", "ai", "ghost_approved", "collection_switch"})
-_HISTORY_KEPT = 64
 _COVER_MORE_MS = 500
 """How long after the end of a dissolve a snapshot may still show the old program."""
+_ONE_CLOCK_MS = 500
+"""How far two times of one clock may lie apart, as frames take unlike time to come."""
 
 
 class Program:
@@ -98,7 +100,7 @@ class Program:
         if state.program.sure:
             state.program.sure, state.program.inferred_at, state.program.late_change = False, None, None
             state.dissolve_cover = state.chain_broken = None
-            self.note_change(ProgramChange(o.envelope.at, o.envelope.stamp.mono, None, known=False))
+            note_change(state, ProgramChange(o.envelope.at, o.envelope.stamp.mono, None, known=False))
 
     # ------------------------------------------------------------------ what snapshots show
 
@@ -162,21 +164,12 @@ class Program:
         program = self._state.program
         return program.value if program.known and program.sure else None
 
-    def note_change(self, change: ProgramChange) -> None:
-        """Remember when the program changed: stills and markers ask which camera was live at their own time.
-
-        The last 64 changes are saved.
-        """
-        history = self._state.program_changes
-        history.append(change)
-        del history[:-_HISTORY_KEPT]
-
     def _set(self, value: str | None, envelope: Envelope, *, explicit: bool) -> None:
         """The program is this now; its history gets a line where that is new."""
         program = self._state.program
         self._state.heading = None
         if not (program.sure and program.value == value):
-            self.note_change(ProgramChange(envelope.at, envelope.stamp.mono, value, known=True))
+            note_change(self._state, ProgramChange(envelope.at, envelope.stamp.mono, value, known=True))
             self._state.program_since = (time_of(envelope), envelope.stamp.mono)
         self._aspects.set(program, value, envelope, explicit=explicit)
 
@@ -286,7 +279,8 @@ class Program:
     def _inferred_cut(self, to: str | None, envelope: Envelope) -> None:
         """A snapshot shows a change that no cut reported: a row marked as inferred, with the snapshot's time."""
         state = self._state
-        was, told_late = state.program.value, self._aspects.turned_out(state.program, to)
+        was = state.program.value
+        told_late = self._aspects.turned_out(state.program, to) or self._is_left_out_by_clock(to)
         state.dissolve_cover = state.chain_broken = None
         self._set(to, envelope, explicit=False)
         if told_late:
@@ -308,6 +302,18 @@ class Program:
             detail={"inferred": True},
         )
         self._rows.note_running(envelope)
+
+    def _is_left_out_by_clock(self, to: str | None) -> bool:
+        """Whether a cut to this was left out as history, and is none: a clock that was set back in this session dated
+        it, and dates this snapshot too.
+        """
+        left, running, offset = self._state.left_out, self._rows.running(), self._state.clock_offset
+        if left is None or left.columns["camera_id"] != to or running is None or offset is None:
+            return False
+        if self._state.mono - left.mono > LATE_MS:
+            return False
+        slack = _ONE_CLOCK_MS + (0 if self._state.has_fine_times else 1_000)
+        return running.clock != self._state.clock and abs(left.at - left.mono - offset) <= slack
 
     def _write_left_out(self, to: str | None) -> None:
         """A cut was left out because no session ran at its time. Write it if a snapshot has shown since that the clock

@@ -10,6 +10,7 @@ Columns come in the order of the ledger's own (``convex/functions/ledger/columns
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tap.core.codec import sub_key, version_above
@@ -66,6 +67,8 @@ class RowWriter:
         self._dialect = dialect
         self._clock_step_ms = clock_step_ms
         self.tap = tap
+        self.is_ahead: Callable[[Envelope], bool] = lambda _told: False
+        """Whether this frame's number is higher than any before it."""
         self.entries: list[Entry] = []
         self._told: tuple[RowState | None, tuple[Any, ...]] = None, ()
         """A session's row as it was last looked at, and all that its columns were made of."""
@@ -313,14 +316,15 @@ class RowWriter:
     def note_running(self, envelope: Envelope) -> None:
         """This frame showed that the session runs: if its end is missed, that is when it was there last.
 
-        An older frame that came late does not take the time back. A server's clock that was set does.
+        An older frame that came late does not take the time back. A server's clock that was set does, and so does a
+        frame that was made later by its number: then that clock was set by a little.
         """
         session = self.running()
         if session is None:
             return
         by_server = envelope.at is not None
         behind = session.shown_at - time_of(envelope)
-        # An older frame that came late does not take it back; a clock that was set does, and so does another clock.
-        if by_server and session.shown_by_server and 0 < behind <= self._clock_step_ms:
+        late = by_server and session.shown_by_server and 0 < behind <= self._clock_step_ms
+        if late and not self.is_ahead(envelope):
             return
         session.shown_at, session.shown_by_server = time_of(envelope), by_server

@@ -1,7 +1,7 @@
 """Snapshots: what is fresh in one, what it means for the session, and which changes it alone shows.
 
 A snapshot shows the whole state at one moment, but it may be old. One that was made before a cut and read after it
-would undo that cut. So each value that contradicts what is known is checked (``staleness.is_stale``), and ignored if it
+would undo that cut. So each value that contradicts what is known is checked (``marks.is_stale``), and ignored if it
 is stale. A value that confirms what is known is never stale.
 
 What is fresh is then used twice. What it says of the session (or what the venue's policy concludes from it) becomes one
@@ -98,7 +98,9 @@ class Snapshots:
         for name, value, aspect in snapshot_values(o, self._state):
             differs = aspect.known and aspect.value != (value if name != "hold" else comparable(name, value))
             covered = covering and name == "program" and self._desk.program.covered(value, o.envelope)
-            if not (differs and (covered or self._stale(aspect.mark, o.envelope))):
+            if differs and covered and not aspect.sure and o.envelope.at is not None:
+                fresh[name] = aspect.value  # history told the dissolve that explains this state: so it is true still
+            elif not (differs and (covered or self._stale(aspect.mark, o.envelope))):
                 fresh[name] = value
         return fresh
 

@@ -21,15 +21,16 @@ rules decide:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from tap.core.machine.identity import Identity, Name, name_of, words_of
+from tap.core.machine.marks import by_seq, is_stale, marked
 from tap.core.machine.state import Aspect, Connection, EndedCount, LastSaid, SeqTrack, State
 from tap.core.mapping import SeqOrders
 from tap.core.model import Envelope, Hello, Observation, Policy, SessionInfo, Snapshot, Stamp
 
-__all__ = ["Place", "Staleness", "is_stale", "marked"]
+__all__ = ["Place", "Staleness"]
 
 _REFUSED = 3
 """If ``seq`` alone would throw away this many explicit frames in a row, a new scope starts."""
@@ -45,6 +46,8 @@ _NO_STALL_MS = 2_000
 """A longer silence may be that of a tap that was stopped: then the frames after it waited, and are not late."""
 _OFFSET_MS = 500
 """How exactly the server's clock is known by the last frame with a time."""
+_BACK_MS = 2_000
+"""How exactly a clock is that of before it was set."""
 _TRACKS = 200
 _STATES = ""
 """The name for the type of states, whatever a server calls it, in ``Connection.type_seqs``."""
@@ -63,7 +66,7 @@ class Place(StrEnum):
 
     NEWEST = "newest"
     AFTERWARDS = "told afterwards"
-    """It is the newest one known, but happened before this connection."""
+    """It is the newest one known, but happened before this connection, or before this session."""
     LATE = "late"
     """It came after later ones: it becomes a row at its own time, and does not change what is on air now."""
     SAME = "the same"
@@ -82,8 +85,12 @@ class Staleness:
         self.identity.is_history = self.is_history
         self.identity.is_ahead = lambda envelope: envelope is self._ahead
         self._ahead: Envelope | None = None
+        self._set_back: Envelope | None = None
+        """The frame that has the time of a clock as it was before it was set last."""
         self._history: Stamp | None = None
         """The stamp of a message that is history."""
+        self.began_anew: Callable[[int], None] = lambda _below: None
+        """Called when numbers start again, with the number that the new ones are lower than."""
         self.is_news = True
         """Whether the present frame says what is true now, and not history. Set by the code that places it."""
         # The present frame and its scope, which is needed several times.
@@ -180,6 +187,8 @@ class Staleness:
         known = state.clock_offset
         if back or (known is not None and abs(offset - known) > self._policy.clock_step_ms):
             state.clock += 1
+            before, state.offset_before = state.offset_before, known
+            self._set_back = envelope if before is not None and abs(offset - before) <= _BACK_MS else None
             track = state.seq_tracks.get(self.scope(envelope) or "")
             if track is not None and track.seq == envelope.seq:
                 track.clock = state.clock
@@ -210,6 +219,9 @@ class Staleness:
             if state.lived - track.passed_at >= _LATE_MS:
                 track.long_ago, track.passed, track.passed_at = track.passed, envelope.seq, state.lived
                 connection.contradicted = 0  # what goes on for so long did start
+            if envelope.at != track.at or track.clock != state.clock:
+                later = envelope.at is not None and track.at is not None and envelope.at > track.at
+                track.earlier = track.seq if later and track.clock == state.clock else None
             track.seq, track.at, track.clock = envelope.seq, envelope.at, state.clock
             track.connection, track.behind = connection.number, 0
             if explicit:
@@ -235,14 +247,16 @@ class Staleness:
         """
         dated = envelope.at is not None and track.at is not None and track.clock == self._state.clock
         ahead = envelope.at - track.at if dated and envelope.at is not None and track.at is not None else 0
-        newer, old = ahead > 0, ahead < 0  # equal times prove nothing
+        newer, old = ahead > 0, ahead < 0  # equal times prove nothing, but by one before them
+        if dated and not ahead and track.earlier is not None and envelope.seq is not None:
+            newer = envelope.seq < track.earlier
         newer = newer or (track.at is None and self._is_made_since(envelope, connection))
         waited = connection.controlled > 0 and envelope.stamp.mono - connection.controlled > _LATEST_MS
         first = (track.connection != connection.number and not (explicit and old)) or (waited and not old)
         if not old:  # an old time confirms the number: then the frame came late
             track.behind += 1
             track.refused += explicit
-        told_again = explicit and (old or self._is_maybe_history(envelope))
+        told_again = explicit and (old or self.is_maybe_history(envelope))
         passed = None if told_again else self._long_passed(track)
         long_ago = passed is not None and envelope.seq is not None and envelope.seq <= passed
         if newer or first or long_ago or track.refused >= _REFUSED or track.behind >= _BEHIND:
@@ -256,7 +270,7 @@ class Staleness:
         slack = _OFFSET_MS + (0 if self._state.has_fine_times else 1_000)
         return envelope.at - (connection.controlled + offset) > slack
 
-    def _is_maybe_history(self, envelope: Envelope) -> bool:
+    def is_maybe_history(self, envelope: Envelope) -> bool:
         """Whether an explicit frame is, or without a time may be, history that is sent as a connection begins."""
         return self.in_history(envelope) if envelope.at is None else self.is_history(envelope)
 
@@ -276,7 +290,7 @@ class Staleness:
             first: It is the first frame of its connection.
         """
         state = self._state
-        self._note_end(envelope, connection)
+        last, middle = self._note_end(envelope, connection)
         self._envelope = None
         state.epoch += 1
         state.doubts.scopes += 1
@@ -292,11 +306,13 @@ class Staleness:
                 # None of these was a restart: the dialect is wrong about what the numbers count.
                 self._envelope, state.doubts.untrusted = None, True
                 state.era = connection.era
+                self.began_anew(last)
                 return
         connection.type_seqs.clear()
         scope = self.scope(envelope)
         if scope is not None and envelope.seq is not None:
             state.seq_tracks[scope] = self._track_from(envelope, envelope.seq, connection)
+        self.began_anew(middle)
 
     @staticmethod
     def _is_counted_by_type(envelope: Envelope, connection: Connection) -> bool:
@@ -308,18 +324,21 @@ class Staleness:
         before, states = connection.type_seqs.get(envelope.type), connection.type_seqs.get(_STATES, 0)
         return before is not None and envelope.seq is not None and before < envelope.seq < states
 
-    def _note_end(self, envelope: Envelope, connection: Connection) -> None:
-        """Remember the last numbers of a count that ends: frames with these may still come late."""
+    def _note_end(self, envelope: Envelope, connection: Connection) -> tuple[int, int]:
+        """Remember the last numbers of a count that ends: frames with these may still come late.
+
+        Returns:
+            The last of them, and the middle between where that count ended and where the new one begins.
+        """
         scope, state = self.scope(envelope), self._state
         track = None if scope is None else state.seq_tracks.get(scope)
-        passed = None if track is None else self._long_passed(track)
         connection.ended_count = None
-        if scope is None or track is None or passed is None or envelope.seq is None:
-            return
-        if track.connection == connection.number:
-            # Nearer to where the old count ended than to where the new one begins.
-            above = max(passed, (envelope.seq + track.seq) // 2)
-            connection.ended_count = EndedCount(scope, above, state.lived + _LATE_MS)
+        if scope is None or track is None or envelope.seq is None:
+            return 0, 0
+        passed, middle = self._long_passed(track), (envelope.seq + track.seq) // 2
+        if passed is not None and track.connection == connection.number:
+            connection.ended_count = EndedCount(scope, max(passed, middle), state.lived + _LATE_MS)
+        return track.seq, middle
 
     def _track_from(self, envelope: Envelope, seq: int, connection: Connection) -> SeqTrack:
         """A count that begins with this frame."""
@@ -408,9 +427,9 @@ class Staleness:
             return further != 0  # told again, it has the same number, or is dated before its connection
         if self.identity.is_numbered_otherwise(name, envelope, scope):
             return True
-        by_seq = _by_seq(aspect.mark, envelope, scope)
-        if by_seq:
-            return by_seq > 0
+        ahead = by_seq(aspect.mark, envelope, scope)
+        if ahead:
+            return ahead > 0
         if not self.identity.is_coarse(name, envelope):
             return False
         self._state.doubts.believed += 1
@@ -425,9 +444,11 @@ class Staleness:
         mark, last, state = aspect.mark, aspect.last_change, self._state
         if self.is_told_with_history(envelope):
             return Place.LATE  # its number is that of the message
-        by_seq = _by_seq(mark, envelope, scope)
-        if by_seq:
-            return Place.NEWEST if by_seq > 0 else Place.LATE
+        ahead = by_seq(mark, envelope, scope)
+        if ahead > 0:
+            return Place.NEWEST
+        if ahead < 0 and not (follows and mark is not None and self._is_tied(mark, last, envelope, scope)):
+            return Place.LATE
         if envelope.at is None:
             return Place.LATE if self._is_counted_past(envelope, scope) else Place.NEWEST
         history = self.is_history(envelope)
@@ -442,6 +463,13 @@ class Staleness:
             return Place.NEWEST
         return Place.LATE if name.own_id is not None or follows is False else Place.NEWEST
 
+    def _is_tied(self, mark: LastSaid, last: LastSaid | None, envelope: Envelope, scope: str | None) -> bool:
+        """Whether a change has the time of a snapshot that shows what it leads away from: then the change is the newer
+        one, whatever their numbers say, unless they say so of the last change too.
+        """
+        one_time = envelope.at is not None and envelope.at == mark.at and mark.clock == self._state.clock
+        return one_time and by_seq(last, envelope, scope) >= 0
+
     def _is_counted_past(self, envelope: Envelope, scope: str | None) -> bool:
         """Whether the server has already sent higher numbers than this one."""
         track = None if scope is None else self._state.seq_tracks.get(scope)
@@ -451,9 +479,9 @@ class Staleness:
         """Whether ``seq`` says that this frame is older than what is known; or whether it is history."""
         if mark is None:
             return False
-        by_seq = _by_seq(mark, envelope, self.scope(envelope))
-        if by_seq:
-            return by_seq < 0
+        ahead = by_seq(mark, envelope, self.scope(envelope))
+        if ahead:
+            return ahead < 0
         dated = envelope.at is not None and mark.at is not None and envelope.at < mark.at
         return dated and self.is_history(envelope)
 
@@ -507,7 +535,13 @@ class Staleness:
     def stale(self, mark: LastSaid | None, envelope: Envelope, connection: Connection) -> bool:
         """Whether a snapshot that contradicts something is older than the frame that said it; see :func:`is_stale`."""
         return is_stale(
-            mark, envelope, self.scope(envelope), connection=connection, policy=self._policy, clock=self._state.clock
+            mark,
+            envelope,
+            self.scope(envelope),
+            connection=connection,
+            policy=self._policy,
+            clock=self._state.clock,
+            set_back=envelope is self._set_back,
         )
 
     def marked(self, mark: LastSaid | None, envelope: Envelope, *, explicit: bool) -> LastSaid:
@@ -521,76 +555,3 @@ class Staleness:
             after = marked(mark, envelope, scope, connection=number, explicit=explicit, clock=clock)
             self._marked = mark, facts, after
         return self._marked[2]
-
-
-def _by_seq(mark: LastSaid | None, envelope: Envelope, scope: str | None) -> int:
-    """By how much a frame's ``seq`` is higher than what is known; 0 if ``seq`` does not order the two."""
-    if mark is None or scope is None or mark.scope != scope or mark.seq is None or envelope.seq is None:
-        return 0
-    return envelope.seq - mark.seq
-
-
-def _is_undated(mark: LastSaid) -> bool:
-    """Whether the last that is known is an explicit change without a time or a number."""
-    return mark.explicit is not None and mark.seq is None and (mark.at is None or not mark.exact)
-
-
-def is_stale(
-    mark: LastSaid | None,
-    envelope: Envelope,
-    scope: str | None,
-    *,
-    connection: Connection,
-    policy: Policy,
-    clock: int = 0,
-) -> bool:
-    """Whether a snapshot that contradicts something is older than the frame that said it (``mark``).
-
-    ``seq`` decides if it orders the two, else their times. (A step of more than ``clock_step_ms`` means that somebody
-    has set the clock.) If neither orders them, an explicit change wins until the settle time is over. The first
-    snapshot of a connection is newer than everything that was known before that connection.
-    """
-    if mark is None:
-        return False
-    first = not connection.snapshot_seen
-    if first and (mark.connection != connection.number or _is_undated(mark)):
-        return False  # a frame without a time may be history
-    by_seq = _by_seq(mark, envelope, scope)
-    if by_seq:
-        return by_seq < 0
-    if envelope.at is not None and mark.at is not None and mark.clock == clock and envelope.at != mark.at:
-        behind = mark.at - envelope.at
-        if 0 < behind <= policy.clock_step_ms:
-            return True
-        if mark.exact:
-            return False
-    return mark.explicit is not None and envelope.stamp.mono - mark.explicit < policy.settle_ms
-
-
-def marked(
-    mark: LastSaid | None,
-    envelope: Envelope,
-    scope: str | None,
-    *,
-    connection: int,
-    explicit: bool,
-    clock: int = 0,
-) -> LastSaid:
-    """The new mark after ``envelope`` changed (``explicit``) or confirmed something.
-
-    A frame without ``seq`` leaves the known ``seq`` as a lower bound: a snapshot with a lower one is surely stale.
-    """
-    seq, kept_scope = envelope.seq, scope
-    if scope is None:
-        seq = mark.seq if mark else None
-        kept_scope = mark.scope if mark else None
-        # After an explicit change without seq, an older seq must not order later snapshots against it.
-        if explicit:
-            seq = kept_scope = None
-    elif mark is not None and mark.scope == scope and mark.seq is not None and envelope.seq is not None:
-        seq = max(envelope.seq, mark.seq)
-    at, exact = envelope.at, True
-    if at is None and mark is not None:
-        at, exact, clock = mark.at, mark.exact and not explicit, mark.clock
-    since = envelope.stamp.mono if explicit else (mark.explicit if mark else None)
-    return LastSaid(kept_scope, seq, at, exact, connection, since, clock)

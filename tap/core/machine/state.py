@@ -106,6 +106,8 @@ class Aspect(Struct):
     """Value, ``mono`` and epoch of a change that came late, and may turn out to be the newest."""
     last_change: LastSaid | None = field(default=None, name="last")
     """The frame that last changed it. ``mark`` is that frame, or a later snapshot that confirmed it."""
+    late_seq: int | None = None
+    """The number of ``late_change``, where nothing but that says that it came late."""
 
 
 class Side(Struct, rename="camel", omit_defaults=True):
@@ -205,6 +207,8 @@ class SeqTrack(Struct, array_like=True):
     passed_at: int = 0
     long_ago: int | None = None
     """How far it had come before that: what is not higher was passed long ago."""
+    earlier: int | None = None
+    """How far it had come at an earlier time than ``at``, by the same clock: a lower number of now is none of late."""
 
 
 class EndedCount(Struct, array_like=True):
@@ -493,6 +497,8 @@ class State(Struct):
     """The memory of a dialect that has one."""
     clock_offset: int | None = None
     """The server's clock minus ``mono``, by the last frame with a time."""
+    offset_before: int | None = None
+    """The same before that clock was set last."""
 
 
 def snapshot_values(o: Snapshot, state: State) -> list[tuple[str, Any, Aspect]]:
