@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -44,6 +45,17 @@ def test_text_on_a_terminal() -> None:
     structlog.stdlib.get_logger("tap.x").debug("connected", server="ws://h/")
     assert "connected" in stream.getvalue()
     assert not stream.getvalue().startswith("{")
+
+
+@pytest.mark.parametrize(
+    ("style", "watched", "json_wanted"),
+    [("json", True, True), ("json", False, True), ("text", True, False), ("text", False, False), ("auto", True, False)],
+)
+def test_who_asks_for_json_or_for_text_gets_it_wherever_it_goes(style: Any, watched: bool, json_wanted: bool) -> None:
+    stream = Terminal() if watched else io.StringIO()
+    configure_logs("info", style, stream)
+    structlog.stdlib.get_logger("tap.x").info("connected")
+    assert stream.getvalue().startswith("{") is json_wanted
 
 
 def test_secrets_do_not_get_in() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from tap.adapters.clock import Clock
 from tap.adapters.dialects import load_dialect
@@ -234,7 +235,7 @@ def test_a_disk_that_is_full_for_a_while(tmp_path: Path, monkeypatch: pytest.Mon
         return write(descriptor, data)
 
     monkeypatch.setattr(os, "write", limited)
-    with recorder(tmp_path, max_waiting=20_000) as made:
+    with recorder(tmp_path, max_waiting=20_000) as made, capture_logs() as told:
         made.on_item(frame(0), Verdict.MAPPED)
         until(lambda: not made.waiting_bytes)
         full.set()
@@ -252,6 +253,8 @@ def test_a_disk_that_is_full_for_a_while(tmp_path: Path, monkeypatch: pytest.Mon
     assert headers(tmp_path)[-1]["lost"] == made.dropped
     assert "continues" not in headers(tmp_path)[-1]
     assert all(path.stat().st_size for path in segments(tmp_path))
+    assert [line["event"] for line in told] == ["the flight recorder is paused", "the flight recorder records again"]
+    assert (told[0]["directory"], told[1]["frames_missing"]) == (str(tmp_path), made.dropped)
 
 
 def test_a_disk_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

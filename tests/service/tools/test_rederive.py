@@ -23,7 +23,7 @@ from tap.rehearsal.shoot import plan_shoot
 from tap.rehearsal.simulator import serve
 from tap.service.running.daemon import Service
 from tap.service.running.flight_recorder import segments
-from tap.service.tools.rederive import Rederived, lines, rederive
+from tap.service.tools.rederive import Rederived, _is_near, lines, rederive
 from tests.contract.local import key_of, local_ledger
 from tests.service.house import RIGHT, T0, House, entries_of
 from tests.service.running.test_daemon import look_until, serve_in_process, settings
@@ -462,3 +462,20 @@ def test_the_command_line_shows_the_difference(house: House) -> None:
     assert (changed["sessionKey"], set(changed["columns"])) == ("hall/s1", {"source"})
     refused = _rederive(*where, "--session", "hall/none")
     assert (refused.returncode, "neither tapes nor journal" in refused.stderr) == (1, True)
+
+
+GAP = {"kind": "gap", "at": 5, "durationMs": 4_000, "detail": {"cause": "tap restart"}}
+NEAR = {
+    "a gap a second longer": (GAP, {**GAP, "durationMs": 5_000}, {"durationMs"}, True),
+    "a gap that differs in more": (GAP, {**GAP, "durationMs": 5_000, "at": 6}, {"durationMs", "at"}, False),
+    "a gap without a length": (GAP, {**GAP, "durationMs": None}, {"durationMs"}, False),
+    "a gap of another length altogether": (GAP, {**GAP, "durationMs": 60_000}, {"durationMs"}, False),
+    "a dissolve": ({"kind": "cut", "durationMs": 400}, {"kind": "cut", "durationMs": 500}, {"durationMs"}, False),
+}
+
+
+@pytest.mark.parametrize("case", NEAR)
+def test_a_kill_explains_how_long_a_gap_is_and_nothing_else(case: str) -> None:
+    """When the server was heard last is saved only now and then."""
+    was, is_, columns, near = NEAR[case]
+    assert _is_near("event", was, is_, {name: (was.get(name), is_.get(name)) for name in columns}) is near

@@ -379,3 +379,20 @@ def test_a_folder_in_the_state_directory_needs_nothing_opened(tmp_path: Path) ->
     places, said = opened(tmp_path, "/var/lib/multicam-tap/hall-a/edit")
     assert not places.drop_ins.exists()
     assert not [line for line in said if line.startswith("TAP_EXPORT_DIR")]
+
+
+def test_another_root_s_systemd_is_not_reloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an image, say: the systemd of this machine has nothing to do with it."""
+    asked: list[tuple[str, ...]] = []
+    answers = iter(["", None])
+
+    def systemctl(*arguments: str) -> str | None:
+        asked.append(arguments)
+        return next(answers)
+
+    monkeypatch.setattr(unit, "_systemctl", systemctl)
+    assert unit._reload(Places("hall-a", tmp_path)) == f"systemd was not reloaded, since this is {tmp_path}"
+    assert asked == []
+    assert unit._reload(Places("hall-a")) == "systemd was reloaded (systemctl daemon-reload)"
+    assert unit._reload(Places("hall-a")).startswith("systemd could not be reloaded")
+    assert asked == [("daemon-reload",)] * 2
