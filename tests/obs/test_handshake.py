@@ -490,14 +490,3 @@ def test_only_an_obs_that_is_known_to_be_too_old_is_asked_whether_it_splits(vers
     hello = {"op": 0, "d": {"rpcVersion": 1} | ({} if version is None else {"obsWebSocketVersion": version})}
     handshake.received(orjson.dumps(hello))
     assert ("GetProfileParameter" in asked(handshake.received(IDENTIFIED))) is splits
-
-
-def test_an_answer_that_says_nothing_of_being_ready_is_no_reason_to_ask_one_by_one() -> None:
-    """All questions that got no answer are asked again at once, unless OBS said that it is not ready."""
-    handshake = ObsHandshake(None)
-    handshake.received(orjson.dumps(HELLO))
-    handshake.received(IDENTIFIED)
-    again: list[bytes] = []
-    for _ in range(10):
-        again += handshake.tick()
-    assert len(asked(again)) > 1
