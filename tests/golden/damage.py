@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -111,4 +112,4 @@ def _change(holder: Any, name: Any, rng: Random) -> None:
             other = rng.choice(sorted(holder))
             holder[name], holder[other] = holder[other], holder[name]
         case _:
-            holder[name] = rng.choice(_VALUES)
+            holder[name] = deepcopy(rng.choice(_VALUES))
