@@ -23,22 +23,23 @@ def marks(stage: ObsStage) -> list[tuple[str | None, str, str | None]]:
 
 def test_what_a_plugin_says_beyond_marks_is_not_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be a megabyte, ten times a second, and the cuts beside it have to be read in time. Marks are."""
-    looked: list[bytes] = []
+    looked: list[Any] = []
+    redacted = redact.redact_json
 
-    def suspect(data: bytes, _: bytes = b"") -> bool:
-        looked.append(data)
-        return True
+    def look(parsed: Any, *more: Any) -> Any:
+        looked.append(parsed)
+        return redacted(parsed, *more)
 
-    monkeypatch.setattr(redact, "suspect", suspect)
+    monkeypatch.setattr(redact, "redact_json", look)
     obs = ObsDialect()
 
     def read(kind: str, **data: Any) -> Any:
         said = orjson.dumps({"op": 5, "d": {"eventType": kind, "eventData": data}})
         return obs.message(Frame(said, Stamp(0, 0), 1, 1, False))
 
-    dump = {"vendorName": "x", "eventType": "dump", "eventData": {"blob": "x" * 1_000_000}}
+    dump = {"vendorName": "x", "eventType": "dump", "eventData": {"blob": "x" * 1_000_000, "password": "hush"}}
     assert read("VendorEvent", **dump) == Reading(Verdict.IGNORED, "VendorEvent")
-    assert read("CustomEvent", blob="x" * 1_000_000) == Reading(Verdict.QUIET, "CustomEvent")
+    assert read("CustomEvent", blob="x" * 1_000_000, token="hush") == Reading(Verdict.QUIET, "CustomEvent")
     assert not looked
     assert read("CustomEvent", text="token=hush").data["label"] == f"token={REDACTED}"
     assert len(looked) == 1

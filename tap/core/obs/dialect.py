@@ -9,7 +9,7 @@ from typing import Any
 from tap.core.mapping import Dialect, Reading, SeqOrders, Verdict
 from tap.core.model import Frame, Policy, SessionPolicy
 from tap.core.obs.handshake import REFUSALS, ObsHandshake
-from tap.core.obs.messages import Message, chatter_of, message_of
+from tap.core.obs.messages import Message, is_chatter, message_of
 from tap.core.obs.reader import ObsReader
 
 __all__ = ["ObsDialect"]
@@ -74,11 +74,11 @@ class ObsDialect(Dialect):
         """This frame, as far as it can be understood by itself."""
         if not frame.binary and self.is_telemetry(frame.data):
             return Reading(Verdict.IGNORED, "InputVolumeMeters")
-        parsed: Any = self._raw(frame)
-        if isinstance(parsed, Reading):
-            return parsed
-        # A megabyte that nobody reads need not be looked through.
-        return chatter_of(parsed) or message_of(self._cleaned(parsed, frame))
+        parsed: Any = self._parse(frame)
+        return parsed if isinstance(parsed, Reading) else message_of(parsed)
+
+    def _is_unread(self, parsed: Any) -> bool:
+        return is_chatter(parsed)
 
     def reader(self, policy: Policy, saved: object) -> ObsReader:
         """A reader that goes on from ``saved``."""

@@ -22,7 +22,7 @@ __all__ = [
     "SETTINGS_ASKED",
     "TRANSITION_ASKED",
     "Message",
-    "chatter_of",
+    "is_chatter",
     "message_of",
     "question",
     "text",
@@ -152,13 +152,12 @@ def message_of(parsed: Any) -> Message | Reading:
             return Reading(Verdict.UNKNOWN, f"op {op}")
 
 
-def chatter_of(parsed: Any) -> Reading | None:
-    """What a parsed frame is that holds what a plugin or a script says, and no mark; None for any other."""
+def is_chatter(parsed: Any) -> bool:
+    """Whether a parsed frame holds what a plugin or a script says, and no mark."""
     body = parsed.get("d") if isinstance(parsed, dict) and parsed.get("op") == 5 else None
     if not isinstance(body, dict) or body.get("eventType") not in ("CustomEvent", "VendorEvent"):
-        return None
-    message = _event(body)
-    return message if isinstance(message, Reading) else None
+        return False
+    return isinstance(_event(body), Reading)
 
 
 def _event(body: dict[str, Any]) -> Message | Reading:
