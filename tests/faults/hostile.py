@@ -33,7 +33,7 @@ def _rows(tap: Tap) -> list[Row]:
 async def _well_again(desk: Desk, tap: Tap, outcome: Outcome) -> None:
     """The server is as it should be: what happens now is kept."""
     since = time.monotonic()
-    await desk.listened(40)
+    await desk.listened()
     outcome.recovered((time.monotonic() - since) * 1000)
     for _ in range(_CUTS):
         await desk.cut()
