@@ -26,7 +26,7 @@ _PAGE = ("/", "/looks.css", "/page.css", "/page.js", "/common.js", "/lanes.js", 
 """What a browser asks for when somebody opens the page."""
 _ASK_STATUS_S = 10.0
 """How often an open page asks for the sessions."""
-_WITHIN_S = 120.0
+_WITHIN_S = 300.0
 
 
 class Answers(Struct):
