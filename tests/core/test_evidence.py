@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import pytest
 
 from tests.core.stage import T0, Stage
 
@@ -98,25 +99,21 @@ def test_a_change_of_mode_from_what_a_state_of_its_time_shows_is_newer_than_that
     assert stage.pipeline.state.mode.value == "idle"
 
 
-def test_a_cut_that_only_its_number_called_late_is_on_air_once_the_numbers_have_started_again() -> None:
-    """No frame after it says so: the numbers alone do. The still belongs to the camera that was live."""
+@pytest.mark.parametrize(("number", "live"), [(200, "c2"), (905, "c1")])
+def test_a_cut_that_only_its_number_called_late_is_on_air_once_the_count_that_it_is_of_has_begun(
+    number: int, live: str
+) -> None:
+    """No frame after it says so: the numbers alone do. The still belongs to the camera that was live.
+
+    A cut that is late by a number of the count that ended is not on air when another count begins.
+    """
     stage = Stage()
     stage.state(bare=True, seq_=1)
-    for number in range(900, 910):
-        stage.later(1_500).state(bare=True, seq_=number)
-    stage.later(100).say("cut", bare=True, seq_=200, to="c2", from_="c1", cut_id="x1")
+    for counted in range(900, 910):
+        stage.later(1_500).state(bare=True, seq_=counted)
+    stage.later(100).say("cut", bare=True, seq_=number, to="c2", from_="c1", cut_id="x1")
     stage.later(200).say("still_requested", bare=True, seq_=100, still_id="a", camera_ids=["c1"])
-    assert stage.still("a", "c1")["programCameraId"] == "c2"
-
-
-def test_a_cut_that_is_late_by_a_number_of_the_count_that_ended_is_not_on_air_when_another_count_begins() -> None:
-    stage = Stage()
-    stage.state(bare=True, seq_=1)
-    for number in range(900, 910):
-        stage.later(1_500).state(bare=True, seq_=number)
-    stage.later(100).say("cut", bare=True, seq_=905, to="c2", from_="c1", cut_id="x1")
-    stage.later(200).say("still_requested", bare=True, seq_=100, still_id="a", camera_ids=["c1"])
-    assert stage.still("a", "c1")["programCameraId"] == "c1"
+    assert stage.still("a", "c1")["programCameraId"] == live
 
 
 def test_an_id_and_a_number_that_both_come_again_after_the_numbers_started_again_are_another_cut() -> None:

@@ -54,17 +54,23 @@ def test_what_is_remembered_changes_nothing(frames: list[bytes]) -> None:
         assert suspect(data) == plainly(data)
 
 
-def test_a_state_that_is_told_again_is_not_looked_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where only numbers changed, what was found of the last one holds."""
-    looked: list[bytes] = []
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What is looked through from now on, with nothing remembered of before."""
+    found: list[bytes] = []
     holds = redact._holds
-    monkeypatch.setattr(redact, "_rests", redact._Rests())
 
     def seen(data: bytes, needles: Iterable[bytes]) -> bool:
-        looked.append(data)
+        found.append(data)
         return holds(data, needles)
 
+    monkeypatch.setattr(redact, "_rests", redact._Rests())
     monkeypatch.setattr(redact, "_holds", seen)
+    return found
+
+
+def test_a_state_that_is_told_again_is_not_looked_through_again(looked: list[bytes]) -> None:
+    """Where only numbers changed, what was found of the last one holds."""
     for number in range(1_000):
         data = b'{"type":"state","ts":%d,"program":"cam-%d"}' % (1_795_000_000_000 + number, number % 7)
         assert redact_bytes(data) is data
@@ -74,17 +80,8 @@ def test_a_state_that_is_told_again_is_not_looked_through_again(monkeypatch: pyt
     )
 
 
-def test_of_a_frame_that_is_new_only_new_words_are_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_frame_that_is_new_only_new_words_are_looked_through(looked: list[bytes]) -> None:
     """Names come again and again, in ever other frames."""
-    looked: list[bytes] = []
-    holds = redact._holds
-    monkeypatch.setattr(redact, "_rests", redact._Rests())
-
-    def seen(data: bytes, needles: Iterable[bytes]) -> bool:
-        looked.append(data)
-        return holds(data, needles)
-
-    monkeypatch.setattr(redact, "_holds", seen)
     assert not suspect(b'{"type":"cut","camera":"Wide"}')
     assert not suspect(b'{"type":"cut","camera":"Tele"}')
     assert not suspect(b'{"camera":"Tele","type":"cut"}')

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.golden.outcome import CASES
 
-__all__ = ["FILE", "digest", "kept", "write"]
+__all__ = ["digest", "kept", "write"]
 
-FILE = Path(__file__).parent / "kept.txt"
+_FILE = Path(__file__).parent / "kept.txt"
 
 
 def digest(name: str) -> str:
@@ -19,13 +19,13 @@ def digest(name: str) -> str:
 
 def kept() -> dict[str, str]:
     """By name."""
-    lines = (line.rpartition(" ") for line in FILE.read_text("utf-8").splitlines())
+    lines = (line.rpartition(" ") for line in _FILE.read_text("utf-8").splitlines())
     return {name: of for name, _, of in lines}
 
 
 def write() -> list[str]:
     """Keep what is so now. Gives the names of what changed."""
-    before = kept() if FILE.exists() else {}
+    before = kept() if _FILE.exists() else {}
     now = {name: digest(name) for name in CASES}
-    FILE.write_text("".join(f"{name} {of}\n" for name, of in now.items()), "utf-8")
+    _FILE.write_text("".join(f"{name} {of}\n" for name, of in now.items()), "utf-8")
     return [name for name in {**before, **now} if before.get(name) != now.get(name)]

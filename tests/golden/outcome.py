@@ -26,9 +26,9 @@ from tests.golden.damage import damaged
 from tests.golden.obs_shows import any_order, by_the_rules
 from tests.world.worlds import draw, heard, items_of
 
-__all__ = ["CASES", "FIXTURES"]
+__all__ = ["CASES"]
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
+_FIXTURES = Path(__file__).parents[2] / "fixtures"
 _COPIES, _COPIES_OF_OBS = 6, 24
 """How many damaged copies are made of a tape. There are few tapes of OBS, and its conversation is long."""
 _LONG = 500
@@ -44,7 +44,7 @@ _POLICIES = (
 
 
 def _tapes() -> Iterator[Path]:
-    yield from sorted([*FIXTURES.rglob("*.tape.jsonl*"), FIXTURES / "obs" / "recording-1.jsonl.gz"])
+    yield from sorted([*_FIXTURES.rglob("*.tape.jsonl*"), _FIXTURES / "obs" / "recording-1.jsonl.gz"])
 
 
 def _of_tape(path: Path) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _sessions(entries: Sequence[Entry]) -> Iterator[str]:
 
 def _of_mappings(since: int) -> Iterator[str]:
     """What is said of mapping files with mistakes; of those that are right, what they read in some frames."""
-    every = [*FIXTURES.glob("styles/*/mapping.toml"), FIXTURES.parent / "tap/core/dialects/multicam-1.toml"]
+    every = [*_FIXTURES.glob("styles/*/mapping.toml"), _FIXTURES.parent / "tap/core/dialects/multicam-1.toml"]
     for number in range(since, since + _AT_ONCE):
         rng = Random(f"mapping/{number}")
         path = sorted(every)[number % len(every)]
@@ -130,7 +130,7 @@ def _of_mappings(since: int) -> Iterator[str]:
         except MappingInvalid as error:
             yield str(error)
             continue
-        folder = path.parent if path.name == "mapping.toml" else FIXTURES / "multicam-1"
+        folder = path.parent if path.name == "mapping.toml" else _FIXTURES / "multicam-1"
         with open_tape(folder / "a-plain-shoot.tape.jsonl") as items:
             yield from _replayed(dialect, Policy(), list(islice(items, 60)))
 
@@ -153,7 +153,7 @@ def _drawn(part: Callable[[Random], Iterator[str]], seed: str) -> Iterator[str]:
 
 def _every() -> Iterator[tuple[str, Callable[[], Iterable[str]]]]:
     for path in _tapes():
-        yield str(path.relative_to(FIXTURES)), partial(_of_tape, path)
+        yield str(path.relative_to(_FIXTURES)), partial(_of_tape, path)
     for number in range(_SHOWS):
         yield f"OBS in any order, {number}", partial(_drawn, any_order, f"any/{number}")
         yield f"OBS by its rules, {number}", partial(_drawn, by_the_rules, f"rules/{number}")
